@@ -1,0 +1,158 @@
+/*
+ * base.h: the ground floor, for every file of the core. Lists, results, the log, and the few things
+ * that differ between operating systems (os.c). Nothing here knows a loop or a task.
+ */
+#ifndef IL_CORE_BASE_H
+#define IL_CORE_BASE_H
+
+#include <interloop/base.h>
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+/* The model keeps a thread-local access at one instruction; the block is a few hundred bytes. */
+#define IL__THREAD_LOCAL _Thread_local __attribute__((tls_model("initial-exec")))
+
+#define il__container_of(ptr, type, member) ((type *)((char *)(ptr) - offsetof(type, member)))
+#define il__likely(x)                       __builtin_expect(!!(x), 1)
+#define il__unlikely(x)                     __builtin_expect(!!(x), 0)
+
+/* ---- intrusive doubly linked lists; an unlinked node points to itself ---- */
+
+struct il__list {
+	struct il__list *prev, *next;
+};
+
+#define il__list_each(node, list)                                                                  \
+	for (struct il__list *node = (list)->next; node != (list); node = node->next)
+#define il__list_each_safe(node, list)                                                             \
+	for (struct il__list *node = (list)->next, *node##_next = node->next; node != (list);      \
+	     node = node##_next, node##_next = node->next)
+
+static inline void il__list_init(struct il__list *l)
+{
+	l->prev = l->next = l;
+}
+
+static inline bool il__list_empty(const struct il__list *l)
+{
+	return l->next == l;
+}
+
+/* Before `at`: the end of the list when `at` is its head. */
+static inline void il__list_push(struct il__list *at, struct il__list *node)
+{
+	node->prev = at->prev;
+	node->next = at;
+	at->prev->next = node;
+	at->prev = node;
+}
+
+/* After `at`: the front of the list when `at` is its head. */
+static inline void il__list_push_front(struct il__list *at, struct il__list *node)
+{
+	il__list_push(at->next, node);
+}
+
+static inline void il__list_remove(struct il__list *node)
+{
+	node->prev->next = node->next;
+	node->next->prev = node->prev;
+	node->prev = node->next = node;
+}
+
+static inline struct il__list *il__list_pop(struct il__list *l)
+{
+	struct il__list *node = l->next;
+
+	if (node == l)
+		return NULL;
+	il__list_remove(node);
+	return node;
+}
+
+/* Moves all of `from` to the end of `to`. */
+static inline void il__list_splice(struct il__list *to, struct il__list *from)
+{
+	if (il__list_empty(from))
+		return;
+	from->next->prev = to->prev;
+	to->prev->next = from->next;
+	from->prev->next = to;
+	to->prev = from->prev;
+	il__list_init(from);
+}
+
+/* ---- results and the log (error.c) ---- */
+
+/* Sets il_error_detail() and gives rc back: every refusal of a public call ends here. */
+int il__refuse(int rc, const char *format, ...) __attribute__((format(printf, 2, 3), cold));
+void il__log(int level, const char *format, ...) __attribute__((format(printf, 2, 3), cold));
+/* Misuse that no result can report: says so and aborts. */
+_Noreturn void il__fatal(const char *format, ...) __attribute__((format(printf, 1, 2), cold));
+
+/* ---- fork (os.c): objects remember the generation they were made in ---- */
+
+extern unsigned il__generation;
+/* Registers the fork handler once; called when the first loop, pool or future is made. */
+void il__watch_fork(void);
+/* Runs in the child, in the forking thread; set by the floor that has thread-local state. */
+extern void (*il__on_fork_child)(void);
+
+static inline bool il__inherited(unsigned generation)
+{
+	return il__unlikely(generation != il__generation);
+}
+
+/* ---- the operating system (os.c): every call that only Linux has, with its fallback ---- */
+
+il_time il__os_now(void);
+struct timespec il__os_timespec(il_time t);
+
+/* Waits while *word == expected, up to deadline; may wake for no reason. -ETIMEDOUT or 0. */
+int il__os_futex_wait(atomic_int *word, int expected, il_time deadline);
+void il__os_futex_wake(atomic_int *word, int count);
+
+/* A wake-up descriptor: fd[0] is watched, fd[1] written (the same one for an eventfd). */
+int il__os_wake_open(int fd[2]);
+void il__os_wake_write(int fd);
+void il__os_wake_drain(int fd);
+void il__os_wake_close(int fd[2]);
+
+/* A descriptor that becomes readable at a deadline; -ENOTSUP where there is none. */
+int il__os_timer_open(void);
+/* Arms it, which also clears its readability; IL_FOREVER disarms. */
+void il__os_timer_set(int fd, il_time deadline);
+
+/* Makes the pages fault when touched. -ENOMEM names the limit in il_error_detail(). */
+int il__os_guard(void *page, size_t size);
+size_t il__os_page_size(void);
+void il__os_unguarded(size_t pages); /* gives the mprotect budget back */
+
+/* Starts a thread with every signal blocked, so that the kernel hands none to it. */
+int il__os_thread_start(pthread_t *thread, size_t stack_size, void *(*main)(void *), void *arg);
+void il__os_thread_name(const char *name, char saved[16]); /* saved may be NULL */
+int il__os_thread_affinity(const int *cpus, size_t count);
+int il__os_cpu_count(void);
+bool il__os_is_main_thread(void);
+int il__os_cloexec_nonblock(int fd);
+
+/* ---- the clock may be the loop's own; runtime/ provides il_now() ---- */
+
+static inline il_time il__deadline_from(il_time now, il_time delay)
+{
+	return delay > 0 && now > IL_FOREVER - delay ? IL_FOREVER : now + delay;
+}
+
+/* A wait of one plain thread for one wake-up: 0 idle, 1 woken. Any thread may wake, once; the waiter
+ * may free it as soon as the wait returns. Released by wake, acquired by wait. */
+struct il__parker {
+	atomic_int word;
+};
+
+void il__parker_init(struct il__parker *p);
+int il__parker_wait(struct il__parker *p, il_time deadline); /* 0 or -ETIMEDOUT */
+void il__parker_wake(struct il__parker *p);
+
+#endif

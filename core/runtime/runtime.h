@@ -1,0 +1,401 @@
+/*
+ * runtime.h: the floor of loops and tasks. What the floors above build on: the current task, park and
+ * wake, timers, scopes, the inbox by which other threads reach a loop, futures.
+ *
+ * Everything in a loop and in its tasks, scopes and timers is touched by the loop's thread only. What
+ * other threads touch is named so: the inbox, futures, signals, locals' reference counts.
+ */
+#ifndef IL_CORE_RUNTIME_H
+#define IL_CORE_RUNTIME_H
+
+#include "../base/base.h"
+
+#include <interloop/backend.h>
+#include <interloop/future.h>
+#include <interloop/group.h>
+#include <interloop/loop.h>
+#include <interloop/scope.h>
+#include <interloop/task.h>
+
+/* ================= timers (timer.c): one heap a loop, by (deadline, order of asking) ============ */
+
+struct il__timer {
+	size_t index; /* 1 + place in the heap; 0: not armed */
+	void (*fire)(struct il__timer *timer);
+};
+
+struct il__timer_entry {
+	il_time deadline;
+	uint64_t order;
+	struct il__timer *timer;
+};
+
+struct il__timers {
+	struct il__timer_entry *heap;
+	size_t count, capacity;
+	uint64_t order;
+};
+
+int il__timer_arm(il_loop *loop, struct il__timer *timer, il_time deadline); /* 0 or -ENOMEM */
+void il__timer_disarm(il_loop *loop, struct il__timer *timer);               /* also if not armed */
+il_time il__timers_next(const struct il__timers *timers);                    /* IL_FOREVER: none */
+void il__timers_expire(il_loop *loop); /* fires what is due by the loop's clock */
+
+/* ================= scopes (scope.c) ============================================================= */
+
+enum { IL__SCOPE_NEW = 0, IL__SCOPE_ENTERED, IL__SCOPE_LEFT };
+
+struct il__scope {
+	unsigned char state;
+	bool shield, cancelled, caught, expired;
+	bool effective; /* cancelled, or not shielded and the parent is effective */
+	bool has_deadline;
+	il_task *task; /* who entered it; NULL: a root of the loop or a portal */
+	il_loop *loop;
+	struct il__scope *parent;
+	struct il__list sibling, children; /* scopes */
+	struct il__list tasks;             /* tasks whose innermost scope this is */
+	struct il__timer timer;
+	il_time deadline;
+	il_time until; /* the effective deadline: min(deadline, parent's unless shielded) */
+	const char *reason;
+};
+
+static inline struct il__scope *il__scope_of(il_scope *s)
+{
+	return (struct il__scope *)(void *)s;
+}
+
+/* A root without a task (the loop's, a portal's), or a task's own. */
+void il__scope_init_root(struct il__scope *s, il_loop *loop, struct il__scope *parent);
+int il__scope_enter_for(il_task *task, struct il__scope *s, il_time deadline, unsigned flags);
+int il__scope_exit_for(il_task *task, struct il__scope *s, int rc);
+void il__scope_cancel(struct il__scope *s, const char *reason);
+/* Unlinks a root. Nothing may be left inside. */
+void il__scope_fini_root(struct il__scope *s);
+
+/* ================= stacks and switches (stack.c, switch*.{S,c}) ================================= */
+
+struct il__stack {
+	char *low, *top; /* usable bytes; the guard is below low */
+	struct il__stack *next;
+	unsigned valgrind_id;
+	unsigned colour;
+};
+
+struct il__stacks {
+	struct il__stack *free; /* last in, first out: the warm one first */
+	struct il__slab *slabs;
+	size_t size; /* of a stack, guard excluded, whole pages */
+	size_t made;
+};
+
+int il__stacks_init(struct il__stacks *pool, size_t stack_size);
+void il__stacks_fini(struct il__stacks *pool);
+struct il__stack *il__stack_get(struct il__stacks *pool); /* NULL: il_error_detail() names the limit */
+void il__stack_put(struct il__stacks *pool, struct il__stack *stack);
+
+/* A saved context is a stack pointer. */
+struct il__context {
+	void *sp;
+	void *tsan;                   /* the fiber, under TSan */
+	void *asan_fake;              /* the fake stack while away, under ASan */
+	const void *asan_low;         /* bounds, under ASan */
+	size_t asan_size;
+};
+
+void il__context_make(struct il__context *c, struct il__stack *stack, char *top,
+		      void (*entry)(void *arg), void *arg);
+/* `ending`: from is never resumed. */
+void il__context_switch(struct il__context *from, struct il__context *to, bool ending);
+void il__context_entered(struct il__context *self); /* first thing on a new stack */
+void il__context_free(struct il__context *c);
+
+/* ================= task-locals (local.c) ======================================================== */
+
+struct il__locals; /* immutable while shared; any thread may hold a reference */
+
+struct il__locals *il__locals_ref(struct il__locals *locals); /* NULL is "none" */
+void il__locals_unref(struct il__locals *locals);
+/* The calling task's, worker call's or thread's; borrowed. */
+struct il__locals *il__locals_current(void);
+
+/* ================= tasks (task.c) =============================================================== */
+
+enum il__task_state { IL__TASK_READY, IL__TASK_RUNNING, IL__TASK_PARKED, IL__TASK_ENDED };
+
+/*
+ * Gives up a wait because of cancellation: unlink whatever would wake the task, and return true (the
+ * task is then woken with -ECANCELED), or false if it cannot be given up now (it will be woken when it
+ * is over; called once).
+ */
+typedef bool il__abort_fn(il_task *task, void *arg);
+
+struct il_task {
+	struct il__list link; /* the ready queue; while parked a waiter's list may use it */
+	struct il__list all;  /* loop->tasks */
+	struct il__context context;
+	il_loop *loop;
+	struct il__stack *stack;
+	enum il__task_state state;
+	int wake_rc;
+	il__abort_fn *abort; /* NULL: this wait cannot be given up */
+	void *abort_arg;
+	const char *waits_for; /* a constant, for the report of a deadlock in virtual time */
+
+	struct il__scope *scope; /* innermost; never NULL while the task lives */
+	struct il__list scope_link;
+	struct il__scope own; /* used when has_own: the task can be cancelled by itself */
+	bool has_own;
+	bool begun;
+	bool always_begins; /* nobody else can give arg back: run fn even if cancelled before */
+
+	il_fn *fn;
+	void *arg;
+	/* Runs on the hub (no task is current) when the task has ended; the task is gone after it. */
+	void (*ended)(il_task *task, int rc);
+	void *owner; /* for `ended` */
+	int (*started)(il_task *task, int value); /* il_task_started; NULL: nobody asked */
+	void *starter;
+	void *hold; /* il_portal_hold; NULL: not in a context */
+	struct il__locals *locals;
+	char name[32];
+};
+
+struct il__task_options {
+	struct il__scope *scope; /* its parent scope */
+	bool own_scope;          /* give it a scope of its own: task->own */
+	bool always_begins;
+	void (*ended)(il_task *task, int rc);
+	void *owner;
+	struct il__locals *locals; /* a reference is taken */
+};
+
+/* Makes a task and puts it at the end of the ready queue. NULL: no stack or no memory, detail set. */
+il_task *il__task_spawn(il_loop *loop, il_fn *fn, void *arg, const struct il__task_options *options);
+
+/*
+ * Parks the current task until il__task_wake; gives the rc of the wake. The caller has checked
+ * il__task_check() and linked itself to whoever wakes it.
+ */
+int il__task_park(il_task *self, il__abort_fn *abort, void *arg, const char *waits_for);
+/* Parks until woken or the deadline: -ETIMEDOUT. abort also serves to give up at the deadline; when it
+ * answers false the wait goes on until woken. */
+int il__task_park_until(il_task *self, il__abort_fn *abort, void *arg, const char *waits_for,
+			il_time deadline);
+/* Loop's thread. The first wake counts, others and those for a task that is not parked are ignored
+ * (false). */
+bool il__task_wake(il_task *task, int rc);
+/* Called by scope.c: the task is inside a cancelled scope; gives up its wait if it can. */
+void il__task_interrupt(il_task *task);
+/* Cancels the task's own scope (has_own). */
+void il__task_cancel(il_task *task);
+/* To the end of the ready queue and back; does not look at cancellation. */
+void il__task_yield(il_task *self);
+/* 0 or -ECANCELED; notices a deadline that has passed. */
+int il__task_check(il_task *self);
+
+/* ================= the thread's own state (thread_state.c) ====================================== */
+
+struct il__thread {
+	il_loop *loop;             /* the loop whose thread this is */
+	struct il__locals *locals; /* outside a task: a worker call's, a portal call's, or the thread's */
+	void *call;                /* offload: the call that this worker runs */
+	void *worker_of;           /* offload: the pool that this thread works for */
+	unsigned no_wait;          /* inside a plain call or callback that may not wait */
+	bool orphaned;             /* a forked child of a loop's thread */
+};
+
+extern IL__THREAD_LOCAL struct il__thread il__self;
+
+/* The current task, or NULL with *rc = -EPERM or -ESHUTDOWN and a detail naming `function`. */
+il_task *il__task_current(const char *function, int *rc);
+/* Whether the caller may wait at all. 0: yes, *task is the task or NULL for a plain thread. */
+int il__may_wait(const char *function, il_task **task);
+/* For an object of `loop`: 0 in the loop's thread, else -EPERM (-ESHUTDOWN when inherited). */
+int il__loop_check_thread(il_loop *loop, const char *function);
+
+/* ================= the inbox (inbox.c): how other threads reach a loop ========================== */
+
+/* One message, memory of the sender's. Handled in the loop's thread, on the hub, in order of posting;
+ * `closed`: the loop closes and handles it for the last time. */
+struct il__message {
+	struct il__message *next;
+	void (*handle)(struct il__message *m, il_loop *loop);
+};
+
+/* Outlives its loop: reference-counted, any thread. */
+struct il__inbox;
+
+struct il__inbox *il__inbox_ref(struct il__inbox *inbox);
+void il__inbox_unref(struct il__inbox *inbox);
+/* -ESHUTDOWN once the loop is closed: the message was not taken. The caller holds a reference. */
+int il__inbox_post(struct il__inbox *inbox, struct il__message *m);
+/* A place among options.queue_limit; -EAGAIN: full. Given back by the handler, in the loop's thread. */
+int il__inbox_reserve(struct il__inbox *inbox);
+void il__inbox_unreserve(struct il__inbox *inbox);
+struct il__inbox *il__loop_inbox(il_loop *loop);
+
+/* ================= signals (signal.c): one wait of a task or a plain thread, once =============== */
+
+/*
+ * On the waiter's stack. Prepared by the waiter, fired at most once by any thread, waited for by the
+ * waiter only. The waiter must not leave before it was fired, or before it made sure (under the lock
+ * of whoever fires) that it never will be.
+ */
+struct il__signal {
+	struct il__message message;
+	il_task *task;           /* NULL: a plain thread, which waits on parker */
+	struct il__inbox *inbox; /* the task's loop; borrowed: the task keeps the loop alive */
+	struct il__parker parker;
+	bool fired; /* tasks: loop's thread only */
+};
+
+/* 0, or why this place may not wait. */
+int il__signal_init(struct il__signal *s, const char *function);
+void il__signal_fire(struct il__signal *s);
+/*
+ * 0: fired. -ETIMEDOUT, -ECANCELED: not fired yet; the caller must withdraw from whoever fires it, or
+ * wait again with il__signal_wait_shielded if that is too late.
+ */
+int il__signal_wait(struct il__signal *s, il_time deadline, const char *waits_for);
+void il__signal_wait_shielded(struct il__signal *s, const char *waits_for);
+
+/* ================= futures (future.c, futures.c) ================================================ */
+
+/* Somebody who waits for a future: called under its lock, once, then forgotten. */
+struct il__watcher {
+	struct il__list link;
+	void (*fire)(struct il__watcher *w, il_future *f);
+};
+
+enum il__future_state {
+	IL__FUTURE_PENDING,
+	IL__FUTURE_RUNNING,
+	IL__FUTURE_CANCELLING, /* running, the outcome is fixed: -ECANCELED */
+	IL__FUTURE_DONE,
+	IL__FUTURE_CANCELLED
+};
+
+struct il_future {
+	atomic_uint refs;
+	atomic_uint state; /* written under lock, read by anyone: release, acquire */
+	int result;        /* written before state becomes DONE */
+	unsigned generation;
+	pthread_mutex_t lock;
+	struct il__list watchers;  /* under lock */
+	struct il__callback *callbacks, **callbacks_end; /* under lock */
+	const struct il__future_ops *ops;
+	void *self; /* for ops */
+};
+
+struct il__future_ops {
+	/* Cancels the call while it runs: any thread, no lock held, the caller has a reference; called
+	 * at most once. NULL: it cannot be stopped, il_future_cancel answers false. */
+	void (*cancel)(il_future *f);
+	/* Called when cancelled before it began, after f is done. May be NULL. */
+	void (*dropped)(il_future *f);
+	/* Frees the memory that f is part of. NULL: free(f). */
+	void (*free)(il_future *f);
+	/* Whether waiting for ever in this thread could never end. May be NULL. */
+	bool (*deadlock)(il_future *f);
+};
+
+void il__future_init(il_future *f, const struct il__future_ops *ops, void *self); /* one reference */
+/* The producer's side of the library's own futures. True: run it. */
+bool il__future_begin(il_future *f);
+/* Completes f; `cancelled`: the call ended because it was cancelled. Not twice. */
+void il__future_finish(il_future *f, int result, bool cancelled);
+void il__future_cancelled_early(il_future *f); /* completes one that never began: -ECANCELED */
+
+/* A task with a future in one allocation; used by groups, il_loop_spawn and portals. */
+int il__future_task(il_loop *loop, il_future **f, il_fn *fn, void *arg,
+		    const struct il__task_options *options);
+
+/* ================= loops (loop.c, turn.c) ======================================================= */
+
+/* A descriptor of the core's own: fd readiness, the wake descriptor, the timer. */
+struct il__source {
+	struct il_watch watch; /* first */
+	void (*ready)(struct il__source *source, il_loop *loop, unsigned mask);
+};
+int il__source_watch(il_loop *loop, struct il__source *source, unsigned mask);
+
+/* Something of an upper floor that lives with the loop. Loop's thread. */
+struct il__extension {
+	struct il__list link;
+	void (*shutdown)(struct il__extension *x, il_loop *loop); /* refuse new work; may be NULL */
+	void (*idle)(struct il__extension *x, il_loop *loop); /* nothing lives any more; may be NULL */
+	int (*closing)(struct il__extension *x, il_loop *loop); /* last: free it. 0 or a warning code */
+};
+
+enum { IL__EXT_FD, IL__EXT_THREADS, IL__EXT_RESOLVER, IL__EXT_COUNT };
+
+struct il_loop {
+	const il_backend *backend;
+	void *driver;
+	struct il_loop_options options;
+	unsigned generation;
+	pthread_t thread;
+	bool own, running, turning, stopping, shut, closed, deadlocked;
+	bool drain; /* il_loop_close runs the loop until nothing is left */
+
+	il_task *current;
+	struct il__context hub;
+	il_task *dead; /* ended, its stack not given back yet */
+	struct il__list ready, tasks;
+	size_t budget, batch;
+	uint64_t random, steps;
+
+	struct il__timers timers;
+	il_time armed;
+	struct il__source wake, timer; /* timer.watch.fd < 0: the driver's timer is used */
+	bool wake_signalled, watching;
+
+	struct il__inbox *inbox;
+	struct il__message *backlog, **backlog_end; /* taken from the inbox, not handled yet */
+
+	struct il__scope scope;   /* of all tasks */
+	size_t alive;             /* tasks, open portals, offloaded calls: keep the watch */
+	size_t inflight;          /* offloaded and portal calls: virtual time stands */
+	size_t portals;           /* open ones */
+	size_t fd_waiters;
+	struct il__stacks stacks;
+	struct il__list extensions;
+	void *slots[IL__EXT_COUNT]; /* the extensions by kind */
+
+	void (*on_empty)(il_loop *loop, void *arg);
+	void *on_empty_arg;
+	struct il__main *main; /* of the il_loop_run on the stack */
+};
+
+il_time il__loop_now(il_loop *loop);
+/* One more (or less) reason to keep the loop's descriptors watched. */
+void il__loop_hold(il_loop *loop);
+void il__loop_release(il_loop *loop);
+/* A call that another thread or process answers: holds the loop and the virtual clock. */
+void il__loop_hold_call(il_loop *loop);
+void il__loop_release_call(il_loop *loop);
+/* After something was made ready outside an upcall: makes the loop visit us soon. */
+void il__loop_kick(il_loop *loop);
+void il__loop_extend(il_loop *loop, struct il__extension *x);
+
+/* turn.c */
+void il__loop_ready(il_loop *loop, il_task *task);
+void il__loop_switch_from(il_loop *loop, il_task *self); /* self is parked, ready again, or ended */
+void il__loop_turn(il_loop *loop);
+/* Runs a function as a plain call on the hub: it may not wait, and sees these locals. */
+int il__plain_call(il_fn *fn, void *arg, struct il__locals *locals);
+
+/* inbox.c, for turn.c */
+int il__inbox_create(struct il__inbox **inbox, size_t limit);
+int il__inbox_fd(const struct il__inbox *inbox);
+void il__inbox_drain_fd(struct il__inbox *inbox);
+void il__inbox_signal(struct il__inbox *inbox); /* makes the descriptor readable */
+bool il__inbox_pending(struct il__inbox *inbox);
+struct il__message *il__inbox_take(struct il__inbox *inbox); /* oldest first */
+void il__inbox_awake(struct il__inbox *inbox);
+bool il__inbox_asleep(struct il__inbox *inbox); /* false: messages came in, stay awake */
+struct il__message *il__inbox_close(struct il__inbox *inbox); /* refuses from now on */
+
+#endif

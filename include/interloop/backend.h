@@ -1,0 +1,97 @@
+/**
+ * @file backend.h
+ * @brief For authors of a driver: six primitives make a loop a backend. See docs/backends.md.
+ *
+ * A driver has no semantics of its own: timer order, wake-ups, error reporting and stop live once in
+ * the core. Everything here happens in the loop's thread.
+ */
+#ifndef INTERLOOP_BACKEND_H
+#define INTERLOOP_BACKEND_H
+
+#include <interloop/base.h>
+#include <interloop/fd.h>
+#include <interloop/loop.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** What il_backend.abi must be. */
+#define IL_BACKEND_ABI 1u
+
+/** The core's watch of one descriptor; `driver` is the driver's to use. */
+struct il_watch {
+	int fd;
+	unsigned mask;
+	void *driver;
+};
+
+/** The primitives. Each answers 0 or a negated errno code. */
+struct il_driver {
+	/** Prepares *self. native NULL: make a loop of your own; else adopt that one. Fails clean. */
+	int (*open)(void **self, void *native, il_loop *loop);
+	/** Final for the core: no upcall after it. Own loop: called outside upcalls, may run the loop
+	 * until its handles are closed. Foreign: frees in the loop's own close callbacks. */
+	void (*close)(void *self);
+	/** Own loops only: runs until stop. */
+	int (*run)(void *self);
+	/** Makes run return; called only from inside an upcall. */
+	void (*stop)(void *self);
+	/** The one timer, absolute on now()'s clock; IL_FOREVER disarms. Firing early is harmless. */
+	int (*timer)(void *self, il_time deadline);
+	/** Watches w->fd for mask, level-triggered, one watch per descriptor; 0 forgets it for good. */
+	int (*watch)(void *self, struct il_watch *w, unsigned mask);
+	/** The loop's clock; NULL: CLOCK_MONOTONIC. */
+	il_time (*now)(void *self);
+	/** What il_loop_native gives; NULL: nothing. */
+	void *(*native)(void *self);
+};
+
+/** A backend: a driver and the four services over it. */
+struct il_backend {
+	unsigned abi;     /**< IL_BACKEND_ABI */
+	const char *name; /**< As il_backend_find knows it. */
+	struct il_driver driver;
+	/** The services: name the core's (il_core_sleep, ...) or wrap them.
+	 * @{ */
+	int (*sleep)(il_loop *loop, il_time delay);
+	int (*create_event)(il_loop *loop, il_event **event);
+	int (*run_in_thread)(il_loop *loop, il_fn *fn, void *arg);
+	int (*create_threads_portal)(il_loop *loop, il_portal **portal);
+	/** @} */
+};
+
+/** @name The core's services, for the vtable
+ * @{ */
+IL_API int il_core_sleep(il_loop *loop, il_time delay);
+IL_API int il_core_create_event(il_loop *loop, il_event **event);
+IL_API int il_core_run_in_thread(il_loop *loop, il_fn *fn, void *arg);
+IL_API int il_core_create_threads_portal(il_loop *loop, il_portal **portal);
+/** @} */
+
+/** @name Upcalls
+ * In the loop's thread only, never from inside a driver call, never after close.
+ * @{ */
+/** @brief The timer is due. */
+IL_API void il_driver_on_timer(il_loop *loop);
+/** @brief The descriptor is ready; an error or a hang-up reports the whole asked mask. */
+IL_API void il_driver_on_ready(il_loop *loop, struct il_watch *w, unsigned mask);
+/** @} */
+
+/**
+ * @brief Adopts a native loop: what il_libuv_attach and its siblings call.
+ * @return 0; -EBUSY: this thread has a loop already; -EINVAL; or the driver's own error.
+ */
+IL_API int il_loop_attach(il_loop **loop, const il_backend *backend, void *native,
+			  const il_loop_options *options);
+
+/**
+ * @brief For a driver's open: sets il_error_detail() (printf-like) and gives rc back.
+ */
+IL_API int il_driver_refuse(int rc, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

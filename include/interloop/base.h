@@ -1,0 +1,100 @@
+/**
+ * @file base.h
+ * @brief Results, time and the log: what every other header builds on.
+ *
+ * Every function that can fail returns an int: 0 or more is success, a negative value is a negated
+ * errno code. Codes that interloop gives by itself always mean what the table in docs/semantics.md
+ * says; any other code comes unchanged from the system.
+ */
+#ifndef INTERLOOP_BASE_H
+#define INTERLOOP_BASE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define IL_VERSION_MAJOR 0
+#define IL_VERSION_MINOR 1
+#define IL_VERSION_PATCH 0
+
+#if defined(IL_BUILD) && !defined(IL_STATIC)
+#define IL_API __attribute__((visibility("default")))
+#else
+#define IL_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** What a task, a worker thread, a worker process and a portal run. The result is 0 or more, or a
+ * negated errno code. A C++ exception must not leave it. */
+typedef int il_fn(void *arg);
+
+/** Nanoseconds: a span (delay, timeout) or a point on the monotonic clock (deadline). */
+typedef int64_t il_time;
+
+/** @name Times from numbers
+ * The number may be of any arithmetic type; the result is an il_time.
+ * @{ */
+#define IL_NSEC(n) ((il_time)(n))
+#define IL_USEC(n) ((il_time)((n) * INT64_C(1000)))
+#define IL_MSEC(n) ((il_time)((n) * INT64_C(1000000)))
+#define IL_SEC(n)  ((il_time)((n) * INT64_C(1000000000)))
+/** @} */
+
+/** No timeout, no deadline. */
+#define IL_FOREVER INT64_MAX
+
+typedef struct il_loop il_loop;
+typedef struct il_backend il_backend;
+typedef struct il_task il_task;
+typedef struct il_future il_future;
+typedef struct il_event il_event;
+typedef struct il_executor il_executor;
+typedef struct il_portal il_portal;
+typedef struct il_limiter il_limiter;
+
+/**
+ * @brief The time now: CLOCK_MONOTONIC, or in a loop's thread that loop's clock (virtual time has
+ * its own). Any thread; never waits.
+ */
+IL_API il_time il_now(void);
+
+/**
+ * @brief il_now() + delay, saturating at IL_FOREVER; a negative delay gives a time in the past.
+ */
+IL_API il_time il_deadline(il_time delay);
+
+/** @brief A sentence for a result code (0 or more: "success"). Static text; any thread. */
+IL_API const char *il_strerror(int rc);
+
+/** @brief The name of a result code, such as "ECANCELED"; "OK" for 0 or more. Static text. */
+IL_API const char *il_error_name(int rc);
+
+/**
+ * @brief What went wrong with the last call in this thread that interloop refused: which name,
+ * which limit, which library, and what to do.
+ *
+ * The text belongs to the library and is valid until the next refused call in this thread; "" when
+ * nothing was refused yet. Read it at once after the failing call, before anything that may wait.
+ */
+IL_API const char *il_error_detail(void);
+
+/** Levels of the log. */
+enum { IL_LOG_ERROR, IL_LOG_WARNING, IL_LOG_INFO, IL_LOG_DEBUG };
+
+/**
+ * @brief Sets where the library's log goes: the only log there is.
+ *
+ * @param log  called in whatever thread has something to say, possibly from several at once; it may
+ *             not wait. NULL restores the default: warnings and errors to stderr.
+ * @param arg  handed to log; must stay valid while log is set.
+ */
+IL_API void il_set_log(void (*log)(int level, const char *message, void *arg), void *arg);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

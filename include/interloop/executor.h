@@ -1,0 +1,141 @@
+/**
+ * @file executor.h
+ * @brief Executors: a pool of threads, of processes, or your own, behind one interface.
+ *
+ * Thread-safe and reference-counted: any thread and any loop may use one. Moving work from threads to
+ * processes changes the line that creates the executor and no other. The semantics are those of
+ * Python's concurrent.futures.Executor.
+ */
+#ifndef INTERLOOP_EXECUTOR_H
+#define INTERLOOP_EXECUTOR_H
+
+#include <interloop/base.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** Options of a thread pool; zero means the default everywhere. */
+typedef struct il_thread_pool_options {
+	int max_workers;       /**< Threads at most; 0: min(32, cores + 4); negative: -EINVAL. */
+	const char *name;      /**< Threads are called name_0, name_1, ...; NULL: unique per pool. */
+	size_t queue_limit;    /**< Calls that wait for a worker; 0: 65,536; SIZE_MAX: none. */
+	il_fn *initializer;    /**< Runs first in each worker; a negative result breaks the pool. */
+	void *initializer_arg; /**< Must stay valid as long as the pool. */
+	bool copy_args;        /**< Copy arg in and out as a process pool does. */
+	bool without_locals;   /**< Do not hand the submitter's task-local values to the call. */
+	size_t stack_size;     /**< Bytes of a worker's stack; 0: the system's default. */
+	il_time idle_timeout;  /**< A worker idle so long ends (0: 10 s; IL_FOREVER: never). */
+	const int *cpus;       /**< Processors that the workers may use; NULL: any. */
+	size_t cpu_count;      /**< How many processors cpus lists. */
+	void (*on_thread_start)(int index, void *arg); /**< Runs in each new worker, first of all. */
+	void *on_thread_start_arg;                     /**< Handed to on_thread_start. */
+	void *reserved[8];                             /**< Zero. */
+} il_thread_pool_options;
+
+/**
+ * @brief Creates a thread pool with one reference. No thread starts before the first call.
+ * @param options  NULL: the defaults.
+ * @return 0; -EINVAL: an option is out of range; -ENOMEM.
+ */
+IL_API int il_thread_pool_create(il_executor **ex, const il_thread_pool_options *options);
+
+/** One submitted call, as an executor of your own sees it. It is over, and its memory gone, once one
+ * of the il_call functions has been called. */
+typedef struct il_call il_call;
+
+/**
+ * @brief Runs the call's function in the calling thread and answers whoever waits. A call that was
+ * cancelled meanwhile is not run, but is answered all the same.
+ */
+IL_API void il_call_run(il_call *call);
+
+/** @brief Answers the call with a code, without running it; a call that nobody waits for is run. */
+IL_API void il_call_fail(il_call *call, int rc);
+
+/** A link of your own inside the call, to queue it without memory; yours from submit on. */
+IL_API void **il_call_link(il_call *call);
+
+/** What an executor of your own does. */
+typedef struct il_executor_ops {
+	const char *name; /**< For people. */
+	/** Takes the call: exactly one il_call_run or il_call_fail must follow, from any thread but
+	 * not before submit has returned. Never waits. Negative: refused (-EAGAIN: full), the call
+	 * stays the caller's. */
+	int (*submit)(void *self, il_call *call);
+	/** Refuses further calls; with IL_CANCEL_FUTURES fails those not begun with -ECANCELED;
+	 * without IL_NOWAIT returns once all have ended. Called once or more. May be NULL. */
+	int (*shutdown)(void *self, unsigned flags);
+	/** The last reference is gone: free self. May be NULL. */
+	void (*destroy)(void *self);
+	void *reserved[8]; /**< Zero. */
+} il_executor_ops;
+
+/**
+ * @brief Makes an executor of your own. ops is copied.
+ * @return 0; -EINVAL: no submit; -ENOMEM.
+ */
+IL_API int il_executor_create(il_executor **ex, const il_executor_ops *ops, void *self);
+
+/**
+ * @brief Hands a call to the executor; never waits. Any thread.
+ * @param f     receives a reference to the call's future; NULL: fn owns arg and is called exactly
+ *              once whatever happens to the executor.
+ * @param arg   the call's until its future is done.
+ * @param size  of the flat struct behind arg; 0 if threads only are to see it. Processes (and
+ *              threads with copy_args) copy it there and back.
+ * @return 0; -EAGAIN: the queue is full; -ESHUTDOWN: shut down, or inherited across fork;
+ *         -ENOTRECOVERABLE: broken; -EINVAL; -ENOMEM. Refused, arg is untouched.
+ */
+IL_API int il_executor_submit(il_executor *ex, il_future **f, il_fn *fn, void *arg, size_t size);
+
+/**
+ * @brief Runs fn in the executor and waits for it, also for room in the queue. In a task a
+ * cancellation point: a queued call is taken back (-ECANCELED), a running one is waited for, its
+ * result returned, and the cancellation shows at the next cancellation point.
+ * @return fn's result; -EPERM: a place that may not wait; -EDEADLK: called by the pool's only
+ *         worker; otherwise as il_executor_submit.
+ */
+IL_API int il_executor_run(il_executor *ex, il_fn *fn, void *arg, size_t size);
+
+/**
+ * @brief Runs fn for each of count items of size bytes and waits for all; -EDEADLK, -EPERM and
+ * cancellation as in il_executor_run.
+ * @param results  receives each result in item order; may be NULL.
+ * @param timeout  for the whole, from the call on; 0: gives up at once.
+ * @return 0; the first negative result in item order; -ETIMEDOUT. On failure or time-out calls not
+ *         begun are cancelled (-ECANCELED in results), running ones are waited for.
+ */
+IL_API int il_executor_map(il_executor *ex, il_fn *fn, void *items, size_t count, size_t size,
+			   int *results, il_time timeout);
+
+/** Flags of il_executor_shutdown. */
+enum {
+	IL_NOWAIT = 1u,        /**< Return at once; what was accepted still runs. */
+	IL_CANCEL_FUTURES = 2u /**< Cancel calls that have not begun; those without a future run. */
+};
+
+/**
+ * @brief Refuses further calls and waits for those accepted, and for the workers' end. Idempotent,
+ * any thread. In a task it waits shielded; in a cancelled scope it acts as IL_NOWAIT and answers
+ * -ECANCELED.
+ * @return 0; -EDEADLK: waiting in one of the executor's own workers; -EPERM: a place that may not
+ *         wait; -ECANCELED; -EINVAL: an unknown flag.
+ */
+IL_API int il_executor_shutdown(il_executor *ex, unsigned flags);
+
+/** @brief Takes another reference; gives ex back. */
+IL_API il_executor *il_executor_ref(il_executor *ex);
+
+/** @brief Drops a reference. The last one shuts down as with IL_NOWAIT: what was accepted still
+ * runs, then the memory goes. NULL is allowed. */
+IL_API void il_executor_unref(il_executor *ex);
+
+/** @brief il_executor_shutdown(ex, 0), then il_executor_unref. NULL is allowed. */
+IL_API void il_executor_destroy(il_executor *ex);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

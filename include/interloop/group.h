@@ -1,0 +1,89 @@
+/**
+ * @file group.h
+ * @brief Task groups: no child outlives the block that started it.
+ *
+ * A group lives on the stack of the task that opens it. The first child that fails cancels the
+ * others; close joins them all. The semantics are those of AnyIO's TaskGroup and Trio's Nursery.
+ *
+ *     il_group g;
+ *     il_group_open(&g);
+ *     int rc = il_group_start_soon(&g, NULL, child, &arg);
+ *     return il_group_close(&g, rc);
+ */
+#ifndef INTERLOOP_GROUP_H
+#define INTERLOOP_GROUP_H
+
+#include <interloop/base.h>
+#include <interloop/scope.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** A task group. Belongs to the thread of its loop; must not move while it is open. */
+typedef struct il_group {
+	void *reserved[36];
+} il_group;
+#define IL_GROUP_INIT {{0}}
+
+/**
+ * @brief Opens the group and enters its scope in the calling task. Never waits. The memory may hold
+ * anything, but an open group must not be opened again.
+ * @return 0; -EINVAL: NULL; -EPERM: not in a task; -EALREADY: it is open.
+ */
+IL_API int il_group_open(il_group *group);
+
+/**
+ * @brief Starts fn as a child; it runs when the caller next waits. Any task of the loop, or a plain
+ * call in its thread.
+ * @param f  receives a reference to the child's future; NULL: only the group hears how it ended.
+ * @return 0; -ESHUTDOWN: the group is closed, arg is untouched; -EPERM: another thread; -EINVAL:
+ *         NULL; -ENOMEM.
+ * A child without a future always runs, in a cancelled group up to its first cancellation point;
+ * one with a future that is cancelled before it began never begins.
+ */
+IL_API int il_group_start_soon(il_group *group, il_future **f, il_fn *fn, void *arg);
+
+/**
+ * @brief Starts fn as a child and waits until it has called il_task_started. A cancellation point:
+ * cancelled meanwhile it cancels the child, waits for its end and answers -ECANCELED.
+ * @param value  receives what the child said; may be NULL.
+ * @return 0; the child's error if it failed before il_task_started (the group is untouched);
+ *         -EPROTO: it ended without; -ECANCELED; -ESHUTDOWN; -EPERM; -ENOMEM.
+ * arg is the child's until it ends.
+ */
+IL_API int il_group_start(il_group *group, int *value, il_fn *fn, void *arg);
+
+/** @brief The group's scope: cancel it, give it a deadline or a shield. Never enter or exit it. */
+IL_API il_scope *il_group_scope(il_group *group);
+
+/**
+ * @brief Joins every child, leaves the group's scope, and gives the group's result. Always waits for
+ * the children, cancelled or not; with none it yields once.
+ * @param body  the result of the block; negative cancels the children.
+ * @return body if negative and not the group's own cancellation; else the first failure of a child;
+ *         else -ECANCELED if an outer scope is cancelled; else body, or 0 if the group was
+ *         cancelled. -EALREADY: wrong order or task, nothing changed.
+ */
+IL_API int il_group_close(il_group *group, int body);
+
+/**
+ * @brief How many children failed (cancellation is no failure); the first eight codes are kept, in
+ * order of failure. Also after close.
+ * @param codes  receives up to n of them; may be NULL with n 0.
+ */
+IL_API size_t il_group_errors(const il_group *group, int *codes, size_t n);
+
+/**
+ * @brief Runs fn for each of count items of size bytes, one task an item, and waits for all.
+ * @param results  receives each result in item order; may be NULL. An item whose task was cancelled
+ *                 has -ECANCELED.
+ * @return 0; the first failure, which cancelled the rest; -ECANCELED; -EINVAL; -EPERM; -ENOMEM.
+ */
+IL_API int il_gather(il_fn *fn, void *items, size_t count, size_t size, int *results);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

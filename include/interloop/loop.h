@@ -1,0 +1,155 @@
+/**
+ * @file loop.h
+ * @brief Loops: choosing a backend, running a main function, adopting a loop that already runs.
+ *
+ * A loop belongs to one thread: an own loop to the thread that opened it, an attached loop to the
+ * thread that attached it. One loop at a time runs in a thread.
+ */
+#ifndef INTERLOOP_LOOP_H
+#define INTERLOOP_LOOP_H
+
+#include <interloop/base.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** Options of a loop; zero means the default everywhere. */
+typedef struct il_loop_options {
+	size_t stack_size;        /**< Bytes of stack a task has (default 64 KiB). */
+	size_t queue_limit;       /**< Bound of calls posted and not begun (65,536; SIZE_MAX: none). */
+	size_t thread_limit;      /**< Tokens of the default limiter of il_run_in_thread (40). */
+	bool handle_sigint;       /**< SIGINT cancels the main task, il_loop_run answers -EINTR. */
+	il_time shutdown_timeout; /**< How long il_loop_close waits for abandoned threads (0). */
+	uint64_t seed;            /**< Virtual time: permutes the order of ready tasks; 0: FIFO. */
+	uint64_t step_limit;      /**< Virtual time: stop after so many task steps; 0: none. */
+	void *reserved[8];        /**< Zero. */
+} il_loop_options;
+
+/**
+ * @brief Opens a loop on the backend, runs main as its root task, closes the loop.
+ *
+ * In the process's main thread SIGINT is handled while it runs if its disposition is the default:
+ * the first one cancels main, and il_run answers -EINTR; a second one kills as usual.
+ *
+ * @param backend  what il_backend_find or il_libuv() etc. gave; NULL: -ENOENT.
+ * @return main's result; -EBUSY: a loop already runs in this thread; -EINTR; or why the loop could
+ *         not be opened.
+ * Waits for everything started on the loop: tasks left when main returns are cancelled and joined
+ * (as asyncio.run does).
+ */
+IL_API int il_run(const il_backend *backend, il_fn *main, void *arg);
+
+/**
+ * @brief The backend of that name: "libuv", "libev", "libevent", "virtual", or a registered one.
+ *
+ * @param name  NULL: the one that $INTERLOOP_BACKEND names (ignored in a set-uid program), else the
+ *              first of libuv, libev, libevent that loads; never virtual.
+ * @return a static object, or NULL: none; il_error_detail() says why and which names exist.
+ * Backends that are not linked are loaded from beside libinterloop, then from
+ * $INTERLOOP_MODULE_PATH. Any thread.
+ */
+IL_API const il_backend *il_backend_find(const char *name);
+
+/**
+ * @brief Makes a backend known to il_backend_find under its name: one that is linked statically, or
+ * your own. The object must live as long as the program.
+ * @return 0; -EINVAL: it is NULL, its abi is not this library's or a primitive is missing; -EALREADY:
+ *         another backend has that name; -ENOMEM. Registering the same object again is 0.
+ */
+IL_API int il_backend_register(const il_backend *backend);
+
+/** @brief The backend's name; NULL for NULL. */
+IL_API const char *il_backend_name(const il_backend *backend);
+
+/**
+ * @brief Opens a loop of the backend's own kind. It runs in the thread that opened it.
+ * @param options  NULL: the defaults.
+ * @return 0; -ENOENT: backend is NULL; -EINVAL: an option is out of range; -ENOMEM, -EMFILE, ...
+ */
+IL_API int il_loop_open(il_loop **loop, const il_backend *backend, const il_loop_options *options);
+
+/**
+ * @brief Runs main as the root task, and with it everything that was started on the loop; returns
+ * main's result when main has ended. May be called again after it returned.
+ *
+ * Tasks that main leaves behind go on in the next il_loop_run, or end in il_loop_close.
+ * @return main's result; -EPERM: not the thread that opened it, or the loop is attached (its host
+ *         runs it); -EBUSY: a loop already runs in this thread; -ESHUTDOWN: closed, or inherited
+ *         across fork; -EINTR: SIGINT ended it; -EDEADLK: virtual time, and every task is asleep
+ *         for ever; -ENOMEM: no stack for the root task.
+ */
+IL_API int il_loop_run(il_loop *loop, il_fn *main, void *arg);
+
+/**
+ * @brief Refuses new work, cancels and joins what is left, gives back what the loop holds except
+ * the object itself. Idempotent.
+ *
+ * Calls that were posted and never began answer -ESHUTDOWN; those without a future are run, tasks
+ * among them in a cancelled scope. Waits for worker threads that a task waits for, and up to
+ * options.shutdown_timeout for abandoned ones.
+ * @return 0; -ETIMEDOUT: an abandoned thread was left to finish by itself; -EPERM: another thread,
+ *         or an attached loop (see il_loop_detach); -EBUSY: it runs.
+ */
+IL_API int il_loop_close(il_loop *loop);
+
+/** @brief Closes the loop if it is open, and frees it. Not for attached loops; NULL is allowed. */
+IL_API void il_loop_destroy(il_loop *loop);
+
+/** @brief The loop of the calling thread, NULL outside a loop's thread. */
+IL_API il_loop *il_loop_current(void);
+
+/** @brief The backend that the loop was opened or attached with. */
+IL_API const il_backend *il_loop_backend(const il_loop *loop);
+
+/** @brief The native loop: uv_loop_t *, struct ev_loop * or struct event_base *; NULL for virtual. */
+IL_API void *il_loop_native(il_loop *loop);
+
+/**
+ * @brief Starts fn as a root task of the loop; returns at once. Loop's thread only: inside or
+ * outside a task, also before an own loop runs.
+ * @param f  receives a reference to the task's future (il_future_unref it); NULL: nobody waits for
+ *           the result, a negative one is logged as a warning.
+ * @return 0; -EPERM: another thread; -ESHUTDOWN: the loop is shut down; -ENOMEM.
+ */
+IL_API int il_loop_spawn(il_loop *loop, il_future **f, il_fn *fn, void *arg);
+
+/**
+ * @brief For attached loops: refuse new work, cancel the root tasks, close the portals.
+ * @param empty  runs once in the loop's thread when nothing is left, outside any task;
+ *               il_loop_detach is allowed there. May be NULL.
+ * @return 0, at once; -EALREADY: called before; -EPERM: another thread.
+ */
+IL_API int il_loop_shutdown(il_loop *loop, void (*empty)(il_loop *loop, void *arg), void *arg);
+
+/**
+ * @brief Takes the library off a native loop and frees the il_loop; the native loop is left as it
+ * was found. After detaching from a libuv loop, let it run once more before uv_loop_close.
+ * @return 0; -EBUSY while a task, an open portal or an offloaded call lives; -EPERM: another
+ *         thread, or called from a task, or not an attached loop.
+ */
+IL_API int il_loop_detach(il_loop *loop);
+
+/** @name The four services of a backend
+ * Each dispatches through the loop's vtable; il_sleep, il_event_create, il_run_in_thread and the
+ * rest of the library come here too.
+ * @{ */
+/** @brief il_sleep on that loop: the calling task's own. -EPERM: not a task of that loop. */
+IL_API int il_loop_sleep(il_loop *loop, il_time delay);
+/** @brief il_event_create for that loop. Loop's thread only (-EPERM); -ENOMEM. */
+IL_API int il_loop_create_event(il_loop *loop, il_event **event);
+/** @brief il_run_in_thread on that loop: the calling task's own. */
+IL_API int il_loop_run_in_thread(il_loop *loop, il_fn *fn, void *arg);
+/**
+ * @brief Creates a threads portal into the loop; see portal.h. Loop's thread only, inside or
+ * outside a task, also before an own loop runs.
+ * @return 0; -EPERM: another thread; -ESHUTDOWN: the loop is shut down; -ENOMEM.
+ */
+IL_API int il_loop_create_threads_portal(il_loop *loop, il_portal **portal);
+/** @} */
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

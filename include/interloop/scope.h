@@ -1,0 +1,105 @@
+/**
+ * @file scope.h
+ * @brief Cancel scopes: what is cancelled together, by hand or by a deadline.
+ *
+ * A scope lives on the stack of the task that enters it. Scopes nest; tasks of a group live in the
+ * group's scope. Cancellation is level-triggered: inside a cancelled scope every call that could
+ * wait answers -ECANCELED, again and again, unless a shield stands between. The semantics are those
+ * of Trio's and AnyIO's CancelScope.
+ *
+ *     il_scope s = IL_SCOPE_INIT;
+ *     il_scope_enter(&s, il_deadline(IL_SEC(2)), 0);
+ *     return il_scope_exit(&s, work());
+ */
+#ifndef INTERLOOP_SCOPE_H
+#define INTERLOOP_SCOPE_H
+
+#include <interloop/base.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** A cancel scope. Belongs to the thread of its loop; must not move or go while it is entered. */
+typedef struct il_scope {
+	void *reserved[20];
+} il_scope;
+#define IL_SCOPE_INIT {{0}}
+
+/** Flag of il_scope_enter: outer cancellation waits until the scope is left. */
+#define IL_SHIELD 1u
+
+/**
+ * @brief Enters the scope in the calling task. Never waits; a cancellation made before shows at the
+ * first cancellation point inside, and so does a deadline in the past.
+ * @param deadline  on il_now()'s clock; when it passes the scope is cancelled. IL_FOREVER: none.
+ * @param flags     0 or IL_SHIELD.
+ * @return 0; -EALREADY: it was entered before (a scope serves once); -EINVAL: NULL or an unknown
+ *         flag; -EPERM: not in a task; -ENOMEM.
+ */
+IL_API int il_scope_enter(il_scope *scope, il_time deadline, unsigned flags);
+
+/**
+ * @brief Leaves the scope. Reads: `return il_scope_exit(&scope, work());`
+ * @param rc  the body's result.
+ * @return rc; or 0 where rc is -ECANCELED, this scope was cancelled and no visible outer one is.
+ *         -EALREADY: not the innermost scope of this task, or not entered; nothing changed.
+ */
+IL_API int il_scope_exit(il_scope *scope, int rc);
+
+/**
+ * @brief Cancels the scope: now, or from its entry on if it is not entered yet. Loop's thread only,
+ * inside a task or not (from another thread: il_portal_run_sync a function that does it).
+ * @return 0, also when it was cancelled before or left already; -EINVAL: NULL; -EPERM: another
+ *         thread.
+ */
+IL_API int il_scope_cancel(il_scope *scope);
+
+/**
+ * @brief il_scope_cancel, with a reason that il_error_detail() tells in each task that meets the
+ * cancellation. The text must outlive the scope.
+ */
+IL_API int il_scope_cancel_because(il_scope *scope, const char *reason);
+
+/** @brief Whether the scope itself was cancelled, by hand or by its deadline. */
+IL_API bool il_scope_cancelled(const il_scope *scope);
+/** @brief Whether its exit turned -ECANCELED into 0. */
+IL_API bool il_scope_caught(const il_scope *scope);
+/** @brief Whether it was its deadline that cancelled it. */
+IL_API bool il_scope_expired(const il_scope *scope);
+
+/**
+ * @brief Moves the deadline of a scope, entered or not yet.
+ * @return 0; -EALREADY: the scope is cancelled or was left; -EINVAL: NULL; -EPERM: another thread;
+ *         -ENOMEM.
+ * A deadline set before entry counts if il_scope_enter is given IL_FOREVER, or is the earlier one.
+ */
+IL_API int il_scope_set_deadline(il_scope *scope, il_time deadline);
+
+/**
+ * @brief Switches the shield. Off, a pending outer cancellation wakes what waits inside, at once.
+ * @return 0; -EINVAL: NULL; -EPERM: another thread.
+ */
+IL_API int il_scope_set_shield(il_scope *scope, bool shield);
+
+/**
+ * @brief When the innermost scopes of the calling task will be cancelled: the earliest deadline up
+ * to the next shield, IL_FOREVER when there is none, INT64_MIN inside a cancelled scope.
+ */
+IL_API il_time il_effective_deadline(void);
+
+/**
+ * @brief Runs fn under a deadline.
+ * @return fn's result, or 0 if the time was up (to tell them apart use a scope and
+ *         il_scope_expired); -EINVAL: negative delay; -EPERM: not in a task.
+ */
+IL_API int il_move_on_after(il_time delay, il_fn *fn, void *arg);
+
+/** @brief il_move_on_after that answers -ETIMEDOUT if the time was up. */
+IL_API int il_fail_after(il_time delay, il_fn *fn, void *arg);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,75 @@
+/**
+ * @file thread.h
+ * @brief Blocking code in a worker thread for one call, and from there back into the loop.
+ *
+ * The semantics are those of AnyIO's to_thread and from_thread.
+ */
+#ifndef INTERLOOP_THREAD_H
+#define INTERLOOP_THREAD_H
+
+#include <interloop/base.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** Options of il_run_in_thread_with; zero means the default everywhere. */
+typedef struct il_run_in_thread_options {
+	il_limiter *limiter;          /**< NULL: the loop's own, of thread_limit tokens. */
+	const char *name;             /**< The thread's name during the call, 15 bytes of it. */
+	bool abandon_on_cancel;       /**< Leave at once when cancelled; the thread runs on. */
+	void (*release)(void *arg);   /**< With abandon_on_cancel: frees arg after an abandoned call. */
+	bool *abandoned;              /**< With abandon_on_cancel: set before the call returns. */
+	void *reserved[8];            /**< Zero. */
+} il_run_in_thread_options;
+
+/**
+ * @brief Runs fn in a worker thread while the loop goes on; parks the calling task until it has
+ * ended. A cancellation point before fn has begun; once it runs it is waited for, its result is
+ * returned, and the cancellation shows at the next cancellation point.
+ * @return fn's result; -ECANCELED: fn was not called; -EPERM: not in a task; -ENOMEM: no thread
+ *         could be made.
+ */
+IL_API int il_run_in_thread(il_fn *fn, void *arg);
+
+/**
+ * @brief il_run_in_thread with options.
+ *
+ * With abandon_on_cancel a cancelled call returns -ECANCELED at once. Then *abandoned tells who has
+ * arg: true: the thread still has it and calls release(arg) once when through; false: it is the
+ * caller's and release is never called.
+ * @return as il_run_in_thread; -EINVAL: abandon_on_cancel with an arg, but without release and
+ *         abandoned.
+ */
+IL_API int il_run_in_thread_with(il_fn *fn, void *arg, const il_run_in_thread_options *options);
+
+/** @brief The calling loop's limiter of il_run_in_thread; borrowed. NULL outside a loop's thread. */
+IL_API il_limiter *il_thread_limiter(void);
+
+/** @brief How many worker threads of the calling loop run a function now, abandoned ones included. */
+IL_API size_t il_threads_active(void);
+
+/** @brief Waits until il_threads_active() is 0. A cancellation point. */
+IL_API int il_threads_wait(void);
+
+/** @name From a worker thread back into the loop
+ * In a worker thread that runs il_run_in_thread, il_executor_run or il_executor_map sent by a task.
+ * Elsewhere they answer -EPERM.
+ * @{ */
+/**
+ * @brief Runs fn as a task on the loop of the task that waits for this thread, under that task's
+ * scope (of an abandonable call: not under it), and waits for its result.
+ * @return fn's result; -EPERM; -ESHUTDOWN: the loop is closed; -ENOMEM.
+ */
+IL_API int il_from_thread_run(il_fn *fn, void *arg);
+/** @brief Runs fn as a plain call in that loop's thread, where it may not wait; waits for it. */
+IL_API int il_from_thread_run_sync(il_fn *fn, void *arg);
+/** @brief -ECANCELED once the waiting task's scope is cancelled, else 0; -EPERM. Never waits. */
+IL_API int il_from_thread_check_cancelled(void);
+/** @} */
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
