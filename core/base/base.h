@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/socket.h>
 
 /* The model keeps a thread-local access at one instruction; the block is a few hundred bytes. */
 #define IL__THREAD_LOCAL _Thread_local __attribute__((tls_model("initial-exec")))
@@ -124,6 +125,7 @@ void il__os_wake_close(int fd[2]);
 int il__os_timer_open(void);
 /* Arms it, which also clears its readability; IL_FOREVER disarms. */
 void il__os_timer_set(int fd, il_time deadline);
+void il__os_timer_close(int fd);
 
 /* Makes the pages fault when touched. -ENOMEM names the limit in il_error_detail(). */
 int il__os_guard(void *page, size_t size);
@@ -137,6 +139,20 @@ int il__os_thread_affinity(const int *cpus, size_t count);
 int il__os_cpu_count(void);
 bool il__os_is_main_thread(void);
 int il__os_cloexec_nonblock(int fd);
+
+/* Sockets and pipes (os_socket.c): close-on-exec, non-blocking, without SIGPIPE, never -EINTR. The
+ * descriptor or count, or a negated errno code. */
+struct iovec;
+int il__os_socket(int domain, int type);
+int il__os_socketpair(int fd[2]);
+int il__os_socket_set(int fd, int level, int name, int value);
+int il__os_accept(int fd, struct sockaddr *address, socklen_t *length);
+ssize_t il__os_receive(int fd, void *data, size_t size);
+ssize_t il__os_send(int fd, const void *data, size_t size);
+ssize_t il__os_sendmsg(int fd, const struct msghdr *message);
+ssize_t il__os_recvmsg(int fd, struct msghdr *message); /* descriptors in it: close-on-exec */
+ssize_t il__os_read(int fd, void *data, size_t size);
+ssize_t il__os_write_pieces(int fd, const struct iovec *pieces, int count);
 
 /* ---- the clock may be the loop's own; runtime/ provides il_now() ---- */
 

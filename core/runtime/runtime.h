@@ -50,6 +50,7 @@ struct il__scope {
 	bool shield, cancelled, caught, expired;
 	bool effective; /* cancelled, or not shielded and the parent is effective */
 	bool has_deadline;
+	bool of_group; /* entered and left by its group only */
 	il_task *task; /* who entered it; NULL: a root of the loop or a portal */
 	il_loop *loop;
 	struct il__scope *parent;
@@ -71,6 +72,7 @@ void il__scope_init_root(struct il__scope *s, il_loop *loop, struct il__scope *p
 int il__scope_enter_for(il_task *task, struct il__scope *s, il_time deadline, unsigned flags);
 int il__scope_exit_for(il_task *task, struct il__scope *s, int rc);
 void il__scope_cancel(struct il__scope *s, const char *reason);
+const char *il__scope_reason(const struct il__scope *s); /* why a cancelled scope is so; may be NULL */
 /* Unlinks a root. Nothing may be left inside. */
 void il__scope_fini_root(struct il__scope *s);
 
@@ -144,28 +146,33 @@ struct il_task {
 	const char *waits_for; /* a constant, for the report of a deadlock in virtual time */
 
 	struct il__scope *scope; /* innermost; never NULL while the task lives */
+	struct il__scope *parent_scope;
 	struct il__list scope_link;
 	struct il__scope own; /* used when has_own: the task can be cancelled by itself */
 	bool has_own;
-	bool begun;
-	bool always_begins; /* nobody else can give arg back: run fn even if cancelled before */
 
 	il_fn *fn;
 	void *arg;
-	/* Runs on the hub (no task is current) when the task has ended; the task is gone after it. */
+	/* Runs last on the task's own stack, as a plain call: no task is current. */
 	void (*ended)(il_task *task, int rc);
 	void *owner; /* for `ended` */
 	int (*started)(il_task *task, int value); /* il_task_started; NULL: nobody asked */
 	void *starter;
 	void *hold; /* il_portal_hold; NULL: not in a context */
 	struct il__locals *locals;
+	struct il__list owned; /* of struct il__owned */
 	char name[32];
+};
+
+/* Something that a task must give back before it ends; `abandoned` is called if it did not. */
+struct il__owned {
+	struct il__list link;
+	void (*abandoned)(struct il__owned *owned, il_task *task);
 };
 
 struct il__task_options {
 	struct il__scope *scope; /* its parent scope */
 	bool own_scope;          /* give it a scope of its own: task->own */
-	bool always_begins;
 	void (*ended)(il_task *task, int rc);
 	void *owner;
 	struct il__locals *locals; /* a reference is taken */
@@ -188,12 +195,18 @@ int il__task_park_until(il_task *self, il__abort_fn *abort, void *arg, const cha
 bool il__task_wake(il_task *task, int rc);
 /* Called by scope.c: the task is inside a cancelled scope; gives up its wait if it can. */
 void il__task_interrupt(il_task *task);
+/* In `ended`: whether rc says no more than that the task was cancelled. */
+bool il__task_was_cancelled(const il_task *task, int rc);
 /* Cancels the task's own scope (has_own). */
 void il__task_cancel(il_task *task);
 /* To the end of the ready queue and back; does not look at cancellation. */
 void il__task_yield(il_task *self);
-/* 0 or -ECANCELED; notices a deadline that has passed. */
+/*
+ * What every waiting call does first: 0, or -ECANCELED after a yield, so that a task that does not heed
+ * its cancellation starves nobody. Notices a deadline that has passed.
+ */
 int il__task_check(il_task *self);
+bool il__task_cancelled(il_task *self); /* likewise, but never yields */
 
 /* ================= the thread's own state (thread_state.c) ====================================== */
 
@@ -217,8 +230,7 @@ int il__loop_check_thread(il_loop *loop, const char *function);
 
 /* ================= the inbox (inbox.c): how other threads reach a loop ========================== */
 
-/* One message, memory of the sender's. Handled in the loop's thread, on the hub, in order of posting;
- * `closed`: the loop closes and handles it for the last time. */
+/* One message, memory of the sender's. Handled in the loop's thread, on the hub, in order of posting. */
 struct il__message {
 	struct il__message *next;
 	void (*handle)(struct il__message *m, il_loop *loop);
@@ -234,7 +246,6 @@ int il__inbox_post(struct il__inbox *inbox, struct il__message *m);
 /* A place among options.queue_limit; -EAGAIN: full. Given back by the handler, in the loop's thread. */
 int il__inbox_reserve(struct il__inbox *inbox);
 void il__inbox_unreserve(struct il__inbox *inbox);
-struct il__inbox *il__loop_inbox(il_loop *loop);
 
 /* ================= signals (signal.c): one wait of a task or a plain thread, once =============== */
 
@@ -249,6 +260,8 @@ struct il__signal {
 	struct il__inbox *inbox; /* the task's loop; borrowed: the task keeps the loop alive */
 	struct il__parker parker;
 	bool fired; /* tasks: loop's thread only */
+	bool local; /* only a task of the same loop can fire it: for the report of a deadlock */
+	bool offloaded; /* a worker fires it: virtual time stands */
 };
 
 /* 0, or why this place may not wait. */
@@ -299,6 +312,10 @@ struct il__future_ops {
 	void (*free)(il_future *f);
 	/* Whether waiting for ever in this thread could never end. May be NULL. */
 	bool (*deadlock)(il_future *f);
+	/* Whether only a task of the calling thread's loop can complete it. May be NULL. */
+	bool (*local)(il_future *f);
+	/* Whether a worker owes the result, so that virtual time stands. May be NULL. */
+	bool (*offloaded)(il_future *f);
 };
 
 void il__future_init(il_future *f, const struct il__future_ops *ops, void *self); /* one reference */
@@ -308,7 +325,16 @@ bool il__future_begin(il_future *f);
 void il__future_finish(il_future *f, int result, bool cancelled);
 void il__future_cancelled_early(il_future *f); /* completes one that never began: -ECANCELED */
 
-/* A task with a future in one allocation; used by groups, il_loop_spawn and portals. */
+/* A task with a future in one allocation. A portal makes it in any thread; the rest is the loop's. */
+struct il__future_task;
+int il__future_task_make(struct il__future_task **ft, struct il__inbox *inbox, il_loop *loop, il_fn *fn,
+			 void *arg);
+il_future *il__future_task_future(struct il__future_task *ft); /* borrowed; the task has the reference */
+/* NULL: no stack, nothing changed. Cancelled before it begins, the task skips fn. */
+il_task *il__future_task_start(struct il__future_task *ft, il_loop *loop,
+			       const struct il__task_options *options);
+void il__future_task_fail(struct il__future_task *ft, int rc); /* instead of start: the outcome is rc */
+/* All in one; used by groups and il_loop_spawn. */
 int il__future_task(il_loop *loop, il_future **f, il_fn *fn, void *arg,
 		    const struct il__task_options *options);
 
@@ -329,7 +355,7 @@ struct il__extension {
 	int (*closing)(struct il__extension *x, il_loop *loop); /* last: free it. 0 or a warning code */
 };
 
-enum { IL__EXT_FD, IL__EXT_THREADS, IL__EXT_RESOLVER, IL__EXT_COUNT };
+enum { IL__EXT_FD, IL__EXT_THREADS, IL__EXT_RESOLVER, IL__EXT_PORTALS, IL__EXT_COUNT };
 
 struct il_loop {
 	const il_backend *backend;
@@ -337,8 +363,8 @@ struct il_loop {
 	struct il_loop_options options;
 	unsigned generation;
 	pthread_t thread;
-	bool own, running, turning, stopping, shut, closed, deadlocked;
-	bool drain; /* il_loop_close runs the loop until nothing is left */
+	bool own, running, turning, stopping, shut, closed;
+	bool draining; /* il_loop_close runs the loop until nothing is left */
 
 	il_task *current;
 	struct il__context hub;
@@ -359,7 +385,7 @@ struct il_loop {
 	size_t alive;             /* tasks, open portals, offloaded calls: keep the watch */
 	size_t inflight;          /* offloaded and portal calls: virtual time stands */
 	size_t portals;           /* open ones */
-	size_t fd_waiters;
+	size_t fd_waiters; /* tasks that wait for a descriptor or another thread: no deadlock */
 	struct il__stacks stacks;
 	struct il__list extensions;
 	void *slots[IL__EXT_COUNT]; /* the extensions by kind */
@@ -367,6 +393,14 @@ struct il_loop {
 	void (*on_empty)(il_loop *loop, void *arg);
 	void *on_empty_arg;
 	struct il__main *main; /* of the il_loop_run on the stack */
+};
+
+struct il__main {
+	il_task *task; /* NULL: it has ended */
+	int result;
+	bool interrupted; /* SIGINT cancelled it */
+	int failure;      /* virtual time gave up: -EDEADLK or -ETIMEDOUT */
+	char report[200]; /* and why */
 };
 
 il_time il__loop_now(il_loop *loop);
@@ -380,19 +414,38 @@ void il__loop_release_call(il_loop *loop);
 void il__loop_kick(il_loop *loop);
 void il__loop_extend(il_loop *loop, struct il__extension *x);
 
+/* Cancels the main task of the il_loop_run on the stack: SIGINT. */
+void il__loop_interrupt(il_loop *loop);
+/* After each turn: watches, stop, shut down; the loop may be gone after it. */
+void il__loop_settle(il_loop *loop);
+/* Refuses new work, cancels every task, tells the extensions. */
+void il__loop_refuse(il_loop *loop);
+
+/* virtual_time.c: what only a loop with a clock of its own can know */
+void il__loop_step(il_loop *loop);           /* counts towards options.step_limit */
+void il__loop_check_deadlock(il_loop *loop); /* every task asleep for ever? */
+
+/* sigint.c: one loop of the process may handle SIGINT */
+bool il__sigint_install(il_loop *loop);
+void il__sigint_restore(il_loop *loop);
+bool il__sigint_taken(il_loop *loop); /* true once after each */
+bool il__sigint_is_default(void);
+
 /* turn.c */
 void il__loop_ready(il_loop *loop, il_task *task);
 void il__loop_switch_from(il_loop *loop, il_task *self); /* self is parked, ready again, or ended */
+void il__loop_arrived(il_loop *loop); /* first thing after each switch */
 void il__loop_turn(il_loop *loop);
+void il__loop_handle_later(il_loop *loop, struct il__message *m); /* in the next turn */
 /* Runs a function as a plain call on the hub: it may not wait, and sees these locals. */
 int il__plain_call(il_fn *fn, void *arg, struct il__locals *locals);
 
 /* inbox.c, for turn.c */
 int il__inbox_create(struct il__inbox **inbox, size_t limit);
 int il__inbox_fd(const struct il__inbox *inbox);
+int il__inbox_wake_fd(const struct il__inbox *inbox);
 void il__inbox_drain_fd(struct il__inbox *inbox);
 void il__inbox_signal(struct il__inbox *inbox); /* makes the descriptor readable */
-bool il__inbox_pending(struct il__inbox *inbox);
 struct il__message *il__inbox_take(struct il__inbox *inbox); /* oldest first */
 void il__inbox_awake(struct il__inbox *inbox);
 bool il__inbox_asleep(struct il__inbox *inbox); /* false: messages came in, stay awake */

@@ -86,6 +86,12 @@ IL_API int il_loop_attach(il_loop **loop, const il_backend *backend, void *nativ
 			  const il_loop_options *options);
 
 /**
+ * @brief For a driver's open: whether the core will call `timer` at all; not where it watches a timer
+ * descriptor of its own. A loop whose precise clock costs something can do without it then.
+ */
+IL_API bool il_driver_needs_timer(const il_loop *loop);
+
+/**
  * @brief For a driver's open: sets il_error_detail() (printf-like) and gives rc back.
  */
 IL_API int il_driver_refuse(int rc, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -1,0 +1,159 @@
+/*
+ * libev.c: the six primitives on libev. A watcher that was stopped makes no call any more, so its
+ * memory goes at once. A loop of our own is never the default one, which would reap every child of
+ * the process. Loop's thread only.
+ */
+#include <interloop/backend.h>
+#include <interloop/libev.h>
+
+#include <errno.h>
+#include <ev.h>
+#include <stdlib.h>
+
+struct driver {
+	struct ev_loop *native;
+	ev_timer timer; /* its data is the il_loop */
+	bool owner;
+};
+
+struct io {
+	ev_io watcher; /* first; its data is the il_watch */
+	il_loop *loop;
+};
+
+_Static_assert((int)IL_READABLE == (int)EV_READ && (int)IL_WRITABLE == (int)EV_WRITE,
+	       "one set of bits serves both");
+
+static void on_timer(struct ev_loop *native, ev_timer *timer, int events)
+{
+	(void)native;
+	(void)events;
+	il_driver_on_timer(timer->data);
+}
+
+/* An error comes as EV_READ | EV_WRITE. */
+static void on_io(struct ev_loop *native, ev_io *watcher, int events)
+{
+	struct io *io = (struct io *)(void *)watcher;
+
+	(void)native;
+	il_driver_on_ready(io->loop, watcher->data, (unsigned)(events & watcher->events));
+}
+
+static int driver_open(void **self, void *native, il_loop *loop)
+{
+	struct driver *d = calloc(1, sizeof(*d));
+
+	if (!d)
+		return -ENOMEM;
+	d->owner = !native;
+	/* NOSIGMASK: signals that the application adds do not change the thread's mask. */
+	d->native = native ? native : ev_loop_new(EVFLAG_AUTO | EVFLAG_NOSIGMASK);
+	if (!d->native) {
+		free(d);
+		return il_driver_refuse(-ENOTSUP, "libev: ev_loop_new found no way of polling; "
+						  "look at $LIBEV_FLAGS");
+	}
+	ev_init(&d->timer, on_timer);
+	d->timer.data = loop;
+	*self = d;
+	return 0;
+}
+
+static void driver_close(void *self)
+{
+	struct driver *d = self;
+
+	ev_timer_stop(d->native, &d->timer);
+	if (d->owner)
+		ev_loop_destroy(d->native);
+	free(d);
+}
+
+static int driver_run(void *self)
+{
+	struct driver *d = self;
+
+	ev_run(d->native, 0);
+	return 0;
+}
+
+static void driver_stop(void *self)
+{
+	struct driver *d = self;
+
+	ev_break(d->native, EVBREAK_ONE);
+}
+
+static int driver_timer(void *self, il_time deadline)
+{
+	struct driver *d = self;
+	il_time delay = deadline > 0 ? deadline - il_now() : 0;
+
+	ev_timer_stop(d->native, &d->timer);
+	if (deadline == IL_FOREVER)
+		return 0;
+	ev_now_update(d->native); /* stale since the last poll */
+	ev_timer_set(&d->timer, (double)(delay > IL_USEC(1) ? delay : IL_USEC(1)) / 1e9, 0.);
+	ev_timer_start(d->native, &d->timer);
+	return 0;
+}
+
+static int driver_watch(void *self, struct il_watch *w, unsigned mask)
+{
+	struct driver *d = self;
+	struct io *io = w->driver;
+
+	if (io) {
+		ev_io_stop(d->native, &io->watcher);
+	} else if (mask) {
+		w->driver = io = malloc(sizeof(*io));
+		if (!io)
+			return -ENOMEM;
+		ev_init(&io->watcher, on_io);
+		io->watcher.data = w;
+		io->loop = d->timer.data;
+	}
+	if (mask) {
+		/* Set before every start: it tells libev that the number may be another file now. */
+		ev_io_set(&io->watcher, w->fd, (int)mask);
+		ev_io_start(d->native, &io->watcher);
+	} else {
+		free(io);
+		w->driver = NULL;
+	}
+	return 0;
+}
+
+static void *driver_native(void *self)
+{
+	struct driver *d = self;
+
+	return d->native;
+}
+
+static const il_backend backend = {
+    .abi = IL_BACKEND_ABI,
+    .name = "libev",
+    .driver = {.open = driver_open,
+	       .close = driver_close,
+	       .run = driver_run,
+	       .stop = driver_stop,
+	       .timer = driver_timer,
+	       .watch = driver_watch,
+	       .native = driver_native},
+    .sleep = il_core_sleep,
+    .create_event = il_core_create_event,
+    .run_in_thread = il_core_run_in_thread,
+    .create_threads_portal = il_core_create_threads_portal,
+};
+
+const il_backend *il_libev(void)
+{
+	return &backend;
+}
+
+int il_libev_attach(il_loop **loop, struct ev_loop *native, const il_loop_options *options)
+{
+	return il_loop_attach(loop, &backend, native, options);
+}

@@ -1,0 +1,196 @@
+/*
+ * libevent.c: the six primitives on libevent 2. An event that was freed makes no call any more, also
+ * if it was active already. Nothing of libevent's own threading is used: other threads reach us
+ * through the core's wake descriptor. Loop's thread only.
+ */
+#include <interloop/backend.h>
+#include <interloop/libevent.h>
+
+#include <errno.h>
+#include <event2/event.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct driver {
+	il_loop *loop;
+	struct event_base *native;
+	struct event *timer;
+	bool owner;
+};
+
+struct io {
+	struct event *event;
+	il_loop *loop;
+	struct il_watch *watch;
+};
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct driver *d = arg;
+
+	(void)fd;
+	(void)what;
+	il_driver_on_timer(d->loop);
+}
+
+/* An error comes as EV_READ | EV_WRITE. */
+static void on_ready(evutil_socket_t fd, short what, void *arg)
+{
+	struct io *io = arg;
+
+	(void)fd;
+	il_driver_on_ready(io->loop, io->watch,
+			   (what & EV_READ ? IL_READABLE : 0u) |
+			       (what & EV_WRITE ? IL_WRITABLE : 0u));
+}
+
+/* libevent's default clock is up to 4 ms behind; the precise one costs a system call a turn. */
+static struct event_base *base_new(bool precise)
+{
+	struct event_config *config = event_config_new();
+	struct event_base *base = NULL;
+
+	if (!config)
+		return NULL;
+	if (!precise || event_config_set_flag(config, EVENT_BASE_FLAG_PRECISE_TIMER) == 0)
+		base = event_base_new_with_config(config);
+	event_config_free(config);
+	return base;
+}
+
+static void driver_close(void *self)
+{
+	struct driver *d = self;
+
+	if (d->timer)
+		event_free(d->timer);
+	if (d->owner && d->native)
+		event_base_free(d->native);
+	free(d);
+}
+
+static int driver_open(void **self, void *native, il_loop *loop)
+{
+	const char *version = event_get_version();
+	struct driver *d;
+	int rc;
+
+	if (strncmp(version, "2.", 2) != 0)
+		return il_driver_refuse(-ENOTSUP,
+					"libevent: event_get_version() answers \"%s\": another "
+					"library's event_* functions "
+					"(libev has some) stand before libevent's; link "
+					"-levent_core before -lev, or link "
+					"neither and choose the backend by name at run time",
+					version);
+	d = calloc(1, sizeof(*d));
+	if (!d)
+		return -ENOMEM;
+	d->loop = loop;
+	d->owner = !native;
+	errno = ENOMEM;
+	d->native = native ? native : base_new(il_driver_needs_timer(loop));
+	if (d->native)
+		d->timer = event_new(d->native, -1, 0, on_timer, d);
+	if (!d->timer) {
+		rc = -errno;
+		driver_close(d);
+		return rc;
+	}
+	*self = d;
+	return 0;
+}
+
+static int driver_run(void *self)
+{
+	struct driver *d = self;
+
+	return event_base_loop(d->native, EVLOOP_NO_EXIT_ON_EMPTY) < 0 ? -EIO : 0;
+}
+
+static void driver_stop(void *self)
+{
+	struct driver *d = self;
+
+	event_base_loopbreak(d->native);
+}
+
+static int driver_timer(void *self, il_time deadline)
+{
+	struct driver *d = self;
+	il_time delay = deadline > 0 ? deadline - il_now() : 0;
+	il_time usec = delay > 0 ? delay / IL_USEC(1) + 1 : 1; /* rounded up, never 0 */
+	struct timeval tv = {(time_t)(usec / 1000000), (suseconds_t)(usec % 1000000)};
+
+	if (deadline == IL_FOREVER)
+		return event_del(d->timer);
+	event_base_update_cache_time(d->native); /* stale since the last poll */
+	return event_add(d->timer, &tv) < 0 ? -ENOMEM : 0;
+}
+
+static void io_free(struct io *io)
+{
+	io->watch->driver = NULL;
+	if (io->event)
+		event_free(io->event);
+	free(io);
+}
+
+static int driver_watch(void *self, struct il_watch *w, unsigned mask)
+{
+	struct driver *d = self;
+	struct io *io = w->driver;
+	int what = (mask & IL_READABLE ? EV_READ : 0) | (mask & IL_WRITABLE ? EV_WRITE : 0);
+	int rc = 0;
+
+	if (mask && !io) {
+		w->driver = io = calloc(1, sizeof(*io));
+		if (!io)
+			return -ENOMEM;
+		io->loop = d->loop;
+		io->watch = w;
+		io->event = event_new(d->native, w->fd, EV_PERSIST, on_ready, io);
+	}
+	errno = ENOMEM;
+	if (mask && (!io->event || event_del(io->event) < 0 ||
+		     event_assign(io->event, d->native, w->fd, (short)(EV_PERSIST | what), on_ready,
+				  io) < 0 ||
+		     event_add(io->event, NULL) < 0))
+		rc = -errno;
+	if (io && (!mask || rc < 0))
+		io_free(io);
+	return rc;
+}
+
+static void *driver_native(void *self)
+{
+	struct driver *d = self;
+
+	return d->native;
+}
+
+static const il_backend backend = {
+    .abi = IL_BACKEND_ABI,
+    .name = "libevent",
+    .driver = {.open = driver_open,
+	       .close = driver_close,
+	       .run = driver_run,
+	       .stop = driver_stop,
+	       .timer = driver_timer,
+	       .watch = driver_watch,
+	       .native = driver_native},
+    .sleep = il_core_sleep,
+    .create_event = il_core_create_event,
+    .run_in_thread = il_core_run_in_thread,
+    .create_threads_portal = il_core_create_threads_portal,
+};
+
+const il_backend *il_libevent(void)
+{
+	return &backend;
+}
+
+int il_libevent_attach(il_loop **loop, struct event_base *native, const il_loop_options *options)
+{
+	return il_loop_attach(loop, &backend, native, options);
+}

@@ -1,0 +1,187 @@
+/*
+ * libuv.c: the six primitives on libuv. Every handle closes asynchronously, so its memory belongs to
+ * its close callback; a handle that is closing makes no upcall any more. Loop's thread only.
+ */
+#include <interloop/backend.h>
+#include <interloop/libuv.h>
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <uv.h>
+
+struct driver {
+	uv_timer_t timer; /* first: freed with it; its data is the il_loop */
+	uv_loop_t *native;
+	uv_loop_t own; /* when it is ours */
+};
+
+struct poll {
+	uv_poll_t handle; /* first: freed with it; its data is the il_watch */
+	il_loop *loop;
+	unsigned mask;
+};
+
+_Static_assert((int)IL_READABLE == (int)UV_READABLE && (int)IL_WRITABLE == (int)UV_WRITABLE,
+	       "one set of bits serves both");
+
+static void on_timer(uv_timer_t *timer)
+{
+	il_driver_on_timer(timer->data);
+}
+
+static void on_poll(uv_poll_t *handle, int status, int events)
+{
+	struct poll *p = (struct poll *)(void *)handle;
+	unsigned mask = (unsigned)events & p->mask;
+
+	if (status < 0) { /* libuv stopped the handle, but the core still counts on it */
+		mask = p->mask;
+		uv_poll_start(handle, (int)mask, on_poll);
+	}
+	il_driver_on_ready(p->loop, handle->data, mask);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+	free(handle);
+}
+
+static int driver_open(void **self, void *native, il_loop *loop)
+{
+	struct driver *d = calloc(1, sizeof(*d));
+	int rc = 0;
+
+	if (!d)
+		return -ENOMEM;
+	d->native = native ? native : &d->own;
+	if (!native)
+		rc = uv_loop_init(&d->own);
+	if (rc < 0) {
+		free(d);
+		return rc;
+	}
+	uv_timer_init(d->native, &d->timer); /* cannot fail */
+	d->timer.data = loop;
+	*self = d;
+	return 0;
+}
+
+static void close_leftover(uv_handle_t *handle, void *arg)
+{
+	(void)arg;
+	if (!uv_is_closing(handle))
+		uv_close(handle, NULL);
+}
+
+static void driver_close(void *self)
+{
+	struct driver *d = self;
+
+	if (d->native != &d->own) {
+		uv_close((uv_handle_t *)&d->timer, on_closed);
+		return;
+	}
+	/* All that is left, also what the application put on our loop: it would never close. */
+	uv_walk(d->native, close_leftover, NULL);
+	uv_run(d->native, UV_RUN_DEFAULT);
+	uv_loop_close(d->native);
+	free(d);
+}
+
+static int driver_run(void *self)
+{
+	struct driver *d = self;
+
+	uv_run(d->native, UV_RUN_DEFAULT);
+	return 0;
+}
+
+static void driver_stop(void *self)
+{
+	struct driver *d = self;
+
+	uv_stop(d->native);
+}
+
+/* libuv counts whole milliseconds, rounded down; the deadline is rounded up, so we are not early. */
+static int driver_timer(void *self, il_time deadline)
+{
+	struct driver *d = self;
+	uint64_t due = deadline > 0 ? (uint64_t)(deadline / IL_MSEC(1)) + 1 : 0;
+	uint64_t now;
+
+	if (deadline == IL_FOREVER)
+		return uv_timer_stop(&d->timer);
+	uv_update_time(d->native); /* stale since the last poll */
+	now = uv_now(d->native);
+	return uv_timer_start(&d->timer, on_timer, due > now ? due - now : 1, 0);
+}
+
+static int poll_open(struct driver *d, struct il_watch *w)
+{
+	struct poll *p = calloc(1, sizeof(*p));
+	int flags = fcntl(w->fd, F_GETFL);
+	int rc = p ? uv_poll_init(d->native, &p->handle, w->fd) : -ENOMEM;
+
+	if (rc < 0) {
+		free(p);
+		return rc;
+	}
+	/* uv_poll_init made the file non-blocking, but its flags are its owner's. */
+	if (flags >= 0 && !(flags & O_NONBLOCK))
+		fcntl(w->fd, F_SETFL, flags);
+	p->handle.data = w;
+	p->loop = d->timer.data;
+	w->driver = p;
+	return 0;
+}
+
+static int driver_watch(void *self, struct il_watch *w, unsigned mask)
+{
+	int rc = mask && !w->driver ? poll_open(self, w) : 0;
+	struct poll *p = w->driver;
+
+	if (!p)
+		return rc;
+	p->mask = mask;
+	if (mask)
+		rc = uv_poll_start(&p->handle, (int)mask, on_poll);
+	if (!mask || rc < 0) {
+		uv_close((uv_handle_t *)&p->handle, on_closed);
+		w->driver = NULL;
+	}
+	return rc;
+}
+
+static void *driver_native(void *self)
+{
+	struct driver *d = self;
+
+	return d->native;
+}
+
+static const il_backend backend = {
+    .abi = IL_BACKEND_ABI,
+    .name = "libuv",
+    .driver = {.open = driver_open,
+	       .close = driver_close,
+	       .run = driver_run,
+	       .stop = driver_stop,
+	       .timer = driver_timer,
+	       .watch = driver_watch,
+	       .native = driver_native},
+    .sleep = il_core_sleep,
+    .create_event = il_core_create_event,
+    .run_in_thread = il_core_run_in_thread,
+    .create_threads_portal = il_core_create_threads_portal,
+};
+
+const il_backend *il_libuv(void)
+{
+	return &backend;
+}
+
+int il_libuv_attach(il_loop **loop, uv_loop_t *native, const il_loop_options *options)
+{
+	return il_loop_attach(loop, &backend, native, options);
+}

@@ -1,0 +1,387 @@
+/*
+ * os.c: what differs between operating systems, each call with its fallback. IL_PORTABLE builds use the
+ * fallbacks on Linux too, so that they are tested. Any thread may enter.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "base.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#if defined(__linux__) && !defined(IL_PORTABLE)
+#define IL__LINUX 1
+#include <linux/futex.h>
+#include <sys/eventfd.h>
+#include <sys/syscall.h>
+#include <sys/timerfd.h>
+#else
+#define IL__LINUX 0
+#endif
+
+/* ---- the clock ---- */
+
+il_time il__os_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (il_time)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+struct timespec il__os_timespec(il_time t)
+{
+	return (struct timespec){.tv_sec = (time_t)(t / 1000000000), .tv_nsec = (long)(t % 1000000000)};
+}
+
+/* ---- waiting on a word ---- */
+
+#if IL__LINUX
+
+int il__os_futex_wait(atomic_int *word, int expected, il_time deadline)
+{
+	struct timespec until = il__os_timespec(deadline < 0 ? 0 : deadline);
+	long rc = syscall(SYS_futex, word, FUTEX_WAIT_BITSET_PRIVATE, expected,
+			  deadline == IL_FOREVER ? NULL : &until, NULL, FUTEX_BITSET_MATCH_ANY);
+
+	return rc < 0 && errno == ETIMEDOUT ? -ETIMEDOUT : 0;
+}
+
+void il__os_futex_wake(atomic_int *word, int count)
+{
+	syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, count, NULL, NULL, 0);
+}
+
+#else
+
+/* A parking lot: words hash to a few locks that are never destroyed, so the word itself may go. */
+#define LOTS 32
+static struct lot {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+} lots[LOTS];
+static pthread_once_t lots_once = PTHREAD_ONCE_INIT;
+
+static void init_lots(void)
+{
+	pthread_condattr_t attr;
+
+	pthread_condattr_init(&attr);
+#ifndef __APPLE__
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+#endif
+	for (int i = 0; i < LOTS; i++) {
+		pthread_mutex_init(&lots[i].lock, NULL);
+		pthread_cond_init(&lots[i].changed, &attr);
+	}
+	pthread_condattr_destroy(&attr);
+}
+
+static struct lot *lot_of(const atomic_int *word)
+{
+	pthread_once(&lots_once, init_lots);
+	return &lots[((uintptr_t)word >> 4) % LOTS];
+}
+
+int il__os_futex_wait(atomic_int *word, int expected, il_time deadline)
+{
+	struct lot *lot = lot_of(word);
+	struct timespec until = il__os_timespec(deadline < 0 ? 0 : deadline);
+	int rc = 0;
+
+	pthread_mutex_lock(&lot->lock);
+	if (atomic_load(word) == expected) {
+		if (deadline == IL_FOREVER)
+			pthread_cond_wait(&lot->changed, &lot->lock);
+		else if (pthread_cond_timedwait(&lot->changed, &lot->lock, &until) == ETIMEDOUT)
+			rc = -ETIMEDOUT;
+	}
+	pthread_mutex_unlock(&lot->lock);
+	return rc;
+}
+
+void il__os_futex_wake(atomic_int *word, int count)
+{
+	struct lot *lot = lot_of(word);
+
+	(void)count; /* others share the lot: all must look */
+	pthread_mutex_lock(&lot->lock);
+	pthread_cond_broadcast(&lot->changed);
+	pthread_mutex_unlock(&lot->lock);
+}
+
+#endif
+
+/* ---- the wake descriptor ---- */
+
+int il__os_cloexec_nonblock(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
+	    fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+		return -errno;
+	return 0;
+}
+
+int il__os_wake_open(int fd[2])
+{
+#if IL__LINUX
+	fd[0] = fd[1] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	return fd[0] < 0 ? -errno : 0;
+#else
+	if (pipe(fd) < 0)
+		return -errno;
+	for (int i = 0; i < 2; i++) {
+		int rc = il__os_cloexec_nonblock(fd[i]);
+		if (rc < 0) {
+			il__os_wake_close(fd);
+			return rc;
+		}
+	}
+	return 0;
+#endif
+}
+
+void il__os_wake_close(int fd[2])
+{
+	close(fd[0]);
+	if (fd[1] != fd[0])
+		close(fd[1]);
+}
+
+/* Async-signal-safe. A full pipe, or a counter at its end, is readable already. */
+void il__os_wake_write(int fd)
+{
+	const uint64_t one = 1;
+	int saved = errno;
+	ssize_t n;
+
+	do
+		n = write(fd, &one, sizeof one);
+	while (n < 0 && errno == EINTR);
+	errno = saved;
+}
+
+void il__os_wake_drain(int fd)
+{
+	char bytes[512];
+	ssize_t n;
+
+	do
+		n = read(fd, bytes, sizeof bytes);
+	while ((n < 0 && errno == EINTR) || n == (ssize_t)sizeof bytes);
+}
+
+/* ---- the timer descriptor ---- */
+
+int il__os_timer_open(void)
+{
+#if IL__LINUX
+	int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+
+	return fd < 0 ? -errno : fd;
+#else
+	return -ENOTSUP;
+#endif
+}
+
+void il__os_timer_set(int fd, il_time deadline)
+{
+#if IL__LINUX
+	struct itimerspec spec = {{0, 0}, {0, 0}};
+
+	if (deadline != IL_FOREVER)
+		spec.it_value = il__os_timespec(deadline > 0 ? deadline : 1);
+	timerfd_settime(fd, TFD_TIMER_ABSTIME, &spec, NULL);
+#else
+	(void)fd;
+	(void)deadline;
+#endif
+}
+
+void il__os_timer_close(int fd)
+{
+	close(fd);
+}
+
+/* ---- guard pages ---- */
+
+#define MADV_GUARD_INSTALL_ 102 /* Linux 6.13; takes no mapping of its own */
+
+/* Each mprotect guard splits a mapping in two; leave the program half of what the kernel allows. */
+static atomic_int guard_budget = INT_MIN;
+
+static int guards_allowed(void)
+{
+	long count = 65530;
+#ifdef __linux__
+	FILE *file = fopen("/proc/sys/vm/max_map_count", "re");
+
+	if (file) {
+		if (fscanf(file, "%ld", &count) != 1)
+			count = 65530;
+		fclose(file);
+	}
+#endif
+	return count / 4 > INT_MAX ? INT_MAX : (int)(count / 4);
+}
+
+size_t il__os_page_size(void)
+{
+	static atomic_size_t size;
+	size_t known = atomic_load_explicit(&size, memory_order_relaxed);
+
+	if (!known) {
+		known = (size_t)sysconf(_SC_PAGESIZE);
+		atomic_store_explicit(&size, known, memory_order_relaxed);
+	}
+	return known;
+}
+
+int il__os_guard(void *page, size_t size)
+{
+	int unset = INT_MIN;
+
+#if IL__LINUX
+	if (madvise(page, size, MADV_GUARD_INSTALL_) == 0)
+		return 1;
+#endif
+	if (atomic_load(&guard_budget) == INT_MIN)
+		atomic_compare_exchange_strong(&guard_budget, &unset, guards_allowed());
+	if (atomic_fetch_sub(&guard_budget, 1) <= 0) {
+		atomic_fetch_add(&guard_budget, 1);
+		return il__refuse(-ENOMEM, "task stacks: a quarter of vm.max_map_count (%d) is used up by "
+					   "their guard pages; raise that sysctl, or run Linux 6.13 or later",
+				  guards_allowed());
+	}
+	if (mprotect(page, size, PROT_NONE) < 0) {
+		int rc = -errno;
+		atomic_fetch_add(&guard_budget, 1);
+		return il__refuse(rc, "task stacks: mprotect of a guard page failed: %s; if the number of "
+				      "mappings is used up, raise vm.max_map_count",
+				  strerror(-rc));
+	}
+	return 0;
+}
+
+void il__os_unguarded(size_t pages)
+{
+	atomic_fetch_add(&guard_budget, (int)pages);
+}
+
+/* ---- threads ---- */
+
+int il__os_thread_start(pthread_t *thread, size_t stack_size, void *(*main)(void *), void *arg)
+{
+	sigset_t all, saved;
+	pthread_attr_t attr;
+	int rc = pthread_attr_init(&attr);
+
+	if (rc)
+		return -rc;
+	if (stack_size) {
+		size_t page = il__os_page_size();
+		size_t size = stack_size < (size_t)PTHREAD_STACK_MIN ? (size_t)PTHREAD_STACK_MIN
+								     : stack_size;
+		pthread_attr_setstacksize(&attr, (size + page - 1) / page * page);
+	}
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &saved);
+	rc = pthread_create(thread, &attr, main, arg);
+	pthread_sigmask(SIG_SETMASK, &saved, NULL);
+	pthread_attr_destroy(&attr);
+	/* -EAGAIN is a full queue's code; what lacks here is a resource. */
+	if (rc == EAGAIN || rc == ENOMEM)
+		return il__refuse(-ENOMEM, "no thread could be made: the limit on threads or on memory is "
+					   "reached; raise RLIMIT_NPROC or the cgroup's pids.max, or use fewer");
+	return -rc;
+}
+
+void il__os_thread_name(const char *name, char saved[16])
+{
+#ifdef __linux__
+	char cut[16];
+
+	if (saved)
+		pthread_getname_np(pthread_self(), saved, 16);
+	snprintf(cut, sizeof cut, "%s", name);
+	pthread_setname_np(pthread_self(), cut);
+#else
+	if (saved)
+		saved[0] = 0;
+	(void)name;
+#endif
+}
+
+int il__os_thread_affinity(const int *cpus, size_t count)
+{
+#ifdef __linux__
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	for (size_t i = 0; i < count; i++) {
+		if (cpus[i] < 0 || cpus[i] >= CPU_SETSIZE)
+			return -EINVAL;
+		CPU_SET((size_t)cpus[i], &set);
+	}
+	return -pthread_setaffinity_np(pthread_self(), sizeof set, &set);
+#else
+	(void)cpus;
+	(void)count;
+	return -ENOTSUP;
+#endif
+}
+
+int il__os_cpu_count(void)
+{
+#ifdef __linux__
+	cpu_set_t set;
+
+	if (sched_getaffinity(0, sizeof set, &set) == 0)
+		return CPU_COUNT(&set);
+#endif
+	long n = sysconf(_SC_NPROCESSORS_ONLN);
+	return n > 0 ? (int)n : 1;
+}
+
+bool il__os_is_main_thread(void)
+{
+#ifdef __linux__
+	return gettid() == getpid();
+#else
+	return false;
+#endif
+}
+
+/* ---- fork ---- */
+
+unsigned il__generation = 1;
+void (*il__on_fork_child)(void);
+static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
+
+static void after_fork_in_child(void)
+{
+	il__generation++;
+	if (il__on_fork_child)
+		il__on_fork_child();
+}
+
+static void register_fork_handler(void)
+{
+	pthread_atfork(NULL, NULL, after_fork_in_child);
+}
+
+void il__watch_fork(void)
+{
+	pthread_once(&fork_once, register_fork_handler);
+}

@@ -1,0 +1,230 @@
+/*
+ * os_socket.c: the socket calls that differ between operating systems. Every descriptor made here is
+ * close-on-exec and non-blocking from birth (where the system can), and no write raises SIGPIPE. Results
+ * are counts or negated errno codes, never -EINTR. IL_PORTABLE builds use the fallbacks on Linux too.
+ * Any thread may enter.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "base.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#if defined(__linux__) && !defined(IL_PORTABLE)
+#define IL__LINUX 1
+#else
+#define IL__LINUX 0
+#endif
+
+#ifdef MSG_NOSIGNAL
+#define SEND_FLAGS (MSG_NOSIGNAL | MSG_DONTWAIT)
+#else
+#define SEND_FLAGS MSG_DONTWAIT /* with SO_NOSIGPIPE, see prepare() */
+#endif
+
+/* A result has to fit an int. */
+static size_t clamp(size_t size)
+{
+	return size > INT_MAX ? INT_MAX : size;
+}
+
+/* ---- descriptors ---- */
+
+#if !IL__LINUX
+static int prepare(int fd)
+{
+	int rc = il__os_cloexec_nonblock(fd);
+
+#ifdef SO_NOSIGPIPE
+	const int on = 1;
+	if (rc == 0 && setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on) < 0)
+		rc = -errno;
+#endif
+	if (rc < 0)
+		close(fd);
+	return rc < 0 ? rc : fd;
+}
+#endif
+
+int il__os_socket(int domain, int type)
+{
+#if IL__LINUX
+	int fd = socket(domain, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	return fd < 0 ? -errno : fd;
+#else
+	int fd = socket(domain, type, 0);
+
+	return fd < 0 ? -errno : prepare(fd);
+#endif
+}
+
+int il__os_socketpair(int fd[2])
+{
+#if IL__LINUX
+	return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fd) < 0 ? -errno
+											  : 0;
+#else
+	int rc;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, fd) < 0)
+		return -errno;
+	rc = prepare(fd[0]);
+	if (rc < 0) {
+		close(fd[1]);
+		return rc;
+	}
+	rc = prepare(fd[1]);
+	if (rc < 0)
+		close(fd[0]);
+	return rc < 0 ? rc : 0;
+#endif
+}
+
+int il__os_socket_set(int fd, int level, int name, int value)
+{
+	return setsockopt(fd, level, name, &value, sizeof value) < 0 ? -errno : 0;
+}
+
+int il__os_accept(int fd, struct sockaddr *address, socklen_t *length)
+{
+	int got;
+
+	do
+#if IL__LINUX
+		got = accept4(fd, address, length, SOCK_CLOEXEC | SOCK_NONBLOCK);
+#else
+		got = accept(fd, address, length);
+#endif
+	while (got < 0 && errno == EINTR);
+#if IL__LINUX
+	return got < 0 ? -errno : got;
+#else
+	return got < 0 ? -errno : prepare(got);
+#endif
+}
+
+/* ---- sockets ---- */
+
+ssize_t il__os_receive(int fd, void *data, size_t size)
+{
+	ssize_t n;
+
+	do
+		n = recv(fd, data, clamp(size), MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
+}
+
+ssize_t il__os_send(int fd, const void *data, size_t size)
+{
+	ssize_t n;
+
+	do
+		n = send(fd, data, clamp(size), SEND_FLAGS);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
+}
+
+ssize_t il__os_sendmsg(int fd, const struct msghdr *message)
+{
+	ssize_t n;
+
+	do
+		n = sendmsg(fd, message, SEND_FLAGS);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
+}
+
+#if !IL__LINUX
+static void fds_cloexec(struct msghdr *message)
+{
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (size_t i = 0; i < (c->cmsg_len - CMSG_LEN(0)) / sizeof(int); i++) {
+			int fd;
+			memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
+			fcntl(fd, F_SETFD, FD_CLOEXEC);
+		}
+	}
+}
+#endif
+
+ssize_t il__os_recvmsg(int fd, struct msghdr *message)
+{
+	ssize_t n;
+
+	do
+#if IL__LINUX
+		n = recvmsg(fd, message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+#else
+		n = recvmsg(fd, message, MSG_DONTWAIT);
+#endif
+	while (n < 0 && errno == EINTR);
+#if !IL__LINUX
+	if (n >= 0)
+		fds_cloexec(message);
+#endif
+	return n < 0 ? -errno : n;
+}
+
+/* ---- pipes and terminals ---- */
+
+ssize_t il__os_read(int fd, void *data, size_t size)
+{
+	ssize_t n;
+
+	do
+		n = read(fd, data, clamp(size));
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
+}
+
+/* Takes back the SIGPIPE that our own write raised for this thread while it was blocked. */
+static void discard_sigpipe(const sigset_t *pipe_only)
+{
+#ifdef __APPLE__
+	int signal_number;
+	sigset_t pending;
+
+	if (sigpending(&pending) == 0 && sigismember(&pending, SIGPIPE))
+		sigwait(pipe_only, &signal_number);
+#else
+	const struct timespec at_once = {0, 0};
+
+	while (sigtimedwait(pipe_only, NULL, &at_once) < 0 && errno == EINTR)
+		;
+#endif
+}
+
+/* A write to a pipe whose reader left raises SIGPIPE, in the writing thread, and has no flag against
+ * it: so it is blocked here for the length of the write, and one that was pending before stays. */
+ssize_t il__os_write_pieces(int fd, const struct iovec *pieces, int count)
+{
+	sigset_t pipe_only, saved, pending;
+	ssize_t n;
+
+	sigemptyset(&pending);
+	sigemptyset(&pipe_only);
+	sigaddset(&pipe_only, SIGPIPE);
+	pthread_sigmask(SIG_BLOCK, &pipe_only, &saved);
+	if (sigismember(&saved, SIGPIPE))
+		sigpending(&pending);
+	do
+		n = writev(fd, pieces, count);
+	while (n < 0 && errno == EINTR);
+	n = n < 0 ? -errno : n;
+	if (n == -EPIPE && !sigismember(&pending, SIGPIPE))
+		discard_sigpipe(&pipe_only);
+	pthread_sigmask(SIG_SETMASK, &saved, NULL);
+	return n;
+}

@@ -1,0 +1,32 @@
+/*
+ * parker.c: one plain thread waits for one wake-up. The word goes 0 -> 1 once; the waker's release
+ * pairs with the waiter's acquire. The futex call after it may come when the waiter has gone: it then
+ * wakes nobody, or somebody for no reason, which every waiter on a futex must bear anyway.
+ */
+#include "base.h"
+
+void il__parker_init(struct il__parker *p)
+{
+	atomic_init(&p->word, 0);
+}
+
+int il__parker_wait(struct il__parker *p, il_time deadline)
+{
+	while (atomic_load_explicit(&p->word, memory_order_acquire) != 1) {
+		int idle = 0;
+		/* 2 says that a thread sleeps, so that a wake-up before that costs no system call. */
+		if (!atomic_compare_exchange_strong_explicit(&p->word, &idle, 2, memory_order_relaxed,
+							     memory_order_relaxed) &&
+		    idle == 1)
+			continue;
+		if (il__os_futex_wait(&p->word, 2, deadline) == -ETIMEDOUT)
+			return atomic_load_explicit(&p->word, memory_order_acquire) == 1 ? 0 : -ETIMEDOUT;
+	}
+	return 0;
+}
+
+void il__parker_wake(struct il__parker *p)
+{
+	if (atomic_exchange_explicit(&p->word, 1, memory_order_release) == 2)
+		il__os_futex_wake(&p->word, 1);
+}

@@ -1,0 +1,380 @@
+/*
+ * fd.c: waiting for descriptors, on top of the driver's watch. One il__fd a number, kept in a table that
+ * grows and lives as long as the loop, so that waiting allocates nothing. A foreign descriptor is
+ * registered only while somebody waits for it, because its owner may close it without a word. An owned
+ * one stays registered; a direction is dropped when it fires with nobody there. Loop's thread only.
+ */
+#include "net.h"
+
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct fd_table {
+	struct il__extension extension;
+	struct il__list registered; /* il__fd with a mask */
+	struct il__list owners;
+	struct il__fd **fds; /* by number; NULL: never waited for */
+	size_t capacity;
+};
+
+/* ---- registration ---- */
+
+static unsigned wanted(const struct il__fd *fd)
+{
+	return (fd->waiter[0] ? IL_READABLE : 0u) | (fd->waiter[1] ? IL_WRITABLE : 0u);
+}
+
+static void unlink_wait(struct il__fd_wait *w)
+{
+	for (int d = 0; d < 2; d++)
+		if (w->fd->waiter[d] == w)
+			w->fd->waiter[d] = NULL;
+	w->fd->loop->fd_waiters--;
+}
+
+/* Wakes every waiter; 0: it may go and see. */
+static void wake(struct il__fd *fd, int rc)
+{
+	for (int d = 0; d < 2; d++) {
+		struct il__fd_wait *w = fd->waiter[d];
+		if (w) {
+			unlink_wait(w);
+			w->got = w->asked;
+			il__task_wake(w->task, rc);
+		}
+	}
+}
+
+static int set_mask(struct il__fd *fd, unsigned mask)
+{
+	struct fd_table *table = fd->loop->slots[IL__EXT_FD];
+	struct il_watch *watch = &fd->source.watch;
+	unsigned before = watch->mask;
+	int rc = il__source_watch(fd->loop, &fd->source, mask);
+
+	if (rc < 0) { /* what the driver watches now nobody knows: nothing, then */
+		il__source_watch(fd->loop, &fd->source, 0);
+		watch->mask = 0;
+		wake(fd, 0);
+	}
+	if (!before && watch->mask)
+		il__list_push(&table->registered, &fd->link);
+	else if (before && !watch->mask)
+		il__list_remove(&fd->link);
+	return rc;
+}
+
+static bool linked(const struct il__fd_wait *w)
+{
+	return w->fd && (w->fd->waiter[0] == w || w->fd->waiter[1] == w);
+}
+
+/* An upcall. What the descriptor is ready for the waiter learns from the system call. */
+static void on_ready(struct il__source *source, il_loop *loop, unsigned mask)
+{
+	struct il__fd *fd = il__container_of(source, struct il__fd, source);
+	unsigned stray = 0;
+
+	(void)loop;
+	for (unsigned bit = IL_READABLE; bit <= IL_WRITABLE; bit <<= 1) {
+		struct il__fd_wait *w = fd->waiter[il__fd_direction(bit)];
+		if (!(mask & bit))
+			continue;
+		fd->ready |= (unsigned char)bit;
+		if (w) {
+			w->got = mask & w->asked;
+			fd->woken |= (unsigned char)w->got;
+			unlink_wait(w);
+			il__task_wake(w->task, 0);
+		} else if (!(fd->woken & bit)) {
+			stray |= bit;
+		}
+	}
+	if (!fd->owned)
+		set_mask(fd, wanted(fd));
+	else if (stray)
+		set_mask(fd, fd->source.watch.mask & ~stray);
+}
+
+/* ---- the table ---- */
+
+/* Nothing lives on the loop: what is still registered would keep a host's loop from ending. */
+static void on_idle(struct il__extension *extension, il_loop *loop)
+{
+	struct fd_table *table = il__container_of(extension, struct fd_table, extension);
+
+	(void)loop;
+	il__list_each_safe (node, &table->registered)
+		set_mask(il__container_of(node, struct il__fd, link), 0);
+}
+
+static int on_closing(struct il__extension *extension, il_loop *loop)
+{
+	struct fd_table *table = il__container_of(extension, struct fd_table, extension);
+
+	while (!il__list_empty(&table->owners)) {
+		struct il__fd_owner *owner =
+		    il__container_of(il__list_pop(&table->owners), struct il__fd_owner, link);
+		owner->orphan(owner);
+	}
+	on_idle(extension, loop);
+	for (size_t i = 0; i < table->capacity; i++)
+		free(table->fds[i]);
+	free(table->fds);
+	loop->slots[IL__EXT_FD] = NULL;
+	free(table);
+	return 0;
+}
+
+static struct fd_table *table_of(il_loop *loop)
+{
+	struct fd_table *table = loop->slots[IL__EXT_FD];
+
+	if (il__likely(table != NULL))
+		return table;
+	table = calloc(1, sizeof *table);
+	if (!table)
+		return NULL;
+	table->extension.idle = on_idle;
+	table->extension.closing = on_closing;
+	il__list_init(&table->registered);
+	il__list_init(&table->owners);
+	loop->slots[IL__EXT_FD] = table;
+	il__loop_extend(loop, &table->extension);
+	return table;
+}
+
+static struct il__fd *look_up(il_loop *loop, int number)
+{
+	struct fd_table *table = loop->slots[IL__EXT_FD];
+
+	return table && number >= 0 && (size_t)number < table->capacity ? table->fds[number] : NULL;
+}
+
+static struct il__fd *add(struct fd_table *table, il_loop *loop, int number)
+{
+	size_t n = (size_t)number;
+	struct il__fd *fd;
+
+	if (n >= table->capacity) {
+		size_t capacity = table->capacity ? table->capacity : 64;
+		struct il__fd **fds;
+		while (capacity <= n)
+			capacity *= 2;
+		fds = realloc(table->fds, capacity * sizeof(struct il__fd *));
+		if (!fds)
+			return NULL;
+		memset(fds + table->capacity, 0,
+		       (capacity - table->capacity) * sizeof(struct il__fd *));
+		table->fds = fds;
+		table->capacity = capacity;
+	}
+	fd = calloc(1, sizeof *fd);
+	if (!fd)
+		return NULL;
+	fd->source.watch.fd = number;
+	fd->source.ready = on_ready;
+	fd->loop = loop;
+	il__list_init(&fd->link);
+	return table->fds[n] = fd;
+}
+
+int il__fd_get(il_loop *loop, int number, struct il__fd **fd)
+{
+	struct fd_table *table;
+
+	*fd = look_up(loop, number);
+	if (*fd)
+		return 0;
+	table = table_of(loop);
+	*fd = table ? add(table, loop, number) : NULL;
+	return *fd ? 0 : il__refuse(-ENOMEM, "out of memory for the table of descriptors");
+}
+
+/* ---- owners ---- */
+
+int il__fd_own(il_loop *loop, int number, struct il__fd **fd)
+{
+	int rc = il__fd_get(loop, number, fd);
+
+	if (rc < 0)
+		return rc;
+	if ((*fd)->owned || wanted(*fd))
+		return il__refuse(-EBUSY,
+				  "descriptor %d is waited for, or belongs to a stream that is not "
+				  "closed: one owner at a time",
+				  number);
+	(*fd)->owned = true;
+	(*fd)->ready = IL_READABLE | IL_WRITABLE;
+	return 0;
+}
+
+static void forget(struct il__fd *fd, int rc)
+{
+	wake(fd, rc);
+	fd->woken = 0;
+	set_mask(fd, 0);
+}
+
+void il__fd_renew(il_loop *loop, int number)
+{
+	struct il__fd *fd = look_up(loop, number);
+
+	if (fd && !fd->owned && (wanted(fd) || fd->source.watch.mask))
+		forget(fd, -EBADF);
+}
+
+void il__fd_disown(struct il__fd *fd, int rc)
+{
+	forget(fd, rc);
+	fd->owned = false;
+}
+
+void il__fd_adopt(il_loop *loop, struct il__fd_owner *owner)
+{
+	struct fd_table *table = loop->slots[IL__EXT_FD];
+
+	il__list_push(&table->owners, &owner->link);
+}
+
+/* ---- waiting ---- */
+
+int il__fd_begin(struct il__fd_wait *w)
+{
+	struct il__fd *fd = w->fd;
+	int rc;
+
+	if (wanted(fd) & w->asked)
+		return il__refuse(-EBUSY, "another task waits for descriptor %d: one a direction",
+				  fd->source.watch.fd);
+	rc = set_mask(fd, fd->source.watch.mask | w->asked);
+	if (rc < 0)
+		return rc;
+	if (w->asked & IL_READABLE)
+		fd->waiter[0] = w;
+	if (w->asked & IL_WRITABLE)
+		fd->waiter[1] = w;
+	fd->loop->fd_waiters++;
+	w->got = 0;
+	return 0;
+}
+
+void il__fd_end(struct il__fd_wait *w)
+{
+	if (!linked(w))
+		return;
+	unlink_wait(w);
+	if (!w->fd->owned)
+		set_mask(w->fd, wanted(w->fd));
+}
+
+static bool give_up(il_task *task, void *arg)
+{
+	(void)task;
+	il__fd_end(arg);
+	return true;
+}
+
+int il__fd_wait(struct il__fd_wait *w, il_time deadline, const char *function)
+{
+	int rc = il__fd_begin(w);
+
+	if (rc < 0)
+		return rc;
+	rc = deadline == IL_FOREVER ? il__task_park(w->task, give_up, w, function)
+				    : il__task_park_until(w->task, give_up, w, function, deadline);
+	if (rc == 0)
+		w->fd->woken &= (unsigned char)~w->asked;
+	return rc;
+}
+
+/* ---- the public face: any descriptor ---- */
+
+/* What poll(2) says now: files that are always ready never reach a driver, which could not watch
+ * them; numbers that are no descriptor are told alike on every loop. */
+static int poll_now(int fd, unsigned mask)
+{
+	struct pollfd p = {.fd = fd};
+	int n;
+
+	p.events = (short)((mask & IL_READABLE ? POLLIN : 0) | (mask & IL_WRITABLE ? POLLOUT : 0));
+	do
+		n = poll(&p, 1, 0);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	if (p.revents & POLLNVAL)
+		return -EBADF;
+	if (p.revents & (POLLERR | POLLHUP))
+		return (int)mask;
+	return (int)((p.revents & POLLIN ? IL_READABLE : 0u) |
+		     (p.revents & POLLOUT ? IL_WRITABLE : 0u));
+}
+
+static int wait_fd(int number, unsigned mask, const char *function)
+{
+	int rc;
+	struct il__fd_wait w = {.task = il__task_current(function, &rc), .asked = mask};
+
+	if (!w.task)
+		return rc;
+	if (!mask || mask & ~(unsigned)(IL_READABLE | IL_WRITABLE))
+		return il__refuse(
+		    -EINVAL, "%s: the mask is %#x, it must be IL_READABLE, IL_WRITABLE or both",
+		    function, mask);
+	rc = il__task_check(w.task);
+	if (rc < 0)
+		return rc;
+	if (number < 0)
+		return il__refuse(-EBADF, "%s: %d is not a descriptor", function, number);
+	rc = il__fd_get(w.task->loop, number, &w.fd);
+	if (rc < 0)
+		return rc;
+	if (wanted(w.fd) & mask)
+		return il__refuse(-EBUSY,
+				  "%s: another task waits for descriptor %d: one a direction",
+				  function, number);
+	rc = poll_now(number, mask);
+	if (rc > 0)
+		il__task_yield(w.task);
+	else if (rc == -EBADF)
+		return il__refuse(rc, "%s: %d is not an open descriptor", function, number);
+	if (rc)
+		return rc;
+	rc = il__fd_wait(&w, IL_FOREVER, function);
+	return rc < 0 ? rc : (int)w.got;
+}
+
+int il_wait_readable(int fd)
+{
+	int rc = wait_fd(fd, IL_READABLE, "il_wait_readable");
+	return rc < 0 ? rc : 0;
+}
+
+int il_wait_writable(int fd)
+{
+	int rc = wait_fd(fd, IL_WRITABLE, "il_wait_writable");
+	return rc < 0 ? rc : 0;
+}
+
+int il_wait_fd(int fd, unsigned mask)
+{
+	return wait_fd(fd, mask, "il_wait_fd");
+}
+
+int il_notify_closing(int fd)
+{
+	il_loop *loop = il_loop_current();
+	struct il__fd *known;
+
+	if (!loop)
+		return il__refuse(-EPERM,
+				  "il_notify_closing: call it in the thread of the loop that waits "
+				  "for descriptor %d",
+				  fd);
+	known = look_up(loop, fd);
+	if (known)
+		forget(known, -ECANCELED);
+	return 0;
+}

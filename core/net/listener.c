@@ -1,0 +1,345 @@
+/*
+ * listener.c: accepting connections, and the life of a listener. It owns its sockets, one an address, and
+ * the path of its Unix socket as long as that is still this socket. One task accepts, and waits for all the
+ * sockets at once; it learns of a close through its op, which lies on its stack. Loop's thread only.
+ */
+#include "net.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define RETRY_DELAY IL_MSEC(100)
+
+struct listening {
+	struct il__fd *fd;
+	struct il__fd_wait wait; /* of the accepting task */
+	int number;
+};
+
+/* The accepting call, on its task's stack. */
+struct accepting {
+	il_task *task;
+	il_time retry; /* sleeps until then instead of waiting for the sockets */
+	bool gone;     /* closed meanwhile: touch the listener no more */
+	bool parked;
+};
+
+struct il_listener {
+	struct il__fd_owner owner; /* first */
+	il_loop *loop;
+	struct accepting *accepting;
+	enum il__stream_kind kind;
+	bool starved; /* out of descriptors or memory, and it was logged */
+	char *path;   /* Unix: to remove */
+	dev_t device; /* which file it was */
+	ino_t inode;
+	uint16_t port;
+	int count; /* 0: closed */
+	int next;  /* socket to try first, so that none is starved */
+	struct listening sockets[];
+};
+
+/* ---- life ---- */
+
+static void remove_path(il_listener *l)
+{
+	struct stat st;
+
+	if (l->path && lstat(l->path, &st) == 0 && st.st_dev == l->device && st.st_ino == l->inode)
+		unlink(l->path);
+	free(l->path);
+	l->path = NULL;
+}
+
+static void shut(il_listener *l)
+{
+	int count = l->count;
+
+	l->count = 0;
+	if (l->accepting) {
+		l->accepting->gone = true;
+		il__task_wake(l->accepting->task, -EBADF);
+		l->accepting = NULL;
+	}
+	remove_path(l);
+	for (int i = 0; i < count; i++) {
+		il__fd_disown(l->sockets[i].fd, -EBADF);
+		close(l->sockets[i].number);
+	}
+	il__list_remove(&l->owner.link);
+}
+
+static void orphan(struct il__fd_owner *owner)
+{
+	il_listener *l = il__container_of(owner, il_listener, owner);
+
+	shut(l);
+	l->loop = NULL;
+}
+
+static int keep_path(il_listener *l, const char *path)
+{
+	struct stat st;
+
+	l->path = strdup(path);
+	if (!l->path || lstat(path, &st) < 0)
+		return il__refuse(-ENOMEM, "out of memory for a listener");
+	l->device = st.st_dev;
+	l->inode = st.st_ino;
+	return 0;
+}
+
+int il__listener_create(il_listener **listener, il_loop *loop, const int *fds, int count,
+			enum il__stream_kind kind, const char *path)
+{
+	il_listener *l = calloc(1, sizeof *l + (size_t)count * sizeof l->sockets[0]);
+	il_address address;
+	int rc = l ? 0 : il__refuse(-ENOMEM, "out of memory for a listener");
+
+	if (rc == 0 && path)
+		rc = keep_path(l, path);
+	for (int i = 0; rc == 0 && i < count; i++) {
+		il__fd_renew(loop, fds[i]);
+		rc = il__fd_own(loop, fds[i], &l->sockets[i].fd);
+		l->sockets[i].number = fds[i];
+		l->count += rc == 0;
+	}
+	if (rc < 0) {
+		for (int i = 0; i < count; i++) {
+			if (l && i < l->count)
+				il__fd_disown(l->sockets[i].fd, -EBADF);
+			close(fds[i]);
+		}
+		if (path)
+			unlink(path);
+		if (l)
+			free(l->path);
+		free(l);
+		return rc;
+	}
+	l->owner.orphan = orphan;
+	il__fd_adopt(loop, &l->owner);
+	l->loop = loop;
+	l->kind = kind;
+	if (il_listener_address(l, 0, &address) == 0)
+		l->port = il_address_port(&address);
+	*listener = l;
+	return 0;
+}
+
+int il_listener_close(il_listener *listener)
+{
+	int rc;
+
+	if (!listener)
+		return il__refuse(-EINVAL, "il_listener_close: the listener is NULL");
+	if (!listener->count)
+		return 0;
+	rc = il__loop_check_thread(listener->loop, "il_listener_close");
+	if (rc == 0)
+		shut(listener);
+	return rc;
+}
+
+void il_listener_destroy(il_listener *listener)
+{
+	if (!listener)
+		return;
+	if (listener->count && il__inherited(listener->loop->generation)) {
+		/* the native loop and the path are the parent's: leave them alone */
+		il__list_remove(&listener->owner.link);
+		for (int i = 0; i < listener->count; i++)
+			close(listener->sockets[i].number);
+		free(listener->path);
+	} else if (il_listener_close(listener) < 0) {
+		il__fatal("il_listener_destroy: called in another thread than its loop's");
+	}
+	free(listener);
+}
+
+uint16_t il_listener_port(const il_listener *listener)
+{
+	return listener && listener->count ? listener->port : 0;
+}
+
+int il_listener_address(const il_listener *listener, size_t index, il_address *address)
+{
+	if (!listener || !address)
+		return il__refuse(-EINVAL,
+				  "il_listener_address: the listener or the address is NULL");
+	if (!listener->count)
+		return il__refuse(-EBADF, "il_listener_address: the listener is closed");
+	if (index >= (size_t)listener->count)
+		return -ENOENT;
+	address->length = sizeof address->storage;
+	if (getsockname(listener->sockets[index].number, (struct sockaddr *)&address->storage,
+			&address->length) < 0)
+		return -errno;
+	return 0;
+}
+
+/* ---- accepting ---- */
+
+static void end_waits(il_listener *l)
+{
+	for (int i = 0; i < l->count; i++)
+		il__fd_end(&l->sockets[i].wait);
+}
+
+static bool give_up(il_task *task, void *arg)
+{
+	(void)task;
+	end_waits(arg);
+	return true;
+}
+
+/* Parks until a socket is ready, or until it is time for another try. */
+static int park(il_listener *l, struct accepting *a)
+{
+	il_time until = a->retry;
+	int rc = 0;
+
+	a->retry = IL_FOREVER;
+	for (int i = 0; until == IL_FOREVER && rc == 0 && i < l->count; i++) {
+		struct listening *s = &l->sockets[i];
+		s->wait = (struct il__fd_wait){.task = a->task, .fd = s->fd, .asked = IL_READABLE};
+		rc = il__fd_begin(&s->wait);
+	}
+	if (rc == 0) {
+		a->parked = true;
+		rc = il__task_park_until(a->task, give_up, l, "il_listener_accept", until);
+	}
+	if (a->gone)
+		return -EBADF;
+	end_waits(l);
+	for (int i = 0; i < l->count; i++)
+		l->sockets[i].fd->woken = 0;
+	return rc == -ETIMEDOUT ? 0 : rc;
+}
+
+/* A connection that died before it was accepted, or one that a firewall forbids (accept(2)). */
+static bool ignorable(int rc)
+{
+	switch (rc) {
+	case -ECONNABORTED:
+	case -EPERM:
+	case -EPROTO:
+	case -ENOPROTOOPT:
+	case -ENETDOWN:
+	case -ENETUNREACH:
+	case -EHOSTDOWN:
+	case -EHOSTUNREACH:
+	case -EOPNOTSUPP:
+	case -ECONNRESET:
+	case -ETIMEDOUT:
+#ifdef ENONET
+	case -ENONET:
+#endif
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool out_of_room(int rc)
+{
+	return rc == -EMFILE || rc == -ENFILE || rc == -ENOBUFS || rc == -ENOMEM;
+}
+
+/* One try on one socket: 0 with a stream, -EAGAIN: nobody is there. */
+static int accept_from(il_listener *l, struct listening *s, il_stream **stream)
+{
+	il_address peer;
+	int fd;
+
+	peer.length = sizeof peer.storage;
+	fd = il__os_accept(s->number, (struct sockaddr *)&peer.storage, &peer.length);
+	if (fd == -EWOULDBLOCK)
+		fd = -EAGAIN;
+	if (fd == -EAGAIN)
+		s->fd->ready = 0;
+	if (fd < 0)
+		return fd;
+	return il__stream_create(stream, l->loop, fd, l->kind, &peer);
+}
+
+/* One try on every socket that may have somebody. */
+static int accept_any(il_listener *l, il_stream **stream)
+{
+	for (int i = 0; i < l->count; i++) {
+		struct listening *s = &l->sockets[(l->next + i) % l->count];
+		int rc = s->fd->ready & IL_READABLE ? accept_from(l, s, stream) : -EAGAIN;
+		if (rc != -EAGAIN) {
+			l->next = (l->next + i + 1) % l->count;
+			return rc;
+		}
+	}
+	return -EAGAIN;
+}
+
+/* 0: go on; otherwise the error that ends the call. */
+static int after_error(il_listener *l, struct accepting *a, int rc)
+{
+	if (rc == -EAGAIN)
+		return 0;
+	if (ignorable(rc)) {
+		a->retry = INT64_MIN; /* lets others run */
+		return 0;
+	}
+	if (!out_of_room(rc))
+		return rc;
+	if (!l->starved)
+		il__log(IL_LOG_WARNING, "il_listener_accept: %s; trying again each 0.1 s",
+			il_strerror(rc));
+	l->starved = true;
+	a->retry = il__deadline_from(il__loop_now(l->loop), RETRY_DELAY);
+	return 0;
+}
+
+static int accept_one(il_listener *l, struct accepting *a, il_stream **stream)
+{
+	for (;;) {
+		int rc = accept_any(l, stream);
+
+		if (rc == 0) {
+			l->starved = false;
+			return 0;
+		}
+		rc = after_error(l, a, rc);
+		if (rc == 0)
+			rc = park(l, a);
+		if (rc < 0)
+			return rc;
+	}
+}
+
+int il_listener_accept(il_listener *listener, il_stream **stream)
+{
+	static const char function[] = "il_listener_accept";
+	struct accepting a = {.retry = IL_FOREVER};
+	int rc;
+
+	if (!listener || !stream)
+		return il__refuse(-EINVAL, "%s: the listener or the stream is NULL", function);
+	a.task = il__task_current(function, &rc);
+	if (!a.task)
+		return rc;
+	if (!listener->count)
+		return il__refuse(-EBADF, "%s: the listener is closed", function);
+	if (listener->loop != a.task->loop)
+		return il__refuse(-EPERM, "%s: the listener belongs to another loop", function);
+	if (listener->accepting)
+		return il__refuse(-EBUSY, "%s: another task is accepting; one at a time", function);
+	rc = il__task_check(a.task);
+	if (rc < 0)
+		return rc;
+	listener->accepting = &a;
+	rc = accept_one(listener, &a, stream);
+	if (!a.gone)
+		listener->accepting = NULL;
+	if (!a.parked)
+		il__task_yield(a.task);
+	return rc;
+}

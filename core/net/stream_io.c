@@ -1,0 +1,251 @@
+/*
+ * stream_io.c: receiving and sending. The system call comes first and the task parks when it would
+ * block; but a direction that is known to be drained (a short transfer, -EAGAIN) parks at once, for the
+ * registration is level-triggered: a request costs one recv and one send. A call owns its direction from
+ * il__op_begin to il__op_end. Loop's thread only, in a task.
+ */
+#include "net.h"
+
+#include <limits.h>
+#include <string.h>
+
+/* ---- a call ---- */
+
+int il__op_begin(il_stream *s, struct il__op *op, unsigned direction, il_time deadline,
+		 const char *function)
+{
+	int rc;
+	il_task *task;
+
+	if (!s)
+		return il__refuse(-EINVAL, "%s: the stream is NULL", function);
+	task = il__task_current(function, &rc);
+	if (!task)
+		return rc;
+	if (s->number < 0)
+		return il__refuse(-EBADF, "%s: the stream is closed", function);
+	if (s->loop != task->loop)
+		return il__refuse(-EPERM, "%s: the stream belongs to another loop", function);
+	if (s->op[il__fd_direction(direction)])
+		return il__refuse(-EBUSY, "%s: another task is %s this stream; one at a time",
+				  function,
+				  direction == IL_READABLE ? "reading from" : "writing to");
+	rc = il__task_check(task);
+	if (rc < 0)
+		return rc;
+	*op = (struct il__op){
+	    .wait = {.task = task, .fd = s->fd, .asked = direction},
+	    .function = function,
+	    .deadline = deadline,
+	    .direction = direction,
+	};
+	s->op[il__fd_direction(direction)] = op;
+	return 0;
+}
+
+int il__op_end(il_stream *s, struct il__op *op, int rc)
+{
+	if (!op->gone)
+		s->op[il__fd_direction(op->direction)] = NULL;
+	if (!op->parked)
+		il__task_yield(op->wait.task);
+	return rc;
+}
+
+/* The deadline has passed: the system is asked once, whatever is known of the direction. */
+static int last_try(il_stream *s, struct il__op *op)
+{
+	if (op->deadline == INT64_MIN)
+		return -ETIMEDOUT;
+	op->deadline = INT64_MIN;
+	s->fd->ready |= (unsigned char)op->direction;
+	return 0;
+}
+
+int il__op_wait(il_stream *s, struct il__op *op)
+{
+	int rc;
+
+	if (s->fd->ready & op->direction)
+		return 0;
+	if (op->deadline != IL_FOREVER && op->deadline <= il__loop_now(s->loop))
+		return last_try(s, op);
+	rc = il__fd_wait(&op->wait, op->deadline, op->function);
+	op->parked = true;
+	if (op->gone)
+		return -EBADF;
+	if (rc == -ETIMEDOUT)
+		return last_try(s, op);
+	return rc;
+}
+
+static void drained(il_stream *s, unsigned direction)
+{
+	s->fd->ready &= (unsigned char)~direction;
+}
+
+/* ---- receiving ---- */
+
+int il__op_receive(il_stream *s, struct il__op *op, void *data, size_t max)
+{
+	for (;;) {
+		ssize_t n;
+		int rc = il__op_wait(s, op);
+
+		if (rc < 0)
+			return rc;
+		n = s->kind == IL__STREAM_FILE ? il__os_read(s->number, data, max)
+					       : il__os_receive(s->number, data, max);
+		if (n != -EAGAIN && n != -EWOULDBLOCK) {
+			if (n > 0 && (size_t)n < max)
+				drained(s, IL_READABLE);
+			return (int)n;
+		}
+		drained(s, IL_READABLE);
+	}
+}
+
+int il__op_take_kept(il_stream *s, void *data, size_t max)
+{
+	size_t n = s->kept_end - s->kept_begin;
+
+	if (n > max)
+		n = max;
+	memcpy(data, s->kept + s->kept_begin, n);
+	s->kept_begin += n;
+	return (int)n;
+}
+
+int il__stream_read(il_stream *s, void *data, size_t max, il_time deadline, const char *function)
+{
+	struct il__op op;
+	int rc;
+
+	if (!data || !max)
+		return il__refuse(-EINVAL, "%s: there must be room for at least one byte",
+				  function);
+	if (max > INT_MAX)
+		max = INT_MAX;
+	rc = il__op_begin(s, &op, IL_READABLE, deadline, function);
+	if (rc < 0)
+		return rc;
+	rc = s->kept_end > s->kept_begin ? il__op_take_kept(s, data, max)
+					 : il__op_receive(s, &op, data, max);
+	return il__op_end(s, &op, rc);
+}
+
+int il_stream_read(il_stream *stream, void *data, size_t max)
+{
+	return il__stream_read(stream, data, max, IL_FOREVER, "il_stream_read");
+}
+
+/* ---- sending ---- */
+
+enum { PIECES = 16 }; /* handed to the system at a time */
+
+/* Where the sending is: the pieces from `piece` on, without the first `offset` bytes. */
+struct cursor {
+	const struct iovec *piece, *end;
+	size_t offset;
+};
+
+static void skip_empty(struct cursor *c)
+{
+	while (c->piece < c->end && c->offset == c->piece->iov_len) {
+		c->piece++;
+		c->offset = 0;
+	}
+}
+
+static void advance(struct cursor *c, size_t n)
+{
+	while (n) {
+		size_t left = c->piece->iov_len - c->offset;
+		size_t step = n < left ? n : left;
+		c->offset += step;
+		n -= step;
+		skip_empty(c);
+	}
+}
+
+/* Hands the system what it takes at once; *whole: that was all that was offered. */
+static ssize_t send_some(il_stream *s, const struct cursor *c, bool *whole)
+{
+	struct iovec pieces[PIECES];
+	struct msghdr message = {.msg_iov = pieces};
+	int count = 0;
+	size_t total = 0;
+	ssize_t n;
+
+	for (const struct iovec *p = c->piece; p < c->end && count < PIECES; p++) {
+		pieces[count] = *p;
+		if (p == c->piece) {
+			pieces[count].iov_base = (char *)p->iov_base + c->offset;
+			pieces[count].iov_len -= c->offset;
+		}
+		if (pieces[count].iov_len > INT_MAX - total)
+			pieces[count].iov_len = INT_MAX - total;
+		total += pieces[count++].iov_len;
+	}
+	message.msg_iovlen = (size_t)count;
+	if (s->kind == IL__STREAM_FILE)
+		n = il__os_write_pieces(s->number, pieces, count);
+	else if (count == 1)
+		n = il__os_send(s->number, pieces[0].iov_base, pieces[0].iov_len);
+	else
+		n = il__os_sendmsg(s->number, &message);
+	*whole = n >= 0 && (size_t)n == total;
+	return n;
+}
+
+int il__op_send(il_stream *s, struct il__op *op, const struct iovec *pieces, int count)
+{
+	struct cursor c = {.piece = pieces, .end = pieces + count};
+
+	skip_empty(&c);
+	while (c.piece < c.end) {
+		bool whole;
+		ssize_t n;
+		int rc = il__op_wait(s, op);
+
+		if (rc < 0)
+			return rc;
+		n = send_some(s, &c, &whole);
+		if (n < 0 && n != -EAGAIN && n != -EWOULDBLOCK)
+			return (int)n;
+		if (!whole)
+			drained(s, IL_WRITABLE);
+		if (n > 0)
+			advance(&c, (size_t)n);
+	}
+	return 0;
+}
+
+int il__stream_write(il_stream *s, const struct iovec *pieces, int count, il_time deadline,
+		     const char *function)
+{
+	struct il__op op;
+	int rc;
+
+	if (count < 0 || (count && !pieces))
+		return il__refuse(-EINVAL, "%s: %d pieces%s", function, count,
+				  pieces ? "" : ", and they are NULL");
+	rc = il__op_begin(s, &op, IL_WRITABLE, deadline, function);
+	if (rc < 0)
+		return rc;
+	return il__op_end(s, &op, s->shut ? -EPIPE : il__op_send(s, &op, pieces, count));
+}
+
+int il_stream_writev_all(il_stream *stream, const struct iovec *pieces, int count)
+{
+	return il__stream_write(stream, pieces, count, IL_FOREVER, "il_stream_writev_all");
+}
+
+int il_stream_write_all(il_stream *stream, const void *data, size_t size)
+{
+	const struct iovec piece = {.iov_base = (void *)(uintptr_t)data, .iov_len = size};
+
+	if (!data && size)
+		return il__refuse(-EINVAL, "il_stream_write_all: the data is NULL");
+	return il__stream_write(stream, &piece, 1, IL_FOREVER, "il_stream_write_all");
+}

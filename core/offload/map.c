@@ -1,0 +1,215 @@
+/*
+ * map.c: il_executor_map. The items and their calls are one allocation. `lock` orders the workers that
+ * answer with the waiter: whoever answers last, or fails first, fires the waiter under it, and the
+ * waiter takes it once more before it leaves.
+ */
+#include "offload.h"
+
+#include <stdlib.h>
+
+struct item {
+	il_call call;
+	struct map *map;
+	int rc;
+	bool answered; /* under lock */
+	bool begun;    /* by its worker, before it answers */
+};
+
+struct map {
+	pthread_mutex_t lock;
+	size_t left;		   /* under lock: submitted and not answered */
+	bool failed;		   /* under lock */
+	struct il__signal *waiter; /* under lock */
+	atomic_bool stopped;	   /* set by the waiter, or by the first failure: run no more */
+	struct il__host host;
+	struct item *items;
+	size_t submitted;
+};
+
+static bool claim_item(il_call *call)
+{
+	struct item *item = il__container_of(call, struct item, call);
+
+	item->begun = !atomic_load_explicit(&item->map->stopped, memory_order_relaxed);
+	return item->begun;
+}
+
+static void answer_item(il_call *call, int rc)
+{
+	struct item *item = il__container_of(call, struct item, call);
+	struct map *map = item->map;
+	struct il__signal *waiter = NULL;
+
+	pthread_mutex_lock(&map->lock);
+	item->rc = rc;
+	item->answered = true;
+	map->left--;
+	if (rc < 0 && !map->failed) {
+		map->failed = true;
+		atomic_store_explicit(&map->stopped, true, memory_order_relaxed);
+		waiter = map->waiter;
+	}
+	if (map->left == 0)
+		waiter = map->waiter;
+	if (waiter) {
+		map->waiter = NULL;
+		il__signal_fire(waiter);
+	}
+	pthread_mutex_unlock(&map->lock);
+}
+
+static const struct il__call_ops item_ops = {.claim = claim_item, .answer = answer_item};
+
+/* Takes back what has not begun. */
+static void stop(struct map *map, il_executor *ex)
+{
+	atomic_store_explicit(&map->stopped, true, memory_order_relaxed);
+	for (size_t i = 0; ex->ops->withdraw && i < map->submitted; i++) {
+		struct item *item = &map->items[i];
+		bool mine;
+		pthread_mutex_lock(&map->lock);
+		mine = !item->answered;
+		pthread_mutex_unlock(&map->lock);
+		if (mine && ex->ops->withdraw(ex->self, &item->call))
+			il__call_answer(&item->call, -ECANCELED);
+	}
+}
+
+/* Until every submitted call is answered; stops early on failure, time-out or cancellation. */
+static int await(struct map *map, il_executor *ex, il_time deadline)
+{
+	struct il__signal signal;
+	bool stopped = false;
+	int outcome = 0;
+
+	for (;;) {
+		bool failed, over;
+		il__signal_init(&signal, "il_executor_map");
+		pthread_mutex_lock(&map->lock);
+		over = map->left == 0;
+		failed = map->failed;
+		map->waiter = over || (failed && !stopped) ? NULL : &signal;
+		pthread_mutex_unlock(&map->lock);
+		if (over)
+			return outcome;
+		if (failed && !stopped) {
+			stop(map, ex);
+			stopped = true;
+			continue;
+		}
+		int rc = stopped ? (il__signal_wait_shielded(&signal, "il_executor_map"), 0)
+				 : il__signal_wait(&signal, deadline, "il_executor_map");
+		if (rc == 0)
+			continue;
+		pthread_mutex_lock(&map->lock);
+		bool withdrawn = map->waiter == &signal;
+		map->waiter = NULL;
+		pthread_mutex_unlock(&map->lock);
+		if (!withdrawn)
+			il__signal_wait_shielded(&signal, "il_executor_map");
+		outcome = rc;
+		atomic_store_explicit(&map->host.cancelled, rc == -ECANCELED, memory_order_relaxed);
+		stop(map, ex);
+		stopped = true;
+	}
+}
+
+static int submit_all(struct map *map, il_executor *ex, il_fn *fn, char *items, size_t count, size_t size,
+		      il_task *task)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < count && rc == 0; i++) {
+		struct item *item = &map->items[i];
+		if (atomic_load_explicit(&map->stopped, memory_order_relaxed))
+			break;
+		rc = il__call_init(&item->call, ex, fn, items + i * size, size);
+		if (rc < 0)
+			break;
+		item->call.ops = &item_ops;
+		item->call.host = task ? &map->host : NULL;
+		pthread_mutex_lock(&map->lock);
+		map->left++;
+		pthread_mutex_unlock(&map->lock);
+		rc = il__executor_submit_waiting(ex, &item->call, task);
+		if (rc < 0) {
+			il__call_fini(&item->call);
+			pthread_mutex_lock(&map->lock);
+			map->left--;
+			pthread_mutex_unlock(&map->lock);
+		} else {
+			map->submitted++;
+		}
+	}
+	return rc;
+}
+
+static int run(struct map *map, il_executor *ex, il_fn *fn, void *items, size_t count, size_t size,
+	       il_time deadline, il_task *task)
+{
+	int rc, refused;
+
+	for (size_t i = 0; i < count; i++) {
+		map->items[i].map = map;
+		map->items[i].rc = -ECANCELED;
+	}
+	if (task) {
+		map->host = (struct il__host){.inbox = task->loop->inbox, .scope = task->scope,
+					      .loop = task->loop};
+		il__loop_hold_call(task->loop);
+	}
+	refused = submit_all(map, ex, fn, items, count, size, task);
+	if (refused < 0)
+		stop(map, ex);
+	rc = await(map, ex, deadline);
+	if (task)
+		il__loop_release_call(task->loop);
+	return refused < 0 ? refused : rc;
+}
+
+static int check(il_executor *ex, il_fn *fn, void *items, size_t count, size_t size, il_time timeout)
+{
+	if (!ex || !fn || (count && !items) || timeout < 0 || (size && count > SIZE_MAX / size))
+		return il__refuse(-EINVAL, "il_executor_map: the executor, fn or items is NULL, the timeout is "
+					   "negative, or count * size overflows");
+	if (il__inherited(ex->generation))
+		return il__refuse(-ESHUTDOWN, "il_executor_map: the executor was inherited across fork");
+	if (ex->ops->only_worker(ex->self))
+		return il__refuse(-EDEADLK, "il_executor_map: called by the pool's only worker, which would wait "
+					    "for itself; give the pool more workers");
+	return 0;
+}
+
+int il_executor_map(il_executor *ex, il_fn *fn, void *items, size_t count, size_t size, int *results,
+		    il_time timeout)
+{
+	il_time deadline = timeout == IL_FOREVER ? IL_FOREVER : il_deadline(timeout);
+	struct map map = {.left = 0};
+	il_task *task;
+	int rc = check(ex, fn, items, count, size, timeout);
+
+	if (rc < 0 || (rc = il__may_wait("il_executor_map", &task)) < 0)
+		return rc;
+	if (task && (rc = il__task_check(task)) < 0)
+		return rc;
+	for (size_t i = 0; results && i < count; i++)
+		results[i] = -ECANCELED;
+	if (count == 0 || timeout == 0)
+		return count ? -ETIMEDOUT : 0;
+	map.items = calloc(count, sizeof *map.items);
+	if (!map.items)
+		return il__refuse(-ENOMEM, "il_executor_map: no memory for %zu calls", count);
+	pthread_mutex_init(&map.lock, NULL);
+	rc = run(&map, ex, fn, items, count, size, deadline, task);
+	for (size_t i = 0; i < count; i++) {
+		int one = map.items[i].rc;
+		if (results)
+			results[i] = one;
+		/* A call that was cancelled because another failed is not the failure. */
+		if (rc == 0 && one < 0 && (one != -ECANCELED || map.items[i].begun))
+			rc = one;
+	}
+	pthread_mutex_destroy(&map.lock);
+	free(map.items);
+	return rc;
+}

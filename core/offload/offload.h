@@ -1,0 +1,179 @@
+/*
+ * offload.h: the floor of calls that run elsewhere: in worker threads and processes, and from there or from
+ * any thread back in a loop.
+ */
+#ifndef IL_CORE_OFFLOAD_H
+#define IL_CORE_OFFLOAD_H
+
+#include "../runtime/runtime.h"
+
+#include <interloop/executor.h>
+#include <interloop/portal.h>
+#include <interloop/thread.h>
+
+/* ================= the waiting task, as a worker sees it (from_thread.c) ======================== */
+
+/* Lives as long as the call: on the waiting task's stack, or in an abandonable call. */
+struct il__host {
+	struct il__inbox *inbox; /* a reference is the call's */
+	struct il__scope *scope; /* of the waiting task; loop's thread only; NULL: not under it */
+	il_loop *loop;           /* loop's thread only */
+	atomic_bool cancelled;   /* by the loop's thread, read by the worker; a hint, relaxed */
+};
+
+/* ================= calls (call.c) =============================================================== */
+
+/*
+ * One submitted call. `claim` decides between running and cancellation: true once, for the worker that
+ * will run it. `answer` comes exactly once after that, from any thread; the call is gone then.
+ */
+struct il_call {
+	struct il__list link; /* the thread pool's */
+	void *user_link;
+	il_fn *fn;
+	void *arg;  /* what fn gets: the submitter's, or a copy of it */
+	void *original; /* copies: where it goes back to; NULL: nowhere */
+	size_t size;
+	struct il__locals *locals;
+	struct il__host *host; /* NULL: no task waits */
+	il_executor *executor; /* borrowed: compared only */
+	const char *thread_name;
+	const struct il__call_ops *ops;
+};
+
+struct il__call_ops {
+	bool (*claim)(il_call *call);
+	void (*answer)(il_call *call, int rc);
+	bool unattended; /* nobody waits: fn must run, whatever happens */
+};
+
+/* Prepares a call; with copies it copies arg. 0, -EINVAL, -ENOMEM. */
+int il__call_init(il_call *call, il_executor *ex, il_fn *fn, void *arg, size_t size);
+void il__call_fini(il_call *call); /* of one that was never submitted, or was withdrawn */
+/* Runs it in this thread if it can be claimed, and gives what to answer. */
+int il__call_execute(il_call *call);
+void il__call_answer(il_call *call, int rc);
+
+/* ================= executors (executor.c) ======================================================= */
+
+struct il__watcher_of_end;
+
+struct il__executor_ops {
+	/* `waits`: the caller waits for the call, so the queue's bound does not apply. */
+	int (*submit)(void *self, il_call *call, bool waits);
+	bool (*withdraw)(void *self, il_call *call); /* true: it never runs, and is the caller's again */
+	/* waiter: NULL with IL_NOWAIT; else fired once all have ended. False: they have already. */
+	bool (*shutdown)(void *self, unsigned flags, struct il__watcher_of_end *end);
+	void (*ended)(void *self); /* after a waiting shutdown: reap */
+	void (*destroy)(void *self);
+	bool (*is_worker)(void *self);	 /* whether this thread works for it */
+	bool (*only_worker)(void *self); /* and is its only one */
+	/* Executors of the user's own; NULL: the above. */
+	int (*user_shutdown)(void *self, unsigned flags);
+};
+
+/* Somebody who waits for an executor's end; under the executor's lock. */
+struct il__watcher_of_end {
+	struct il__list link;
+	struct il__signal signal;
+};
+
+struct il_executor {
+	atomic_uint refs;
+	unsigned generation;
+	const struct il__executor_ops *ops;
+	void *self;
+	bool copies, locals;
+	il_executor_ops user;
+	void *user_self;
+};
+
+int il__executor_make(il_executor **ex, const struct il__executor_ops *ops, void *self, bool copies,
+		      bool locals);
+/* Waits in this thread whatever it is; the loop's own threads at its end. False: time is up. */
+bool il__thread_pool_finish(il_executor *ex, il_time deadline);
+/* Takes the call to the executor, waiting for room where that is the only way. */
+int il__executor_submit_waiting(il_executor *ex, il_call *call, il_task *task);
+
+/* ================= remote calls (remote.c): run a function in a loop, from a thread ============= */
+
+/* A plain thread that waits; on its stack. */
+struct il__remote {
+	struct il__message message;
+	il_fn *fn;
+	void *arg;
+	struct il__locals *locals; /* borrowed */
+	struct il__signal signal;
+	int rc;
+	bool as_task;
+	struct il__host *host; /* from_thread: whose scope; NULL: the portal's */
+	il_portal *portal;
+	bool owed; /* a worker of that loop waits here: virtual time need not stand for it */
+};
+
+/* Posts it and waits for its end; gives the function's result. */
+int il__remote_run(struct il__remote *r, struct il__inbox *inbox, const char *function);
+
+/* ================= portals (portal.c) =========================================================== */
+
+struct il_portal {
+	atomic_uint refs;
+	unsigned generation;
+	/* Calls accepted and not ended, times 2, plus 1 once closed to new ones. Any thread adds while it
+	 * is open; the loop's thread subtracts. */
+	atomic_size_t gate;
+	struct il__inbox *inbox;
+	struct il__message stop;  /* carries il_portal_stop to the loop, with a reference */
+	atomic_bool stop_queued;  /* it is under way */
+	atomic_bool stop_cancels; /* and asks to cancel what runs */
+
+	/* the loop's thread only */
+	il_loop *loop;
+	struct il__scope scope; /* of its tasks */
+	struct il__list link;   /* the loop's portals */
+	struct il__list sleepers;
+	struct il__list closers;
+	bool finished; /* closed, and nothing is left: the loop is not held any more */
+
+	struct il__blocking *blocking; /* a loop in a thread of its own; NULL else */
+};
+
+int il__portal_enter_gate(il_portal *p, const char *function);
+void il__portal_leave_gate(il_portal *p); /* loop's thread */
+void il__portal_abandon_gate(il_portal *p); /* any thread: an accepted call that will not be made */
+bool il__portal_is_own_loop(const il_portal *p);
+/* Checks of a call that waits. 0; *task is the waiting task of another loop, NULL: a plain thread. */
+int il__portal_may_wait(il_portal *p, il_fn *fn, const char *function, il_task **task);
+
+/* One posted call, in memory of its own, gone when its function has ended (portal_soon.c). */
+struct il__soon {
+	struct il__message message;
+	struct il__timer retry; /* no stack could be had: ask again */
+	il_portal *portal;
+	il_fn *fn;
+	void *arg;
+	struct il__locals *locals; /* a reference */
+	struct il__future_task *ft; /* a task with a future */
+	struct il__starter *starter; /* who waits for il_task_started; cleared by the answer */
+	il_portal_context *context;  /* whose il_portal_hold it will call */
+	bool as_task, reserved, has_future;
+	il_future future; /* of a plain call, if has_future: the memory is then the future's */
+};
+
+int il__soon_make(struct il__soon **soon, il_portal *p, il_future **f, il_fn *fn, void *arg, bool as_task,
+		  bool reserve, const char *function);
+void il__soon_post(struct il__soon *soon);
+/* A waiting call in a task of another loop. */
+int il__portal_run_from_task(il_portal *p, il_fn *fn, void *arg, bool as_task, const char *function);
+
+/* Waits for il_task_started or il_portal_hold (portal_start.c); on the caller's stack. */
+struct il__starter {
+	struct il__signal signal;
+	int rc, value;
+};
+
+void il__starter_answer(struct il__starter *starter, int rc, int value); /* loop's thread */
+int il__portal_start(il_portal *p, const char *function, il_future **f, int *value, il_fn *fn, void *arg,
+		     il_portal_context *context);
+
+#endif

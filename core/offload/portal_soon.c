@@ -1,0 +1,241 @@
+/*
+ * portal_soon.c: posted calls: nobody waits, or a future does. Made and posted by any thread, handled by
+ * the loop's. A call without a future is run whatever happens to the portal or the loop.
+ */
+#include "offload.h"
+
+#include <stdlib.h>
+
+/* ---- making one ---- */
+
+static void free_with_future(il_future *f)
+{
+	free(il__container_of(f, struct il__soon, future));
+}
+
+/* A plain call cannot be stopped; its outcome can. */
+static void cancel_plain(il_future *f)
+{
+	(void)f;
+}
+
+static const struct il__future_ops plain_ops = {.cancel = cancel_plain, .free = free_with_future};
+
+static void release(struct il__soon *soon)
+{
+	il__locals_unref(soon->locals);
+	if (soon->has_future)
+		il_future_unref(&soon->future);
+	else
+		free(soon);
+}
+
+static void on_message(struct il__message *m, il_loop *loop);
+
+static int make_future(struct il__soon *soon, il_future **f)
+{
+	int rc;
+
+	if (!soon->as_task) {
+		il__future_init(&soon->future, &plain_ops, NULL);
+		soon->has_future = true;
+		*f = il_future_ref(&soon->future);
+		return 0;
+	}
+	rc = il__future_task_make(&soon->ft, soon->portal->inbox, soon->portal->loop, soon->fn, soon->arg);
+	if (rc == 0)
+		*f = il_future_ref(il__future_task_future(soon->ft));
+	return rc;
+}
+
+int il__soon_make(struct il__soon **out, il_portal *p, il_future **f, il_fn *fn, void *arg, bool as_task,
+		  bool reserve, const char *function)
+{
+	struct il__soon *soon;
+	int rc;
+
+	if (!p || !fn)
+		return il__refuse(-EINVAL, "%s: %s is NULL", function, p ? "fn" : "the portal");
+	rc = il__portal_enter_gate(p, function);
+	if (rc < 0)
+		return rc;
+	if (reserve && (rc = il__inbox_reserve(p->inbox)) < 0) {
+		il__portal_abandon_gate(p);
+		return rc;
+	}
+	soon = malloc(sizeof *soon);
+	if (soon) {
+		soon->message.handle = on_message;
+		soon->retry.index = 0;
+		soon->portal = p;
+		soon->fn = fn;
+		soon->arg = arg;
+		soon->ft = NULL;
+		soon->starter = NULL;
+		soon->context = NULL;
+		soon->as_task = as_task;
+		soon->reserved = reserve;
+		soon->has_future = false;
+		soon->locals = il__locals_ref(il__locals_current());
+	}
+	if (!soon || (f && make_future(soon, f) < 0)) {
+		if (soon)
+			release(soon);
+		if (reserve)
+			il__inbox_unreserve(p->inbox);
+		il__portal_abandon_gate(p);
+		return il__refuse(-ENOMEM, "%s: out of memory", function);
+	}
+	*out = soon;
+	return 0;
+}
+
+void il__soon_post(struct il__soon *soon)
+{
+	il__inbox_post(soon->portal->inbox, &soon->message); /* the gate keeps the loop open */
+}
+
+/* ---- handling one ---- */
+
+static void task_ended(il_task *task, int rc)
+{
+	struct il__soon *soon = task->owner;
+	bool cancelled = il__task_was_cancelled(task, rc);
+
+	if (soon->starter)
+		il__starter_answer(soon->starter, rc < 0 && !cancelled ? rc : -EPROTO, 0);
+	if (!soon->ft && rc < 0 && !cancelled)
+		il__log(IL_LOG_WARNING, "a task that was posted through a portal failed: %s", il_strerror(rc));
+	il__portal_leave_gate(soon->portal);
+	release(soon);
+}
+
+static int on_started(il_task *task, int value)
+{
+	struct il__soon *soon = task->owner;
+	struct il__starter *starter = soon->starter;
+
+	if (!starter)
+		return il__refuse(-EALREADY, "il_task_started: called before");
+	soon->starter = NULL;
+	il__starter_answer(starter, 0, value);
+	return 0;
+}
+
+static bool start_task(struct il__soon *soon, il_loop *loop)
+{
+	struct il__task_options options = {
+	    .scope = &soon->portal->scope, .ended = task_ended, .owner = soon, .locals = soon->locals};
+	il_task *task = soon->ft ? il__future_task_start(soon->ft, loop, &options)
+				 : il__task_spawn(loop, soon->fn, soon->arg, &options);
+
+	if (!task)
+		return false;
+	task->hold = soon->context;
+	if (soon->starter)
+		task->started = on_started;
+	return true;
+}
+
+/* A task that will not start: its future, and who waits for it, hear why. */
+static void fail_task(struct il__soon *soon, int rc)
+{
+	if (soon->starter)
+		il__starter_answer(soon->starter, rc, 0);
+	il__future_task_fail(soon->ft, rc);
+	il__portal_leave_gate(soon->portal);
+	release(soon);
+}
+
+static void on_retry(struct il__timer *timer)
+{
+	struct il__soon *soon = il__container_of(timer, struct il__soon, retry);
+
+	on_message(&soon->message, soon->portal->loop);
+}
+
+static void run_task(struct il__soon *soon, il_loop *loop)
+{
+	if (soon->ft && (loop->shut || il_future_done(il__future_task_future(soon->ft)))) {
+		fail_task(soon, -ESHUTDOWN);
+		return;
+	}
+	if (start_task(soon, loop))
+		return;
+	if (soon->ft) {
+		fail_task(soon, -ENOMEM);
+		return;
+	}
+	/* It was accepted, and nobody else will run it: wait until a stack is free. */
+	soon->retry.fire = on_retry;
+	if (il__timer_arm(loop, &soon->retry, il__deadline_from(il__loop_now(loop), IL_MSEC(10))) < 0)
+		il__loop_handle_later(loop, &soon->message);
+}
+
+static void run_plain(struct il__soon *soon, il_loop *loop)
+{
+	il_future *f = soon->has_future ? &soon->future : NULL;
+
+	if (!f)
+		il__plain_call(soon->fn, soon->arg, soon->locals);
+	else if (il__future_begin(f))
+		il__future_finish(
+		    f, loop->shut ? -ESHUTDOWN : il__plain_call(soon->fn, soon->arg, soon->locals), false);
+	il__portal_leave_gate(soon->portal);
+	release(soon);
+}
+
+static void on_message(struct il__message *m, il_loop *loop)
+{
+	struct il__soon *soon = il__container_of(m, struct il__soon, message);
+
+	if (soon->reserved) {
+		soon->reserved = false;
+		il__inbox_unreserve(loop->inbox);
+	}
+	if (soon->as_task)
+		run_task(soon, loop);
+	else
+		run_plain(soon, loop);
+}
+
+/* ---- the public side ---- */
+
+static int post(il_portal *p, il_future **f, il_fn *fn, void *arg, bool as_task, const char *function)
+{
+	struct il__soon *soon;
+	int rc = il__soon_make(&soon, p, f, fn, arg, as_task, true, function);
+
+	if (rc == 0)
+		il__soon_post(soon);
+	return rc;
+}
+
+int il_portal_run_coroutine_soon(il_portal *p, il_future **f, il_fn *fn, void *arg)
+{
+	return post(p, f, fn, arg, true, "il_portal_run_coroutine_soon");
+}
+
+int il_portal_run_sync_soon(il_portal *p, il_future **f, il_fn *fn, void *arg)
+{
+	return post(p, f, fn, arg, false, "il_portal_run_sync_soon");
+}
+
+int il__portal_run_from_task(il_portal *p, il_fn *fn, void *arg, bool as_task, const char *function)
+{
+	struct il__soon *soon;
+	il_future *f;
+	il_task *task;
+	int rc;
+
+	task = il__task_current(function, &rc);
+	if (!task || (rc = il__task_check(task)) < 0)
+		return rc;
+	rc = il__soon_make(&soon, p, &f, fn, arg, as_task, false, function);
+	if (rc < 0)
+		return rc;
+	il__soon_post(soon);
+	if (il_future_wait(f, IL_FOREVER) < 0)
+		il_future_cancel(f);
+	return il_future_join(f);
+}

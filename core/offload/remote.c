@@ -1,0 +1,79 @@
+/*
+ * remote.c: a plain thread waits for a function that runs in a loop, as a plain call or as a task. The call
+ * lives on the thread's stack: nothing but the function's end lets the thread go on. Everything but
+ * il__remote_run is the loop's thread's.
+ */
+#include "offload.h"
+
+static void finish(struct il__remote *r, int rc)
+{
+	if (r->portal)
+		il__portal_leave_gate(r->portal);
+	r->rc = rc;
+	il__signal_fire(&r->signal);
+}
+
+static void task_ended(il_task *task, int rc)
+{
+	struct il__remote *r = task->owner;
+
+	if (r->owed)
+		task->loop->inflight++; /* the worker goes on, and owes its own result again */
+	finish(r, rc);
+}
+
+static struct il__scope *scope_of(struct il__remote *r, il_loop *loop)
+{
+	if (r->portal)
+		return &r->portal->scope;
+	return r->host->scope ? r->host->scope : &loop->scope;
+}
+
+static void start_task(struct il__remote *r, il_loop *loop)
+{
+	struct il__task_options options = {.scope = scope_of(r, loop),
+					   .own_scope = true,
+					   .ended = task_ended,
+					   .owner = r,
+					   .locals = r->locals};
+
+	if (!il__task_spawn(loop, r->fn, r->arg, &options)) {
+		finish(r, -ENOMEM);
+		return;
+	}
+	/* While a worker of this loop waits for the task, time may pass. */
+	if (r->owed)
+		loop->inflight--;
+}
+
+static void on_message(struct il__message *m, il_loop *loop)
+{
+	struct il__remote *r = il__container_of(m, struct il__remote, message);
+
+	/* A loop that shuts down still serves the threads that its own tasks wait for. */
+	if (loop->shut && !(r->host && r->host->scope))
+		finish(r, -ESHUTDOWN);
+	else if (r->as_task)
+		start_task(r, loop);
+	else
+		finish(r, il__plain_call(r->fn, r->arg, r->locals));
+}
+
+int il__remote_run(struct il__remote *r, struct il__inbox *inbox, const char *function)
+{
+	struct il__host *host = il__self.call;
+	int rc;
+
+	r->message.handle = on_message;
+	r->locals = il__locals_current();
+	r->owed = host && host->inbox == inbox && host->scope;
+	rc = il__signal_init(&r->signal, function);
+	if (rc < 0)
+		return rc;
+	rc = il__inbox_post(inbox, &r->message);
+	if (rc < 0)
+		return il__refuse(rc, "%s: the loop is closed", function);
+	il__signal_wait_shielded(&r->signal, function);
+	return r->rc == -ESHUTDOWN ? il__refuse(r->rc, "%s: the loop shut down before the call began", function)
+				   : r->rc;
+}

@@ -1,0 +1,217 @@
+/*
+ * backend.c: backends by name: registered ones, then modules beside libinterloop, then modules in
+ * $INTERLOOP_MODULE_PATH. Any thread. Modules are loaded RTLD_LOCAL, because libev and libevent export
+ * the same names, and are never unloaded.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "runtime.h"
+
+#include <dlfcn.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BACKENDS_MAX = 32 };
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static const il_backend *known[BACKENDS_MAX]; /* under lock */
+static size_t known_count;		      /* under lock */
+
+static const char *const modules[] = {"libuv", "libev", "libevent", "virtual"};
+enum { MODULES = sizeof modules / sizeof modules[0] };
+
+/* ---- the registry ---- */
+
+static const char *flaw(const il_backend *b)
+{
+	if (!b || b->abi != IL_BACKEND_ABI)
+		return b ? "its abi is not this library's" : "it is NULL";
+	if (!b->name || !b->name[0])
+		return "it has no name";
+	if (!b->driver.open || !b->driver.close || !b->driver.run || !b->driver.stop || !b->driver.timer ||
+	    !b->driver.watch)
+		return "a primitive of its driver is missing";
+	if (!b->sleep || !b->create_event || !b->run_in_thread || !b->create_threads_portal)
+		return "a service is missing; name the core's, il_core_sleep and so on";
+	return NULL;
+}
+
+static const il_backend *find_known(const char *name)
+{
+	for (size_t i = 0; i < known_count; i++)
+		if (strcmp(known[i]->name, name) == 0)
+			return known[i];
+	return NULL;
+}
+
+static int add(const il_backend *backend)
+{
+	const char *why = flaw(backend);
+	const il_backend *same;
+
+	if (why)
+		return il__refuse(-EINVAL, "il_backend_register: %s", why);
+	same = find_known(backend->name);
+	if (same == backend)
+		return 0;
+	if (same)
+		return il__refuse(-EALREADY, "il_backend_register: another backend is called %s",
+				  backend->name);
+	if (known_count == BACKENDS_MAX)
+		return il__refuse(-ENOMEM, "il_backend_register: %d backends are registered, no more fit",
+				  BACKENDS_MAX);
+	known[known_count++] = backend;
+	return 0;
+}
+
+int il_backend_register(const il_backend *backend)
+{
+	int rc;
+
+	pthread_mutex_lock(&lock);
+	rc = add(backend);
+	pthread_mutex_unlock(&lock);
+	return rc;
+}
+
+const char *il_backend_name(const il_backend *backend)
+{
+	return backend ? backend->name : NULL;
+}
+
+/* ---- modules ---- */
+
+#ifdef IL_STATIC
+
+/* A module would bring a second copy of the core along. */
+static const il_backend *load(const char *name, char *why, size_t size)
+{
+	snprintf(why, size, "%s is not registered; a static program links its backend and calls "
+			    "il_backend_register",
+		 name);
+	return NULL;
+}
+
+#else
+
+static const il_backend *load_file(const char *path, const char *name, char *why, size_t size)
+{
+	void *module = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+	const il_backend *(*accessor)(void);
+	char symbol[32];
+	void *address;
+
+	if (!module) {
+		const char *error = dlerror();
+		if (!why[0] || !strstr(error, "No such file"))
+			snprintf(why, size, "%s", error);
+		return NULL;
+	}
+	snprintf(symbol, sizeof symbol, "il_%s", name);
+	address = dlsym(module, symbol);
+	if (!address) {
+		snprintf(why, size, "%s has no %s", path, symbol);
+		dlclose(module);
+		return NULL;
+	}
+	memcpy(&accessor, &address, sizeof accessor);
+	return accessor();
+}
+
+/* The directory that libinterloop itself was loaded from. */
+static bool own_directory(char *path, size_t size)
+{
+	Dl_info info;
+	char *slash;
+
+	if (!dladdr((void *)(uintptr_t)&il_backend_find, &info) || !info.dli_fname)
+		return false;
+	snprintf(path, size, "%s", info.dli_fname);
+	slash = strrchr(path, '/');
+	if (!slash)
+		return false;
+	*slash = 0;
+	return true;
+}
+
+static const il_backend *load(const char *name, char *why, size_t size)
+{
+	const char *search = secure_getenv("INTERLOOP_MODULE_PATH");
+	const il_backend *backend = NULL;
+	char directory[PATH_MAX], path[PATH_MAX + 64];
+
+	why[0] = 0;
+	if (own_directory(directory, sizeof directory)) {
+		snprintf(path, sizeof path, "%s/libinterloop-%s.so.%d", directory, name, IL_VERSION_MAJOR);
+		backend = load_file(path, name, why, size);
+	}
+	while (!backend && search && *search) {
+		size_t length = strcspn(search, ":");
+		snprintf(path, sizeof path, "%.*s/libinterloop-%s.so.%d",
+			 length < PATH_MAX ? (int)length : PATH_MAX, search, name, IL_VERSION_MAJOR);
+		backend = load_file(path, name, why, size);
+		search += length + (search[length] == ':');
+	}
+	return backend;
+}
+
+#endif
+
+static const il_backend *find(const char *name, char *why, size_t size)
+{
+	const il_backend *backend = find_known(name);
+
+	for (size_t i = 0; !backend && i < MODULES; i++) {
+		if (strcmp(modules[i], name) != 0)
+			continue;
+		backend = load(name, why, size);
+		if (backend && add(backend) < 0) {
+			snprintf(why, size, "%s", il_error_detail());
+			return NULL;
+		}
+		return backend;
+	}
+	if (!backend)
+		snprintf(why, size, "no backend of that name");
+	return backend;
+}
+
+static void refuse_name(const char *name, const char *why)
+{
+	char names[160] = "";
+	size_t used = 0;
+
+	for (size_t i = 0; i < known_count && used + 1 < sizeof names; i++) {
+		bool module = false;
+		for (size_t m = 0; m < MODULES; m++)
+			module |= strcmp(modules[m], known[i]->name) == 0;
+		if (!module)
+			used += (size_t)snprintf(names + used, sizeof names - used, ", %s", known[i]->name);
+	}
+	il__refuse(-ENOENT, "backend \"%s\": %s. Names: libuv, libev, libevent, virtual%s", name, why, names);
+}
+
+const il_backend *il_backend_find(const char *name)
+{
+	const il_backend *backend = NULL;
+	char why[160] = "";
+
+	if (!name)
+		name = secure_getenv("INTERLOOP_BACKEND");
+	pthread_mutex_lock(&lock);
+	if (name && name[0]) {
+		backend = find(name, why, sizeof why);
+		if (!backend)
+			refuse_name(name, why);
+	} else {
+		for (size_t i = 0; !backend && i < MODULES - 1; i++)
+			backend = find(modules[i], why, sizeof why);
+		if (!backend)
+			refuse_name("libuv, libev or libevent", why);
+	}
+	pthread_mutex_unlock(&lock);
+	return backend;
+}

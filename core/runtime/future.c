@@ -1,0 +1,374 @@
+/*
+ * future.c: one future. Thread-safe. `state` and `result` are written under the lock; state is stored
+ * with release after result, so that a reader who acquires DONE may read result without it.
+ * Watchers fire under the lock, so that who takes the lock and finds itself unlinked knows it was
+ * fired; callbacks run after it, in the completing thread, which holds a reference meanwhile.
+ */
+#include "runtime.h"
+
+#include <stdlib.h>
+
+struct il__callback {
+	struct il__callback *next;
+	int (*fn)(il_future *f, void *arg);
+	void *arg;
+};
+
+static unsigned state_of(const il_future *f)
+{
+	return atomic_load_explicit(&f->state, memory_order_acquire);
+}
+
+void il__future_init(il_future *f, const struct il__future_ops *ops, void *self)
+{
+	il__watch_fork();
+	atomic_init(&f->refs, 1);
+	atomic_init(&f->state, IL__FUTURE_PENDING);
+	f->result = 0;
+	f->generation = il__generation;
+	pthread_mutex_init(&f->lock, NULL);
+	il__list_init(&f->watchers);
+	f->callbacks = NULL;
+	f->callbacks_end = &f->callbacks;
+	f->ops = ops;
+	f->self = self;
+}
+
+static const struct il__future_ops user_ops = {0};
+
+int il_future_create(il_future **future)
+{
+	il_future *f;
+
+	if (!future)
+		return il__refuse(-EINVAL, "il_future_create: future is NULL");
+	f = malloc(sizeof *f);
+	if (!f)
+		return il__refuse(-ENOMEM, "il_future_create: out of memory");
+	il__future_init(f, &user_ops, NULL);
+	*future = f;
+	return 0;
+}
+
+il_future *il_future_ref(il_future *f)
+{
+	if (f)
+		atomic_fetch_add_explicit(&f->refs, 1, memory_order_relaxed);
+	return f;
+}
+
+void il_future_unref(il_future *f)
+{
+	if (!f || atomic_fetch_sub_explicit(&f->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	/* Never done: its producer gave it up, or it is the other process's. */
+	while (f->callbacks) {
+		struct il__callback *callback = f->callbacks;
+		f->callbacks = callback->next;
+		free(callback);
+	}
+	if (!il__inherited(f->generation))
+		pthread_mutex_destroy(&f->lock);
+	if (f->ops->free)
+		f->ops->free(f);
+	else
+		free(f);
+}
+
+/* ---- completion ---- */
+
+static void run_callback(il_future *f, struct il__callback *callback)
+{
+	int rc;
+
+	il__self.no_wait++;
+	rc = callback->fn(f, callback->arg);
+	il__self.no_wait--;
+	if (rc < 0)
+		il__log(IL_LOG_WARNING, "a callback of il_future_on_done failed: %s", il_strerror(rc));
+	free(callback);
+}
+
+/* Under the lock on entry, not on return. The result is in place; the caller holds a reference. */
+static void complete(il_future *f, unsigned state)
+{
+	struct il__callback *callbacks = f->callbacks;
+	struct il__list *node;
+
+	f->callbacks = NULL;
+	atomic_store_explicit(&f->state, state, memory_order_release);
+	while ((node = il__list_pop(&f->watchers))) {
+		struct il__watcher *w = il__container_of(node, struct il__watcher, link);
+		w->fire(w, f);
+	}
+	pthread_mutex_unlock(&f->lock);
+	while (callbacks) {
+		struct il__callback *callback = callbacks;
+		callbacks = callback->next;
+		run_callback(f, callback);
+	}
+}
+
+bool il__future_begin(il_future *f)
+{
+	unsigned pending = IL__FUTURE_PENDING;
+
+	/* Competes with il_future_cancel, which changes state under the lock but by exchange too. */
+	return atomic_compare_exchange_strong_explicit(&f->state, &pending, IL__FUTURE_RUNNING,
+						       memory_order_acq_rel, memory_order_acquire);
+}
+
+void il__future_finish(il_future *f, int result, bool cancelled)
+{
+	pthread_mutex_lock(&f->lock);
+	if (state_of(f) == IL__FUTURE_CANCELLING)
+		cancelled = true;
+	f->result = cancelled ? -ECANCELED : result;
+	complete(f, cancelled ? IL__FUTURE_CANCELLED : IL__FUTURE_DONE);
+}
+
+/* PENDING to CANCELLED, under the lock; the result is there before the state. */
+static bool cancel_pending(il_future *f)
+{
+	unsigned pending = IL__FUTURE_PENDING;
+
+	if (state_of(f) != IL__FUTURE_PENDING)
+		return false;
+	f->result = -ECANCELED;
+	return atomic_compare_exchange_strong_explicit(&f->state, &pending, IL__FUTURE_CANCELLED,
+						       memory_order_acq_rel, memory_order_acquire);
+}
+
+void il__future_cancelled_early(il_future *f)
+{
+	pthread_mutex_lock(&f->lock);
+	if (cancel_pending(f))
+		complete(f, IL__FUTURE_CANCELLED);
+	else
+		pthread_mutex_unlock(&f->lock);
+}
+
+bool il_future_cancel(il_future *f)
+{
+	unsigned state;
+	bool answer;
+
+	if (!f || il__inherited(f->generation))
+		return f && il_future_cancelled(f);
+	pthread_mutex_lock(&f->lock);
+	if (cancel_pending(f)) {
+		il_future_ref(f);
+		complete(f, IL__FUTURE_CANCELLED);
+		if (f->ops->dropped)
+			f->ops->dropped(f);
+		il_future_unref(f);
+		return true;
+	}
+	state = state_of(f);
+	if (state == IL__FUTURE_RUNNING && f->ops->cancel) {
+		il_future_ref(f);
+		atomic_store_explicit(&f->state, IL__FUTURE_CANCELLING, memory_order_release);
+		pthread_mutex_unlock(&f->lock);
+		f->ops->cancel(f);
+		il_future_unref(f);
+		return true;
+	}
+	answer = state == IL__FUTURE_CANCELLING || state == IL__FUTURE_CANCELLED;
+	pthread_mutex_unlock(&f->lock);
+	return answer;
+}
+
+/* ---- the producer's side, for others ---- */
+
+static int check_producer(il_future *f, const char *function)
+{
+	if (!f)
+		return il__refuse(-EINVAL, "%s: f is NULL", function);
+	if (f->ops != &user_ops)
+		return il__refuse(-EPERM, "%s: the library completes this future itself", function);
+	if (il__inherited(f->generation))
+		return il__refuse(-ESHUTDOWN, "%s: the future was inherited across fork", function);
+	return 0;
+}
+
+int il_future_set_running(il_future *f)
+{
+	int rc = check_producer(f, "il_future_set_running");
+
+	if (rc < 0)
+		return rc;
+	if (il__future_begin(f))
+		return 1;
+	if (state_of(f) == IL__FUTURE_CANCELLED)
+		return 0;
+	return il__refuse(-EALREADY, "il_future_set_running: it runs, or is done");
+}
+
+int il_future_set_result(il_future *f, int result)
+{
+	int rc = check_producer(f, "il_future_set_result");
+	unsigned state;
+
+	if (rc < 0)
+		return rc;
+	pthread_mutex_lock(&f->lock);
+	state = state_of(f);
+	if (state == IL__FUTURE_DONE || state == IL__FUTURE_CANCELLED) {
+		pthread_mutex_unlock(&f->lock);
+		return il__refuse(-EALREADY, "il_future_set_result: the future is %s",
+				  state == IL__FUTURE_DONE ? "done" : "cancelled");
+	}
+	f->result = result;
+	il_future_ref(f);
+	complete(f, IL__FUTURE_DONE);
+	il_future_unref(f);
+	return 0;
+}
+
+/* ---- asking ---- */
+
+bool il_future_done(const il_future *f)
+{
+	return state_of(f) >= IL__FUTURE_DONE;
+}
+
+bool il_future_running(const il_future *f)
+{
+	unsigned state = state_of(f);
+
+	return state == IL__FUTURE_RUNNING || state == IL__FUTURE_CANCELLING;
+}
+
+bool il_future_cancelled(const il_future *f)
+{
+	unsigned state = state_of(f);
+
+	return state == IL__FUTURE_CANCELLED || state == IL__FUTURE_CANCELLING;
+}
+
+int il_future_on_done(il_future *f, int (*fn)(il_future *f, void *arg), void *arg)
+{
+	struct il__callback *callback;
+
+	if (!f || !fn)
+		return il__refuse(-EINVAL, "il_future_on_done: f or callback is NULL");
+	if (il__inherited(f->generation) && !il_future_done(f))
+		return il__refuse(-ESHUTDOWN, "il_future_on_done: the future was inherited across fork");
+	callback = malloc(sizeof *callback);
+	if (!callback)
+		return il__refuse(-ENOMEM, "il_future_on_done: out of memory");
+	*callback = (struct il__callback){.fn = fn, .arg = arg};
+	if (!il_future_done(f)) {
+		pthread_mutex_lock(&f->lock);
+		if (!il_future_done(f)) {
+			if (!f->callbacks)
+				f->callbacks_end = &f->callbacks;
+			*f->callbacks_end = callback;
+			f->callbacks_end = &callback->next;
+			callback = NULL;
+		}
+		pthread_mutex_unlock(&f->lock);
+	}
+	if (callback)
+		run_callback(f, callback);
+	return 0;
+}
+
+/* ---- waiting ---- */
+
+struct waiter {
+	struct il__watcher watcher;
+	struct il__signal signal;
+};
+
+static void fire_waiter(struct il__watcher *w, il_future *f)
+{
+	(void)f;
+	il__signal_fire(&il__container_of(w, struct waiter, watcher)->signal);
+}
+
+/* Waits until f is done; shielded or not. */
+static int wait_done(il_future *f, il_time deadline, bool shielded, const char *function)
+{
+	struct waiter w = {.watcher = {.fire = fire_waiter}};
+	int rc = il__signal_init(&w.signal, function);
+	bool linked;
+
+	if (rc < 0)
+		return rc;
+	if (f->ops->deadlock && deadline == IL_FOREVER && f->ops->deadlock(f))
+		return il__refuse(-EDEADLK, "%s: the call is queued behind the only worker of its pool, which is "
+					    "the caller; give it a timeout, or the pool more workers",
+				  function);
+	if (w.signal.task && !shielded && (rc = il__task_check(w.signal.task)) < 0)
+		return rc;
+	w.signal.local = f->ops->local && f->ops->local(f);
+	w.signal.offloaded = f->ops->offloaded && f->ops->offloaded(f);
+	pthread_mutex_lock(&f->lock);
+	linked = !il_future_done(f);
+	if (linked)
+		il__list_push(&f->watchers, &w.watcher.link);
+	pthread_mutex_unlock(&f->lock);
+	if (!linked)
+		return 0;
+	if (!shielded) {
+		rc = il__signal_wait(&w.signal, deadline, function);
+		if (rc == 0)
+			return 0;
+		pthread_mutex_lock(&f->lock);
+		linked = !il__list_empty(&w.watcher.link);
+		il__list_remove(&w.watcher.link);
+		pthread_mutex_unlock(&f->lock);
+		if (linked)
+			return rc;
+	}
+	il__signal_wait_shielded(&w.signal, function);
+	return 0;
+}
+
+/* 0: done. 1: it must be waited for, up to *deadline. */
+static int look(il_future *f, il_time timeout, il_time *deadline, const char *function)
+{
+	if (!f || timeout < 0)
+		return il__refuse(-EINVAL, "%s: %s", function, f ? "the timeout is negative" : "f is NULL");
+	if (il_future_done(f))
+		return 0;
+	if (il__inherited(f->generation))
+		return il__refuse(-ESHUTDOWN, "%s: the future was inherited across fork", function);
+	if (timeout == 0)
+		return -ETIMEDOUT;
+	*deadline = timeout == IL_FOREVER ? IL_FOREVER : il_deadline(timeout);
+	return 1;
+}
+
+int il_future_wait(il_future *f, il_time timeout)
+{
+	il_time deadline;
+	int rc = look(f, timeout, &deadline, "il_future_wait");
+
+	return rc > 0 ? wait_done(f, deadline, false, "il_future_wait") : rc;
+}
+
+int il_future_result(il_future *f, il_time timeout)
+{
+	il_time deadline;
+	int rc = look(f, timeout, &deadline, "il_future_result");
+
+	if (rc > 0)
+		rc = wait_done(f, deadline, false, "il_future_result");
+	return rc < 0 ? rc : f->result;
+}
+
+int il_future_join(il_future *f)
+{
+	il_time deadline;
+	int rc = look(f, IL_FOREVER, &deadline, "il_future_join");
+
+	if (rc > 0)
+		rc = wait_done(f, IL_FOREVER, true, "il_future_join");
+	if (rc < 0)
+		return rc;
+	rc = f->result;
+	il_future_unref(f);
+	return rc;
+}

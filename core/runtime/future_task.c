@@ -1,0 +1,174 @@
+/*
+ * future_task.c: a task whose handle is a future, in one allocation. The future may be cancelled from any
+ * thread; the task is the loop's. `task` is written and read by the loop's thread only; the message
+ * that carries a cancellation holds a reference.
+ */
+#include "runtime.h"
+
+#include <stdlib.h>
+
+struct il__future_task {
+	il_future future;
+	struct il__message cancel;
+	struct il__inbox *inbox;
+	il_loop *loop; /* compared, not followed, by other threads */
+	il_task *task; /* NULL once it has ended */
+	il_fn *fn;
+	void *arg;
+	bool skipped;
+	void (*ended)(il_task *task, int rc); /* the owner's */
+};
+
+static void on_cancel(struct il__message *m, il_loop *loop)
+{
+	struct il__future_task *ft = il__container_of(m, struct il__future_task, cancel);
+
+	(void)loop;
+	if (ft->task)
+		il__task_cancel(ft->task);
+	il_future_unref(&ft->future);
+}
+
+static void cancel(il_future *f)
+{
+	struct il__future_task *ft = il__container_of(f, struct il__future_task, future);
+
+	if (il__self.loop == ft->loop) {
+		if (ft->task)
+			il__task_cancel(ft->task);
+		return;
+	}
+	il_future_ref(f);
+	if (il__inbox_post(ft->inbox, &ft->cancel) < 0)
+		il_future_unref(f); /* the loop is closed: the task has ended */
+}
+
+static void release(il_future *f)
+{
+	struct il__future_task *ft = il__container_of(f, struct il__future_task, future);
+
+	il__inbox_unref(ft->inbox);
+	free(ft);
+}
+
+static bool is_local(il_future *f)
+{
+	return il__container_of(f, struct il__future_task, future)->loop == il__self.loop;
+}
+
+static const struct il__future_ops ops = {.cancel = cancel, .free = release, .local = is_local};
+
+static int run(void *arg)
+{
+	struct il__future_task *ft = arg;
+
+	if (ft->task->own.effective || !il__future_begin(&ft->future)) {
+		ft->skipped = true;
+		return -ECANCELED;
+	}
+	return ft->fn(ft->arg);
+}
+
+static void on_end(il_task *task, int rc)
+{
+	struct il__future_task *ft = task->arg;
+
+	ft->task = NULL;
+	if (ft->skipped) {
+		task->own.effective = true; /* whoever cancelled it: for the owner it is no failure */
+		il__future_cancelled_early(&ft->future);
+	} else {
+		il__future_finish(&ft->future, rc, il__task_was_cancelled(task, rc));
+	}
+	if (ft->ended)
+		ft->ended(task, rc);
+	il_future_unref(&ft->future);
+}
+
+int il__future_task_make(struct il__future_task **out, struct il__inbox *inbox, il_loop *loop, il_fn *fn,
+			 void *arg)
+{
+	struct il__future_task *ft = malloc(sizeof *ft);
+
+	if (!ft)
+		return il__refuse(-ENOMEM, "a task's future: out of memory");
+	il__future_init(&ft->future, &ops, NULL);
+	ft->cancel.handle = on_cancel;
+	ft->inbox = il__inbox_ref(inbox);
+	ft->loop = loop;
+	ft->task = NULL;
+	ft->fn = fn;
+	ft->arg = arg;
+	ft->skipped = false;
+	ft->ended = NULL;
+	*out = ft;
+	return 0;
+}
+
+il_future *il__future_task_future(struct il__future_task *ft)
+{
+	return &ft->future;
+}
+
+il_task *il__future_task_start(struct il__future_task *ft, il_loop *loop,
+			       const struct il__task_options *options)
+{
+	struct il__task_options with = *options;
+
+	ft->ended = options->ended;
+	with.own_scope = true;
+	with.ended = on_end;
+	ft->task = il__task_spawn(loop, run, ft, &with);
+	return ft->task;
+}
+
+void il__future_task_fail(struct il__future_task *ft, int rc)
+{
+	if (il__future_begin(&ft->future))
+		il__future_finish(&ft->future, rc, false);
+	il_future_unref(&ft->future);
+}
+
+int il__future_task(il_loop *loop, il_future **f, il_fn *fn, void *arg,
+		    const struct il__task_options *options)
+{
+	struct il__future_task *ft;
+	int rc = il__future_task_make(&ft, loop->inbox, loop, fn, arg);
+
+	if (rc < 0)
+		return rc;
+	if (!il__future_task_start(ft, loop, options)) {
+		il_future_unref(&ft->future);
+		return -ENOMEM;
+	}
+	*f = il_future_ref(&ft->future); /* the task holds the first one */
+	return 0;
+}
+
+/* ---- il_loop_spawn ---- */
+
+static void root_ended(il_task *task, int rc)
+{
+	if (rc < 0 && !il__task_was_cancelled(task, rc))
+		il__log(IL_LOG_WARNING, "a task of il_loop_spawn%s%s failed: %s", task->name[0] ? ", " : "",
+			task->name, il_strerror(rc));
+}
+
+int il_loop_spawn(il_loop *loop, il_future **f, il_fn *fn, void *arg)
+{
+	struct il__task_options options;
+	int rc;
+
+	if (!loop || !fn)
+		return il__refuse(-EINVAL, "il_loop_spawn: loop or fn is NULL");
+	rc = il__loop_check_thread(loop, "il_loop_spawn");
+	if (rc < 0)
+		return rc;
+	if (loop->shut)
+		return il__refuse(-ESHUTDOWN, "il_loop_spawn: the loop is shut down");
+	options = (struct il__task_options){.scope = &loop->scope, .locals = il__locals_current()};
+	if (f)
+		return il__future_task(loop, f, fn, arg, &options);
+	options.ended = root_ended;
+	return il__task_spawn(loop, fn, arg, &options) ? 0 : -ENOMEM;
+}

@@ -1,0 +1,279 @@
+/*
+ * group.c: task groups. Loop's thread only. Invariant: while a group is open, `children` counts the tasks
+ * that were started in it and have not ended, and the host leaves il_group_close only at 0.
+ */
+#include "runtime.h"
+
+#include <stdlib.h>
+
+enum { ERRORS_KEPT = 8 };
+
+struct il__group {
+	il_task *host;
+	il_loop *loop;
+	struct il__scope scope;
+	size_t children;
+	size_t errors;
+	int codes[ERRORS_KEPT];
+	bool open, joining;
+};
+
+_Static_assert(sizeof(struct il__group) <= sizeof(il_group), "il_group's reserve is too small");
+
+static struct il__group *group_of(il_group *g)
+{
+	return (struct il__group *)(void *)g;
+}
+
+/* ---- children ---- */
+
+static void one_less(struct il__group *g)
+{
+	if (--g->children == 0 && g->joining)
+		il__task_wake(g->host, 0);
+}
+
+static void child_ended(il_task *task, int rc)
+{
+	struct il__group *g = task->owner;
+
+	if (rc < 0 && !il__task_was_cancelled(task, rc)) {
+		if (g->errors < ERRORS_KEPT)
+			g->codes[g->errors] = rc;
+		g->errors++;
+		il__scope_cancel(&g->scope, "another task of the group failed");
+	}
+	one_less(g);
+}
+
+static int check_open(il_group *group, il_fn *fn, const char *function)
+{
+	struct il__group *g = group_of(group);
+
+	if (!group || !fn)
+		return il__refuse(-EINVAL, "%s: %s is NULL", function, group ? "fn" : "group");
+	if (!g->open)
+		return il__refuse(-ESHUTDOWN, "%s: the group is closed", function);
+	return il__loop_check_thread(g->loop, function);
+}
+
+int il_group_start_soon(il_group *group, il_future **f, il_fn *fn, void *arg)
+{
+	struct il__group *g = group_of(group);
+	int rc = check_open(group, fn, "il_group_start_soon");
+	struct il__task_options options;
+
+	if (rc < 0)
+		return rc;
+	options = (struct il__task_options){
+	    .scope = &g->scope, .ended = child_ended, .owner = g, .locals = il__locals_current()};
+	if (f)
+		rc = il__future_task(g->loop, f, fn, arg, &options);
+	else if (!il__task_spawn(g->loop, fn, arg, &options))
+		rc = -ENOMEM;
+	if (rc == 0)
+		g->children++;
+	return rc;
+}
+
+/* ---- il_group_start ---- */
+
+struct start {
+	il_task *caller, *child;
+	bool answered;
+	bool cancelled; /* the caller was: it waits for the child's end now */
+	int value, rc;
+};
+
+static int on_started(il_task *task, int value)
+{
+	struct start *start = task->starter;
+
+	if (!start || start->answered)
+		return il__refuse(-EALREADY, "il_task_started: called before");
+	start->answered = true;
+	start->value = value;
+	if (start->cancelled)
+		return 0;
+	task->starter = NULL;
+	il__task_wake(start->caller, 0);
+	return 0;
+}
+
+static void started_child_ended(il_task *task, int rc)
+{
+	struct start *start = task->starter;
+	bool answered = !start || start->answered;
+
+	if (start) {
+		start->rc = start->cancelled			 ? -ECANCELED
+			    : rc < 0 && !il__task_was_cancelled(task, rc) ? rc
+								 : -EPROTO;
+		il__task_wake(start->caller, 0);
+	}
+	if (answered)
+		child_ended(task, rc);
+	else
+		one_less(task->owner);
+}
+
+static bool cancel_child(il_task *caller, void *arg)
+{
+	struct start *start = arg;
+
+	(void)caller;
+	start->cancelled = true;
+	il__task_cancel(start->child);
+	return false;
+}
+
+int il_group_start(il_group *group, int *value, il_fn *fn, void *arg)
+{
+	struct il__group *g = group_of(group);
+	struct start start = {.rc = 0};
+	struct il__task_options options;
+	int rc;
+
+	start.caller = il__task_current("il_group_start", &rc);
+	if (!start.caller || (rc = check_open(group, fn, "il_group_start")) < 0 ||
+	    (rc = il__task_check(start.caller)) < 0)
+		return rc;
+	options = (struct il__task_options){.scope = &g->scope,
+					    .own_scope = true,
+					    .ended = started_child_ended,
+					    .owner = g,
+					    .locals = il__locals_current()};
+	start.child = il__task_spawn(g->loop, fn, arg, &options);
+	if (!start.child)
+		return -ENOMEM;
+	start.child->started = on_started;
+	start.child->starter = &start;
+	g->children++;
+	il__task_park(start.caller, cancel_child, &start, "il_group_start");
+	if (start.rc == -EPROTO)
+		return il__refuse(-EPROTO, "il_group_start: the task ended without calling il_task_started");
+	if (start.rc == 0 && value)
+		*value = start.value;
+	return start.rc;
+}
+
+/* ---- open and close ---- */
+
+int il_group_open(il_group *group)
+{
+	struct il__group *g = group_of(group);
+	il_task *task;
+	int rc;
+
+	if (!group)
+		return il__refuse(-EINVAL, "il_group_open: group is NULL");
+	task = il__task_current("il_group_open", &rc);
+	if (!task)
+		return rc;
+	/* The memory may hold anything: only the task's own scopes tell whether the group is open. */
+	for (struct il__scope *s = task->scope; s; s = s->parent)
+		if (s == &g->scope)
+			return il__refuse(-EALREADY, "il_group_open: the group is open");
+	*g = (struct il__group){.host = task, .loop = task->loop, .open = true};
+	g->scope.of_group = true;
+	return il__scope_enter_for(task, &g->scope, IL_FOREVER, 0);
+}
+
+il_scope *il_group_scope(il_group *group)
+{
+	return group ? (il_scope *)(void *)&group_of(group)->scope : NULL;
+}
+
+static void join(struct il__group *g)
+{
+	if (g->children == 0)
+		il__task_yield(g->host);
+	g->joining = true;
+	while (g->children > 0)
+		il__task_park(g->host, NULL, NULL, "il_group_close");
+}
+
+int il_group_close(il_group *group, int body)
+{
+	struct il__group *g = group_of(group);
+	bool cancelled, outer;
+	il_task *task;
+	int rc;
+
+	if (!group)
+		return il__refuse(-EINVAL, "il_group_close: group is NULL");
+	task = il__task_current("il_group_close", &rc);
+	if (!task)
+		return rc;
+	if (task->scope != &g->scope || !g->open)
+		return il__refuse(-EALREADY,
+				  "il_group_close: the group is not open, or not the innermost scope of this task");
+	cancelled = body == -ECANCELED && g->scope.effective;
+	if (body < 0)
+		il__scope_cancel(&g->scope, "the group's body failed");
+	join(g);
+	g->open = false;
+	outer = !g->scope.shield && g->scope.parent->effective;
+	il__scope_exit_for(task, &g->scope, cancelled ? -ECANCELED : 0);
+	if (body < 0 && !cancelled)
+		return body;
+	if (g->errors)
+		return g->codes[0];
+	if (outer)
+		return -ECANCELED;
+	return body < 0 ? 0 : body;
+}
+
+size_t il_group_errors(const il_group *group, int *codes, size_t n)
+{
+	const struct il__group *g = (const struct il__group *)(const void *)group;
+
+	if (!group)
+		return 0;
+	for (size_t i = 0; i < n && i < g->errors && i < ERRORS_KEPT; i++)
+		codes[i] = g->codes[i];
+	return g->errors;
+}
+
+/* ---- il_gather ---- */
+
+struct item {
+	il_fn *fn;
+	void *arg;
+	int *result;
+};
+
+static int run_item(void *arg)
+{
+	struct item *item = arg;
+	int rc = item->fn(item->arg);
+
+	if (item->result)
+		*item->result = rc;
+	return rc;
+}
+
+int il_gather(il_fn *fn, void *items, size_t count, size_t size, int *results)
+{
+	struct item *all;
+	il_group group;
+	int rc;
+
+	if (!fn || (count && !items) || (size && count > SIZE_MAX / size))
+		return il__refuse(-EINVAL, "il_gather: fn or items is NULL, or count * size overflows");
+	rc = il_group_open(&group);
+	if (rc < 0)
+		return rc;
+	all = count ? malloc(count * sizeof *all) : NULL;
+	if (count && !all)
+		rc = il__refuse(-ENOMEM, "il_gather: out of memory");
+	for (size_t i = 0; results && i < count; i++)
+		results[i] = -ECANCELED;
+	for (size_t i = 0; rc == 0 && i < count; i++) {
+		all[i] = (struct item){fn, (char *)items + i * size, results ? &results[i] : NULL};
+		rc = il_group_start_soon(&group, NULL, run_item, &all[i]);
+	}
+	rc = il_group_close(&group, rc);
+	free(all);
+	return rc;
+}

@@ -1,0 +1,159 @@
+/*
+ * inbox.c: how other threads reach a loop: a stack of messages that the loop takes whole, and a
+ * descriptor that wakes it once a burst. Outlives its loop, by references.
+ *
+ * head     any thread pushes (release), the loop takes (acquire); CLOSED refuses for ever.
+ * asleep   the loop sets it before it goes to poll and then looks at head once more; a poster pushes and
+ *          then looks at asleep. Both in the one order of seq_cst, so at least one sees the other. Who
+ *          turns it from true to false writes the descriptor: one system call a burst. Only the
+ *          poster that found the stack empty looks: the others follow one who does.
+ */
+#include "runtime.h"
+
+#include <stdlib.h>
+
+#define CLOSED ((struct il__message *)1)
+
+struct il__inbox {
+	_Atomic(struct il__message *) head;
+	atomic_bool asleep;
+	atomic_size_t reserved; /* places taken */
+	size_t limit;
+	atomic_uint refs;
+	unsigned generation;
+	int fd[2];
+};
+
+int il__inbox_create(struct il__inbox **out, size_t limit)
+{
+	struct il__inbox *inbox = malloc(sizeof *inbox);
+	int rc;
+
+	if (!inbox)
+		return il__refuse(-ENOMEM, "il_loop: out of memory");
+	atomic_init(&inbox->head, NULL);
+	atomic_init(&inbox->asleep, false);
+	atomic_init(&inbox->reserved, 0);
+	atomic_init(&inbox->refs, 1);
+	inbox->limit = limit;
+	inbox->generation = il__generation;
+	rc = il__os_wake_open(inbox->fd);
+	if (rc < 0) {
+		free(inbox);
+		return il__refuse(rc, "il_loop: no descriptor for wake-ups: %s; raise RLIMIT_NOFILE",
+				  il_strerror(rc));
+	}
+	*out = inbox;
+	return 0;
+}
+
+struct il__inbox *il__inbox_ref(struct il__inbox *inbox)
+{
+	atomic_fetch_add_explicit(&inbox->refs, 1, memory_order_relaxed);
+	return inbox;
+}
+
+void il__inbox_unref(struct il__inbox *inbox)
+{
+	if (atomic_fetch_sub_explicit(&inbox->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	il__os_wake_close(inbox->fd);
+	free(inbox);
+}
+
+int il__inbox_post(struct il__inbox *inbox, struct il__message *m)
+{
+	struct il__message *head = atomic_load_explicit(&inbox->head, memory_order_relaxed);
+
+	if (il__inherited(inbox->generation))
+		return -ESHUTDOWN;
+	do {
+		if (head == CLOSED)
+			return -ESHUTDOWN;
+		m->next = head;
+	} while (!atomic_compare_exchange_weak_explicit(&inbox->head, &head, m, memory_order_seq_cst,
+							memory_order_relaxed));
+	if (!head && atomic_load(&inbox->asleep) && atomic_exchange(&inbox->asleep, false))
+		il__os_wake_write(inbox->fd[1]);
+	return 0;
+}
+
+int il__inbox_reserve(struct il__inbox *inbox)
+{
+	if (inbox->limit == SIZE_MAX)
+		return 0;
+	if (atomic_fetch_add_explicit(&inbox->reserved, 1, memory_order_relaxed) < inbox->limit)
+		return 0;
+	atomic_fetch_sub_explicit(&inbox->reserved, 1, memory_order_relaxed);
+	return il__refuse(-EAGAIN, "the loop's queue is full: %zu calls have not begun; slow down, use a waiting "
+				   "call, or raise il_loop_options.queue_limit",
+			  inbox->limit);
+}
+
+void il__inbox_unreserve(struct il__inbox *inbox)
+{
+	if (inbox->limit != SIZE_MAX)
+		atomic_fetch_sub_explicit(&inbox->reserved, 1, memory_order_relaxed);
+}
+
+/* ---- the loop's side ---- */
+
+int il__inbox_fd(const struct il__inbox *inbox)
+{
+	return inbox->fd[0];
+}
+
+int il__inbox_wake_fd(const struct il__inbox *inbox)
+{
+	return inbox->fd[1];
+}
+
+void il__inbox_drain_fd(struct il__inbox *inbox)
+{
+	il__os_wake_drain(inbox->fd[0]);
+}
+
+void il__inbox_signal(struct il__inbox *inbox)
+{
+	il__os_wake_write(inbox->fd[1]);
+}
+
+/* Stack to queue: oldest first. */
+static struct il__message *reverse(struct il__message *m)
+{
+	struct il__message *first = NULL;
+
+	while (m) {
+		struct il__message *next = m->next;
+		m->next = first;
+		first = m;
+		m = next;
+	}
+	return first;
+}
+
+struct il__message *il__inbox_take(struct il__inbox *inbox)
+{
+	if (!atomic_load_explicit(&inbox->head, memory_order_relaxed))
+		return NULL;
+	return reverse(atomic_exchange_explicit(&inbox->head, NULL, memory_order_acquire));
+}
+
+void il__inbox_awake(struct il__inbox *inbox)
+{
+	atomic_store_explicit(&inbox->asleep, false, memory_order_relaxed);
+}
+
+bool il__inbox_asleep(struct il__inbox *inbox)
+{
+	atomic_store(&inbox->asleep, true);
+	if (!atomic_load(&inbox->head))
+		return true;
+	atomic_store_explicit(&inbox->asleep, false, memory_order_relaxed);
+	return false;
+}
+
+struct il__message *il__inbox_close(struct il__inbox *inbox)
+{
+	return reverse(atomic_exchange_explicit(&inbox->head, CLOSED, memory_order_acquire));
+}

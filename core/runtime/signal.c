@@ -1,0 +1,90 @@
+/*
+ * signal.c: one wait for one event, of a task or of a plain thread alike. Fired by any thread: in the
+ * loop's own it wakes the task directly, from another through the loop's inbox. `fired` is the loop
+ * thread's; a plain thread has its parker instead.
+ */
+#include "runtime.h"
+
+static void on_message(struct il__message *m, il_loop *loop)
+{
+	struct il__signal *s = il__container_of(m, struct il__signal, message);
+
+	(void)loop;
+	s->fired = true;
+	il__task_wake(s->task, 0);
+}
+
+int il__signal_init(struct il__signal *s, const char *function)
+{
+	int rc = il__may_wait(function, &s->task);
+
+	if (rc < 0)
+		return rc;
+	s->message.handle = on_message;
+	s->fired = false;
+	s->local = s->offloaded = false;
+	s->inbox = s->task ? s->task->loop->inbox : NULL;
+	il__parker_init(&s->parker);
+	return 0;
+}
+
+void il__signal_fire(struct il__signal *s)
+{
+	struct il__inbox *inbox;
+
+	if (!s->task) {
+		il__parker_wake(&s->parker);
+	} else if (il__self.loop == s->task->loop) {
+		s->fired = true;
+		il__task_wake(s->task, 0);
+	} else {
+		/* Once posted, the waiter may be gone, and its loop with it. */
+		inbox = il__inbox_ref(s->inbox);
+		il__inbox_post(inbox, &s->message);
+		il__inbox_unref(inbox);
+	}
+}
+
+static bool give_up(il_task *task, void *arg)
+{
+	(void)task;
+	(void)arg;
+	return true;
+}
+
+/* What virtual time must know of a task that waits for somebody else. */
+static void count(struct il__signal *s, size_t one)
+{
+	il_loop *loop = s->task->loop;
+
+	if (!s->local)
+		loop->fd_waiters += one;
+	if (s->offloaded)
+		loop->inflight += one;
+}
+
+int il__signal_wait(struct il__signal *s, il_time deadline, const char *waits_for)
+{
+	int rc;
+
+	if (!s->task)
+		return il__parker_wait(&s->parker, deadline);
+	if (s->fired)
+		return 0;
+	count(s, 1);
+	rc = il__task_park_until(s->task, give_up, NULL, waits_for, deadline);
+	count(s, (size_t)-1);
+	return s->fired ? 0 : rc;
+}
+
+void il__signal_wait_shielded(struct il__signal *s, const char *waits_for)
+{
+	if (!s->task) {
+		il__parker_wait(&s->parker, IL_FOREVER);
+		return;
+	}
+	count(s, 1);
+	while (!s->fired)
+		il__task_park(s->task, NULL, NULL, waits_for);
+	count(s, (size_t)-1);
+}

@@ -1,0 +1,147 @@
+/*
+ * stack.c: guarded stacks for tasks, cut from slabs so that a million of them need few mappings, given
+ * out last in, first out so that a warm one comes first. Loop's thread only. Invariant: below each
+ * stack that was ever given out lies a guard page.
+ */
+#include "runtime.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#if defined(__has_include)
+#if __has_include(<valgrind/valgrind.h>)
+#include <valgrind/valgrind.h>
+#define IL__VALGRIND 1
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__)
+#define IL__ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define IL__ASAN 1
+#endif
+#endif
+#ifdef IL__ASAN
+#include <sanitizer/asan_interface.h>
+#endif
+
+enum { SLAB_STACKS = 64 };
+
+struct il__slab {
+	struct il__slab *next;
+	char *memory;
+	size_t used;       /* stacks cut so far */
+	size_t mprotected; /* guards that took a mapping */
+	struct il__stack stacks[SLAB_STACKS];
+};
+
+int il__stacks_init(struct il__stacks *pool, size_t stack_size)
+{
+	size_t page = il__os_page_size();
+
+	if (stack_size < 16384)
+		return il__refuse(-EINVAL, "il_loop_options: stack_size is %zu; a task needs at least 16384",
+				  stack_size);
+	if (stack_size > (size_t)1 << 32)
+		return il__refuse(-EINVAL, "il_loop_options: stack_size is %zu; at most 4 GiB", stack_size);
+	*pool = (struct il__stacks){.size = (stack_size + page - 1) / page * page};
+	return 0;
+}
+
+static size_t stride(const struct il__stacks *pool)
+{
+	return pool->size + il__os_page_size();
+}
+
+static struct il__slab *make_slab(struct il__stacks *pool)
+{
+	struct il__slab *slab = calloc(1, sizeof *slab);
+	size_t size = stride(pool) * SLAB_STACKS;
+
+	if (!slab) {
+		il__refuse(-ENOMEM, "task stacks: out of memory");
+		return NULL;
+	}
+	slab->memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (slab->memory == MAP_FAILED) {
+		il__refuse(-ENOMEM, "task stacks: no address space for %zu bytes: %s; lower stack_size, or raise "
+				    "RLIMIT_AS or vm.max_map_count",
+			   size, strerror(errno));
+		free(slab);
+		return NULL;
+	}
+#ifdef MADV_NOHUGEPAGE
+	madvise(slab->memory, size, MADV_NOHUGEPAGE);
+#endif
+	slab->next = pool->slabs;
+	pool->slabs = slab;
+	return slab;
+}
+
+void il__stacks_fini(struct il__stacks *pool)
+{
+	size_t size = stride(pool) * SLAB_STACKS;
+
+	while (pool->slabs) {
+		struct il__slab *slab = pool->slabs;
+		pool->slabs = slab->next;
+#ifdef IL__VALGRIND
+		for (size_t i = 0; i < slab->used; i++)
+			VALGRIND_STACK_DEREGISTER(slab->stacks[i].valgrind_id);
+#endif
+		il__os_unguarded(slab->mprotected);
+		munmap(slab->memory, size);
+		free(slab);
+	}
+	pool->free = NULL;
+}
+
+/* Cuts one more stack from the newest slab. */
+static struct il__stack *cut(struct il__stacks *pool)
+{
+	struct il__slab *slab = pool->slabs;
+	struct il__stack *stack;
+	char *low;
+	int rc;
+
+	if (!slab || slab->used == SLAB_STACKS) {
+		slab = make_slab(pool);
+		if (!slab)
+			return NULL;
+	}
+	low = slab->memory + slab->used * stride(pool);
+	rc = il__os_guard(low, il__os_page_size());
+	if (rc < 0)
+		return NULL;
+	slab->mprotected += rc == 0;
+	stack = &slab->stacks[slab->used++];
+	stack->low = low + il__os_page_size();
+	stack->top = stack->low + pool->size;
+	/* The same offset in each page would put all task headers into one set of the cache. */
+	stack->colour = (unsigned)(pool->made++ % 16) * 64;
+#ifdef IL__VALGRIND
+	stack->valgrind_id = VALGRIND_STACK_REGISTER(stack->low, stack->top);
+#endif
+	return stack;
+}
+
+struct il__stack *il__stack_get(struct il__stacks *pool)
+{
+	struct il__stack *stack = pool->free;
+
+	if (il__unlikely(!stack))
+		return cut(pool);
+	pool->free = stack->next;
+	return stack;
+}
+
+void il__stack_put(struct il__stacks *pool, struct il__stack *stack)
+{
+#ifdef IL__ASAN
+	__asan_unpoison_memory_region(stack->low, (size_t)(stack->top - stack->low));
+#endif
+	stack->next = pool->free;
+	pool->free = stack;
+}

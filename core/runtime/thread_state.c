@@ -1,0 +1,86 @@
+/*
+ * thread_state.c: what the library knows about the calling thread, and the rules about who may wait where.
+ */
+#include "runtime.h"
+
+IL__THREAD_LOCAL struct il__thread il__self;
+
+/* The child's only thread is the one that forked: its loop stays with the parent. */
+static void forget_loop(void)
+{
+	if (il__self.loop)
+		il__self.orphaned = true;
+	il__self.loop = NULL;
+	il__self.call = NULL;
+	il__self.worker_of = NULL;
+	il__self.no_wait = 0;
+}
+
+__attribute__((constructor)) static void set_fork_hook(void)
+{
+	il__on_fork_child = forget_loop;
+}
+
+static int refuse_place(const char *function)
+{
+	if (il__self.orphaned && !il__self.loop)
+		return il__refuse(-ESHUTDOWN, "%s: the loop of this thread stayed with the parent process; "
+					      "after fork open a new one",
+				  function);
+	if (!il__self.loop)
+		return il__refuse(-EPERM, "%s: this thread runs no loop; call it in a task, or reach the loop "
+					  "through a portal",
+				  function);
+	return il__refuse(-EPERM, "%s: called in the loop's thread outside a task, which may not wait; start a "
+				  "task for it",
+			  function);
+}
+
+il_task *il__task_current(const char *function, int *rc)
+{
+	il_loop *loop = il__self.loop;
+
+	if (il__likely(loop && loop->current && !il__self.no_wait))
+		return loop->current;
+	*rc = refuse_place(function);
+	return NULL;
+}
+
+int il__may_wait(const char *function, il_task **task)
+{
+	il_loop *loop = il__self.loop;
+
+	*task = NULL;
+	if (il__self.no_wait || (loop && !loop->current))
+		return loop ? refuse_place(function)
+			    : il__refuse(-EPERM, "%s: a callback may not wait", function);
+	if (!loop && il__self.orphaned)
+		return 0; /* a plain thread of the child now */
+	if (loop)
+		*task = loop->current;
+	return 0;
+}
+
+int il__loop_check_thread(il_loop *loop, const char *function)
+{
+	if (il__inherited(loop->generation))
+		return il__refuse(-ESHUTDOWN, "%s: the object was inherited across fork", function);
+	if (il__self.loop == loop || (!il__self.loop && pthread_equal(loop->thread, pthread_self())))
+		return 0;
+	return il__refuse(-EPERM, "%s: the object belongs to the thread of its loop; use a portal", function);
+}
+
+il_loop *il_loop_current(void)
+{
+	return il__self.loop;
+}
+
+il_time il_now(void)
+{
+	return il__self.loop ? il__loop_now(il__self.loop) : il__os_now();
+}
+
+il_time il_deadline(il_time delay)
+{
+	return il__deadline_from(il_now(), delay);
+}

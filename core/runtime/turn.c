@@ -1,0 +1,255 @@
+/*
+ * turn.c: one visit of the native loop: take what other threads sent, run ready tasks first in first
+ * out, then go back to poll. Loop's thread only.
+ *
+ * A turn is bounded, so that a task that is always ready starves no I/O: it ends after about 50 us of
+ * full batches, and a batch grows and shrinks with what its tasks cost. When work is left, the wake
+ * descriptor is left readable, which brings the next turn after one poll.
+ */
+#include "runtime.h"
+
+enum { BATCH_MAX = 256, MESSAGES_MAX = 1024, ROUNDS_MAX = 8 };
+
+/* ---- the ready queue ---- */
+
+void il__loop_ready(il_loop *loop, il_task *task)
+{
+	task->state = IL__TASK_READY;
+	il__list_push(&loop->ready, &task->link);
+	if (il__unlikely(!loop->turning))
+		il__loop_kick(loop);
+}
+
+/* Virtual time with a seed: any ready task may be next (xorshift64*). */
+static struct il__list *pick(il_loop *loop)
+{
+	struct il__list *node = loop->ready.next;
+	size_t count = 0;
+
+	il__list_each(each, &loop->ready)
+		count++;
+	loop->random ^= loop->random >> 12;
+	loop->random ^= loop->random << 25;
+	loop->random ^= loop->random >> 27;
+	for (size_t n = (loop->random * UINT64_C(2685821657736338717) >> 33) % count; n > 0; n--)
+		node = node->next;
+	return node;
+}
+
+/* The next task to run, or NULL: none, or this batch is over. */
+static il_task *take(il_loop *loop)
+{
+	struct il__list *node = loop->ready.next;
+
+	if (loop->budget == 0 || node == &loop->ready)
+		return NULL;
+	loop->budget--;
+	if (il__unlikely(loop->options.step_limit))
+		il__loop_step(loop);
+	if (il__unlikely(loop->random))
+		node = pick(loop);
+	il__list_remove(node);
+	il_task *task = il__container_of(node, il_task, link);
+	task->state = IL__TASK_RUNNING;
+	return task;
+}
+
+/* ---- switches ---- */
+
+void il__loop_arrived(il_loop *loop)
+{
+	il_task *dead = loop->dead;
+
+	if (!dead)
+		return;
+	loop->dead = NULL;
+	il__context_free(&dead->context);
+	il__stack_put(&loop->stacks, dead->stack);
+}
+
+void il__loop_switch_from(il_loop *loop, il_task *self)
+{
+	bool ending = self->state == IL__TASK_ENDED;
+	il_task *next = take(loop);
+
+	if (next == self)
+		return;
+	if (ending)
+		loop->dead = self;
+	loop->current = next;
+	il__context_switch(&self->context, next ? &next->context : &loop->hub, ending);
+	il__loop_arrived(loop);
+}
+
+static void run_batch(il_loop *loop)
+{
+	il_task *next;
+
+	loop->budget = loop->batch;
+	while ((next = take(loop))) {
+		loop->current = next;
+		il__context_switch(&loop->hub, &next->context, false);
+		loop->current = NULL;
+		il__loop_arrived(loop);
+	}
+}
+
+static void run_ready(il_loop *loop)
+{
+	il_time start = 0, last = 0, now;
+
+	for (;;) {
+		run_batch(loop);
+		if (il__list_empty(&loop->ready))
+			return;
+		now = il__os_now();
+		if (start == 0) {
+			start = now;
+		} else {
+			if (now - last > IL_USEC(25) && loop->batch > 1)
+				loop->batch /= 2;
+			else if (now - last < IL_USEC(10) && loop->batch < BATCH_MAX)
+				loop->batch *= 2;
+			if (now - start > IL_USEC(50))
+				return;
+		}
+		last = now;
+	}
+}
+
+/* ---- messages ---- */
+
+static void deliver(il_loop *loop)
+{
+	struct il__message *m = il__inbox_take(loop->inbox);
+
+	if (m) {
+		*loop->backlog_end = m;
+		while (m->next)
+			m = m->next;
+		loop->backlog_end = &m->next;
+	}
+	for (int n = 0; loop->backlog && n < MESSAGES_MAX; n++) {
+		m = loop->backlog;
+		loop->backlog = m->next;
+		if (!loop->backlog)
+			loop->backlog_end = &loop->backlog;
+		m->handle(m, loop);
+	}
+}
+
+void il__loop_handle_later(il_loop *loop, struct il__message *m)
+{
+	m->next = NULL;
+	*loop->backlog_end = m;
+	loop->backlog_end = &m->next;
+}
+
+int il__plain_call(il_fn *fn, void *arg, struct il__locals *locals)
+{
+	struct il__locals *saved = il__self.locals;
+	int rc;
+
+	il__self.locals = il__locals_ref(locals);
+	il__self.no_wait++;
+	rc = fn(arg);
+	il__self.no_wait--;
+	il__locals_unref(il__self.locals);
+	il__self.locals = saved;
+	return rc;
+}
+
+/* ---- the turn ---- */
+
+/* The timer of the core's own wakes for a deadline that was given up, but is not set twice a wait. */
+static void set_timer(il_loop *loop)
+{
+	il_time next = il__timers_next(&loop->timers);
+
+	if (loop->timer.watch.fd >= 0) {
+		if (next < loop->armed) {
+			loop->armed = next;
+			il__os_timer_set(loop->timer.watch.fd, next);
+		}
+		return;
+	}
+	if (loop->backend->driver.now && loop->inflight > 0)
+		next = IL_FOREVER; /* a worker's time is not ours to skip */
+	if (next != loop->armed && loop->backend->driver.timer(loop->driver, next) == 0)
+		loop->armed = next;
+}
+
+/* Back to poll. False: more came in meanwhile. */
+static bool rest(il_loop *loop)
+{
+	if (loop->wake_signalled) {
+		il__inbox_drain_fd(loop->inbox);
+		loop->wake_signalled = false;
+	}
+	set_timer(loop);
+	return il__inbox_asleep(loop->inbox);
+}
+
+static void keep_going(il_loop *loop)
+{
+	if (loop->wake_signalled)
+		return;
+	il__inbox_signal(loop->inbox);
+	loop->wake_signalled = true;
+}
+
+void il__loop_turn(il_loop *loop)
+{
+	if (loop->turning) /* the native loop runs inside a task or a plain call of ours */
+		return;
+	loop->turning = true;
+	il__inbox_awake(loop->inbox);
+	for (int round = 0;; round++) {
+		deliver(loop);
+		run_ready(loop);
+		if (loop->stopping)
+			break;
+		if (loop->backlog || !il__list_empty(&loop->ready) || round == ROUNDS_MAX) {
+			set_timer(loop);
+			keep_going(loop);
+			break;
+		}
+		if (rest(loop))
+			break;
+	}
+	loop->turning = false;
+	il__loop_settle(loop);
+}
+
+/* An upcall only queues; the turn that follows runs. Inside a turn (the native loop was run by a task, or
+ * by a plain call) the outer turn will see to it. */
+bool il_driver_needs_timer(const il_loop *loop)
+{
+	return loop->timer.watch.fd < 0;
+}
+
+void il_driver_on_timer(il_loop *loop)
+{
+	bool nested = loop->turning;
+
+	loop->armed = IL_FOREVER;
+	if (loop->stopping)
+		return;
+	loop->turning = true;
+	il__timers_expire(loop);
+	loop->turning = nested;
+	il__loop_turn(loop);
+}
+
+void il_driver_on_ready(il_loop *loop, struct il_watch *w, unsigned mask)
+{
+	struct il__source *source = il__container_of(w, struct il__source, watch);
+	bool nested = loop->turning;
+
+	if (loop->stopping)
+		return;
+	loop->turning = true;
+	source->ready(source, loop, mask);
+	loop->turning = nested;
+	il__loop_turn(loop);
+}

@@ -1,0 +1,58 @@
+/*
+ * virtual_time.c: what only a loop whose clock is its own can know: that every task sleeps for ever, and
+ * that a test has run away. Both cancel the main task; il_loop_run tells why. Loop's thread only.
+ */
+#include "runtime.h"
+
+#include <stdio.h>
+
+static void give_up(il_loop *loop, int rc)
+{
+	struct il__main *m = loop->main;
+
+	if (!m || !m->task || m->failure)
+		il__fatal("virtual time: %s, though they were cancelled: somebody waits in a shield",
+			  rc == -EDEADLK ? "every task is still asleep for ever"
+					 : "the tasks go on after step_limit");
+	m->failure = rc;
+	il__task_cancel(m->task);
+}
+
+void il__loop_step(il_loop *loop)
+{
+	if (++loop->steps % loop->options.step_limit)
+		return;
+	if (loop->main)
+		snprintf(loop->main->report, sizeof loop->main->report,
+			 "virtual time: step_limit of %llu task steps is used up",
+			 (unsigned long long)loop->options.step_limit);
+	give_up(loop, -ETIMEDOUT);
+}
+
+/* "every task is asleep for ever: worker in il_event_wait, ..." */
+static void report(il_loop *loop, char *text, size_t size)
+{
+	size_t used = (size_t)snprintf(text, size, "every task is asleep for ever:");
+	const char *separator = " ";
+
+	il__list_each(node, &loop->tasks)
+	{
+		il_task *task = il__container_of(node, il_task, all);
+		const char *name = task->name[0] ? task->name : task == loop->main->task ? "main" : "a task";
+		if (used + 1 >= size)
+			break;
+		used += (size_t)snprintf(text + used, size - used, "%s%s waits in %s", separator, name,
+					 task->waits_for ? task->waits_for : "?");
+		separator = ", ";
+	}
+}
+
+void il__loop_check_deadlock(il_loop *loop)
+{
+	if (!loop->backend->driver.now || loop->timers.count || loop->inflight || loop->portals ||
+	    loop->fd_waiters || il__list_empty(&loop->tasks) || !il__list_empty(&loop->ready))
+		return;
+	if (loop->main && !loop->main->failure)
+		report(loop, loop->main->report, sizeof loop->main->report);
+	give_up(loop, -EDEADLK);
+}

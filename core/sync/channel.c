@@ -1,0 +1,430 @@
+/*
+ * channel.c: channels. Invariants: a receiver waits only while the buffer is empty and no sender
+ * waits; a sender waits only while the buffer is full; nobody waits on a closed end. An item is
+ * copied once on the way in and once on the way out, from hand to hand only once. Loop's thread
+ * only; one made outside a loop is anybody's until a task sends or receives.
+ */
+#include "sync.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct side {
+	size_t open;             /* ends that are not closed */
+	struct il__list waiters; /* struct waiter */
+};
+
+struct channel {
+	struct il__home home;
+	size_t item_size, max;
+	size_t head, count; /* items in the buffer, a ring */
+	char *buffer;       /* max items; NULL once the last receiver is closed */
+	size_t ends;        /* not destroyed; the last one frees the channel */
+	struct side senders, receivers;
+};
+
+struct end {
+	struct channel *channel;
+	struct side *side;
+	bool closed;
+};
+
+struct il_sender {
+	struct end end; /* first */
+};
+
+struct il_receiver {
+	struct end end; /* first */
+};
+
+struct waiter {
+	struct il__waiter waiter;
+	const struct end *end;
+	const void *from; /* a sender's item */
+	void *to;         /* a receiver's */
+};
+
+static struct waiter *pop(struct il__list *queue)
+{
+	struct il__list *node = il__list_pop(queue);
+
+	return node ? il__container_of(node, struct waiter, waiter.link) : NULL;
+}
+
+/* ---- items ---- */
+
+static void copy(const struct channel *c, void *to, const void *from)
+{
+	if (c->item_size > 0)
+		memcpy(to, from, c->item_size);
+}
+
+/* The buffer's place that is n items after its head. */
+static char *place(const struct channel *c, size_t n)
+{
+	size_t i = c->head + n;
+
+	return c->buffer + (i < c->max ? i : i - c->max) * c->item_size;
+}
+
+/* 0, or -EAGAIN: it would have to wait. */
+static int put(struct channel *c, const void *item)
+{
+	struct waiter *w = pop(&c->receivers.waiters);
+
+	if (w) {
+		copy(c, w->to, item);
+		il__task_wake(w->waiter.task, 1);
+		return 0;
+	}
+	if (c->count == c->max)
+		return -EAGAIN;
+	copy(c, place(c, c->count), item);
+	c->count++;
+	return 0;
+}
+
+/* 1, 0 at the end, or -EAGAIN: it would have to wait. */
+static int take(struct channel *c, void *item)
+{
+	struct waiter *w;
+
+	if (c->count > 0) {
+		copy(c, item, place(c, 0));
+		c->head = c->head + 1 < c->max ? c->head + 1 : 0;
+		c->count--;
+		w = pop(&c->senders.waiters);
+		if (w) {
+			copy(c, place(c, c->count), w->from);
+			c->count++;
+		}
+	} else {
+		w = pop(&c->senders.waiters);
+		if (!w)
+			return c->senders.open > 0 ? -EAGAIN : 0;
+		copy(c, item, w->from);
+	}
+	if (w)
+		il__task_wake(w->waiter.task, 0);
+	return 1;
+}
+
+/* ---- sending and receiving ---- */
+
+static int check_arguments(const struct end *end, const void *item, const char *function)
+{
+	if (end && (item || end->channel->item_size == 0))
+		return 0;
+	return il__refuse(-EINVAL, "%s: %s is NULL", function, end ? "item" : "the channel's end");
+}
+
+static int refuse_closed(const char *function)
+{
+	return il__refuse(-EBADF, "%s: this end of the channel is closed", function);
+}
+
+static int check_sender(const struct end *end, const char *function)
+{
+	if (end->closed)
+		return refuse_closed(function);
+	if (end->channel->receivers.open == 0)
+		return il__refuse(-EPIPE, "%s: the channel's last receiver is closed", function);
+	return 0;
+}
+
+int il_channel_send(il_sender *sender, const void *item)
+{
+	const struct end *end = (const struct end *)sender;
+	int rc = check_arguments(end, item, "il_channel_send");
+	struct waiter w = {.end = end, .from = item};
+
+	if (rc < 0)
+		return rc;
+	w.waiter.task = il__home_task(&end->channel->home, "il_channel_send", &rc);
+	if (!w.waiter.task)
+		return rc;
+	rc = il__task_check(w.waiter.task);
+	if (rc == 0)
+		rc = check_sender(end, "il_channel_send");
+	if (rc < 0)
+		return rc;
+	if (put(end->channel, item) < 0)
+		return il__queue_wait(&end->side->waiters, &w.waiter, "il_channel_send");
+	il__task_yield(w.waiter.task);
+	return 0;
+}
+
+int il_channel_send_nowait(il_sender *sender, const void *item)
+{
+	const struct end *end = (const struct end *)sender;
+	int rc = check_arguments(end, item, "il_channel_send_nowait");
+
+	if (rc == 0)
+		rc = il__home_check(&end->channel->home, "il_channel_send_nowait");
+	if (rc == 0)
+		rc = check_sender(end, "il_channel_send_nowait");
+	if (rc < 0)
+		return rc;
+	rc = put(end->channel, item);
+	if (rc < 0)
+		il__refuse(
+		    rc,
+		    "il_channel_send_nowait: %zu of %zu items are buffered and no receiver waits",
+		    end->channel->count, end->channel->max);
+	return rc;
+}
+
+int il_channel_receive(il_receiver *receiver, void *item)
+{
+	const struct end *end = (const struct end *)receiver;
+	int rc = check_arguments(end, item, "il_channel_receive");
+	struct waiter w = {.end = end, .to = item};
+
+	if (rc < 0)
+		return rc;
+	w.waiter.task = il__home_task(&end->channel->home, "il_channel_receive", &rc);
+	if (!w.waiter.task)
+		return rc;
+	rc = il__task_check(w.waiter.task);
+	if (rc < 0)
+		return rc;
+	if (end->closed)
+		return refuse_closed("il_channel_receive");
+	rc = take(end->channel, item);
+	if (rc < 0)
+		return il__queue_wait(&end->side->waiters, &w.waiter, "il_channel_receive");
+	il__task_yield(w.waiter.task);
+	return rc;
+}
+
+int il_channel_receive_nowait(il_receiver *receiver, void *item)
+{
+	const struct end *end = (const struct end *)receiver;
+	int rc = check_arguments(end, item, "il_channel_receive_nowait");
+
+	if (rc == 0)
+		rc = il__home_check(&end->channel->home, "il_channel_receive_nowait");
+	if (rc < 0)
+		return rc;
+	if (end->closed)
+		return refuse_closed("il_channel_receive_nowait");
+	rc = take(end->channel, item);
+	if (rc < 0)
+		il__refuse(rc, "il_channel_receive_nowait: there is no item now");
+	return rc;
+}
+
+/* ---- the life of ends ---- */
+
+static struct channel *make(size_t item_size, size_t max)
+{
+	struct channel *c = calloc(1, sizeof *c);
+
+	if (!c)
+		return NULL;
+	il__home_init(&c->home, il__self.loop);
+	c->item_size = item_size;
+	c->max = max;
+	il__list_init(&c->senders.waiters);
+	il__list_init(&c->receivers.waiters);
+	if (item_size == 0 || max <= PTRDIFF_MAX / item_size)
+		c->buffer = malloc(item_size * max + 1); /* never malloc(0) */
+	if (c->buffer)
+		return c;
+	free(c);
+	return NULL;
+}
+
+/* NULL: no memory. */
+static void *open_end(struct channel *c, struct side *side)
+{
+	struct end *end = malloc(sizeof *end);
+
+	if (!end)
+		return NULL;
+	end->channel = c;
+	end->side = side;
+	end->closed = false;
+	c->ends++;
+	side->open++;
+	return end;
+}
+
+static void *clone_end(const struct end *end, const char *function, int *rc)
+{
+	void *clone;
+
+	*rc = il__home_check(&end->channel->home, function);
+	if (*rc == 0 && end->closed)
+		*rc = refuse_closed(function);
+	if (*rc < 0)
+		return NULL;
+	clone = open_end(end->channel, end->side);
+	if (!clone)
+		*rc = il__refuse(-ENOMEM, "%s: no memory", function);
+	return clone;
+}
+
+static void close_end(struct end *end)
+{
+	struct channel *c = end->channel;
+
+	if (end->closed)
+		return;
+	end->closed = true;
+	il__list_each_safe (node, &end->side->waiters) {
+		struct waiter *w = il__container_of(node, struct waiter, waiter.link);
+		if (w->end == end) {
+			il__list_remove(node);
+			il__task_wake(w->waiter.task, -EBADF);
+		}
+	}
+	if (--end->side->open > 0)
+		return;
+	if (end->side == &c->senders) {
+		while (il__queue_wake(&c->receivers.waiters, 0))
+			;
+	} else {
+		while (il__queue_wake(&c->senders.waiters, -EPIPE))
+			;
+		free(c->buffer);
+		c->buffer = NULL;
+		c->count = 0;
+	}
+}
+
+static void destroy_end(struct end *end, const char *function)
+{
+	struct channel *c = end->channel;
+
+	il__list_each (node, &end->side->waiters) {
+		if (il__container_of(node, struct waiter, waiter.link)->end == end)
+			il__fatal(
+			    "%s: a task waits on this end; close it first, which wakes the task",
+			    function);
+	}
+	close_end(end);
+	free(end);
+	if (--c->ends == 0) {
+		free(c->buffer);
+		free(c);
+	}
+}
+
+/* ---- the public side of it ---- */
+
+int il_channel_create(il_sender **sender, il_receiver **receiver, size_t item_size, size_t max)
+{
+	struct channel *c;
+	il_sender *s = NULL;
+	il_receiver *r = NULL;
+
+	if (!sender || !receiver)
+		return il__refuse(-EINVAL, "il_channel_create: %s is NULL",
+				  sender ? "receiver" : "sender");
+	if (il__was_negative(item_size) || il__was_negative(max))
+		return il__refuse(-EINVAL,
+				  "il_channel_create: item_size is %td and max %td; 0 or more is "
+				  "expected",
+				  (ptrdiff_t)item_size, (ptrdiff_t)max);
+	c = make(item_size, max);
+	if (c)
+		s = open_end(c, &c->senders);
+	if (s)
+		r = open_end(c, &c->receivers);
+	if (r) {
+		*sender = s;
+		*receiver = r;
+		return 0;
+	}
+	free(s);
+	if (c)
+		free(c->buffer);
+	free(c);
+	return il__refuse(-ENOMEM, "il_channel_create: no memory for %zu items of %zu bytes", max,
+			  item_size);
+}
+
+int il_sender_clone(il_sender *sender, il_sender **clone)
+{
+	int rc;
+
+	if (!sender || !clone)
+		return il__refuse(-EINVAL, "il_sender_clone: %s is NULL",
+				  sender ? "clone" : "sender");
+	il_sender *s = clone_end(&sender->end, "il_sender_clone", &rc);
+	if (s)
+		*clone = s;
+	return rc;
+}
+
+int il_receiver_clone(il_receiver *receiver, il_receiver **clone)
+{
+	int rc;
+
+	if (!receiver || !clone)
+		return il__refuse(-EINVAL, "il_receiver_clone: %s is NULL",
+				  receiver ? "clone" : "receiver");
+	il_receiver *r = clone_end(&receiver->end, "il_receiver_clone", &rc);
+	if (r)
+		*clone = r;
+	return rc;
+}
+
+int il_sender_close(il_sender *sender)
+{
+	int rc = sender ? il__home_check(&sender->end.channel->home, "il_sender_close")
+			: il__refuse(-EINVAL, "il_sender_close: sender is NULL");
+
+	if (rc == 0)
+		close_end(&sender->end);
+	return rc;
+}
+
+int il_receiver_close(il_receiver *receiver)
+{
+	int rc = receiver ? il__home_check(&receiver->end.channel->home, "il_receiver_close")
+			  : il__refuse(-EINVAL, "il_receiver_close: receiver is NULL");
+
+	if (rc == 0)
+		close_end(&receiver->end);
+	return rc;
+}
+
+void il_sender_destroy(il_sender *sender)
+{
+	if (sender)
+		destroy_end(&sender->end, "il_sender_destroy");
+}
+
+void il_receiver_destroy(il_receiver *receiver)
+{
+	if (receiver)
+		destroy_end(&receiver->end, "il_receiver_destroy");
+}
+
+/* ---- looking at it ---- */
+
+static il_channel_statistics look(const struct channel *c)
+{
+	il_channel_statistics s = {0};
+
+	s.item_size = c->item_size;
+	s.max = c->max;
+	s.buffered = c->count;
+	s.open_senders = c->senders.open;
+	s.open_receivers = c->receivers.open;
+	s.waiting_senders = il__queue_length(&c->senders.waiters);
+	s.waiting_receivers = il__queue_length(&c->receivers.waiters);
+	return s;
+}
+
+il_channel_statistics il_sender_get_statistics(const il_sender *sender)
+{
+	return sender ? look(sender->end.channel) : (il_channel_statistics){0};
+}
+
+il_channel_statistics il_receiver_get_statistics(const il_receiver *receiver)
+{
+	return receiver ? look(receiver->end.channel) : (il_channel_statistics){0};
+}

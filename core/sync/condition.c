@@ -1,0 +1,184 @@
+/*
+ * condition.c: conditions. Who waits is in the condition's queue until notified, then in its
+ * lock's; it parks once and wakes with the lock in hand, whatever the result. Its result is fixed
+ * when it changes queues, so a cancellation after a notification loses nothing. Loop's thread
+ * only.
+ */
+#include "sync.h"
+
+#include <stdlib.h>
+
+struct waiter {
+	struct il__lock_waiter lock; /* first */
+	il_lock *of;
+	bool notified;
+};
+
+int il_condition_create(il_condition **condition, il_lock *lock)
+{
+	il_condition *c;
+	int rc;
+
+	if (!condition)
+		return il__refuse(-EINVAL, "il_condition_create: condition is NULL");
+	rc = lock ? il__home_check(&lock->home, "il_condition_create") : 0;
+	if (rc < 0)
+		return rc;
+	c = malloc(sizeof *c);
+	if (!c)
+		return il__refuse(-ENOMEM, "il_condition_create: no memory");
+	c->own_lock = !lock;
+	rc = lock ? 0 : il_lock_create(&lock);
+	if (rc < 0) {
+		free(c);
+		return rc;
+	}
+	c->lock = lock;
+	il__list_push(&lock->conditions, &c->link);
+	il__list_init(&c->waiters);
+	*condition = c;
+	return 0;
+}
+
+void il_condition_destroy(il_condition *condition)
+{
+	if (!condition)
+		return;
+	il__queue_check_empty(&condition->waiters, "il_condition_destroy");
+	il__list_remove(&condition->link);
+	if (condition->own_lock)
+		il_lock_destroy(condition->lock);
+	free(condition);
+}
+
+il_lock *il_condition_lock(il_condition *condition)
+{
+	return condition ? condition->lock : NULL;
+}
+
+int il_condition_acquire(il_condition *condition)
+{
+	return il_lock_acquire(il_condition_lock(condition));
+}
+
+int il_condition_acquire_nowait(il_condition *condition)
+{
+	return il_lock_acquire_nowait(il_condition_lock(condition));
+}
+
+int il_condition_release(il_condition *condition)
+{
+	return il_lock_release(il_condition_lock(condition));
+}
+
+/* The calling task if it holds the lock. */
+static il_task *holder(il_condition *c, const char *function, int *rc)
+{
+	il_task *task;
+
+	if (!c) {
+		*rc = il__refuse(-EINVAL, "%s: condition is NULL", function);
+		return NULL;
+	}
+	task = il__home_task(&c->lock->home, function, rc);
+	if (task && c->lock->owner != task) {
+		*rc = il__refuse(-EALREADY,
+				 "%s: the calling task does not hold the condition's lock; "
+				 "il_condition_acquire first",
+				 function);
+		return NULL;
+	}
+	return task;
+}
+
+/* ---- waiting ---- */
+
+static bool give_up(il_task *task, void *arg)
+{
+	struct waiter *w = arg;
+
+	if (w->notified)
+		return false;
+	il__list_remove(&w->lock.waiter.link);
+	if (!w->of->owner) {
+		il__lock_give(w->of, task);
+		return true;
+	}
+	w->lock.rc = -ECANCELED;
+	il__list_push(&w->of->waiters, &w->lock.waiter.link);
+	return false;
+}
+
+int il_condition_wait(il_condition *condition)
+{
+	int rc;
+	il_task *task = holder(condition, "il_condition_wait", &rc);
+	struct waiter w = {.lock.waiter.task = task};
+
+	if (!task)
+		return rc;
+	rc = il__task_check(task);
+	if (rc < 0)
+		return rc;
+	w.of = condition->lock;
+	il__list_push(&condition->waiters, &w.lock.waiter.link);
+	il__lock_pass(w.of);
+	return il__task_park(task, give_up, &w, "il_condition_wait");
+}
+
+int il_condition_wait_for(il_condition *condition, il_fn *predicate, void *arg)
+{
+	int rc;
+	il_task *task;
+
+	if (!predicate)
+		return il__refuse(-EINVAL, "il_condition_wait_for: predicate is NULL");
+	task = holder(condition, "il_condition_wait_for", &rc);
+	if (!task)
+		return rc;
+	rc = il__task_check(task);
+	while (rc == 0) {
+		rc = predicate(arg);
+		if (rc != 0)
+			break;
+		rc = il_condition_wait(condition);
+	}
+	return rc;
+}
+
+/* ---- notifying ---- */
+
+static int notify(il_condition *condition, size_t n, const char *function)
+{
+	int rc;
+	struct il__list *node;
+
+	if (!holder(condition, function, &rc))
+		return rc;
+	while (n-- > 0 && (node = il__list_pop(&condition->waiters))) {
+		il__container_of(node, struct waiter, lock.waiter.link)->notified = true;
+		il__list_push(&condition->lock->waiters, node);
+	}
+	return 0;
+}
+
+int il_condition_notify(il_condition *condition, size_t n)
+{
+	return notify(condition, n, "il_condition_notify");
+}
+
+int il_condition_notify_all(il_condition *condition)
+{
+	return notify(condition, SIZE_MAX, "il_condition_notify_all");
+}
+
+il_condition_statistics il_condition_get_statistics(const il_condition *condition)
+{
+	il_condition_statistics s = {0};
+
+	if (!condition)
+		return s;
+	s.waiting = il__queue_length(&condition->waiters);
+	s.lock = il_lock_get_statistics(condition->lock);
+	return s;
+}

@@ -1,0 +1,284 @@
+/*
+ * limiter.c: capacity limiters. Each borrower has one place in the set from the moment it asks
+ * until it gives its token back, so memory runs out before anything is taken, and nobody asks
+ * twice. A token that comes back goes to the first waiter: while somebody waits none is free.
+ * Loop's thread only; one made outside a loop is anybody's until a task waits.
+ */
+#include "sync.h"
+
+#include <stdlib.h>
+
+struct il_limiter {
+	struct il__home home;
+	size_t total, borrowed;
+	struct il__borrowers borrowers;
+	struct il__list waiters; /* struct waiter */
+};
+
+struct waiter {
+	struct il__waiter waiter;
+	il_limiter *limiter;
+	const void *borrower;
+};
+
+static int check_total(size_t total, const char *function)
+{
+	if (il__was_negative(total) && total != SIZE_MAX)
+		return il__refuse(-EINVAL,
+				  "%s: the total is %td; 0 or more, or SIZE_MAX for no limit, is "
+				  "expected",
+				  function, (ptrdiff_t)total);
+	return 0;
+}
+
+int il_limiter_create(il_limiter **limiter, size_t total)
+{
+	il_limiter *l;
+	int rc;
+
+	if (!limiter)
+		return il__refuse(-EINVAL, "il_limiter_create: limiter is NULL");
+	rc = check_total(total, "il_limiter_create");
+	if (rc < 0)
+		return rc;
+	l = calloc(1, sizeof *l);
+	if (!l)
+		return il__refuse(-ENOMEM, "il_limiter_create: no memory");
+	il__home_init(&l->home, il__self.loop);
+	l->total = total;
+	il__list_init(&l->waiters);
+	*limiter = l;
+	return 0;
+}
+
+void il_limiter_destroy(il_limiter *limiter)
+{
+	if (!limiter)
+		return;
+	il__queue_check_empty(&limiter->waiters, "il_limiter_destroy");
+	free(limiter->borrowers.places);
+	free(limiter);
+}
+
+/* ---- tokens ---- */
+
+static bool has_room(const il_limiter *l)
+{
+	return l->borrowed < l->total;
+}
+
+/* Hands what is free to the first waiters. */
+static void admit(il_limiter *l)
+{
+	struct il__list *node;
+
+	while (has_room(l) && (node = il__list_pop(&l->waiters))) {
+		struct waiter *w = il__container_of(node, struct waiter, waiter.link);
+		il__borrowers_find(&l->borrowers, w->borrower)->holds = true;
+		l->borrowed++;
+		il__task_wake(w->waiter.task, 0);
+	}
+}
+
+static void give_back(il_limiter *l, struct il__borrower *place)
+{
+	il__borrowers_remove(&l->borrowers, place);
+	l->borrowed--;
+	admit(l);
+}
+
+/* Waits in the set of borrowers as one without a token, or takes one. */
+static int enter(il_limiter *l, const void *borrower, bool holds, const char *function)
+{
+	int rc = il__borrowers_add(&l->borrowers, borrower, holds);
+
+	if (rc == -EALREADY)
+		il__refuse(rc, "%s: this borrower has a token already, or waits for one", function);
+	if (rc == 0 && holds)
+		l->borrowed++;
+	return rc;
+}
+
+static bool give_up(il_task *task, void *arg)
+{
+	struct waiter *w = arg;
+	struct il__borrowers *set = &w->limiter->borrowers;
+
+	(void)task;
+	il__list_remove(&w->waiter.link);
+	il__borrowers_remove(set, il__borrowers_find(set, w->borrower));
+	return true;
+}
+
+/* borrower NULL: the calling task. */
+static int acquire(il_limiter *l, const void *borrower, const char *function)
+{
+	int rc;
+	bool free;
+	il_task *task = il__home_task(&l->home, function, &rc);
+
+	if (!task)
+		return rc;
+	rc = il__task_check(task);
+	if (rc < 0)
+		return rc;
+	if (!borrower)
+		borrower = task;
+	free = has_room(l);
+	rc = enter(l, borrower, free, function);
+	if (rc < 0)
+		return rc;
+	if (free) {
+		il__task_yield(task);
+	} else {
+		struct waiter w = {.waiter.task = task, .limiter = l, .borrower = borrower};
+		il__list_push(&l->waiters, &w.waiter.link);
+		rc = il__task_park(task, give_up, &w, function);
+		if (rc < 0)
+			return rc;
+	}
+	if (!il__task_cancelled(task))
+		return 0;
+	give_back(l, il__borrowers_find(&l->borrowers, borrower));
+	return -ECANCELED;
+}
+
+static int acquire_nowait(il_limiter *l, const void *borrower, const char *function)
+{
+	int rc = il__home_check(&l->home, function);
+	struct il__borrower *place;
+
+	if (rc < 0)
+		return rc;
+	place = il__borrowers_find(&l->borrowers, borrower);
+	if (!place && !has_room(l))
+		return il__refuse(-EAGAIN, "%s: %zu of %zu tokens are borrowed", function,
+				  l->borrowed, l->total);
+	return enter(l, borrower, true, function);
+}
+
+static int release(il_limiter *l, const void *borrower, const char *function)
+{
+	int rc = il__home_check(&l->home, function);
+	struct il__borrower *place;
+
+	if (rc < 0)
+		return rc;
+	place = il__borrowers_find(&l->borrowers, borrower);
+	if (!place || !place->holds)
+		return il__refuse(-EALREADY, "%s: this borrower has no token", function);
+	give_back(l, place);
+	return 0;
+}
+
+/* ---- the public side ---- */
+
+/* 0, or -EINVAL with the reason. */
+static int check_arguments(const il_limiter *l, const void *borrower, const char *function)
+{
+	if (l && borrower)
+		return 0;
+	return il__refuse(-EINVAL, "%s: %s is NULL", function, l ? "borrower" : "limiter");
+}
+
+int il_limiter_acquire(il_limiter *limiter)
+{
+	int rc = check_arguments(limiter, limiter, "il_limiter_acquire");
+
+	return rc < 0 ? rc : acquire(limiter, NULL, "il_limiter_acquire");
+}
+
+int il_limiter_acquire_on_behalf_of(il_limiter *limiter, const void *borrower)
+{
+	int rc = check_arguments(limiter, borrower, "il_limiter_acquire_on_behalf_of");
+
+	return rc < 0 ? rc : acquire(limiter, borrower, "il_limiter_acquire_on_behalf_of");
+}
+
+int il_limiter_acquire_on_behalf_of_nowait(il_limiter *limiter, const void *borrower)
+{
+	int rc = check_arguments(limiter, borrower, "il_limiter_acquire_on_behalf_of_nowait");
+
+	return rc < 0 ? rc
+		      : acquire_nowait(limiter, borrower, "il_limiter_acquire_on_behalf_of_nowait");
+}
+
+int il_limiter_release_on_behalf_of(il_limiter *limiter, const void *borrower)
+{
+	int rc = check_arguments(limiter, borrower, "il_limiter_release_on_behalf_of");
+
+	return rc < 0 ? rc : release(limiter, borrower, "il_limiter_release_on_behalf_of");
+}
+
+int il_limiter_acquire_nowait(il_limiter *limiter)
+{
+	int rc = check_arguments(limiter, limiter, "il_limiter_acquire_nowait");
+	il_task *task =
+	    rc < 0 ? NULL : il__home_task(&limiter->home, "il_limiter_acquire_nowait", &rc);
+
+	return task ? acquire_nowait(limiter, task, "il_limiter_acquire_nowait") : rc;
+}
+
+int il_limiter_release(il_limiter *limiter)
+{
+	int rc = check_arguments(limiter, limiter, "il_limiter_release");
+	il_task *task = rc < 0 ? NULL : il__home_task(&limiter->home, "il_limiter_release", &rc);
+
+	return task ? release(limiter, task, "il_limiter_release") : rc;
+}
+
+int il_limiter_set_total(il_limiter *limiter, size_t total)
+{
+	int rc = check_arguments(limiter, limiter, "il_limiter_set_total");
+
+	if (rc == 0)
+		rc = check_total(total, "il_limiter_set_total");
+	if (rc == 0)
+		rc = il__home_check(&limiter->home, "il_limiter_set_total");
+	if (rc < 0)
+		return rc;
+	limiter->total = total;
+	admit(limiter);
+	return 0;
+}
+
+/* ---- looking at it ---- */
+
+size_t il_limiter_total(const il_limiter *limiter)
+{
+	return limiter ? limiter->total : 0;
+}
+
+size_t il_limiter_borrowed(const il_limiter *limiter)
+{
+	return limiter ? limiter->borrowed : 0;
+}
+
+size_t il_limiter_available(const il_limiter *limiter)
+{
+	if (!limiter || !has_room(limiter))
+		return 0;
+	return limiter->total == SIZE_MAX ? SIZE_MAX : limiter->total - limiter->borrowed;
+}
+
+size_t il_limiter_borrowers(const il_limiter *limiter, const void **borrowers, size_t n)
+{
+	size_t found = 0;
+
+	for (size_t i = 0; limiter && i < limiter->borrowers.capacity && found < n; i++)
+		if (limiter->borrowers.places[i].who && limiter->borrowers.places[i].holds)
+			borrowers[found++] = limiter->borrowers.places[i].who;
+	return il_limiter_borrowed(limiter);
+}
+
+il_limiter_statistics il_limiter_get_statistics(const il_limiter *limiter)
+{
+	il_limiter_statistics s = {0};
+
+	if (!limiter)
+		return s;
+	s.total = limiter->total;
+	s.borrowed = limiter->borrowed;
+	s.waiting = il__queue_length(&limiter->waiters);
+	return s;
+}

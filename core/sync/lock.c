@@ -1,0 +1,216 @@
+/*
+ * lock.c: locks. A release makes the first waiter the owner at once, so a free lock has no
+ * waiters. A task that ends with a lock breaks it: everybody who waits, or comes later, hears
+ * -EOWNERDEAD. Loop's thread only.
+ */
+#include "sync.h"
+
+#include <stdlib.h>
+
+static struct il__lock_waiter *waiter_of(struct il__list *node)
+{
+	return il__container_of(node, struct il__lock_waiter, waiter.link);
+}
+
+/* The owner has ended. Nobody can ever notify the conditions again, so they break as well. */
+static void abandoned(struct il__owned *owned, il_task *task)
+{
+	il_lock *lock = il__container_of(owned, il_lock, owned);
+
+	(void)task;
+	lock->owner = NULL;
+	lock->broken = true;
+	while (il__queue_wake(&lock->waiters, -EOWNERDEAD))
+		;
+	il__list_each (node, &lock->conditions) {
+		il_condition *c = il__container_of(node, il_condition, link);
+		while (il__queue_wake(&c->waiters, -EOWNERDEAD))
+			;
+	}
+}
+
+int il_lock_create_with(il_lock **lock, unsigned flags)
+{
+	il_lock *l;
+
+	if (!lock)
+		return il__refuse(-EINVAL, "il_lock_create: lock is NULL");
+	if (flags & ~IL_FAST_ACQUIRE)
+		return il__refuse(-EINVAL,
+				  "il_lock_create_with: unknown flag in 0x%x; there is "
+				  "IL_FAST_ACQUIRE",
+				  flags);
+	l = calloc(1, sizeof *l);
+	if (!l)
+		return il__refuse(-ENOMEM, "il_lock_create: no memory");
+	il__home_init(&l->home, il__self.loop);
+	il__list_init(&l->owned.link);
+	l->owned.abandoned = abandoned;
+	il__list_init(&l->waiters);
+	il__list_init(&l->conditions);
+	l->fast = flags & IL_FAST_ACQUIRE;
+	*lock = l;
+	return 0;
+}
+
+int il_lock_create(il_lock **lock)
+{
+	return il_lock_create_with(lock, 0);
+}
+
+void il_lock_destroy(il_lock *lock)
+{
+	if (!lock)
+		return;
+	il__queue_check_empty(&lock->waiters, "il_lock_destroy");
+	if (lock->owner && !il_lock_held(lock))
+		il__fatal(
+		    "il_lock_destroy: another task%s%s holds it; wait until it has released it",
+		    lock->owner->name[0] ? ", " : "", lock->owner->name);
+	if (!il__list_empty(&lock->conditions))
+		il__fatal(
+		    "il_lock_destroy: a condition still uses it; destroy the condition first");
+	il__list_remove(&lock->owned.link);
+	free(lock);
+}
+
+/* ---- ownership ---- */
+
+void il__lock_give(il_lock *lock, il_task *task)
+{
+	lock->owner = task;
+	il__list_push(&task->owned, &lock->owned.link);
+}
+
+void il__lock_pass(il_lock *lock)
+{
+	struct il__list *node = il__list_pop(&lock->waiters);
+
+	il__list_remove(&lock->owned.link);
+	lock->owner = NULL;
+	if (node) {
+		struct il__lock_waiter *w = waiter_of(node);
+		il__lock_give(lock, w->waiter.task);
+		il__task_wake(w->waiter.task, w->rc);
+	}
+}
+
+/* 0: it is free. */
+static int look(const il_lock *lock, const il_task *task, const char *function)
+{
+	if (lock->broken)
+		return il__refuse(
+		    -EOWNERDEAD,
+		    "%s: a task that held the lock ended without releasing it; what it "
+		    "protects may be half done: make both anew",
+		    function);
+	if (lock->owner == task)
+		return il__refuse(-EALREADY, "%s: the calling task holds the lock already",
+				  function);
+	return lock->owner ? -EAGAIN : 0;
+}
+
+/* The lock is free, or another task's. */
+static int take(il_lock *lock, il_task *task)
+{
+	int rc = il__task_check(task);
+
+	if (rc < 0)
+		return rc;
+	if (!lock->owner) {
+		il__lock_give(lock, task);
+		if (lock->fast)
+			return 0;
+		il__task_yield(task);
+	} else {
+		struct il__lock_waiter w = {.waiter.task = task};
+		rc = il__queue_wait(&lock->waiters, &w.waiter, "il_lock_acquire");
+		if (rc < 0)
+			return rc;
+	}
+	if (!il__task_cancelled(task))
+		return 0;
+	il__lock_pass(lock);
+	return -ECANCELED;
+}
+
+int il_lock_acquire(il_lock *lock)
+{
+	int rc;
+	il_task *task;
+
+	if (!lock)
+		return il__refuse(-EINVAL, "il_lock_acquire: lock is NULL");
+	task = il__home_task(&lock->home, "il_lock_acquire", &rc);
+	if (!task)
+		return rc;
+	rc = look(lock, task, "il_lock_acquire");
+	return rc < 0 && rc != -EAGAIN ? rc : take(lock, task);
+}
+
+int il_lock_acquire_nowait(il_lock *lock)
+{
+	int rc;
+	il_task *task;
+
+	if (!lock)
+		return il__refuse(-EINVAL, "il_lock_acquire_nowait: lock is NULL");
+	task = il__home_task(&lock->home, "il_lock_acquire_nowait", &rc);
+	if (!task)
+		return rc;
+	rc = look(lock, task, "il_lock_acquire_nowait");
+	if (rc == 0)
+		il__lock_give(lock, task);
+	else if (rc == -EAGAIN)
+		il__refuse(rc, "il_lock_acquire_nowait: another task holds the lock");
+	return rc;
+}
+
+int il_lock_release(il_lock *lock)
+{
+	int rc;
+	il_task *task;
+
+	if (!lock)
+		return il__refuse(-EINVAL, "il_lock_release: lock is NULL");
+	task = il__home_task(&lock->home, "il_lock_release", &rc);
+	if (!task)
+		return rc;
+	if (lock->owner != task)
+		return il__refuse(-EALREADY,
+				  "il_lock_release: the calling task does not hold the lock");
+	il__lock_pass(lock);
+	return 0;
+}
+
+/* ---- looking at it ---- */
+
+bool il_lock_locked(const il_lock *lock)
+{
+	return lock && lock->owner;
+}
+
+bool il_lock_held(const il_lock *lock)
+{
+	il_loop *loop = il__self.loop;
+
+	return lock && lock->owner && loop && loop->current == lock->owner;
+}
+
+const char *il_lock_owner(const il_lock *lock)
+{
+	return lock && lock->owner ? lock->owner->name : NULL;
+}
+
+il_lock_statistics il_lock_get_statistics(const il_lock *lock)
+{
+	il_lock_statistics s = {0};
+
+	if (!lock)
+		return s;
+	s.locked = lock->owner != NULL;
+	s.broken = lock->broken;
+	s.owner = il_lock_owner(lock);
+	s.waiting = il__queue_length(&lock->waiters);
+	return s;
+}

@@ -1,0 +1,143 @@
+/*
+ * semaphore.c: semaphores. A release hands its permit to the first waiter, so a value above 0 means
+ * that nobody waits. Loop's thread only; one made outside a loop is anybody's until a task waits.
+ */
+#include "sync.h"
+
+#include <stdlib.h>
+
+struct il_semaphore {
+	struct il__home home;
+	size_t value, max;
+	bool fast;
+	struct il__list waiters; /* struct il__waiter */
+};
+
+int il_semaphore_create_with(il_semaphore **semaphore, size_t initial, size_t max, unsigned flags)
+{
+	il_semaphore *s;
+
+	if (!semaphore)
+		return il__refuse(-EINVAL, "il_semaphore_create: semaphore is NULL");
+	if (flags & ~IL_FAST_ACQUIRE)
+		return il__refuse(-EINVAL,
+				  "il_semaphore_create_with: unknown flag in 0x%x; there is "
+				  "IL_FAST_ACQUIRE",
+				  flags);
+	if (il__was_negative(initial) || (il__was_negative(max) && max != SIZE_MAX) ||
+	    initial > max)
+		return il__refuse(
+		    -EINVAL,
+		    "il_semaphore_create: initial is %td and max %td; 0 <= initial <= "
+		    "max is expected",
+		    (ptrdiff_t)initial, (ptrdiff_t)max);
+	s = malloc(sizeof *s);
+	if (!s)
+		return il__refuse(-ENOMEM, "il_semaphore_create: no memory");
+	il__home_init(&s->home, il__self.loop);
+	s->value = initial;
+	s->max = max;
+	s->fast = flags & IL_FAST_ACQUIRE;
+	il__list_init(&s->waiters);
+	*semaphore = s;
+	return 0;
+}
+
+int il_semaphore_create(il_semaphore **semaphore, size_t initial, size_t max)
+{
+	return il_semaphore_create_with(semaphore, initial, max, 0);
+}
+
+void il_semaphore_destroy(il_semaphore *semaphore)
+{
+	if (!semaphore)
+		return;
+	il__queue_check_empty(&semaphore->waiters, "il_semaphore_destroy");
+	free(semaphore);
+}
+
+static void give_back(il_semaphore *s)
+{
+	if (!il__queue_wake(&s->waiters, 0))
+		s->value++;
+}
+
+int il_semaphore_acquire(il_semaphore *semaphore)
+{
+	int rc;
+	il_task *task;
+
+	if (!semaphore)
+		return il__refuse(-EINVAL, "il_semaphore_acquire: semaphore is NULL");
+	task = il__home_task(&semaphore->home, "il_semaphore_acquire", &rc);
+	if (!task)
+		return rc;
+	rc = il__task_check(task);
+	if (rc < 0)
+		return rc;
+	if (semaphore->value > 0) {
+		semaphore->value--;
+		if (semaphore->fast)
+			return 0;
+		il__task_yield(task);
+	} else {
+		struct il__waiter w = {.task = task};
+		rc = il__queue_wait(&semaphore->waiters, &w, "il_semaphore_acquire");
+		if (rc < 0)
+			return rc;
+	}
+	if (!il__task_cancelled(task))
+		return 0;
+	give_back(semaphore);
+	return -ECANCELED;
+}
+
+int il_semaphore_acquire_nowait(il_semaphore *semaphore)
+{
+	int rc;
+
+	if (!semaphore)
+		return il__refuse(-EINVAL, "il_semaphore_acquire_nowait: semaphore is NULL");
+	rc = il__home_check(&semaphore->home, "il_semaphore_acquire_nowait");
+	if (rc < 0)
+		return rc;
+	if (semaphore->value == 0)
+		return il__refuse(-EAGAIN, "il_semaphore_acquire_nowait: there is no permit left");
+	semaphore->value--;
+	return 0;
+}
+
+int il_semaphore_release(il_semaphore *semaphore)
+{
+	int rc;
+
+	if (!semaphore)
+		return il__refuse(-EINVAL, "il_semaphore_release: semaphore is NULL");
+	rc = il__home_check(&semaphore->home, "il_semaphore_release");
+	if (rc < 0)
+		return rc;
+	if (semaphore->value == semaphore->max)
+		return il__refuse(-EINVAL,
+				  "il_semaphore_release: all %zu permits are there already; it was "
+				  "released more often than acquired",
+				  semaphore->max);
+	give_back(semaphore);
+	return 0;
+}
+
+size_t il_semaphore_value(const il_semaphore *semaphore)
+{
+	return semaphore ? semaphore->value : 0;
+}
+
+il_semaphore_statistics il_semaphore_get_statistics(const il_semaphore *semaphore)
+{
+	il_semaphore_statistics s = {0};
+
+	if (!semaphore)
+		return s;
+	s.value = semaphore->value;
+	s.max = semaphore->max;
+	s.waiting = il__queue_length(&semaphore->waiters);
+	return s;
+}

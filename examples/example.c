@@ -1,0 +1,63 @@
+/*
+ * example.c: the options of the command line and the exit code, for every example.
+ */
+#include "example.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static pthread_t main_thread;
+
+const char *example_option(int argc, char **argv, const char *name, const char *fallback)
+{
+	for (int i = 1; i + 1 < argc; i++)
+		if (strcmp(argv[i], name) == 0)
+			return argv[i + 1];
+	return fallback;
+}
+
+const il_backend *example_backend(int argc, char **argv)
+{
+	/* A line at a time, also into a pipe: whoever drives the example reads along. */
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	main_thread = pthread_self();
+	const il_backend *backend = il_backend_find(example_option(argc, argv, "--backend", NULL));
+	if (!backend) {
+		fprintf(stderr, "%s: %s\n", argv[0], il_error_detail());
+		exit(2);
+	}
+	return backend;
+}
+
+int example_exit(int rc)
+{
+	if (rc >= 0)
+		return 0;
+	if (rc == -EINTR) {
+		printf("stopped by SIGINT\n");
+		return 0;
+	}
+	fprintf(stderr, "failed: %s (%s) %s\n", il_error_name(rc), il_strerror(rc),
+		il_error_detail());
+	return 1;
+}
+
+int example_main(int argc, char **argv, il_fn *fn, void *arg)
+{
+	return example_exit(il_run(example_backend(argc, argv), fn, arg));
+}
+
+void example_block(int milliseconds)
+{
+	struct timespec left = {milliseconds / 1000, milliseconds % 1000 * 1000000L};
+	while (nanosleep(&left, &left) < 0 && errno == EINTR)
+		;
+}
+
+bool example_in_main_thread(void)
+{
+	return pthread_equal(main_thread, pthread_self());
+}

@@ -1,0 +1,30 @@
+/*
+ * example.h: what the examples share, so that each of them shows one thing only: the options of the
+ * command line and what the process exits with. Nothing here is needed to use interloop.
+ */
+#ifndef EXAMPLE_H
+#define EXAMPLE_H
+
+#include <interloop.h>
+
+#include <pthread.h>
+
+/* The backend that `--backend NAME` names, or the default one; ends the program when there is none. */
+const il_backend *example_backend(int argc, char **argv);
+
+/* What follows `name` on the command line, or `fallback`. */
+const char *example_option(int argc, char **argv, const char *name, const char *fallback);
+
+/* Runs fn on that backend; gives what main() returns. */
+int example_main(int argc, char **argv, il_fn *fn, void *arg);
+
+/* What main() returns for a result; says on stderr why, if it is an error. SIGINT is a good end. */
+int example_exit(int rc);
+
+/* Stands for any blocking call: a disk, a database, a library that knows no loop. */
+void example_block(int milliseconds);
+
+/* Whether this is the thread that called example_backend or example_main: there, the loop's. */
+bool example_in_main_thread(void);
+
+#endif

@@ -1,0 +1,42 @@
+/*
+ * greeter.c: the handler that the attach examples add to their application's loop. It knows no loop.
+ */
+#include "greeter.h"
+
+#include <interloop.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* [handler] */
+static int handle(il_client *client, void *data)
+{
+	(void)data;
+	il_packet name;
+	char text[128];
+	int rc = il_client_receive(client, &name, IL_FOREVER);
+	if (rc <= 0)
+		return rc;
+	rc = il_sleep(IL_MSEC(1)); /* on the application's loop: it goes on meanwhile */
+	if (rc < 0)
+		return rc;
+	snprintf(text, sizeof(text), "hello %.*s", (int)name.size, (const char *)name.data);
+	return il_client_send(client, text, strlen(text));
+}
+
+int greeter_serve(void *arg)
+{
+	const struct il_handler handler = {.handle = handle};
+	il_server *server;
+	int rc = il_tcp_server_open(&server, "127.0.0.1", arg, il_protocol_lines(), &handler, NULL,
+				    NULL);
+	if (rc < 0)
+		return rc;
+	printf("listening on port %u\n", il_server_port(server));
+	rc = il_server_serve(server);
+	printf("the server has ended: %s\n", il_error_name(rc));
+	il_server_destroy(server);
+	return rc;
+}
+/* [handler] */

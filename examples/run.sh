@@ -1,0 +1,268 @@
+#!/bin/sh
+# Runs every example on every loop: sets the machine up, builds, and prints a table program x loop.
+#
+#   sh examples/run.sh [--quick]               everything; --quick with fewer requests
+#   sh examples/run.sh serve [BACKEND] [PORT]  leaves the server up (libuv, 4711)
+#   sh examples/run.sh --build DIR [--quick]   with a build that is there already
+#
+# A cell is `pass` when the program ends well and its output is what examples/expected (or a tool of
+# the system) says; the last column tells whether the output is the same on all loops. Where threads
+# race, the order of lines or words is taken out before comparing, and nothing else.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+root=$PWD
+loops='libuv libev libevent'
+build=build/examples
+clients=50
+rounds=20
+mode=run
+setup=yes
+LC_ALL=C
+export LC_ALL
+
+usage() {
+  sed -n 's/^#   //p' examples/run.sh
+  exit 2
+}
+
+backend=libuv
+port=4711
+while [ $# -gt 0 ]; do
+  case $1 in
+    --quick) rounds=5 ;;
+    --build) [ $# -gt 1 ] || usage; build=$2; setup=no; shift ;;
+    serve) mode=serve; backend=${2:-$backend}; port=${3:-$port}; break ;;
+    *) usage ;;
+  esac
+  shift
+done
+bin=$build/examples
+work=$build/examples-run
+mkdir -p "$work" || exit 1
+
+begin=$(date +%s)
+say() {
+  printf '[%3d s] %s\n' $(($(date +%s) - begin)) "$*"
+}
+
+# step WHAT COMMAND...: runs it quietly, shows that it goes on, and what it said if it fails.
+step() {
+  say "$1"
+  log=$work/step.log
+  shift
+  "$@" >"$log" 2>&1 &
+  step_pid=$!
+  ticks=0
+  while kill -0 "$step_pid" 2>/dev/null; do
+    sleep 0.2
+    ticks=$((ticks + 1))
+    [ $((ticks % 25)) -ne 0 ] || say "  $(tail -n 1 "$log" | sed "s|$root/||g" | cut -c 1-70)"
+  done
+  if ! wait "$step_pid"; then
+    tail -n 30 "$log" | sed "s|$root/||g"
+    echo "That failed. The last lines above say why."
+    exit 1
+  fi
+}
+
+as_root() {
+  if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+install_packages() {
+  missing=
+  packages='libc6-dev cmake ninja-build pkg-config libuv1-dev libev-dev libevent-dev wamerican'
+  command -v cc >/dev/null || packages="gcc $packages"
+  [ "$mode" = run ] || packages="$packages netcat-openbsd"
+  for package in $packages; do
+    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' ||
+      missing="$missing $package"
+  done
+  [ -n "$missing" ] || return 0
+  if ! command -v apt-get >/dev/null; then
+    say "no apt-get here: going on with what there is, without$missing"
+    return 0
+  fi
+  [ "$(id -u)" = 0 ] || sudo -v || exit 1
+  step 'package lists' as_root apt-get update
+  # shellcheck disable=SC2086
+  step "packages:$missing" as_root env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -y --no-install-recommends $missing
+}
+
+if [ $setup = yes ]; then
+  install_packages
+  step 'configure' cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DBUILD_TESTING=OFF
+  step 'build' cmake --build "$build"
+fi
+
+if [ $mode = serve ]; then
+  cat <<END
+The server runs on $backend, port $port, until Ctrl-C. Talk to it from another terminal:
+
+  printf 'blocking 100000\npool 50000\n' | nc -N 127.0.0.1 $port
+  nc 127.0.0.1 $port      and then type: async 7   event 7   tasks 9
+END
+  exec "$bin/server" --backend "$backend" --port "$port"
+fi
+
+# ---- running one program on one loop: each leaves $out, and its exit status in $status ----
+
+alone() { # PROGRAM
+  timeout 60 "$bin/$1" --backend "$loop" >"$out" 2>"$err"
+  status=$?
+}
+
+# The server gets SIGINT at the end, and must end well by it. timeout(1) gives it back the default
+# disposition, which the shell takes from what it puts into the background.
+served() { # REQUEST COMMAND...
+  request=$1
+  shift
+  timeout 120 "$@" >"$out.server" 2>"$err" &
+  server=$!
+  tries=0
+  listening=
+  while [ -z "$listening" ] && [ $tries -lt 100 ]; do
+    sleep 0.05
+    tries=$((tries + 1))
+    listening=$(sed -n 's/^listening on port //p' "$out.server")
+  done
+  timeout 120 "$bin/client" "${listening:-0}" $clients $rounds "$request" >"$out" 2>"$out.client"
+  status=$?
+  kill -INT $server
+  wait $server
+  server_status=$?
+  [ $status -eq 0 ] && status=$server_status
+  cat "$out.client" >>"$err"
+  sed 's/ on port .*//' "$out.server" >>"$out"
+}
+
+# ---- what is compared ----
+
+as_it_is() { cat; }
+sorted() { sort; }
+blocks_order() { # any worker may take any call; results come as they are ready
+  sed 's/pool_[0-2]/pool_N/' | awk '/results:/ { for (i = 4; i <= NF; i++) print $1, $2, $i; next }
+    { print }' | sort
+}
+words_order() { # the words after the first, in any order
+  awk '/squares:/ { for (i = 2; i <= NF; i++) print $1, $i; next } { print }' | sort
+}
+
+expected_file() { cat "examples/expected/$1.txt"; }
+
+each_client() { # AWK-EXPRESSION of i, the client's number, and n, which is 10i in digits
+  awk -v clients=$clients "
+    function primes(limit, n, d, count) {
+      for (n = 2; n <= limit; n++) {
+        for (d = 2; d * d <= n && n % d; d++)
+          ;
+        count += d * d > n
+      }
+      return count
+    }
+    BEGIN { for (i = 0; i < clients; i++) { n = 10 i; print i \": \" $1 } }"
+  cat "examples/expected/$2.txt"
+}
+
+# ---- the table ----
+
+passed=0
+failed=0
+rm -f "$work"/*.out* "$work"/*.err "$work"/*.want "$work"/*.same
+: >"$work/trouble"
+
+trouble() { # what went wrong, told after the table
+  {
+    echo
+    echo "$title on $loop: exit status $status"
+    tail -n 5 "$err"
+    diff "$want" "$out.same" | head -n 10
+  } | sed "s|$root/||g" >>"$work/trouble"
+}
+
+# row TITLE ORDER EXPECTED... -- COMMAND...
+row() {
+  title=$1
+  order=$2
+  shift 2
+  name=$(echo "$title" | tr ' ' '_')
+  want=$work/$name.want
+  printf '%-20s' "$title"
+  "$1" "$2" "$3" | $order >"$want"
+  shift 3
+  first=
+  same=same
+  for loop in $loops; do
+    out=$work/$name.$loop.out
+    err=$work/$name.$loop.err
+    "$@"
+    $order <"$out" >"$out.same"
+    if [ "$status" -eq 0 ] && cmp -s "$want" "$out.same"; then
+      passed=$((passed + 1))
+      printf '%-10s' pass
+    else
+      failed=$((failed + 1))
+      printf '%-10s' FAIL
+      trouble
+    fi
+    [ -n "$first" ] || first=$out.same
+    cmp -s "$first" "$out.same" || same=DIFFERS
+  done
+  [ $same = same ] || failed=$((failed + 1))
+  echo $same
+}
+
+run_server() { served "$1" "$bin/server" --backend "$loop"; }
+run_hello() { served 'client %' "$bin/hello" --backend "$loop"; }
+run_attached() { served 'client %' "$bin/attach_$loop"; }
+
+# Real text, as much as the machine has of it.
+gather_text() {
+  for file in /usr/share/common-licenses/* /usr/share/dict/* /usr/share/doc/*/copyright \
+    /usr/share/doc/*/README*; do
+    [ ! -f "$file" ] || zcat -f "$file"
+  done
+}
+
+# wc(1) counts a word only where it sees something printable; in the C locale that is ASCII.
+count_by_tools() {
+  tr '\000-\010\016-\037\177-\377' '?' <"$work/text" | wc | awk '{ print $1, $2, $3 }'
+  tr -s '[:space:]' '\n' <"$work/text" | sed '/^$/d' | sort | uniq -c
+}
+
+run_wordcount() {
+  timeout 120 "$bin/wordcount" --backend "$loop" --text "$work/text" >"$out" 2>"$err"
+  status=$?
+  grep -q 'of .* pieces' "$err" || status="$status, and no progress shown"
+}
+
+gather_text >"$work/text" 2>/dev/null
+say "run: $clients clients, $rounds rounds; wordcount reads $(($(wc -c <"$work/text") / 1024)) KiB"
+
+printf '\n%-20s' program
+# shellcheck disable=SC2086
+printf '%-10s' $loops
+echo output
+
+for program in run_in_thread from_thread abandon external_thread start_task context; do
+  row $program as_it_is expected_file $program - alone $program
+done
+row blocking_portal sorted expected_file blocking_portal - alone blocking_portal
+row blocks blocks_order expected_file blocks - alone blocks
+row wordcount as_it_is count_by_tools - - run_wordcount
+row hello as_it_is each_client '"hello client " i' server run_hello
+row 'server blocking' as_it_is each_client 'primes(n) " primes up to " n' server \
+  run_server 'blocking 10%'
+row 'server pool' as_it_is each_client 'primes(n) " primes up to " n' server run_server 'pool 10%'
+row 'server async' as_it_is each_client 'n " ends in " n % 10' server run_server 'async 10%'
+row 'server event' as_it_is each_client '"halfway through " n' server run_server 'event 10%'
+row 'server tasks' words_order each_client '"squares: 1 4 cancelled 16 25 cancelled 49"' server \
+  run_server 'tasks 7'
+row attach as_it_is each_client '"hello client " i' attach run_attached
+
+cat "$work/trouble"
+echo
+say 'done'
+echo "$passed passed, $failed failed"
+[ $failed -eq 0 ]

@@ -1,0 +1,29 @@
+/**
+ * @file interloop.h
+ * @brief All that a handler may call; names no loop.
+ *
+ * Write a handler once, as straight-line C; select libuv, libev or libevent when the program starts.
+ * To link a backend, or to adopt a loop that already runs, include its own header as well:
+ * interloop/libuv.h, interloop/libev.h, interloop/libevent.h or interloop/virtual.h.
+ */
+#ifndef INTERLOOP_H
+#define INTERLOOP_H
+
+#include <interloop/base.h>
+#include <interloop/channel.h>
+#include <interloop/event.h>
+#include <interloop/executor.h>
+#include <interloop/fd.h>
+#include <interloop/future.h>
+#include <interloop/group.h>
+#include <interloop/loop.h>
+#include <interloop/portal.h>
+#include <interloop/protocol.h>
+#include <interloop/scope.h>
+#include <interloop/server.h>
+#include <interloop/stream.h>
+#include <interloop/sync.h>
+#include <interloop/task.h>
+#include <interloop/thread.h>
+
+#endif

@@ -1,0 +1,138 @@
+/**
+ * @file protocol.h
+ * @brief Protocols: where a packet ends in a stream of bytes, and how one is framed.
+ *
+ * A protocol is a struct of two functions and their state, so a protocol of your own is written as
+ * the library's are: `find` looks for a packet in the bytes received so far, `frame` says what goes
+ * before and after one that is sent. Neither waits, neither keeps bytes: the server has one receive
+ * buffer a client, packets are found in place, and what a parser must remember between two calls
+ * stands in il_parse. A server copies the struct it is given. Any thread.
+ */
+#ifndef INTERLOOP_PROTOCOL_H
+#define INTERLOOP_PROTOCOL_H
+
+#include <interloop/base.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** The bytes of one packet, its framing stripped. */
+typedef struct il_packet {
+	const void *data;
+	size_t size;
+	void *reserved[2]; /**< Zero. */
+} il_packet;
+
+/** One client's receive buffer, and how far its parser has come. */
+typedef struct il_parse {
+	unsigned char *data; /**< The bytes not consumed yet; they may be rewritten in place. */
+	size_t size;         /**< How many there are: 1 or more. */
+	size_t limit;        /**< The most a packet may have (max_packet of the server's options). */
+	size_t scanned;      /**< The parser's own: how far it has looked. 0 when a packet begins. */
+	uint64_t state[4];   /**< The parser's own: 0 when the client connects, never touched after. */
+	il_packet packet;    /**< Out, with the answer 1: it points into data, or to memory of yours. */
+	size_t consumed;     /**< Out: how many bytes are done with. 0 on entry. */
+	void *reserved[4];   /**< Zero. */
+} il_parse;
+
+/** One packet on its way out. Sent are head, data and tail, in this order. */
+typedef struct il_frame {
+	const void *data;       /**< In: the packet. It may be pointed elsewhere. */
+	size_t size;            /**< Bytes of data. */
+	unsigned char head[24]; /**< Out: what goes before. */
+	size_t head_size;       /**< Bytes of head, 0 on entry. */
+	const void *tail;       /**< Out: what goes after; valid until the packet is sent. */
+	size_t tail_size;       /**< Bytes of tail, 0 on entry. */
+	void (*release)(struct il_frame *frame); /**< Out: called once when it is sent, or was not. */
+	void *pointer;                           /**< For release. */
+	void *reserved[4];                       /**< Zero. */
+} il_frame;
+
+/** A protocol; zeroed members beyond the two functions mean the defaults. */
+typedef struct il_protocol {
+	const char *name; /**< For people. */
+	/**
+	 * Looks for one packet at the start of parse->data.
+	 * @return 1: found, `packet` and `consumed` (framing included, 1 or more) are set;
+	 *         0: more bytes are needed; those that will not be needed again may be consumed (then it
+	 *         is called again at once if bytes are left);
+	 *         negative: -EBADMSG, -EMSGSIZE or a code of your own for il_client_receive. The next
+	 *         packet begins `consumed` bytes on; 0: it cannot be known where, nothing more is
+	 *         received from this client.
+	 * Called again with more bytes, and with `scanned` as it was left, so that no byte needs to be
+	 * looked at twice. data may have moved: remember offsets only.
+	 */
+	int (*find)(const struct il_protocol *protocol, il_parse *parse);
+	/**
+	 * Frames one packet. @return 0; negative: il_client_send answers it, nothing is sent.
+	 */
+	int (*frame)(const struct il_protocol *protocol, il_frame *frame);
+	size_t overhead; /**< The most bytes that framing adds to a packet; 0: 64. */
+	size_t least;    /**< A server with a smaller max_packet refuses the protocol. */
+	/** The two functions' own. */
+	struct {
+		uint64_t number[2];
+		void *pointer; /**< Must outlive the server. */
+		unsigned char bytes[32];
+	} state;
+	void *reserved[8]; /**< Zero. */
+} il_protocol;
+
+/**
+ * @brief Lines: they end in LF or CR LF, which is stripped; LF is sent.
+ *
+ * A line longer than the limit is -EMSGSIZE; the rest of it is skipped, and the next line is a packet
+ * again. A last line without its end is -ENODATA. A packet that has line ends inside reaches the peer
+ * as several lines.
+ */
+IL_API const il_protocol *il_protocol_lines(void);
+
+/**
+ * @brief Lines that end in exactly separator.
+ * @param separator  1 to 32 bytes, copied; NULL: as il_protocol_lines. One that is empty or longer
+ *                   leaves *out without functions, which a server refuses with -EINVAL.
+ * @param keep       packets keep their separator, also in the limit; one that is sent with it gets
+ *                   no second one.
+ */
+IL_API void il_protocol_lines_with(il_protocol *out, const char *separator, bool keep);
+
+/** Byte orders of il_protocol_length_prefixed_with, as in <endian.h>. */
+enum { IL_LITTLE_ENDIAN = 1234, IL_BIG_ENDIAN = 4321 };
+
+/**
+ * @brief Packets after their length in 4 bytes, big-endian (network order).
+ *
+ * A length beyond the limit is -EMSGSIZE. What follows cannot be trusted to be a packet, so nothing
+ * more is received from that client: its handler may still answer, then it is closed.
+ */
+IL_API const il_protocol *il_protocol_length_prefixed(void);
+
+/**
+ * @brief Likewise with a length of another form. A packet too long for it is -EMSGSIZE in
+ * il_client_send.
+ * @param width  1 to 8 bytes.
+ * @param order  IL_BIG_ENDIAN (also 0) or IL_LITTLE_ENDIAN. Anything else, or another width, leaves
+ *               *out without functions, which a server refuses with -EINVAL.
+ */
+IL_API void il_protocol_length_prefixed_with(il_protocol *out, unsigned width, int order);
+
+/**
+ * @brief Packets of always size bytes, 1 or more; another size is -EBADMSG in il_client_send. A
+ * server whose limit is smaller refuses it with -EINVAL.
+ */
+IL_API void il_protocol_fixed_with(il_protocol *out, size_t size);
+
+/**
+ * @brief Netstrings ("5:hello,"), as D. J. Bernstein defined them.
+ *
+ * Bytes that are no netstring are -EBADMSG, a length beyond the limit is -EMSGSIZE; after both nothing
+ * more is received from that client.
+ */
+IL_API const il_protocol *il_protocol_netstring(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

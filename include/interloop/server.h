@@ -1,0 +1,294 @@
+/**
+ * @file server.h
+ * @brief Request handlers: a server that accepts clients and runs your four functions for each.
+ *
+ *     static int handle(il_client *client, void *data)
+ *     {
+ *             il_packet request;
+ *             int rc = il_client_receive(client, &request, IL_FOREVER);
+ *
+ *             return rc <= 0 ? rc : il_client_send(client, request.data, request.size);
+ *     }
+ *
+ * Each client has a task of its own, so handlers are straight-line code, wait where they like, and
+ * task-local values (il_local) are a client's own. A failing handler costs its client only. Servers
+ * and clients belong to the thread of their loop; from other threads go through a portal. Every
+ * function answers -EINVAL for NULL, -EPERM in another thread (waiting ones: outside a task) and
+ * -ESHUTDOWN in a forked child; below only what comes in addition. The semantics are those of
+ * EasyNetwork's AsyncTCPNetworkServer and AsyncStreamRequestHandler.
+ */
+#ifndef INTERLOOP_SERVER_H
+#define INTERLOOP_SERVER_H
+
+#include <interloop/base.h>
+#include <interloop/group.h>
+#include <interloop/portal.h>
+#include <interloop/protocol.h>
+#include <interloop/stream.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct il_server il_server;
+typedef struct il_client il_client;
+typedef struct il_exit_stack il_exit_stack;
+
+/** What a server does. Members may be NULL, except handle. */
+typedef struct il_handler {
+	/**
+	 * Prepares what the handlers share, in the task of il_server_serve, before the first client.
+	 * What it takes it registers on the stack, which gives it back when the server ends, also when
+	 * service_init fails half-way: il_server_serve then answers its error.
+	 */
+	int (*service_init)(il_exit_stack *stack, il_server *server, void *data);
+	/**
+	 * A client came. It may already receive and send (a dialogue); what it does not receive goes to
+	 * handle. If it fails the client is closed and on_disconnection is not called; if it closes the
+	 * client handle is not called.
+	 */
+	int (*on_connection)(il_client *client, void *data);
+	/**
+	 * Serves a request, or as many as it likes: it is called again after it returned, while the
+	 * client stays. Returning 0 or more without having called il_client_receive closes the client.
+	 * A negative result is logged as an error with the client's address and closes the client;
+	 * nothing is logged if it only says that the client is gone, or that the server ends.
+	 */
+	int (*handle)(il_client *client, void *data);
+	/** Once after each on_connection that did not fail; the client is closed by then. When the
+	 * server is being shut down it runs in a cancelled scope. */
+	void (*on_disconnection)(il_client *client, void *data);
+	void *reserved[8]; /**< Zero. */
+} il_handler;
+
+/** Options of a server; zero means the default everywhere. */
+typedef struct il_server_options {
+	size_t max_packet;     /**< Bytes of a packet received, at most (64 KiB): else -EMSGSIZE. */
+	size_t receive_buffer; /**< Bytes of buffer a client begins with (4 KiB); it grows up to
+	                            max_packet and the framing. */
+	size_t max_clients;    /**< Clients at once; more wait to be accepted. 0: no limit. */
+	int backlog;           /**< Connections that wait to be accepted; 0: the system's most. */
+	bool reuse_port;       /**< Share the port with other servers (SO_REUSEPORT). */
+	unsigned unix_mode;    /**< Permissions of Unix sockets, such as 0660; 0: by the umask. */
+	il_time idle_timeout;  /**< A client that sends no whole packet for so long while its handler
+	                            waits for one is closed, its receive answers 0; 0: never. */
+	il_time first_request_timeout; /**< Likewise for the first packet, counted from the connect. */
+	il_time grace_period;          /**< How long il_server_shutdown lets handlers finish what they
+	                                    are at; 0: they are cancelled at once. */
+	bool quiet;        /**< Log connects and disconnects as IL_LOG_DEBUG, not IL_LOG_INFO. */
+	il_event *is_up;   /**< Set when the server is up: service_init is done, clients are served. */
+	void *reserved[8]; /**< Zero. */
+} il_server_options;
+
+/* ---- servers ---- */
+
+/**
+ * @brief Makes a server that listens on a TCP address. It listens at once, clients are accepted once
+ * il_server_serve runs. May wait for the lookup of a name.
+ * @param server    receives the server; the caller's, to il_server_destroy.
+ * @param host      a name or a number; NULL: all interfaces.
+ * @param port      a number or a service name; "0": a free port, see il_server_port.
+ * @param protocol  copied, and so is handler.
+ * @param data      handed to the handler's functions.
+ * @param options   NULL: the defaults.
+ * @return 0; -EINVAL: no protocol, no handle, or an option out of range; -EADDRINUSE, -EACCES and the
+ *         like from the system; errors of il_resolve; -ENOMEM.
+ */
+IL_API int il_tcp_server_open(il_server **server, const char *host, const char *port,
+			      const il_protocol *protocol, const il_handler *handler, void *data,
+			      const il_server_options *options);
+
+/** @brief Likewise on a Unix socket; errors of il_listener_open_unix. */
+IL_API int il_unix_server_open(il_server **server, const char *path, const il_protocol *protocol,
+			       const il_handler *handler, void *data,
+			       const il_server_options *options);
+
+/**
+ * @brief Has the server listen on one more address.
+ * @return 0; -EBUSY: it serves; -EBADF: it is closed; errors of il_tcp_server_open.
+ */
+IL_API int il_server_add_tcp(il_server *server, const char *host, const char *port);
+
+/** @brief Has the server listen on one more Unix socket. */
+IL_API int il_server_add_unix(il_server *server, const char *path);
+
+/**
+ * @brief Serves until il_server_shutdown, or until il_server_close and the last client has left, or
+ * until the surrounding scope is cancelled; then everything that belongs to the server has ended.
+ * May be called again, then it listens on the same addresses and ports. Waits; a cancellation point.
+ *
+ * In the end it stops accepting, waits for the clients (see grace_period) or cancels them, cancels
+ * and joins the tasks of il_server_start_soon, then closes the exit stack.
+ * @return 0; -EBUSY: it serves already; -EBADF: it is closed, or was while it was being set up;
+ *         -ECANCELED; service_init's error; the first error of the exit stack; why an address could
+ *         not be listened on again, or why the last listener failed.
+ */
+IL_API int il_server_serve(il_server *server);
+
+/**
+ * @brief Ends il_server_serve: no more clients are accepted, handlers have the grace period (clients
+ * that are between two requests are closed at once), then their scope is cancelled. Returns when
+ * il_server_serve is through; at once when it is not running, when called by a handler or another
+ * task of the server, and outside a task. Any number of times, by any task of the loop.
+ * @return 0; -ECANCELED: this wait was cancelled, the shutdown goes on.
+ */
+IL_API int il_server_shutdown(il_server *server);
+
+/**
+ * @brief Stops accepting for good; clients are served on, and il_server_serve returns when the last
+ * one has left. Idempotent; never waits.
+ * @return 0; -ECANCELED: done, but the calling task is inside a cancelled scope.
+ */
+IL_API int il_server_close(il_server *server);
+
+/**
+ * @brief Closes the server and frees it. NULL is allowed. Stops the program with a sentence while
+ * il_server_serve runs.
+ */
+IL_API void il_server_destroy(il_server *server);
+
+/** @brief The TCP port, in host order, of the first TCP address, also while it does not serve. 0: the
+ * server has none. */
+IL_API uint16_t il_server_port(const il_server *server);
+
+/** @brief The server's loop. */
+IL_API il_loop *il_server_loop(const il_server *server);
+
+/** @brief Whether it is up: service_init is done and clients are accepted. */
+IL_API bool il_server_is_serving(const il_server *server);
+
+/** @brief How many clients it has now. */
+IL_API size_t il_server_clients(const il_server *server);
+
+/**
+ * @brief Starts a task that outlives the handler that starts it, but not the server: it is cancelled
+ * and joined after the last client has left. From service_init, a handler or any task.
+ * @param f  receives a reference to the task's future; NULL: a failure is logged as an error.
+ * @return 0; -ESHUTDOWN: the server does not serve, or is about to end; -ENOMEM.
+ */
+IL_API int il_server_start_soon(il_server *server, il_future **f, il_fn *fn, void *arg);
+
+/* ---- the exit stack: what service_init registers is undone last in, first out ---- */
+
+/**
+ * @brief Has fn(arg) called when the server ends; it may wait, and runs shielded from cancellation. A
+ * negative result is logged, and il_server_serve answers the first one if nothing else failed.
+ * @return 0; -ESHUTDOWN: the server is ending; -ENOMEM. Refused, nothing was registered.
+ */
+IL_API int il_exit_stack_push(il_exit_stack *stack, il_fn *fn, void *arg);
+
+/**
+ * @brief Hands the caller's reference over: when the server ends the executor is shut down, waiting
+ * for its calls even in a cancelled scope, and the reference is dropped.
+ */
+IL_API int il_exit_stack_executor(il_exit_stack *stack, il_executor *executor);
+
+/** @brief Hands the creator's reference over: il_portal_close, in a cancelled scope if the server was
+ * shut down. */
+IL_API int il_exit_stack_portal(il_exit_stack *stack, il_portal *portal);
+
+/**
+ * @brief Hands an open group over, opened by service_init: its children are cancelled and joined. If
+ * one fails before that the server ends, and il_server_serve answers its error.
+ */
+IL_API int il_exit_stack_group(il_exit_stack *stack, il_group *group);
+
+/* ---- clients ---- */
+
+/**
+ * @brief Waits for the next packet. A cancellation point. After -ETIMEDOUT, -ECANCELED and -ENOMEM the
+ * bytes received so far are kept for the next receive.
+ * @param packet   receives it. Its bytes are in the client's buffer, valid until the next receive or
+ *                 the last unref, and followed by a zero byte that is not counted (if the protocol
+ *                 found them there).
+ * @param timeout  0: only what is there already (allowed outside a task); IL_FOREVER; negative:
+ *                 -EINVAL.
+ * @return 1: a packet; 0: the client is gone, or nothing more can be received from it;
+ *         -EBADMSG, -EMSGSIZE: the bytes were no packet, or one that is too large. The handler may
+ *         answer and go on, see the protocol;
+ *         -ENODATA: the client was gone in the middle of a packet; -ETIMEDOUT; -ECANCELED;
+ *         -EBADF: il_client_close was called; -EBUSY: another task receives; -ENOMEM.
+ */
+IL_API int il_client_receive(il_client *client, il_packet *packet, il_time timeout);
+
+/**
+ * @brief Sends one packet, framed by the protocol; waits while the peer is slow. A cancellation point.
+ * Packets of several tasks are sent whole, one after the other.
+ * @return 0; -EPIPE: the client is gone; -EBADF: il_client_close was called; -ECANCELED: nothing was
+ *         sent, or the client was closed because a part was; -EMSGSIZE, -EBADMSG: the protocol cannot
+ *         frame this; -ENOMEM.
+ */
+IL_API int il_client_send(il_client *client, const void *data, size_t size);
+
+/**
+ * @brief Closes the client: tasks that receive or send get -EBADF at once, packets not received yet
+ * are dropped. Idempotent; never waits. on_disconnection follows when its handler has returned.
+ */
+IL_API int il_client_close(il_client *client);
+
+/** @brief Whether it was closed, or receiving or sending found it gone. */
+IL_API bool il_client_is_closing(const il_client *client);
+
+/** @brief The client's loop. */
+IL_API il_loop *il_client_loop(il_client *client);
+
+/** @brief The client's server, borrowed; NULL after on_disconnection. */
+IL_API il_server *il_client_server(const il_client *client);
+
+/** @brief The address of the peer for people: "127.0.0.1:4711"; of a Unix socket the path that it
+ * connected to and a running number: "/run/app.sock#3". The client's. */
+IL_API const char *il_client_address(const il_client *client);
+
+/** @brief The connection, borrowed: for addresses and options of sockets, not for bytes. */
+IL_API il_stream *il_client_stream(const il_client *client);
+
+/** @brief Takes another reference, for a task that keeps the client beyond its handler. Gives it
+ * back. Loop's thread. */
+IL_API il_client *il_client_ref(il_client *client);
+/** @brief Drops a reference. NULL is allowed. Loop's thread, or after the loop was closed. */
+IL_API void il_client_unref(il_client *client);
+
+/** @brief A pointer of your own, not owned; NULL at first. */
+IL_API void il_client_set_data(il_client *client, void *data);
+/** @brief What il_client_set_data set. */
+IL_API void *il_client_data(const il_client *client);
+
+/* ---- a server with a thread of its own ---- */
+
+typedef struct il_server_thread il_server_thread;
+
+/**
+ * @brief Starts a thread with a loop of its own, has open make a server there, and serves it; returns
+ * when it is up. For programs whose main thread has other work. In a task it parks.
+ * @param options  of the loop and its thread; NULL: the defaults.
+ * @param open  runs as a task of that loop: il_tcp_server_open and what else is to be done first. The
+ *              server is the thread's, which destroys it in the end.
+ * @return 0; open's or il_server_serve's error, -EPROTO if it ended before it was up; errors of
+ *         il_blocking_portal_start. No thread is left then.
+ */
+IL_API int il_server_thread_start(il_server_thread **thread, const il_backend *backend,
+				  const il_blocking_portal_options *options,
+				  int (*open)(il_server **server, void *arg), void *arg);
+
+/** @brief The TCP port of its server. Any thread. */
+IL_API uint16_t il_server_thread_port(const il_server_thread *thread);
+
+/** @brief A portal into its loop, borrowed: valid until il_server_thread_stop. Any thread. */
+IL_API il_portal *il_server_thread_portal(const il_server_thread *thread);
+
+/** @brief Waits until the server has ended by itself or by somebody's il_server_shutdown.
+ * @return what il_server_serve answered; -ETIMEDOUT; errors of il_future_wait. */
+IL_API int il_server_thread_wait(il_server_thread *thread, il_time timeout);
+
+/**
+ * @brief Once: shuts the server down, joins the thread, frees everything. In a task it parks, shielded.
+ * @return what il_server_serve answered; -EDEADLK: from its own thread; -EPERM: a place that may not
+ *         wait. After these two nothing has changed.
+ */
+IL_API int il_server_thread_stop(il_server_thread *thread);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,208 @@
+/*
+ * checks.c: what a test says, and what is told when it is not so. A failure in the test's own thread
+ * ends the test, also from a task's stack; in another thread it is only noted, because Criterion's way
+ * out is a jump. Any thread.
+ */
+#include "private.h"
+
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <time.h>
+
+enum { LOG_LINES = 256, LINE = 240, TRACE_SIZE = 8192 };
+
+struct line {
+	int level;
+	char text[LINE];
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct line log_lines[LOG_LINES];
+static size_t log_count;
+static char trace[TRACE_SIZE];
+static const char *run_name = "";
+static pthread_t own_thread;
+
+void (*il_test_end_process)(void);
+
+static void capture(int level, const char *message, void *arg)
+{
+	(void)arg;
+	pthread_mutex_lock(&lock);
+	if (log_count < LOG_LINES) {
+		log_lines[log_count].level = level;
+		snprintf(log_lines[log_count++].text, LINE, "%s", message);
+	}
+	pthread_mutex_unlock(&lock);
+}
+
+void il_test_own_thread(void)
+{
+	own_thread = pthread_self();
+}
+
+void il_test_begin_run(const char *where)
+{
+	pthread_mutex_lock(&lock);
+	log_count = 0;
+	trace[0] = '\0';
+	run_name = where;
+	pthread_mutex_unlock(&lock);
+	il_set_log(capture, NULL);
+}
+
+size_t il_test_logged(int level, const char *text)
+{
+	size_t n = 0;
+
+	pthread_mutex_lock(&lock);
+	for (size_t i = 0; i < log_count; i++)
+		n += log_lines[i].level == level && strstr(log_lines[i].text, text) != NULL;
+	pthread_mutex_unlock(&lock);
+	return n;
+}
+
+void il_test_trace_add(const char *word)
+{
+	pthread_mutex_lock(&lock);
+	size_t used = strlen(trace);
+	if (used + strlen(word) + 2 < TRACE_SIZE)
+		snprintf(trace + used, TRACE_SIZE - used, "%s%s", used ? " " : "", word);
+	pthread_mutex_unlock(&lock);
+}
+
+const char *il_test_trace(void)
+{
+	return trace;
+}
+
+static void report(const char *file, int line, const char *text)
+{
+#if IL_TEST_CRITERION
+	struct criterion_assert_stats stats = {
+	    .file = file, .line = (unsigned)line, .message = (char *)(uintptr_t)text};
+	if (!il_test_end_process) {
+		criterion_send_assert(&stats);
+		return;
+	}
+#endif
+	fprintf(stderr, "%s:%d: %s\n", file, line, text);
+}
+
+static void end_test(bool fatal)
+{
+	(void)fatal;
+	if (il_test_end_process)
+		il_test_end_process();
+#if IL_TEST_CRITERION
+	else if (fatal)
+		criterion_abort_test();
+#endif
+}
+
+static void fail(const char *file, int line, const char *text)
+{
+	static char message[4 * LINE + TRACE_SIZE + LOG_LINES * (LINE + 8)];
+	static pthread_mutex_t once_at_a_time = PTHREAD_MUTEX_INITIALIZER;
+	const char *detail = il_error_detail();
+	bool fatal = pthread_equal(pthread_self(), own_thread);
+
+	pthread_mutex_lock(&once_at_a_time);
+	pthread_mutex_lock(&lock);
+	int n = snprintf(message, sizeof message, "%s%s%s%s%s\n  trace: %s", text,
+			 *run_name ? "\n  in " : "", run_name, *detail ? "\n  last detail: " : "",
+			 detail, trace);
+	for (size_t i = 0; i < log_count; i++)
+		n += snprintf(message + n, sizeof message - (size_t)n, "\n  log: %s",
+			      log_lines[i].text);
+	pthread_mutex_unlock(&lock);
+	report(file, line, message);
+	pthread_mutex_unlock(&once_at_a_time);
+	end_test(fatal);
+}
+
+void il_test_fail(const char *file, int line, const char *format, ...)
+{
+	char text[4 * LINE];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	fail(file, line, text);
+}
+
+void il_test_eq(const char *file, int line, const char *what, intmax_t value, intmax_t expected)
+{
+	if (value != expected)
+		il_test_fail(file, line, "%s is %jd, expected %jd", what, value, expected);
+}
+
+void il_test_rc(const char *file, int line, const char *what, int rc, int expected)
+{
+	if (rc != expected)
+		il_test_fail(file, line, "%s gave %d (%s), expected %d (%s)", what, rc,
+			     il_error_name(rc), expected, il_error_name(expected));
+}
+
+void il_test_str(const char *file, int line, const char *what, const char *value,
+		 const char *expected)
+{
+	if (!value || strcmp(value, expected) != 0)
+		il_test_fail(file, line, "%s is \"%s\", expected \"%s\"", what,
+			     value ? value : "(null)", expected);
+}
+
+void il_test_pause(void)
+{
+	struct timespec a_moment = {.tv_nsec = 200000};
+	int rc = il_sleep(IL_MSEC(1));
+
+	if (rc == -ECANCELED)
+		il_yield_shielded();
+	if (rc < 0 || il_test_virtual())
+		nanosleep(&a_moment, NULL);
+}
+
+static void *thread_main(void *arg)
+{
+	struct il_test_thread *thread = arg;
+
+	thread->rc = thread->fn(thread->arg);
+	atomic_store(&thread->ended, true);
+	return NULL;
+}
+
+void il_test_thread_start(struct il_test_thread *thread, il_fn *fn, void *arg)
+{
+	thread->fn = fn;
+	thread->arg = arg;
+	atomic_init(&thread->ended, false);
+	CHECK_EQ(pthread_create(&thread->id, NULL, thread_main, thread), 0);
+}
+
+int il_test_thread_join(struct il_test_thread *thread)
+{
+	UNTIL(atomic_load(&thread->ended));
+	CHECK_EQ(pthread_join(thread->id, NULL), 0);
+	return thread->rc;
+}
+
+il_time il_test_patience(void)
+{
+	return IL_SEC(il_test_seconds()) / 2;
+}
+
+size_t il_test_rounds(size_t n)
+{
+	return il_test_slow() && n > 20 ? n / 20 : n;
+}
+
+il_time il_test_cpu(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return IL_SEC(t.tv_sec) + t.tv_nsec;
+}

@@ -1,0 +1,112 @@
+/*
+ * harness.c: runs a test's body in its mode: as the root task of an own loop, of an adopted loop that the
+ * native loop runs until it ends by itself, or as a plain call. The test's own thread.
+ */
+#include "private.h"
+
+#include <stdio.h>
+
+enum { SEEDS = 16, SEEDS_SLOW = 4 };
+
+static bool adopted;
+
+const il_backend *il_test_backend(void)
+{
+	return il_native.backend ? il_native.backend() : NULL;
+}
+
+bool il_test_adopted(void)
+{
+	return adopted;
+}
+
+static int root(void *arg)
+{
+	const struct il_test *test = arg;
+
+	test->body();
+	return 0;
+}
+
+static void run_own(const struct il_test *test)
+{
+	il_test_begin_run("");
+	CHECK_RC(il_run(il_test_backend(), root, (void *)(uintptr_t)test), 0);
+}
+
+static void run_seeded(const struct il_test *test, unsigned seed)
+{
+	static char where[32];
+	il_loop_options options = {.seed = seed};
+	il_loop *loop = NULL;
+
+	snprintf(where, sizeof where, "virtual time, seed %u", seed);
+	il_test_begin_run(where);
+	CHECK_RC(il_loop_open(&loop, il_test_backend(), &options), 0);
+	CHECK_RC(il_loop_run(loop, root, (void *)(uintptr_t)test), 0);
+	CHECK_RC(il_loop_close(loop), 0);
+	il_loop_destroy(loop);
+}
+
+static void on_empty(il_loop *loop, void *arg)
+{
+	bool *empty = arg;
+
+	*empty = true;
+	CHECK_RC(il_loop_detach(loop), 0);
+}
+
+/* The native loop returns by itself three times: when the test's task has ended, when everything was shut
+ * down, and when the driver has let go of its handles. */
+static void run_adopted(const struct il_test *test)
+{
+	void *native = il_native.create();
+	il_loop *loop = NULL;
+	il_future *f = NULL;
+	bool empty = false;
+
+	il_test_begin_run("an adopted loop");
+	adopted = true;
+	CHECK(native != NULL);
+	CHECK_RC(il_native.attach(&loop, native, NULL), 0);
+	CHECK_RC(il_loop_spawn(loop, &f, root, (void *)(uintptr_t)test), 0);
+	il_native.run(native);
+	CHECK(il_future_done(f));
+	CHECK_RC(il_future_result(f, 0), 0);
+	il_future_unref(f);
+	CHECK_RC(il_loop_shutdown(loop, on_empty, &empty), 0);
+	il_native.run(native);
+	CHECK(empty);
+	il_native.run(native);
+	CHECK_RC(il_native.destroy(native), 0);
+	adopted = false;
+}
+
+/* Some loops keep a descriptor for the process once the first one was made. */
+static void warm_up(void)
+{
+	if (il_native.create)
+		il_native.destroy(il_native.create());
+}
+
+void il_test_run(const struct il_test *test)
+{
+	struct il_test_leaks leaks;
+
+	warm_up();
+	il_test_own_thread();
+	il_test_leaks_start(&leaks);
+	if (!test->task) {
+		il_test_begin_run("");
+		test->body();
+	} else if (strcmp(test->mode, "adopted") == 0) {
+		run_adopted(test);
+	} else {
+		run_own(test);
+		for (unsigned s = 1; il_test_virtual() && test->seeds &&
+				     s <= (il_test_slow() ? SEEDS_SLOW : SEEDS);
+		     s++)
+			run_seeded(test, s);
+	}
+	il_test_leaks_check(&leaks);
+}

@@ -1,0 +1,219 @@
+/*
+ * harness.h: what a conformance test is written with.
+ *
+ * A test is a rule of scenarios.tsv. Its name begins with the numbers that it covers, and reads as the
+ * rule: IL_TEST(I, n165_close_waits_for_every_child). Each source is compiled once per backend, so the
+ * reports and filters name it: --filter 'libuv_own_I/n165_*' (backend_mode_GROUP/name).
+ *
+ *     IL_TEST          the body is the root task of a loop; in an own and in an adopted loop, and in
+ *                      virtual time under several seeds, which permute the order of ready tasks
+ *     IL_TEST_FIFO     IL_TEST that relies on the order of ready tasks: no seeds
+ *     IL_TEST_REAL     IL_TEST that needs the real clock or a real peer: not in virtual time
+ *     IL_TEST_OWN      the body is a plain call in the main thread and opens loops of il_test_backend()
+ *     IL_TEST_OWN_REAL IL_TEST_OWN that does not go with virtual time
+ *     IL_TEST_ADOPTED  the body is a plain call in the main thread and adopts a loop of il_native
+ *     IL_TEST_CORE     the body is a plain call in the main thread and needs no loop at all
+ *
+ * A body returns nothing and says CHECK(condition), CHECK_RC(call, code), CHECK_EQ(a, b). In the main
+ * thread the first failure ends the test, in any other thread it is noted and the thread goes on. A body
+ * may run many times in one process (seeds, valgrind), so it keeps what it changes in its locals.
+ *
+ * A test waits for conditions (UNTIL), never for time to pass; lower bounds are exact, upper ones
+ * il_test_patience(). TRACE(word) and CHECK_TRACE("a b c") compare an order of events. The log is
+ * captured: CHECK_LOGGED(level, "part of the text", n) counts lines.
+ *
+ * The harness stops a test after ten seconds (a hundred under TSan and valgrind), and at its end finds
+ * descriptors, threads and child processes left behind, and with ASan or valgrind memory.
+ */
+#ifndef IL_TESTS_HARNESS_H
+#define IL_TESTS_HARNESS_H
+
+/* 0 where there is no Criterion: under an emulator. Then main.c's --in-process is all there is. */
+#if IL_TEST_CRITERION
+#include <criterion/criterion.h>
+#endif
+#include <interloop.h>
+#include <interloop/backend.h>
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- what is under test ---- */
+
+/* The backend of this executable; NULL in conformance-core. */
+const il_backend *il_test_backend(void);
+/* True while an IL_TEST body runs in an adopted loop. */
+bool il_test_adopted(void);
+/* True under virtual time: for the few lines that need the real clock. */
+#define il_test_virtual() (IL_TEST_IS_VIRTUAL)
+
+/* The native loop, hidden: one harness_<backend>.c each. */
+struct il_native {
+	const il_backend *(*backend)(void);
+	void *(*create)(void);
+	int (*attach)(il_loop **loop, void *native, const il_loop_options *options);
+	/* Runs the loop until it returns by itself, or a callback stops it. */
+	void (*run)(void *native);
+	void (*stop)(void *native);
+	/* Calls fn(arg) from a timer of the loop's own, once: a foreign callback. */
+	void (*after)(void *native, il_time delay, void (*fn)(void *arg), void *arg);
+	/* Frees it; negative when something was still registered. */
+	int (*destroy)(void *native);
+};
+extern const struct il_native il_native;
+
+/* ---- checks ---- */
+
+#define CHECK(condition)                                                                           \
+	((condition) ? (void)0 : il_test_fail(__FILE__, __LINE__, "%s", #condition))
+#define CHECK_EQ(value, expected)                                                                  \
+	il_test_eq(__FILE__, __LINE__, #value, (intmax_t)(value), (intmax_t)(expected))
+#define CHECK_RC(call, code)         il_test_rc(__FILE__, __LINE__, #call, (call), (code))
+#define CHECK_STR(value, expected)   il_test_str(__FILE__, __LINE__, #value, (value), (expected))
+#define CHECK_TRACE(expected)        il_test_str(__FILE__, __LINE__, "trace", il_test_trace(), (expected))
+#define CHECK_LOGGED(level, text, n) CHECK_EQ(il_test_logged((level), (text)), (n))
+
+/* Waits in small steps, in a task or in a plain thread. */
+#define UNTIL(condition)                                                                           \
+	do {                                                                                       \
+		while (!(condition))                                                               \
+			il_test_pause();                                                           \
+	} while (0)
+
+/* Appends a word to the trace of this run. Any thread. */
+#define TRACE(word) il_test_trace_add(word)
+
+void il_test_fail(const char *file, int line, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+void il_test_eq(const char *file, int line, const char *what, intmax_t value, intmax_t expected);
+void il_test_rc(const char *file, int line, const char *what, int rc, int expected);
+void il_test_str(const char *file, int line, const char *what, const char *value,
+		 const char *expected);
+void il_test_trace_add(const char *word);
+const char *il_test_trace(void);
+void il_test_pause(void);
+/* How many lines of the log at that level contain the text; since the start of this run. */
+size_t il_test_logged(int level, const char *text);
+/* The time that something quick may take on a busy machine: for upper bounds. */
+il_time il_test_patience(void);
+/* n, or less where a tool makes everything slow: for the rounds of a race. */
+size_t il_test_rounds(size_t n);
+/* The processor time that this process has used. */
+il_time il_test_cpu(void);
+
+/* A plain thread that runs fn. Joining waits in small steps, so a task may do it. */
+struct il_test_thread {
+	pthread_t id;
+	il_fn *fn;
+	void *arg;
+	int rc;
+	atomic_bool ended;
+};
+void il_test_thread_start(struct il_test_thread *thread, il_fn *fn, void *arg);
+int il_test_thread_join(struct il_test_thread *thread); /* what fn gave */
+
+/* ---- tests ---- */
+
+struct il_test {
+	const char *suite, *group, *mode, *name;
+	void (*body)(void);
+	bool task;  /* run it as a root task */
+	bool seeds; /* in virtual time under several */
+};
+void il_test_run(const struct il_test *test);
+
+#define IL__JOIN(a, b, c)    IL__JOIN_(a, b, c)
+#define IL__JOIN_(a, b, c)   a##_##b##_##c
+#define IL__TEXT(x)          IL__TEXT_(x)
+#define IL__TEXT_(x)         #x
+#define IL__BODY(group, name) static void group##_##name(void)
+
+/* The table `il_tests` is for runs without Criterion: a tool that wants one process. */
+#define IL__REGISTER(mode_, mode_text, group_, name_, task_, seeds_)                               \
+	static const struct il_test IL__JOIN(mode_, group_, name_) = {                             \
+		.suite = IL__TEXT(IL__JOIN(IL_TEST_BACKEND, mode_, group_)),                       \
+		.group = #group_,                                                                  \
+		.mode = mode_text,                                                                 \
+		.name = #name_,                                                                    \
+		.body = group_##_##name_,                                                          \
+		.task = task_,                                                                     \
+		.seeds = seeds_,                                                                   \
+	};                                                                                         \
+	static const struct il_test *const mode_##_##group_##_##name_##_entry                      \
+	    __attribute__((used, section("il_tests"))) = &IL__JOIN(mode_, group_, name_);          \
+	IL__CRITERION(IL__JOIN(IL_TEST_BACKEND, mode_, group_), name_,                             \
+		      IL__JOIN(mode_, group_, name_))
+#if IL_TEST_CRITERION
+#define IL__CRITERION(suite, name, test)                                                           \
+	Test(suite, name)                                                                          \
+	{                                                                                          \
+		il_test_run(&test);                                                                \
+	}
+#else
+#define IL__CRITERION(suite, name, test)
+#endif
+#define IL__UNUSED(group, name)                                                                    \
+	__attribute__((unused)) static void (*const group##_##name##_unused)(void) = group##_##name;
+
+#if IL_TEST_IS_CORE
+#define IL__OWN(group, name, task, seeds) IL__UNUSED(group, name)
+#define IL__OWN_REAL                      IL__OWN
+#else
+#define IL__OWN(group, name, task, seeds) IL__REGISTER(own, "own", group, name, task, seeds)
+#if IL_TEST_IS_VIRTUAL
+#define IL__OWN_REAL(group, name, task, seeds) IL__UNUSED(group, name)
+#else
+#define IL__OWN_REAL IL__OWN
+#endif
+#endif
+#if IL_TEST_IS_CORE || IL_TEST_IS_VIRTUAL
+#define IL__ADOPTED(group, name, task)
+#else
+#define IL__ADOPTED(group, name, task) IL__REGISTER(adopted, "adopted", group, name, task, false)
+#endif
+
+#define IL_TEST(group, name)                                                                       \
+	IL__BODY(group, name);                                                                     \
+	IL__OWN(group, name, true, true)                                                           \
+	IL__ADOPTED(group, name, true)                                                             \
+	IL__BODY(group, name)
+#define IL_TEST_FIFO(group, name)                                                                  \
+	IL__BODY(group, name);                                                                     \
+	IL__OWN(group, name, true, false)                                                          \
+	IL__ADOPTED(group, name, true)                                                             \
+	IL__BODY(group, name)
+#define IL_TEST_REAL(group, name)                                                                  \
+	IL__BODY(group, name);                                                                     \
+	IL__OWN_REAL(group, name, true, false)                                                     \
+	IL__ADOPTED(group, name, true)                                                             \
+	IL__BODY(group, name)
+#define IL_TEST_OWN(group, name)                                                                   \
+	IL__BODY(group, name);                                                                     \
+	IL__OWN(group, name, false, false)                                                         \
+	IL__BODY(group, name)
+#define IL_TEST_OWN_REAL(group, name)                                                              \
+	IL__BODY(group, name);                                                                     \
+	IL__OWN_REAL(group, name, false, false)                                                    \
+	IL__BODY(group, name)
+#define IL_TEST_ADOPTED(group, name)                                                               \
+	__attribute__((unused)) IL__BODY(group, name);                                             \
+	IL__ADOPTED(group, name, false)                                                            \
+	IL__BODY(group, name)
+#if IL_TEST_IS_CORE
+#define IL_TEST_CORE(group, name)                                                                  \
+	IL__BODY(group, name);                                                                     \
+	IL__REGISTER(plain, "-", group, name, false, false)                                         \
+	IL__BODY(group, name)
+#else
+#define IL_TEST_CORE(group, name)                                                                  \
+	IL__BODY(group, name);                                                                     \
+	IL__UNUSED(group, name)                                                                    \
+	IL__BODY(group, name)
+#endif
+
+#endif

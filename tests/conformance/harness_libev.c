@@ -1,0 +1,78 @@
+/* harness_libev.c: libev as the conformance tests see it. */
+#include "harness.h"
+
+#include <interloop/libev.h>
+
+/* ev.h casts its watchers in ways that strict warnings do not like. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wstrict-aliasing"
+#include <ev.h>
+
+static void *create(void)
+{
+	return ev_loop_new(EVFLAG_AUTO | EVFLAG_NOENV);
+}
+
+static int attach(il_loop **loop, void *native, const il_loop_options *options)
+{
+	return il_libev_attach(loop, native, options);
+}
+
+static void run(void *native)
+{
+	ev_run(native, 0);
+}
+
+static void stop(void *native)
+{
+	ev_break(native, EVBREAK_ALL);
+}
+
+struct call {
+	ev_timer timer;
+	void (*fn)(void *arg);
+	void *arg;
+};
+
+static void fire(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	struct call *call = timer->data;
+
+	(void)loop;
+	(void)events;
+	call->fn(call->arg);
+	free(call);
+}
+
+static void after(void *native, il_time delay, void (*fn)(void *arg), void *arg)
+{
+	struct call *call = calloc(1, sizeof *call);
+
+	CHECK(call != NULL);
+	call->fn = fn;
+	call->arg = arg;
+	ev_now_update(native);
+	ev_timer_init(&call->timer, fire, (double)delay / 1e9, 0.);
+	call->timer.data = call;
+	ev_timer_start(native, &call->timer);
+}
+
+static int destroy(void *native)
+{
+	/* ev_run tells whether a watcher is still active. */
+	int rc = ev_run(native, EVRUN_NOWAIT) ? -EBUSY : 0;
+
+	ev_loop_destroy(native);
+	return rc;
+}
+#pragma GCC diagnostic pop
+
+const struct il_native il_native = {
+    .backend = il_libev,
+    .create = create,
+    .attach = attach,
+    .run = run,
+    .stop = stop,
+    .after = after,
+    .destroy = destroy,
+};

@@ -1,0 +1,169 @@
+/*
+ * main.c: Criterion's main, and another for tools that are slow to start (valgrind), which runs the tests
+ * that match in this one process:
+ *
+ *     conformance-libuv [Criterion's options]
+ *     conformance-libuv --in-process 'libuv_own_I/n165*'
+ *     conformance-libuv --suites
+ *
+ * The first two answer with a failure when nothing matched, and append a row per number to the file that
+ * $IL_TEST_RESULTS names: number, backend, mode, pass or fail, test.
+ */
+#include "private.h"
+
+#include <ctype.h>
+#include <fnmatch.h>
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#if IL_TEST_CRITERION
+#include <criterion/hooks.h>
+#endif
+#if __has_include(<valgrind/valgrind.h>)
+#include <valgrind/valgrind.h>
+#else
+#define VALGRIND_COUNT_ERRORS 0u
+#endif
+
+extern const struct il_test *const __start_il_tests[];
+extern const struct il_test *const __stop_il_tests[];
+
+static const struct il_test *current;
+static unsigned long tested;
+
+/* One row for each number that the name begins with (n14_17_...), one with "-" if there is none. */
+static void record(const struct il_test *test, bool passed)
+{
+	const char *path = getenv("IL_TEST_RESULTS");
+	FILE *out = path ? fopen(path, "a") : NULL;
+	const char *p = test->name + 1;
+
+	tested++;
+	if (!out)
+		return;
+	do {
+		size_t digits = strspn(p, "0123456789");
+		bool numbered = test->name[0] == 'n' && digits > 0;
+		fprintf(out, "%.*s\t%s\t%s\t%s\t%s/%s\n", numbered ? (int)digits : 1,
+			numbered ? p : "-", IL__TEXT(IL_TEST_BACKEND), test->mode,
+			passed ? "pass" : "fail", test->group, test->name);
+		p += digits + 1;
+	} while (test->name[0] == 'n' && p[-1] == '_' && isdigit((unsigned char)*p));
+	fclose(out);
+}
+
+#if IL_TEST_CRITERION
+static const struct il_test *find(const char *suite, const char *name)
+{
+	for (const struct il_test *const *t = __start_il_tests; t < __stop_il_tests; t++)
+		if (strcmp((*t)->suite, suite) == 0 && strcmp((*t)->name, name) == 0)
+			return *t;
+	return NULL;
+}
+
+ReportHook(POST_ALL)(struct criterion_global_stats *stats)
+{
+	for (struct criterion_suite_stats *s = stats->suites; s; s = s->next)
+		for (struct criterion_test_stats *t = s->tests; t; t = t->next) {
+			const struct il_test *test = find(t->test->category, t->test->name);
+			if (test && t->test_status != CR_STATUS_SKIPPED)
+				record(test, t->test_status == CR_STATUS_PASSED && !t->crashed &&
+						 !t->timed_out);
+		}
+}
+
+static int run_with_criterion(int argc, char **argv)
+{
+	struct criterion_test_set *set = criterion_initialize();
+	int rc = 0;
+
+	criterion_options.timeout = il_test_seconds();
+	if (criterion_handle_args(argc, argv, true))
+		rc = !criterion_run_all_tests(set);
+	else
+		tested = 1; /* it was asked for something else, such as --list */
+	criterion_finalize(set);
+	return rc;
+}
+#else
+static int run_with_criterion(int argc, char **argv)
+{
+	(void)argc;
+	fprintf(stderr, "%s: only --in-process in this build\n", argv[0]);
+	return 2;
+}
+#endif
+
+static void hung(int signal)
+{
+	static const char text[] = ": this test hangs\n";
+
+	if (write(STDERR_FILENO, current->name, strlen(current->name)) < 0 ||
+	    write(STDERR_FILENO, text, sizeof text - 1) < 0)
+		_exit(3);
+	(void)signal;
+	abort();
+}
+
+static void end_process(void)
+{
+	record(current, false);
+	_exit(1);
+}
+
+static int run_in_process(const char *pattern)
+{
+	int failures = 0;
+	char full[256];
+
+	il_test_end_process = end_process;
+	signal(SIGALRM, hung);
+	for (const struct il_test *const *t = __start_il_tests; t < __stop_il_tests; t++) {
+		snprintf(full, sizeof full, "%s/%s", (*t)->suite, (*t)->name);
+		if (fnmatch(pattern, full, 0) != 0)
+			continue;
+		unsigned errors = (unsigned)VALGRIND_COUNT_ERRORS;
+		printf("%s\n", full);
+		fflush(stdout);
+		current = *t;
+		alarm(il_test_seconds());
+		il_test_run(current);
+		alarm(0);
+		bool clean = (unsigned)VALGRIND_COUNT_ERRORS == errors;
+		if (!clean)
+			fprintf(stderr, "%s: valgrind found an error\n", full);
+		failures += !clean;
+		record(current, clean);
+	}
+	return failures > 0;
+}
+
+static int print_suites(void)
+{
+	for (const struct il_test *const *t = __start_il_tests; t < __stop_il_tests; t++) {
+		bool first = true;
+		for (const struct il_test *const *s = __start_il_tests; first && s < t; s++)
+			first = strcmp((*s)->suite, (*t)->suite) != 0;
+		if (first)
+			printf("%s\n", (*t)->suite);
+	}
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	int rc = 0;
+
+	if (argc == 2 && strcmp(argv[1], "--suites") == 0)
+		return print_suites();
+	if (argc == 3 && strcmp(argv[1], "--in-process") == 0)
+		rc = run_in_process(argv[2]);
+	else
+		rc = run_with_criterion(argc, argv);
+	if (tested == 0) {
+		fprintf(stderr, "%s: no test matches\n", argv[0]);
+		return 2;
+	}
+	return rc;
+}

@@ -1,0 +1,48 @@
+/* stack.c: stacks come last in, first out, do not overlap, and have a page below that faults. */
+#include "../../core/runtime/runtime.h"
+#include "check.h"
+
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { COUNT = 200 };
+
+static int touch(volatile char *p)
+{
+	int status;
+	pid_t child = fork();
+
+	CHECK(child >= 0);
+	if (child == 0) {
+		signal(SIGSEGV, SIG_DFL);
+		*p = 1;
+		_exit(0);
+	}
+	CHECK(waitpid(child, &status, 0) == child);
+	return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+}
+
+int main(void)
+{
+	struct il__stacks pool;
+	struct il__stack *stacks[COUNT];
+
+	CHECK(il__stacks_init(&pool, 100) == -EINVAL);
+	CHECK(il__stacks_init(&pool, 65536) == 0);
+	for (size_t i = 0; i < COUNT; i++) {
+		stacks[i] = il__stack_get(&pool);
+		CHECK(stacks[i] && stacks[i]->top - stacks[i]->low == 65536);
+		memset(stacks[i]->low, (int)i, 65536);
+	}
+	for (size_t i = 0; i < COUNT; i++)
+		CHECK(stacks[i]->low[0] == (char)i && stacks[i]->top[-1] == (char)i);
+	CHECK(touch(stacks[COUNT / 2]->low) == 0);
+	CHECK(touch(stacks[COUNT / 2]->low - 1) == SIGSEGV);
+	il__stack_put(&pool, stacks[3]);
+	il__stack_put(&pool, stacks[7]);
+	CHECK(il__stack_get(&pool) == stacks[7] && il__stack_get(&pool) == stacks[3]);
+	il__stacks_fini(&pool);
+	return 0;
+}

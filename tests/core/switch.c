@@ -1,0 +1,69 @@
+/* switch.c: a switch keeps callee-saved registers, errno and the rounding mode of each side. */
+#include "../../core/runtime/runtime.h"
+#include "check.h"
+
+#include <fenv.h>
+
+#ifdef FE_UPWARD
+
+static struct il__context mine, other;
+static double third_up, third_nearest;
+
+static double third(void)
+{
+	volatile double one = 1, three = 3;
+
+	return one / three;
+}
+
+static void entry(void *arg)
+{
+	int *rounds = arg;
+
+	il__context_entered(&other);
+	CHECK(((uintptr_t)__builtin_frame_address(0) & 15) == 0);
+	CHECK(fesetround(FE_UPWARD) == 0);
+	errno = ENOENT;
+	for (;;) {
+		CHECK(errno == ENOENT && fegetround() == FE_UPWARD && third() == third_up);
+		++*rounds;
+		il__context_switch(&other, &mine, false);
+	}
+}
+
+int main(void)
+{
+	struct il__stacks pool;
+	struct il__stack *stack;
+	int rounds = 0;
+
+	CHECK(il__stacks_init(&pool, 65536) == 0);
+	stack = il__stack_get(&pool);
+	CHECK(stack);
+	third_nearest = third();
+	CHECK(fesetround(FE_UPWARD) == 0);
+	third_up = third();
+	CHECK(fesetround(FE_TONEAREST) == 0);
+	CHECK(third_up > third_nearest);
+
+	errno = EIO;
+	il__context_make(&other, stack, stack->top, entry, &rounds);
+	for (register int i = 1; i <= 1000; i++) {
+		double kept = i * 0.5;
+		il__context_switch(&mine, &other, false);
+		CHECK(rounds == i && kept == i * 0.5);
+		CHECK(errno == EIO && fegetround() == FE_TONEAREST && third() == third_nearest);
+	}
+	il__context_free(&other);
+	il__stacks_fini(&pool);
+	return 0;
+}
+
+#else
+
+int main(void)
+{
+	return 0;
+}
+
+#endif

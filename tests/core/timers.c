@@ -1,0 +1,80 @@
+/* timers.c: the heap gives timers by (deadline, order of arming), however they were armed and disarmed. */
+#include "../../core/runtime/runtime.h"
+#include "check.h"
+
+enum { COUNT = 2000 };
+
+struct one {
+	struct il__timer timer;
+	il_time deadline;
+	unsigned order;
+	bool armed;
+};
+
+static struct one all[COUNT];
+static il_time clock_now;
+static struct one *last;
+static size_t fired;
+
+static il_time now(void *self)
+{
+	(void)self;
+	return clock_now;
+}
+
+static void fire(struct il__timer *timer)
+{
+	struct one *t = il__container_of(timer, struct one, timer);
+
+	CHECK(t->armed && t->deadline <= clock_now && t->timer.index == 0);
+	CHECK(!last || last->deadline < t->deadline ||
+	      (last->deadline == t->deadline && last->order < t->order));
+	t->armed = false;
+	last = t;
+	fired++;
+}
+
+static uint64_t next_random(void)
+{
+	static uint64_t state = 88172645463325252u;
+
+	state ^= state << 13;
+	state ^= state >> 7;
+	state ^= state << 17;
+	return state;
+}
+
+int main(void)
+{
+	static const il_backend backend = {.abi = IL_BACKEND_ABI, .name = "test", .driver.now = now};
+	/* `turning`: arming does not ask the driver for a turn. */
+	static il_loop loop = {.backend = &backend, .turning = true};
+	unsigned order = 0;
+	size_t armed = 0;
+
+	CHECK(il__timers_next(&loop.timers) == IL_FOREVER);
+	il__timers_expire(&loop);
+	for (size_t i = 0; i < 10 * COUNT; i++) {
+		struct one *t = &all[next_random() % COUNT];
+		t->timer.fire = fire;
+		if (next_random() % 4 == 0) {
+			il__timer_disarm(&loop, &t->timer);
+			t->armed = false;
+			continue;
+		}
+		t->deadline = (il_time)(next_random() % 500);
+		t->order = order++;
+		t->armed = true;
+		CHECK(il__timer_arm(&loop, &t->timer, t->deadline) == 0);
+	}
+	for (size_t i = 0; i < COUNT; i++)
+		armed += all[i].armed;
+	CHECK(armed > 0 && loop.timers.count == armed);
+	for (clock_now = 0; clock_now <= 500; clock_now++) {
+		CHECK(il__timers_next(&loop.timers) >= clock_now);
+		il__timers_expire(&loop);
+	}
+	CHECK(fired == armed && loop.timers.count == 0);
+	free(loop.timers.heap);
+	return 0;
+}

@@ -1,0 +1,89 @@
+#!/bin/sh
+# Code in the documentation cannot rot: every fenced block in README.md and docs/ is, letter for
+# letter, the marked region of a file that is built and run. `--update` brings the blocks up to date.
+#
+#   in the document     <!-- examples/hello.c [handler] -->     on the line before the fence
+#   in the file         /* [handler] */  or  # [handler]        on a line before and one after the region
+#
+# Lines of the region lose the indentation of its marker, and other markers. Without a region it is
+# the whole file. Blocks of `text` (output) need no source.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+status=0
+
+# Prints the document with each block replaced by its region; complains on stderr.
+renew() {
+  awk -v document="$1" '
+    function complain(text) {
+      print document ":" NR ": " text >"/dev/stderr"
+      bad = 1
+    }
+    function is_marker(line) {
+      return line ~ /^[ \t]*(\/\* \[[^]]*\] \*\/|# \[[^]]*\])$/
+    }
+    function print_region(file, section, line, bare, indent, inside, found, got) {
+      inside = found = section == ""
+      while ((got = (getline line <file)) > 0) {
+        bare = line
+        sub(/^[ \t]+/, "", bare)
+        if (section != "" && (bare == "/* [" section "] */" || bare == "# [" section "]")) {
+          inside = !inside
+          found = 1
+          indent = substr(line, 1, length(line) - length(bare))
+        } else if (inside && !is_marker(line)) {
+          if (indent != "" && index(line, indent) == 1)
+            line = substr(line, length(indent) + 1)
+          print line
+        }
+      }
+      close(file)
+      if (got < 0)
+        complain("cannot read " file)
+      else if (!found)
+        complain("no region [" section "] in " file)
+      else if (inside && section != "")
+        complain("region [" section "] of " file " has no end")
+    }
+    /^```/ {
+      if (!block) {
+        block = 1
+        language = substr($0, 4)
+        print
+        if (source != "")
+          print_region(source, section)
+        else if (language != "text")
+          complain("a block of \"" language "\" with no source above it")
+        skip = source != ""
+        next
+      }
+      block = skip = 0
+    }
+    skip { next }
+    {
+      print
+      source = ""
+      if ($0 ~ /^<!-- [^ ]+( \[[^]]*\])? -->$/) {
+        source = $2
+        section = $0
+        if (!sub(/^[^[]*\[/, "", section))
+          section = ""
+        sub(/\] -->$/, "", section)
+      }
+    }
+    END { exit bad }' "$1"
+}
+
+new=$(mktemp) || exit 1
+trap 'rm -f "$new"' EXIT
+for document in README.md docs/*.md; do
+  [ -f "$document" ] || continue
+  if ! renew "$document" >"$new"; then
+    status=1
+  elif [ "${1:-}" = --update ]; then
+    cmp -s "$document" "$new" || { cat "$new" >"$document"; echo "updated $document"; }
+  elif ! diff -u "$document" "$new"; then
+    echo "$document: a block differs from its source; tests/docs/check.sh --update mends that"
+    status=1
+  fi
+done
+exit $status

@@ -1,0 +1,103 @@
+#!/bin/sh
+# run.sh SOURCE [CC]: installs the library, moves the tree, and proves that programs outside it build
+# and run: by pkg-config and by find_package, shared and static, each backend linked and by name.
+set -eu
+
+source=$(cd "$1" && pwd)
+CC=${2:-${CC:-cc}}
+here=$source/tests/install
+work=$(mktemp -d "${TMPDIR:-/tmp}/interloop-install.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+trap 'exit 1' HUP INT TERM
+unset INTERLOOP_BACKEND INTERLOOP_MODULE_PATH LD_LIBRARY_PATH || :
+checked=0
+
+fail() {
+  echo "run.sh: $*" >&2
+  exit 1
+}
+
+# run PROGRAM BACKEND: within a bounded time, with nothing on stderr
+run() {
+  timeout 20 "$1" "$2" 2>"$work/stderr" || fail "$1 $2 failed: $(cat "$work/stderr")"
+  [ ! -s "$work/stderr" ] || fail "$1 $2 said: $(cat "$work/stderr")"
+  checked=$((checked + 1))
+}
+
+# install_moved KIND ON|OFF: builds, installs, moves the tree and removes what it was built from
+install_moved() {
+  cmake -S "$source" -B "$work/build" -DCMAKE_C_COMPILER="$CC" -DCMAKE_BUILD_TYPE=Debug \
+    -DBUILD_SHARED_LIBS="$2" -DBUILD_TESTING=OFF -DINTERLOOP_EXAMPLES=OFF >"$work/log" ||
+    fail "$1: configure failed: $(cat "$work/log")"
+  cmake --build "$work/build" --parallel 2 >"$work/log" || fail "$1: build: $(cat "$work/log")"
+  cmake --install "$work/build" --prefix "$work/staged" >"$work/log" ||
+    fail "$1: install: $(cat "$work/log")"
+  mv "$work/staged" "$work/$1"
+  rm -r "$work/build"
+  prefix=$work/$1
+  pc=$(dirname "$(find "$prefix" -name interloop.pc)")
+  lib=$(dirname "$pc")
+  ! grep -rlF "$work" "$pc" "$lib/cmake" || fail "$1: the files above name the place they came from"
+  backends=
+  for name in libuv libev libevent virtual; do
+    [ ! -f "$pc/interloop-$name.pc" ] || backends="$backends $name"
+  done
+}
+
+# by_pkg_config PACKAGE OUTPUT [FLAG...]
+by_pkg_config() {
+  package=$1
+  output=$2
+  shift 2
+  # Word splitting is what pkg-config's answer wants.
+  # shellcheck disable=SC2046
+  $CC -std=c11 -Wall -Wextra -Wpedantic -Werror "$@" "$here/consumer.c" -o "$output" \
+    $(PKG_CONFIG_PATH=$pc pkg-config --cflags --libs "$package") -Wl,-rpath,"$lib" ||
+    fail "$package: $output does not build"
+}
+
+by_cmake() {
+  mkdir -p "$work/consumer"
+  cp "$here/consumer.c" "$work/consumer"
+  cp "$here/consumer.cmake" "$work/consumer/CMakeLists.txt"
+  rm -rf "$work/consumer/build"
+  cmake -S "$work/consumer" -B "$work/consumer/build" -DCMAKE_C_COMPILER="$CC" \
+    -DCMAKE_PREFIX_PATH="$prefix" -DBACKENDS="$(echo "$backends" | xargs | tr ' ' ';')" >"$work/log" ||
+    fail "find_package: $(cat "$work/log")"
+  cmake --build "$work/consumer/build" >"$work/log" || fail "consumer: $(cat "$work/log")"
+  grep -q "$prefix" "$work/consumer/build/CMakeCache.txt" || fail "another interloop was found"
+}
+
+install_moved shared ON
+for name in $backends; do
+  by_pkg_config "interloop-$name" "$work/$name" \
+    -DCONSUMER_ACCESSOR="il_$name" -DCONSUMER_HEADER="<interloop/$name.h>"
+  run "$work/$name" "$name"
+done
+by_pkg_config interloop "$work/by_name"
+by_cmake
+for name in $backends; do
+  run "$work/consumer/build/$name" "$name"
+  run "$work/consumer/build/by_name" "$name"
+  run "$work/by_name" "$name"
+done
+
+# A module that is not beside libinterloop is found through the environment.
+mkdir "$work/modules"
+mv "$lib"/libinterloop-virtual.so* "$work/modules"
+! timeout 20 "$work/by_name" virtual 2>/dev/null || fail "found a module that is not there"
+export INTERLOOP_MODULE_PATH="/nowhere:$work/modules"
+run "$work/by_name" virtual
+unset INTERLOOP_MODULE_PATH
+
+install_moved static OFF
+for name in $backends; do
+  by_pkg_config "interloop-$name" "$work/$name-static" -DCONSUMER_STATIC \
+    -DCONSUMER_ACCESSOR="il_$name" -DCONSUMER_HEADER="<interloop/$name.h>"
+  run "$work/$name-static" "$name"
+done
+by_cmake
+for name in $backends; do
+  run "$work/consumer/build/$name" "$name"
+done
+echo "$checked programs ran"
