@@ -114,11 +114,12 @@ alone() { # PROGRAM
 }
 
 # The server gets SIGINT at the end, and must end well by it. timeout(1) gives it back the default
-# disposition, which the shell takes from what it puts into the background.
+# disposition, which the shell takes from what it puts into the background; without --foreground it
+# would pass the signal on twice, and the second one kills.
 served() { # REQUEST COMMAND...
   request=$1
   shift
-  timeout 120 "$@" >"$out.server" 2>"$err" &
+  timeout --foreground 120 "$@" >"$out.server" 2>"$err" &
   server=$!
   tries=0
   listening=
@@ -151,17 +152,19 @@ words_order() { # the words after the first, in any order
 
 expected_file() { cat "examples/expected/$1.txt"; }
 
-each_client() { # AWK-EXPRESSION of i, the client's number, and n, which is 10i in digits
+each_client() { # AWK-EXPRESSION of i, the client's number, n, which is 1000i in digits, and primes[n]
   awk -v clients=$clients "
-    function primes(limit, n, d, count) {
-      for (n = 2; n <= limit; n++) {
-        for (d = 2; d * d <= n && n % d; d++)
-          ;
-        count += d * d > n
+    BEGIN {
+      for (n = 2; n < 110000; n++) {
+        primes[n] = primes[n - 1] + !composite[n]
+        for (m = n * n; !composite[n] && m < 110000; m += n)
+          composite[m] = 1
       }
-      return count
-    }
-    BEGIN { for (i = 0; i < clients; i++) { n = 10 i; print i \": \" $1 } }"
+      for (i = 0; i < clients; i++) {
+        n = (1000 i) + 0
+        print i \": \" $1
+      }
+    }"
   cat "examples/expected/$2.txt"
 }
 
@@ -252,11 +255,12 @@ row blocking_portal sorted expected_file blocking_portal - alone blocking_portal
 row blocks blocks_order expected_file blocks - alone blocks
 row wordcount as_it_is count_by_tools - - run_wordcount
 row hello as_it_is each_client '"hello client " i' server run_hello
-row 'server blocking' as_it_is each_client 'primes(n) " primes up to " n' server \
-  run_server 'blocking 10%'
-row 'server pool' as_it_is each_client 'primes(n) " primes up to " n' server run_server 'pool 10%'
-row 'server async' as_it_is each_client 'n " ends in " n % 10' server run_server 'async 10%'
-row 'server event' as_it_is each_client '"halfway through " n' server run_server 'event 10%'
+row 'server blocking' as_it_is each_client 'primes[n] " primes up to " n' server \
+  run_server 'blocking 1000%'
+row 'server pool' as_it_is each_client 'primes[n] " primes up to " n' server \
+  run_server 'pool 1000%'
+row 'server async' as_it_is each_client 'n " ends in " n % 10' server run_server 'async 1000%'
+row 'server event' as_it_is each_client '"halfway through " n' server run_server 'event 1000%'
 row 'server tasks' words_order each_client '"squares: 1 4 cancelled 16 25 cancelled 49"' server \
   run_server 'tasks 7'
 row attach as_it_is each_client '"hello client " i' attach run_attached

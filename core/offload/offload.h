@@ -108,7 +108,6 @@ struct il__remote {
 	bool as_task;
 	struct il__host *host; /* from_thread: whose scope; NULL: the portal's */
 	il_portal *portal;
-	bool owed; /* a worker of that loop waits here: virtual time need not stand for it */
 };
 
 /* Posts it and waits for its end; gives the function's result. */

@@ -62,6 +62,9 @@ static void finish(il_portal *p)
 	il__scope_fini_root(&p->scope);
 	while ((node = il__list_pop(&p->closers)))
 		il__task_wake(il__container_of(node, il_task, link), 0);
+	/* The last call may end between the closing of the gate and the message that tells of it. */
+	while ((node = il__list_pop(&p->sleepers)))
+		il__task_wake(il__container_of(node, il_task, link), 0);
 	loop->portals--;
 	il__loop_release(loop);
 	il_portal_unref(p); /* the loop's */

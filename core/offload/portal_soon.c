@@ -102,6 +102,8 @@ static void task_ended(il_task *task, int rc)
 	struct il__soon *soon = task->owner;
 	bool cancelled = il__task_was_cancelled(task, rc);
 
+	if (soon->ft)
+		task->loop->inflight++;
 	if (soon->starter)
 		il__starter_answer(soon->starter, rc < 0 && !cancelled ? rc : -EPROTO, 0);
 	if (!soon->ft && rc < 0 && !cancelled)
@@ -131,6 +133,8 @@ static bool start_task(struct il__soon *soon, il_loop *loop)
 
 	if (!task)
 		return false;
+	if (soon->ft) /* somebody may wait for it: virtual time may pass */
+		loop->inflight--;
 	task->hold = soon->context;
 	if (soon->starter)
 		task->started = on_started;

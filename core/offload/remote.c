@@ -17,8 +17,7 @@ static void task_ended(il_task *task, int rc)
 {
 	struct il__remote *r = task->owner;
 
-	if (r->owed)
-		task->loop->inflight++; /* the worker goes on, and owes its own result again */
+	task->loop->inflight++;
 	finish(r, rc);
 }
 
@@ -41,9 +40,8 @@ static void start_task(struct il__remote *r, il_loop *loop)
 		finish(r, -ENOMEM);
 		return;
 	}
-	/* While a worker of this loop waits for the task, time may pass. */
-	if (r->owed)
-		loop->inflight--;
+	/* A thread that waits for a task of the loop owes nothing meanwhile: virtual time may pass. */
+	loop->inflight--;
 }
 
 static void on_message(struct il__message *m, il_loop *loop)
@@ -61,12 +59,10 @@ static void on_message(struct il__message *m, il_loop *loop)
 
 int il__remote_run(struct il__remote *r, struct il__inbox *inbox, const char *function)
 {
-	struct il__host *host = il__self.call;
 	int rc;
 
 	r->message.handle = on_message;
 	r->locals = il__locals_current();
-	r->owed = host && host->inbox == inbox && host->scope;
 	rc = il__signal_init(&r->signal, function);
 	if (rc < 0)
 		return rc;

@@ -10,6 +10,7 @@
 
 #include <dlfcn.h>
 #include <limits.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,6 +81,17 @@ int il_backend_register(const il_backend *backend)
 const char *il_backend_name(const il_backend *backend)
 {
 	return backend ? backend->name : NULL;
+}
+
+int il_driver_refuse(int rc, const char *format, ...)
+{
+	char text[240];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	return il__refuse(rc, "%s", text);
 }
 
 /* ---- modules ---- */

@@ -383,9 +383,10 @@ struct il_loop {
 
 	struct il__scope scope;   /* of all tasks */
 	size_t alive;             /* tasks, open portals, offloaded calls: keep the watch */
-	size_t inflight;          /* offloaded and portal calls: virtual time stands */
+	long inflight; /* calls that threads owe us, less tasks that threads wait for: above 0 virtual time
+			* stands */
 	size_t portals;           /* open ones */
-	size_t fd_waiters; /* tasks that wait for a descriptor or another thread: no deadlock */
+	long fd_waiters; /* tasks that wait for a descriptor or another thread: no deadlock */
 	struct il__stacks stacks;
 	struct il__list extensions;
 	void *slots[IL__EXT_COUNT]; /* the extensions by kind */

@@ -53,7 +53,7 @@ static bool give_up(il_task *task, void *arg)
 }
 
 /* What virtual time must know of a task that waits for somebody else. */
-static void count(struct il__signal *s, size_t one)
+static void count(struct il__signal *s, int one)
 {
 	il_loop *loop = s->task->loop;
 
@@ -73,7 +73,7 @@ int il__signal_wait(struct il__signal *s, il_time deadline, const char *waits_fo
 		return 0;
 	count(s, 1);
 	rc = il__task_park_until(s->task, give_up, NULL, waits_for, deadline);
-	count(s, (size_t)-1);
+	count(s, -1);
 	return s->fired ? 0 : rc;
 }
 
@@ -86,5 +86,5 @@ void il__signal_wait_shielded(struct il__signal *s, const char *waits_for)
 	count(s, 1);
 	while (!s->fired)
 		il__task_park(s->task, NULL, NULL, waits_for);
-	count(s, (size_t)-1);
+	count(s, -1);
 }

@@ -9,6 +9,7 @@
 #ifndef INTERLOOP_BASE_H
 #define INTERLOOP_BASE_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

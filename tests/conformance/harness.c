@@ -103,8 +103,8 @@ void il_test_run(const struct il_test *test)
 		run_adopted(test);
 	} else {
 		run_own(test);
-		for (unsigned s = 1; il_test_virtual() && test->seeds &&
-				     s <= (il_test_slow() ? SEEDS_SLOW : SEEDS);
+		for (unsigned s = 1;
+		     il_test_virtual() && test->seeds && s <= (il_test_slow() ? SEEDS_SLOW : SEEDS);
 		     s++)
 			run_seeded(test, s);
 	}

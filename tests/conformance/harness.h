@@ -43,6 +43,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#if defined(__SANITIZE_THREAD__)
+#define IL_TEST_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define IL_TEST_TSAN 1
+#endif
+#endif
+#ifndef IL_TEST_TSAN
+#define IL_TEST_TSAN 0
+#endif
+
 /* ---- what is under test ---- */
 
 /* The backend of this executable; NULL in conformance-core. */
@@ -69,9 +80,9 @@ extern const struct il_native il_native;
 
 /* ---- checks ---- */
 
-#define CHECK(condition)                                                                           \
+#define CHECK(condition) \
 	((condition) ? (void)0 : il_test_fail(__FILE__, __LINE__, "%s", #condition))
-#define CHECK_EQ(value, expected)                                                                  \
+#define CHECK_EQ(value, expected) \
 	il_test_eq(__FILE__, __LINE__, #value, (intmax_t)(value), (intmax_t)(expected))
 #define CHECK_RC(call, code)         il_test_rc(__FILE__, __LINE__, #call, (call), (code))
 #define CHECK_STR(value, expected)   il_test_str(__FILE__, __LINE__, #value, (value), (expected))
@@ -79,10 +90,10 @@ extern const struct il_native il_native;
 #define CHECK_LOGGED(level, text, n) CHECK_EQ(il_test_logged((level), (text)), (n))
 
 /* Waits in small steps, in a task or in a plain thread. */
-#define UNTIL(condition)                                                                           \
-	do {                                                                                       \
-		while (!(condition))                                                               \
-			il_test_pause();                                                           \
+#define UNTIL(condition)                 \
+	do {                             \
+		while (!(condition))     \
+			il_test_pause(); \
 	} while (0)
 
 /* Appends a word to the trace of this run. Any thread. */
@@ -127,37 +138,37 @@ struct il_test {
 };
 void il_test_run(const struct il_test *test);
 
-#define IL__JOIN(a, b, c)    IL__JOIN_(a, b, c)
-#define IL__JOIN_(a, b, c)   a##_##b##_##c
-#define IL__TEXT(x)          IL__TEXT_(x)
-#define IL__TEXT_(x)         #x
+#define IL__JOIN(a, b, c)     IL__JOIN_(a, b, c)
+#define IL__JOIN_(a, b, c)    a##_##b##_##c
+#define IL__TEXT(x)           IL__TEXT_(x)
+#define IL__TEXT_(x)          #x
 #define IL__BODY(group, name) static void group##_##name(void)
 
 /* The table `il_tests` is for runs without Criterion: a tool that wants one process. */
-#define IL__REGISTER(mode_, mode_text, group_, name_, task_, seeds_)                               \
-	static const struct il_test IL__JOIN(mode_, group_, name_) = {                             \
-		.suite = IL__TEXT(IL__JOIN(IL_TEST_BACKEND, mode_, group_)),                       \
-		.group = #group_,                                                                  \
-		.mode = mode_text,                                                                 \
-		.name = #name_,                                                                    \
-		.body = group_##_##name_,                                                          \
-		.task = task_,                                                                     \
-		.seeds = seeds_,                                                                   \
-	};                                                                                         \
-	static const struct il_test *const mode_##_##group_##_##name_##_entry                      \
-	    __attribute__((used, section("il_tests"))) = &IL__JOIN(mode_, group_, name_);          \
-	IL__CRITERION(IL__JOIN(IL_TEST_BACKEND, mode_, group_), name_,                             \
+#define IL__REGISTER(mode_, mode_text, group_, name_, task_, seeds_)                      \
+	static const struct il_test IL__JOIN(mode_, group_, name_) = {                    \
+	    .suite = IL__TEXT(IL__JOIN(IL_TEST_BACKEND, mode_, group_)),                  \
+	    .group = #group_,                                                             \
+	    .mode = mode_text,                                                            \
+	    .name = #name_,                                                               \
+	    .body = group_##_##name_,                                                     \
+	    .task = task_,                                                                \
+	    .seeds = seeds_,                                                              \
+	};                                                                                \
+	static const struct il_test *const mode_##_##group_##_##name_##_entry             \
+	    __attribute__((used, section("il_tests"))) = &IL__JOIN(mode_, group_, name_); \
+	IL__CRITERION(IL__JOIN(IL_TEST_BACKEND, mode_, group_), name_,                    \
 		      IL__JOIN(mode_, group_, name_))
 #if IL_TEST_CRITERION
-#define IL__CRITERION(suite, name, test)                                                           \
-	Test(suite, name)                                                                          \
-	{                                                                                          \
-		il_test_run(&test);                                                                \
+#define IL__CRITERION(suite, name, test)                      \
+	Test(suite, name, .timeout = IL_TEST_TSAN ? 100 : 10) \
+	{                                                     \
+		il_test_run(&test);                           \
 	}
 #else
 #define IL__CRITERION(suite, name, test)
 #endif
-#define IL__UNUSED(group, name)                                                                    \
+#define IL__UNUSED(group, name) \
 	__attribute__((unused)) static void (*const group##_##name##_unused)(void) = group##_##name;
 
 #if IL_TEST_IS_CORE
@@ -177,42 +188,42 @@ void il_test_run(const struct il_test *test);
 #define IL__ADOPTED(group, name, task) IL__REGISTER(adopted, "adopted", group, name, task, false)
 #endif
 
-#define IL_TEST(group, name)                                                                       \
-	IL__BODY(group, name);                                                                     \
-	IL__OWN(group, name, true, true)                                                           \
-	IL__ADOPTED(group, name, true)                                                             \
+#define IL_TEST(group, name)             \
+	IL__BODY(group, name);           \
+	IL__OWN(group, name, true, true) \
+	IL__ADOPTED(group, name, true)   \
 	IL__BODY(group, name)
-#define IL_TEST_FIFO(group, name)                                                                  \
-	IL__BODY(group, name);                                                                     \
-	IL__OWN(group, name, true, false)                                                          \
-	IL__ADOPTED(group, name, true)                                                             \
+#define IL_TEST_FIFO(group, name)         \
+	IL__BODY(group, name);            \
+	IL__OWN(group, name, true, false) \
+	IL__ADOPTED(group, name, true)    \
 	IL__BODY(group, name)
-#define IL_TEST_REAL(group, name)                                                                  \
-	IL__BODY(group, name);                                                                     \
-	IL__OWN_REAL(group, name, true, false)                                                     \
-	IL__ADOPTED(group, name, true)                                                             \
+#define IL_TEST_REAL(group, name)              \
+	IL__BODY(group, name);                 \
+	IL__OWN_REAL(group, name, true, false) \
+	IL__ADOPTED(group, name, true)         \
 	IL__BODY(group, name)
-#define IL_TEST_OWN(group, name)                                                                   \
-	IL__BODY(group, name);                                                                     \
-	IL__OWN(group, name, false, false)                                                         \
+#define IL_TEST_OWN(group, name)           \
+	IL__BODY(group, name);             \
+	IL__OWN(group, name, false, false) \
 	IL__BODY(group, name)
-#define IL_TEST_OWN_REAL(group, name)                                                              \
-	IL__BODY(group, name);                                                                     \
-	IL__OWN_REAL(group, name, false, false)                                                    \
+#define IL_TEST_OWN_REAL(group, name)           \
+	IL__BODY(group, name);                  \
+	IL__OWN_REAL(group, name, false, false) \
 	IL__BODY(group, name)
-#define IL_TEST_ADOPTED(group, name)                                                               \
-	__attribute__((unused)) IL__BODY(group, name);                                             \
-	IL__ADOPTED(group, name, false)                                                            \
+#define IL_TEST_ADOPTED(group, name)                   \
+	__attribute__((unused)) IL__BODY(group, name); \
+	IL__ADOPTED(group, name, false)                \
 	IL__BODY(group, name)
 #if IL_TEST_IS_CORE
-#define IL_TEST_CORE(group, name)                                                                  \
-	IL__BODY(group, name);                                                                     \
-	IL__REGISTER(plain, "-", group, name, false, false)                                         \
+#define IL_TEST_CORE(group, name)                           \
+	IL__BODY(group, name);                              \
+	IL__REGISTER(plain, "-", group, name, false, false) \
 	IL__BODY(group, name)
 #else
-#define IL_TEST_CORE(group, name)                                                                  \
-	IL__BODY(group, name);                                                                     \
-	IL__UNUSED(group, name)                                                                    \
+#define IL_TEST_CORE(group, name) \
+	IL__BODY(group, name);    \
+	IL__UNUSED(group, name)   \
 	IL__BODY(group, name)
 #endif
 

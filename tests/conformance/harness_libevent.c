@@ -57,8 +57,8 @@ static void after(void *native, il_time delay, void (*fn)(void *arg), void *arg)
 
 static int destroy(void *native)
 {
-	int left = event_base_get_num_events(native,
-					     EVENT_BASE_COUNT_ADDED | EVENT_BASE_COUNT_ACTIVE);
+	int left =
+	    event_base_get_num_events(native, EVENT_BASE_COUNT_ADDED | EVENT_BASE_COUNT_ACTIVE);
 
 	event_base_free(native);
 	return left ? -EBUSY : 0;

@@ -682,14 +682,21 @@ static int join_shielded(void *arg)
 	return il_scope_exit(&j->scope, 0);
 }
 
+static int give_when_cancelled(void *arg)
+{
+	struct joiner *j = arg;
+
+	UNTIL(il_scope_cancelled(&j->scope));
+	return 5;
+}
+
 IL_TEST(I, n182_join_waits_for_the_end_whatever_happens)
 {
 	struct joiner j = {.scope = IL_SCOPE_INIT};
-	int five = 5;
 	il_group g;
 
 	CHECK_RC(il_group_open(&g), 0);
-	CHECK_RC(il_group_start_soon(&g, &j.f, give_later, &five), 0);
+	CHECK_RC(il_group_start_soon(&g, &j.f, give_when_cancelled, &j), 0);
 	CHECK_RC(il_group_start_soon(&g, NULL, join_shielded, &j), 0);
 	UNTIL(j.waiting);
 	CHECK_RC(il_scope_cancel(&j.scope), 0);

@@ -376,7 +376,8 @@ static int start_in_scope(void *arg)
 IL_TEST(J, n195_a_slow_abort_that_is_shielded_meanwhile_still_cancels)
 {
 	il_group g;
-	struct slow_start slow = {.group = &g, .s = {.outer = IL_SCOPE_INIT, .inner = IL_SCOPE_INIT}};
+	struct slow_start slow = {.group = &g,
+				  .s = {.outer = IL_SCOPE_INIT, .inner = IL_SCOPE_INIT}};
 
 	CHECK_RC(il_group_open(&g), 0);
 	CHECK_RC(il_group_start_soon(&g, NULL, start_in_scope, &slow), 0);

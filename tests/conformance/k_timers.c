@@ -54,8 +54,8 @@ IL_TEST(K, n202_negative_delays_are_refused)
 
 IL_TEST(K, never_early)
 {
-	static const il_time delays[] = {0, 1, IL_USEC(10), IL_USEC(999), IL_MSEC(1), IL_USEC(4095),
-					 IL_MSEC(20)};
+	static const il_time delays[] = {
+	    0, 1, IL_USEC(10), IL_USEC(999), IL_MSEC(1), IL_USEC(4095), IL_MSEC(20)};
 
 	for (size_t i = 0; i < sizeof delays / sizeof *delays; i++) {
 		il_time start = il_now();

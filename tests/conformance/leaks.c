@@ -73,7 +73,8 @@ static const char *descriptor_names(char *text, size_t size)
 		snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
 		ssize_t n = readlink(path, name, sizeof name - 1);
 		if (n > 0)
-			used += (size_t)snprintf(text + used, size - used, " %d=%.*s", fd, (int)n, name);
+			used += (size_t)snprintf(text + used, size - used, " %d=%.*s", fd, (int)n,
+						 name);
 	}
 	return text;
 }

@@ -78,7 +78,6 @@ static int run_with_criterion(int argc, char **argv)
 	struct criterion_test_set *set = criterion_initialize();
 	int rc = 0;
 
-	criterion_options.timeout = il_test_seconds();
 	if (criterion_handle_args(argc, argv, true))
 		rc = !criterion_run_all_tests(set);
 	else

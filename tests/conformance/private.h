@@ -17,17 +17,6 @@
 #define IL_TEST_ASAN 0
 #endif
 
-#if defined(__SANITIZE_THREAD__)
-#define IL_TEST_TSAN 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define IL_TEST_TSAN 1
-#endif
-#endif
-#ifndef IL_TEST_TSAN
-#define IL_TEST_TSAN 0
-#endif
-
 /* True under TSan and valgrind, where everything takes about ten times as long. */
 bool il_test_slow(void);
 unsigned il_test_seconds(void); /* after which a test hangs */

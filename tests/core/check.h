@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define CHECK(condition)                                                                           \
-	((condition) ? (void)0                                                                     \
+#define CHECK(condition)       \
+	((condition) ? (void)0 \
 		     : (fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition), abort()))
 
 #endif

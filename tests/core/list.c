@@ -11,7 +11,7 @@ static int sum_in_order(struct il__list *list)
 {
 	int sum = 0;
 
-	il__list_each(node, list)
+	il__list_each (node, list)
 		sum = 10 * sum + il__container_of(node, struct item, link)->n;
 	return sum;
 }
@@ -35,7 +35,7 @@ int main(void)
 	il__list_remove(&items[2].link);
 	il__list_remove(&items[2].link);
 	CHECK(il__list_empty(&items[2].link) && sum_in_order(&a) == 124);
-	il__list_each_safe(node, &a)
+	il__list_each_safe (node, &a)
 		il__list_remove(node);
 	CHECK(il__list_empty(&a));
 	return 0;

@@ -46,7 +46,8 @@ static uint64_t next_random(void)
 
 int main(void)
 {
-	static const il_backend backend = {.abi = IL_BACKEND_ABI, .name = "test", .driver.now = now};
+	static const il_backend backend = {
+	    .abi = IL_BACKEND_ABI, .name = "test", .driver.now = now};
 	/* `turning`: arming does not ask the driver for a turn. */
 	static il_loop loop = {.backend = &backend, .turning = true};
 	unsigned order = 0;
