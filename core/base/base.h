@@ -15,7 +15,7 @@
 /* The model keeps a thread-local access at one instruction; the block is a few hundred bytes. */
 #define IL__THREAD_LOCAL _Thread_local __attribute__((tls_model("initial-exec")))
 
-#define il__container_of(ptr, type, member) ((type *)((char *)(ptr) - offsetof(type, member)))
+#define il__container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 #define il__likely(x)                       __builtin_expect(!!(x), 1)
 #define il__unlikely(x)                     __builtin_expect(!!(x), 0)
 
@@ -25,10 +25,10 @@ struct il__list {
 	struct il__list *prev, *next;
 };
 
-#define il__list_each(node, list)                                                                  \
+#define il__list_each(node, list) \
 	for (struct il__list *node = (list)->next; node != (list); node = node->next)
-#define il__list_each_safe(node, list)                                                             \
-	for (struct il__list *node = (list)->next, *node##_next = node->next; node != (list);      \
+#define il__list_each_safe(node, list)                                                        \
+	for (struct il__list *node = (list)->next, *node##_next = node->next; node != (list); \
 	     node = node##_next, node##_next = node->next)
 
 static inline void il__list_init(struct il__list *l)
@@ -161,6 +161,16 @@ static inline il_time il__deadline_from(il_time now, il_time delay)
 	return delay > 0 && now > IL_FOREVER - delay ? IL_FOREVER : now + delay;
 }
 
+/* How long a thread waits awake before it sleeps (patience.c). Zero is a good beginning. */
+struct il__patience {
+	unsigned yields; /* how many it tries */
+	unsigned skip;   /* waits to come that do not try */
+	unsigned pause;  /* the last skip: it doubles */
+};
+
+/* Yields until ready(arg), but not long. False: sleep now. */
+bool il__patience_wait(struct il__patience *p, bool (*ready)(void *arg), void *arg);
+
 /* A wait of one plain thread for one wake-up: 0 idle, 1 woken. Any thread may wake, once; the waiter
  * may free it as soon as the wait returns. Released by wake, acquired by wait. */
 struct il__parker {
@@ -168,7 +178,8 @@ struct il__parker {
 };
 
 void il__parker_init(struct il__parker *p);
-int il__parker_wait(struct il__parker *p, il_time deadline); /* 0 or -ETIMEDOUT */
+/* 0 or -ETIMEDOUT; patience may be NULL. */
+int il__parker_wait(struct il__parker *p, il_time deadline, struct il__patience *patience);
 void il__parker_wake(struct il__parker *p);
 
 #endif

@@ -40,7 +40,8 @@ il_time il__os_now(void)
 
 struct timespec il__os_timespec(il_time t)
 {
-	return (struct timespec){.tv_sec = (time_t)(t / 1000000000), .tv_nsec = (long)(t % 1000000000)};
+	return (struct timespec){.tv_sec = (time_t)(t / 1000000000),
+				 .tv_nsec = (long)(t % 1000000000)};
 }
 
 /* ---- waiting on a word ---- */
@@ -260,16 +261,20 @@ int il__os_guard(void *page, size_t size)
 		atomic_compare_exchange_strong(&guard_budget, &unset, guards_allowed());
 	if (atomic_fetch_sub(&guard_budget, 1) <= 0) {
 		atomic_fetch_add(&guard_budget, 1);
-		return il__refuse(-ENOMEM, "task stacks: a quarter of vm.max_map_count (%d) is used up by "
-					   "their guard pages; raise that sysctl, or run Linux 6.13 or later",
-				  guards_allowed());
+		return il__refuse(
+		    -ENOMEM,
+		    "task stacks: a quarter of vm.max_map_count (%d) is used up by "
+		    "their guard pages; raise that sysctl, or run Linux 6.13 or later",
+		    guards_allowed());
 	}
 	if (mprotect(page, size, PROT_NONE) < 0) {
 		int rc = -errno;
 		atomic_fetch_add(&guard_budget, 1);
-		return il__refuse(rc, "task stacks: mprotect of a guard page failed: %s; if the number of "
-				      "mappings is used up, raise vm.max_map_count",
-				  strerror(-rc));
+		return il__refuse(
+		    rc,
+		    "task stacks: mprotect of a guard page failed: %s; if the number of "
+		    "mappings is used up, raise vm.max_map_count",
+		    strerror(-rc));
 	}
 	return 0;
 }
@@ -291,8 +296,8 @@ int il__os_thread_start(pthread_t *thread, size_t stack_size, void *(*main)(void
 		return -rc;
 	if (stack_size) {
 		size_t page = il__os_page_size();
-		size_t size = stack_size < (size_t)PTHREAD_STACK_MIN ? (size_t)PTHREAD_STACK_MIN
-								     : stack_size;
+		size_t size =
+		    stack_size < (size_t)PTHREAD_STACK_MIN ? (size_t)PTHREAD_STACK_MIN : stack_size;
 		pthread_attr_setstacksize(&attr, (size + page - 1) / page * page);
 	}
 	sigfillset(&all);
@@ -302,8 +307,9 @@ int il__os_thread_start(pthread_t *thread, size_t stack_size, void *(*main)(void
 	pthread_attr_destroy(&attr);
 	/* -EAGAIN is a full queue's code; what lacks here is a resource. */
 	if (rc == EAGAIN || rc == ENOMEM)
-		return il__refuse(-ENOMEM, "no thread could be made: the limit on threads or on memory is "
-					   "reached; raise RLIMIT_NPROC or the cgroup's pids.max, or use fewer");
+		return il__refuse(
+		    -ENOMEM, "no thread could be made: the limit on threads or on memory is "
+			     "reached; raise RLIMIT_NPROC or the cgroup's pids.max, or use fewer");
 	return -rc;
 }
 

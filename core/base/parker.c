@@ -10,17 +10,26 @@ void il__parker_init(struct il__parker *p)
 	atomic_init(&p->word, 0);
 }
 
-int il__parker_wait(struct il__parker *p, il_time deadline)
+static bool is_woken(void *arg)
 {
+	return atomic_load_explicit(&((struct il__parker *)arg)->word, memory_order_acquire) == 1;
+}
+
+int il__parker_wait(struct il__parker *p, il_time deadline, struct il__patience *patience)
+{
+	if (is_woken(p) || (patience && il__patience_wait(patience, is_woken, p)))
+		return 0;
 	while (atomic_load_explicit(&p->word, memory_order_acquire) != 1) {
 		int idle = 0;
 		/* 2 says that a thread sleeps, so that a wake-up before that costs no system call. */
-		if (!atomic_compare_exchange_strong_explicit(&p->word, &idle, 2, memory_order_relaxed,
-							     memory_order_relaxed) &&
+		if (!atomic_compare_exchange_strong_explicit(
+			&p->word, &idle, 2, memory_order_relaxed, memory_order_relaxed) &&
 		    idle == 1)
 			continue;
 		if (il__os_futex_wait(&p->word, 2, deadline) == -ETIMEDOUT)
-			return atomic_load_explicit(&p->word, memory_order_acquire) == 1 ? 0 : -ETIMEDOUT;
+			return atomic_load_explicit(&p->word, memory_order_acquire) == 1
+				   ? 0
+				   : -ETIMEDOUT;
 	}
 	return 0;
 }

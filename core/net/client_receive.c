@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STREAK = 64 }; /* packets that one client may take before others run */
-
 /* ---- parsing ---- */
 
 /* Takes the zero byte back and lets go of the packet given last. */
@@ -205,41 +203,50 @@ static int receive(il_client *c, il_packet *packet, struct wait *w, bool first)
 	}
 }
 
+/* The calling task; NULL: outside a task, where only timeout 0 is possible. */
+static int find_task(struct wait *w)
+{
+	int rc = 0;
+
+	w->task = il__self.loop && !il__self.no_wait ? il__self.loop->current : NULL;
+	if (!w->task && w->timeout)
+		il__task_current("il_client_receive", &rc);
+	return rc;
+}
+
+static int take_turns(il_client *c, il_task *task)
+{
+	int rc = il__task_check(task);
+
+	if (rc == 0 && il__client_is_unfair(c))
+		il__task_yield(task);
+	return rc;
+}
+
 int il_client_receive(il_client *client, il_packet *packet, il_time timeout)
 {
+	int rc = il__client_enter(client, "il_client_receive");
 	struct wait w = {.timeout = timeout};
-	int rc = il__client_check(client, "il_client_receive");
 	bool first;
 
 	if (rc < 0)
 		return rc;
 	if (!packet || timeout < 0)
 		return il__refuse(-EINVAL, "il_client_receive: %s",
-				  packet ? "the timeout is negative"
-					 : "NULL where the packet is to be stored");
-	w.task = timeout && !il__self.no_wait ? il__task_current("il_client_receive", &rc)
-		 : il__self.loop              ? il__self.loop->current
-					      : NULL;
+				  packet ? "the timeout is negative" : "NULL where the packet is to be stored");
+	rc = find_task(&w);
 	if (rc < 0)
 		return rc;
 	if (client->receiving)
-		return il__refuse(-EBUSY,
-				  "il_client_receive: another task receives from this client");
+		return il__refuse(-EBUSY, "il_client_receive: another task receives from this client");
 	first = !client->received;
 	client->received = true;
-	if (w.task) {
-		rc = il__task_check(w.task);
-		if (rc < 0)
-			return rc;
-		if (++client->streak > STREAK) {
-			client->streak = 0;
-			il__task_yield(w.task);
-		}
-	}
 	client->refs++;
 	client->receiving = true;
 	release_packet(client);
-	rc = receive(client, packet, &w, first);
+	rc = w.task ? take_turns(client, w.task) : 0;
+	if (rc == 0)
+		rc = receive(client, packet, &w, first);
 	client->receiving = false;
 	il_client_unref(client);
 	return rc;

@@ -14,46 +14,34 @@ static struct iovec piece(const void *data, size_t size)
 	return (struct iovec){.iov_base = (void *)(uintptr_t)data, .iov_len = size};
 }
 
-static int send_framed(il_client *c, const il_frame *f)
+static int send_framed(il_client *c, struct il__op *op, const il_frame *f)
 {
-	char small[SMALL];
 	struct iovec pieces[3] = {
 	    piece(f->head, f->head_size),
 	    piece(f->data, f->size),
 	    piece(f->tail, f->tail_size),
 	};
-	size_t total = 0;
+	char small[SMALL], *end = small;
 
-	if (f->head_size + f->tail_size == 0)
-		return il__stream_write(c->stream, &pieces[1], 1, IL_FOREVER, "il_client_send");
 	if (f->size > SMALL || f->tail_size > SMALL ||
 	    f->head_size + f->size + f->tail_size > SMALL)
-		return il__stream_write(c->stream, pieces, 3, IL_FOREVER, "il_client_send");
+		return il__op_send(c->stream, op, pieces, 3);
 	for (int i = 0; i < 3; i++) {
-		if (pieces[i].iov_len)
-			memcpy(small + total, pieces[i].iov_base, pieces[i].iov_len);
-		total += pieces[i].iov_len;
+		if (!pieces[i].iov_len)
+			continue;
+		memcpy(end, pieces[i].iov_base, pieces[i].iov_len);
+		end += pieces[i].iov_len;
 	}
-	pieces[0] = piece(small, total);
-	return il__stream_write(c->stream, pieces, 1, IL_FOREVER, "il_client_send");
+	pieces[0] = piece(small, (size_t)(end - small));
+	return il__op_send(c->stream, op, pieces, 1);
 }
 
-static int send_packet(il_client *c, const void *data, size_t size)
+/* What the system said, as il_client_send tells it. */
+static int translate(il_client *c, int rc)
 {
-	il_frame frame = {.data = data, .size = size};
-	const il_protocol *p = &c->server->protocol;
-	int rc = p->frame(p, &frame);
-
-	if (rc >= 0)
-		rc = send_framed(c, &frame);
-	else
-		return rc;
-	if (frame.release)
-		frame.release(&frame);
 	switch (rc) {
 	case 0:
 	case -EBADF:
-	case -EBUSY:
 	case -ENOMEM:
 		return rc;
 	case -ECANCELED:
@@ -66,52 +54,69 @@ static int send_packet(il_client *c, const void *data, size_t size)
 	}
 }
 
-/* 0: the sending side is the caller's, and the client can be sent to. */
-static int acquire(il_client *c, il_task *task)
+static int send_packet(il_client *c, struct il__op *op, const void *data, size_t size)
 {
-	struct il__waiter w = {.task = task};
-	int rc = 0;
+	const il_protocol *p = &c->server->protocol;
+	il_frame frame;
+	int rc;
 
-	if (c->sending)
-		rc = il__queue_wait(&c->senders, &w, "il_client_send");
-	if (rc == 0)
-		c->sending = true;
+	frame.data = data;
+	frame.size = size;
+	frame.head_size = frame.tail_size = 0;
+	frame.tail = NULL;
+	frame.release = NULL;
+	frame.pointer = NULL;
+	memset(frame.reserved, 0, sizeof frame.reserved);
+	rc = p->frame(p, &frame);
+	if (rc < 0)
+		return rc;
+	rc = translate(c, c->broken || c->stream->shut ? -EPIPE : send_framed(c, op, &frame));
+	if (frame.release)
+		frame.release(&frame);
 	return rc;
 }
 
-static int check_open(const il_client *c)
+/* Waits for the sending side, in order of asking. 0: it is the caller's. */
+static int acquire(il_client *c)
 {
-	if (il__client_is_closed(c))
-		return il__refuse(-EBADF, "il_client_send: the client is closed");
-	if (c->broken)
-		return il__refuse(-EPIPE, "il_client_send: client %s is gone", c->address);
-	return 0;
+	struct il__waiter w;
+	int rc;
+
+	if (il__likely(!c->sending)) {
+		c->sending = true;
+		return 0;
+	}
+	w.task = il__task_current("il_client_send", &rc);
+	if (!w.task)
+		return rc;
+	rc = il__task_check(w.task);
+	return rc < 0 ? rc : il__queue_wait(&c->senders, &w, "il_client_send");
+}
+
+static void release(il_client *c)
+{
+	c->sending = il__queue_wake(&c->senders, 0);
 }
 
 int il_client_send(il_client *client, const void *data, size_t size)
 {
-	int rc = il__client_check(client, "il_client_send");
-	il_task *task;
+	int rc = il__client_enter(client, "il_client_send");
+	struct il__op op;
 
 	if (rc < 0)
 		return rc;
-	task = il__task_current("il_client_send", &rc);
-	if (!task)
-		return rc;
 	if (!data && size)
 		return il__refuse(-EINVAL, "il_client_send: the data is NULL");
-	rc = il__task_check(task);
-	if (rc < 0)
-		return rc;
 	client->refs++;
-	rc = acquire(client, task);
+	rc = acquire(client);
 	if (rc == 0) {
-		rc = il__task_check(task);
-		if (rc == 0)
-			rc = check_open(client);
-		if (rc == 0)
-			rc = send_packet(client, data, size);
-		client->sending = il__queue_wake(&client->senders, 0);
+		rc = il__op_begin(client->stream, &op, IL_WRITABLE, IL_FOREVER, "il_client_send");
+		if (rc == 0) {
+			rc = send_packet(client, &op, data, size);
+			op.parked |= !il__client_is_unfair(client);
+			rc = il__op_end(client->stream, &op, rc);
+		}
+		release(client);
 	}
 	il_client_unref(client);
 	return rc;

@@ -7,9 +7,8 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include "../offload/offload.h"
 #include "net.h"
-
-#include <interloop/executor.h>
 
 #include <netdb.h>
 #include <netinet/in.h>
@@ -21,7 +20,14 @@ enum { WORKERS = 4 };
 struct resolver {
 	struct il__extension extension;
 	il_executor *pool;
+	atomic_int owners; /* the loop, and each abandoned lookup until its worker is through */
 };
+
+static void resolver_unref(struct resolver *r)
+{
+	if (atomic_fetch_sub(&r->owners, 1) == 1)
+		free(r);
+}
 
 /* ---- getaddrinfo ---- */
 
@@ -109,7 +115,8 @@ struct lookup {
 	pthread_mutex_t lock;
 	enum state state;
 	struct il__signal *signal; /* the task's; only while WAITING */
-	struct query query;        /* with copies of the names */
+	struct resolver *resolver;
+	struct query query; /* with copies of the names */
 	il_address *list;
 	int result, error;
 };
@@ -152,12 +159,15 @@ static int work(void *arg)
 	pthread_mutex_unlock(&l->lock);
 	if (!abandoned)
 		l->result = ask(&l->query, 0, &l->list, &l->error);
-	if (settle(l, ANSWERED) == ABANDONED)
+	if (settle(l, ANSWERED) == ABANDONED) {
+		resolver_unref(l->resolver);
 		free_lookup(l);
+	}
 	return 0;
 }
 
-static struct lookup *make_lookup(const struct query *q, struct il__signal *signal)
+static struct lookup *make_lookup(const struct query *q, struct resolver *r,
+				  struct il__signal *signal)
 {
 	struct lookup *l = calloc(1, sizeof *l);
 
@@ -165,6 +175,7 @@ static struct lookup *make_lookup(const struct query *q, struct il__signal *sign
 		return NULL;
 	pthread_mutex_init(&l->lock, NULL);
 	l->signal = signal;
+	l->resolver = r;
 	l->query = *q;
 	l->query.host = q->host ? strdup(q->host) : NULL;
 	l->query.port = q->port ? strdup(q->port) : NULL;
@@ -177,57 +188,67 @@ static struct lookup *make_lookup(const struct query *q, struct il__signal *sign
 
 /* ---- the pool ---- */
 
-/* Lookups that were abandoned still run to their end, and the pool ends after them. */
+/* Idle workers end at once. Only a lookup that was abandoned could hold us up: it ends by itself. */
 static int on_closing(struct il__extension *extension, il_loop *loop)
 {
 	struct resolver *r = il__container_of(extension, struct resolver, extension);
+	il_time patience = loop->options.shutdown_timeout;
 
-	loop->slots[IL__EXT_RESOLVER] = NULL;
+	il__thread_pool_finish(r->pool, atomic_load(&r->owners) == 1
+					    ? IL_FOREVER
+					    : il__deadline_from(il__os_now(), patience));
 	il_executor_unref(r->pool);
-	free(r);
+	loop->slots[IL__EXT_RESOLVER] = NULL;
+	resolver_unref(r);
 	return 0;
 }
 
-static int pool_of(il_loop *loop, il_executor **pool)
+static struct resolver *resolver_of(il_loop *loop)
 {
 	const il_thread_pool_options options = {
 	    .max_workers = WORKERS, .name = "il_resolver", .without_locals = true};
 	struct resolver *r = loop->slots[IL__EXT_RESOLVER];
-	int rc;
 
-	if (!r) {
-		r = calloc(1, sizeof *r);
-		if (!r)
-			return il__refuse(-ENOMEM, "out of memory for the resolver");
-		rc = il_thread_pool_create(&r->pool, &options);
-		if (rc < 0) {
-			free(r);
-			return rc;
-		}
-		r->extension.closing = on_closing;
-		loop->slots[IL__EXT_RESOLVER] = r;
-		il__loop_extend(loop, &r->extension);
+	if (r)
+		return r;
+	r = calloc(1, sizeof *r);
+	if (!r || il_thread_pool_create(&r->pool, &options) < 0) {
+		free(r);
+		return NULL;
 	}
-	*pool = r->pool;
-	return 0;
+	r->extension.closing = on_closing;
+	atomic_init(&r->owners, 1);
+	loop->slots[IL__EXT_RESOLVER] = r;
+	il__loop_extend(loop, &r->extension);
+	return r;
+}
+
+/* The task leaves. False: too late, it is answered this very moment. */
+static bool abandon(struct lookup *l)
+{
+	struct resolver *r = l->resolver;
+
+	atomic_fetch_add(&r->owners, 1); /* the worker's, which may drop it at once */
+	if (settle(l, ABANDONED) == WAITING)
+		return true;
+	resolver_unref(r);
+	return false;
 }
 
 static int look_up(il_loop *loop, const struct query *q, il_address **list, il_time deadline,
 		   const char *function)
 {
 	struct il__signal signal;
+	struct resolver *r = resolver_of(loop);
 	struct lookup *l;
-	il_executor *pool = NULL;
-	int rc = pool_of(loop, &pool);
+	int rc = r ? il__signal_init(&signal, function) : -ENOMEM;
 
-	if (rc == 0)
-		rc = il__signal_init(&signal, function);
 	if (rc < 0)
 		return rc;
-	l = make_lookup(q, &signal);
+	l = make_lookup(q, r, &signal);
 	if (!l)
 		return il__refuse(-ENOMEM, "%s: out of memory", function);
-	rc = il_executor_submit(pool, NULL, work, l, 0);
+	rc = il_executor_submit(r->pool, NULL, work, l, 0);
 	if (rc < 0) {
 		free_lookup(l);
 		return rc;
@@ -236,9 +257,9 @@ static int look_up(il_loop *loop, const struct query *q, il_address **list, il_t
 	rc = il__signal_wait(&signal, deadline, function);
 	il__loop_release_call(loop);
 	if (rc < 0) {
-		if (settle(l, ABANDONED) == WAITING)
-			return rc;                           /* the worker frees it */
-		il__signal_wait_shielded(&signal, function); /* it was answered this very moment */
+		if (abandon(l))
+			return rc;
+		il__signal_wait_shielded(&signal, function);
 	}
 	rc = l->result;
 	if (rc < 0)

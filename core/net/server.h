@@ -143,7 +143,7 @@ struct il_client {
 	bool idle;      /* receives, and has nothing of a packet: may be closed on shutdown */
 	bool sending;   /* somebody owns the sending side */
 	bool welcome;   /* a whole packet has come */
-	unsigned streak; /* packets taken without letting others run */
+	unsigned streak; /* packets received and sent since its task has let others run */
 	struct il__list senders; /* il__waiter: who wait for the sending side */
 	il_time connected;
 
@@ -161,9 +161,25 @@ int il__client_start(il_server *s, const struct il__endpoint *e, il_stream *stre
 /* 0 where a call about the client may be made. */
 int il__client_check(const il_client *c, const char *function);
 
+static inline int il__client_enter(const il_client *c, const char *function)
+{
+	return il__likely(c && il__self.loop == c->loop) ? 0 : il__client_check(c, function);
+}
+
+/* Asked once a packet: true when it is time to let others run, however much there is to do. */
+static inline bool il__client_is_unfair(il_client *c)
+{
+	const unsigned most = 64;
+
+	if (il__likely(++c->streak < most))
+		return false;
+	c->streak = 0;
+	return true;
+}
+
 static inline bool il__client_is_closed(const il_client *c)
 {
-	return il_stream_fd(c->stream) < 0;
+	return c->stream->number < 0;
 }
 
 #endif

@@ -12,8 +12,8 @@ struct il__blocking {
 	il_loop_options options;
 	char name[16];
 	pthread_t thread;
-	il_future *up;   /* the loop runs, or could not */
-	il_future *down; /* the loop is closed; the thread ends at once */
+	il_future *up;     /* the loop runs, or could not */
+	il_future *down;   /* the loop is closed; the thread ends at once */
 	il_portal *portal; /* by the thread, before `up` */
 	char why[200];     /* the thread's il_error_detail, before `up` */
 };
@@ -85,7 +85,8 @@ static int make(struct il__blocking **out, const il_backend *backend,
 	if (options)
 		b->options = options->loop;
 	b->options.handle_sigint = false;
-	snprintf(b->name, sizeof b->name, "%s", options && options->name ? options->name : "interloop");
+	snprintf(b->name, sizeof b->name, "%s",
+		 options && options->name ? options->name : "interloop");
 	if (il_future_create(&b->up) < 0 || il_future_create(&b->down) < 0) {
 		free_blocking(b);
 		return -ENOMEM;
@@ -97,7 +98,7 @@ static int make(struct il__blocking **out, const il_backend *backend,
 int il_blocking_portal_start(il_portal **p, const il_backend *backend,
 			     const il_blocking_portal_options *options)
 {
-	struct il__blocking *b;
+	struct il__blocking *b = NULL;
 	il_task *task;
 	int rc = il__may_wait("il_blocking_portal_start", &task);
 
@@ -116,7 +117,8 @@ int il_blocking_portal_start(il_portal **p, const il_backend *backend,
 		return rc;
 	}
 	rc = il_future_wait(b->up, IL_FOREVER);
-	if (rc < 0) { /* cancelled meanwhile: the thread must come up before it can be told to end */
+	if (rc <
+	    0) { /* cancelled meanwhile: the thread must come up before it can be told to end */
 		if (il_future_join(il_future_ref(b->up)) == 0) {
 			il_portal_stop(b->portal, true);
 			il_portal_unref(b->portal);
@@ -142,10 +144,12 @@ int il_blocking_portal_stop(il_portal *p)
 	if (!p || !p->blocking)
 		return il__refuse(-EINVAL, "il_blocking_portal_stop: not a blocking portal");
 	if (il__inherited(p->generation))
-		return il__refuse(-ESHUTDOWN, "il_blocking_portal_stop: the portal was inherited across fork");
+		return il__refuse(-ESHUTDOWN,
+				  "il_blocking_portal_stop: the portal was inherited across fork");
 	if (il__portal_is_own_loop(p))
-		return il__refuse(-EDEADLK, "il_blocking_portal_stop: called in the portal's own thread; use "
-					    "il_portal_stop there");
+		return il__refuse(-EDEADLK,
+				  "il_blocking_portal_stop: called in the portal's own thread; use "
+				  "il_portal_stop there");
 	rc = il__may_wait("il_blocking_portal_stop", &task);
 	if (rc < 0)
 		return rc;
@@ -161,7 +165,7 @@ struct il_portal_provider {
 	const il_backend *backend;
 	il_blocking_portal_options options;
 	pthread_mutex_t lock;
-	size_t users;	     /* under lock */
+	size_t users;        /* under lock */
 	il_portal *portal;   /* under lock; NULL while starting */
 	il_future *starting; /* under lock; NULL but while the first user starts it */
 };
@@ -208,7 +212,9 @@ int il_portal_provider_acquire(il_portal_provider *provider, il_portal **p)
 	int rc = il__may_wait("il_portal_provider_acquire", &task);
 
 	if (rc < 0 || !provider || !p)
-		return rc < 0 ? rc : il__refuse(-EINVAL, "il_portal_provider_acquire: an argument is NULL");
+		return rc < 0
+			   ? rc
+			   : il__refuse(-EINVAL, "il_portal_provider_acquire: an argument is NULL");
 	for (;;) {
 		pthread_mutex_lock(&provider->lock);
 		if (provider->portal) {
@@ -259,7 +265,8 @@ void il_portal_provider_destroy(il_portal_provider *provider)
 	if (!provider)
 		return;
 	if (provider->users || provider->starting)
-		il__fatal("il_portal_provider_destroy: %zu users still hold the portal", provider->users);
+		il__fatal("il_portal_provider_destroy: %zu users still hold the portal",
+			  provider->users);
 	pthread_mutex_destroy(&provider->lock);
 	free(provider);
 }

@@ -21,11 +21,13 @@ int il__call_init(il_call *call, il_executor *ex, il_fn *fn, void *arg, size_t s
 	call->thread_name = NULL;
 	if (ex->copies && arg) {
 		if (size == 0)
-			return il__refuse(-EINVAL, "this executor copies arguments: give the size of the struct "
-						   "behind arg");
+			return il__refuse(
+			    -EINVAL, "this executor copies arguments: give the size of the struct "
+				     "behind arg");
 		call->arg = malloc(size);
 		if (!call->arg)
-			return il__refuse(-ENOMEM, "no memory to copy an argument of %zu bytes", size);
+			return il__refuse(-ENOMEM, "no memory to copy an argument of %zu bytes",
+					  size);
 		memcpy(call->arg, arg, size);
 		call->original = arg;
 	}

@@ -9,8 +9,8 @@
 
 /* ---- the object ---- */
 
-int il__executor_make(il_executor **out, const struct il__executor_ops *ops, void *self, bool copies,
-		      bool locals)
+int il__executor_make(il_executor **out, const struct il__executor_ops *ops, void *self,
+		      bool copies, bool locals)
 {
 	il_executor *ex = calloc(1, sizeof *ex);
 
@@ -56,7 +56,8 @@ static int check(il_executor *ex, il_fn *fn, const char *function)
 	if (!ex || !fn)
 		return il__refuse(-EINVAL, "%s: %s is NULL", function, ex ? "fn" : "the executor");
 	if (il__inherited(ex->generation))
-		return il__refuse(-ESHUTDOWN, "%s: the executor was inherited across fork", function);
+		return il__refuse(-ESHUTDOWN, "%s: the executor was inherited across fork",
+				  function);
 	return 0;
 }
 
@@ -199,15 +200,15 @@ struct run {
 	struct il__signal signal;
 	struct il__host host;
 	atomic_int state; /* QUEUED to one of the others, by who is first */
-	int rc;		  /* before the signal */
+	int rc;           /* before the signal */
 };
 
 static bool claim_run(il_call *call)
 {
 	int queued = QUEUED;
 
-	return atomic_compare_exchange_strong(&il__container_of(call, struct run, call)->state, &queued,
-					      RUNNING);
+	return atomic_compare_exchange_strong(&il__container_of(call, struct run, call)->state,
+					      &queued, RUNNING);
 }
 
 static void answer_run(il_call *call, int rc)
@@ -246,8 +247,9 @@ int il_executor_run(il_executor *ex, il_fn *fn, void *arg, size_t size)
 	if (rc < 0 || (rc = il__signal_init(&run.signal, "il_executor_run")) < 0)
 		return rc;
 	if (ex->ops->only_worker(ex->self))
-		return il__refuse(-EDEADLK, "il_executor_run: called by the pool's only worker, which would wait "
-					    "for itself; give the pool more workers");
+		return il__refuse(
+		    -EDEADLK, "il_executor_run: called by the pool's only worker, which would wait "
+			      "for itself; give the pool more workers");
 	task = run.signal.task;
 	if (task && (rc = il__task_check(task)) < 0)
 		return rc;
@@ -257,8 +259,8 @@ int il_executor_run(il_executor *ex, il_fn *fn, void *arg, size_t size)
 	run.call.ops = &run_ops;
 	atomic_init(&run.state, QUEUED);
 	if (task) {
-		run.host = (struct il__host){.inbox = task->loop->inbox, .scope = task->scope,
-					     .loop = task->loop};
+		run.host = (struct il__host){
+		    .inbox = task->loop->inbox, .scope = task->scope, .loop = task->loop};
 		run.call.host = &run.host;
 		il__loop_hold_call(task->loop);
 	}
@@ -317,13 +319,16 @@ int il_executor_shutdown(il_executor *ex, unsigned flags)
 	int rc = 0;
 
 	if (!ex || (flags & ~(unsigned)(IL_NOWAIT | IL_CANCEL_FUTURES)))
-		return il__refuse(-EINVAL, "il_executor_shutdown: the executor is NULL or a flag is unknown");
+		return il__refuse(
+		    -EINVAL, "il_executor_shutdown: the executor is NULL or a flag is unknown");
 	if (il__inherited(ex->generation))
-		return il__refuse(-ESHUTDOWN, "il_executor_shutdown: the executor was inherited across fork");
+		return il__refuse(-ESHUTDOWN,
+				  "il_executor_shutdown: the executor was inherited across fork");
 	if (!(flags & IL_NOWAIT)) {
 		if (ex->ops->is_worker(ex->self))
-			return il__refuse(-EDEADLK, "il_executor_shutdown: called by a worker of that executor, "
-						    "which would wait for itself; use IL_NOWAIT");
+			return il__refuse(
+			    -EDEADLK, "il_executor_shutdown: called by a worker of that executor, "
+				      "which would wait for itself; use IL_NOWAIT");
 		rc = il__signal_init(&end.signal, "il_executor_shutdown");
 		if (rc < 0)
 			return rc;

@@ -12,7 +12,8 @@ static int call_back(il_fn *fn, void *arg, bool as_task, const char *function)
 	if (!fn)
 		return il__refuse(-EINVAL, "%s: fn is NULL", function);
 	if (!host)
-		return il__refuse(-EPERM, "%s: no task waits for this thread; use a portal", function);
+		return il__refuse(-EPERM, "%s: no task waits for this thread; use a portal",
+				  function);
 	return il__remote_run(&r, host->inbox, function);
 }
 
@@ -31,6 +32,7 @@ int il_from_thread_check_cancelled(void)
 	struct il__host *host = il__self.call;
 
 	if (!host)
-		return il__refuse(-EPERM, "il_from_thread_check_cancelled: no task waits for this thread");
+		return il__refuse(-EPERM,
+				  "il_from_thread_check_cancelled: no task waits for this thread");
 	return atomic_load_explicit(&host->cancelled, memory_order_relaxed) ? -ECANCELED : 0;
 }

@@ -17,10 +17,10 @@ struct item {
 
 struct map {
 	pthread_mutex_t lock;
-	size_t left;		   /* under lock: submitted and not answered */
-	bool failed;		   /* under lock */
+	size_t left;               /* under lock: submitted and not answered */
+	bool failed;               /* under lock */
 	struct il__signal *waiter; /* under lock */
-	atomic_bool stopped;	   /* set by the waiter, or by the first failure: run no more */
+	atomic_bool stopped;       /* set by the waiter, or by the first failure: run no more */
 	struct il__host host;
 	struct item *items;
 	size_t submitted;
@@ -114,8 +114,8 @@ static int await(struct map *map, il_executor *ex, il_time deadline)
 	}
 }
 
-static int submit_all(struct map *map, il_executor *ex, il_fn *fn, char *items, size_t count, size_t size,
-		      il_task *task)
+static int submit_all(struct map *map, il_executor *ex, il_fn *fn, char *items, size_t count,
+		      size_t size, il_task *task)
 {
 	int rc = 0;
 
@@ -154,8 +154,8 @@ static int run(struct map *map, il_executor *ex, il_fn *fn, void *items, size_t 
 		map->items[i].rc = -ECANCELED;
 	}
 	if (task) {
-		map->host = (struct il__host){.inbox = task->loop->inbox, .scope = task->scope,
-					      .loop = task->loop};
+		map->host = (struct il__host){
+		    .inbox = task->loop->inbox, .scope = task->scope, .loop = task->loop};
 		il__loop_hold_call(task->loop);
 	}
 	refused = submit_all(map, ex, fn, items, count, size, task);
@@ -167,21 +167,25 @@ static int run(struct map *map, il_executor *ex, il_fn *fn, void *items, size_t 
 	return refused < 0 ? refused : rc;
 }
 
-static int check(il_executor *ex, il_fn *fn, void *items, size_t count, size_t size, il_time timeout)
+static int check(il_executor *ex, il_fn *fn, void *items, size_t count, size_t size,
+		 il_time timeout)
 {
 	if (!ex || !fn || (count && !items) || timeout < 0 || (size && count > SIZE_MAX / size))
-		return il__refuse(-EINVAL, "il_executor_map: the executor, fn or items is NULL, the timeout is "
-					   "negative, or count * size overflows");
+		return il__refuse(
+		    -EINVAL, "il_executor_map: the executor, fn or items is NULL, the timeout is "
+			     "negative, or count * size overflows");
 	if (il__inherited(ex->generation))
-		return il__refuse(-ESHUTDOWN, "il_executor_map: the executor was inherited across fork");
+		return il__refuse(-ESHUTDOWN,
+				  "il_executor_map: the executor was inherited across fork");
 	if (ex->ops->only_worker(ex->self))
-		return il__refuse(-EDEADLK, "il_executor_map: called by the pool's only worker, which would wait "
-					    "for itself; give the pool more workers");
+		return il__refuse(
+		    -EDEADLK, "il_executor_map: called by the pool's only worker, which would wait "
+			      "for itself; give the pool more workers");
 	return 0;
 }
 
-int il_executor_map(il_executor *ex, il_fn *fn, void *items, size_t count, size_t size, int *results,
-		    il_time timeout)
+int il_executor_map(il_executor *ex, il_fn *fn, void *items, size_t count, size_t size,
+		    int *results, il_time timeout)
 {
 	il_time deadline = timeout == IL_FOREVER ? IL_FOREVER : il_deadline(timeout);
 	struct map map = {.left = 0};

@@ -31,7 +31,7 @@ struct il_call {
 	struct il__list link; /* the thread pool's */
 	void *user_link;
 	il_fn *fn;
-	void *arg;  /* what fn gets: the submitter's, or a copy of it */
+	void *arg;      /* what fn gets: the submitter's, or a copy of it */
 	void *original; /* copies: where it goes back to; NULL: nowhere */
 	size_t size;
 	struct il__locals *locals;
@@ -61,12 +61,13 @@ struct il__watcher_of_end;
 struct il__executor_ops {
 	/* `waits`: the caller waits for the call, so the queue's bound does not apply. */
 	int (*submit)(void *self, il_call *call, bool waits);
-	bool (*withdraw)(void *self, il_call *call); /* true: it never runs, and is the caller's again */
+	bool (*withdraw)(void *self,
+			 il_call *call); /* true: it never runs, and is the caller's again */
 	/* waiter: NULL with IL_NOWAIT; else fired once all have ended. False: they have already. */
 	bool (*shutdown)(void *self, unsigned flags, struct il__watcher_of_end *end);
 	void (*ended)(void *self); /* after a waiting shutdown: reap */
 	void (*destroy)(void *self);
-	bool (*is_worker)(void *self);	 /* whether this thread works for it */
+	bool (*is_worker)(void *self);   /* whether this thread works for it */
 	bool (*only_worker)(void *self); /* and is its only one */
 	/* Executors of the user's own; NULL: the above. */
 	int (*user_shutdown)(void *self, unsigned flags);
@@ -138,7 +139,7 @@ struct il_portal {
 };
 
 int il__portal_enter_gate(il_portal *p, const char *function);
-void il__portal_leave_gate(il_portal *p); /* loop's thread */
+void il__portal_leave_gate(il_portal *p);   /* loop's thread */
 void il__portal_abandon_gate(il_portal *p); /* any thread: an accepted call that will not be made */
 bool il__portal_is_own_loop(const il_portal *p);
 /* Checks of a call that waits. 0; *task is the waiting task of another loop, NULL: a plain thread. */
@@ -151,19 +152,20 @@ struct il__soon {
 	il_portal *portal;
 	il_fn *fn;
 	void *arg;
-	struct il__locals *locals; /* a reference */
-	struct il__future_task *ft; /* a task with a future */
+	struct il__locals *locals;   /* a reference */
+	struct il__future_task *ft;  /* a task with a future */
 	struct il__starter *starter; /* who waits for il_task_started; cleared by the answer */
 	il_portal_context *context;  /* whose il_portal_hold it will call */
 	bool as_task, reserved, has_future;
 	il_future future; /* of a plain call, if has_future: the memory is then the future's */
 };
 
-int il__soon_make(struct il__soon **soon, il_portal *p, il_future **f, il_fn *fn, void *arg, bool as_task,
-		  bool reserve, const char *function);
+int il__soon_make(struct il__soon **soon, il_portal *p, il_future **f, il_fn *fn, void *arg,
+		  bool as_task, bool reserve, const char *function);
 void il__soon_post(struct il__soon *soon);
 /* A waiting call in a task of another loop. */
-int il__portal_run_from_task(il_portal *p, il_fn *fn, void *arg, bool as_task, const char *function);
+int il__portal_run_from_task(il_portal *p, il_fn *fn, void *arg, bool as_task,
+			     const char *function);
 
 /* Waits for il_task_started or il_portal_hold (portal_start.c); on the caller's stack. */
 struct il__starter {
@@ -172,7 +174,7 @@ struct il__starter {
 };
 
 void il__starter_answer(struct il__starter *starter, int rc, int value); /* loop's thread */
-int il__portal_start(il_portal *p, const char *function, il_future **f, int *value, il_fn *fn, void *arg,
-		     il_portal_context *context);
+int il__portal_start(il_portal *p, const char *function, il_future **f, int *value, il_fn *fn,
+		     void *arg, il_portal_context *context);
 
 #endif

@@ -42,10 +42,11 @@ int il__portal_enter_gate(il_portal *p, const char *function)
 		return il__refuse(-ESHUTDOWN, "%s: the portal was inherited across fork", function);
 	do {
 		if (gate & CLOSED)
-			return il__refuse(-ESHUTDOWN, "%s: the portal is stopped or closed, or its loop has ended",
-					  function);
-	} while (!atomic_compare_exchange_weak_explicit(&p->gate, &gate, gate + ONE_CALL,
-							memory_order_relaxed, memory_order_relaxed));
+			return il__refuse(
+			    -ESHUTDOWN,
+			    "%s: the portal is stopped or closed, or its loop has ended", function);
+	} while (!atomic_compare_exchange_weak_explicit(
+	    &p->gate, &gate, gate + ONE_CALL, memory_order_relaxed, memory_order_relaxed));
 	return 0;
 }
 
@@ -81,7 +82,8 @@ void il__portal_leave_gate(il_portal *p)
 /* If the portal was closed meanwhile and this was its last call, the loop must finish it. */
 void il__portal_abandon_gate(il_portal *p)
 {
-	if (atomic_fetch_sub_explicit(&p->gate, ONE_CALL, memory_order_relaxed) == (CLOSED | ONE_CALL))
+	if (atomic_fetch_sub_explicit(&p->gate, ONE_CALL, memory_order_relaxed) ==
+	    (CLOSED | ONE_CALL))
 		il_portal_stop(p, false);
 }
 
@@ -117,7 +119,8 @@ int il_portal_stop(il_portal *p, bool cancel_remaining)
 	if (!p)
 		return il__refuse(-EINVAL, "il_portal_stop: the portal is NULL");
 	if (il__inherited(p->generation))
-		return il__refuse(-ESHUTDOWN, "il_portal_stop: the portal was inherited across fork");
+		return il__refuse(-ESHUTDOWN,
+				  "il_portal_stop: the portal was inherited across fork");
 	atomic_fetch_or(&p->gate, CLOSED);
 	if (cancel_remaining)
 		atomic_store(&p->stop_cancels, true);
@@ -147,7 +150,8 @@ int il_portal_sleep_until_stopped(il_portal *p)
 		return rc;
 	if (!p || !il__portal_is_own_loop(p))
 		return il__refuse(p ? -EPERM : -EINVAL, "il_portal_sleep_until_stopped: %s",
-				  p ? "the calling task belongs to another loop" : "the portal is NULL");
+				  p ? "the calling task belongs to another loop"
+				    : "the portal is NULL");
 	rc = il__task_check(task);
 	if (rc < 0)
 		return rc;
@@ -179,8 +183,9 @@ int il_portal_close(il_portal *p)
 	task = il__portal_is_own_loop(p) && !il__self.no_wait ? il__self.loop->current : NULL;
 	for (struct il__scope *s = task ? task->scope : NULL; s; s = s->parent)
 		if (s == &p->scope && !p->finished)
-			return il__refuse(-EDEADLK, "il_portal_close: called from a task of that portal, which "
-						    "it would wait for");
+			return il__refuse(
+			    -EDEADLK, "il_portal_close: called from a task of that portal, which "
+				      "it would wait for");
 	il_portal_stop(p, task && il__task_cancelled(task));
 	if (task && !p->finished) {
 		il__list_push(&p->closers, &task->link);
@@ -202,7 +207,7 @@ static void refuse_portals(struct il__extension *x, il_loop *loop)
 	struct portals *portals = il__container_of(x, struct portals, extension);
 
 	(void)loop;
-	il__list_each_safe(node, &portals->list)
+	il__list_each_safe (node, &portals->list)
 		il_portal_stop(il__container_of(node, il_portal, link), false);
 }
 
@@ -238,7 +243,8 @@ int il_core_create_threads_portal(il_loop *loop, il_portal **portal)
 	if (!portal)
 		return il__refuse(-EINVAL, "il_loop_create_threads_portal: portal is NULL");
 	if (loop->shut)
-		return il__refuse(-ESHUTDOWN, "il_loop_create_threads_portal: the loop is shut down");
+		return il__refuse(-ESHUTDOWN,
+				  "il_loop_create_threads_portal: the loop is shut down");
 	portals = get_portals(loop);
 	p = portals ? calloc(1, sizeof *p) : NULL;
 	if (!p)
@@ -268,9 +274,11 @@ int il__portal_may_wait(il_portal *p, il_fn *fn, const char *function, il_task *
 	if (il__inherited(p->generation))
 		return il__refuse(-ESHUTDOWN, "%s: the portal was inherited across fork", function);
 	if (il__portal_is_own_loop(p))
-		return il__refuse(-EDEADLK, "%s: called in the portal's own loop's thread, which would wait for "
-					    "itself; call the function, or use the _soon form",
-				  function);
+		return il__refuse(
+		    -EDEADLK,
+		    "%s: called in the portal's own loop's thread, which would wait for "
+		    "itself; call the function, or use the _soon form",
+		    function);
 	return il__may_wait(function, task);
 }
 

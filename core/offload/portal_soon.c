@@ -42,14 +42,15 @@ static int make_future(struct il__soon *soon, il_future **f)
 		*f = il_future_ref(&soon->future);
 		return 0;
 	}
-	rc = il__future_task_make(&soon->ft, soon->portal->inbox, soon->portal->loop, soon->fn, soon->arg);
+	rc = il__future_task_make(&soon->ft, soon->portal->inbox, soon->portal->loop, soon->fn,
+				  soon->arg);
 	if (rc == 0)
 		*f = il_future_ref(il__future_task_future(soon->ft));
 	return rc;
 }
 
-int il__soon_make(struct il__soon **out, il_portal *p, il_future **f, il_fn *fn, void *arg, bool as_task,
-		  bool reserve, const char *function)
+int il__soon_make(struct il__soon **out, il_portal *p, il_future **f, il_fn *fn, void *arg,
+		  bool as_task, bool reserve, const char *function)
 {
 	struct il__soon *soon;
 	int rc;
@@ -107,7 +108,8 @@ static void task_ended(il_task *task, int rc)
 	if (soon->starter)
 		il__starter_answer(soon->starter, rc < 0 && !cancelled ? rc : -EPROTO, 0);
 	if (!soon->ft && rc < 0 && !cancelled)
-		il__log(IL_LOG_WARNING, "a task that was posted through a portal failed: %s", il_strerror(rc));
+		il__log(IL_LOG_WARNING, "a task that was posted through a portal failed: %s",
+			il_strerror(rc));
 	il__portal_leave_gate(soon->portal);
 	release(soon);
 }
@@ -126,8 +128,10 @@ static int on_started(il_task *task, int value)
 
 static bool start_task(struct il__soon *soon, il_loop *loop)
 {
-	struct il__task_options options = {
-	    .scope = &soon->portal->scope, .ended = task_ended, .owner = soon, .locals = soon->locals};
+	struct il__task_options options = {.scope = &soon->portal->scope,
+					   .ended = task_ended,
+					   .owner = soon,
+					   .locals = soon->locals};
 	il_task *task = soon->ft ? il__future_task_start(soon->ft, loop, &options)
 				 : il__task_spawn(loop, soon->fn, soon->arg, &options);
 
@@ -172,7 +176,8 @@ static void run_task(struct il__soon *soon, il_loop *loop)
 	}
 	/* It was accepted, and nobody else will run it: wait until a stack is free. */
 	soon->retry.fire = on_retry;
-	if (il__timer_arm(loop, &soon->retry, il__deadline_from(il__loop_now(loop), IL_MSEC(10))) < 0)
+	if (il__timer_arm(loop, &soon->retry, il__deadline_from(il__loop_now(loop), IL_MSEC(10))) <
+	    0)
 		il__loop_handle_later(loop, &soon->message);
 }
 
@@ -184,7 +189,8 @@ static void run_plain(struct il__soon *soon, il_loop *loop)
 		il__plain_call(soon->fn, soon->arg, soon->locals);
 	else if (il__future_begin(f))
 		il__future_finish(
-		    f, loop->shut ? -ESHUTDOWN : il__plain_call(soon->fn, soon->arg, soon->locals), false);
+		    f, loop->shut ? -ESHUTDOWN : il__plain_call(soon->fn, soon->arg, soon->locals),
+		    false);
 	il__portal_leave_gate(soon->portal);
 	release(soon);
 }
@@ -205,9 +211,10 @@ static void on_message(struct il__message *m, il_loop *loop)
 
 /* ---- the public side ---- */
 
-static int post(il_portal *p, il_future **f, il_fn *fn, void *arg, bool as_task, const char *function)
+static int post(il_portal *p, il_future **f, il_fn *fn, void *arg, bool as_task,
+		const char *function)
 {
-	struct il__soon *soon;
+	struct il__soon *soon = NULL;
 	int rc = il__soon_make(&soon, p, f, fn, arg, as_task, true, function);
 
 	if (rc == 0)
@@ -227,8 +234,8 @@ int il_portal_run_sync_soon(il_portal *p, il_future **f, il_fn *fn, void *arg)
 
 int il__portal_run_from_task(il_portal *p, il_fn *fn, void *arg, bool as_task, const char *function)
 {
-	struct il__soon *soon;
-	il_future *f;
+	struct il__soon *soon = NULL;
+	il_future *f = NULL;
 	il_task *task;
 	int rc;
 

@@ -13,8 +13,8 @@ void il__starter_answer(struct il__starter *starter, int rc, int value)
 	il__signal_fire(&starter->signal);
 }
 
-int il__portal_start(il_portal *p, const char *function, il_future **f, int *value, il_fn *fn, void *arg,
-		     il_portal_context *context)
+int il__portal_start(il_portal *p, const char *function, il_future **f, int *value, il_fn *fn,
+		     void *arg, il_portal_context *context)
 {
 	struct il__starter starter;
 	struct il__soon *soon;
@@ -41,9 +41,9 @@ int il__portal_start(il_portal *p, const char *function, il_future **f, int *val
 	}
 	if (starter.rc < 0) {
 		il_future_join(future); /* it has ended, or is about to */
-		return starter.rc == -EPROTO ? il__refuse(-EPROTO, "%s: the task ended without its word",
-							  function)
-					     : starter.rc;
+		return starter.rc == -EPROTO
+			   ? il__refuse(-EPROTO, "%s: the task ended without its word", function)
+			   : starter.rc;
 	}
 	if (value)
 		*value = starter.value;
@@ -130,7 +130,8 @@ int il_portal_hold(int value)
 	if (!task)
 		return rc;
 	if (!c)
-		return il__refuse(-EPERM, "il_portal_hold: this task was not started by il_portal_enter");
+		return il__refuse(-EPERM,
+				  "il_portal_hold: this task was not started by il_portal_enter");
 	if (c->held || value < 0)
 		return il__refuse(c->held ? -EALREADY : -EINVAL, "il_portal_hold: %s",
 				  c->held ? "called before" : "the value is negative");
@@ -153,7 +154,8 @@ int il_portal_exit(il_portal_context *c, int rc)
 	if (!c)
 		return il__refuse(-EINVAL, "il_portal_exit: the context is NULL");
 	if (il__portal_is_own_loop(c->portal))
-		return il__refuse(-EDEADLK, "il_portal_exit: called in the portal's own loop's thread");
+		return il__refuse(-EDEADLK,
+				  "il_portal_exit: called in the portal's own loop's thread");
 	result = il__may_wait("il_portal_exit", &task);
 	if (result < 0)
 		return result;

@@ -70,6 +70,7 @@ int il__remote_run(struct il__remote *r, struct il__inbox *inbox, const char *fu
 	if (rc < 0)
 		return il__refuse(rc, "%s: the loop is closed", function);
 	il__signal_wait_shielded(&r->signal, function);
-	return r->rc == -ESHUTDOWN ? il__refuse(r->rc, "%s: the loop shut down before the call began", function)
-				   : r->rc;
+	return r->rc == -ESHUTDOWN
+		   ? il__refuse(r->rc, "%s: the loop shut down before the call began", function)
+		   : r->rc;
 }

@@ -31,9 +31,12 @@ static int close_threads(struct il__extension *x, il_loop *loop)
 	/* Idle workers end at once; only abandoned calls can make us wait. */
 	if (threads->active == 0)
 		il__thread_pool_finish(threads->pool, IL_FOREVER);
-	else if (!il__thread_pool_finish(threads->pool, il__deadline_from(il__os_now(), patience)) && patience)
-		rc = il__refuse(-ETIMEDOUT, "il_loop_close: %zu abandoned threads still run after "
-					    "shutdown_timeout; they end by themselves",
+	else if (!il__thread_pool_finish(threads->pool,
+					 il__deadline_from(il__os_now(), patience)) &&
+		 patience)
+		rc = il__refuse(-ETIMEDOUT,
+				"il_loop_close: %zu abandoned threads still run after "
+				"shutdown_timeout; they end by themselves",
 				threads->active);
 	il_executor_unref(threads->pool);
 	il_limiter_destroy(threads->limiter);
@@ -44,7 +47,8 @@ static int close_threads(struct il__extension *x, il_loop *loop)
 
 static int get_threads(il_loop *loop, struct il__threads **out)
 {
-	il_thread_pool_options options = {.max_workers = INT_MAX, .queue_limit = SIZE_MAX, .name = "il-thread"};
+	il_thread_pool_options options = {
+	    .max_workers = INT_MAX, .queue_limit = SIZE_MAX, .name = "il-thread"};
 	struct il__threads *threads = loop->slots[IL__EXT_THREADS];
 	int rc;
 
@@ -107,7 +111,8 @@ int il_threads_wait(void)
 	int rc;
 	il_task *task = il__task_current("il_threads_wait", &rc);
 
-	if (!task || (rc = il__task_check(task)) < 0 || (rc = get_threads(task->loop, &threads)) < 0)
+	if (!task || (rc = il__task_check(task)) < 0 ||
+	    (rc = get_threads(task->loop, &threads)) < 0)
 		return rc;
 	if (threads->active == 0) {
 		il__task_yield(task);
@@ -138,7 +143,7 @@ struct thread_call {
 	il_task *task; /* who waits; NULL once it has left. Loop's thread only */
 	atomic_int state;
 	bool answered; /* loop's thread only */
-	int rc;	       /* before the message */
+	int rc;        /* before the message */
 
 	bool abandonable;
 	atomic_int owners; /* abandonable: 2, the task and the worker */
@@ -149,8 +154,8 @@ static bool claim(il_call *call)
 {
 	int queued = QUEUED;
 
-	return atomic_compare_exchange_strong(&il__container_of(call, struct thread_call, call)->state,
-					      &queued, RUNNING);
+	return atomic_compare_exchange_strong(
+	    &il__container_of(call, struct thread_call, call)->state, &queued, RUNNING);
 }
 
 static void drop(struct thread_call *tc)
@@ -221,8 +226,8 @@ static int wait_answer(struct thread_call *tc, il_task *task)
 	return rc < 0 ? rc : tc->rc;
 }
 
-static int submit(struct thread_call *tc, il_task *task, struct il__threads *threads, il_fn *fn, void *arg,
-		  const il_run_in_thread_options *options)
+static int submit(struct thread_call *tc, il_task *task, struct il__threads *threads, il_fn *fn,
+		  void *arg, const il_run_in_thread_options *options)
 {
 	int rc;
 
@@ -293,9 +298,10 @@ int il_run_in_thread_with(il_fn *fn, void *arg, const il_run_in_thread_options *
 	if (!task)
 		return rc;
 	if (!fn || (options->abandon_on_cancel && arg && !(options->release && options->abandoned)))
-		return il__refuse(-EINVAL, !fn ? "il_run_in_thread: fn is NULL"
-					       : "il_run_in_thread_with: abandon_on_cancel with an arg needs "
-						 "release and abandoned, which say who frees it");
+		return il__refuse(
+		    -EINVAL, !fn ? "il_run_in_thread: fn is NULL"
+				 : "il_run_in_thread_with: abandon_on_cancel with an arg needs "
+				   "release and abandoned, which say who frees it");
 	if (options->abandoned)
 		*options->abandoned = false;
 	if ((rc = il__task_check(task)) < 0 || (rc = get_threads(task->loop, &threads)) < 0)
@@ -310,7 +316,8 @@ int il_run_in_thread_with(il_fn *fn, void *arg, const il_run_in_thread_options *
 int il_core_run_in_thread(il_loop *loop, il_fn *fn, void *arg)
 {
 	if (il__self.loop != loop)
-		return il__refuse(-EPERM, "il_loop_run_in_thread: the calling task belongs to another loop");
+		return il__refuse(
+		    -EPERM, "il_loop_run_in_thread: the calling task belongs to another loop");
 	return il_run_in_thread_with(fn, arg, NULL);
 }
 

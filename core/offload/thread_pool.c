@@ -76,8 +76,8 @@ static void break_pool(struct pool *pool, int rc)
 {
 	struct il__list *node;
 
-	il__log(IL_LOG_ERROR, "the initializer of thread pool %s failed: %s; the pool is broken", pool->name,
-		il_strerror(rc));
+	il__log(IL_LOG_ERROR, "the initializer of thread pool %s failed: %s; the pool is broken",
+		pool->name, il_strerror(rc));
 	pthread_mutex_lock(&pool->lock);
 	pool->broken = true;
 	while ((node = il__list_pop(&pool->idle)))
@@ -96,8 +96,8 @@ static void set_up(struct worker *w)
 	il__os_thread_name(name, NULL);
 	if (pool->options.cpus &&
 	    (rc = il__os_thread_affinity(pool->options.cpus, pool->options.cpu_count)) < 0)
-		il__log(IL_LOG_WARNING, "thread pool %s: its processors could not be set: %s", pool->name,
-			il_strerror(rc));
+		il__log(IL_LOG_WARNING, "thread pool %s: its processors could not be set: %s",
+			pool->name, il_strerror(rc));
 	if (pool->options.on_thread_start)
 		pool->options.on_thread_start(w->index, pool->options.on_thread_start_arg);
 	if (pool->options.initializer && !pool->broken) {
@@ -121,7 +121,7 @@ static bool rest(struct worker *w, il_call *answered, int rc)
 	deadline = pool->options.idle_timeout == IL_FOREVER
 		       ? IL_FOREVER
 		       : il__deadline_from(il__os_now(), pool->options.idle_timeout);
-	rc = il__parker_wait(&w->parker, deadline);
+	rc = il__parker_wait(&w->parker, deadline, &il__self.patience);
 	pthread_mutex_lock(&pool->lock);
 	if (rc == -ETIMEDOUT && !il__list_empty(&w->idle)) {
 		il__list_remove(&w->idle);
@@ -130,7 +130,7 @@ static bool rest(struct worker *w, il_call *answered, int rc)
 	/* Assigned at that very moment: the wake-up is on its way, and must not outlive the rest. */
 	if (rc == -ETIMEDOUT) {
 		pthread_mutex_unlock(&pool->lock);
-		il__parker_wait(&w->parker, IL_FOREVER);
+		il__parker_wait(&w->parker, IL_FOREVER, NULL);
 		pthread_mutex_lock(&pool->lock);
 	}
 	return true;
@@ -190,7 +190,8 @@ static void leave(struct worker *w)
 		pthread_detach(pthread_self());
 	if (pool->live == 0)
 		while ((node = il__list_pop(&pool->ends)))
-			il__signal_fire(&il__container_of(node, struct il__watcher_of_end, link)->signal);
+			il__signal_fire(
+			    &il__container_of(node, struct il__watcher_of_end, link)->signal);
 	pthread_mutex_unlock(&pool->lock);
 	if (join)
 		pthread_join(before, NULL);
@@ -274,13 +275,16 @@ static int submit(void *self, il_call *call, bool waits)
 
 	pthread_mutex_lock(&pool->lock);
 	if (pool->broken)
-		rc = il__refuse(-ENOTRECOVERABLE, "thread pool %s is broken: its initializer failed", pool->name);
+		rc = il__refuse(-ENOTRECOVERABLE,
+				"thread pool %s is broken: its initializer failed", pool->name);
 	else if (pool->shut)
 		rc = il__refuse(-ESHUTDOWN, "thread pool %s is shut down", pool->name);
 	else if (!waits && is_full(pool))
-		rc = il__refuse(-EAGAIN, "the queue of thread pool %s is full: %zu calls wait; slow down, use "
-					 "il_executor_run, or raise queue_limit",
-				pool->name, pool->queued);
+		rc = il__refuse(
+		    -EAGAIN,
+		    "the queue of thread pool %s is full: %zu calls wait; slow down, use "
+		    "il_executor_run, or raise queue_limit",
+		    pool->name, pool->queued);
 	else
 		rc = accept_call(pool, call);
 	pthread_mutex_unlock(&pool->lock);
@@ -309,8 +313,7 @@ static void cancel_queue(struct pool *pool)
 	struct il__list *node;
 
 	il__list_init(&cancelled);
-	il__list_each_safe(each, &pool->queue)
-	{
+	il__list_each_safe (each, &pool->queue) {
 		if (il__container_of(each, il_call, link)->ops->unattended)
 			continue;
 		il__list_remove(each);
@@ -401,8 +404,9 @@ static int check_options(il_thread_pool_options *to, const il_thread_pool_option
 {
 	*to = from ? *from : (il_thread_pool_options){0};
 	if (to->max_workers < 0)
-		return il__refuse(-EINVAL, "il_thread_pool_create: max_workers is %d; 0 means min(32, cores + 4)",
-				  to->max_workers);
+		return il__refuse(
+		    -EINVAL, "il_thread_pool_create: max_workers is %d; 0 means min(32, cores + 4)",
+		    to->max_workers);
 	if (to->idle_timeout < 0)
 		return il__refuse(-EINVAL, "il_thread_pool_create: idle_timeout is negative");
 	if (to->cpu_count && !to->cpus)
@@ -423,7 +427,8 @@ static void name_pool(struct pool *pool)
 	if (pool->options.name)
 		snprintf(pool->name, sizeof pool->name, "%s", pool->options.name);
 	else
-		snprintf(pool->name, sizeof pool->name, "il-pool%u", atomic_fetch_add(&pools, 1) + 1);
+		snprintf(pool->name, sizeof pool->name, "il-pool%u",
+			 atomic_fetch_add(&pools, 1) + 1);
 	pool->options.name = pool->name;
 }
 
@@ -445,7 +450,8 @@ int il_thread_pool_create(il_executor **ex, const il_thread_pool_options *option
 	pool->options = checked;
 	pool->max = (size_t)checked.max_workers;
 	name_pool(pool);
-	rc = il__executor_make(ex, &thread_pool_ops, pool, checked.copy_args, !checked.without_locals);
+	rc = il__executor_make(ex, &thread_pool_ops, pool, checked.copy_args,
+			       !checked.without_locals);
 	if (rc < 0)
 		free_pool(pool);
 	return rc;
@@ -460,13 +466,13 @@ bool il__thread_pool_finish(il_executor *ex, il_time deadline)
 	bool ended = true;
 
 	il__parker_init(&end.signal.parker);
-	if (shut_down(pool, 0, &end) && il__parker_wait(&end.signal.parker, deadline) < 0) {
+	if (shut_down(pool, 0, &end) && il__parker_wait(&end.signal.parker, deadline, NULL) < 0) {
 		pthread_mutex_lock(&pool->lock);
 		ended = il__list_empty(&end.link);
 		il__list_remove(&end.link);
 		pthread_mutex_unlock(&pool->lock);
 		if (ended)
-			il__parker_wait(&end.signal.parker, IL_FOREVER);
+			il__parker_wait(&end.signal.parker, IL_FOREVER, NULL);
 	}
 	if (ended)
 		reap(pool);

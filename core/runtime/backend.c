@@ -19,7 +19,7 @@ enum { BACKENDS_MAX = 32 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static const il_backend *known[BACKENDS_MAX]; /* under lock */
-static size_t known_count;		      /* under lock */
+static size_t known_count;                    /* under lock */
 
 static const char *const modules[] = {"libuv", "libev", "libevent", "virtual"};
 enum { MODULES = sizeof modules / sizeof modules[0] };
@@ -32,8 +32,8 @@ static const char *flaw(const il_backend *b)
 		return b ? "its abi is not this library's" : "it is NULL";
 	if (!b->name || !b->name[0])
 		return "it has no name";
-	if (!b->driver.open || !b->driver.close || !b->driver.run || !b->driver.stop || !b->driver.timer ||
-	    !b->driver.watch)
+	if (!b->driver.open || !b->driver.close || !b->driver.run || !b->driver.stop ||
+	    !b->driver.timer || !b->driver.watch)
 		return "a primitive of its driver is missing";
 	if (!b->sleep || !b->create_event || !b->run_in_thread || !b->create_threads_portal)
 		return "a service is missing; name the core's, il_core_sleep and so on";
@@ -62,7 +62,8 @@ static int add(const il_backend *backend)
 		return il__refuse(-EALREADY, "il_backend_register: another backend is called %s",
 				  backend->name);
 	if (known_count == BACKENDS_MAX)
-		return il__refuse(-ENOMEM, "il_backend_register: %d backends are registered, no more fit",
+		return il__refuse(-ENOMEM,
+				  "il_backend_register: %d backends are registered, no more fit",
 				  BACKENDS_MAX);
 	known[known_count++] = backend;
 	return 0;
@@ -101,8 +102,9 @@ int il_driver_refuse(int rc, const char *format, ...)
 /* A module would bring a second copy of the core along. */
 static const il_backend *load(const char *name, char *why, size_t size)
 {
-	snprintf(why, size, "%s is not registered; a static program links its backend and calls "
-			    "il_backend_register",
+	snprintf(why, size,
+		 "%s is not registered; a static program links its backend and calls "
+		 "il_backend_register",
 		 name);
 	return NULL;
 }
@@ -157,13 +159,15 @@ static const il_backend *load(const char *name, char *why, size_t size)
 
 	why[0] = 0;
 	if (own_directory(directory, sizeof directory)) {
-		snprintf(path, sizeof path, "%s/libinterloop-%s.so.%d", directory, name, IL_VERSION_MAJOR);
+		snprintf(path, sizeof path, "%s/libinterloop-%s.so.%d", directory, name,
+			 IL_VERSION_MAJOR);
 		backend = load_file(path, name, why, size);
 	}
 	while (!backend && search && *search) {
 		size_t length = strcspn(search, ":");
 		snprintf(path, sizeof path, "%.*s/libinterloop-%s.so.%d",
-			 length < PATH_MAX ? (int)length : PATH_MAX, search, name, IL_VERSION_MAJOR);
+			 length < PATH_MAX ? (int)length : PATH_MAX, search, name,
+			 IL_VERSION_MAJOR);
 		backend = load_file(path, name, why, size);
 		search += length + (search[length] == ':');
 	}
@@ -201,9 +205,11 @@ static void refuse_name(const char *name, const char *why)
 		for (size_t m = 0; m < MODULES; m++)
 			module |= strcmp(modules[m], known[i]->name) == 0;
 		if (!module)
-			used += (size_t)snprintf(names + used, sizeof names - used, ", %s", known[i]->name);
+			used += (size_t)snprintf(names + used, sizeof names - used, ", %s",
+						 known[i]->name);
 	}
-	il__refuse(-ENOENT, "backend \"%s\": %s. Names: libuv, libev, libevent, virtual%s", name, why, names);
+	il__refuse(-ENOENT, "backend \"%s\": %s. Names: libuv, libev, libevent, virtual%s", name,
+		   why, names);
 }
 
 const il_backend *il_backend_find(const char *name)

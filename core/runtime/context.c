@@ -30,12 +30,14 @@ static IL__THREAD_LOCAL struct il__context *asan_left;
 static void leave(struct il__context *from, struct il__context *to, bool ending)
 {
 	asan_left = from;
-	__sanitizer_start_switch_fiber(ending ? NULL : &from->asan_fake, to->asan_low, to->asan_size);
+	__sanitizer_start_switch_fiber(ending ? NULL : &from->asan_fake, to->asan_low,
+				       to->asan_size);
 }
 
 static void arrive(struct il__context *self)
 {
-	__sanitizer_finish_switch_fiber(self->asan_fake, &asan_left->asan_low, &asan_left->asan_size);
+	__sanitizer_finish_switch_fiber(self->asan_fake, &asan_left->asan_low,
+					&asan_left->asan_size);
 }
 #else
 static void leave(struct il__context *from, struct il__context *to, bool ending)

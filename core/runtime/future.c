@@ -85,7 +85,8 @@ static void run_callback(il_future *f, struct il__callback *callback)
 	rc = callback->fn(f, callback->arg);
 	il__self.no_wait--;
 	if (rc < 0)
-		il__log(IL_LOG_WARNING, "a callback of il_future_on_done failed: %s", il_strerror(rc));
+		il__log(IL_LOG_WARNING, "a callback of il_future_on_done failed: %s",
+			il_strerror(rc));
 	free(callback);
 }
 
@@ -253,7 +254,8 @@ int il_future_on_done(il_future *f, int (*fn)(il_future *f, void *arg), void *ar
 	if (!f || !fn)
 		return il__refuse(-EINVAL, "il_future_on_done: f or callback is NULL");
 	if (il__inherited(f->generation) && !il_future_done(f))
-		return il__refuse(-ESHUTDOWN, "il_future_on_done: the future was inherited across fork");
+		return il__refuse(-ESHUTDOWN,
+				  "il_future_on_done: the future was inherited across fork");
 	callback = malloc(sizeof *callback);
 	if (!callback)
 		return il__refuse(-ENOMEM, "il_future_on_done: out of memory");
@@ -297,9 +299,11 @@ static int wait_done(il_future *f, il_time deadline, bool shielded, const char *
 	if (rc < 0)
 		return rc;
 	if (f->ops->deadlock && deadline == IL_FOREVER && f->ops->deadlock(f))
-		return il__refuse(-EDEADLK, "%s: the call is queued behind the only worker of its pool, which is "
-					    "the caller; give it a timeout, or the pool more workers",
-				  function);
+		return il__refuse(
+		    -EDEADLK,
+		    "%s: the call is queued behind the only worker of its pool, which is "
+		    "the caller; give it a timeout, or the pool more workers",
+		    function);
 	if (w.signal.task && !shielded && (rc = il__task_check(w.signal.task)) < 0)
 		return rc;
 	w.signal.local = f->ops->local && f->ops->local(f);
@@ -330,7 +334,8 @@ static int wait_done(il_future *f, il_time deadline, bool shielded, const char *
 static int look(il_future *f, il_time timeout, il_time *deadline, const char *function)
 {
 	if (!f || timeout < 0)
-		return il__refuse(-EINVAL, "%s: %s", function, f ? "the timeout is negative" : "f is NULL");
+		return il__refuse(-EINVAL, "%s: %s", function,
+				  f ? "the timeout is negative" : "f is NULL");
 	if (il_future_done(f))
 		return 0;
 	if (il__inherited(f->generation))
@@ -343,7 +348,7 @@ static int look(il_future *f, il_time timeout, il_time *deadline, const char *fu
 
 int il_future_wait(il_future *f, il_time timeout)
 {
-	il_time deadline;
+	il_time deadline = IL_FOREVER;
 	int rc = look(f, timeout, &deadline, "il_future_wait");
 
 	return rc > 0 ? wait_done(f, deadline, false, "il_future_wait") : rc;
@@ -351,7 +356,7 @@ int il_future_wait(il_future *f, il_time timeout)
 
 int il_future_result(il_future *f, il_time timeout)
 {
-	il_time deadline;
+	il_time deadline = IL_FOREVER;
 	int rc = look(f, timeout, &deadline, "il_future_result");
 
 	if (rc > 0)
@@ -361,7 +366,7 @@ int il_future_result(il_future *f, il_time timeout)
 
 int il_future_join(il_future *f)
 {
-	il_time deadline;
+	il_time deadline = IL_FOREVER;
 	int rc = look(f, IL_FOREVER, &deadline, "il_future_join");
 
 	if (rc > 0)

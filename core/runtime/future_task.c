@@ -75,7 +75,8 @@ static void on_end(il_task *task, int rc)
 
 	ft->task = NULL;
 	if (ft->skipped) {
-		task->own.effective = true; /* whoever cancelled it: for the owner it is no failure */
+		task->own.effective =
+		    true; /* whoever cancelled it: for the owner it is no failure */
 		il__future_cancelled_early(&ft->future);
 	} else {
 		il__future_finish(&ft->future, rc, il__task_was_cancelled(task, rc));
@@ -85,8 +86,8 @@ static void on_end(il_task *task, int rc)
 	il_future_unref(&ft->future);
 }
 
-int il__future_task_make(struct il__future_task **out, struct il__inbox *inbox, il_loop *loop, il_fn *fn,
-			 void *arg)
+int il__future_task_make(struct il__future_task **out, struct il__inbox *inbox, il_loop *loop,
+			 il_fn *fn, void *arg)
 {
 	struct il__future_task *ft = malloc(sizeof *ft);
 
@@ -132,7 +133,7 @@ void il__future_task_fail(struct il__future_task *ft, int rc)
 int il__future_task(il_loop *loop, il_future **f, il_fn *fn, void *arg,
 		    const struct il__task_options *options)
 {
-	struct il__future_task *ft;
+	struct il__future_task *ft = NULL;
 	int rc = il__future_task_make(&ft, loop->inbox, loop, fn, arg);
 
 	if (rc < 0)
@@ -150,8 +151,8 @@ int il__future_task(il_loop *loop, il_future **f, il_fn *fn, void *arg,
 static void root_ended(il_task *task, int rc)
 {
 	if (rc < 0 && !il__task_was_cancelled(task, rc))
-		il__log(IL_LOG_WARNING, "a task of il_loop_spawn%s%s failed: %s", task->name[0] ? ", " : "",
-			task->name, il_strerror(rc));
+		il__log(IL_LOG_WARNING, "a task of il_loop_spawn%s%s failed: %s",
+			task->name[0] ? ", " : "", task->name, il_strerror(rc));
 }
 
 int il_loop_spawn(il_loop *loop, il_future **f, il_fn *fn, void *arg)

@@ -108,13 +108,14 @@ static void unwatch(struct set *set)
 static int check_futures(il_future *const *fs, size_t count, il_time timeout, const char *function)
 {
 	if ((count && !fs) || timeout < 0)
-		return il__refuse(-EINVAL, "%s: %s", function, timeout < 0 ? "the timeout is negative"
-									   : "the array is NULL");
+		return il__refuse(-EINVAL, "%s: %s", function,
+				  timeout < 0 ? "the timeout is negative" : "the array is NULL");
 	for (size_t i = 0; i < count; i++) {
 		if (!fs[i])
 			return il__refuse(-EINVAL, "%s: future %zu is NULL", function, i);
 		if (il__inherited(fs[i]->generation) && !il_future_done(fs[i]))
-			return il__refuse(-ESHUTDOWN, "%s: future %zu was inherited across fork", function, i);
+			return il__refuse(-ESHUTDOWN, "%s: future %zu was inherited across fork",
+					  function, i);
 	}
 	return 0;
 }
@@ -141,7 +142,8 @@ static void on_wait_member(struct member *m)
 	do {
 		if (left == 0)
 			return;
-		less = w->when == IL_FIRST_COMPLETED || (w->when == IL_FIRST_FAILURE && failed(m->future))
+		less = w->when == IL_FIRST_COMPLETED ||
+			       (w->when == IL_FIRST_FAILURE && failed(m->future))
 			   ? 0
 			   : left - 1;
 	} while (!atomic_compare_exchange_weak_explicit(&w->left, &left, less, memory_order_acq_rel,
@@ -218,11 +220,11 @@ int il_futures_wait(il_future *const *fs, size_t count, il_return_when when, il_
 /* ---- il_as_completed ---- */
 
 struct il_as_completed {
-	struct set set; /* first */
-	pthread_mutex_t lock; /* taken inside a future's lock */
+	struct set set;                  /* first */
+	pthread_mutex_t lock;            /* taken inside a future's lock */
 	struct member *done, **done_end; /* under lock, in the order of completion */
-	struct il__signal *waiter;	 /* under lock */
-	size_t pending;			 /* the owner's */
+	struct il__signal *waiter;       /* under lock */
+	size_t pending;                  /* the owner's */
 	il_time deadline;
 };
 
@@ -322,7 +324,8 @@ int il_as_completed_next(il_as_completed *it, il_future **f)
 	else if (!m)
 		rc = wait_next(it, &m);
 	if (rc == -ETIMEDOUT)
-		return il__refuse(-ETIMEDOUT, "%zu of %zu futures unfinished", it->pending, it->set.count);
+		return il__refuse(-ETIMEDOUT, "%zu of %zu futures unfinished", it->pending,
+				  it->set.count);
 	if (rc < 0)
 		return rc;
 	it->pending--;

@@ -106,9 +106,9 @@ static void started_child_ended(il_task *task, int rc)
 	bool answered = !start || start->answered;
 
 	if (start) {
-		start->rc = start->cancelled			 ? -ECANCELED
+		start->rc = start->cancelled                              ? -ECANCELED
 			    : rc < 0 && !il__task_was_cancelled(task, rc) ? rc
-								 : -EPROTO;
+									  : -EPROTO;
 		il__task_wake(start->caller, 0);
 	}
 	if (answered)
@@ -151,7 +151,8 @@ int il_group_start(il_group *group, int *value, il_fn *fn, void *arg)
 	g->children++;
 	il__task_park(start.caller, cancel_child, &start, "il_group_start");
 	if (start.rc == -EPROTO)
-		return il__refuse(-EPROTO, "il_group_start: the task ended without calling il_task_started");
+		return il__refuse(-EPROTO,
+				  "il_group_start: the task ended without calling il_task_started");
 	if (start.rc == 0 && value)
 		*value = start.value;
 	return start.rc;
@@ -206,8 +207,8 @@ int il_group_close(il_group *group, int body)
 	if (!task)
 		return rc;
 	if (task->scope != &g->scope || !g->open)
-		return il__refuse(-EALREADY,
-				  "il_group_close: the group is not open, or not the innermost scope of this task");
+		return il__refuse(-EALREADY, "il_group_close: the group is not open, or not the "
+					     "innermost scope of this task");
 	cancelled = body == -ECANCELED && g->scope.effective;
 	if (body < 0)
 		il__scope_cancel(&g->scope, "the group's body failed");
@@ -260,7 +261,8 @@ int il_gather(il_fn *fn, void *items, size_t count, size_t size, int *results)
 	int rc;
 
 	if (!fn || (count && !items) || (size && count > SIZE_MAX / size))
-		return il__refuse(-EINVAL, "il_gather: fn or items is NULL, or count * size overflows");
+		return il__refuse(-EINVAL,
+				  "il_gather: fn or items is NULL, or count * size overflows");
 	rc = il_group_open(&group);
 	if (rc < 0)
 		return rc;

@@ -40,7 +40,8 @@ int il__inbox_create(struct il__inbox **out, size_t limit)
 	rc = il__os_wake_open(inbox->fd);
 	if (rc < 0) {
 		free(inbox);
-		return il__refuse(rc, "il_loop: no descriptor for wake-ups: %s; raise RLIMIT_NOFILE",
+		return il__refuse(rc,
+				  "il_loop: no descriptor for wake-ups: %s; raise RLIMIT_NOFILE",
 				  il_strerror(rc));
 	}
 	*out = inbox;
@@ -71,8 +72,8 @@ int il__inbox_post(struct il__inbox *inbox, struct il__message *m)
 		if (head == CLOSED)
 			return -ESHUTDOWN;
 		m->next = head;
-	} while (!atomic_compare_exchange_weak_explicit(&inbox->head, &head, m, memory_order_seq_cst,
-							memory_order_relaxed));
+	} while (!atomic_compare_exchange_weak_explicit(
+	    &inbox->head, &head, m, memory_order_seq_cst, memory_order_relaxed));
 	if (!head && atomic_load(&inbox->asleep) && atomic_exchange(&inbox->asleep, false))
 		il__os_wake_write(inbox->fd[1]);
 	return 0;
@@ -85,9 +86,11 @@ int il__inbox_reserve(struct il__inbox *inbox)
 	if (atomic_fetch_add_explicit(&inbox->reserved, 1, memory_order_relaxed) < inbox->limit)
 		return 0;
 	atomic_fetch_sub_explicit(&inbox->reserved, 1, memory_order_relaxed);
-	return il__refuse(-EAGAIN, "the loop's queue is full: %zu calls have not begun; slow down, use a waiting "
-				   "call, or raise il_loop_options.queue_limit",
-			  inbox->limit);
+	return il__refuse(
+	    -EAGAIN,
+	    "the loop's queue is full: %zu calls have not begun; slow down, use a waiting "
+	    "call, or raise il_loop_options.queue_limit",
+	    inbox->limit);
 }
 
 void il__inbox_unreserve(struct il__inbox *inbox)
@@ -130,6 +133,12 @@ static struct il__message *reverse(struct il__message *m)
 		m = next;
 	}
 	return first;
+}
+
+bool il__inbox_has_mail(void *inbox)
+{
+	return atomic_load_explicit(&((struct il__inbox *)inbox)->head, memory_order_relaxed) !=
+	       NULL;
 }
 
 struct il__message *il__inbox_take(struct il__inbox *inbox)

@@ -54,15 +54,16 @@ static void update_watch(il_loop *loop)
 		return;
 	loop->watching = wanted;
 	if (!wanted)
-		il__list_each_safe(node, &loop->extensions)
-		{
-			struct il__extension *x = il__container_of(node, struct il__extension, link);
+		il__list_each_safe (node, &loop->extensions) {
+			struct il__extension *x =
+			    il__container_of(node, struct il__extension, link);
 			if (x->idle)
 				x->idle(x, loop);
 		}
 	rc = watch_own(loop, wanted ? IL_READABLE : 0);
 	if (rc < 0)
-		il__log(IL_LOG_ERROR, "the native loop refused the wake descriptor: %s", il_strerror(rc));
+		il__log(IL_LOG_ERROR, "the native loop refused the wake descriptor: %s",
+			il_strerror(rc));
 }
 
 void il__loop_kick(il_loop *loop)
@@ -161,13 +162,15 @@ static void free_loop(il_loop *loop)
 	free(loop);
 }
 
-static int make_loop(il_loop **out, const il_backend *backend, const il_loop_options *options, bool own)
+static int make_loop(il_loop **out, const il_backend *backend, const il_loop_options *options,
+		     bool own)
 {
 	il_loop *loop;
 	int rc;
 
 	if (!backend)
-		return il__refuse(-ENOENT, "il_loop: backend is NULL; il_backend_find says which there are");
+		return il__refuse(-ENOENT,
+				  "il_loop: backend is NULL; il_backend_find says which there are");
 	loop = calloc(1, sizeof *loop);
 	if (!loop)
 		return il__refuse(-ENOMEM, "il_loop: out of memory");
@@ -198,9 +201,10 @@ static int make_loop(il_loop **out, const il_backend *backend, const il_loop_opt
 	return 0;
 }
 
-static int open_loop(il_loop **out, const il_backend *backend, void *native, const il_loop_options *options)
+static int open_loop(il_loop **out, const il_backend *backend, void *native,
+		     const il_loop_options *options)
 {
-	il_loop *loop;
+	il_loop *loop = NULL;
 	int rc = make_loop(&loop, backend, options, native == NULL);
 
 	if (rc < 0)
@@ -214,7 +218,8 @@ static int open_loop(il_loop **out, const il_backend *backend, void *native, con
 		watch_own(loop, 0);
 		backend->driver.close(loop->driver);
 		free_loop(loop);
-		return il__refuse(rc, "il_loop_open: the native loop refused the wake descriptor: %s",
+		return il__refuse(rc,
+				  "il_loop_open: the native loop refused the wake descriptor: %s",
 				  il_strerror(rc));
 	}
 	loop->watching = loop->own;
@@ -229,14 +234,16 @@ int il_loop_open(il_loop **loop, const il_backend *backend, const il_loop_option
 	return open_loop(loop, backend, NULL, options);
 }
 
-int il_loop_attach(il_loop **loop, const il_backend *backend, void *native, const il_loop_options *options)
+int il_loop_attach(il_loop **loop, const il_backend *backend, void *native,
+		   const il_loop_options *options)
 {
 	int rc;
 
 	if (!loop || !native)
 		return il__refuse(-EINVAL, "il_loop_attach: the loop to adopt is NULL");
 	if (il__self.loop)
-		return il__refuse(-EBUSY, "il_loop_attach: this thread has a loop already; one loop a thread");
+		return il__refuse(
+		    -EBUSY, "il_loop_attach: this thread has a loop already; one loop a thread");
 	rc = open_loop(loop, backend, native, options);
 	if (rc == 0)
 		il__self.loop = *loop;
@@ -342,8 +349,9 @@ int il_loop_run(il_loop *loop, il_fn *main, void *arg)
 	if (il__inherited(loop->generation))
 		return il__refuse(-ESHUTDOWN, "il_loop_run: the loop was inherited across fork");
 	if (!loop->own || !pthread_equal(loop->thread, pthread_self()))
-		return il__refuse(-EPERM, loop->own ? "il_loop_run: the loop was opened in another thread"
-						    : "il_loop_run: an attached loop is run by its host");
+		return il__refuse(-EPERM, loop->own
+					      ? "il_loop_run: the loop was opened in another thread"
+					      : "il_loop_run: an attached loop is run by its host");
 	if (il__self.loop || loop->running)
 		return il__refuse(-EBUSY, "il_loop_run: a loop already runs in this thread");
 	if (loop->shut)
@@ -381,8 +389,7 @@ void il__loop_refuse(il_loop *loop)
 	if (loop->shut)
 		return;
 	loop->shut = true;
-	il__list_each_safe(node, &loop->extensions)
-	{
+	il__list_each_safe (node, &loop->extensions) {
 		struct il__extension *x = il__container_of(node, struct il__extension, link);
 		if (x->shutdown)
 			x->shutdown(x, loop);
@@ -425,15 +432,17 @@ int il_loop_close(il_loop *loop)
 	if (il__inherited(loop->generation))
 		return il__refuse(-ESHUTDOWN, "il_loop_close: the loop was inherited across fork");
 	if (!loop->own || !pthread_equal(loop->thread, pthread_self()))
-		return il__refuse(-EPERM, loop->own ? "il_loop_close: the loop was opened in another thread"
-						    : "il_loop_close: an attached loop ends with il_loop_detach");
+		return il__refuse(
+		    -EPERM, loop->own ? "il_loop_close: the loop was opened in another thread"
+				      : "il_loop_close: an attached loop ends with il_loop_detach");
 	if (loop->closed)
 		return 0;
 	if (loop->running || (outer && (loop->alive || loop->backlog)))
-		return il__refuse(-EBUSY, "il_loop_close: %s", loop->running ? "the loop runs"
-									     : "it has to run once more to end "
-									       "its tasks, but a loop runs in "
-									       "this thread");
+		return il__refuse(-EBUSY, "il_loop_close: %s",
+				  loop->running ? "the loop runs"
+						: "it has to run once more to end "
+						  "its tasks, but a loop runs in "
+						  "this thread");
 	il__self.loop = loop;
 	loop->turning = true;
 	il__loop_refuse(loop);
@@ -494,13 +503,15 @@ int il_loop_detach(il_loop *loop)
 	if (rc < 0)
 		return rc;
 	if (loop->own || loop->current)
-		return il__refuse(-EPERM, loop->own ? "il_loop_detach: an own loop ends with il_loop_close"
-						    : "il_loop_detach: called in a task; let it end first");
+		return il__refuse(-EPERM,
+				  loop->own ? "il_loop_detach: an own loop ends with il_loop_close"
+					    : "il_loop_detach: called in a task; let it end first");
 	if (loop->alive || loop->turning || loop->backlog)
-		return il__refuse(-EBUSY,
-				  "il_loop_detach: %zu tasks, open portals or offloaded calls live; use "
-				  "il_loop_shutdown and detach in its callback",
-				  loop->alive);
+		return il__refuse(
+		    -EBUSY,
+		    "il_loop_detach: %zu tasks, open portals or offloaded calls live; use "
+		    "il_loop_shutdown and detach in its callback",
+		    loop->alive);
 	loop->shut = true;
 	loop->on_empty = NULL;
 	release(loop);

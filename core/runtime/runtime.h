@@ -72,7 +72,8 @@ void il__scope_init_root(struct il__scope *s, il_loop *loop, struct il__scope *p
 int il__scope_enter_for(il_task *task, struct il__scope *s, il_time deadline, unsigned flags);
 int il__scope_exit_for(il_task *task, struct il__scope *s, int rc);
 void il__scope_cancel(struct il__scope *s, const char *reason);
-const char *il__scope_reason(const struct il__scope *s); /* why a cancelled scope is so; may be NULL */
+const char *il__scope_reason(
+    const struct il__scope *s); /* why a cancelled scope is so; may be NULL */
 /* Unlinks a root. Nothing may be left inside. */
 void il__scope_fini_root(struct il__scope *s);
 
@@ -94,15 +95,16 @@ struct il__stacks {
 
 int il__stacks_init(struct il__stacks *pool, size_t stack_size);
 void il__stacks_fini(struct il__stacks *pool);
-struct il__stack *il__stack_get(struct il__stacks *pool); /* NULL: il_error_detail() names the limit */
+struct il__stack *il__stack_get(
+    struct il__stacks *pool); /* NULL: il_error_detail() names the limit */
 void il__stack_put(struct il__stacks *pool, struct il__stack *stack);
 
 /* A saved context is a stack pointer. */
 struct il__context {
 	void *sp;
-	void *tsan;                   /* the fiber, under TSan */
-	void *asan_fake;              /* the fake stack while away, under ASan */
-	const void *asan_low;         /* bounds, under ASan */
+	void *tsan;           /* the fiber, under TSan */
+	void *asan_fake;      /* the fake stack while away, under ASan */
+	const void *asan_low; /* bounds, under ASan */
 	size_t asan_size;
 };
 
@@ -155,7 +157,7 @@ struct il_task {
 	void *arg;
 	/* Runs last on the task's own stack, as a plain call: no task is current. */
 	void (*ended)(il_task *task, int rc);
-	void *owner; /* for `ended` */
+	void *owner;                              /* for `ended` */
 	int (*started)(il_task *task, int value); /* il_task_started; NULL: nobody asked */
 	void *starter;
 	void *hold; /* il_portal_hold; NULL: not in a context */
@@ -179,7 +181,8 @@ struct il__task_options {
 };
 
 /* Makes a task and puts it at the end of the ready queue. NULL: no stack or no memory, detail set. */
-il_task *il__task_spawn(il_loop *loop, il_fn *fn, void *arg, const struct il__task_options *options);
+il_task *il__task_spawn(il_loop *loop, il_fn *fn, void *arg,
+			const struct il__task_options *options);
 
 /*
  * Parks the current task until il__task_wake; gives the rc of the wake. The caller has checked
@@ -211,12 +214,14 @@ bool il__task_cancelled(il_task *self); /* likewise, but never yields */
 /* ================= the thread's own state (thread_state.c) ====================================== */
 
 struct il__thread {
-	il_loop *loop;             /* the loop whose thread this is */
-	struct il__locals *locals; /* outside a task: a worker call's, a portal call's, or the thread's */
-	void *call;                /* offload: the call that this worker runs */
-	void *worker_of;           /* offload: the pool that this thread works for */
-	unsigned no_wait;          /* inside a plain call or callback that may not wait */
-	bool orphaned;             /* a forked child of a loop's thread */
+	il_loop *loop; /* the loop whose thread this is */
+	struct il__locals
+	    *locals;      /* outside a task: a worker call's, a portal call's, or the thread's */
+	void *call;       /* offload: the call that this worker runs */
+	void *worker_of;  /* offload: the pool that this thread works for */
+	unsigned no_wait; /* inside a plain call or callback that may not wait */
+	bool orphaned;    /* a forked child of a loop's thread */
+	struct il__patience patience; /* of its waits for other threads */
 };
 
 extern IL__THREAD_LOCAL struct il__thread il__self;
@@ -259,8 +264,8 @@ struct il__signal {
 	il_task *task;           /* NULL: a plain thread, which waits on parker */
 	struct il__inbox *inbox; /* the task's loop; borrowed: the task keeps the loop alive */
 	struct il__parker parker;
-	bool fired; /* tasks: loop's thread only */
-	bool local; /* only a task of the same loop can fire it: for the report of a deadlock */
+	bool fired;     /* tasks: loop's thread only */
+	bool local;     /* only a task of the same loop can fire it: for the report of a deadlock */
 	bool offloaded; /* a worker fires it: virtual time stands */
 };
 
@@ -296,7 +301,7 @@ struct il_future {
 	int result;        /* written before state becomes DONE */
 	unsigned generation;
 	pthread_mutex_t lock;
-	struct il__list watchers;  /* under lock */
+	struct il__list watchers;                        /* under lock */
 	struct il__callback *callbacks, **callbacks_end; /* under lock */
 	const struct il__future_ops *ops;
 	void *self; /* for ops */
@@ -318,7 +323,8 @@ struct il__future_ops {
 	bool (*offloaded)(il_future *f);
 };
 
-void il__future_init(il_future *f, const struct il__future_ops *ops, void *self); /* one reference */
+void il__future_init(il_future *f, const struct il__future_ops *ops,
+		     void *self); /* one reference */
 /* The producer's side of the library's own futures. True: run it. */
 bool il__future_begin(il_future *f);
 /* Completes f; `cancelled`: the call ended because it was cancelled. Not twice. */
@@ -327,13 +333,15 @@ void il__future_cancelled_early(il_future *f); /* completes one that never began
 
 /* A task with a future in one allocation. A portal makes it in any thread; the rest is the loop's. */
 struct il__future_task;
-int il__future_task_make(struct il__future_task **ft, struct il__inbox *inbox, il_loop *loop, il_fn *fn,
-			 void *arg);
-il_future *il__future_task_future(struct il__future_task *ft); /* borrowed; the task has the reference */
+int il__future_task_make(struct il__future_task **ft, struct il__inbox *inbox, il_loop *loop,
+			 il_fn *fn, void *arg);
+il_future *il__future_task_future(
+    struct il__future_task *ft); /* borrowed; the task has the reference */
 /* NULL: no stack, nothing changed. Cancelled before it begins, the task skips fn. */
 il_task *il__future_task_start(struct il__future_task *ft, il_loop *loop,
 			       const struct il__task_options *options);
-void il__future_task_fail(struct il__future_task *ft, int rc); /* instead of start: the outcome is rc */
+void il__future_task_fail(struct il__future_task *ft,
+			  int rc); /* instead of start: the outcome is rc */
 /* All in one; used by groups and il_loop_spawn. */
 int il__future_task(il_loop *loop, il_future **f, il_fn *fn, void *arg,
 		    const struct il__task_options *options);
@@ -351,8 +359,10 @@ int il__source_watch(il_loop *loop, struct il__source *source, unsigned mask);
 struct il__extension {
 	struct il__list link;
 	void (*shutdown)(struct il__extension *x, il_loop *loop); /* refuse new work; may be NULL */
-	void (*idle)(struct il__extension *x, il_loop *loop); /* nothing lives any more; may be NULL */
-	int (*closing)(struct il__extension *x, il_loop *loop); /* last: free it. 0 or a warning code */
+	void (*idle)(struct il__extension *x,
+		     il_loop *loop); /* nothing lives any more; may be NULL */
+	int (*closing)(struct il__extension *x,
+		       il_loop *loop); /* last: free it. 0 or a warning code */
 };
 
 enum { IL__EXT_FD, IL__EXT_THREADS, IL__EXT_RESOLVER, IL__EXT_PORTALS, IL__EXT_COUNT };
@@ -371,6 +381,7 @@ struct il_loop {
 	il_task *dead; /* ended, its stack not given back yet */
 	struct il__list ready, tasks;
 	size_t budget, batch;
+	struct il__patience patience; /* before it goes back to poll */
 	uint64_t random, steps;
 
 	struct il__timers timers;
@@ -381,11 +392,12 @@ struct il_loop {
 	struct il__inbox *inbox;
 	struct il__message *backlog, **backlog_end; /* taken from the inbox, not handled yet */
 
-	struct il__scope scope;   /* of all tasks */
-	size_t alive;             /* tasks, open portals, offloaded calls: keep the watch */
-	long inflight; /* calls that threads owe us, less tasks that threads wait for: above 0 virtual time
+	struct il__scope scope; /* of all tasks */
+	size_t alive;           /* tasks, open portals, offloaded calls: keep the watch */
+	long
+	    inflight; /* calls that threads owe us, less tasks that threads wait for: above 0 virtual time
 			* stands */
-	size_t portals;           /* open ones */
+	size_t portals;  /* open ones */
 	long fd_waiters; /* tasks that wait for a descriptor or another thread: no deadlock */
 	struct il__stacks stacks;
 	struct il__list extensions;
@@ -435,7 +447,7 @@ bool il__sigint_is_default(void);
 /* turn.c */
 void il__loop_ready(il_loop *loop, il_task *task);
 void il__loop_switch_from(il_loop *loop, il_task *self); /* self is parked, ready again, or ended */
-void il__loop_arrived(il_loop *loop); /* first thing after each switch */
+void il__loop_arrived(il_loop *loop);                    /* first thing after each switch */
 void il__loop_turn(il_loop *loop);
 void il__loop_handle_later(il_loop *loop, struct il__message *m); /* in the next turn */
 /* Runs a function as a plain call on the hub: it may not wait, and sees these locals. */
@@ -447,6 +459,7 @@ int il__inbox_fd(const struct il__inbox *inbox);
 int il__inbox_wake_fd(const struct il__inbox *inbox);
 void il__inbox_drain_fd(struct il__inbox *inbox);
 void il__inbox_signal(struct il__inbox *inbox); /* makes the descriptor readable */
+bool il__inbox_has_mail(void *inbox);
 struct il__message *il__inbox_take(struct il__inbox *inbox); /* oldest first */
 void il__inbox_awake(struct il__inbox *inbox);
 bool il__inbox_asleep(struct il__inbox *inbox); /* false: messages came in, stay awake */

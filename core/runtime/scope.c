@@ -22,7 +22,7 @@ static bool recompute(struct il__scope *s)
 	s->effective = effective;
 	s->until = until;
 	if (newly)
-		il__list_each(node, &s->tasks)
+		il__list_each (node, &s->tasks)
 			il__task_interrupt(il__container_of(node, il_task, scope_link));
 	return changed;
 }
@@ -165,12 +165,14 @@ int il_scope_enter(il_scope *scope, il_time deadline, unsigned flags)
 	int rc;
 
 	if (!scope || (flags & ~IL_SHIELD))
-		return il__refuse(-EINVAL, "il_scope_enter: scope is NULL or a flag other than IL_SHIELD is set");
+		return il__refuse(
+		    -EINVAL, "il_scope_enter: scope is NULL or a flag other than IL_SHIELD is set");
 	task = il__task_current("il_scope_enter", &rc);
 	if (!task)
 		return rc;
 	if (s->state != IL__SCOPE_NEW)
-		return il__refuse(-EALREADY, "il_scope_enter: a scope serves once; make it IL_SCOPE_INIT again");
+		return il__refuse(
+		    -EALREADY, "il_scope_enter: a scope serves once; make it IL_SCOPE_INIT again");
 	return il__scope_enter_for(task, s, deadline, flags);
 }
 
@@ -186,12 +188,13 @@ int il_scope_exit(il_scope *scope, int rc)
 	if (!task)
 		return refused;
 	if (s->state != IL__SCOPE_ENTERED || task->scope != s || s->task != task || s->of_group)
-		return il__refuse(-EALREADY,
-				  "il_scope_exit: %s; scopes are left in reverse order by the task that entered",
-				  s->state != IL__SCOPE_ENTERED ? "the scope is not entered"
-				  : s->task != task		? "another task entered it"
-				  : s->of_group			? "it belongs to a group: il_group_close leaves it"
-								: "an inner scope or group is still open");
+		return il__refuse(
+		    -EALREADY,
+		    "il_scope_exit: %s; scopes are left in reverse order by the task that entered",
+		    s->state != IL__SCOPE_ENTERED ? "the scope is not entered"
+		    : s->task != task             ? "another task entered it"
+		    : s->of_group ? "it belongs to a group: il_group_close leaves it"
+				  : "an inner scope or group is still open");
 	return il__scope_exit_for(task, s, rc);
 }
 
@@ -275,14 +278,16 @@ il_time il_effective_deadline(void)
 }
 
 /* The scope of il_move_on_after; *expired: its deadline passed and its exit caught it. */
-static int run_under_deadline(const char *function, il_time delay, il_fn *fn, void *arg, bool *caught)
+static int run_under_deadline(const char *function, il_time delay, il_fn *fn, void *arg,
+			      bool *caught)
 {
 	il_scope scope = IL_SCOPE_INIT;
 	int rc;
 
 	*caught = false;
 	if (delay < 0 || !fn)
-		return il__refuse(-EINVAL, "%s: %s", function, fn ? "the delay is negative" : "fn is NULL");
+		return il__refuse(-EINVAL, "%s: %s", function,
+				  fn ? "the delay is negative" : "fn is NULL");
 	rc = il_scope_enter(&scope, il_deadline(delay), 0);
 	if (rc < 0)
 		return rc;

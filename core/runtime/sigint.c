@@ -60,6 +60,6 @@ void il__sigint_restore(il_loop *loop)
 
 bool il__sigint_taken(il_loop *loop)
 {
-	return atomic_load_explicit(&arrived, memory_order_relaxed) && atomic_load(&owner) == loop &&
-	       atomic_exchange(&arrived, false);
+	return atomic_load_explicit(&arrived, memory_order_relaxed) &&
+	       atomic_load(&owner) == loop && atomic_exchange(&arrived, false);
 }

@@ -68,7 +68,7 @@ int il__signal_wait(struct il__signal *s, il_time deadline, const char *waits_fo
 	int rc;
 
 	if (!s->task)
-		return il__parker_wait(&s->parker, deadline);
+		return il__parker_wait(&s->parker, deadline, &il__self.patience);
 	if (s->fired)
 		return 0;
 	count(s, 1);
@@ -80,7 +80,7 @@ int il__signal_wait(struct il__signal *s, il_time deadline, const char *waits_fo
 void il__signal_wait_shielded(struct il__signal *s, const char *waits_for)
 {
 	if (!s->task) {
-		il__parker_wait(&s->parker, IL_FOREVER);
+		il__parker_wait(&s->parker, IL_FOREVER, &il__self.patience);
 		return;
 	}
 	count(s, 1);

@@ -41,10 +41,12 @@ int il__stacks_init(struct il__stacks *pool, size_t stack_size)
 	size_t page = il__os_page_size();
 
 	if (stack_size < 16384)
-		return il__refuse(-EINVAL, "il_loop_options: stack_size is %zu; a task needs at least 16384",
+		return il__refuse(-EINVAL,
+				  "il_loop_options: stack_size is %zu; a task needs at least 16384",
 				  stack_size);
 	if (stack_size > (size_t)1 << 32)
-		return il__refuse(-EINVAL, "il_loop_options: stack_size is %zu; at most 4 GiB", stack_size);
+		return il__refuse(-EINVAL, "il_loop_options: stack_size is %zu; at most 4 GiB",
+				  stack_size);
 	*pool = (struct il__stacks){.size = (stack_size + page - 1) / page * page};
 	return 0;
 }
@@ -66,9 +68,11 @@ static struct il__slab *make_slab(struct il__stacks *pool)
 	slab->memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (slab->memory == MAP_FAILED) {
-		il__refuse(-ENOMEM, "task stacks: no address space for %zu bytes: %s; lower stack_size, or raise "
-				    "RLIMIT_AS or vm.max_map_count",
-			   size, strerror(errno));
+		il__refuse(
+		    -ENOMEM,
+		    "task stacks: no address space for %zu bytes: %s; lower stack_size, or raise "
+		    "RLIMIT_AS or vm.max_map_count",
+		    size, strerror(errno));
 		free(slab);
 		return NULL;
 	}

@@ -32,7 +32,8 @@ static void enter(unsigned high, unsigned low)
 
 void *il__switch_prepare(char *top, void (*fn)(void *arg), void *arg)
 {
-	struct start *start = (struct start *)(((uintptr_t)top - sizeof(struct start)) & ~(uintptr_t)63);
+	struct start *start =
+	    (struct start *)(((uintptr_t)top - sizeof(struct start)) & ~(uintptr_t)63);
 
 	getcontext(&start->context);
 	start->fn = fn;

@@ -25,9 +25,10 @@ static void end(il_task *task, int rc)
 	il_loop *loop = task->loop;
 
 	if (task->scope != (task->has_own ? &task->own : task->parent_scope))
-		il__fatal("a task%s%s ended inside a scope or group that it had entered: leave it with "
-			  "il_scope_exit or il_group_close first",
-			  task->name[0] ? " called " : "", task->name);
+		il__fatal(
+		    "a task%s%s ended inside a scope or group that it had entered: leave it with "
+		    "il_scope_exit or il_group_close first",
+		    task->name[0] ? " called " : "", task->name);
 	finish_owned(task);
 	il__list_remove(&task->scope_link);
 	if (task->has_own)
@@ -173,7 +174,8 @@ bool il__task_cancelled(il_task *self)
 {
 	struct il__scope *s = self->scope;
 
-	if (il__unlikely(s->until != IL_FOREVER) && !s->effective && s->until <= il__loop_now(self->loop))
+	if (il__unlikely(s->until != IL_FOREVER) && !s->effective &&
+	    s->until <= il__loop_now(self->loop))
 		il__timers_expire(self->loop);
 	if (il__likely(!s->effective))
 		return false;
@@ -208,7 +210,8 @@ int il_core_sleep(il_loop *loop, il_time delay)
 	if (!task)
 		return rc;
 	if (task->loop != loop)
-		return il__refuse(-EPERM, "il_loop_sleep: the calling task belongs to another loop");
+		return il__refuse(-EPERM,
+				  "il_loop_sleep: the calling task belongs to another loop");
 	if (delay < 0)
 		return il__refuse(-EINVAL, "il_sleep: the delay is negative");
 	rc = il__task_check(task);
@@ -309,7 +312,9 @@ int il_task_started(int value)
 	if (!task)
 		return rc;
 	if (!task->started)
-		return il__refuse(-EPERM, "il_task_started: nobody waits for it; start the task with il_group_start "
-					  "or il_portal_start_task");
+		return il__refuse(
+		    -EPERM,
+		    "il_task_started: nobody waits for it; start the task with il_group_start "
+		    "or il_portal_start_task");
 	return task->started(task, value);
 }

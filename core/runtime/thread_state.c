@@ -24,16 +24,21 @@ __attribute__((constructor)) static void set_fork_hook(void)
 static int refuse_place(const char *function)
 {
 	if (il__self.orphaned && !il__self.loop)
-		return il__refuse(-ESHUTDOWN, "%s: the loop of this thread stayed with the parent process; "
-					      "after fork open a new one",
+		return il__refuse(-ESHUTDOWN,
+				  "%s: the loop of this thread stayed with the parent process; "
+				  "after fork open a new one",
 				  function);
 	if (!il__self.loop)
-		return il__refuse(-EPERM, "%s: this thread runs no loop; call it in a task, or reach the loop "
-					  "through a portal",
-				  function);
-	return il__refuse(-EPERM, "%s: called in the loop's thread outside a task, which may not wait; start a "
-				  "task for it",
-			  function);
+		return il__refuse(
+		    -EPERM,
+		    "%s: this thread runs no loop; call it in a task, or reach the loop "
+		    "through a portal",
+		    function);
+	return il__refuse(
+	    -EPERM,
+	    "%s: called in the loop's thread outside a task, which may not wait; start a "
+	    "task for it",
+	    function);
 }
 
 il_task *il__task_current(const char *function, int *rc)
@@ -65,9 +70,11 @@ int il__loop_check_thread(il_loop *loop, const char *function)
 {
 	if (il__inherited(loop->generation))
 		return il__refuse(-ESHUTDOWN, "%s: the object was inherited across fork", function);
-	if (il__self.loop == loop || (!il__self.loop && pthread_equal(loop->thread, pthread_self())))
+	if (il__self.loop == loop ||
+	    (!il__self.loop && pthread_equal(loop->thread, pthread_self())))
 		return 0;
-	return il__refuse(-EPERM, "%s: the object belongs to the thread of its loop; use a portal", function);
+	return il__refuse(-EPERM, "%s: the object belongs to the thread of its loop; use a portal",
+			  function);
 }
 
 il_loop *il_loop_current(void)

@@ -56,12 +56,14 @@ int il__timer_arm(il_loop *loop, struct il__timer *timer, il_time deadline)
 		size_t capacity = timers->capacity ? 2 * timers->capacity : 64;
 		struct il__timer_entry *heap = realloc(timers->heap, capacity * sizeof *heap);
 		if (!heap)
-			return il__refuse(-ENOMEM, "timers: out of memory for %zu of them", capacity);
+			return il__refuse(-ENOMEM, "timers: out of memory for %zu of them",
+					  capacity);
 		timers->heap = heap;
 		timers->capacity = capacity;
 	}
 	sift_up(timers, timers->count++,
-		(struct il__timer_entry){.deadline = deadline, .order = timers->order++, .timer = timer});
+		(struct il__timer_entry){
+		    .deadline = deadline, .order = timers->order++, .timer = timer});
 	if (!loop->turning)
 		il__loop_kick(loop); /* the turn sets the loop's timer */
 	return 0;

@@ -8,7 +8,7 @@
  */
 #include "runtime.h"
 
-enum { BATCH_MAX = 256, MESSAGES_MAX = 1024, ROUNDS_MAX = 8 };
+enum { BATCH_MAX = 256, MESSAGES_MAX = 1024, ROUNDS_MAX = 16 };
 
 /* ---- the ready queue ---- */
 
@@ -26,7 +26,7 @@ static struct il__list *pick(il_loop *loop)
 	struct il__list *node = loop->ready.next;
 	size_t count = 0;
 
-	il__list_each(each, &loop->ready)
+	il__list_each (each, &loop->ready)
 		count++;
 	loop->random ^= loop->random >> 12;
 	loop->random ^= loop->random << 25;
@@ -179,6 +179,13 @@ static void set_timer(il_loop *loop)
 		loop->armed = next;
 }
 
+/* Another thread may be about to send something: stay awake for it a little. */
+static bool linger(il_loop *loop)
+{
+	return (loop->inflight > 0 || loop->portals > 0) &&
+	       il__patience_wait(&loop->patience, il__inbox_has_mail, loop->inbox);
+}
+
 /* Back to poll. False: more came in meanwhile. */
 static bool rest(il_loop *loop)
 {
@@ -214,7 +221,7 @@ void il__loop_turn(il_loop *loop)
 			keep_going(loop);
 			break;
 		}
-		if (rest(loop))
+		if (!linger(loop) && rest(loop))
 			break;
 	}
 	loop->turning = false;

@@ -11,9 +11,10 @@ static void give_up(il_loop *loop, int rc)
 	struct il__main *m = loop->main;
 
 	if (!m || !m->task || m->failure)
-		il__fatal("virtual time: %s, though they were cancelled: somebody waits in a shield",
-			  rc == -EDEADLK ? "every task is still asleep for ever"
-					 : "the tasks go on after step_limit");
+		il__fatal(
+		    "virtual time: %s, though they were cancelled: somebody waits in a shield",
+		    rc == -EDEADLK ? "every task is still asleep for ever"
+				   : "the tasks go on after step_limit");
 	m->failure = rc;
 	il__task_cancel(m->task);
 }
@@ -35,14 +36,15 @@ static void report(il_loop *loop, char *text, size_t size)
 	size_t used = (size_t)snprintf(text, size, "every task is asleep for ever:");
 	const char *separator = " ";
 
-	il__list_each(node, &loop->tasks)
-	{
+	il__list_each (node, &loop->tasks) {
 		il_task *task = il__container_of(node, il_task, all);
-		const char *name = task->name[0] ? task->name : task == loop->main->task ? "main" : "a task";
+		const char *name = task->name[0]              ? task->name
+				   : task == loop->main->task ? "main"
+							      : "a task";
 		if (used + 1 >= size)
 			break;
-		used += (size_t)snprintf(text + used, size - used, "%s%s waits in %s", separator, name,
-					 task->waits_for ? task->waits_for : "?");
+		used += (size_t)snprintf(text + used, size - used, "%s%s waits in %s", separator,
+					 name, task->waits_for ? task->waits_for : "?");
 		separator = ", ";
 	}
 }

@@ -39,9 +39,9 @@ typedef int64_t il_time;
  * The number may be of any arithmetic type; the result is an il_time.
  * @{ */
 #define IL_NSEC(n) ((il_time)(n))
-#define IL_USEC(n) ((il_time)((n) * INT64_C(1000)))
-#define IL_MSEC(n) ((il_time)((n) * INT64_C(1000000)))
-#define IL_SEC(n)  ((il_time)((n) * INT64_C(1000000000)))
+#define IL_USEC(n) ((il_time)((n)*INT64_C(1000)))
+#define IL_MSEC(n) ((il_time)((n)*INT64_C(1000000)))
+#define IL_SEC(n)  ((il_time)((n)*INT64_C(1000000000)))
 /** @} */
 
 /** No timeout, no deadline. */

@@ -17,10 +17,10 @@ extern "C" {
 
 /** Options of a thread pool; zero means the default everywhere. */
 typedef struct il_thread_pool_options {
-	int max_workers;       /**< Threads at most; 0: min(32, cores + 4); negative: -EINVAL. */
-	const char *name;      /**< Threads are called name_0, name_1, ...; NULL: unique per pool. */
-	size_t queue_limit;    /**< Calls that wait for a worker; 0: 65,536; SIZE_MAX: none. */
-	il_fn *initializer;    /**< Runs first in each worker; a negative result breaks the pool. */
+	int max_workers;    /**< Threads at most; 0: min(32, cores + 4); negative: -EINVAL. */
+	const char *name;   /**< Threads are called name_0, name_1, ...; NULL: unique per pool. */
+	size_t queue_limit; /**< Calls that wait for a worker; 0: 65,536; SIZE_MAX: none. */
+	il_fn *initializer; /**< Runs first in each worker; a negative result breaks the pool. */
 	void *initializer_arg; /**< Must stay valid as long as the pool. */
 	bool copy_args;        /**< Copy arg in and out as a process pool does. */
 	bool without_locals;   /**< Do not hand the submitter's task-local values to the call. */
@@ -28,9 +28,10 @@ typedef struct il_thread_pool_options {
 	il_time idle_timeout;  /**< A worker idle so long ends (0: 10 s; IL_FOREVER: never). */
 	const int *cpus;       /**< Processors that the workers may use; NULL: any. */
 	size_t cpu_count;      /**< How many processors cpus lists. */
-	void (*on_thread_start)(int index, void *arg); /**< Runs in each new worker, first of all. */
-	void *on_thread_start_arg;                     /**< Handed to on_thread_start. */
-	void *reserved[8];                             /**< Zero. */
+	void (*on_thread_start)(int index,
+				void *arg); /**< Runs in each new worker, first of all. */
+	void *on_thread_start_arg;          /**< Handed to on_thread_start. */
+	void *reserved[8];                  /**< Zero. */
 } il_thread_pool_options;
 
 /**

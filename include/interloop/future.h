@@ -88,8 +88,8 @@ IL_API int il_future_set_result(il_future *f, int result);
 /** When il_futures_wait returns. */
 typedef enum il_return_when {
 	IL_FIRST_COMPLETED, /**< When one is done, cancelled ones included. */
-	IL_FIRST_FAILURE,   /**< When one has a negative result that is not a cancellation, or all are done. */
-	IL_ALL_COMPLETED    /**< When all are done. */
+	IL_FIRST_FAILURE, /**< When one has a negative result that is not a cancellation, or all are done. */
+	IL_ALL_COMPLETED /**< When all are done. */
 } il_return_when;
 
 /**

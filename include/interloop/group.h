@@ -24,7 +24,12 @@ extern "C" {
 typedef struct il_group {
 	void *reserved[36];
 } il_group;
-#define IL_GROUP_INIT {{0}}
+#define IL_GROUP_INIT     \
+	{                 \
+		{         \
+			0 \
+		}         \
+	}
 
 /**
  * @brief Opens the group and enters its scope in the calling task. Never waits. The memory may hold

@@ -21,7 +21,8 @@ IL_API const il_backend *il_libevent(void);
  * Call it in the thread that runs the loop; end with il_loop_shutdown and il_loop_detach.
  * @return 0; -EBUSY: this thread has a loop already; -EINVAL: NULL or a bad option; -ENOMEM, -EMFILE.
  */
-IL_API int il_libevent_attach(il_loop **loop, struct event_base *native, const il_loop_options *options);
+IL_API int il_libevent_attach(il_loop **loop, struct event_base *native,
+			      const il_loop_options *options);
 
 #ifdef __cplusplus
 }

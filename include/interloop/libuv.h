@@ -21,7 +21,8 @@ IL_API const il_backend *il_libuv(void);
  * Call it in the thread that runs the loop; end with il_loop_shutdown and il_loop_detach.
  * @return 0; -EBUSY: this thread has a loop already; -EINVAL: NULL or a bad option; -ENOMEM, -EMFILE.
  */
-IL_API int il_libuv_attach(il_loop **loop, struct uv_loop_s *native, const il_loop_options *options);
+IL_API int il_libuv_attach(il_loop **loop, struct uv_loop_s *native,
+			   const il_loop_options *options);
 
 #ifdef __cplusplus
 }

@@ -24,7 +24,12 @@ extern "C" {
 typedef struct il_scope {
 	void *reserved[20];
 } il_scope;
-#define IL_SCOPE_INIT {{0}}
+#define IL_SCOPE_INIT     \
+	{                 \
+		{         \
+			0 \
+		}         \
+	}
 
 /** Flag of il_scope_enter: outer cancellation waits until the scope is left. */
 #define IL_SHIELD 1u

@@ -70,13 +70,15 @@ typedef struct il_server_options {
 	int backlog;           /**< Connections that wait to be accepted; 0: the system's most. */
 	bool reuse_port;       /**< Share the port with other servers (SO_REUSEPORT). */
 	unsigned unix_mode;    /**< Permissions of Unix sockets, such as 0660; 0: by the umask. */
-	il_time idle_timeout;  /**< A client that sends no whole packet for so long while its handler
+	il_time idle_timeout; /**< A client that sends no whole packet for so long while its handler
 	                            waits for one is closed, its receive answers 0; 0: never. */
-	il_time first_request_timeout; /**< Likewise for the first packet, counted from the connect. */
-	il_time grace_period;          /**< How long il_server_shutdown lets handlers finish what they
+	il_time
+	    first_request_timeout; /**< Likewise for the first packet, counted from the connect. */
+	il_time grace_period;      /**< How long il_server_shutdown lets handlers finish what they
 	                                    are at; 0: they are cancelled at once. */
-	bool quiet;        /**< Log connects and disconnects as IL_LOG_DEBUG, not IL_LOG_INFO. */
-	il_event *is_up;   /**< Set when the server is up: service_init is done, clients are served. */
+	bool quiet; /**< Log connects and disconnects as IL_LOG_DEBUG, not IL_LOG_INFO. */
+	il_event
+	    *is_up; /**< Set when the server is up: service_init is done, clients are served. */
 	void *reserved[8]; /**< Zero. */
 } il_server_options;
 

@@ -15,12 +15,13 @@ extern "C" {
 
 /** Options of il_run_in_thread_with; zero means the default everywhere. */
 typedef struct il_run_in_thread_options {
-	il_limiter *limiter;          /**< NULL: the loop's own, of thread_limit tokens. */
-	const char *name;             /**< The thread's name during the call, 15 bytes of it. */
-	bool abandon_on_cancel;       /**< Leave at once when cancelled; the thread runs on. */
-	void (*release)(void *arg);   /**< With abandon_on_cancel: frees arg after an abandoned call. */
-	bool *abandoned;              /**< With abandon_on_cancel: set before the call returns. */
-	void *reserved[8];            /**< Zero. */
+	il_limiter *limiter;    /**< NULL: the loop's own, of thread_limit tokens. */
+	const char *name;       /**< The thread's name during the call, 15 bytes of it. */
+	bool abandon_on_cancel; /**< Leave at once when cancelled; the thread runs on. */
+	void (*release)(
+	    void *arg);    /**< With abandon_on_cancel: frees arg after an abandoned call. */
+	bool *abandoned;   /**< With abandon_on_cancel: set before the call returns. */
+	void *reserved[8]; /**< Zero. */
 } il_run_in_thread_options;
 
 /**

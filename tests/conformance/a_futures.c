@@ -693,11 +693,11 @@ IL_TEST(A, n24_a_call_that_owns_its_source_cancels_it_and_waits)
 	queued.ex = busy.ex;
 	CHECK_RC(il_group_open(&g), 0);
 	CHECK_RC(il_group_start_soon(&g, NULL, run_owned_and_begun, &busy), 0);
-	UNTIL(atomic_load(&busy.begun));
+	UNTIL_THREAD(atomic_load(&busy.begun));
 	CHECK_RC(il_group_start_soon(&g, NULL, run_owned, &queued), 0);
-	UNTIL(queued.waiting);
+	UNTIL_THREAD(queued.waiting);
 	CHECK_RC(il_scope_cancel(&queued.scope), 0);
-	UNTIL(il_scope_caught(&queued.scope));
+	UNTIL_THREAD(il_scope_caught(&queued.scope));
 	CHECK_RC(queued.rc, -ECANCELED);
 	CHECK_RC(il_scope_cancel(&busy.scope), 0);
 	CHECK_RC(il_yield(), 0);

@@ -156,13 +156,16 @@ void il_test_str(const char *file, int line, const char *what, const char *value
 
 void il_test_pause(void)
 {
-	struct timespec a_moment = {.tv_nsec = 200000};
-	int rc = il_sleep(IL_MSEC(1));
+	if (il_sleep(IL_MSEC(1)) < 0)
+		il_test_pause_really();
+}
 
-	if (rc == -ECANCELED)
-		il_yield_shielded();
-	if (rc < 0 || il_test_virtual())
-		nanosleep(&a_moment, NULL);
+void il_test_pause_really(void)
+{
+	struct timespec a_moment = {.tv_nsec = 200000};
+
+	il_yield_shielded();
+	nanosleep(&a_moment, NULL);
 }
 
 static void *thread_main(void *arg)
@@ -184,7 +187,7 @@ void il_test_thread_start(struct il_test_thread *thread, il_fn *fn, void *arg)
 
 int il_test_thread_join(struct il_test_thread *thread)
 {
-	UNTIL(atomic_load(&thread->ended));
+	UNTIL_THREAD(atomic_load(&thread->ended));
 	CHECK_EQ(pthread_join(thread->id, NULL), 0);
 	return thread->rc;
 }

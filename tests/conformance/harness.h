@@ -89,11 +89,17 @@ extern const struct il_native il_native;
 #define CHECK_TRACE(expected)        il_test_str(__FILE__, __LINE__, "trace", il_test_trace(), (expected))
 #define CHECK_LOGGED(level, text, n) CHECK_EQ(il_test_logged((level), (text)), (n))
 
-/* Waits in small steps, in a task or in a plain thread. */
+/* Waits in small steps, in a task or in a plain thread. UNTIL_THREAD for what another thread does: it lets
+ * real time pass, where in virtual time the clock stands while a worker has not answered. */
 #define UNTIL(condition)                 \
 	do {                             \
 		while (!(condition))     \
 			il_test_pause(); \
+	} while (0)
+#define UNTIL_THREAD(condition)                 \
+	do {                                    \
+		while (!(condition))            \
+			il_test_pause_really(); \
 	} while (0)
 
 /* Appends a word to the trace of this run. Any thread. */
@@ -108,6 +114,7 @@ void il_test_str(const char *file, int line, const char *what, const char *value
 void il_test_trace_add(const char *word);
 const char *il_test_trace(void);
 void il_test_pause(void);
+void il_test_pause_really(void);
 /* How many lines of the log at that level contain the text; since the start of this run. */
 size_t il_test_logged(int level, const char *text);
 /* The time that something quick may take on a busy machine: for upper bounds. */

@@ -333,7 +333,7 @@ IL_TEST(J, n195_what_cannot_be_given_up_keeps_its_result)
 
 	CHECK_RC(il_group_open(&g), 0);
 	CHECK_RC(il_group_start_soon(&g, NULL, wait_stubbornly, &s), 0);
-	UNTIL(atomic_load(&s.begun));
+	UNTIL_THREAD(atomic_load(&s.begun));
 	CHECK_RC(il_scope_cancel(&s.inner), 0);
 	CHECK_RC(il_scope_cancel(&s.outer), 0);
 	CHECK_RC(il_yield(), 0);
