@@ -35,7 +35,7 @@ packages()
 		case $stage in
 		clang | asan | tsan) echo clang libclang-rt-dev llvm ;;
 		valgrind) echo valgrind ;;
-		aarch64) echo gcc-aarch64-linux-gnu g++-aarch64-linux-gnu libc6-dev-arm64-cross \
+		aarch64) echo gcc-aarch64-linux-gnu libc6-dev-arm64-cross \
 			qemu-user-static ;;
 		format) echo clang-format git ;;
 		cppcheck) echo cppcheck ;;

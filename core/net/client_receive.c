@@ -233,12 +233,14 @@ int il_client_receive(il_client *client, il_packet *packet, il_time timeout)
 		return rc;
 	if (!packet || timeout < 0)
 		return il__refuse(-EINVAL, "il_client_receive: %s",
-				  packet ? "the timeout is negative" : "NULL where the packet is to be stored");
+				  packet ? "the timeout is negative"
+					 : "NULL where the packet is to be stored");
 	rc = find_task(&w);
 	if (rc < 0)
 		return rc;
 	if (client->receiving)
-		return il__refuse(-EBUSY, "il_client_receive: another task receives from this client");
+		return il__refuse(-EBUSY,
+				  "il_client_receive: another task receives from this client");
 	first = !client->received;
 	client->received = true;
 	client->refs++;

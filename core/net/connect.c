@@ -148,6 +148,8 @@ static int run(struct race *r, il_time deadline)
 		}
 		if (!r->active)
 			return r->error;
+		if (il__task_cancelled(r->task)) /* since it was woken */
+			return -ECANCELED;
 		until = r->next < r->count && r->start_next < deadline ? r->start_next : deadline;
 		rc = il__task_park_until(r->task, give_up, NULL, r->function, until);
 		if (rc < 0 && rc != -ETIMEDOUT)

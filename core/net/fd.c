@@ -326,20 +326,18 @@ static int wait_fd(int number, unsigned mask, const char *function)
 	rc = il__task_check(w.task);
 	if (rc < 0)
 		return rc;
-	if (number < 0)
-		return il__refuse(-EBADF, "%s: %d is not a descriptor", function, number);
-	rc = il__fd_get(w.task->loop, number, &w.fd);
-	if (rc < 0)
-		return rc;
-	if (wanted(w.fd) & mask)
+	w.fd = look_up(w.task->loop, number);
+	if (w.fd && wanted(w.fd) & mask)
 		return il__refuse(-EBUSY,
 				  "%s: another task waits for descriptor %d: one a direction",
 				  function, number);
-	rc = poll_now(number, mask);
+	rc = number < 0 ? -EBADF : poll_now(number, mask);
+	if (rc == -EBADF)
+		return il__refuse(rc, "%s: %d is not an open descriptor", function, number);
 	if (rc > 0)
 		il__task_yield(w.task);
-	else if (rc == -EBADF)
-		return il__refuse(rc, "%s: %d is not an open descriptor", function, number);
+	if (rc == 0)
+		rc = il__fd_get(w.task->loop, number, &w.fd);
 	if (rc)
 		return rc;
 	rc = il__fd_wait(&w, IL_FOREVER, function);

@@ -201,6 +201,8 @@ static int park(il_listener *l, struct accepting *a)
 	il_time until = a->retry;
 	int rc = 0;
 
+	if (a->parked && il__task_cancelled(a->task)) /* since it was woken */
+		return -ECANCELED;
 	a->retry = IL_FOREVER;
 	for (int i = 0; until == IL_FOREVER && rc == 0 && i < l->count; i++) {
 		struct listening *s = &l->sockets[i];

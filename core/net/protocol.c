@@ -14,9 +14,7 @@ bool il__protocol_is_valid(const il_protocol *p)
 
 size_t il__protocol_room(const il_protocol *p, size_t max_packet)
 {
-	size_t overhead = p->overhead ? p->overhead : 64;
-
-	return max_packet > SIZE_MAX / 2 - overhead ? SIZE_MAX / 2 : max_packet + overhead;
+	return max_packet + (p->overhead ? p->overhead : 64);
 }
 
 int il__protocol_find(const il_protocol *p, il_parse *parse)

@@ -178,7 +178,8 @@ int il_server_serve(il_server *server)
 
 /* ---- from outside ---- */
 
-bool il__server_has_task(const il_server *s, const il_task *task)
+/* One of the server's own tasks cannot wait for the server's end. */
+static bool is_inside(const il_server *s, const il_task *task)
 {
 	for (const struct il__scope *scope = task->scope; scope; scope = scope->parent)
 		if ((const void *)scope == (const void *)&s->scope)
@@ -200,7 +201,7 @@ int il_server_shutdown(il_server *server)
 		il_scope_cancel_because(&server->scope, "the server was shut down");
 	}
 	w.task = il__self.loop ? il__self.loop->current : NULL;
-	if (!w.task || il__server_has_task(server, w.task))
+	if (!w.task || is_inside(server, w.task))
 		return 0;
 	rc = il__task_check(w.task);
 	return rc < 0 ? rc : il__queue_wait(&server->shutdowns, &w, "il_server_shutdown");

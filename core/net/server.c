@@ -66,6 +66,8 @@ static int create(il_server **server, const il_protocol *protocol, const il_hand
 		s->options = *options;
 	if (!s->options.max_packet)
 		s->options.max_packet = (size_t)64 << 10;
+	if (s->options.max_packet > SIZE_MAX / 4)
+		s->options.max_packet = SIZE_MAX / 4;
 	if (!il__protocol_is_valid(protocol) || protocol->least > s->options.max_packet) {
 		free(s);
 		return il__refuse(

@@ -48,7 +48,8 @@ struct il__server_tasks {
 	il_server *server;
 };
 
-void il__server_tasks_open(struct il__server_tasks *tasks, il_server *server, struct il__scope *parent);
+void il__server_tasks_open(struct il__server_tasks *tasks, il_server *server,
+			   struct il__scope *parent);
 /* Starts a task in the scope. `ended` must call il__server_tasks_left. */
 int il__server_tasks_start(struct il__server_tasks *tasks, il_future **f, il_fn *fn, void *arg,
 			   void (*ended)(il_task *task, int rc), void *owner);
@@ -89,19 +90,19 @@ struct il_server {
 	uint64_t serial; /* of Unix clients, which have no address */
 
 	enum il__server_phase phase;
-	bool closed;   /* il_server_close: for good */
-	bool stopping; /* il_server_shutdown, or the last listener failed: this round ends */
-	il_task *main; /* who is in il_server_serve */
-	bool waits;    /* main is parked in il__server_wait, and may be woken */
+	bool closed;    /* il_server_close: for good */
+	bool stopping;  /* il_server_shutdown, or the last listener failed: this round ends */
+	il_task *main;  /* who is in il_server_serve */
+	bool waits;     /* main is parked in il__server_wait, and may be woken */
 	il_scope scope; /* around a round: service_init and the exit stack see it */
 	struct il__server_tasks served; /* clients and acceptors, while UP */
 	struct il__server_tasks own;    /* of il_server_start_soon, while own_open */
 	bool own_open;
-	size_t accepting;           /* acceptors that live */
-	int accept_rc;              /* why the last listener failed, or 0 */
-	struct il__list want_room;  /* il__waiter: acceptors while there are max_clients */
-	struct il__list shutdowns;  /* il__waiter: who waits for the end of the round */
-	void (*on_up)(void *arg); /* the server thread's; may be NULL */
+	size_t accepting;          /* acceptors that live */
+	int accept_rc;             /* why the last listener failed, or 0 */
+	struct il__list want_room; /* il__waiter: acceptors while there are max_clients */
+	struct il__list shutdowns; /* il__waiter: who waits for the end of the round */
+	void (*on_up)(void *arg);  /* the server thread's; may be NULL */
 	void *on_up_arg;
 };
 
@@ -113,8 +114,6 @@ int il__server_wait(il_server *s, bool shielded, il_time deadline);
 void il__server_poke(il_server *s);
 /* Ends the round that is UP. */
 void il__server_stop(il_server *s);
-/* Whether the task is one of the server's: it must not wait for the server's end. */
-bool il__server_has_task(const il_server *s, const il_task *task);
 
 /* Takes an address in, not listening yet; port NULL: a Unix path. */
 int il__endpoint_add(il_server *s, const char *host, const char *port, struct il__endpoint **added);
@@ -135,20 +134,20 @@ struct il_client {
 	il_stream *stream; /* lives as long as the client; closed: so is the client */
 	void *data;
 
-	bool received;  /* il_client_receive was called in this activation of the handler */
-	bool receiving; /* a call is in it */
-	bool ended;     /* nothing more comes: the peer's end, or lost synchronisation */
-	bool told;      /* il_client_receive has said so */
-	bool broken;    /* sending found the peer gone, or it reset the connection */
-	bool idle;      /* receives, and has nothing of a packet: may be closed on shutdown */
-	bool sending;   /* somebody owns the sending side */
-	bool welcome;   /* a whole packet has come */
+	bool received;   /* il_client_receive was called in this activation of the handler */
+	bool receiving;  /* a call is in it */
+	bool ended;      /* nothing more comes: the peer's end, or lost synchronisation */
+	bool told;       /* il_client_receive has said so */
+	bool broken;     /* sending found the peer gone, or it reset the connection */
+	bool idle;       /* receives, and has nothing of a packet: may be closed on shutdown */
+	bool sending;    /* somebody owns the sending side */
+	bool welcome;    /* a whole packet has come */
 	unsigned streak; /* packets received and sent since its task has let others run */
 	struct il__list senders; /* il__waiter: who wait for the sending side */
 	il_time connected;
 
 	/* [begin, begin + packet) belongs to the packet given last, [.., end) is to be parsed. */
-	unsigned char *buffer; /* capacity + 1 bytes; NULL: none yet */
+	unsigned char *buffer; /* capacity bytes, the last for the zero; NULL: none yet */
 	size_t begin, end, capacity, packet;
 	unsigned char *mark; /* where a zero byte stands in for `marked`; NULL: nowhere */
 	unsigned char marked;

@@ -49,7 +49,8 @@ int il_server_thread_start(il_server_thread **thread, const il_backend *backend,
 	int rc;
 
 	if (!thread || !open)
-		return il__refuse(-EINVAL, "il_server_thread_start: %s is NULL", open ? "thread" : "open");
+		return il__refuse(-EINVAL, "il_server_thread_start: %s is NULL",
+				  open ? "thread" : "open");
 	t = calloc(1, sizeof *t);
 	if (!t)
 		return il__refuse(-ENOMEM, "il_server_thread_start: out of memory");

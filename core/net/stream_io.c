@@ -70,6 +70,8 @@ int il__op_wait(il_stream *s, struct il__op *op)
 		return 0;
 	if (op->deadline != IL_FOREVER && op->deadline <= il__loop_now(s->loop))
 		return last_try(s, op);
+	if (op->parked && il__task_cancelled(op->wait.task)) /* since it was woken */
+		return -ECANCELED;
 	rc = il__fd_wait(&op->wait, op->deadline, op->function);
 	op->parked = true;
 	if (op->gone)

@@ -167,6 +167,14 @@ static int run(struct map *map, il_executor *ex, il_fn *fn, void *items, size_t 
 	return refused < 0 ? refused : rc;
 }
 
+static bool all_begun(const struct map *map, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!map->items[i].begun)
+			return false;
+	return true;
+}
+
 static int check(il_executor *ex, il_fn *fn, void *items, size_t count, size_t size,
 		 il_time timeout)
 {
@@ -205,6 +213,8 @@ int il_executor_map(il_executor *ex, il_fn *fn, void *items, size_t count, size_
 		return il__refuse(-ENOMEM, "il_executor_map: no memory for %zu calls", count);
 	pthread_mutex_init(&map.lock, NULL);
 	rc = run(&map, ex, fn, items, count, size, deadline, task);
+	if (rc == -ECANCELED && all_begun(&map, count))
+		rc = 0; /* it came too late to stop anything: the results are whole */
 	for (size_t i = 0; i < count; i++) {
 		int one = map.items[i].rc;
 		if (results)

@@ -106,7 +106,7 @@ static void task_ended(il_task *task, int rc)
 	if (soon->ft)
 		task->loop->inflight++;
 	if (soon->starter)
-		il__starter_answer(soon->starter, rc < 0 && !cancelled ? rc : -EPROTO, 0);
+		il__starter_answer(soon->starter, rc < 0 && rc != -ECANCELED ? rc : -EPROTO, 0);
 	if (!soon->ft && rc < 0 && !cancelled)
 		il__log(IL_LOG_WARNING, "a task that was posted through a portal failed: %s",
 			il_strerror(rc));

@@ -326,8 +326,9 @@ static int wait_done(il_future *f, il_time deadline, bool shielded, const char *
 		if (linked)
 			return rc;
 	}
+	/* Fired: its message must not be left behind. What reached the task first is its answer. */
 	il__signal_wait_shielded(&w.signal, function);
-	return 0;
+	return rc;
 }
 
 /* 0: done. 1: it must be waited for, up to *deadline. */

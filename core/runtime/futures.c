@@ -172,10 +172,8 @@ static int wait_for(struct wait *w, il_time timeout)
 		rc = il__signal_wait(&w->signal, deadline, "il_futures_wait");
 	unwatch(&w->set);
 	/* No watcher can fire any more; if one has, its message must not be left behind. */
-	if (atomic_load_explicit(&w->left, memory_order_acquire) == 0) {
+	if (atomic_load_explicit(&w->left, memory_order_acquire) == 0)
 		il__signal_wait_shielded(&w->signal, "il_futures_wait");
-		rc = 0;
-	}
 	return rc;
 }
 
@@ -300,9 +298,9 @@ static int wait_next(il_as_completed *it, struct member **m)
 		withdrawn = it->waiter == &signal;
 		it->waiter = NULL;
 		pthread_mutex_unlock(&it->lock);
-		if (withdrawn)
-			return rc;
-		il__signal_wait_shielded(&signal, "il_as_completed_next");
+		if (!withdrawn)
+			il__signal_wait_shielded(&signal, "il_as_completed_next");
+		return rc; /* what is done comes with the next call */
 	}
 	/* The firing thread still holds the lock for a moment: take() waits for it. */
 	*m = take(it, NULL);

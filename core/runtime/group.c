@@ -106,9 +106,10 @@ static void started_child_ended(il_task *task, int rc)
 	bool answered = !start || start->answered;
 
 	if (start) {
-		start->rc = start->cancelled                              ? -ECANCELED
-			    : rc < 0 && !il__task_was_cancelled(task, rc) ? rc
-									  : -EPROTO;
+		if (start->cancelled)
+			start->rc = -ECANCELED;
+		else
+			start->rc = rc < 0 && rc != -ECANCELED ? rc : -EPROTO;
 		il__task_wake(start->caller, 0);
 	}
 	if (answered)

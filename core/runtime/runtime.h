@@ -273,8 +273,8 @@ struct il__signal {
 int il__signal_init(struct il__signal *s, const char *function);
 void il__signal_fire(struct il__signal *s);
 /*
- * 0: fired. -ETIMEDOUT, -ECANCELED: not fired yet; the caller must withdraw from whoever fires it, or
- * wait again with il__signal_wait_shielded if that is too late.
+ * 0: fired. -ETIMEDOUT, -ECANCELED: that came first. It may be fired all the same, then or later: the
+ * caller must withdraw from whoever fires it, or call il__signal_wait_shielded if that is too late.
  */
 int il__signal_wait(struct il__signal *s, il_time deadline, const char *waits_for);
 void il__signal_wait_shielded(struct il__signal *s, const char *waits_for);

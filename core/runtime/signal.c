@@ -74,7 +74,7 @@ int il__signal_wait(struct il__signal *s, il_time deadline, const char *waits_fo
 	count(s, 1);
 	rc = il__task_park_until(s->task, give_up, NULL, waits_for, deadline);
 	count(s, -1);
-	return s->fired ? 0 : rc;
+	return rc;
 }
 
 void il__signal_wait_shielded(struct il__signal *s, const char *waits_for)

@@ -24,6 +24,10 @@ static void end(il_task *task, int rc)
 {
 	il_loop *loop = task->loop;
 
+	if (il__inherited(loop->generation))
+		il__fatal("a task returned in a forked child, but its loop stayed with the parent: "
+			  "end the "
+			  "child with _exit or exec");
 	if (task->scope != (task->has_own ? &task->own : task->parent_scope))
 		il__fatal(
 		    "a task%s%s ended inside a scope or group that it had entered: leave it with "
@@ -202,6 +206,26 @@ static bool can_give_up(il_task *task, void *arg)
 	return true;
 }
 
+static int sleep_until(il_task *task, il_time deadline)
+{
+	int rc = il__task_check(task);
+
+	if (rc < 0)
+		return rc;
+	rc = il__task_park_until(task, can_give_up, NULL, "il_sleep", deadline);
+	return rc == -ETIMEDOUT ? 0 : rc;
+}
+
+static int yield_once(il_task *task)
+{
+	int rc = il__task_check(task);
+
+	if (rc < 0)
+		return rc;
+	il__task_yield(task);
+	return il__task_cancelled(task) ? -ECANCELED : 0;
+}
+
 int il_core_sleep(il_loop *loop, il_time delay)
 {
 	int rc;
@@ -214,16 +238,8 @@ int il_core_sleep(il_loop *loop, il_time delay)
 				  "il_loop_sleep: the calling task belongs to another loop");
 	if (delay < 0)
 		return il__refuse(-EINVAL, "il_sleep: the delay is negative");
-	rc = il__task_check(task);
-	if (rc < 0)
-		return rc;
-	if (delay == 0) {
-		il__task_yield(task);
-		return il__task_check(task);
-	}
-	rc = il__task_park_until(task, can_give_up, NULL, "il_sleep",
-				 il__deadline_from(il__loop_now(loop), delay));
-	return rc == -ETIMEDOUT ? 0 : rc;
+	return delay ? sleep_until(task, il__deadline_from(il__loop_now(loop), delay))
+		     : yield_once(task);
 }
 
 int il_sleep(il_time delay)
@@ -234,11 +250,15 @@ int il_sleep(il_time delay)
 	return task ? task->loop->backend->sleep(task->loop, delay) : rc;
 }
 
+/* Past the vtable: a delay would lose the order of equal deadlines. */
 int il_sleep_until(il_time deadline)
 {
-	il_time now = il_now();
+	int rc;
+	il_task *task = il__task_current("il_sleep_until", &rc);
 
-	return il_sleep(deadline == IL_FOREVER ? IL_FOREVER : deadline > now ? deadline - now : 0);
+	if (!task)
+		return rc;
+	return deadline > il__loop_now(task->loop) ? sleep_until(task, deadline) : yield_once(task);
 }
 
 int il_sleep_forever(void)

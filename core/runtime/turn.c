@@ -192,6 +192,11 @@ static bool rest(il_loop *loop)
 	if (loop->wake_signalled) {
 		il__inbox_drain_fd(loop->inbox);
 		loop->wake_signalled = false;
+		/* What was drained may have been the signal handler's. */
+		if (il__unlikely(il__sigint_taken(loop))) {
+			il__loop_interrupt(loop);
+			return false;
+		}
 	}
 	set_timer(loop);
 	return il__inbox_asleep(loop->inbox);

@@ -26,16 +26,14 @@ typedef struct il_packet {
 
 /** One client's receive buffer, and how far its parser has come. */
 typedef struct il_parse {
-	unsigned char *data; /**< The bytes not consumed yet; they may be rewritten in place. */
+	unsigned char *data; /**< The bytes not consumed; they may be rewritten in place. */
 	size_t size;         /**< How many there are: 1 or more. */
-	size_t limit;   /**< The most a packet may have (max_packet of the server's options). */
-	size_t scanned; /**< The parser's own: how far it has looked. 0 when a packet begins. */
-	uint64_t
-	    state[4]; /**< The parser's own: 0 when the client connects, never touched after. */
-	il_packet
-	    packet;      /**< Out, with the answer 1: it points into data, or to memory of yours. */
-	size_t consumed; /**< Out: how many bytes are done with. 0 on entry. */
-	void *reserved[4]; /**< Zero. */
+	size_t limit;        /**< The most that a packet may have: the server's max_packet. */
+	size_t scanned;      /**< The parser's own: how far it has looked; 0 at a packet's begin. */
+	uint64_t state[4];   /**< The parser's own: 0 when the client connects, then untouched. */
+	il_packet packet;    /**< Out, with 1: it points into data, or to memory of yours. */
+	size_t consumed;     /**< Out: how many bytes are done with; 0 on entry. */
+	void *reserved[4];   /**< Zero. */
 } il_parse;
 
 /** One packet on its way out. Sent are head, data and tail, in this order. */
@@ -43,13 +41,13 @@ typedef struct il_frame {
 	const void *data;       /**< In: the packet. It may be pointed elsewhere. */
 	size_t size;            /**< Bytes of data. */
 	unsigned char head[24]; /**< Out: what goes before. */
-	size_t head_size;       /**< Bytes of head, 0 on entry. */
+	size_t head_size;       /**< Bytes of head; 0 on entry. */
 	const void *tail;       /**< Out: what goes after; valid until the packet is sent. */
-	size_t tail_size;       /**< Bytes of tail, 0 on entry. */
-	void (*release)(
-	    struct il_frame *frame); /**< Out: called once when it is sent, or was not. */
-	void *pointer;               /**< For release. */
-	void *reserved[4];           /**< Zero. */
+	size_t tail_size;       /**< Bytes of tail; 0 on entry. */
+	/** Out: called once, when the packet was sent or could not be; NULL on entry. */
+	void (*release)(struct il_frame *frame);
+	void *pointer;     /**< For release. */
+	void *reserved[4]; /**< Zero. */
 } il_frame;
 
 /** A protocol; zeroed members beyond the two functions mean the defaults. */

@@ -63,22 +63,25 @@ typedef struct il_handler {
 
 /** Options of a server; zero means the default everywhere. */
 typedef struct il_server_options {
-	size_t max_packet;     /**< Bytes of a packet received, at most (64 KiB): else -EMSGSIZE. */
-	size_t receive_buffer; /**< Bytes of buffer a client begins with (4 KiB); it grows up to
-	                            max_packet and the framing. */
-	size_t max_clients;    /**< Clients at once; more wait to be accepted. 0: no limit. */
-	int backlog;           /**< Connections that wait to be accepted; 0: the system's most. */
-	bool reuse_port;       /**< Share the port with other servers (SO_REUSEPORT). */
-	unsigned unix_mode;    /**< Permissions of Unix sockets, such as 0660; 0: by the umask. */
-	il_time idle_timeout; /**< A client that sends no whole packet for so long while its handler
-	                            waits for one is closed, its receive answers 0; 0: never. */
-	il_time
-	    first_request_timeout; /**< Likewise for the first packet, counted from the connect. */
-	il_time grace_period;      /**< How long il_server_shutdown lets handlers finish what they
-	                                    are at; 0: they are cancelled at once. */
-	bool quiet; /**< Log connects and disconnects as IL_LOG_DEBUG, not IL_LOG_INFO. */
-	il_event
-	    *is_up; /**< Set when the server is up: service_init is done, clients are served. */
+	size_t max_packet;  /**< Bytes of a packet received, at most: else -EMSGSIZE (64 KiB). */
+	size_t max_clients; /**< Clients at once; more wait to be accepted (no limit). */
+	int backlog;        /**< Connections that wait to be accepted (the system's most). */
+	bool reuse_port;    /**< Share the port with other servers (SO_REUSEPORT). */
+	bool quiet;         /**< Log connects and disconnects as IL_LOG_DEBUG, not IL_LOG_INFO. */
+	unsigned unix_mode; /**< Permissions of Unix sockets, such as 0660 (by the umask). */
+	/** Bytes of buffer that a client begins with; it grows up to max_packet and its framing
+	 * (4 KiB). */
+	size_t receive_buffer;
+	/** A client that sends no whole packet for so long, while its handler waits for one, is given
+	 * up: its receive answers 0 (never). */
+	il_time idle_timeout;
+	/** Likewise for the first packet, counted from the connect (never). */
+	il_time first_request_timeout;
+	/** How long il_server_shutdown lets handlers finish what they are at (0: they are cancelled at
+	 * once). */
+	il_time grace_period;
+	/** Set when the server is up: service_init is done, clients are served. The caller's. */
+	il_event *is_up;
 	void *reserved[8]; /**< Zero. */
 } il_server_options;
 
