@@ -1,7 +1,7 @@
 /*
  * libev.c: the six primitives on libev. A watcher that was stopped makes no call any more, so its
  * memory goes at once. A loop of our own is never the default one, which would reap every child of
- * the process. Loop's thread only.
+ * the process. A watch is an ev_io whose data is the il_watch. Loop's thread only.
  */
 #include <interloop/backend.h>
 #include <interloop/libev.h>
@@ -14,11 +14,6 @@ struct driver {
 	struct ev_loop *native;
 	ev_timer timer; /* its data is the il_loop */
 	bool owner;
-};
-
-struct io {
-	ev_io watcher; /* first; its data is the il_watch */
-	il_loop *loop;
 };
 
 _Static_assert((int)IL_READABLE == (int)EV_READ && (int)IL_WRITABLE == (int)EV_WRITE,
@@ -34,10 +29,8 @@ static void on_timer(struct ev_loop *native, ev_timer *timer, int events)
 /* An error comes as EV_READ | EV_WRITE. */
 static void on_io(struct ev_loop *native, ev_io *watcher, int events)
 {
-	struct io *io = (struct io *)(void *)watcher;
-
 	(void)native;
-	il_driver_on_ready(io->loop, watcher->data, (unsigned)(events & watcher->events));
+	il_driver_on_ready(il_loop_current(), watcher->data, (unsigned)(events & watcher->events));
 }
 
 static int driver_open(void **self, void *native, il_loop *loop)
@@ -102,24 +95,23 @@ static int driver_timer(void *self, il_time deadline)
 static int driver_watch(void *self, struct il_watch *w, unsigned mask)
 {
 	struct driver *d = self;
-	struct io *io = w->driver;
+	ev_io *watcher = w->driver;
 
-	if (io) {
-		ev_io_stop(d->native, &io->watcher);
+	if (watcher) {
+		ev_io_stop(d->native, watcher);
 	} else if (mask) {
-		w->driver = io = malloc(sizeof(*io));
-		if (!io)
+		w->driver = watcher = malloc(sizeof(*watcher));
+		if (!watcher)
 			return -ENOMEM;
-		ev_init(&io->watcher, on_io);
-		io->watcher.data = w;
-		io->loop = d->timer.data;
+		ev_init(watcher, on_io);
+		watcher->data = w;
 	}
 	if (mask) {
 		/* Set before every start: it tells libev that the number may be another file now. */
-		ev_io_set(&io->watcher, w->fd, (int)mask);
-		ev_io_start(d->native, &io->watcher);
+		ev_io_set(watcher, w->fd, (int)mask);
+		ev_io_start(d->native, watcher);
 	} else {
-		free(io);
+		free(watcher);
 		w->driver = NULL;
 	}
 	return 0;

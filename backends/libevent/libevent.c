@@ -1,7 +1,8 @@
 /*
  * libevent.c: the six primitives on libevent 2. An event that was freed makes no call any more, also
  * if it was active already. Nothing of libevent's own threading is used: other threads reach us
- * through the core's wake descriptor. Loop's thread only.
+ * through the core's wake descriptor. A watch is a struct event whose argument is the il_watch.
+ * Loop's thread only.
  */
 #include <interloop/backend.h>
 #include <interloop/libevent.h>
@@ -12,34 +13,23 @@
 #include <string.h>
 
 struct driver {
-	il_loop *loop;
 	struct event_base *native;
-	struct event *timer;
+	struct event *timer; /* its argument is the il_loop */
 	bool owner;
-};
-
-struct io {
-	struct event *event;
-	il_loop *loop;
-	struct il_watch *watch;
 };
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
-	struct driver *d = arg;
-
 	(void)fd;
 	(void)what;
-	il_driver_on_timer(d->loop);
+	il_driver_on_timer(arg);
 }
 
 /* An error comes as EV_READ | EV_WRITE. */
 static void on_ready(evutil_socket_t fd, short what, void *arg)
 {
-	struct io *io = arg;
-
 	(void)fd;
-	il_driver_on_ready(io->loop, io->watch,
+	il_driver_on_ready(il_loop_current(), arg,
 			   (what & EV_READ ? IL_READABLE : 0u) |
 			       (what & EV_WRITE ? IL_WRITABLE : 0u));
 }
@@ -48,12 +38,13 @@ static void on_ready(evutil_socket_t fd, short what, void *arg)
 static struct event_base *base_new(bool precise)
 {
 	struct event_config *config = event_config_new();
-	struct event_base *base = NULL;
+	struct event_base *base;
 
 	if (!config)
 		return NULL;
-	if (!precise || event_config_set_flag(config, EVENT_BASE_FLAG_PRECISE_TIMER) == 0)
-		base = event_base_new_with_config(config);
+	if (precise)
+		event_config_set_flag(config, EVENT_BASE_FLAG_PRECISE_TIMER);
+	base = event_base_new_with_config(config);
 	event_config_free(config);
 	return base;
 }
@@ -86,12 +77,11 @@ static int driver_open(void **self, void *native, il_loop *loop)
 	d = calloc(1, sizeof(*d));
 	if (!d)
 		return -ENOMEM;
-	d->loop = loop;
 	d->owner = !native;
 	errno = ENOMEM;
 	d->native = native ? native : base_new(il_driver_needs_timer(loop));
 	if (d->native)
-		d->timer = event_new(d->native, -1, 0, on_timer, d);
+		d->timer = event_new(d->native, -1, 0, on_timer, loop);
 	if (!d->timer) {
 		rc = -errno;
 		driver_close(d);
@@ -128,37 +118,25 @@ static int driver_timer(void *self, il_time deadline)
 	return event_add(d->timer, &tv) < 0 ? -ENOMEM : 0;
 }
 
-static void io_free(struct io *io)
-{
-	io->watch->driver = NULL;
-	if (io->event)
-		event_free(io->event);
-	free(io);
-}
-
 static int driver_watch(void *self, struct il_watch *w, unsigned mask)
 {
 	struct driver *d = self;
-	struct io *io = w->driver;
 	int what = (mask & IL_READABLE ? EV_READ : 0) | (mask & IL_WRITABLE ? EV_WRITE : 0);
-	int rc = 0;
+	int rc;
 
-	if (mask && !io) {
-		w->driver = io = calloc(1, sizeof(*io));
-		if (!io)
-			return -ENOMEM;
-		io->loop = d->loop;
-		io->watch = w;
-		io->event = event_new(d->native, w->fd, EV_PERSIST, on_ready, io);
-	}
+	if (w->driver)
+		event_free(w->driver);
+	w->driver = NULL;
+	if (!mask)
+		return 0;
 	errno = ENOMEM;
-	if (mask && (!io->event || event_del(io->event) < 0 ||
-		     event_assign(io->event, d->native, w->fd, (short)(EV_PERSIST | what), on_ready,
-				  io) < 0 ||
-		     event_add(io->event, NULL) < 0))
-		rc = -errno;
-	if (io && (!mask || rc < 0))
-		io_free(io);
+	w->driver = event_new(d->native, w->fd, (short)(EV_PERSIST | what), on_ready, w);
+	if (w->driver && event_add(w->driver, NULL) == 0)
+		return 0;
+	rc = -errno;
+	if (w->driver)
+		event_free(w->driver);
+	w->driver = NULL;
 	return rc;
 }
 

@@ -1,6 +1,7 @@
 /*
  * libuv.c: the six primitives on libuv. Every handle closes asynchronously, so its memory belongs to
- * its close callback; a handle that is closing makes no upcall any more. Loop's thread only.
+ * its close callback; a handle that is closing makes no upcall any more. A watch is a uv_poll_t whose
+ * data is the il_watch. Loop's thread only.
  */
 #include <interloop/backend.h>
 #include <interloop/libuv.h>
@@ -10,15 +11,9 @@
 #include <uv.h>
 
 struct driver {
-	uv_timer_t timer; /* first: freed with it; its data is the il_loop */
+	uv_timer_t timer; /* first: its close callback frees the driver; its data is the il_loop */
 	uv_loop_t *native;
 	uv_loop_t own; /* when it is ours */
-};
-
-struct poll {
-	uv_poll_t handle; /* first: freed with it; its data is the il_watch */
-	il_loop *loop;
-	unsigned mask;
 };
 
 _Static_assert((int)IL_READABLE == (int)UV_READABLE && (int)IL_WRITABLE == (int)UV_WRITABLE,
@@ -31,14 +26,13 @@ static void on_timer(uv_timer_t *timer)
 
 static void on_poll(uv_poll_t *handle, int status, int events)
 {
-	struct poll *p = (struct poll *)(void *)handle;
-	unsigned mask = (unsigned)events & p->mask;
+	struct il_watch *w = handle->data;
 
 	if (status < 0) { /* libuv stopped the handle, but the core still counts on it */
-		mask = p->mask;
-		uv_poll_start(handle, (int)mask, on_poll);
+		events = (int)w->mask;
+		uv_poll_start(handle, events, on_poll);
 	}
-	il_driver_on_ready(p->loop, handle->data, mask);
+	il_driver_on_ready(il_loop_current(), w, (unsigned)events & w->mask);
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -119,35 +113,32 @@ static int driver_timer(void *self, il_time deadline)
 
 static int poll_open(struct driver *d, struct il_watch *w)
 {
-	struct poll *p = calloc(1, sizeof(*p));
+	uv_poll_t *handle = malloc(sizeof(*handle));
 	int flags = fcntl(w->fd, F_GETFL);
-	int rc = p ? uv_poll_init(d->native, &p->handle, w->fd) : -ENOMEM;
+	int rc = handle ? uv_poll_init(d->native, handle, w->fd) : -ENOMEM;
 
 	if (rc < 0) {
-		free(p);
+		free(handle);
 		return rc;
 	}
 	/* uv_poll_init made the file non-blocking, but its flags are its owner's. */
 	if (flags >= 0 && !(flags & O_NONBLOCK))
 		fcntl(w->fd, F_SETFL, flags);
-	p->handle.data = w;
-	p->loop = d->timer.data;
-	w->driver = p;
+	handle->data = w;
+	w->driver = handle;
 	return 0;
 }
 
 static int driver_watch(void *self, struct il_watch *w, unsigned mask)
 {
 	int rc = mask && !w->driver ? poll_open(self, w) : 0;
-	struct poll *p = w->driver;
 
-	if (!p)
+	if (!w->driver)
 		return rc;
-	p->mask = mask;
 	if (mask)
-		rc = uv_poll_start(&p->handle, (int)mask, on_poll);
+		rc = uv_poll_start(w->driver, (int)mask, on_poll);
 	if (!mask || rc < 0) {
-		uv_close((uv_handle_t *)&p->handle, on_closed);
+		uv_close(w->driver, on_closed);
 		w->driver = NULL;
 	}
 	return rc;

@@ -249,12 +249,25 @@ size_t il__os_page_size(void)
 	return known;
 }
 
+#if IL__LINUX
+/* An emulated kernel says yes to any advice, and does nothing. */
+static bool install_guard(void *page, size_t size)
+{
+	static atomic_int credulous = -1;
+
+	if (atomic_load_explicit(&credulous, memory_order_relaxed) < 0)
+		atomic_store_explicit(&credulous, madvise(page, size, 9999) == 0, memory_order_relaxed);
+	return !atomic_load_explicit(&credulous, memory_order_relaxed) &&
+	       madvise(page, size, MADV_GUARD_INSTALL_) == 0;
+}
+#endif
+
 int il__os_guard(void *page, size_t size)
 {
 	int unset = INT_MIN;
 
 #if IL__LINUX
-	if (madvise(page, size, MADV_GUARD_INSTALL_) == 0)
+	if (install_guard(page, size))
 		return 1;
 #endif
 	if (atomic_load(&guard_budget) == INT_MIN)

@@ -77,11 +77,11 @@ static int client_main(void *arg)
 	il_client *c = arg;
 	il_task *task = il__self.loop->current;
 	const il_handler *h = &c->server->handler;
-	int rc = 0;
+	int rc = il__task_cancelled(task) ? -ECANCELED : 0;
 
 	snprintf(task->name, sizeof task->name, "%s", c->address);
 	note(c, "connected");
-	if (h->on_connection && !il__task_cancelled(task))
+	if (rc == 0 && h->on_connection)
 		rc = h->on_connection(c, c->server->data);
 	if (rc < 0)
 		report(c, "on_connection", rc);

@@ -9,31 +9,30 @@
 
 enum { SMALL = 1024 }; /* cheaper to copy than to hand over in pieces */
 
-static struct iovec piece(const void *data, size_t size)
+static int add(struct iovec *pieces, int count, const void *data, size_t size)
 {
-	return (struct iovec){.iov_base = (void *)(uintptr_t)data, .iov_len = size};
+	if (!size)
+		return count;
+	pieces[count] = (struct iovec){.iov_base = (void *)(uintptr_t)data, .iov_len = size};
+	return count + 1;
 }
 
 static int send_framed(il_client *c, struct il__op *op, const il_frame *f)
 {
-	struct iovec pieces[3] = {
-	    piece(f->head, f->head_size),
-	    piece(f->data, f->size),
-	    piece(f->tail, f->tail_size),
-	};
 	char small[SMALL], *end = small;
+	struct iovec pieces[3];
+	int count = add(pieces, 0, f->head, f->head_size);
 
-	if (f->size > SMALL || f->tail_size > SMALL ||
+	count = add(pieces, count, f->data, f->size);
+	count = add(pieces, count, f->tail, f->tail_size);
+	if (count < 2 || f->size > SMALL || f->tail_size > SMALL ||
 	    f->head_size + f->size + f->tail_size > SMALL)
-		return il__op_send(c->stream, op, pieces, 3);
-	for (int i = 0; i < 3; i++) {
-		if (!pieces[i].iov_len)
-			continue;
+		return il__op_send(c->stream, op, pieces, count);
+	for (int i = 0; i < count; i++) {
 		memcpy(end, pieces[i].iov_base, pieces[i].iov_len);
 		end += pieces[i].iov_len;
 	}
-	pieces[0] = piece(small, (size_t)(end - small));
-	return il__op_send(c->stream, op, pieces, 1);
+	return il__op_send(c->stream, op, pieces, add(pieces, 0, small, (size_t)(end - small)));
 }
 
 /* What the system said, as il_client_send tells it. */

@@ -20,17 +20,22 @@ struct fd_table {
 
 /* ---- registration ---- */
 
+static unsigned bit_of(int direction)
+{
+	return direction ? IL_WRITABLE : IL_READABLE;
+}
+
 static unsigned wanted(const struct il__fd *fd)
 {
 	return (fd->waiter[0] ? IL_READABLE : 0u) | (fd->waiter[1] ? IL_WRITABLE : 0u);
 }
 
-static void unlink_wait(struct il__fd_wait *w)
+static void unlink_wait(il_loop *loop, struct il__fd *fd, const struct il__fd_wait *w)
 {
 	for (int d = 0; d < 2; d++)
-		if (w->fd->waiter[d] == w)
-			w->fd->waiter[d] = NULL;
-	w->fd->loop->fd_waiters--;
+		if (fd->waiter[d] == w)
+			fd->waiter[d] = NULL;
+	loop->fd_waiters--;
 }
 
 /* Wakes every waiter; 0: it may go and see. */
@@ -39,9 +44,9 @@ static void wake(struct il__fd *fd, int rc)
 	for (int d = 0; d < 2; d++) {
 		struct il__fd_wait *w = fd->waiter[d];
 		if (w) {
-			unlink_wait(w);
+			unlink_wait(fd->loop, fd, w);
 			w->got = w->asked;
-			il__task_wake(w->task, rc);
+			il__task_wake(fd->task[d], rc);
 		}
 	}
 }
@@ -74,27 +79,23 @@ static bool linked(const struct il__fd_wait *w)
 static void on_ready(struct il__source *source, il_loop *loop, unsigned mask)
 {
 	struct il__fd *fd = il__container_of(source, struct il__fd, source);
-	unsigned stray = 0;
+	unsigned waited = wanted(fd) & mask;
+	unsigned stray = mask & source->watch.mask & ~waited & ~(unsigned)fd->woken;
 
-	(void)loop;
-	for (unsigned bit = IL_READABLE; bit <= IL_WRITABLE; bit <<= 1) {
-		struct il__fd_wait *w = fd->waiter[il__fd_direction(bit)];
-		if (!(mask & bit))
+	fd->ready |= (unsigned char)mask;
+	for (int d = 0; d < 2; d++) {
+		struct il__fd_wait *w = fd->waiter[d];
+		if (!(waited & bit_of(d)) || !w)
 			continue;
-		fd->ready |= (unsigned char)bit;
-		if (w) {
-			w->got = mask & w->asked;
-			fd->woken |= (unsigned char)w->got;
-			unlink_wait(w);
-			il__task_wake(w->task, 0);
-		} else if (!(fd->woken & bit)) {
-			stray |= bit;
-		}
+		w->got = fd->waiter[!d] == w ? waited : bit_of(d);
+		fd->woken |= (unsigned char)bit_of(d);
+		unlink_wait(loop, fd, w);
+		il__task_wake(fd->task[d], 0);
 	}
 	if (!fd->owned)
 		set_mask(fd, wanted(fd));
-	else if (stray)
-		set_mask(fd, fd->source.watch.mask & ~stray);
+	else if (il__unlikely(stray))
+		set_mask(fd, source->watch.mask & ~stray);
 }
 
 /* ---- the table ---- */
@@ -170,9 +171,10 @@ static struct il__fd *add(struct fd_table *table, il_loop *loop, int number)
 		table->fds = fds;
 		table->capacity = capacity;
 	}
-	fd = calloc(1, sizeof *fd);
+	fd = aligned_alloc(_Alignof(struct il__fd), sizeof *fd);
 	if (!fd)
 		return NULL;
+	memset(fd, 0, sizeof *fd);
 	fd->source.watch.fd = number;
 	fd->source.ready = on_ready;
 	fd->loop = loop;
@@ -248,14 +250,18 @@ int il__fd_begin(struct il__fd_wait *w)
 	if (wanted(fd) & w->asked)
 		return il__refuse(-EBUSY, "another task waits for descriptor %d: one a direction",
 				  fd->source.watch.fd);
-	rc = set_mask(fd, fd->source.watch.mask | w->asked);
-	if (rc < 0)
-		return rc;
-	if (w->asked & IL_READABLE)
-		fd->waiter[0] = w;
-	if (w->asked & IL_WRITABLE)
-		fd->waiter[1] = w;
-	fd->loop->fd_waiters++;
+	if (w->asked & ~fd->source.watch.mask) {
+		rc = set_mask(fd, fd->source.watch.mask | w->asked);
+		if (rc < 0)
+			return rc;
+	}
+	for (int d = 0; d < 2; d++) {
+		if (!(w->asked & bit_of(d)))
+			continue;
+		fd->waiter[d] = w;
+		fd->task[d] = w->task;
+	}
+	w->task->loop->fd_waiters++;
 	w->got = 0;
 	return 0;
 }
@@ -264,7 +270,7 @@ void il__fd_end(struct il__fd_wait *w)
 {
 	if (!linked(w))
 		return;
-	unlink_wait(w);
+	unlink_wait(w->fd->loop, w->fd, w);
 	if (!w->fd->owned)
 		set_mask(w->fd, wanted(w->fd));
 }

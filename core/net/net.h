@@ -16,14 +16,16 @@
 
 struct il__fd_wait;
 
+/* What a request touches comes first, in one cache line. */
 struct il__fd {
-	struct il__source source; /* first */
-	struct il__list link;     /* table->registered while the driver watches it */
-	il_loop *loop;
-	struct il__fd_wait *waiter[2]; /* by direction; both may be the same */
+	_Alignas(64) struct il__source source; /* first */
+	struct il__fd_wait *waiter[2];         /* by direction; both may be the same */
+	il_task *task[2];                      /* theirs: no need to touch the waiters' stacks */
 	unsigned char woken; /* directions whose waiter was woken and did not run yet: not stray */
 	unsigned char ready; /* owned: directions worth a system call; without it, wait first */
 	bool owned;
+	il_loop *loop;
+	struct il__list link; /* table->registered while the driver watches it */
 };
 
 /* On the waiter's stack; unlinked when its task is woken, whatever the reason. */
@@ -76,16 +78,18 @@ struct il__op {
 	bool parked; /* it has let others run */
 };
 
+/* Likewise. */
 struct il_stream {
-	struct il__fd_owner owner; /* first */
-	il_loop *loop;
+	_Alignas(64) il_loop *loop;
 	struct il__fd *fd;
-	int number; /* -1: closed */
-	enum il__stream_kind kind;
-	bool shut;            /* for writing */
-	struct il__op *op[2]; /* the reader's and the writer's */
-	char *kept;           /* received bytes that no call took yet: [begin, end) */
-	size_t kept_begin, kept_end, kept_capacity;
+	int number;                  /* -1: closed */
+	unsigned char kind;          /* enum il__stream_kind */
+	bool shut;                   /* for writing */
+	struct il__op *op[2];        /* the reader's and the writer's */
+	size_t kept_begin, kept_end; /* of received bytes in kept that no call took yet */
+	char *kept;
+	size_t kept_capacity;
+	struct il__fd_owner owner;
 	il_address peer; /* length 0: ask the system */
 };
 

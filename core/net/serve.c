@@ -169,7 +169,10 @@ int il_server_serve(il_server *server)
 	server->stopping = false;
 	server->accept_rc = 0;
 	rc = run_round(server);
-	il_scope_exit(&server->scope, 0);
+	if (il_scope_exit(&server->scope, 0) == -EALREADY)
+		il__fatal(
+		    "il_server_serve: service_init left a scope or group open; hand groups to "
+		    "il_exit_stack_group");
 	if (rc > 0 || (rc == -ECANCELED && server->stopping && !il__task_cancelled(task)))
 		rc = 0;
 	end_round(server);

@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -25,11 +26,12 @@ static void orphan(struct il__fd_owner *owner)
 static int adopt(il_stream **stream, il_loop *loop, int number, enum il__stream_kind kind,
 		 const il_address *peer)
 {
-	il_stream *s = calloc(1, sizeof *s);
+	il_stream *s = aligned_alloc(_Alignof(il_stream), sizeof *s);
 	int rc;
 
 	if (!s)
 		return il__refuse(-ENOMEM, "out of memory for a stream");
+	memset(s, 0, sizeof *s);
 	rc = il__fd_own(loop, number, &s->fd);
 	if (rc < 0) {
 		free(s);
@@ -39,7 +41,7 @@ static int adopt(il_stream **stream, il_loop *loop, int number, enum il__stream_
 	il__fd_adopt(loop, &s->owner);
 	s->loop = loop;
 	s->number = number;
-	s->kind = kind;
+	s->kind = (unsigned char)kind;
 	if (peer)
 		s->peer = *peer;
 	*stream = s;

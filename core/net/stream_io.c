@@ -171,7 +171,7 @@ static void advance(struct cursor *c, size_t n)
 }
 
 /* Hands the system what it takes at once; *whole: that was all that was offered. */
-static ssize_t send_some(il_stream *s, const struct cursor *c, bool *whole)
+static ssize_t send_pieces(il_stream *s, const struct cursor *c, bool *whole)
 {
 	struct iovec pieces[PIECES];
 	struct msghdr message = {.msg_iov = pieces};
@@ -180,23 +180,30 @@ static ssize_t send_some(il_stream *s, const struct cursor *c, bool *whole)
 	ssize_t n;
 
 	for (const struct iovec *p = c->piece; p < c->end && count < PIECES; p++) {
-		pieces[count] = *p;
-		if (p == c->piece) {
-			pieces[count].iov_base = (char *)p->iov_base + c->offset;
-			pieces[count].iov_len -= c->offset;
-		}
-		if (pieces[count].iov_len > INT_MAX - total)
-			pieces[count].iov_len = INT_MAX - total;
-		total += pieces[count++].iov_len;
+		size_t offset = p == c->piece ? c->offset : 0;
+		size_t length = p->iov_len - offset;
+		if (length > INT_MAX - total)
+			length = INT_MAX - total;
+		pieces[count++] = (struct iovec){(char *)p->iov_base + offset, length};
+		total += length;
 	}
 	message.msg_iovlen = (size_t)count;
-	if (s->kind == IL__STREAM_FILE)
-		n = il__os_write_pieces(s->number, pieces, count);
-	else if (count == 1)
-		n = il__os_send(s->number, pieces[0].iov_base, pieces[0].iov_len);
-	else
-		n = il__os_sendmsg(s->number, &message);
+	n = s->kind == IL__STREAM_FILE ? il__os_write_pieces(s->number, pieces, count)
+				       : il__os_sendmsg(s->number, &message);
 	*whole = n >= 0 && (size_t)n == total;
+	return n;
+}
+
+static ssize_t send_some(il_stream *s, const struct cursor *c, bool *whole)
+{
+	size_t length;
+	ssize_t n;
+
+	if (c->end - c->piece > 1 || s->kind == IL__STREAM_FILE)
+		return send_pieces(s, c, whole);
+	length = c->piece->iov_len - c->offset;
+	n = il__os_send(s->number, (char *)c->piece->iov_base + c->offset, length);
+	*whole = n >= 0 && (size_t)n == length;
 	return n;
 }
 

@@ -1,6 +1,7 @@
 /*
- * blocking_portal.c: a loop in a thread of its own, with a portal into it; and the provider, which shares
- * one among its users. The thread is joined by il_blocking_portal_stop only.
+ * blocking_portal.c: a loop in a thread of its own, with a portal into it. The thread is joined by
+ * il_blocking_portal_stop, or by a start that gives up. Its main task waits until the portal is stopped;
+ * a SIGINT cancels that task, and so the portal closes in a cancelled scope.
  */
 #include "offload.h"
 
@@ -15,8 +16,19 @@ struct il__blocking {
 	il_future *up;     /* the loop runs, or could not */
 	il_future *down;   /* the loop is closed; the thread ends at once */
 	il_portal *portal; /* by the thread, before `up` */
+	bool sigint;       /* it owns SIGINT */
 	char why[200];     /* the thread's il_error_detail, before `up` */
 };
+
+/* The starter's thread is the main thread: SIGINT is handled for no other. */
+int il__portal_answer(const struct il__blocking *blocking, int rc)
+{
+	bool stopped = rc == -ECANCELED || rc == -ESHUTDOWN || rc == -EPROTO;
+
+	if (!blocking || !stopped || !il__os_is_main_thread() || !il__sigint_tell(blocking))
+		return rc;
+	return il__refuse(-EINTR, "SIGINT stopped the portal");
+}
 
 /* ---- the thread ---- */
 
@@ -30,6 +42,8 @@ static int serve(void *arg)
 		return rc;
 	p->blocking = b;
 	b->portal = il_portal_ref(p);
+	if (b->sigint)
+		il__sigint_aim(il_loop_current());
 	il_future_set_result(b->up, 0);
 	il_portal_sleep_until_stopped(p);
 	return il_portal_close(p);
@@ -64,12 +78,17 @@ static void free_blocking(struct il__blocking *b)
 	free(b);
 }
 
-/* Waits for the thread's end, parking a task; its last instructions are waited for in place. */
-static void join(struct il__blocking *b)
+/* Waits for the thread's end, parking a task; its last instructions are waited for in place. True: a
+ * SIGINT came, and nobody has told. */
+static bool join(struct il__blocking *b)
 {
+	bool untold;
+
 	il_future_join(il_future_ref(b->down));
 	pthread_join(b->thread, NULL);
+	untold = b->sigint && il__sigint_restore(b);
 	free_blocking(b);
+	return untold;
 }
 
 /* ---- start and stop ---- */
@@ -95,6 +114,19 @@ static int make(struct il__blocking **out, const il_backend *backend,
 	return 0;
 }
 
+/* The thread must come up before it can be told to end. */
+static void give_up(struct il__blocking *b)
+{
+	il_portal *p = NULL;
+
+	if (il_future_join(il_future_ref(b->up)) == 0) {
+		p = b->portal;
+		il_portal_stop(p, true);
+	}
+	join(b);
+	il_portal_unref(p);
+}
+
 int il_blocking_portal_start(il_portal **p, const il_backend *backend,
 			     const il_blocking_portal_options *options)
 {
@@ -111,19 +143,21 @@ int il_blocking_portal_start(il_portal **p, const il_backend *backend,
 		return rc;
 	if ((rc = make(&b, backend, options)) < 0)
 		return rc;
+	b->sigint = options && options->handle_sigint && il__os_is_main_thread() &&
+		    il__sigint_is_default() && il__sigint_install(b);
 	rc = il__os_thread_start(&b->thread, 0, thread_main, b);
 	if (rc < 0) {
+		if (b->sigint)
+			il__sigint_restore(b);
 		free_blocking(b);
 		return rc;
 	}
 	rc = il_future_wait(b->up, IL_FOREVER);
-	if (rc <
-	    0) { /* cancelled meanwhile: the thread must come up before it can be told to end */
-		if (il_future_join(il_future_ref(b->up)) == 0) {
-			il_portal_stop(b->portal, true);
-			il_portal_unref(b->portal);
-		}
-		join(b);
+	if (rc == 0 && b->sigint && il__sigint_tell(b))
+		rc =
+		    il__refuse(-EINTR, "il_blocking_portal_start: SIGINT while the thread came up");
+	if (rc < 0) {
+		give_up(b);
 		return rc;
 	}
 	rc = il_future_result(b->up, 0);
@@ -139,6 +173,7 @@ int il_blocking_portal_start(il_portal **p, const il_backend *backend,
 int il_blocking_portal_stop(il_portal *p)
 {
 	il_task *task;
+	bool untold;
 	int rc;
 
 	if (!p || !p->blocking)
@@ -154,119 +189,8 @@ int il_blocking_portal_stop(il_portal *p)
 	if (rc < 0)
 		return rc;
 	il_portal_stop(p, false);
-	join(p->blocking);
+	untold = join(p->blocking);
 	il_portal_unref(p);
-	return 0;
-}
-
-/* ---- the provider ---- */
-
-struct il_portal_provider {
-	const il_backend *backend;
-	il_blocking_portal_options options;
-	pthread_mutex_t lock;
-	size_t users;        /* under lock */
-	il_portal *portal;   /* under lock; NULL while starting */
-	il_future *starting; /* under lock; NULL but while the first user starts it */
-};
-
-int il_portal_provider_create(il_portal_provider **out, const il_backend *backend,
-			      const il_blocking_portal_options *options)
-{
-	il_portal_provider *provider;
-
-	if (!out || !backend)
-		return il__refuse(out ? -ENOENT : -EINVAL, "il_portal_provider_create: %s is NULL",
-				  out ? "backend" : "provider");
-	provider = calloc(1, sizeof *provider);
-	if (!provider)
-		return il__refuse(-ENOMEM, "il_portal_provider_create: out of memory");
-	provider->backend = backend;
-	if (options)
-		provider->options = *options;
-	pthread_mutex_init(&provider->lock, NULL);
-	*out = provider;
-	return 0;
-}
-
-/* The first user: starts it, and tells those who came meanwhile. */
-static int start_shared(il_portal_provider *provider, il_future *starting, il_portal **p)
-{
-	int rc = il_blocking_portal_start(p, provider->backend, &provider->options);
-
-	pthread_mutex_lock(&provider->lock);
-	provider->starting = NULL;
-	provider->portal = rc == 0 ? *p : NULL;
-	provider->users += rc == 0;
-	pthread_mutex_unlock(&provider->lock);
-	il_future_set_result(starting, rc);
-	il_future_unref(starting);
-	return rc;
-}
-
-int il_portal_provider_acquire(il_portal_provider *provider, il_portal **p)
-{
-	il_future *starting;
-	il_task *task;
-	bool first;
-	int rc = il__may_wait("il_portal_provider_acquire", &task);
-
-	if (rc < 0 || !provider || !p)
-		return rc < 0
-			   ? rc
-			   : il__refuse(-EINVAL, "il_portal_provider_acquire: an argument is NULL");
-	for (;;) {
-		pthread_mutex_lock(&provider->lock);
-		if (provider->portal) {
-			*p = provider->portal;
-			provider->users++;
-			pthread_mutex_unlock(&provider->lock);
-			return 0;
-		}
-		first = !provider->starting;
-		if (first && (rc = il_future_create(&provider->starting)) < 0)
-			provider->starting = NULL;
-		starting = il_future_ref(provider->starting);
-		pthread_mutex_unlock(&provider->lock);
-		if (rc < 0)
-			return rc;
-		if (first) {
-			il_future_unref(starting);
-			return start_shared(provider, starting, p);
-		}
-		rc = il_future_result(starting, IL_FOREVER);
-		il_future_unref(starting);
-		if (rc < 0)
-			return rc;
-	}
-}
-
-int il_portal_provider_release(il_portal_provider *provider)
-{
-	il_portal *last = NULL;
-	bool held;
-
-	if (!provider)
-		return il__refuse(-EINVAL, "il_portal_provider_release: provider is NULL");
-	pthread_mutex_lock(&provider->lock);
-	held = provider->users > 0;
-	if (held && --provider->users == 0) {
-		last = provider->portal;
-		provider->portal = NULL;
-	}
-	pthread_mutex_unlock(&provider->lock);
-	if (!held)
-		return il__refuse(-EALREADY, "il_portal_provider_release: nobody holds it");
-	return last ? il_blocking_portal_stop(last) : 0;
-}
-
-void il_portal_provider_destroy(il_portal_provider *provider)
-{
-	if (!provider)
-		return;
-	if (provider->users || provider->starting)
-		il__fatal("il_portal_provider_destroy: %zu users still hold the portal",
-			  provider->users);
-	pthread_mutex_destroy(&provider->lock);
-	free(provider);
+	return untold ? il__refuse(-EINTR, "il_blocking_portal_stop: SIGINT stopped the portal")
+		      : 0;
 }

@@ -17,7 +17,8 @@ int il__call_init(il_call *call, il_executor *ex, il_fn *fn, void *arg, size_t s
 	call->size = size;
 	call->locals = NULL;
 	call->host = NULL;
-	call->executor = ex;
+	call->executor_ops = ex->ops;
+	call->executor_self = ex->self;
 	call->thread_name = NULL;
 	if (ex->copies && arg) {
 		if (size == 0)

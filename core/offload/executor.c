@@ -79,8 +79,10 @@ static void answer_future(il_call *call, int rc)
 
 	if (il_future_running(f)) {
 		il__future_finish(f, rc, false);
+	} else if (rc == -ECANCELED) {
+		il__future_cancelled_early(f);
 	} else if (il__future_begin(f)) { /* failed before it began */
-		il__future_finish(f, rc, rc == -ECANCELED);
+		il__future_finish(f, rc, false);
 	}
 	il_future_unref(f);
 }
@@ -94,9 +96,9 @@ static void free_future_call(il_future *f)
 
 static bool waits_for_itself(il_future *f)
 {
-	il_executor *ex = il__container_of(f, struct future_call, future)->call.executor;
+	il_call *call = &il__container_of(f, struct future_call, future)->call;
 
-	return !il_future_running(f) && ex->ops->only_worker(ex->self);
+	return !il_future_running(f) && call->executor_ops->only_worker(call->executor_self);
 }
 
 static bool is_offloaded(il_future *f)
@@ -176,7 +178,7 @@ int il_executor_submit(il_executor *ex, il_future **f, il_fn *fn, void *arg, siz
 }
 
 /* An executor of the user's own may say "full" even to a call that waits: ask again. */
-int il__executor_submit_waiting(il_executor *ex, il_call *call, il_task *task)
+int il__executor_submit_waiting(il_executor *ex, il_call *call, il_task *task, il_time deadline)
 {
 	struct timespec pause = {0, 1000000};
 
@@ -184,6 +186,8 @@ int il__executor_submit_waiting(il_executor *ex, il_call *call, il_task *task)
 		int rc = ex->ops->submit(ex->self, call, true);
 		if (rc != -EAGAIN)
 			return rc;
+		if (il_now() >= deadline)
+			return -ETIMEDOUT;
 		if (!task)
 			nanosleep(&pause, NULL);
 		else if ((rc = il_sleep(IL_MSEC(1))) < 0)
@@ -264,7 +268,7 @@ int il_executor_run(il_executor *ex, il_fn *fn, void *arg, size_t size)
 		run.call.host = &run.host;
 		il__loop_hold_call(task->loop);
 	}
-	rc = il__executor_submit_waiting(ex, &run.call, task);
+	rc = il__executor_submit_waiting(ex, &run.call, task, IL_FOREVER);
 	if (rc < 0)
 		il__call_fini(&run.call);
 	else
@@ -295,7 +299,8 @@ static int shutdown_user(il_executor *ex, unsigned flags, il_task *task)
 	il_scope shield = IL_SCOPE_INIT;
 	int rc;
 
-	if (!task || (flags & IL_NOWAIT))
+	atomic_store(&ex->user_shut, true);
+	if (!task || (flags & IL_NOWAIT) || !ex->user.shutdown)
 		return run_user_shutdown(&s);
 	rc = il_scope_enter(&shield, IL_FOREVER, IL_SHIELD);
 	return rc < 0 ? rc : il_scope_exit(&shield, il_run_in_thread(run_user_shutdown, &s));
@@ -356,6 +361,8 @@ static int user_submit(void *self, il_call *call, bool waits)
 	il_executor *ex = self;
 
 	(void)waits;
+	if (atomic_load(&ex->user_shut))
+		return il__refuse(-ESHUTDOWN, "the executor is shut down");
 	return ex->user.submit(ex->user_self, call);
 }
 

@@ -97,8 +97,9 @@ static int await(struct map *map, il_executor *ex, il_time deadline)
 			stopped = true;
 			continue;
 		}
-		int rc = stopped ? (il__signal_wait_shielded(&signal, "il_executor_map"), 0)
-				 : il__signal_wait(&signal, deadline, "il_executor_map");
+		/* Cancelled after it stopped it goes on waiting: the workers can ask for it. */
+		int rc =
+		    il__signal_wait(&signal, stopped ? IL_FOREVER : deadline, "il_executor_map");
 		if (rc == 0)
 			continue;
 		pthread_mutex_lock(&map->lock);
@@ -107,15 +108,18 @@ static int await(struct map *map, il_executor *ex, il_time deadline)
 		pthread_mutex_unlock(&map->lock);
 		if (!withdrawn)
 			il__signal_wait_shielded(&signal, "il_executor_map");
+		if (rc == -ECANCELED)
+			atomic_store_explicit(&map->host.cancelled, true, memory_order_relaxed);
+		if (stopped)
+			continue;
 		outcome = rc;
-		atomic_store_explicit(&map->host.cancelled, rc == -ECANCELED, memory_order_relaxed);
 		stop(map, ex);
 		stopped = true;
 	}
 }
 
 static int submit_all(struct map *map, il_executor *ex, il_fn *fn, char *items, size_t count,
-		      size_t size, il_task *task)
+		      size_t size, il_time deadline, il_task *task)
 {
 	int rc = 0;
 
@@ -131,7 +135,7 @@ static int submit_all(struct map *map, il_executor *ex, il_fn *fn, char *items, 
 		pthread_mutex_lock(&map->lock);
 		map->left++;
 		pthread_mutex_unlock(&map->lock);
-		rc = il__executor_submit_waiting(ex, &item->call, task);
+		rc = il__executor_submit_waiting(ex, &item->call, task, deadline);
 		if (rc < 0) {
 			il__call_fini(&item->call);
 			pthread_mutex_lock(&map->lock);
@@ -158,7 +162,9 @@ static int run(struct map *map, il_executor *ex, il_fn *fn, void *items, size_t 
 		    .inbox = task->loop->inbox, .scope = task->scope, .loop = task->loop};
 		il__loop_hold_call(task->loop);
 	}
-	refused = submit_all(map, ex, fn, items, count, size, task);
+	refused = submit_all(map, ex, fn, items, count, size, deadline, task);
+	if (refused == -ECANCELED)
+		atomic_store_explicit(&map->host.cancelled, true, memory_order_relaxed);
 	if (refused < 0)
 		stop(map, ex);
 	rc = await(map, ex, deadline);

@@ -36,7 +36,9 @@ struct il_call {
 	size_t size;
 	struct il__locals *locals;
 	struct il__host *host; /* NULL: no task waits */
-	il_executor *executor; /* borrowed: compared only */
+	/* Whose call it is: compared with this thread's only, they may be gone. */
+	const struct il__executor_ops *executor_ops;
+	void *executor_self;
 	const char *thread_name;
 	const struct il__call_ops *ops;
 };
@@ -87,14 +89,15 @@ struct il_executor {
 	bool copies, locals;
 	il_executor_ops user;
 	void *user_self;
+	atomic_bool user_shut;
 };
 
 int il__executor_make(il_executor **ex, const struct il__executor_ops *ops, void *self, bool copies,
 		      bool locals);
 /* Waits in this thread whatever it is; the loop's own threads at its end. False: time is up. */
 bool il__thread_pool_finish(il_executor *ex, il_time deadline);
-/* Takes the call to the executor, waiting for room where that is the only way. */
-int il__executor_submit_waiting(il_executor *ex, il_call *call, il_task *task);
+/* Takes the call to the executor, waiting for room where that is the only way. -ETIMEDOUT. */
+int il__executor_submit_waiting(il_executor *ex, il_call *call, il_task *task, il_time deadline);
 
 /* ================= remote calls (remote.c): run a function in a loop, from a thread ============= */
 
@@ -116,6 +119,8 @@ int il__remote_run(struct il__remote *r, struct il__inbox *inbox, const char *fu
 
 /* ================= portals (portal.c) =========================================================== */
 
+struct il__blocking;
+
 struct il_portal {
 	atomic_uint refs;
 	unsigned generation;
@@ -126,6 +131,8 @@ struct il_portal {
 	struct il__message stop;  /* carries il_portal_stop to the loop, with a reference */
 	atomic_bool stop_queued;  /* it is under way */
 	atomic_bool stop_cancels; /* and asks to cancel what runs */
+
+	pthread_t thread; /* the loop's, compared only */
 
 	/* the loop's thread only */
 	il_loop *loop;
@@ -142,8 +149,14 @@ int il__portal_enter_gate(il_portal *p, const char *function);
 void il__portal_leave_gate(il_portal *p);   /* loop's thread */
 void il__portal_abandon_gate(il_portal *p); /* any thread: an accepted call that will not be made */
 bool il__portal_is_own_loop(const il_portal *p);
+/* Whether a wait here could not end: only this thread runs the portal's loop, now or later. */
+bool il__portal_is_own_thread(const il_portal *p);
 /* Checks of a call that waits. 0; *task is the waiting task of another loop, NULL: a plain thread. */
 int il__portal_may_wait(il_portal *p, il_fn *fn, const char *function, il_task **task);
+
+/* What a waiting call answers: rc, or -EINTR where SIGINT stopped the blocking portal and rc says no more
+ * than that. `blocking` may be gone: it is compared only. */
+int il__portal_answer(const struct il__blocking *blocking, int rc);
 
 /* One posted call, in memory of its own, gone when its function has ended (portal_soon.c). */
 struct il__soon {

@@ -34,6 +34,17 @@ bool il__portal_is_own_loop(const il_portal *p)
 
 enum { CLOSED = 1, ONE_CALL = 2 };
 
+static bool is_closed(const il_portal *p)
+{
+	return atomic_load_explicit(&p->gate, memory_order_relaxed) & CLOSED;
+}
+
+bool il__portal_is_own_thread(const il_portal *p)
+{
+	return il__portal_is_own_loop(p) ||
+	       (pthread_equal(p->thread, pthread_self()) && !is_closed(p));
+}
+
 int il__portal_enter_gate(il_portal *p, const char *function)
 {
 	size_t gate = atomic_load_explicit(&p->gate, memory_order_relaxed);
@@ -82,9 +93,11 @@ void il__portal_leave_gate(il_portal *p)
 /* If the portal was closed meanwhile and this was its last call, the loop must finish it. */
 void il__portal_abandon_gate(il_portal *p)
 {
+	il_portal_ref(p);
 	if (atomic_fetch_sub_explicit(&p->gate, ONE_CALL, memory_order_relaxed) ==
 	    (CLOSED | ONE_CALL))
 		il_portal_stop(p, false);
+	il_portal_unref(p);
 }
 
 /* ---- stop ---- */
@@ -148,14 +161,19 @@ int il_portal_sleep_until_stopped(il_portal *p)
 
 	if (!task)
 		return rc;
-	if (!p || !il__portal_is_own_loop(p))
-		return il__refuse(p ? -EPERM : -EINVAL, "il_portal_sleep_until_stopped: %s",
-				  p ? "the calling task belongs to another loop"
-				    : "the portal is NULL");
+	if (!p)
+		return il__refuse(-EINVAL, "il_portal_sleep_until_stopped: the portal is NULL");
+	if (il__inherited(p->generation))
+		return il__refuse(
+		    -ESHUTDOWN,
+		    "il_portal_sleep_until_stopped: the portal was inherited across fork");
+	if (!il__portal_is_own_loop(p))
+		return il__refuse(-EPERM, "il_portal_sleep_until_stopped: the calling task belongs "
+					  "to another loop");
 	rc = il__task_check(task);
 	if (rc < 0)
 		return rc;
-	if (atomic_load_explicit(&p->gate, memory_order_relaxed) & CLOSED) {
+	if (is_closed(p)) {
 		il__task_yield(task);
 		return il__task_check(task);
 	}
@@ -180,6 +198,9 @@ int il_portal_close(il_portal *p)
 
 	if (!p)
 		return il__refuse(-EINVAL, "il_portal_close: the portal is NULL");
+	if (il__inherited(p->generation))
+		return il__refuse(-ESHUTDOWN,
+				  "il_portal_close: the portal was inherited across fork");
 	task = il__portal_is_own_loop(p) && !il__self.no_wait ? il__self.loop->current : NULL;
 	for (struct il__scope *s = task ? task->scope : NULL; s; s = s->parent)
 		if (s == &p->scope && !p->finished)
@@ -252,6 +273,7 @@ int il_core_create_threads_portal(il_loop *loop, il_portal **portal)
 	atomic_init(&p->refs, 2); /* the creator's, and the loop's until it is finished */
 	atomic_init(&p->gate, 0);
 	p->generation = loop->generation;
+	p->thread = loop->thread;
 	p->inbox = il__inbox_ref(loop->inbox);
 	p->stop.handle = on_stop;
 	p->loop = loop;
@@ -273,10 +295,10 @@ int il__portal_may_wait(il_portal *p, il_fn *fn, const char *function, il_task *
 		return il__refuse(-EINVAL, "%s: %s is NULL", function, p ? "fn" : "the portal");
 	if (il__inherited(p->generation))
 		return il__refuse(-ESHUTDOWN, "%s: the portal was inherited across fork", function);
-	if (il__portal_is_own_loop(p))
+	if (il__portal_is_own_thread(p))
 		return il__refuse(
 		    -EDEADLK,
-		    "%s: called in the portal's own loop's thread, which would wait for "
+		    "%s: called in the thread of the portal's loop, which would wait for "
 		    "itself; call the function, or use the _soon form",
 		    function);
 	return il__may_wait(function, task);
@@ -285,17 +307,17 @@ int il__portal_may_wait(il_portal *p, il_fn *fn, const char *function, il_task *
 static int run_waiting(il_portal *p, il_fn *fn, void *arg, bool as_task, const char *function)
 {
 	struct il__remote r = {.fn = fn, .arg = arg, .as_task = as_task, .portal = p};
+	const struct il__blocking *blocking = p ? p->blocking : NULL;
 	il_task *task;
 	int rc = il__portal_may_wait(p, fn, function, &task);
 
 	if (rc < 0)
 		return rc;
 	if (task)
-		return il__portal_run_from_task(p, fn, arg, as_task, function);
-	rc = il__portal_enter_gate(p, function);
-	if (rc < 0)
-		return rc;
-	return il__remote_run(&r, p->inbox, function);
+		rc = il__portal_run_from_task(p, fn, arg, as_task, function);
+	else if ((rc = il__portal_enter_gate(p, function)) == 0)
+		rc = il__remote_run(&r, p->inbox, function);
+	return il__portal_answer(blocking, rc);
 }
 
 int il_portal_run_coroutine(il_portal *p, il_fn *fn, void *arg)

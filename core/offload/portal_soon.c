@@ -101,13 +101,12 @@ void il__soon_post(struct il__soon *soon)
 static void task_ended(il_task *task, int rc)
 {
 	struct il__soon *soon = task->owner;
-	bool cancelled = il__task_was_cancelled(task, rc);
 
 	if (soon->ft)
 		task->loop->inflight++;
 	if (soon->starter)
 		il__starter_answer(soon->starter, rc < 0 && rc != -ECANCELED ? rc : -EPROTO, 0);
-	if (!soon->ft && rc < 0 && !cancelled)
+	if (!soon->ft && rc < 0 && rc != -ECANCELED)
 		il__log(IL_LOG_WARNING, "a task that was posted through a portal failed: %s",
 			il_strerror(rc));
 	il__portal_leave_gate(soon->portal);
@@ -187,6 +186,8 @@ static void run_plain(struct il__soon *soon, il_loop *loop)
 
 	if (!f)
 		il__plain_call(soon->fn, soon->arg, soon->locals);
+	else if (soon->portal->scope.effective && !loop->shut)
+		il__future_cancelled_early(f);
 	else if (il__future_begin(f))
 		il__future_finish(
 		    f, loop->shut ? -ESHUTDOWN : il__plain_call(soon->fn, soon->arg, soon->locals),

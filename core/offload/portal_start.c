@@ -13,8 +13,8 @@ void il__starter_answer(struct il__starter *starter, int rc, int value)
 	il__signal_fire(&starter->signal);
 }
 
-int il__portal_start(il_portal *p, const char *function, il_future **f, int *value, il_fn *fn,
-		     void *arg, il_portal_context *context)
+static int start(il_portal *p, const char *function, il_future **f, int *value, il_fn *fn,
+		 void *arg, il_portal_context *context)
 {
 	struct il__starter starter;
 	struct il__soon *soon;
@@ -52,6 +52,14 @@ int il__portal_start(il_portal *p, const char *function, il_future **f, int *val
 	else
 		il_future_unref(future);
 	return 0;
+}
+
+int il__portal_start(il_portal *p, const char *function, il_future **f, int *value, il_fn *fn,
+		     void *arg, il_portal_context *context)
+{
+	const struct il__blocking *blocking = p ? p->blocking : NULL;
+
+	return il__portal_answer(blocking, start(p, function, f, value, fn, arg, context));
 }
 
 int il_portal_start_task(il_portal *p, il_future **f, int *value, il_fn *fn, void *arg)
@@ -153,7 +161,7 @@ int il_portal_exit(il_portal_context *c, int rc)
 
 	if (!c)
 		return il__refuse(-EINVAL, "il_portal_exit: the context is NULL");
-	if (il__portal_is_own_loop(c->portal))
+	if (il__portal_is_own_thread(c->portal))
 		return il__refuse(-EDEADLK,
 				  "il_portal_exit: called in the portal's own loop's thread");
 	result = il__may_wait("il_portal_exit", &task);
@@ -163,7 +171,7 @@ int il_portal_exit(il_portal_context *c, int rc)
 	atomic_fetch_add(&c->refs, 1);
 	if (il__inbox_post(c->portal->inbox, &c->message) < 0)
 		unref(c); /* the loop has ended, and the task with it */
-	result = il_future_join(c->future);
+	result = il__portal_answer(c->portal->blocking, il_future_join(c->future));
 	unref(c);
 	return result;
 }

@@ -28,6 +28,20 @@ static struct il__scope *scope_of(struct il__remote *r, il_loop *loop)
 	return r->host->scope ? r->host->scope : &loop->scope;
 }
 
+/* Whether a portal's call is cancelled; one that has not begun then never begins. A worker's call goes up
+ * to its first checkpoint: its task waits for it. */
+static bool is_cancelled(const struct il__remote *r)
+{
+	return r->portal && r->portal->scope.effective;
+}
+
+static int run(void *arg)
+{
+	struct il__remote *r = arg;
+
+	return is_cancelled(r) ? -ECANCELED : r->fn(r->arg);
+}
+
 static void start_task(struct il__remote *r, il_loop *loop)
 {
 	struct il__task_options options = {.scope = scope_of(r, loop),
@@ -36,7 +50,7 @@ static void start_task(struct il__remote *r, il_loop *loop)
 					   .owner = r,
 					   .locals = r->locals};
 
-	if (!il__task_spawn(loop, r->fn, r->arg, &options)) {
+	if (!il__task_spawn(loop, run, r, &options)) {
 		finish(r, -ENOMEM);
 		return;
 	}
@@ -51,6 +65,8 @@ static void on_message(struct il__message *m, il_loop *loop)
 	/* A loop that shuts down still serves the threads that its own tasks wait for. */
 	if (loop->shut && !(r->host && r->host->scope))
 		finish(r, -ESHUTDOWN);
+	else if (is_cancelled(r))
+		finish(r, -ECANCELED);
 	else if (r->as_task)
 		start_task(r, loop);
 	else

@@ -10,6 +10,7 @@
 #include <interloop/sync.h>
 
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 struct il__threads {
@@ -142,8 +143,11 @@ struct thread_call {
 	il_limiter *limiter;
 	il_task *task; /* who waits; NULL once it has left. Loop's thread only */
 	atomic_int state;
-	bool answered; /* loop's thread only */
-	int rc;        /* before the message */
+	bool answered;   /* loop's thread only, as the next */
+	bool abandoned;  /* it may be answered all the same before its task runs again */
+	int rc;          /* before the message */
+	int released_rc; /* the limiter's answer */
+	char name[16];   /* the caller's may be gone once the call was abandoned */
 
 	bool abandonable;
 	atomic_int owners; /* abandonable: 2, the task and the worker */
@@ -170,12 +174,13 @@ static void on_answer(struct il__message *m, il_loop *loop)
 {
 	struct thread_call *tc = il__container_of(m, struct thread_call, message);
 
-	(void)loop;
 	tc->answered = true;
 	count_out(tc->threads);
-	il_limiter_release_on_behalf_of(tc->limiter, tc);
+	tc->released_rc = il_limiter_release_on_behalf_of(tc->limiter, tc);
 	if (tc->task)
 		il__task_wake(tc->task, 0);
+	else
+		loop->fd_waiters--;
 	if (tc->abandonable)
 		drop(tc);
 }
@@ -213,7 +218,9 @@ static bool interrupt(il_task *task, void *arg)
 		}
 		return false;
 	}
-	return tc->abandonable && atomic_compare_exchange_strong(&tc->state, &running, ABANDONED);
+	tc->abandoned =
+	    tc->abandonable && atomic_compare_exchange_strong(&tc->state, &running, ABANDONED);
+	return tc->abandoned;
 }
 
 static int wait_answer(struct thread_call *tc, il_task *task)
@@ -223,7 +230,14 @@ static int wait_answer(struct thread_call *tc, il_task *task)
 	il__loop_hold_call(task->loop);
 	rc = il__task_park(task, interrupt, tc, "il_run_in_thread");
 	il__loop_release_call(task->loop);
-	return rc < 0 ? rc : tc->rc;
+	if (rc < 0)
+		return rc;
+	if (tc->released_rc < 0)
+		return il__refuse(tc->released_rc,
+				  "il_run_in_thread: somebody else gave the call's token back; the "
+				  "function's own result was %d (%s)",
+				  tc->rc, il_error_name(tc->rc));
+	return tc->rc;
 }
 
 static int submit(struct thread_call *tc, il_task *task, struct il__threads *threads, il_fn *fn,
@@ -239,7 +253,10 @@ static int submit(struct thread_call *tc, il_task *task, struct il__threads *thr
 	rc = il__call_init(&tc->call, threads->pool, fn, arg, 0);
 	tc->call.ops = &ops;
 	tc->call.host = &tc->host;
-	tc->call.thread_name = options->name;
+	if (options->name) {
+		snprintf(tc->name, sizeof tc->name, "%s", options->name);
+		tc->call.thread_name = tc->name;
+	}
 	tc->message.handle = on_answer;
 	tc->inbox = task->loop->inbox;
 	tc->task = task;
@@ -278,8 +295,10 @@ static int run_abandonable(il_task *task, struct il__threads *threads, il_fn *fn
 	}
 	rc = wait_answer(tc, task);
 	tc->task = NULL;
+	if (!tc->answered) /* until it ends it may call into the loop: nobody sleeps for ever */
+		task->loop->fd_waiters++;
 	if (options->abandoned)
-		*options->abandoned = !tc->answered;
+		*options->abandoned = tc->abandoned;
 	drop(tc);
 	return rc;
 }
@@ -309,6 +328,7 @@ int il_run_in_thread_with(il_fn *fn, void *arg, const il_run_in_thread_options *
 	if (options->abandon_on_cancel)
 		return run_abandonable(task, threads, fn, arg, options);
 	tc.abandonable = tc.answered = false;
+	tc.released_rc = 0;
 	rc = submit(&tc, task, threads, fn, arg, options);
 	return rc < 0 ? rc : wait_answer(&tc, task);
 }

@@ -7,9 +7,9 @@
  */
 #include "offload.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 struct worker {
 	struct il__list idle; /* linked while idle and not assigned; under lock */
@@ -26,6 +26,7 @@ struct pool {
 	struct il__list idle; /* newest first */
 	size_t live, busy, max;
 	bool shut, broken, released;
+	bool failing;    /* an initializer failed: broken once that is logged */
 	bool has_exited; /* `exited` ended and is not joined */
 	pthread_t exited;
 	struct il__list ends; /* il__watcher_of_end: fired when live becomes 0 */
@@ -47,9 +48,10 @@ static int take_index(struct pool *pool)
 	return (int)pool->live;
 }
 
-static il_call *next_call(struct pool *pool)
+/* Under the lock. */
+static il_call *pop_call(struct pool *pool, struct il__list *calls)
 {
-	struct il__list *node = il__list_pop(&pool->queue);
+	struct il__list *node = il__list_pop(calls);
 
 	if (!node)
 		return NULL;
@@ -57,42 +59,67 @@ static il_call *next_call(struct pool *pool)
 	return il__container_of(node, il_call, link);
 }
 
-/* Answers all that is queued, outside the lock; calls that nobody waits for are run. */
-static void fail_queue(struct pool *pool, int rc)
+/* Under the lock, but not while it answers. Until its turn comes a call may still be withdrawn; one that
+ * nobody waits for is run. */
+static void fail_calls(struct pool *pool, struct il__list *calls, int rc)
 {
-	struct il__list calls;
-	struct il__list *node;
+	il_call *call;
 
-	il__list_init(&calls);
-	il__list_splice(&calls, &pool->queue);
-	pool->queued = 0;
-	pthread_mutex_unlock(&pool->lock);
-	while ((node = il__list_pop(&calls)))
-		il_call_fail(il__container_of(node, il_call, link), rc);
-	pthread_mutex_lock(&pool->lock);
+	while ((call = pop_call(pool, calls))) {
+		pthread_mutex_unlock(&pool->lock);
+		il_call_fail(call, rc);
+		pthread_mutex_lock(&pool->lock);
+	}
 }
 
 static void break_pool(struct pool *pool, int rc)
 {
+	struct il__list calls;
 	struct il__list *node;
 
 	il__log(IL_LOG_ERROR, "the initializer of thread pool %s failed: %s; the pool is broken",
 		pool->name, il_strerror(rc));
+	il__list_init(&calls);
 	pthread_mutex_lock(&pool->lock);
 	pool->broken = true;
 	while ((node = il__list_pop(&pool->idle)))
 		il__parker_wake(&il__container_of(node, struct worker, idle)->parker);
-	fail_queue(pool, -ENOTRECOVERABLE);
+	il__list_splice(&calls, &pool->queue);
+	fail_calls(pool, &calls, -ENOTRECOVERABLE);
 	pthread_mutex_unlock(&pool->lock);
 }
 
-static void set_up(struct worker *w)
+/* False: this worker, or one before it, failed. */
+static bool initialize(struct pool *pool)
+{
+	bool broken, first;
+	int rc;
+
+	pthread_mutex_lock(&pool->lock);
+	broken = pool->failing;
+	pthread_mutex_unlock(&pool->lock);
+	if (broken)
+		return false;
+	rc = pool->options.initializer(pool->options.initializer_arg);
+	if (rc >= 0)
+		return true;
+	pthread_mutex_lock(&pool->lock);
+	first = !pool->failing;
+	pool->failing = true;
+	pthread_mutex_unlock(&pool->lock);
+	if (first)
+		break_pool(pool, rc);
+	return false;
+}
+
+/* False: the worker must not take calls. */
+static bool set_up(struct worker *w)
 {
 	struct pool *pool = w->pool;
 	char name[32];
 	int rc;
 
-	snprintf(name, sizeof name, "%.12s_%d", pool->name, w->index);
+	snprintf(name, sizeof name, "%s_%d", pool->name, w->index);
 	il__os_thread_name(name, NULL);
 	if (pool->options.cpus &&
 	    (rc = il__os_thread_affinity(pool->options.cpus, pool->options.cpu_count)) < 0)
@@ -100,11 +127,7 @@ static void set_up(struct worker *w)
 			pool->name, il_strerror(rc));
 	if (pool->options.on_thread_start)
 		pool->options.on_thread_start(w->index, pool->options.on_thread_start_arg);
-	if (pool->options.initializer && !pool->broken) {
-		rc = pool->options.initializer(pool->options.initializer_arg);
-		if (rc < 0)
-			break_pool(pool, rc);
-	}
+	return !pool->options.initializer || initialize(pool);
 }
 
 /* Under the lock: rests until there is a call or the worker is to end. False: end. */
@@ -144,7 +167,7 @@ static void work(struct worker *w)
 	int rc;
 
 	for (;;) {
-		call = next_call(pool);
+		call = pop_call(pool, &pool->queue);
 		if (!call) {
 			if (pool->shut || pool->broken || !rest(w, NULL, 0))
 				return;
@@ -203,11 +226,13 @@ static void leave(struct worker *w)
 static void *worker_main(void *arg)
 {
 	struct worker *w = arg;
+	bool able;
 
 	il__self.worker_of = w->pool;
-	set_up(w);
+	able = set_up(w);
 	pthread_mutex_lock(&w->pool->lock);
-	work(w);
+	if (able)
+		work(w);
 	leave(w);
 	return NULL;
 }
@@ -260,7 +285,8 @@ static int accept_call(struct pool *pool, il_call *call)
 	if (pool->live >= pool->max || pool->live - pool->busy >= pool->queued)
 		return 0;
 	rc = spawn(pool);
-	if (rc < 0 && pool->live == 0) {
+	/* A pool without a bound promises each call a thread, others let it wait for a busy one. */
+	if (rc < 0 && (pool->live == 0 || pool->max == INT_MAX)) {
 		il__list_remove(&call->link);
 		pool->queued--;
 		return rc;
@@ -310,20 +336,15 @@ static bool withdraw(void *self, il_call *call)
 static void cancel_queue(struct pool *pool)
 {
 	struct il__list cancelled;
-	struct il__list *node;
 
 	il__list_init(&cancelled);
 	il__list_each_safe (each, &pool->queue) {
 		if (il__container_of(each, il_call, link)->ops->unattended)
 			continue;
 		il__list_remove(each);
-		pool->queued--;
 		il__list_push(&cancelled, each);
 	}
-	pthread_mutex_unlock(&pool->lock);
-	while ((node = il__list_pop(&cancelled)))
-		il_call_fail(il__container_of(node, il_call, link), -ECANCELED);
-	pthread_mutex_lock(&pool->lock);
+	fail_calls(pool, &cancelled, -ECANCELED);
 }
 
 static bool shut_down(void *self, unsigned flags, struct il__watcher_of_end *end)

@@ -135,13 +135,14 @@ static const il_backend *load_file(const char *path, const char *name, char *why
 	return accessor();
 }
 
-/* The directory that libinterloop itself was loaded from. */
+/* The directory that libinterloop itself was loaded from. Asked of an object: a program that takes a
+ * function's address may give it one of its own. */
 static bool own_directory(char *path, size_t size)
 {
 	Dl_info info;
 	char *slash;
 
-	if (!dladdr((void *)(uintptr_t)&il_backend_find, &info) || !info.dli_fname)
+	if (!dladdr(known, &info) || !info.dli_fname)
 		return false;
 	snprintf(path, size, "%s", info.dli_fname);
 	slash = strrchr(path, '/');

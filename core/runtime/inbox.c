@@ -65,18 +65,27 @@ void il__inbox_unref(struct il__inbox *inbox)
 int il__inbox_post(struct il__inbox *inbox, struct il__message *m)
 {
 	struct il__message *head = atomic_load_explicit(&inbox->head, memory_order_relaxed);
+	struct il__inbox *held = NULL;
+	int rc = 0;
 
 	if (il__inherited(inbox->generation))
 		return -ESHUTDOWN;
 	do {
-		if (head == CLOSED)
-			return -ESHUTDOWN;
+		if (head == CLOSED) {
+			rc = -ESHUTDOWN;
+			break;
+		}
+		/* Once the message is in, it may end whatever kept the inbox for us. */
+		if (!head && !held)
+			held = il__inbox_ref(inbox);
 		m->next = head;
 	} while (!atomic_compare_exchange_weak_explicit(
 	    &inbox->head, &head, m, memory_order_seq_cst, memory_order_relaxed));
 	if (!head && atomic_load(&inbox->asleep) && atomic_exchange(&inbox->asleep, false))
 		il__os_wake_write(inbox->fd[1]);
-	return 0;
+	if (held)
+		il__inbox_unref(held);
+	return rc;
 }
 
 int il__inbox_reserve(struct il__inbox *inbox)

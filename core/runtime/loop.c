@@ -357,6 +357,8 @@ int il_loop_run(il_loop *loop, il_fn *main, void *arg)
 	if (loop->shut)
 		return il__refuse(-ESHUTDOWN, "il_loop_run: the loop is closed");
 	handling = loop->options.handle_sigint && il__sigint_install(loop);
+	if (handling)
+		il__sigint_aim(loop);
 	rc = run_main(loop, main, arg);
 	if (handling)
 		il__sigint_restore(loop);

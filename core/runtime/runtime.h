@@ -246,7 +246,8 @@ struct il__inbox;
 
 struct il__inbox *il__inbox_ref(struct il__inbox *inbox);
 void il__inbox_unref(struct il__inbox *inbox);
-/* -ESHUTDOWN once the loop is closed: the message was not taken. The caller holds a reference. */
+/* -ESHUTDOWN once the loop is closed: the message was not taken. Until it is in, somebody holds a
+ * reference. */
 int il__inbox_post(struct il__inbox *inbox, struct il__message *m);
 /* A place among options.queue_limit; -EAGAIN: full. Given back by the handler, in the loop's thread. */
 int il__inbox_reserve(struct il__inbox *inbox);
@@ -438,11 +439,14 @@ void il__loop_refuse(il_loop *loop);
 void il__loop_step(il_loop *loop);           /* counts towards options.step_limit */
 void il__loop_check_deadlock(il_loop *loop); /* every task asleep for ever? */
 
-/* sigint.c: one loop of the process may handle SIGINT */
-bool il__sigint_install(il_loop *loop);
-void il__sigint_restore(il_loop *loop);
-bool il__sigint_taken(il_loop *loop); /* true once after each */
+/* sigint.c: one owner at a time handles SIGINT; it is compared, never followed */
 bool il__sigint_is_default(void);
+bool il__sigint_install(const void *owner); /* false: it is somebody else's */
+void il__sigint_aim(il_loop *loop);	    /* by its owner, in the loop's thread: whose main it cancels */
+bool il__sigint_taken(il_loop *loop);	    /* true once after each */
+bool il__sigint_tell(const void *owner);    /* one came, and the caller will tell the user */
+/* Puts back what was there before. True: one came, and nobody has told. */
+bool il__sigint_restore(const void *owner);
 
 /* turn.c */
 void il__loop_ready(il_loop *loop, il_task *task);

@@ -1,7 +1,8 @@
 /*
- * sigint.c: SIGINT cancels the main task of at most one loop, and only where it was asked for. The handler
- * stores a flag and writes the loop's wake descriptor; it resets itself, so that a second SIGINT
- * ends a program whose clean-up hangs.
+ * sigint.c: SIGINT cancels the main task of at most one loop, and only where it was asked for. Whoever
+ * installs the handler owns it: a loop that runs, or a blocking portal from before its loop is there.
+ * The handler stores a flag and writes the loop's wake descriptor; it resets itself, so that a second
+ * SIGINT ends a program whose clean-up hangs. It may run in any thread, so it reads nothing that can go.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -11,16 +12,24 @@
 #include <signal.h>
 #include <string.h>
 
-static _Atomic(il_loop *) owner; /* who installed it; any thread, by exchange */
-static atomic_int wake_fd;       /* written before the handler is installed */
-static atomic_bool arrived;      /* set by the handler, taken by the owner's thread */
+enum { NOT_YET, ARRIVED, TAKEN };
+
+static _Atomic(const void *) owner; /* compared only; any thread, by exchange */
+static _Atomic(il_loop *) target;   /* whose main task is cancelled; compared only */
+static atomic_int wake_fd = -1;     /* the target's, -1 while there is none */
+static atomic_int state;            /* ARRIVED by the handler, TAKEN by the target's thread */
+static atomic_bool told;            /* somebody answered -EINTR for it */
 static struct sigaction previous;
 
 static void on_sigint(int number)
 {
+	int fd;
+
 	(void)number;
-	atomic_store(&arrived, true);
-	il__os_wake_write(atomic_load(&wake_fd));
+	atomic_store(&state, ARRIVED);
+	fd = atomic_load(&wake_fd);
+	if (fd >= 0)
+		il__os_wake_write(fd);
 }
 
 bool il__sigint_is_default(void)
@@ -31,15 +40,15 @@ bool il__sigint_is_default(void)
 	       now.sa_handler == SIG_DFL;
 }
 
-bool il__sigint_install(il_loop *loop)
+bool il__sigint_install(const void *who)
 {
-	il_loop *nobody = NULL;
+	const void *nobody = NULL;
 	struct sigaction action;
 
-	if (!atomic_compare_exchange_strong(&owner, &nobody, loop))
+	if (!atomic_compare_exchange_strong(&owner, &nobody, who))
 		return false;
-	atomic_store(&wake_fd, il__inbox_wake_fd(loop->inbox));
-	atomic_store(&arrived, false);
+	atomic_store(&state, NOT_YET);
+	atomic_store(&told, false);
 	memset(&action, 0, sizeof action);
 	action.sa_handler = on_sigint;
 	action.sa_flags = SA_RESTART | (int)SA_RESETHAND;
@@ -50,16 +59,41 @@ bool il__sigint_install(il_loop *loop)
 	return false;
 }
 
-void il__sigint_restore(il_loop *loop)
+void il__sigint_aim(il_loop *loop)
 {
-	if (atomic_load(&owner) != loop)
-		return;
-	sigaction(SIGINT, &previous, NULL);
-	atomic_store(&owner, NULL);
+	atomic_store(&target, loop);
+	atomic_store(&wake_fd, il__inbox_wake_fd(loop->inbox));
+	if (atomic_load(&state) == ARRIVED)
+		il__inbox_signal(loop->inbox);
 }
 
 bool il__sigint_taken(il_loop *loop)
 {
-	return atomic_load_explicit(&arrived, memory_order_relaxed) &&
-	       atomic_load(&owner) == loop && atomic_exchange(&arrived, false);
+	int arrived = ARRIVED;
+
+	return atomic_load_explicit(&state, memory_order_relaxed) == ARRIVED &&
+	       atomic_load(&target) == loop &&
+	       atomic_compare_exchange_strong(&state, &arrived, TAKEN);
+}
+
+bool il__sigint_tell(const void *who)
+{
+	if (atomic_load(&owner) != who || atomic_load(&state) == NOT_YET)
+		return false;
+	atomic_store(&told, true);
+	return true;
+}
+
+bool il__sigint_restore(const void *who)
+{
+	bool untold;
+
+	if (atomic_load(&owner) != who)
+		return false;
+	sigaction(SIGINT, &previous, NULL);
+	untold = atomic_load(&state) != NOT_YET && !atomic_load(&told);
+	atomic_store(&wake_fd, -1);
+	atomic_store(&target, NULL);
+	atomic_store(&owner, NULL);
+	return untold;
 }

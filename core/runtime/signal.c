@@ -30,8 +30,6 @@ int il__signal_init(struct il__signal *s, const char *function)
 
 void il__signal_fire(struct il__signal *s)
 {
-	struct il__inbox *inbox;
-
 	if (!s->task) {
 		il__parker_wake(&s->parker);
 	} else if (il__self.loop == s->task->loop) {
@@ -39,9 +37,7 @@ void il__signal_fire(struct il__signal *s)
 		il__task_wake(s->task, 0);
 	} else {
 		/* Once posted, the waiter may be gone, and its loop with it. */
-		inbox = il__inbox_ref(s->inbox);
-		il__inbox_post(inbox, &s->message);
-		il__inbox_unref(inbox);
+		il__inbox_post(s->inbox, &s->message);
 	}
 }
 

@@ -240,10 +240,20 @@ bool il_driver_needs_timer(const il_loop *loop)
 	return loop->timer.watch.fd < 0;
 }
 
+/* Polling on in a forked child would take the parent's wake-ups away. */
+static void check_not_forked(const il_loop *loop)
+{
+	if (il__unlikely(!loop || il__inherited(loop->generation)))
+		il__fatal("a native loop with tasks on it was run in a forked child; the tasks stayed with "
+			  "the parent: after fork make a new loop, or exec");
+}
+
 void il_driver_on_timer(il_loop *loop)
 {
-	bool nested = loop->turning;
+	bool nested;
 
+	check_not_forked(loop);
+	nested = loop->turning;
 	loop->armed = IL_FOREVER;
 	if (loop->stopping)
 		return;
@@ -256,8 +266,10 @@ void il_driver_on_timer(il_loop *loop)
 void il_driver_on_ready(il_loop *loop, struct il_watch *w, unsigned mask)
 {
 	struct il__source *source = il__container_of(w, struct il__source, watch);
-	bool nested = loop->turning;
+	bool nested;
 
+	check_not_forked(loop);
+	nested = loop->turning;
 	if (loop->stopping)
 		return;
 	loop->turning = true;

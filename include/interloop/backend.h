@@ -19,11 +19,11 @@ extern "C" {
 /** What il_backend.abi must be. */
 #define IL_BACKEND_ABI 1u
 
-/** The core's watch of one descriptor; `driver` is the driver's to use. */
+/** The core's watch of one descriptor. */
 struct il_watch {
-	int fd;
-	unsigned mask;
-	void *driver;
+	int fd;        /**< The descriptor; it does not change. */
+	unsigned mask; /**< What is asked for now; 0: nothing. Not written by the driver. */
+	void *driver;  /**< The driver's to use; NULL at first. */
 };
 
 /** The primitives. Each answers 0 or a negated errno code. */
@@ -49,23 +49,29 @@ struct il_driver {
 
 /** A backend: a driver and the four services over it. */
 struct il_backend {
-	unsigned abi;     /**< IL_BACKEND_ABI */
-	const char *name; /**< As il_backend_find knows it. */
-	struct il_driver driver;
-	/** The services: name the core's (il_core_sleep, ...) or wrap them.
-	 * @{ */
+	unsigned abi;            /**< IL_BACKEND_ABI */
+	const char *name;        /**< As il_backend_find knows it. */
+	struct il_driver driver; /**< The six primitives, and two that may be NULL. */
+	/* The services: name the core's or wrap them. */
+	/** il_core_sleep: what il_sleep calls. */
 	int (*sleep)(il_loop *loop, il_time delay);
+	/** il_core_create_event: what il_event_create calls in a loop's thread. */
 	int (*create_event)(il_loop *loop, il_event **event);
+	/** il_core_run_in_thread: what il_run_in_thread calls. */
 	int (*run_in_thread)(il_loop *loop, il_fn *fn, void *arg);
+	/** il_core_create_threads_portal: what il_loop_create_threads_portal calls. */
 	int (*create_threads_portal)(il_loop *loop, il_portal **portal);
-	/** @} */
 };
 
 /** @name The core's services, for the vtable
  * @{ */
+/** @brief Parks the calling task of that loop; see il_sleep. */
 IL_API int il_core_sleep(il_loop *loop, il_time delay);
+/** @brief Makes an event of that loop; see il_event_create. */
 IL_API int il_core_create_event(il_loop *loop, il_event **event);
+/** @brief Runs fn in a worker thread of that loop; see il_run_in_thread. */
 IL_API int il_core_run_in_thread(il_loop *loop, il_fn *fn, void *arg);
+/** @brief Makes a portal into that loop; see il_loop_create_threads_portal. */
 IL_API int il_core_create_threads_portal(il_loop *loop, il_portal **portal);
 /** @} */
 

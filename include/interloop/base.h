@@ -14,10 +14,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/** Changes with the SOVERSION. */
 #define IL_VERSION_MAJOR 0
+/** Grows with what is added. */
 #define IL_VERSION_MINOR 1
+/** Grows with each correction. */
 #define IL_VERSION_PATCH 0
 
+/** Marks what the library exports. */
 #if defined(IL_BUILD) && !defined(IL_STATIC)
 #define IL_API __attribute__((visibility("default")))
 #else
@@ -38,23 +42,27 @@ typedef int64_t il_time;
 /** @name Times from numbers
  * The number may be of any arithmetic type; the result is an il_time.
  * @{ */
+/** Nanoseconds. */
 #define IL_NSEC(n) ((il_time)(n))
+/** Microseconds. */
 #define IL_USEC(n) ((il_time)((n)*INT64_C(1000)))
+/** Milliseconds. */
 #define IL_MSEC(n) ((il_time)((n)*INT64_C(1000000)))
-#define IL_SEC(n)  ((il_time)((n)*INT64_C(1000000000)))
+/** Seconds. */
+#define IL_SEC(n) ((il_time)((n)*INT64_C(1000000000)))
 /** @} */
 
 /** No timeout, no deadline. */
 #define IL_FOREVER INT64_MAX
 
-typedef struct il_loop il_loop;
-typedef struct il_backend il_backend;
-typedef struct il_task il_task;
-typedef struct il_future il_future;
-typedef struct il_event il_event;
-typedef struct il_executor il_executor;
-typedef struct il_portal il_portal;
-typedef struct il_limiter il_limiter;
+typedef struct il_loop il_loop;         /**< A loop; see loop.h. */
+typedef struct il_backend il_backend;   /**< A kind of loop; see backend.h. */
+typedef struct il_task il_task;         /**< A task: known to the library only. */
+typedef struct il_future il_future;     /**< See future.h. */
+typedef struct il_event il_event;       /**< See event.h. */
+typedef struct il_executor il_executor; /**< See executor.h. */
+typedef struct il_portal il_portal;     /**< See portal.h. */
+typedef struct il_limiter il_limiter;   /**< A capacity limiter; see sync.h. */
 
 /**
  * @brief The time now: CLOCK_MONOTONIC, or in a loop's thread that loop's clock (virtual time has

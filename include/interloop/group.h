@@ -22,14 +22,12 @@ extern "C" {
 
 /** A task group. Belongs to the thread of its loop; must not move while it is open. */
 typedef struct il_group {
-	void *reserved[36];
+	void *reserved[36]; /**< The library's. */
 } il_group;
-#define IL_GROUP_INIT     \
-	{                 \
-		{         \
-			0 \
-		}         \
-	}
+/** A group that is not open; il_group_open does not need it. */
+/* clang-format off */
+#define IL_GROUP_INIT {{0}}
+/* clang-format on */
 
 /**
  * @brief Opens the group and enters its scope in the calling task. Never waits. The memory may hold

@@ -54,6 +54,7 @@ IL_API int il_portal_run_sync_soon(il_portal *p, il_future **f, il_fn *fn, void 
  * fn runs as one task: up to il_portal_hold on enter, from there to its end on exit (AnyIO's
  * wrap_async_context_manager).
  * @{ */
+/** An entered context. */
 typedef struct il_portal_context il_portal_context;
 /**
  * @brief Starts fn and waits for its il_portal_hold. @return the value that it holds with (0 or
@@ -103,8 +104,11 @@ IL_API void il_portal_unref(il_portal *p);
 typedef struct il_blocking_portal_options {
 	il_loop_options loop; /**< Of the new loop; handle_sigint has no meaning there. */
 	const char *name;     /**< The thread's name; NULL: "interloop". */
-	bool handle_sigint;   /**< SIGINT ends waiting calls of the starter's thread with -EINTR. */
-	void *reserved[8];    /**< Zero. */
+	/** In the process's main thread, while SIGINT is at its default and nobody else handles it: the
+	 * first one is as il_portal_stop(p, true), and waiting calls of that thread which end with it, or
+	 * are refused after it, answer -EINTR. A second one kills as usual. */
+	bool handle_sigint;
+	void *reserved[8]; /**< Zero. */
 } il_blocking_portal_options;
 
 /**
@@ -131,7 +135,10 @@ IL_API int il_portal_provider_create(il_portal_provider **provider, const il_bac
 				     const il_blocking_portal_options *options);
 /** @brief Borrows the portal, starting it for the first user; errors of il_blocking_portal_start. */
 IL_API int il_portal_provider_acquire(il_portal_provider *provider, il_portal **p);
-/** @brief Gives it back; the last user stops it. -EALREADY: nobody holds it. */
+/**
+ * @brief Gives it back; the last user stops it, as il_blocking_portal_stop.
+ * @return 0; -EALREADY: nobody holds it; the last user's -EDEADLK, -EPERM: nothing changed.
+ */
 IL_API int il_portal_provider_release(il_portal_provider *provider);
 /** @brief Frees it; stops the program with a sentence if somebody holds it. NULL is allowed. */
 IL_API void il_portal_provider_destroy(il_portal_provider *provider);

@@ -19,8 +19,8 @@ extern "C" {
 
 /** The bytes of one packet, its framing stripped. */
 typedef struct il_packet {
-	const void *data;
-	size_t size;
+	const void *data;  /**< Its bytes. */
+	size_t size;       /**< How many. */
 	void *reserved[2]; /**< Zero. */
 } il_packet;
 

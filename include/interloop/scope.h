@@ -22,14 +22,12 @@ extern "C" {
 
 /** A cancel scope. Belongs to the thread of its loop; must not move or go while it is entered. */
 typedef struct il_scope {
-	void *reserved[20];
+	void *reserved[20]; /**< The library's. */
 } il_scope;
-#define IL_SCOPE_INIT     \
-	{                 \
-		{         \
-			0 \
-		}         \
-	}
+/** A scope that was not entered yet. */
+/* clang-format off */
+#define IL_SCOPE_INIT {{0}}
+/* clang-format on */
 
 /** Flag of il_scope_enter: outer cancellation waits until the scope is left. */
 #define IL_SHIELD 1u

@@ -30,8 +30,11 @@
 extern "C" {
 #endif
 
+/** A server. */
 typedef struct il_server il_server;
+/** A connected client. */
 typedef struct il_client il_client;
+/** What is undone when the server ends. */
 typedef struct il_exit_stack il_exit_stack;
 
 /** What a server does. Members may be NULL, except handle. */
@@ -260,6 +263,7 @@ IL_API void *il_client_data(const il_client *client);
 
 /* ---- a server with a thread of its own ---- */
 
+/** A server, its loop and their thread. */
 typedef struct il_server_thread il_server_thread;
 
 /**

@@ -25,7 +25,9 @@
 extern "C" {
 #endif
 
+/** A connection, or one end of a pipe. */
 typedef struct il_stream il_stream;
+/** What accepts connections. */
 typedef struct il_listener il_listener;
 
 /* ---- addresses ---- */

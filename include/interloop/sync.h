@@ -34,6 +34,7 @@ extern "C" {
  * Held by one task at a time. If its owner ends without releasing it, whoever waits and whoever
  * comes later gets -EOWNERDEAD, for ever: what the lock protected may be half done (as in Trio).
  * @{ */
+/** A lock. */
 typedef struct il_lock il_lock;
 
 /** What il_lock_get_statistics gives. */
@@ -92,6 +93,7 @@ IL_API il_lock_statistics il_lock_get_statistics(const il_lock *lock);
 /** @name Condition
  * Tasks that hold a lock wait for it to become worth looking again.
  * @{ */
+/** A condition. */
 typedef struct il_condition il_condition;
 
 /** What il_condition_get_statistics gives. */
@@ -160,6 +162,7 @@ IL_API il_condition_statistics il_condition_get_statistics(const il_condition *c
 /** @name Semaphore
  * A number of permits that have no owner: any task may release what another acquired.
  * @{ */
+/** A semaphore. */
 typedef struct il_semaphore il_semaphore;
 
 /** What il_semaphore_get_statistics gives. */

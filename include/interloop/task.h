@@ -65,10 +65,10 @@ IL_API int il_task_started(int value);
 typedef struct il_local {
 	const char *name; /**< For people; may be NULL. */
 } il_local;
-#define IL_LOCAL_INIT \
-	{             \
-		0     \
-	}
+/** A key without a name. */
+/* clang-format off */
+#define IL_LOCAL_INIT {0}
+/* clang-format on */
 
 /**
  * @brief Sets the calling task's (or thread's) value of the key. Child tasks, worker threads and

@@ -1,0 +1,1242 @@
+/*
+ * b_thread_executor.c: the thread pool: every call accepted is answered once, in the thread named, whatever
+ * is cancelled or shut down meanwhile. Most rules hold without any loop.
+ */
+#define _GNU_SOURCE
+#include "workers.h"
+
+#include <sched.h>
+#include <semaphore.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+IL_TEST_CORE(B, n26_a_negative_number_of_workers_is_refused)
+{
+	il_thread_pool_options negative = {.max_workers = -1}, idle = {.idle_timeout = -1};
+	il_executor *ex = NULL;
+
+	CHECK_RC(il_thread_pool_create(&ex, &negative), -EINVAL);
+	CHECK_RC(il_thread_pool_create(&ex, &idle), -EINVAL);
+	CHECK_RC(il_thread_pool_create(NULL, NULL), -EINVAL);
+	CHECK(ex == NULL);
+}
+
+static int default_workers(void)
+{
+	cpu_set_t set;
+
+	CHECK_EQ(sched_getaffinity(0, sizeof set, &set), 0);
+	return CPU_COUNT(&set) + 4 < 32 ? CPU_COUNT(&set) + 4 : 32;
+}
+
+IL_TEST_CORE(B, n26_by_default_there_are_four_more_than_processors)
+{
+	struct gate g = {.result = 0};
+	int before = count_threads(), workers = default_workers();
+	il_executor *ex = NULL;
+
+	CHECK_RC(il_thread_pool_create(&ex, NULL), 0);
+	CHECK_EQ(count_threads(), before);
+	for (int i = 0; i < workers + 10; i++)
+		CHECK_RC(il_executor_submit(ex, NULL, stay, &g, 0), 0);
+	UNTIL(atomic_load(&g.begun) == workers);
+	CHECK_EQ(count_threads(), before + workers);
+	atomic_store(&g.open, true);
+	il_executor_destroy(ex);
+	CHECK_EQ(g.ended, workers + 10);
+}
+
+struct saturation {
+	sem_t permits;
+	atomic_int begun, ended;
+};
+
+static int wait_for_permit(void *arg)
+{
+	struct saturation *s = arg;
+
+	atomic_fetch_add(&s->begun, 1);
+	CHECK_EQ(sem_wait(&s->permits), 0);
+	atomic_fetch_add(&s->ended, 1);
+	return 0;
+}
+
+IL_TEST_CORE(B, n27_four_workers_are_four_threads)
+{
+	enum { JOBS = 60, WORKERS = 4 };
+	struct saturation s = {.begun = 0};
+	il_executor *ex = new_pool(WORKERS);
+	int before = count_threads();
+
+	CHECK_EQ(sem_init(&s.permits, 0, 0), 0);
+	for (int i = 0; i < JOBS; i++)
+		CHECK_RC(il_executor_submit(ex, NULL, wait_for_permit, &s, 0), 0);
+	UNTIL(atomic_load(&s.begun) == WORKERS);
+	CHECK_EQ(count_threads(), before + WORKERS);
+	CHECK_EQ(s.begun, WORKERS);
+	for (int i = 0; i < JOBS; i++)
+		CHECK_EQ(sem_post(&s.permits), 0);
+	CHECK_RC(il_executor_shutdown(ex, 0), 0);
+	CHECK_EQ(s.ended, JOBS);
+	il_executor_unref(ex);
+	CHECK_EQ(sem_destroy(&s.permits), 0);
+}
+
+/* ---- a task's blocking calls, and the loop's own timers ---- */
+
+enum { SIX = 6, THREE = 3 };
+
+struct rounds {
+	il_executor *ex;
+	atomic_int inside, most, ticks;
+	bool over;
+	int results[SIX];
+};
+
+struct one_round {
+	struct rounds *rounds;
+	int id;
+};
+
+/* Stays until three are here, and until the loop has gone on for a while. */
+static int block_for_three_ticks(void *arg)
+{
+	struct rounds *r = ((struct one_round *)arg)->rounds;
+	int ticks = atomic_load(&r->ticks);
+	int inside = atomic_fetch_add(&r->inside, 1) + 1, most = atomic_load(&r->most);
+
+	while (inside > most && !atomic_compare_exchange_weak(&r->most, &most, inside))
+		;
+	UNTIL_THREAD(atomic_load(&r->most) >= THREE);
+	UNTIL_THREAD(atomic_load(&r->ticks) >= ticks + 3);
+	atomic_fetch_sub(&r->inside, 1);
+	return ((struct one_round *)arg)->id;
+}
+
+static int run_one_round(void *arg)
+{
+	struct one_round *one = arg;
+	struct rounds *r = one->rounds;
+
+	r->results[one->id] = il_executor_run(r->ex, block_for_three_ticks, one, sizeof *one);
+	return 0;
+}
+
+static int tick(void *arg)
+{
+	struct rounds *r = arg;
+
+	while (!r->over) {
+		if (il_test_virtual()) /* its clock stands: other tasks go on all the same */
+			il_test_pause_really();
+		else
+			CHECK_RC(il_sleep(IL_MSEC(1)), 0);
+		atomic_fetch_add(&r->ticks, 1);
+	}
+	return 0;
+}
+
+IL_TEST(B, n29_three_workers_run_three_calls_while_the_loop_goes_on)
+{
+	struct rounds r = {.ex = new_pool(THREE)};
+	struct one_round ones[SIX];
+	il_group ticker, g;
+
+	CHECK_RC(il_group_open(&ticker), 0);
+	CHECK_RC(il_group_start_soon(&ticker, NULL, tick, &r), 0);
+	CHECK_RC(il_group_open(&g), 0);
+	for (int i = 0; i < SIX; i++) {
+		ones[i] = (struct one_round){&r, i};
+		CHECK_RC(il_group_start_soon(&g, NULL, run_one_round, &ones[i]), 0);
+	}
+	CHECK_RC(il_group_close(&g, 0), 0);
+	r.over = true;
+	CHECK_RC(il_group_close(&ticker, 0), 0);
+	CHECK_EQ(r.most, THREE);
+	for (int i = 0; i < SIX; i++)
+		CHECK_EQ(r.results[i], i);
+	il_executor_destroy(r.ex);
+}
+
+/* ---- results ---- */
+
+struct said {
+	int result;
+	pthread_t thread;
+};
+
+static int say(void *arg)
+{
+	struct said *s = arg;
+
+	s->thread = pthread_self();
+	return s->result;
+}
+
+static void submit_three_in_turn(void)
+{
+	struct said said[3] = {{.result = 7}, {.result = -EIO}, {.result = 0}};
+	il_executor *ex = new_pool(1);
+
+	for (int i = 0; i < 3; i++) {
+		il_future *f = submitted(ex, say, &said[i]);
+		CHECK_RC(il_future_wait(f, IL_FOREVER), 0);
+		CHECK_EQ(il_future_cancelled(f), false);
+		CHECK_EQ(il_future_running(f), false);
+		CHECK_RC(il_future_result(f, 0), said[i].result);
+		il_future_unref(f);
+		CHECK(!pthread_equal(said[i].thread, pthread_self()));
+		CHECK(pthread_equal(said[i].thread, said[0].thread));
+		CHECK_RC(il_executor_run(ex, say, &said[i], sizeof said[i]), said[i].result);
+	}
+	il_executor_destroy(ex);
+}
+
+IL_TEST_CORE(B, n30_a_worker_lives_on_after_an_error)
+{
+	submit_three_in_turn();
+}
+
+IL_TEST(B, n30_a_worker_lives_on_after_an_error_of_a_tasks_call)
+{
+	submit_three_in_turn();
+}
+
+static int double_it(void *arg)
+{
+	return 2 * *(int *)arg;
+}
+
+static void map_without_results(void)
+{
+	il_executor *ex = new_pool(3);
+	atomic_int ran[10];
+
+	for (int i = 0; i < 10; i++)
+		atomic_init(&ran[i], 0);
+	CHECK_RC(il_executor_map(ex, count_in, ran, 10, sizeof *ran, NULL, IL_FOREVER), 0);
+	CHECK_RC(il_executor_shutdown(ex, 0), 0);
+	for (int i = 0; i < 10; i++)
+		CHECK_EQ(ran[i], 1);
+	CHECK_RC(il_executor_map(ex, count_in, ran, 10, sizeof *ran, NULL, IL_FOREVER), -ESHUTDOWN);
+	il_executor_unref(ex);
+}
+
+IL_TEST_CORE(B, n31_map_runs_every_item_with_nobody_reading)
+{
+	map_without_results();
+}
+
+IL_TEST(B, n31_map_runs_every_item_for_a_task)
+{
+	map_without_results();
+}
+
+enum { ROW = 4 };
+
+struct item {
+	struct item *row;
+	atomic_bool ended;
+	atomic_int runs;
+	int result;
+};
+
+/* The last one ends first. */
+static int end_after_the_next(void *arg)
+{
+	struct item *i = arg;
+
+	if (i < &i->row[ROW - 1])
+		UNTIL_THREAD(atomic_load(&i[1].ended));
+	atomic_store(&i->ended, true);
+	return i->result;
+}
+
+static int give_result(void *arg)
+{
+	struct item *i = arg;
+
+	atomic_fetch_add(&i->runs, 1);
+	return i->result;
+}
+
+static void make_row(struct item row[ROW])
+{
+	for (int i = 0; i < ROW; i++)
+		row[i] = (struct item){.row = row, .result = 10 + i};
+}
+
+static void map_in_order(void)
+{
+	il_executor *four = new_pool(ROW), *one = new_pool(1);
+	struct item row[ROW];
+	int results[ROW] = {0};
+
+	make_row(row);
+	CHECK_RC(
+	    il_executor_map(four, end_after_the_next, row, ROW, sizeof *row, results, IL_FOREVER),
+	    0);
+	for (int i = 0; i < ROW; i++)
+		CHECK_EQ(results[i], 10 + i);
+	make_row(row);
+	row[1].result = -EIO;
+	CHECK_RC(il_executor_map(one, give_result, row, ROW, sizeof *row, results, IL_FOREVER),
+		 -EIO);
+	CHECK_EQ(results[0], 10);
+	CHECK_RC(results[1], -EIO);
+	for (int i = 2; i < ROW; i++) {
+		CHECK_RC(results[i], -ECANCELED);
+		CHECK_EQ(row[i].runs, 0);
+	}
+	make_row(row);
+	row[1].result = -EIO;
+	row[3].result = -EPIPE; /* fails first */
+	CHECK_RC(
+	    il_executor_map(four, end_after_the_next, row, ROW, sizeof *row, results, IL_FOREVER),
+	    -EIO);
+	CHECK_RC(results[3], -EPIPE);
+	il_executor_destroy(four);
+	il_executor_destroy(one);
+}
+
+IL_TEST_CORE(B, n32_map_keeps_the_order_of_its_items)
+{
+	map_in_order();
+}
+
+IL_TEST(B, n32_map_keeps_the_order_for_a_task)
+{
+	map_in_order();
+}
+
+static void map_without_time(void)
+{
+	il_executor *ex = new_pool(1);
+	struct gate g = {.result = 3};
+	il_future *busy = occupy(ex, &g);
+	int values[3] = {1, 2, 3}, results[3] = {5, 5, 5};
+	atomic_int ran[3];
+
+	for (int i = 0; i < 3; i++)
+		atomic_init(&ran[i], 0);
+	CHECK_RC(il_executor_map(ex, count_in, ran, 3, sizeof *ran, results, 0), -ETIMEDOUT);
+	for (int i = 0; i < 3; i++)
+		CHECK_RC(results[i], -ECANCELED);
+	CHECK(!il_future_done(busy));
+	atomic_store(&g.open, true);
+	CHECK_RC(finished(busy), 3);
+	CHECK_RC(il_executor_map(ex, double_it, values, 3, sizeof *values, results, IL_FOREVER), 0);
+	CHECK_EQ(results[2], 6);
+	il_executor_destroy(ex);
+	for (int i = 0; i < 3; i++)
+		CHECK_EQ(ran[i], 0);
+}
+
+IL_TEST_CORE(B, n34_map_without_time_runs_nothing)
+{
+	map_without_time();
+}
+
+IL_TEST(B, n34_map_without_time_runs_nothing_for_a_task)
+{
+	map_without_time();
+}
+
+/* ---- shutdown ---- */
+
+struct late {
+	il_executor *ex;
+	struct gate g;
+	atomic_int ran;
+	int from_job, from_callback;
+};
+
+static int submit_late(void *arg)
+{
+	struct late *l = arg;
+
+	stay(&l->g);
+	l->from_job = il_executor_submit(l->ex, NULL, count_in, &l->ran, 0);
+	return 0;
+}
+
+static int submit_in_callback(il_future *f, void *arg)
+{
+	struct late *l = arg;
+
+	(void)f;
+	l->from_callback = il_executor_submit(l->ex, NULL, count_in, &l->ran, 0);
+	return 0;
+}
+
+static void submit_after_shutdown(void)
+{
+	struct late l = {.ex = new_pool(1)};
+	il_future *f = submitted(l.ex, submit_late, &l), *none = NULL;
+
+	CHECK_RC(il_future_on_done(f, submit_in_callback, &l), 0);
+	UNTIL_THREAD(atomic_load(&l.g.begun) == 1);
+	CHECK_RC(il_executor_shutdown(l.ex, IL_NOWAIT), 0);
+	CHECK_RC(il_executor_submit(l.ex, &none, count_in, &l.ran, 0), -ESHUTDOWN);
+	CHECK(none == NULL);
+	CHECK_RC(il_executor_run(l.ex, count_in, &l.ran, 0), -ESHUTDOWN);
+	atomic_store(&l.g.open, true);
+	CHECK_RC(il_executor_shutdown(l.ex, 0), 0);
+	CHECK_RC(finished(f), 0);
+	CHECK_RC(l.from_job, -ESHUTDOWN);
+	CHECK_RC(l.from_callback, -ESHUTDOWN);
+	CHECK_EQ(l.ran, 0);
+	il_executor_unref(l.ex);
+}
+
+IL_TEST_CORE(B, n35_after_shutdown_nothing_is_taken)
+{
+	submit_after_shutdown();
+}
+
+IL_TEST(B, n35_after_shutdown_nothing_is_taken_from_a_task)
+{
+	submit_after_shutdown();
+}
+
+static int open_soon(void *arg)
+{
+	struct gate *g = arg;
+
+	UNTIL_THREAD(atomic_load(&g->begun) > 0);
+	atomic_store(&g->open, true);
+	return 0;
+}
+
+static void shut_down_with_fifty_queued(void)
+{
+	enum { JOBS = 50 };
+	il_executor *ex = new_pool(3);
+	struct gate g = {.result = 5};
+	struct il_test_thread opener;
+	il_future *fs[JOBS];
+
+	for (int i = 0; i < JOBS; i++)
+		fs[i] = submitted(ex, stay, &g);
+	il_test_thread_start(&opener, open_soon, &g);
+	CHECK_RC(il_executor_shutdown(ex, 0), 0);
+	CHECK_EQ(g.ended, JOBS);
+	for (int i = 0; i < JOBS; i++) {
+		CHECK_RC(il_future_result(fs[i], 0), 5);
+		il_future_unref(fs[i]);
+	}
+	CHECK_RC(il_test_thread_join(&opener), 0);
+	il_executor_unref(ex);
+}
+
+IL_TEST_CORE(B, n36_shutdown_waits_for_all_that_was_queued)
+{
+	shut_down_with_fifty_queued();
+}
+
+IL_TEST(B, n36_shutdown_parks_a_task_until_all_has_ended)
+{
+	shut_down_with_fifty_queued();
+}
+
+enum { QUEUED = 20 };
+
+/* `leave` must return while the worker is busy; what was queued runs after it. */
+static void leave_with_queued(void (*leave)(il_executor *ex), il_executor *ex, int threads)
+{
+	struct gate g = {.result = 0};
+	atomic_int ran = 0;
+	il_future *busy = occupy(ex, &g), *fs[QUEUED];
+
+	for (int i = 0; i < QUEUED; i++)
+		fs[i] = submitted(ex, count_in, &ran);
+	CHECK_RC(il_executor_submit(ex, NULL, count_in, &ran, 0), 0);
+	leave(ex);
+	CHECK_EQ(ran, 0);
+	CHECK(!il_future_done(busy));
+	atomic_store(&g.open, true);
+	for (int i = 0; i < QUEUED; i++)
+		CHECK_RC(finished(fs[i]), 0);
+	CHECK_RC(finished(busy), 0);
+	UNTIL(atomic_load(&ran) == QUEUED + 1);
+	UNTIL(count_threads() == threads);
+}
+
+static void shut_without_waiting(il_executor *ex)
+{
+	CHECK_RC(il_executor_shutdown(ex, IL_NOWAIT), 0);
+}
+
+IL_TEST_CORE(B, n37_shutdown_without_waiting_still_runs_the_queue)
+{
+	int threads = count_threads();
+	il_executor *ex = new_pool(1);
+
+	leave_with_queued(shut_without_waiting, ex, threads);
+	CHECK_RC(il_executor_shutdown(ex, 0), 0);
+	il_executor_unref(ex);
+}
+
+IL_TEST_CORE(B, n37_dropping_the_last_reference_still_runs_the_queue)
+{
+	int threads = count_threads();
+
+	leave_with_queued(il_executor_unref, new_pool(1), threads);
+}
+
+static int drop_own_pool(void *arg)
+{
+	il_executor_unref(arg);
+	return 4;
+}
+
+IL_TEST_CORE(B, n37_a_job_may_drop_the_last_reference)
+{
+	for (size_t i = 0; i < il_test_rounds(200); i++) {
+		il_executor *ex = new_pool(2);
+		CHECK_RC(finished(submitted(ex, drop_own_pool, ex)), 4);
+	}
+}
+
+static void cancel_and_shut_down(void)
+{
+	for (size_t i = 0; i < il_test_rounds(40); i++) {
+		il_executor *ex = new_pool(1);
+		atomic_int ran = 0;
+		il_future *f = submitted(ex, count_in, &ran);
+		bool cancelled = il_future_cancel(f);
+		CHECK_RC(il_executor_shutdown(ex, 0), 0);
+		CHECK_EQ(ran, cancelled ? 0 : 1);
+		CHECK_RC(finished(f), cancelled ? -ECANCELED : 0);
+		CHECK_RC(il_executor_shutdown(ex, 0), 0);
+		CHECK_RC(il_executor_shutdown(ex, IL_NOWAIT | IL_CANCEL_FUTURES), 0);
+		il_executor_unref(ex);
+	}
+}
+
+IL_TEST_CORE(B, n39_shutdown_after_a_cancelled_submit_is_prompt)
+{
+	cancel_and_shut_down();
+}
+
+IL_TEST_FIFO(B, n39_shutdown_after_a_cancelled_submit_is_prompt_for_a_task)
+{
+	cancel_and_shut_down();
+}
+
+struct closer {
+	il_executor *ex;
+	struct gate *g;
+	atomic_bool begun;
+	int ended_before;
+};
+
+static int shut_down(void *arg)
+{
+	struct closer *c = arg;
+	int rc;
+
+	atomic_store(&c->begun, true);
+	rc = il_executor_shutdown(c->ex, 0);
+	c->ended_before = atomic_load(&c->g->ended);
+	return rc;
+}
+
+IL_TEST_CORE(B, n39_shutdown_from_two_threads_ends_both)
+{
+	for (size_t i = 0; i < il_test_rounds(60); i++) {
+		struct gate g = {.result = 0};
+		struct closer a = {.ex = new_pool(2), .g = &g}, b = {.ex = a.ex, .g = &g};
+		struct il_test_thread ta, tb;
+		il_future *f = submitted(a.ex, stay, &g);
+		il_test_thread_start(&ta, shut_down, &a);
+		il_test_thread_start(&tb, shut_down, &b);
+		UNTIL(atomic_load(&a.begun) && atomic_load(&b.begun));
+		atomic_store(&g.open, true);
+		CHECK_RC(il_test_thread_join(&ta), 0);
+		CHECK_RC(il_test_thread_join(&tb), 0);
+		CHECK_EQ(a.ended_before, 1);
+		CHECK_EQ(b.ended_before, 1);
+		CHECK_RC(finished(f), 0);
+		il_executor_unref(a.ex);
+	}
+}
+
+IL_TEST(B, n39_shutdown_from_two_tasks_ends_both)
+{
+	struct gate g = {.result = 0};
+	struct closer a = {.ex = new_pool(2), .g = &g}, b = {.ex = a.ex, .g = &g};
+	il_future *f = occupy(a.ex, &g);
+	il_group group;
+
+	CHECK_RC(il_group_open(&group), 0);
+	CHECK_RC(il_group_start_soon(&group, NULL, shut_down, &a), 0);
+	CHECK_RC(il_group_start_soon(&group, NULL, shut_down, &b), 0);
+	UNTIL_THREAD(atomic_load(&a.begun) && atomic_load(&b.begun));
+	CHECK(!il_future_done(f));
+	atomic_store(&g.open, true);
+	CHECK_RC(il_group_close(&group, 0), 0);
+	CHECK_EQ(a.ended_before, 1);
+	CHECK_EQ(b.ended_before, 1);
+	CHECK_RC(finished(f), 0);
+	il_executor_unref(a.ex);
+}
+
+struct inside {
+	il_executor *ex;
+	struct gate g;
+	atomic_int ran;
+	int waiting, in_callback;
+};
+
+static int shut_down_own_pool(void *arg)
+{
+	struct inside *i = arg;
+
+	i->waiting = il_executor_shutdown(i->ex, 0);
+	return 0;
+}
+
+static int shut_down_in_callback(il_future *f, void *arg)
+{
+	struct inside *i = arg;
+
+	(void)f;
+	i->in_callback = il_executor_shutdown(i->ex, 0);
+	return 0;
+}
+
+static int stay_and_note(void *arg)
+{
+	return stay(&((struct inside *)arg)->g);
+}
+
+IL_TEST_CORE(B, n40_a_worker_cannot_wait_for_its_own_pool)
+{
+	struct inside i = {.ex = new_pool(2)};
+
+	CHECK_RC(finished(submitted(i.ex, shut_down_own_pool, &i)), 0);
+	CHECK_RC(i.waiting, -EDEADLK);
+	il_future *f = submitted(i.ex, stay_and_note, &i);
+	CHECK_RC(il_future_on_done(f, shut_down_in_callback, &i), 0);
+	atomic_store(&i.g.open, true);
+	/* Refused, it changed nothing: the pool is open. */
+	CHECK_RC(finished(submitted(i.ex, count_in, &i.ran)), 0);
+	CHECK_RC(il_executor_shutdown(i.ex, 0), 0);
+	CHECK_RC(finished(f), 0);
+	CHECK_RC(i.in_callback, -EDEADLK);
+	il_executor_unref(i.ex);
+}
+
+static int wait_for_the_second(void *arg)
+{
+	struct inside *i = arg;
+	il_future *f = submitted(i->ex, count_in, &i->ran), *both[2] = {f, f};
+	il_as_completed *it = NULL;
+	il_time start = il_now();
+	int value = 1;
+
+	CHECK_RC(il_future_result(f, IL_MSEC(20)), -ETIMEDOUT);
+	CHECK(il_now() - start >= IL_MSEC(20));
+	CHECK_RC(il_future_wait(f, IL_FOREVER), -EDEADLK);
+	CHECK_RC(il_future_result(f, IL_FOREVER), -EDEADLK);
+	CHECK_RC(il_futures_wait(both, 2, IL_ALL_COMPLETED, IL_FOREVER), -EDEADLK);
+	CHECK_RC(il_futures_wait(both, 2, IL_FIRST_COMPLETED, IL_FOREVER), -EDEADLK);
+	CHECK_RC(il_futures_wait(both, 2, IL_ALL_COMPLETED, IL_MSEC(1)), 0);
+	CHECK_RC(il_as_completed_open(&it, both, 2, IL_FOREVER), 0);
+	CHECK_RC(il_as_completed_next(it, &both[0]), -EDEADLK);
+	il_as_completed_close(it);
+	CHECK_RC(il_executor_run(i->ex, count_in, &i->ran, 0), -EDEADLK);
+	CHECK_RC(il_executor_map(i->ex, double_it, &value, 1, sizeof value, NULL, IL_FOREVER),
+		 -EDEADLK);
+	CHECK_EQ(i->ran, 0);
+	il_future_unref(f);
+	return 8;
+}
+
+IL_TEST_CORE(B, n41_a_worker_cannot_wait_for_what_is_queued_behind_it)
+{
+	struct inside i = {.ex = new_pool(1)};
+
+	CHECK_RC(il_executor_run(i.ex, wait_for_the_second, &i, sizeof i), 8);
+	CHECK_RC(il_executor_shutdown(i.ex, 0), 0);
+	CHECK_EQ(i.ran, 1);
+	il_executor_unref(i.ex);
+}
+
+/* ---- names ---- */
+
+enum { NAMED = 5 };
+
+struct names {
+	struct gate g;
+	pthread_mutex_t lock;
+	int count;
+	char names[NAMED][16];
+};
+
+static int note_name(void *arg)
+{
+	struct names *n = arg;
+
+	pthread_mutex_lock(&n->lock);
+	CHECK_EQ(pthread_getname_np(pthread_self(), n->names[n->count++], 16), 0);
+	pthread_mutex_unlock(&n->lock);
+	return stay(&n->g);
+}
+
+/* The names of that many workers, in order. */
+static void name_workers(struct names *n, const char *prefix, int workers)
+{
+	il_thread_pool_options options = {.max_workers = workers, .name = prefix};
+	il_executor *ex = NULL;
+
+	*n = (struct names){.lock = PTHREAD_MUTEX_INITIALIZER};
+	CHECK_RC(il_thread_pool_create(&ex, &options), 0);
+	for (int i = 0; i < workers; i++)
+		CHECK_RC(il_executor_submit(ex, NULL, note_name, n, 0), 0);
+	UNTIL(atomic_load(&n->g.begun) == workers);
+	atomic_store(&n->g.open, true);
+	il_executor_destroy(ex);
+	qsort(n->names, (size_t)workers, sizeof n->names[0],
+	      (int (*)(const void *, const void *))strcmp);
+}
+
+IL_TEST_CORE(B, n42_workers_are_named_and_numbered)
+{
+	struct names n, other;
+	char expected[32];
+
+	name_workers(&n, "SpecialPool", NAMED);
+	for (int i = 0; i < NAMED; i++) {
+		snprintf(expected, sizeof expected, "SpecialPool_%d", i);
+		CHECK_STR(n.names[i], expected);
+	}
+	name_workers(&n, "ThirteenChars", 2);
+	CHECK_STR(n.names[1], "ThirteenChars_1");
+	name_workers(&n, "a name that is far too long", 1);
+	CHECK_STR(n.names[0], "a name that is ");
+	name_workers(&n, NULL, 1);
+	name_workers(&other, NULL, 1);
+	CHECK(strcmp(n.names[0], other.names[0]) != 0);
+}
+
+static int read_name(void *arg)
+{
+	return -pthread_getname_np(pthread_self(), arg, 16);
+}
+
+IL_TEST(B, n42_a_name_for_one_call_is_put_back)
+{
+	char before[16], during[16], after[16];
+	il_run_in_thread_options options = {.name = "a name for one call"};
+
+	CHECK_RC(il_run_in_thread(read_name, before), 0);
+	CHECK_RC(il_run_in_thread_with(read_name, during, &options), 0);
+	CHECK_RC(il_run_in_thread(read_name, after), 0);
+	CHECK_STR(during, "a name for one ");
+	CHECK_STR(after, before);
+}
+
+/* ---- a pool that cannot begin ---- */
+
+enum { FAILING = 3 };
+
+struct initializer {
+	atomic_int begun, go;
+	int calls_queued;
+};
+
+/* All fail at the same time, once the test lets them. */
+static int fail_together(void *arg)
+{
+	struct initializer *i = arg;
+
+	atomic_fetch_add(&i->begun, 1);
+	UNTIL_THREAD(atomic_load(&i->go));
+	return -EIO;
+}
+
+static void break_a_pool(void)
+{
+	struct initializer init = {.begun = 0};
+	il_thread_pool_options options = {
+	    .max_workers = FAILING, .initializer = fail_together, .initializer_arg = &init};
+	il_executor *ex = NULL;
+	il_future *fs[6], *none = NULL;
+	atomic_int ran = 0, owned = 0, items[2];
+
+	CHECK_RC(il_thread_pool_create(&ex, &options), 0);
+	for (int i = 0; i < 6; i++)
+		fs[i] = submitted(ex, count_in, &ran);
+	CHECK_RC(il_executor_submit(ex, NULL, count_in, &owned, 0), 0);
+	UNTIL_THREAD(atomic_load(&init.begun) == FAILING);
+	atomic_store(&init.go, 1);
+	for (int i = 0; i < 6; i++)
+		CHECK_RC(finished(fs[i]), -ENOTRECOVERABLE);
+	CHECK_RC(il_executor_submit(ex, &none, count_in, &ran, 0), -ENOTRECOVERABLE);
+	CHECK_RC(il_executor_run(ex, count_in, &ran, 0), -ENOTRECOVERABLE);
+	CHECK_RC(il_executor_map(ex, count_in, items, 2, sizeof *items, NULL, IL_FOREVER),
+		 -ENOTRECOVERABLE);
+	CHECK_RC(il_executor_shutdown(ex, 0), 0);
+	CHECK_EQ(ran, 0);
+	CHECK_EQ(owned, 1); /* without a future it is called exactly once, whatever breaks */
+	CHECK_LOGGED(IL_LOG_ERROR, "initializer", 1);
+	CHECK_EQ(il_test_logged(IL_LOG_ERROR, "") + il_test_logged(IL_LOG_WARNING, ""), 1);
+	il_executor_unref(ex);
+}
+
+IL_TEST_CORE(B, n44_a_failed_initializer_breaks_the_pool)
+{
+	break_a_pool();
+}
+
+IL_TEST(B, n44_a_failed_initializer_breaks_the_pool_for_a_task)
+{
+	break_a_pool();
+}
+
+/* ---- idle workers ---- */
+
+static void count_start(int index, void *arg)
+{
+	(void)index;
+	atomic_fetch_add((atomic_int *)arg, 1);
+}
+
+IL_TEST_CORE(B, n45_an_idle_worker_ends_by_itself)
+{
+	atomic_int started = 0, ran = 0;
+	il_thread_pool_options options = {.idle_timeout = IL_MSEC(1),
+					  .on_thread_start = count_start,
+					  .on_thread_start_arg = &started};
+	int before = count_threads();
+	il_executor *ex = NULL;
+
+	CHECK_RC(il_thread_pool_create(&ex, &options), 0);
+	for (int i = 1; i <= 3; i++) {
+		CHECK_RC(finished(submitted(ex, count_in, &ran)), 0);
+		UNTIL(count_threads() == before);
+		CHECK_EQ(started, i);
+		CHECK_EQ(ran, i);
+	}
+	il_executor_destroy(ex);
+}
+
+IL_TEST_CORE(B, n46_a_call_at_the_end_of_the_idle_time_runs_once)
+{
+	enum { ROUNDS = 600 };
+	static atomic_int ran[ROUNDS];
+	il_thread_pool_options options = {.max_workers = 2, .idle_timeout = IL_USEC(60)};
+	size_t rounds = il_test_rounds(ROUNDS);
+	il_executor *ex = NULL;
+
+	CHECK_RC(il_thread_pool_create(&ex, &options), 0);
+	for (size_t i = 0; i < rounds; i++) {
+		atomic_store(&ran[i], 0);
+		CHECK_RC(il_executor_run(ex, count_in, &ran[i], sizeof ran[i]), 0);
+		for (volatile size_t spin = 0; spin < 400 * (i % 40); spin++)
+			;
+	}
+	il_executor_destroy(ex);
+	for (size_t i = 0; i < rounds; i++)
+		CHECK_EQ(ran[i], 1);
+}
+
+enum { CHAIN = 5 };
+
+struct chain {
+	il_executor *ex;
+	struct gate g; /* holds the first link until its callback is there */
+	pthread_t threads[CHAIN];
+	atomic_int length;
+};
+
+static int link_on(void *arg)
+{
+	struct chain *c = arg;
+	int length = atomic_load(&c->length);
+
+	if (length == 0)
+		stay(&c->g);
+	c->threads[length] = pthread_self();
+	return 0;
+}
+
+static int submit_next_link(il_future *f, void *arg)
+{
+	struct chain *c = arg;
+
+	(void)f;
+	if (atomic_fetch_add(&c->length, 1) + 1 < CHAIN) {
+		il_future *next = submitted(c->ex, link_on, c);
+		CHECK_RC(il_future_on_done(next, submit_next_link, c), 0);
+		il_future_unref(next);
+	}
+	return 0;
+}
+
+IL_TEST_CORE(B, n47_a_chain_of_callbacks_stays_in_one_thread)
+{
+	struct chain c = {.ex = new_pool(3)};
+	struct gate all = {.result = 0};
+	il_future *fs[3], *first;
+
+	for (int i = 0; i < 3; i++)
+		fs[i] = occupy(c.ex, &all);
+	atomic_store(&all.open, true);
+	for (int i = 0; i < 3; i++)
+		CHECK_RC(finished(fs[i]), 0);
+	first = submitted(c.ex, link_on, &c);
+	CHECK_RC(il_future_on_done(first, submit_next_link, &c), 0);
+	atomic_store(&c.g.open, true);
+	il_future_unref(first);
+	UNTIL(atomic_load(&c.length) == CHAIN);
+	for (int i = 1; i < CHAIN; i++)
+		CHECK(pthread_equal(c.threads[i], c.threads[0]));
+	il_executor_destroy(c.ex);
+}
+
+/* ---- fork ---- */
+
+/* In the child, which only says how it went: 0 is well. */
+static int use_after_fork(il_executor *inherited, il_future *pending)
+{
+	atomic_int ran = 0;
+	il_future *f = NULL;
+	il_executor *ex = NULL;
+
+	alarm(20);
+	if (il_executor_submit(inherited, &f, count_in, &ran, 0) != -ESHUTDOWN || f)
+		return 1;
+	if (il_executor_run(inherited, count_in, &ran, 0) != -ESHUTDOWN ||
+	    il_executor_map(inherited, count_in, &ran, 1, 0, NULL, IL_FOREVER) != -ESHUTDOWN)
+		return 2;
+	if (il_executor_shutdown(inherited, 0) != -ESHUTDOWN)
+		return 3;
+	if (pending && il_future_wait(pending, IL_FOREVER) != -ESHUTDOWN)
+		return 4;
+	il_executor_unref(inherited);
+	if (IL_TEST_TSAN) /* which allows no thread in a child */
+		return 0;
+	if (il_thread_pool_create(&ex, NULL) < 0 || il_executor_run(ex, count_in, &ran, 0) < 0)
+		return 5;
+	il_executor_destroy(ex);
+	return atomic_load(&ran) == 1 ? 0 : 6;
+}
+
+static int fork_and_use(il_executor *ex, il_future *pending)
+{
+	pid_t child = fork();
+	int status = -1;
+
+	if (child == 0)
+		_exit(use_after_fork(ex, pending));
+	CHECK(child > 0);
+	CHECK_EQ(waitpid(child, &status, 0), child);
+	CHECK(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+IL_TEST_CORE(B, n49_after_fork_the_child_makes_pools_of_its_own)
+{
+	il_executor *ex = new_pool(2);
+	struct gate g = {.result = 6};
+	il_future *busy;
+	atomic_int ran = 0;
+
+	CHECK_RC(finished(submitted(ex, count_in, &ran)), 0);
+	busy = occupy(ex, &g);
+	CHECK_EQ(fork_and_use(ex, busy), 0);
+	CHECK_RC(finished(submitted(ex, count_in, &ran)), 0);
+	CHECK_EQ(ran, 2);
+	atomic_store(&g.open, true);
+	CHECK_RC(finished(busy), 6);
+	il_executor_destroy(ex);
+}
+
+struct submitter {
+	il_executor *ex;
+	atomic_bool over;
+	atomic_int ran;
+	int accepted;
+};
+
+static int submit_all_the_time(void *arg)
+{
+	struct submitter *s = arg;
+
+	for (; !atomic_load(&s->over); s->accepted++)
+		CHECK_RC(il_executor_run(s->ex, count_in, &s->ran, 0), 0);
+	return 0;
+}
+
+IL_TEST_CORE(B, n49_forks_amid_submits_do_not_hang)
+{
+	struct submitter s = {.ex = new_pool(2)};
+	struct il_test_thread t;
+
+	il_test_thread_start(&t, submit_all_the_time, &s);
+	for (size_t i = 0; i < il_test_rounds(50); i++)
+		CHECK_EQ(fork_and_use(s.ex, NULL), 0);
+	atomic_store(&s.over, true);
+	CHECK_RC(il_test_thread_join(&t), 0);
+	CHECK_EQ(s.ran, s.accepted);
+	il_executor_destroy(s.ex);
+}
+
+/* ---- cancelled tasks ---- */
+
+struct caller {
+	il_executor *ex;
+	struct gate g;
+	il_scope scopes[3];
+	bool waiting;
+	int rc, after;
+};
+
+static int run_in_three_scopes(void *arg)
+{
+	struct caller *c = arg;
+
+	for (int i = 0; i < 3; i++)
+		CHECK_RC(il_scope_enter(&c->scopes[i], IL_FOREVER, 0), 0);
+	c->waiting = true;
+	c->rc = il_executor_run(c->ex, stay, &c->g, sizeof c->g);
+	c->after = il_check_cancelled();
+	CHECK_RC(il_yield(), c->after);
+	int rc = c->after;
+	for (int i = 2; i >= 0; i--)
+		rc = il_scope_exit(&c->scopes[i], rc);
+	return rc;
+}
+
+static void init_caller(struct caller *c, il_executor *ex, int result)
+{
+	*c = (struct caller){.ex = ex, .g.result = result};
+	for (int i = 0; i < 3; i++)
+		c->scopes[i] = (il_scope)IL_SCOPE_INIT;
+}
+
+IL_TEST(B, n51_a_queued_call_is_taken_back)
+{
+	il_executor *ex = new_pool(1);
+	struct gate g = {.result = 0};
+	il_future *busy = occupy(ex, &g);
+	struct caller c;
+	il_group group;
+
+	init_caller(&c, ex, 1);
+	CHECK_RC(il_group_open(&group), 0);
+	CHECK_RC(il_group_start_soon(&group, NULL, run_in_three_scopes, &c), 0);
+	UNTIL_THREAD(c.waiting);
+	CHECK_RC(il_scope_cancel(&c.scopes[0]), 0);
+	CHECK_RC(il_group_close(&group, 0), 0);
+	CHECK_RC(c.rc, -ECANCELED);
+	CHECK(!il_future_done(busy)); /* it was not waited for */
+	atomic_store(&g.open, true);
+	CHECK_RC(finished(busy), 0);
+	il_executor_destroy(ex);
+	CHECK_EQ(c.g.begun, 0);
+}
+
+static void cancel_a_running_call(int result)
+{
+	il_executor *ex = new_pool(1);
+	struct caller c;
+	il_group group;
+
+	init_caller(&c, ex, result);
+	CHECK_RC(il_group_open(&group), 0);
+	CHECK_RC(il_group_start_soon(&group, NULL, run_in_three_scopes, &c), 0);
+	UNTIL_THREAD(atomic_load(&c.g.begun) == 1);
+	for (int i = 2; i >= 0; i--) {
+		CHECK_RC(il_scope_cancel(&c.scopes[i]), 0);
+		CHECK_RC(il_yield(), 0);
+	}
+	CHECK_EQ(c.g.ended, 0);
+	c.rc = 1;
+	atomic_store(&c.g.open, true);
+	CHECK_RC(il_group_close(&group, 0), 0);
+	CHECK_RC(c.rc, result);
+	CHECK_RC(c.after, -ECANCELED);
+	CHECK(il_scope_caught(&c.scopes[0]));
+	il_executor_destroy(ex);
+}
+
+IL_TEST(B, n51_a_running_call_is_waited_for_and_its_result_kept)
+{
+	cancel_a_running_call(9);
+	cancel_a_running_call(-EIO);
+}
+
+struct awaiter {
+	il_future *f;
+	il_scope scope;
+	bool waiting;
+	int rc, left_with;
+};
+
+static int await_in_scope(void *arg)
+{
+	struct awaiter *a = arg;
+
+	CHECK_RC(il_scope_enter(&a->scope, IL_FOREVER, 0), 0);
+	a->waiting = true;
+	a->rc = il_future_result(a->f, IL_FOREVER);
+	a->left_with = il_scope_exit(&a->scope, a->rc);
+	return 0;
+}
+
+static void cancel_an_awaited_future(bool task_too)
+{
+	il_executor *ex = new_pool(1);
+	struct gate g = {.result = 0};
+	atomic_int ran = 0;
+	il_future *busy = occupy(ex, &g);
+	struct awaiter a = {.f = submitted(ex, count_in, &ran), .scope = IL_SCOPE_INIT};
+	il_group group;
+
+	CHECK_RC(il_group_open(&group), 0);
+	CHECK_RC(il_group_start_soon(&group, NULL, await_in_scope, &a), 0);
+	UNTIL_THREAD(a.waiting);
+	if (task_too)
+		CHECK_RC(il_scope_cancel(&a.scope), 0);
+	CHECK(il_future_cancel(a.f));
+	CHECK_RC(il_group_close(&group, 0), 0);
+	CHECK_RC(a.rc, -ECANCELED);
+	CHECK_RC(a.left_with, task_too ? 0 : -ECANCELED);
+	CHECK_EQ(il_scope_caught(&a.scope), task_too);
+	CHECK(il_future_cancelled(a.f));
+	il_future_unref(a.f);
+	atomic_store(&g.open, true);
+	CHECK_RC(finished(busy), 0);
+	il_executor_destroy(ex);
+	CHECK_EQ(ran, 0);
+}
+
+IL_TEST(B, n52_no_scope_absorbs_a_future_cancelled_by_others)
+{
+	cancel_an_awaited_future(false);
+	cancel_an_awaited_future(true);
+}
+
+/* ---- task-locals ---- */
+
+static il_local colour = {"colour"};
+
+struct seen {
+	struct gate g;
+	const void *value;
+};
+
+static int see_and_set(void *arg)
+{
+	struct seen *s = arg;
+
+	stay(&s->g);
+	s->value = il_local_get(&colour);
+	CHECK_RC(il_local_set(&colour, "of the worker"), 0);
+	return 0;
+}
+
+static const char red[] = "red", blue[] = "blue";
+
+static const char *see_through(const il_thread_pool_options *options)
+{
+	struct seen s = {.value = "not seen"};
+	il_executor *ex = NULL;
+	il_future *f;
+
+	CHECK_RC(il_thread_pool_create(&ex, options), 0);
+	CHECK_RC(il_local_set(&colour, (void *)(uintptr_t)red), 0);
+	f = submitted(ex, see_and_set, &s);
+	CHECK_RC(il_local_set(&colour, (void *)(uintptr_t)blue), 0);
+	atomic_store(&s.g.open, true);
+	CHECK_RC(finished(f), 0);
+	CHECK(il_local_get(&colour) == blue);
+	const char *first = s.value;
+	CHECK_RC(il_local_set(&colour, NULL), 0);
+	CHECK_RC(il_executor_run(ex, see_and_set, &s, sizeof s), 0);
+	CHECK(s.value == NULL); /* the worker kept nothing */
+	CHECK(il_local_get(&colour) == NULL);
+	il_executor_destroy(ex);
+	return first;
+}
+
+IL_TEST(B, n54_a_worker_sees_the_locals_of_the_moment_of_submit)
+{
+	il_thread_pool_options with = {.max_workers = 1}, without = with;
+
+	without.without_locals = true;
+	CHECK(see_through(&with) == red);
+	CHECK(see_through(&without) == NULL);
+}
+
+/* ---- the loop's own threads at its end ---- */
+
+struct left_behind {
+	struct gate g;
+	il_scope scope;
+	atomic_bool released;
+};
+
+static void note_release(void *arg)
+{
+	atomic_store(&((struct left_behind *)arg)->released, true);
+}
+
+static int stay_behind(void *arg)
+{
+	return stay(&((struct left_behind *)arg)->g);
+}
+
+static int abandon_in_scope(void *arg)
+{
+	struct left_behind *l = arg;
+	bool abandoned = false;
+	il_run_in_thread_options options = {
+	    .abandon_on_cancel = true, .release = note_release, .abandoned = &abandoned};
+
+	CHECK_RC(il_scope_enter(&l->scope, IL_FOREVER, 0), 0);
+	CHECK_RC(il_run_in_thread_with(stay_behind, l, &options), -ECANCELED);
+	CHECK(abandoned);
+	return il_scope_exit(&l->scope, -ECANCELED);
+}
+
+static int leave_a_thread_behind(void *arg)
+{
+	struct left_behind *l = arg;
+	il_group g;
+
+	CHECK_RC(il_group_open(&g), 0);
+	CHECK_RC(il_group_start_soon(&g, NULL, abandon_in_scope, l), 0);
+	UNTIL_THREAD(atomic_load(&l->g.begun) == 1);
+	CHECK_RC(il_scope_cancel(&l->scope), 0);
+	return il_group_close(&g, 0);
+}
+
+static void close_with_timeout(il_time timeout, int expected)
+{
+	struct left_behind l = {.scope = IL_SCOPE_INIT};
+	il_loop_options options = {.shutdown_timeout = timeout};
+	il_time start = il_now();
+	il_loop *loop = NULL;
+
+	CHECK_RC(il_loop_open(&loop, il_test_backend(), &options), 0);
+	CHECK_RC(il_loop_run(loop, leave_a_thread_behind, &l), 0);
+	CHECK_RC(il_loop_close(loop), expected);
+	CHECK(il_now() - start >= timeout);
+	CHECK_EQ(l.g.ended, 0);
+	il_loop_destroy(loop);
+	atomic_store(&l.g.open, true);
+	UNTIL(atomic_load(&l.released));
+	CHECK_EQ(l.g.ended, 1);
+}
+
+IL_TEST_OWN(B, n55_closing_a_loop_leaves_a_longer_job_to_finish)
+{
+	close_with_timeout(IL_MSEC(20), -ETIMEDOUT);
+	close_with_timeout(0, 0);
+}
