@@ -1,6 +1,7 @@
 /*
- * attach_libev.c: an application that runs a libev loop already, with a timer and a signal handler of
- * its own, gets a server written for interloop. SIGINT ends it: first the tasks, then the loop.
+ * attach_libev.c: an application that runs a libev loop already, with a timer and a signal
+ * handler of its own, gets a server written for interloop. SIGINT ends it: first the tasks, then
+ * the loop.
  */
 #include "example.h"
 #include "greeter.h"

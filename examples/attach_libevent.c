@@ -1,7 +1,7 @@
 /*
  * attach_libevent.c: an application that runs a libevent loop already, with a timer and a signal
- * handler of its own, gets a server written for interloop. SIGINT ends it: first the tasks, then the
- * loop.
+ * handler of its own, gets a server written for interloop. SIGINT ends it: first the tasks, then
+ * the loop.
  */
 #include "example.h"
 #include "greeter.h"

@@ -1,6 +1,7 @@
 /*
- * attach_libuv.c: an application that runs a libuv loop already, with a timer and a signal handler of
- * its own, gets a server written for interloop. SIGINT ends it: first the tasks, then the loop.
+ * attach_libuv.c: an application that runs a libuv loop already, with a timer and a signal
+ * handler of its own, gets a server written for interloop. SIGINT ends it: first the tasks, then
+ * the loop.
  */
 #include "example.h"
 #include "greeter.h"

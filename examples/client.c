@@ -1,14 +1,14 @@
 /*
- * client.c: many real TCP clients at once, on plain sockets and poll(2): drives the servers among the
- * examples and knows nothing of interloop.
+ * client.c: many real TCP clients at once, on plain sockets and poll(2): drives the servers among
+ * the examples and knows nothing of interloop.
  *
  *     client PORT CLIENTS ROUNDS REQUEST...
  *
- * Every client connects before the first one asks. Each sends the requests ROUNDS times, one after
- * the other; `%` in a request stands for the client's number. At the end the answers of the last
- * round are printed in the order of the clients; those of earlier rounds must have been the same,
- * but for the order of their words. Three rude clients come along: one sends a line without end, one
- * resets the connection inside a line, one leaves inside a line.
+ * Every client connects before the first one asks. Each sends the requests ROUNDS times, one
+ * after the other; `%` in a request stands for the client's number. At the end the answers of the
+ * last round are printed in the order of the clients; those of earlier rounds must have been the
+ * same, but for the order of their words. Three rude clients come along: one sends a line without
+ * end, one resets the connection inside a line, one leaves inside a line.
  */
 #define _GNU_SOURCE
 

@@ -1,6 +1,6 @@
 /*
- * example.h: what the examples share, so that each of them shows one thing only: the options of the
- * command line and what the process exits with. Nothing here is needed to use interloop.
+ * example.h: what the examples share, so that each of them shows one thing only: the options of
+ * the command line and what the process exits with. Nothing here is needed to use interloop.
  */
 #ifndef EXAMPLE_H
 #define EXAMPLE_H
@@ -9,7 +9,7 @@
 
 #include <pthread.h>
 
-/* The backend that `--backend NAME` names, or the default one; ends the program when there is none. */
+/* The backend that `--backend NAME` names, or the default one; ends the program without one. */
 const il_backend *example_backend(int argc, char **argv);
 
 /* What follows `name` on the command line, or `fallback`. */

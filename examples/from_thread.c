@@ -1,6 +1,6 @@
 /*
- * from_thread.c: out of a worker thread back into the loop: a task that the thread waits for, and a
- * plain call.
+ * from_thread.c: out of a worker thread back into the loop: a task that the thread waits for, and
+ * a plain call.
  */
 #include "example.h"
 

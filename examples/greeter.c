@@ -1,5 +1,6 @@
 /*
- * greeter.c: the handler that the attach examples add to their application's loop. It knows no loop.
+ * greeter.c: the handler that the attach examples add to their application's loop. It knows no
+ * loop.
  */
 #include "greeter.h"
 

@@ -5,7 +5,7 @@
 #ifndef GREETER_H
 #define GREETER_H
 
-/* A task (il_fn): greets whoever sends a name, a line each, on the port in `arg`, until cancelled. */
+/* A task (il_fn): greets whoever sends a name, a line each, on port `arg`, until cancelled. */
 int greeter_serve(void *arg);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * server.c: a service that mixes handlers and threads in five ways, one for each command. A request
- * is a line, `COMMAND NUMBER`; the answer is a line.
+ * server.c: a service that mixes handlers and threads in five ways, one for each command. A
+ * request is a line, `COMMAND NUMBER`; the answer is a line.
  *
  *     server --backend libev --port 4711 &       printf 'pool 100000\n' | nc -N 127.0.0.1 4711
  */

@@ -4,8 +4,9 @@
  *
  *     wordcount [--backend NAME] [--text FILE]
  *
- * The text is split at white space; each piece is counted in a worker thread and touches no other.
- * The first line of output is that of `wc`, the others are those of `sort | uniq -c` in the C locale.
+ * The text is split at white space; each piece is counted in a worker thread and touches no
+ * other. The first line of output is that of `wc`, the others are those of `sort | uniq -c` in
+ * the C locale.
  */
 #include "example.h"
 

@@ -37,16 +37,15 @@ static void note(const il_client *c, const char *what)
 
 /* ---- the task ---- */
 
-/* Closing with received bytes unread would make the system throw away the last answer. */
-static void drain(il_client *c)
+/* Closing with received bytes unread would be a reset, which may overtake the last answer. */
+static void hang_up(il_client *c)
 {
 	char scrap[2048];
 
-	if (c->ended || c->broken || il__client_is_closed(c))
-		return;
-	for (int i = 0; i < 64; i++)
+	for (int i = 0; i < 64 && !c->broken && !il__client_is_closed(c); i++)
 		if (il__os_receive(il_stream_fd(c->stream), scrap, sizeof scrap) <= 0)
-			return;
+			break;
+	il_stream_close(c->stream);
 }
 
 static bool stays(const il_client *c, il_task *task)
@@ -87,8 +86,7 @@ static int client_main(void *arg)
 		report(c, "on_connection", rc);
 	else
 		converse(c, task);
-	drain(c);
-	il_stream_close(c->stream);
+	hang_up(c);
 	if (rc >= 0 && h->on_disconnection)
 		h->on_disconnection(c, c->server->data);
 	note(c, "disconnected");
@@ -198,7 +196,9 @@ int il_client_close(il_client *client)
 {
 	int rc = il__client_check(client, "il_client_close");
 
-	return rc < 0 ? rc : il_stream_close(client->stream);
+	if (rc == 0)
+		hang_up(client);
+	return rc;
 }
 
 bool il_client_is_closing(const il_client *client)

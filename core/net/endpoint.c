@@ -15,7 +15,7 @@ static char *copy(const char *text)
 	return text ? strdup(text) : NULL;
 }
 
-int il__endpoint_add(il_server *s, const char *host, const char *port, struct il__endpoint **added)
+int il__endpoint_make(il_server *s, const char *host, const char *port, struct il__endpoint **made)
 {
 	struct il__endpoint *e = calloc(1, sizeof *e);
 
@@ -29,8 +29,7 @@ int il__endpoint_add(il_server *s, const char *host, const char *port, struct il
 		il__endpoint_free(e);
 		return il__refuse(-ENOMEM, "out of memory for a server's address");
 	}
-	il__list_push(&s->endpoints, &e->link);
-	*added = e;
+	*made = e;
 	return 0;
 }
 
@@ -98,7 +97,9 @@ static int wait_for_room(il_server *s)
 	while (rc == 0 && !s->stopping && s->options.max_clients &&
 	       s->client_count >= s->options.max_clients) {
 		w.task = il__self.loop->current;
-		rc = il__queue_wait(&s->want_room, &w, "a server with max_clients");
+		rc = il__task_check(w.task);
+		if (rc == 0)
+			rc = il__queue_wait(&s->want_room, &w, "a server with max_clients");
 	}
 	return rc;
 }

@@ -46,7 +46,7 @@ static void wake(struct il__fd *fd, int rc)
 		if (w) {
 			unlink_wait(fd->loop, fd, w);
 			w->got = w->asked;
-			il__task_wake(fd->task[d], rc);
+			il__task_wake(w->task, rc);
 		}
 	}
 }
@@ -90,7 +90,7 @@ static void on_ready(struct il__source *source, il_loop *loop, unsigned mask)
 		w->got = fd->waiter[!d] == w ? waited : bit_of(d);
 		fd->woken |= (unsigned char)bit_of(d);
 		unlink_wait(loop, fd, w);
-		il__task_wake(fd->task[d], 0);
+		il__task_wake(w->task, 0);
 	}
 	if (!fd->owned)
 		set_mask(fd, wanted(fd));
@@ -171,10 +171,9 @@ static struct il__fd *add(struct fd_table *table, il_loop *loop, int number)
 		table->fds = fds;
 		table->capacity = capacity;
 	}
-	fd = aligned_alloc(_Alignof(struct il__fd), sizeof *fd);
+	fd = calloc(1, sizeof *fd);
 	if (!fd)
 		return NULL;
-	memset(fd, 0, sizeof *fd);
 	fd->source.watch.fd = number;
 	fd->source.ready = on_ready;
 	fd->loop = loop;
@@ -255,12 +254,9 @@ int il__fd_begin(struct il__fd_wait *w)
 		if (rc < 0)
 			return rc;
 	}
-	for (int d = 0; d < 2; d++) {
-		if (!(w->asked & bit_of(d)))
-			continue;
-		fd->waiter[d] = w;
-		fd->task[d] = w->task;
-	}
+	for (int d = 0; d < 2; d++)
+		if (w->asked & bit_of(d))
+			fd->waiter[d] = w;
 	w->task->loop->fd_waiters++;
 	w->got = 0;
 	return 0;

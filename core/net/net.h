@@ -16,15 +16,13 @@
 
 struct il__fd_wait;
 
-/* What a request touches comes first, in one cache line. */
 struct il__fd {
-	_Alignas(64) struct il__source source; /* first */
-	struct il__fd_wait *waiter[2];         /* by direction; both may be the same */
-	il_task *task[2];                      /* theirs: no need to touch the waiters' stacks */
+	struct il__source source; /* first */
+	il_loop *loop;
+	struct il__fd_wait *waiter[2]; /* by direction; both may be the same */
 	unsigned char woken; /* directions whose waiter was woken and did not run yet: not stray */
 	unsigned char ready; /* owned: directions worth a system call; without it, wait first */
 	bool owned;
-	il_loop *loop;
 	struct il__list link; /* table->registered while the driver watches it */
 };
 
@@ -52,11 +50,11 @@ void il__fd_disown(struct il__fd *fd, int rc);
 /* Links an owner; there is an il__fd_own before. */
 void il__fd_adopt(il_loop *loop, struct il__fd_owner *owner);
 
-/* Links w (task, fd, asked) and watches. -EBUSY: taken. Then park, with abort il__fd_abort. */
+/* Links w (task, fd, asked) and watches. -EBUSY: taken. Then park; to give up, il__fd_end. */
 int il__fd_begin(struct il__fd_wait *w);
 /* Unlinks w if it still is linked. */
 void il__fd_end(struct il__fd_wait *w);
-/* All of it for one: 0 once ready, or the wake's rc. After it `fd` may be gone if rc < 0. */
+/* All of it for one descriptor: 0 once ready, or why the wait ended. */
 int il__fd_wait(struct il__fd_wait *w, il_time deadline, const char *function);
 
 static inline int il__fd_direction(unsigned bit)
@@ -78,9 +76,8 @@ struct il__op {
 	bool parked; /* it has let others run */
 };
 
-/* Likewise. */
 struct il_stream {
-	_Alignas(64) il_loop *loop;
+	il_loop *loop;
 	struct il__fd *fd;
 	int number;                  /* -1: closed */
 	unsigned char kind;          /* enum il__stream_kind */

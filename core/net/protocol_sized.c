@@ -20,7 +20,10 @@ static int take(il_parse *parse, size_t head, size_t size, size_t tail)
 	return 1;
 }
 
-/* ---- length-prefixed: state.number[0] is the width, number[1] the order ---- */
+/*
+ * ---- length-prefixed: state.number[0] is the width, number[1] the order; parse->state[0] is how many
+ * bytes of a packet over the limit are still to be skipped ----
+ */
 
 static size_t index_of(const il_protocol *p, size_t digit)
 {
@@ -33,11 +36,21 @@ static int find_length_prefixed(const il_protocol *p, il_parse *parse)
 	size_t width = (size_t)p->state.number[0];
 	uint64_t size = 0;
 
+	if (parse->state[0]) {
+		parse->consumed =
+		    parse->state[0] < parse->size ? (size_t)parse->state[0] : parse->size;
+		parse->state[0] -= parse->consumed;
+		return 0;
+	}
 	if (parse->size < width)
 		return 0;
 	for (size_t digit = 0; digit < width; digit++)
 		size |= (uint64_t)parse->data[index_of(p, digit)] << (8 * digit);
-	return size > parse->limit ? -EMSGSIZE : take(parse, width, (size_t)size, 0);
+	if (size <= parse->limit)
+		return take(parse, width, (size_t)size, 0);
+	parse->state[0] = size;
+	parse->consumed = width;
+	return -EMSGSIZE;
 }
 
 static int frame_length_prefixed(const il_protocol *p, il_frame *frame)

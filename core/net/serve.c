@@ -101,31 +101,29 @@ static int open_endpoints(il_server *s)
 	return 0;
 }
 
-static int init_and_serve(il_server *s, il_exit_stack *stack)
+static int set_up(il_server *s, il_exit_stack *stack)
 {
-	int rc = 0;
+	int rc = open_endpoints(s);
 
-	if (s->handler.service_init && !s->closed && !s->stopping)
+	if (rc >= 0 && s->handler.service_init && !s->closed && !s->stopping)
 		rc = s->handler.service_init(stack, s, s->data);
 	if (s->closed && (rc >= 0 || rc == -ECANCELED))
 		return il__refuse(-EBADF,
 				  "il_server_serve: the server was closed while it was set up");
-	return rc < 0 || s->stopping ? rc : serve_clients(s);
+	return rc;
 }
 
 static int run_round(il_server *s)
 {
 	il_exit_stack stack;
-	int rc = open_endpoints(s);
+	int rc;
 
-	if (rc < 0) {
-		il__endpoints_close(s);
-		return rc;
-	}
 	il__exit_stack_init(&stack, s->loop);
 	il__server_tasks_open(&s->own, s, il__scope_of(&s->scope));
 	s->own_open = true;
-	rc = init_and_serve(s, &stack);
+	rc = set_up(s, &stack);
+	if (rc >= 0 && !s->stopping)
+		rc = serve_clients(s);
 	s->phase = IL__SERVER_ENDING;
 	il__endpoints_close(s);
 	s->own_open = false;

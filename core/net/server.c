@@ -91,16 +91,30 @@ static int create(il_server **server, const il_protocol *protocol, const il_hand
 	return 0;
 }
 
-static int add(il_server *s, const char *host, const char *port)
+static int may_add(const il_server *s, const char *function)
+{
+	if (s->closed)
+		return il__refuse(-EBADF, "%s: the server is closed", function);
+	if (s->phase != IL__SERVER_IDLE)
+		return il__refuse(-EBUSY, "%s: the server serves; add addresses before", function);
+	return 0;
+}
+
+/* Looking a name up may wait, so the server knows the address only once it is open. */
+static int add(il_server *s, const char *host, const char *port, const char *function)
 {
 	struct il__endpoint *e;
-	int rc = il__endpoint_add(s, host, port, &e);
+	int rc = il__endpoint_make(s, host, port, &e);
 
 	if (rc < 0)
 		return rc;
 	rc = il__endpoint_open(e);
+	if (rc == 0)
+		rc = may_add(s, function);
 	if (rc < 0)
 		il__endpoint_free(e);
+	else
+		il__list_push(&s->endpoints, &e->link);
 	return rc;
 }
 
@@ -118,32 +132,29 @@ int il_tcp_server_open(il_server **server, const char *host, const char *port,
 		       const il_server_options *options)
 {
 	il_server *s;
-	int rc = create(server ? &s : NULL, protocol, handler, data, options, "il_tcp_server_open");
+	static const char function[] = "il_tcp_server_open";
+	int rc = create(server ? &s : NULL, protocol, handler, data, options, function);
 
-	return rc < 0 ? rc : created(server, s, add(s, host, port ? port : "0"));
+	return rc < 0 ? rc : created(server, s, add(s, host, port ? port : "0", function));
 }
 
 int il_unix_server_open(il_server **server, const char *path, const il_protocol *protocol,
 			const il_handler *handler, void *data, const il_server_options *options)
 {
 	il_server *s;
-	int rc =
-	    create(server ? &s : NULL, protocol, handler, data, options, "il_unix_server_open");
+	static const char function[] = "il_unix_server_open";
+	int rc = create(server ? &s : NULL, protocol, handler, data, options, function);
 
-	return rc < 0 ? rc : created(server, s, add(s, path, NULL));
+	return rc < 0 ? rc : created(server, s, add(s, path, NULL, function));
 }
 
 static int add_later(il_server *s, const char *host, const char *port, const char *function)
 {
 	int rc = il__server_check(s, function);
 
-	if (rc < 0)
-		return rc;
-	if (s->closed)
-		return il__refuse(-EBADF, "%s: the server is closed", function);
-	if (s->phase != IL__SERVER_IDLE)
-		return il__refuse(-EBUSY, "%s: the server serves; add addresses before", function);
-	return add(s, host, port);
+	if (rc == 0)
+		rc = may_add(s, function);
+	return rc < 0 ? rc : add(s, host, port, function);
 }
 
 int il_server_add_tcp(il_server *server, const char *host, const char *port)

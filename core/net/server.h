@@ -66,7 +66,6 @@ struct il__endpoint {
 	il_listener *listener; /* NULL: not listening now */
 	char *host, *port;     /* of TCP; a Unix socket has its path in host and no port */
 	uint16_t bound;        /* the TCP port that it got; 0: none yet */
-	bool any_port;
 };
 
 enum il__server_phase {
@@ -115,8 +114,8 @@ void il__server_poke(il_server *s);
 /* Ends the round that is UP. */
 void il__server_stop(il_server *s);
 
-/* Takes an address in, not listening yet; port NULL: a Unix path. */
-int il__endpoint_add(il_server *s, const char *host, const char *port, struct il__endpoint **added);
+/* An address, not listening and not linked yet; port NULL: a Unix path. */
+int il__endpoint_make(il_server *s, const char *host, const char *port, struct il__endpoint **made);
 /* Listens if it does not yet. May wait. */
 int il__endpoint_open(struct il__endpoint *e);
 void il__endpoint_free(struct il__endpoint *e);

@@ -9,7 +9,6 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -26,12 +25,11 @@ static void orphan(struct il__fd_owner *owner)
 static int adopt(il_stream **stream, il_loop *loop, int number, enum il__stream_kind kind,
 		 const il_address *peer)
 {
-	il_stream *s = aligned_alloc(_Alignof(il_stream), sizeof *s);
+	il_stream *s = calloc(1, sizeof *s);
 	int rc;
 
 	if (!s)
 		return il__refuse(-ENOMEM, "out of memory for a stream");
-	memset(s, 0, sizeof *s);
 	rc = il__fd_own(loop, number, &s->fd);
 	if (rc < 0) {
 		free(s);

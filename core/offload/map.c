@@ -97,7 +97,9 @@ static int await(struct map *map, il_executor *ex, il_time deadline)
 			stopped = true;
 			continue;
 		}
-		/* Cancelled after it stopped it goes on waiting: the workers can ask for it. */
+		/* Cancelled after it stopped it goes on waiting, and the workers can ask for it. */
+		if (stopped && signal.task && il__task_cancelled(signal.task))
+			atomic_store_explicit(&map->host.cancelled, true, memory_order_relaxed);
 		int rc =
 		    il__signal_wait(&signal, stopped ? IL_FOREVER : deadline, "il_executor_map");
 		if (rc == 0)
@@ -229,6 +231,8 @@ int il_executor_map(il_executor *ex, il_fn *fn, void *items, size_t count, size_
 		if (rc == 0 && one < 0 && (one != -ECANCELED || map.items[i].begun))
 			rc = one;
 	}
+	if (rc == 0 && !all_begun(&map, count))
+		rc = -ECANCELED; /* somebody shut the executor down with IL_CANCEL_FUTURES */
 	pthread_mutex_destroy(&map.lock);
 	free(map.items);
 	return rc;

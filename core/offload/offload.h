@@ -170,7 +170,8 @@ struct il__soon {
 	struct il__starter *starter; /* who waits for il_task_started; cleared by the answer */
 	il_portal_context *context;  /* whose il_portal_hold it will call */
 	bool as_task, reserved, has_future;
-	il_future future; /* of a plain call, if has_future: the memory is then the future's */
+	bool from_outside; /* posted by another thread than the loop's */
+	il_future future;  /* of a plain call, if has_future: the memory is then the future's */
 };
 
 int il__soon_make(struct il__soon **soon, il_portal *p, il_future **f, il_fn *fn, void *arg,

@@ -36,7 +36,7 @@ enum { CLOSED = 1, ONE_CALL = 2 };
 
 static bool is_closed(const il_portal *p)
 {
-	return atomic_load_explicit(&p->gate, memory_order_relaxed) & CLOSED;
+	return atomic_load(&p->gate) & CLOSED;
 }
 
 bool il__portal_is_own_thread(const il_portal *p)
@@ -84,7 +84,7 @@ static void finish(il_portal *p)
 
 void il__portal_leave_gate(il_portal *p)
 {
-	size_t before = atomic_fetch_sub_explicit(&p->gate, ONE_CALL, memory_order_relaxed);
+	size_t before = atomic_fetch_sub(&p->gate, ONE_CALL);
 
 	if (before == (CLOSED | ONE_CALL))
 		finish(p);
@@ -94,8 +94,7 @@ void il__portal_leave_gate(il_portal *p)
 void il__portal_abandon_gate(il_portal *p)
 {
 	il_portal_ref(p);
-	if (atomic_fetch_sub_explicit(&p->gate, ONE_CALL, memory_order_relaxed) ==
-	    (CLOSED | ONE_CALL))
+	if (atomic_fetch_sub(&p->gate, ONE_CALL) == (CLOSED | ONE_CALL))
 		il_portal_stop(p, false);
 	il_portal_unref(p);
 }
@@ -113,7 +112,7 @@ static void stop_here(il_portal *p, bool cancel)
 		il__task_wake(il__container_of(node, il_task, link), 0);
 	if (cancel)
 		il__scope_cancel(&p->scope, "the portal was stopped");
-	if (atomic_load_explicit(&p->gate, memory_order_relaxed) == CLOSED)
+	if (atomic_load(&p->gate) == CLOSED)
 		finish(p);
 }
 

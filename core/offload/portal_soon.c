@@ -77,6 +77,7 @@ int il__soon_make(struct il__soon **out, il_portal *p, il_future **f, il_fn *fn,
 		soon->as_task = as_task;
 		soon->reserved = reserve;
 		soon->has_future = false;
+		soon->from_outside = !il__portal_is_own_loop(p);
 		soon->locals = il__locals_ref(il__locals_current());
 	}
 	if (!soon || (f && make_future(soon, f) < 0)) {
@@ -102,7 +103,7 @@ static void task_ended(il_task *task, int rc)
 {
 	struct il__soon *soon = task->owner;
 
-	if (soon->ft)
+	if (soon->ft && soon->from_outside)
 		task->loop->inflight++;
 	if (soon->starter)
 		il__starter_answer(soon->starter, rc < 0 && rc != -ECANCELED ? rc : -EPROTO, 0);
@@ -136,7 +137,7 @@ static bool start_task(struct il__soon *soon, il_loop *loop)
 
 	if (!task)
 		return false;
-	if (soon->ft) /* somebody may wait for it: virtual time may pass */
+	if (soon->ft && soon->from_outside) /* a thread may wait for it: virtual time may pass */
 		loop->inflight--;
 	task->hold = soon->context;
 	if (soon->starter)

@@ -149,7 +149,8 @@ int il_portal_hold(int value)
 	c->held = true;
 	task->started(task, value);
 	c->holder = task;
-	rc = il__task_park(task, give_up, NULL, "il_portal_hold");
+	if (!c->left) /* it may have said il_task_started before, and be left already */
+		rc = il__task_park(task, give_up, NULL, "il_portal_hold");
 	c->holder = NULL;
 	return rc < 0 ? rc : c->rc;
 }

@@ -105,6 +105,35 @@ static void unwatch(struct set *set)
 	}
 }
 
+/*
+ * Before a wait that ends with one of the members, or with all: refuses one that could never end, because
+ * this thread is the only worker of the pool that has the calls; and lets virtual time stand while a
+ * worker owes a result.
+ */
+static int prepare(const struct set *set, bool all, il_time deadline, struct il__signal *signal,
+		   const char *function)
+{
+	size_t left = 0, stuck = 0, local = 0;
+
+	for (size_t i = 0; i < set->count; i++) {
+		il_future *f = set->members[i].future;
+		if (set->members[i].yielded || il_future_done(f))
+			continue;
+		left++;
+		stuck += f->ops->deadlock && f->ops->deadlock(f);
+		local += f->ops->local && f->ops->local(f);
+		signal->offloaded |= f->ops->offloaded && f->ops->offloaded(f);
+	}
+	signal->local = local == left;
+	if (deadline == IL_FOREVER && stuck > 0 && (all || stuck == left))
+		return il__refuse(
+		    -EDEADLK,
+		    "%s: a call is queued behind the only worker of its pool, which is the "
+		    "caller; give it a timeout, or the pool more workers",
+		    function);
+	return 0;
+}
+
 static int check_futures(il_future *const *fs, size_t count, il_time timeout, const char *function)
 {
 	if ((count && !fs) || timeout < 0)
@@ -204,6 +233,9 @@ int il_futures_wait(il_future *const *fs, size_t count, il_return_when when, il_
 	atomic_init(&w.left, w.set.count);
 	if (timeout > 0 && !enough(&w)) {
 		rc = il__signal_init(&w.signal, "il_futures_wait");
+		if (rc == 0)
+			rc = prepare(&w.set, when == IL_ALL_COMPLETED, timeout, &w.signal,
+				     "il_futures_wait");
 		if (rc == 0 && w.signal.task)
 			rc = il__task_check(w.signal.task);
 		if (rc == 0)
@@ -288,6 +320,8 @@ static int wait_next(il_as_completed *it, struct member **m)
 	bool withdrawn;
 	int rc = il__signal_init(&signal, "il_as_completed_next");
 
+	if (rc == 0)
+		rc = prepare(&it->set, false, it->deadline, &signal, "il_as_completed_next");
 	if (rc == 0 && signal.task)
 		rc = il__task_check(signal.task);
 	if (rc < 0 || (*m = take(it, &signal)))

@@ -32,7 +32,7 @@ int il__inbox_create(struct il__inbox **out, size_t limit)
 	if (!inbox)
 		return il__refuse(-ENOMEM, "il_loop: out of memory");
 	atomic_init(&inbox->head, NULL);
-	atomic_init(&inbox->asleep, false);
+	atomic_init(&inbox->asleep, true); /* an adopted loop may poll before its first turn */
 	atomic_init(&inbox->reserved, 0);
 	atomic_init(&inbox->refs, 1);
 	inbox->limit = limit;
@@ -90,16 +90,21 @@ int il__inbox_post(struct il__inbox *inbox, struct il__message *m)
 
 int il__inbox_reserve(struct il__inbox *inbox)
 {
+	size_t reserved = atomic_load_explicit(&inbox->reserved, memory_order_relaxed);
+
 	if (inbox->limit == SIZE_MAX)
 		return 0;
-	if (atomic_fetch_add_explicit(&inbox->reserved, 1, memory_order_relaxed) < inbox->limit)
-		return 0;
-	atomic_fetch_sub_explicit(&inbox->reserved, 1, memory_order_relaxed);
-	return il__refuse(
-	    -EAGAIN,
-	    "the loop's queue is full: %zu calls have not begun; slow down, use a waiting "
-	    "call, or raise il_loop_options.queue_limit",
-	    inbox->limit);
+	do {
+		if (reserved >= inbox->limit)
+			return il__refuse(
+			    -EAGAIN,
+			    "the loop's queue is full: %zu calls have not begun; slow "
+			    "down, use a waiting call, or raise "
+			    "il_loop_options.queue_limit",
+			    inbox->limit);
+	} while (!atomic_compare_exchange_weak_explicit(
+	    &inbox->reserved, &reserved, reserved + 1, memory_order_relaxed, memory_order_relaxed));
+	return 0;
 }
 
 void il__inbox_unreserve(struct il__inbox *inbox)

@@ -5,6 +5,7 @@
  */
 #include "runtime.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -303,13 +304,14 @@ static int run_driver(il_loop *loop)
 	loop->running = true;
 	loop->stopping = false;
 	loop->wake_signalled = false;
+	loop->steps = 0;
 	il__loop_kick(loop);
 	il__self.loop = loop;
-	rc = loop->backend->driver.run(loop->driver);
+	do /* an application that stops our native loop only pauses it */
+		rc = loop->backend->driver.run(loop->driver);
+	while (rc == 0 && !loop->stopping);
 	il__self.loop = outer;
 	loop->running = false;
-	if (rc == 0 && !loop->stopping)
-		rc = il__refuse(-EIO, "the native loop returned by itself: somebody stopped it");
 	loop->stopping = true;
 	return rc;
 }
@@ -341,7 +343,7 @@ static int run_main(il_loop *loop, il_fn *main, void *arg)
 
 int il_loop_run(il_loop *loop, il_fn *main, void *arg)
 {
-	bool handling;
+	bool handling, late;
 	int rc;
 
 	if (!loop || !main)
@@ -360,8 +362,11 @@ int il_loop_run(il_loop *loop, il_fn *main, void *arg)
 	if (handling)
 		il__sigint_aim(loop);
 	rc = run_main(loop, main, arg);
+	late = handling && il__sigint_taken(loop); /* it came when main had ended */
 	if (handling)
 		il__sigint_restore(loop);
+	if (late)
+		raise(SIGINT);
 	return rc;
 }
 

@@ -92,6 +92,15 @@ il_task *il__task_spawn(il_loop *loop, il_fn *fn, void *arg, const struct il__ta
 
 /* ---- park and wake ---- */
 
+/* For a task that meets its cancellation: il_error_detail() says why. */
+static void tell_reason(const il_task *self)
+{
+	const char *reason = il__scope_reason(self->scope);
+
+	if (reason)
+		il__refuse(0, "cancelled: %s", reason);
+}
+
 int il__task_park(il_task *self, il__abort_fn *abort, void *arg, const char *waits_for)
 {
 	self->abort = abort;
@@ -99,6 +108,8 @@ int il__task_park(il_task *self, il__abort_fn *abort, void *arg, const char *wai
 	self->waits_for = waits_for;
 	self->state = IL__TASK_PARKED;
 	il__loop_switch_from(self->loop, self);
+	if (il__unlikely(self->wake_rc == -ECANCELED))
+		tell_reason(self);
 	return self->wake_rc;
 }
 
@@ -183,9 +194,7 @@ bool il__task_cancelled(il_task *self)
 		il__timers_expire(self->loop);
 	if (il__likely(!s->effective))
 		return false;
-	const char *reason = il__scope_reason(s);
-	if (reason)
-		il__refuse(0, "cancelled: %s", reason);
+	tell_reason(self);
 	return true;
 }
 

@@ -21,8 +21,8 @@ static void give_up(il_loop *loop, int rc)
 
 void il__loop_step(il_loop *loop)
 {
-	if (++loop->steps % loop->options.step_limit)
-		return;
+	if (++loop->steps % loop->options.step_limit || (loop->main && !loop->main->task))
+		return; /* a run whose main task has ended is about to end itself */
 	if (loop->main)
 		snprintf(loop->main->report, sizeof loop->main->report,
 			 "virtual time: step_limit of %llu task steps is used up",

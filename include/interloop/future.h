@@ -95,7 +95,8 @@ typedef enum il_return_when {
 /**
  * @brief Waits for several futures; one that is listed twice counts once. A cancellation point.
  * @param timeout  as in il_future_wait; running out is no error here.
- * @return how many are done (ask each with il_future_done); -ECANCELED, -EPERM, -EINVAL, -ENOMEM.
+ * @return how many are done (ask each with il_future_done); -ECANCELED, -EPERM, -EINVAL, -ENOMEM;
+ *         -EDEADLK as in il_future_wait.
  */
 IL_API int il_futures_wait(il_future *const *fs, size_t count, il_return_when when,
 			   il_time timeout);
@@ -116,7 +117,7 @@ IL_API int il_as_completed_open(il_as_completed **it, il_future *const *fs, size
  * @brief Waits for the next one. A cancellation point.
  * @param f  receives it; borrowed from the caller's own array.
  * @return 1 and the next one; 0 at the end; -ETIMEDOUT: il_error_detail() says "n of m futures
- *         unfinished"; -ECANCELED; -EPERM.
+ *         unfinished"; -ECANCELED; -EPERM; -EDEADLK as in il_future_wait.
  */
 IL_API int il_as_completed_next(il_as_completed *it, il_future **f);
 

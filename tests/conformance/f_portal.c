@@ -541,6 +541,7 @@ IL_TEST(F, n115_cancelling_a_running_task_fixes_the_outcome_and_waiters_wait_for
 
 struct unbegun {
 	il_portal *p;
+	struct busy busy;
 	il_future *f;
 	atomic_int ran;
 };
@@ -548,10 +549,9 @@ struct unbegun {
 static int cancel_before_it_began(void *arg)
 {
 	struct unbegun *u = arg;
-	struct busy b;
 	il_future *task = NULL, *plain = NULL;
 
-	keep_busy(u->p, &b);
+	keep_busy(u->p, &u->busy);
 	CHECK_RC(il_portal_run_coroutine_soon(u->p, &task, note_run, &u->ran), 0);
 	CHECK_RC(il_portal_run_sync_soon(u->p, &plain, note_run, &u->ran), 0);
 	CHECK(!il_future_running(task) && !il_future_running(plain));
@@ -560,7 +560,7 @@ static int cancel_before_it_began(void *arg)
 	CHECK(il_future_done(plain) && il_future_cancelled(plain));
 	CHECK_RC(il_future_result(task, 0), -ECANCELED);
 	CHECK_RC(il_future_result(plain, 0), -ECANCELED);
-	atomic_store(&b.go, true);
+	atomic_store(&u->busy.go, true);
 	il_future_unref(task);
 	il_future_unref(plain);
 	return 0;
@@ -588,13 +588,12 @@ static int cancel_future(void *arg)
 static int cancel_in_the_same_turn(void *arg)
 {
 	struct unbegun *u = arg;
-	struct busy b;
 	il_future *cancelled = NULL;
 
-	keep_busy(u->p, &b);
+	keep_busy(u->p, &u->busy);
 	CHECK_RC(il_portal_run_coroutine_soon(u->p, &u->f, note_run, &u->ran), 0);
 	CHECK_RC(il_portal_run_sync_soon(u->p, &cancelled, cancel_future, u), 0);
-	atomic_store(&b.go, true);
+	atomic_store(&u->busy.go, true);
 	CHECK_RC(il_future_join(cancelled), 0);
 	return il_future_join(u->f);
 }

@@ -3,7 +3,7 @@
  * that match in this one process:
  *
  *     conformance-libuv [Criterion's options]
- *     conformance-libuv --in-process 'libuv_own_I/n165*'
+ *     conformance-libuv --in-process 'libuv_own_I/n165*' [TIMES]
  *     conformance-libuv --suites
  *
  * The first two answer with a failure when nothing matched, and append a row per number to the file that
@@ -111,7 +111,23 @@ static void end_process(void)
 	_exit(1);
 }
 
-static int run_in_process(const char *pattern)
+static bool run_one(const char *full, unsigned long times)
+{
+	unsigned errors = (unsigned)VALGRIND_COUNT_ERRORS;
+
+	printf("%s\n", full);
+	fflush(stdout);
+	for (unsigned long n = 0; n < times; n++) {
+		alarm(il_test_seconds());
+		il_test_run(current);
+		alarm(0);
+	}
+	if ((unsigned)VALGRIND_COUNT_ERRORS != errors)
+		fprintf(stderr, "%s: valgrind found an error\n", full);
+	return (unsigned)VALGRIND_COUNT_ERRORS == errors;
+}
+
+static int run_in_process(const char *pattern, unsigned long times)
 {
 	int failures = 0;
 	char full[256];
@@ -122,16 +138,8 @@ static int run_in_process(const char *pattern)
 		snprintf(full, sizeof full, "%s/%s", (*t)->suite, (*t)->name);
 		if (fnmatch(pattern, full, 0) != 0)
 			continue;
-		unsigned errors = (unsigned)VALGRIND_COUNT_ERRORS;
-		printf("%s\n", full);
-		fflush(stdout);
 		current = *t;
-		alarm(il_test_seconds());
-		il_test_run(current);
-		alarm(0);
-		bool clean = (unsigned)VALGRIND_COUNT_ERRORS == errors;
-		if (!clean)
-			fprintf(stderr, "%s: valgrind found an error\n", full);
+		bool clean = run_one(full, times);
 		failures += !clean;
 		record(current, clean);
 	}
@@ -156,8 +164,8 @@ int main(int argc, char **argv)
 
 	if (argc == 2 && strcmp(argv[1], "--suites") == 0)
 		return print_suites();
-	if (argc == 3 && strcmp(argv[1], "--in-process") == 0)
-		rc = run_in_process(argv[2]);
+	if (argc >= 3 && strcmp(argv[1], "--in-process") == 0)
+		rc = run_in_process(argv[2], argc > 3 ? strtoul(argv[3], NULL, 10) : 1);
 	else
 		rc = run_with_criterion(argc, argv);
 	if (tested == 0) {

@@ -1,0 +1,1106 @@
+/*
+ * f_portal_ends.c: how portals begin and end: calls made before the loop runs, closing and stopping from
+ * everywhere, exactly one answer whatever closes first, the bound of the queue, fork.
+ */
+#include "aside.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+static int note_run(void *arg)
+{
+	atomic_fetch_add((atomic_int *)arg, 1);
+	return 4;
+}
+
+static int shielded_wait(il_event *event)
+{
+	il_scope s = IL_SCOPE_INIT;
+
+	CHECK_RC(il_scope_enter(&s, IL_FOREVER, IL_SHIELD), 0);
+	return il_scope_exit(&s, il_event_wait(event));
+}
+
+static void check_refused(il_portal *p)
+{
+	il_portal_context *c = NULL;
+	il_future *f = NULL;
+	atomic_int ran = 0;
+
+	CHECK_RC(il_portal_run_coroutine_soon(p, &f, note_run, &ran), -ESHUTDOWN);
+	CHECK(strstr(il_error_detail(), "il_portal_run_coroutine_soon") != NULL);
+	CHECK_RC(il_portal_run_sync_soon(p, &f, note_run, &ran), -ESHUTDOWN);
+	CHECK_RC(il_portal_run_coroutine_soon(p, NULL, note_run, &ran), -ESHUTDOWN);
+	CHECK_RC(il_portal_run_sync_soon(p, NULL, note_run, &ran), -ESHUTDOWN);
+	if (!il_loop_current()) {
+		CHECK_RC(il_portal_run_coroutine(p, note_run, &ran), -ESHUTDOWN);
+		CHECK_RC(il_portal_run_sync(p, note_run, &ran), -ESHUTDOWN);
+		CHECK_RC(il_portal_start_task(p, &f, NULL, note_run, &ran), -ESHUTDOWN);
+		CHECK_RC(il_portal_enter(p, &c, note_run, &ran), -ESHUTDOWN);
+	}
+	CHECK(!f && !c);
+	CHECK_EQ(atomic_load(&ran), 0);
+	CHECK_RC(il_portal_stop(p, false), 0);
+}
+
+static int is_refused(void *arg)
+{
+	check_refused(arg);
+	return 0;
+}
+
+/* ---- 109: before the loop runs ---- */
+
+struct early {
+	il_loop *loop;
+	il_portal *p;
+	il_future *task, *plain;
+	atomic_int ran, cancelled;
+	struct il_test_thread waits_for_task, waits_for_plain;
+};
+
+static int note_cancellation(void *arg)
+{
+	struct early *e = arg;
+
+	atomic_fetch_add(&e->ran, 1);
+	if (il_yield() == -ECANCELED)
+		atomic_fetch_add(&e->cancelled, 1);
+	return -EIO;
+}
+
+static int call_for_task(void *arg)
+{
+	struct early *e = arg;
+
+	return il_portal_run_coroutine(e->p, note_run, &e->ran);
+}
+
+static int call_for_plain(void *arg)
+{
+	struct early *e = arg;
+
+	return il_portal_run_sync(e->p, note_run, &e->ran);
+}
+
+static void post_early(struct early *e)
+{
+	CHECK_RC(il_portal_run_coroutine_soon(e->p, &e->task, note_run, &e->ran), 0);
+	CHECK_RC(il_portal_run_sync_soon(e->p, &e->plain, note_run, &e->ran), 0);
+	CHECK_RC(il_portal_run_coroutine_soon(e->p, NULL, note_cancellation, e), 0);
+	CHECK_RC(il_portal_run_sync_soon(e->p, NULL, note_run, &e->ran), 0);
+	il_test_thread_start(&e->waits_for_task, call_for_task, e);
+	il_test_thread_start(&e->waits_for_plain, call_for_plain, e);
+	CHECK(!il_future_done(e->task) && !il_future_done(e->plain));
+	CHECK_EQ(atomic_load(&e->ran), 0);
+}
+
+static void check_early_served(struct early *e)
+{
+	CHECK_RC(il_test_thread_join(&e->waits_for_task), 4);
+	CHECK_RC(il_test_thread_join(&e->waits_for_plain), 4);
+	CHECK_RC(il_future_join(e->task), 4);
+	CHECK_RC(il_future_join(e->plain), 4);
+	CHECK_EQ(atomic_load(&e->ran), 6);
+	CHECK_EQ(atomic_load(&e->cancelled), 0);
+}
+
+static void check_early_refused(struct early *e)
+{
+	CHECK_RC(il_test_thread_join(&e->waits_for_task), -ESHUTDOWN);
+	CHECK_RC(il_test_thread_join(&e->waits_for_plain), -ESHUTDOWN);
+	CHECK_RC(il_future_join(e->task), -ESHUTDOWN);
+	CHECK_RC(il_future_join(e->plain), -ESHUTDOWN);
+	CHECK_EQ(atomic_load(&e->ran), 2);
+	CHECK_EQ(atomic_load(&e->cancelled), 1);
+}
+
+static void open_early(struct early *e)
+{
+	CHECK_RC(il_loop_open(&e->loop, il_test_backend(), NULL), 0);
+	CHECK_RC(il_loop_create_threads_portal(e->loop, &e->p), 0);
+}
+
+static int serve_early(void *arg)
+{
+	struct early *e = arg;
+
+	UNTIL_THREAD(atomic_load(&e->ran) == 6);
+	return il_portal_close(e->p);
+}
+
+IL_TEST_OWN(F, n109_calls_made_before_the_loop_runs_are_served_when_it_does)
+{
+	struct early e = {.ran = 0};
+
+	open_early(&e);
+	il_portal_ref(e.p);
+	post_early(&e);
+	CHECK_RC(il_loop_run(e.loop, serve_early, &e), 0);
+	check_early_served(&e);
+	check_refused(e.p);
+	CHECK_RC(il_loop_close(e.loop), 0);
+	check_refused(e.p);
+	il_portal_unref(e.p);
+	il_loop_destroy(e.loop);
+}
+
+IL_TEST_OWN(F, n109_or_refused_when_it_is_closed_first)
+{
+	struct early e = {.ran = 0};
+
+	open_early(&e);
+	post_early(&e);
+	CHECK_RC(il_loop_close(e.loop), 0);
+	check_early_refused(&e);
+	check_refused(e.p);
+	CHECK_RC(il_portal_close(e.p), 0);
+	il_loop_destroy(e.loop);
+}
+
+static int wait_for_early(void *arg)
+{
+	struct early *e = arg;
+
+	CHECK_RC(il_future_join(e->task), 4);
+	return il_future_join(e->plain);
+}
+
+IL_TEST_OWN(F, n109_a_portal_closed_before_the_loop_runs_finishes_what_it_has_accepted)
+{
+	struct early e = {.ran = 0};
+
+	open_early(&e);
+	il_portal_ref(e.p);
+	CHECK_RC(il_portal_run_coroutine_soon(e.p, &e.task, note_run, &e.ran), 0);
+	CHECK_RC(il_portal_run_sync_soon(e.p, &e.plain, note_run, &e.ran), 0);
+	CHECK_RC(il_portal_close(e.p), 0);
+	check_refused(e.p);
+	CHECK_EQ(atomic_load(&e.ran), 0);
+	il_portal_unref(e.p);
+	CHECK_RC(il_loop_run(e.loop, wait_for_early, &e), 4);
+	CHECK_EQ(atomic_load(&e.ran), 2);
+	il_loop_destroy(e.loop);
+}
+
+static int call_then_stop(void *arg)
+{
+	struct early *e = arg;
+	int rc = il_test_thread_join(&e->waits_for_task);
+
+	CHECK_RC(il_test_thread_join(&e->waits_for_plain), 4);
+	CHECK_RC(il_future_wait(e->task, IL_FOREVER), 0);
+	CHECK_RC(il_future_wait(e->plain, IL_FOREVER), 0);
+	CHECK_RC(il_portal_stop(e->p, false), 0);
+	return rc;
+}
+
+IL_TEST_ADOPTED(F, n109_in_an_adopted_loop_they_keep_it_running_until_the_portal_ends)
+{
+	void *native = il_native.create();
+	struct early e = {.ran = 0};
+	struct il_test_thread stopper;
+
+	CHECK_RC(il_native.attach(&e.loop, native, NULL), 0);
+	CHECK_RC(il_loop_create_threads_portal(e.loop, &e.p), 0);
+	post_early(&e);
+	CHECK_RC(il_loop_detach(e.loop), -EBUSY);
+	il_test_thread_start(&stopper, call_then_stop, &e);
+	il_native.run(native);
+	CHECK_RC(il_test_thread_join(&stopper), 4);
+	CHECK_RC(il_future_join(e.task), 4);
+	CHECK_RC(il_future_join(e.plain), 4);
+	CHECK_EQ(atomic_load(&e.ran), 6);
+	/* Referenced, but not open: nothing keeps the loop. */
+	CHECK_RC(il_loop_detach(e.loop), 0);
+	check_refused(e.p);
+	CHECK_RC(il_portal_close(e.p), 0);
+	il_native.run(native);
+	CHECK_RC(il_native.destroy(native), 0);
+}
+
+static void detach_when_empty(il_loop *loop, void *arg)
+{
+	CHECK_RC(il_loop_detach(loop), 0);
+	*(bool *)arg = true;
+}
+
+IL_TEST_ADOPTED(F, n109_an_adopted_loop_that_shuts_down_refuses_them)
+{
+	void *native = il_native.create();
+	struct early e = {.ran = 0};
+	bool empty = false;
+
+	CHECK_RC(il_native.attach(&e.loop, native, NULL), 0);
+	CHECK_RC(il_loop_create_threads_portal(e.loop, &e.p), 0);
+	post_early(&e);
+	CHECK_RC(il_loop_shutdown(e.loop, detach_when_empty, &empty), 0);
+	il_native.run(native);
+	CHECK(empty);
+	check_early_refused(&e);
+	CHECK_RC(il_portal_close(e.p), 0);
+	il_native.run(native);
+	CHECK_RC(il_native.destroy(native), 0);
+}
+
+/* ---- 124, and closing ---- */
+
+struct sleeper {
+	atomic_bool begun, cancelled, ended;
+	il_event *wait, *go; /* waits for the one, NULL: for ever; cleans up until the other */
+};
+
+static int sleep_then_clean_up(void *arg)
+{
+	struct sleeper *s = arg;
+
+	atomic_store(&s->begun, true);
+	if ((s->wait ? il_event_wait(s->wait) : il_sleep_forever()) == -ECANCELED)
+		atomic_store(&s->cancelled, true);
+	if (s->go)
+		CHECK_RC(shielded_wait(s->go), 0);
+	atomic_store(&s->ended, true);
+	return atomic_load(&s->cancelled) ? -ECANCELED : 5;
+}
+
+struct closing {
+	il_portal *p;
+	struct sleeper sleeper;
+	il_scope scope;
+	atomic_int ran;
+	bool closed;
+};
+
+static int call_sleeper(void *arg)
+{
+	struct closing *c = arg;
+
+	return il_portal_run_coroutine(c->p, sleep_then_clean_up, &c->sleeper);
+}
+
+static int close_and_check(void *arg)
+{
+	struct closing *c = arg;
+
+	CHECK_RC(il_portal_close(c->p), 0);
+	CHECK(atomic_load(&c->sleeper.ended));
+	c->closed = true;
+	return 0;
+}
+
+static int close_in_scope(void *arg)
+{
+	struct closing *c = arg;
+
+	CHECK_RC(il_scope_enter(&c->scope, IL_FOREVER, 0), 0);
+	close_and_check(c);
+	return il_scope_exit(&c->scope, il_yield());
+}
+
+IL_TEST(F, n124_closing_in_a_cancelled_scope_cancels_the_calls_in_flight)
+{
+	struct closing c = {.p = il_test_portal(), .scope = IL_SCOPE_INIT};
+	struct closing other = {.p = c.p};
+	struct il_test_aside a, b;
+
+	il_test_aside_start(&a, call_sleeper, &c);
+	il_test_aside_start(&b, call_sleeper, &other);
+	UNTIL_THREAD(atomic_load(&c.sleeper.begun) && atomic_load(&other.sleeper.begun));
+	CHECK_RC(il_scope_cancel(&c.scope), 0);
+	CHECK_RC(close_in_scope(&c), 0);
+	CHECK(atomic_load(&other.sleeper.ended) && il_scope_caught(&c.scope));
+	CHECK(atomic_load(&c.sleeper.cancelled) && atomic_load(&other.sleeper.cancelled));
+	CHECK_RC(il_test_aside_join(&a), -ECANCELED);
+	CHECK_RC(il_test_aside_join(&b), -ECANCELED);
+}
+
+IL_TEST(F, n124_so_does_cancelling_the_scope_of_a_close_that_waits)
+{
+	struct closing c = {.p = il_test_portal(), .scope = IL_SCOPE_INIT};
+	struct il_test_aside a;
+	il_group g;
+
+	CHECK_RC(il_event_create(&c.sleeper.go), 0);
+	il_test_aside_start(&a, call_sleeper, &c);
+	UNTIL_THREAD(atomic_load(&c.sleeper.begun));
+	CHECK_RC(il_group_open(&g), 0);
+	CHECK_RC(il_group_start_soon(&g, NULL, close_in_scope, &c), 0);
+	CHECK_RC(il_sleep(IL_MSEC(1)), 0);
+	CHECK(!c.closed && !atomic_load(&c.sleeper.cancelled));
+	CHECK_RC(il_scope_cancel(&c.scope), 0);
+	UNTIL(atomic_load(&c.sleeper.cancelled));
+	CHECK_RC(il_sleep(IL_MSEC(1)), 0);
+	CHECK(!c.closed); /* shielded: it waits for the clean-up */
+	CHECK_RC(il_event_set(c.sleeper.go), 0);
+	CHECK_RC(il_group_close(&g, 0), 0);
+	CHECK(c.closed && il_scope_caught(&c.scope));
+	CHECK_RC(il_test_aside_join(&a), -ECANCELED);
+	il_event_destroy(c.sleeper.go);
+}
+
+IL_TEST(F, closing_finishes_what_was_accepted)
+{
+	struct closing c = {.p = il_test_portal()};
+	struct il_test_aside a;
+	il_future *plain = NULL, *task = NULL;
+	il_group g;
+
+	CHECK_RC(il_event_create(&c.sleeper.wait), 0);
+	il_test_aside_start(&a, call_sleeper, &c);
+	UNTIL_THREAD(atomic_load(&c.sleeper.begun));
+	CHECK_RC(il_portal_run_sync_soon(c.p, &plain, note_run, &c.ran), 0);
+	CHECK_RC(il_portal_run_coroutine_soon(c.p, &task, note_run, &c.ran), 0);
+	il_portal_ref(c.p);
+	CHECK_RC(il_group_open(&g), 0);
+	CHECK_RC(il_group_start_soon(&g, NULL, close_and_check, &c), 0);
+	CHECK_RC(il_sleep(IL_MSEC(1)), 0);
+	CHECK(!c.closed && !atomic_load(&c.sleeper.cancelled));
+	check_refused(c.p);
+	CHECK_RC(il_test_aside(is_refused, c.p), 0);
+	CHECK(!c.closed && !atomic_load(&c.sleeper.cancelled));
+	CHECK_RC(il_event_set(c.sleeper.wait), 0);
+	CHECK_RC(il_group_close(&g, 0), 0);
+	CHECK_RC(il_future_join(plain), 4);
+	CHECK_RC(il_future_join(task), 4);
+	CHECK_RC(il_test_aside_join(&a), 5);
+	check_refused(c.p);
+	CHECK_RC(il_test_aside(is_refused, c.p), 0);
+	il_portal_unref(c.p);
+	il_event_destroy(c.sleeper.wait);
+}
+
+struct unbegun {
+	il_portal *p;
+	atomic_bool busy, go;
+	atomic_int ran, begun, cancelled;
+	il_future *task, *plain;
+	struct il_test_thread waits_for_task, waits_for_plain;
+};
+
+static int be_busy(void *arg)
+{
+	struct unbegun *u = arg;
+
+	atomic_store(&u->busy, true);
+	UNTIL_THREAD(atomic_load(&u->go));
+	return 0;
+}
+
+static int begin_cancelled(void *arg)
+{
+	struct unbegun *u = arg;
+
+	atomic_fetch_add(&u->begun, 1);
+	if (il_sleep_forever() == -ECANCELED)
+		atomic_fetch_add(&u->cancelled, 1);
+	return -ECANCELED;
+}
+
+static int queue_task(void *arg)
+{
+	struct unbegun *u = arg;
+
+	return il_portal_run_coroutine(u->p, note_run, &u->ran);
+}
+
+static int queue_plain(void *arg)
+{
+	struct unbegun *u = arg;
+
+	return il_portal_run_sync(u->p, note_run, &u->ran);
+}
+
+/* In a thread: queues every kind of call behind a busy loop, and cancels the portal before the loop can
+ * look at them. */
+static int cancel_what_is_queued(void *arg)
+{
+	struct unbegun *u = arg;
+	int rc;
+
+	CHECK_RC(il_portal_run_sync_soon(u->p, NULL, be_busy, u), 0);
+	UNTIL(atomic_load(&u->busy));
+	CHECK_RC(il_portal_run_coroutine_soon(u->p, &u->task, note_run, &u->ran), 0);
+	CHECK_RC(il_portal_run_sync_soon(u->p, &u->plain, note_run, &u->ran), 0);
+	CHECK_RC(il_portal_run_coroutine_soon(u->p, NULL, begin_cancelled, u), 0);
+	CHECK_RC(il_portal_run_sync_soon(u->p, NULL, note_run, &u->begun), 0);
+	il_test_thread_start(&u->waits_for_task, queue_task, u);
+	il_test_thread_start(&u->waits_for_plain, queue_plain, u);
+	CHECK_RC(il_portal_stop(u->p, true), 0);
+	atomic_store(&u->go, true);
+	CHECK_RC(il_future_wait(u->task, IL_FOREVER), 0);
+	CHECK_RC(il_future_wait(u->plain, IL_FOREVER), 0);
+	/* Those two were accepted before the stop, or refused after it. */
+	rc = il_test_thread_join(&u->waits_for_task);
+	CHECK(rc == -ECANCELED || rc == -ESHUTDOWN || rc == 4);
+	rc = il_test_thread_join(&u->waits_for_plain);
+	CHECK(rc == -ECANCELED || rc == -ESHUTDOWN || rc == 4);
+	return 0;
+}
+
+IL_TEST(F, without_a_future_a_call_is_made_though_its_portal_was_cancelled)
+{
+	struct unbegun u = {.p = il_test_portal()};
+
+	CHECK_RC(il_test_aside(cancel_what_is_queued, &u), 0);
+	CHECK_RC(il_portal_close(u.p), 0);
+	CHECK_EQ(atomic_load(&u.begun), 2);
+	CHECK_EQ(atomic_load(&u.cancelled), 1);
+	il_future_unref(u.task);
+	il_future_unref(u.plain);
+}
+
+static int post_and_cancel(void *arg)
+{
+	struct unbegun *u = arg;
+
+	CHECK_RC(il_portal_run_coroutine_soon(u->p, &u->task, note_run, &u->ran), 0);
+	CHECK_RC(il_portal_run_sync_soon(u->p, &u->plain, note_run, &u->ran), 0);
+	CHECK_RC(il_portal_run_coroutine_soon(u->p, NULL, begin_cancelled, u), 0);
+	CHECK_RC(il_portal_run_sync_soon(u->p, NULL, note_run, &u->begun), 0);
+	CHECK_RC(il_portal_stop(u->p, true), 0);
+	return 0;
+}
+
+/* From the loop's own thread nothing can come between. */
+IL_TEST(F, with_a_future_a_call_cancelled_before_it_began_is_not_made)
+{
+	struct unbegun u = {.p = il_test_portal()};
+
+	post_and_cancel(&u);
+	CHECK_RC(il_portal_close(u.p), 0);
+	CHECK_RC(il_future_join(u.task), -ECANCELED);
+	CHECK_RC(il_future_join(u.plain), -ECANCELED);
+	CHECK_EQ(atomic_load(&u.ran), 0);
+	CHECK_EQ(atomic_load(&u.begun), 2);
+	CHECK_EQ(atomic_load(&u.cancelled), 1);
+}
+
+struct within {
+	il_portal *p;
+	il_group *group;
+	il_event *go;
+	int rc;
+};
+
+static int close_in_a_child(void *arg)
+{
+	struct within *w = arg;
+
+	w->rc = il_portal_close(w->p);
+	return 0;
+}
+
+static int close_from_within(void *arg)
+{
+	struct within *w = arg;
+	il_group g;
+
+	CHECK_RC(il_portal_close(w->p), -EDEADLK);
+	CHECK(strstr(il_error_detail(), "il_portal_close") != NULL);
+	CHECK_RC(il_group_open(&g), 0);
+	CHECK_RC(il_group_start_soon(&g, NULL, close_in_a_child, w), 0);
+	CHECK_RC(il_group_close(&g, 0), 0);
+	return w->rc;
+}
+
+static int call_close_from_within(void *arg)
+{
+	struct within *w = arg;
+	atomic_int ran = 0;
+
+	CHECK_RC(il_portal_run_coroutine(w->p, close_from_within, w), -EDEADLK);
+	return il_portal_run_coroutine(w->p, note_run, &ran);
+}
+
+IL_TEST(F, a_task_of_the_portal_may_not_close_it_and_nothing_changes)
+{
+	struct within w = {.p = il_test_portal()};
+
+	CHECK_RC(il_test_aside(call_close_from_within, &w), 4);
+	CHECK_RC(il_portal_close(w.p), 0);
+}
+
+/* A task of one portal closes another one; that has a call in flight, which it waits for. */
+static int close_another(void *arg)
+{
+	struct closing *c = arg;
+
+	atomic_store(&c->sleeper.begun, true);
+	return close_and_check(c);
+}
+
+IL_TEST(F, a_task_of_another_portal_may)
+{
+	struct closing c = {.p = il_test_portal()};
+	il_portal *q = il_test_portal();
+	il_future *sleeping = NULL, *closing = NULL;
+
+	CHECK_RC(il_event_create(&c.sleeper.wait), 0);
+	CHECK_RC(il_portal_run_coroutine_soon(c.p, &sleeping, sleep_then_clean_up, &c.sleeper), 0);
+	UNTIL(atomic_load(&c.sleeper.begun));
+	CHECK_RC(il_portal_run_coroutine_soon(q, &closing, close_another, &c), 0);
+	CHECK_RC(il_sleep(IL_MSEC(1)), 0);
+	CHECK(!il_future_done(closing));
+	CHECK_RC(il_event_set(c.sleeper.wait), 0);
+	CHECK_RC(il_future_join(closing), 0);
+	CHECK_RC(il_future_join(sleeping), 5);
+	CHECK_RC(il_portal_close(q), 0);
+	il_event_destroy(c.sleeper.wait);
+}
+
+static int close_as_plain_call(void *arg)
+{
+	struct within *w = arg;
+	il_portal *p = w->p;
+
+	CHECK_RC(il_portal_close(p), 0); /* does not wait: it is in a call of that portal itself */
+	return 6;
+}
+
+static int call_close_as_plain_call(void *arg)
+{
+	struct within *w = arg;
+
+	CHECK_RC(il_portal_run_sync(w->p, close_as_plain_call, w), 6);
+	check_refused(w->p);
+	return 0;
+}
+
+IL_TEST(F, outside_a_task_closing_does_not_wait)
+{
+	struct within w = {.p = il_test_portal()};
+	il_portal *kept = il_portal_ref(w.p);
+	struct closing c = {.p = kept};
+	il_future *f = NULL;
+
+	CHECK_RC(il_event_create(&c.sleeper.wait), 0);
+	CHECK_RC(il_portal_run_coroutine_soon(w.p, &f, sleep_then_clean_up, &c.sleeper), 0);
+	UNTIL(atomic_load(&c.sleeper.begun));
+	CHECK_RC(il_test_aside(call_close_as_plain_call, &w), 0);
+	CHECK(!il_future_done(f) && !atomic_load(&c.sleeper.cancelled));
+	CHECK_RC(il_event_set(c.sleeper.wait), 0);
+	CHECK_RC(il_future_join(f), 5);
+	il_portal_unref(kept);
+	il_event_destroy(c.sleeper.wait);
+}
+
+static int close_elsewhere(void *arg)
+{
+	return il_portal_close(arg);
+}
+
+static int close_in_another_loop(void *arg)
+{
+	return il_run(il_test_backend(), close_elsewhere, arg);
+}
+
+IL_TEST(F, another_thread_may_close_it_and_does_not_wait)
+{
+	il_portal *p = il_test_portal(), *q = il_test_portal();
+	struct closing c = {.p = il_portal_ref(p)};
+	il_future *f = NULL;
+
+	CHECK_RC(il_event_create(&c.sleeper.wait), 0);
+	CHECK_RC(il_portal_run_coroutine_soon(p, &f, sleep_then_clean_up, &c.sleeper), 0);
+	UNTIL(atomic_load(&c.sleeper.begun));
+	CHECK_RC(il_test_aside(close_elsewhere, p), 0);
+	CHECK(!il_future_done(f));
+	CHECK_RC(il_portal_run_sync_soon(p, NULL, note_run, &c.ran), -ESHUTDOWN);
+	CHECK_RC(il_event_set(c.sleeper.wait), 0);
+	CHECK_RC(il_future_join(f), 5);
+	il_portal_unref(p);
+	CHECK_RC(il_test_aside(close_in_another_loop, q), 0);
+	il_event_destroy(c.sleeper.wait);
+}
+
+IL_TEST_ADOPTED(F, a_foreign_callback_may_close_it_and_does_not_wait)
+{
+	void *native = il_native.create();
+	struct closing c = {.ran = 0};
+	il_loop *loop = NULL;
+	il_future *f = NULL;
+
+	CHECK_RC(il_native.attach(&loop, native, NULL), 0);
+	CHECK_RC(il_loop_create_threads_portal(loop, &c.p), 0);
+	CHECK_RC(il_portal_run_coroutine_soon(c.p, &f, note_run, &c.ran), 0);
+	CHECK_RC(il_portal_run_coroutine(c.p, note_run, &c.ran), -EDEADLK);
+	CHECK_RC(il_portal_close(c.p), 0);
+	CHECK(!il_future_done(f));
+	CHECK_RC(il_loop_detach(loop), -EBUSY);
+	il_native.run(native);
+	CHECK_RC(il_future_join(f), 4);
+	CHECK_RC(il_loop_detach(loop), 0);
+	il_native.run(native);
+	CHECK_RC(il_native.destroy(native), 0);
+}
+
+static int leave_open(void *arg)
+{
+	*(il_portal **)arg = il_test_portal();
+	return 0;
+}
+
+static int close_late(void *arg)
+{
+	check_refused(arg);
+	return il_portal_close(arg);
+}
+
+IL_TEST_OWN(F, after_its_loop_a_portal_is_refused_and_closed_all_the_same)
+{
+	il_portal *p = NULL, *q = NULL;
+	struct il_test_thread thread;
+
+	CHECK_RC(il_run(il_test_backend(), leave_open, &p), 0);
+	CHECK_RC(il_run(il_test_backend(), leave_open, &q), 0);
+	check_refused(p);
+	CHECK_RC(il_portal_close(p), 0);
+	il_test_thread_start(&thread, close_late, q);
+	CHECK_RC(il_test_thread_join(&thread), 0);
+}
+
+static int hold_in_scope(void *arg)
+{
+	struct closing *c = arg;
+
+	CHECK_RC(il_scope_enter(&c->scope, IL_FOREVER, 0), 0);
+	c->p = il_test_portal();
+	CHECK_RC(il_portal_run_coroutine_soon(c->p, NULL, sleep_then_clean_up, &c->sleeper), 0);
+	return il_scope_exit(&c->scope, il_sleep_forever());
+}
+
+IL_TEST(F, its_tasks_belong_to_the_portal_not_to_its_creators_scope)
+{
+	struct closing c = {.scope = IL_SCOPE_INIT};
+	il_group g;
+
+	CHECK_RC(il_group_open(&g), 0);
+	CHECK_RC(il_group_start_soon(&g, NULL, hold_in_scope, &c), 0);
+	UNTIL(atomic_load(&c.sleeper.begun));
+	CHECK_RC(il_scope_cancel(&c.scope), 0);
+	CHECK_RC(il_group_close(&g, 0), 0);
+	CHECK(il_scope_caught(&c.scope));
+	CHECK_RC(il_sleep(IL_MSEC(1)), 0);
+	CHECK(!atomic_load(&c.sleeper.cancelled));
+	CHECK_RC(il_portal_stop(c.p, true), 0);
+	CHECK_RC(il_portal_close(c.p), 0);
+	CHECK(atomic_load(&c.sleeper.ended));
+}
+
+/* ---- 125, and stopping ---- */
+
+static int wait_first(void *arg)
+{
+	il_future *f = arg;
+
+	return il_futures_wait(&f, 1, IL_FIRST_COMPLETED, il_test_patience());
+}
+
+static int stop_and_cancel(void *arg)
+{
+	return il_portal_stop(arg, true);
+}
+
+IL_TEST(F, n125_stop_with_cancel_ends_what_sleeps_for_ever)
+{
+	struct closing c = {.p = il_test_portal()};
+	struct il_test_aside waiter;
+	il_future *f = NULL;
+
+	CHECK_RC(il_portal_run_coroutine_soon(c.p, &f, sleep_then_clean_up, &c.sleeper), 0);
+	UNTIL(atomic_load(&c.sleeper.begun));
+	il_test_aside_start(&waiter, wait_first, f);
+	CHECK_RC(il_test_aside(stop_and_cancel, c.p), 0);
+	CHECK_RC(il_test_aside_join(&waiter), 1);
+	CHECK_RC(il_future_join(f), -ECANCELED);
+	CHECK(atomic_load(&c.sleeper.cancelled));
+	CHECK_RC(il_portal_close(c.p), 0);
+}
+
+static int sleep_until_stopped(void *arg)
+{
+	return il_portal_sleep_until_stopped(arg);
+}
+
+static int stop_twice(void *arg)
+{
+	CHECK_RC(il_portal_stop(arg, false), 0);
+	CHECK_RC(il_portal_stop(arg, false), 0);
+	CHECK_RC(il_portal_stop(arg, true), 0);
+	check_refused(arg);
+	return 0;
+}
+
+IL_TEST(F, stop_refuses_new_work_and_wakes_who_sleeps_until_then)
+{
+	struct closing c = {.p = il_test_portal()};
+	il_future *a = NULL, *b = NULL, *inside = NULL;
+
+	CHECK_RC(il_portal_run_coroutine_soon(c.p, &inside, sleep_until_stopped, c.p), 0);
+	CHECK_RC(il_loop_spawn(il_loop_current(), &a, sleep_until_stopped, c.p), 0);
+	CHECK_RC(il_loop_spawn(il_loop_current(), &b, sleep_until_stopped, c.p), 0);
+	CHECK_RC(il_sleep(IL_MSEC(1)), 0);
+	CHECK(!il_future_done(a) && !il_future_done(b) && !il_future_done(inside));
+	CHECK_RC(il_portal_stop(c.p, false), 0);
+	CHECK_RC(il_future_join(a), 0);
+	CHECK_RC(il_future_join(b), 0);
+	CHECK_RC(il_future_join(inside), 0);
+	CHECK_RC(il_portal_sleep_until_stopped(c.p), 0);
+	CHECK_RC(il_test_aside(stop_twice, c.p), 0);
+	CHECK_RC(il_portal_close(c.p), 0);
+}
+
+IL_TEST(F, stop_from_a_thread_lets_running_tasks_go_on)
+{
+	struct closing c = {.p = il_test_portal()};
+	il_future *f = NULL, *stopper = NULL;
+
+	CHECK_RC(il_event_create(&c.sleeper.wait), 0);
+	CHECK_RC(il_portal_run_coroutine_soon(c.p, &f, sleep_then_clean_up, &c.sleeper), 0);
+	CHECK_RC(il_loop_spawn(il_loop_current(), &stopper, sleep_until_stopped, c.p), 0);
+	UNTIL(atomic_load(&c.sleeper.begun));
+	CHECK_RC(il_portal_stop(c.p, false), 0);
+	CHECK_RC(il_future_join(stopper), 0);
+	CHECK_RC(il_sleep(IL_MSEC(1)), 0);
+	CHECK(!il_future_done(f));
+	CHECK_RC(il_event_set(c.sleeper.wait), 0);
+	CHECK_RC(il_portal_close(c.p), 0);
+	CHECK_RC(il_future_join(f), 5);
+	il_event_destroy(c.sleeper.wait);
+}
+
+static int stop_from_within(void *arg)
+{
+	struct within *w = arg;
+
+	CHECK_RC(il_portal_stop(w->p, true), 0);
+	CHECK_RC(il_yield(), -ECANCELED);
+	return 3;
+}
+
+static int call_stop_from_within(void *arg)
+{
+	struct within *w = arg;
+	il_future *f = NULL;
+
+	CHECK_RC(il_portal_run_coroutine_soon(w->p, &f, stop_from_within, w), 0);
+	return il_future_join(f);
+}
+
+IL_TEST(F, a_task_of_the_portal_may_stop_it)
+{
+	struct within w = {.p = il_test_portal()};
+
+	CHECK_RC(il_test_aside(call_stop_from_within, &w), 3);
+	CHECK_RC(il_portal_close(w.p), 0);
+}
+
+static int sleep_until_stopped_in_another_loop(void *arg)
+{
+	return il_run(il_test_backend(), sleep_until_stopped, arg);
+}
+
+IL_TEST(F, sleeping_until_stopped_is_a_cancellation_point_of_the_portals_loop)
+{
+	il_portal *p = il_test_portal();
+
+	CHECK_RC(il_test_aside(sleep_until_stopped, p), -EPERM);
+	CHECK_RC(il_test_aside(sleep_until_stopped_in_another_loop, p), -EPERM);
+	CHECK_RC(il_fail_after(IL_MSEC(1), sleep_until_stopped, p), -ETIMEDOUT);
+	CHECK_RC(il_fail_after(0, sleep_until_stopped, p), -ETIMEDOUT);
+	CHECK_RC(il_portal_close(p), 0);
+}
+
+/* ---- exactly once ---- */
+
+enum { POSTERS = 2, AHEAD = 64 };
+
+struct flood {
+	il_portal *p;
+	atomic_int accepted, ran, cancelled;
+};
+
+static int count_plain(void *arg)
+{
+	struct flood *f = arg;
+
+	atomic_fetch_add(&f->ran, 1);
+	return 0;
+}
+
+static int count_task(void *arg)
+{
+	struct flood *f = arg;
+
+	atomic_fetch_add(&f->ran, 1);
+	if (il_yield() == -ECANCELED)
+		atomic_fetch_add(&f->cancelled, 1);
+	return 0;
+}
+
+static int post_until_refused(void *arg)
+{
+	struct flood *f = arg;
+	int rc = 0;
+
+	for (int i = 0; rc == 0; i++) {
+		UNTIL(atomic_load(&f->accepted) - atomic_load(&f->ran) < AHEAD);
+		rc = i % 2 ? il_portal_run_sync_soon(f->p, NULL, count_plain, f)
+			   : il_portal_run_coroutine_soon(f->p, NULL, count_task, f);
+		if (rc == 0)
+			atomic_fetch_add(&f->accepted, 1);
+		else if (rc == -EAGAIN)
+			rc = 0;
+	}
+	return rc;
+}
+
+IL_TEST(F, every_call_accepted_before_the_close_is_made_once)
+{
+	for (size_t round = 0; round < il_test_rounds(il_test_virtual() ? 2 : 20); round++) {
+		struct flood f = {.p = il_portal_ref(il_test_portal())};
+		struct il_test_aside posters[POSTERS];
+		int ran;
+		for (int i = 0; i < POSTERS; i++)
+			il_test_aside_start(&posters[i], post_until_refused, &f);
+		UNTIL_THREAD(atomic_load(&f.ran) > 20);
+		if (round % 3 == 1)
+			CHECK_RC(il_portal_stop(f.p, true), 0);
+		CHECK_RC(il_portal_close(f.p), 0);
+		ran = atomic_load(&f.ran);
+		for (int i = 0; i < POSTERS; i++)
+			CHECK_RC(il_test_aside_join(&posters[i]), -ESHUTDOWN);
+		CHECK_EQ(ran, atomic_load(&f.accepted));
+		CHECK_EQ(ran, atomic_load(&f.ran));
+		il_portal_unref(f.p);
+	}
+}
+
+static int serve_flood(void *arg)
+{
+	struct flood *f = arg;
+
+	UNTIL_THREAD(atomic_load(&f->ran) > 20);
+	return 0;
+}
+
+IL_TEST_OWN(F, and_before_the_loop_is_closed)
+{
+	for (size_t round = 0; round < il_test_rounds(40); round++) {
+		struct flood f = {.ran = 0};
+		struct il_test_thread posters[POSTERS];
+		il_loop *loop = NULL;
+		CHECK_RC(il_loop_open(&loop, il_test_backend(), NULL), 0);
+		CHECK_RC(il_loop_create_threads_portal(loop, &f.p), 0);
+		for (int i = 0; i < POSTERS; i++)
+			il_test_thread_start(&posters[i], post_until_refused, &f);
+		CHECK_RC(il_loop_run(loop, serve_flood, &f), 0);
+		CHECK_RC(il_loop_close(loop), 0);
+		for (int i = 0; i < POSTERS; i++)
+			CHECK_RC(il_test_thread_join(&posters[i]), -ESHUTDOWN);
+		CHECK_EQ(atomic_load(&f.ran), atomic_load(&f.accepted));
+		il_loop_destroy(loop);
+		CHECK_RC(il_portal_close(f.p), 0);
+	}
+}
+
+struct last_call {
+	il_portal *p;
+	il_event *over;
+	atomic_int answered;
+	int rc;
+};
+
+static int end_it_all(void *arg)
+{
+	struct last_call *l = arg;
+
+	CHECK_RC(il_event_set(l->over), 0);
+	return 0;
+}
+
+/* The call's function ends the loop: the caller has no reference but the one of its call. */
+static int make_the_last_call(void *arg)
+{
+	struct last_call *l = arg;
+
+	if (atomic_fetch_add(&l->answered, 1) % 2)
+		return il_portal_run_sync(l->p, end_it_all, l);
+	return il_portal_run_sync_soon(l->p, NULL, end_it_all, l);
+}
+
+static int serve_the_last_call(void *arg)
+{
+	struct last_call *l = arg;
+	struct il_test_thread thread;
+
+	CHECK_RC(il_event_create(&l->over), 0);
+	l->p = il_test_portal();
+	il_test_thread_start(&thread, make_the_last_call, l);
+	CHECK_RC(il_event_wait(l->over), 0);
+	CHECK_RC(il_portal_close(l->p), 0);
+	il_event_destroy(l->over);
+	return il_test_thread_join(&thread);
+}
+
+IL_TEST_OWN(F, a_call_in_flight_holds_what_it_needs)
+{
+	struct last_call l = {.answered = 0};
+
+	for (size_t round = 0; round < il_test_rounds(100); round++)
+		CHECK_RC(il_run(il_test_backend(), serve_the_last_call, &l), 0);
+}
+
+/* ---- the bound of the queue ---- */
+
+enum { LIMIT = 3 };
+
+struct bound {
+	il_loop *loop;
+	il_portal *p;
+	atomic_int ran;
+};
+
+static void fill(struct bound *b)
+{
+	il_future *f = NULL;
+
+	for (int i = 0; i < LIMIT; i++)
+		CHECK_RC((i ? il_portal_run_sync_soon
+			    : il_portal_run_coroutine_soon)(b->p, NULL, note_run, &b->ran),
+			 0);
+	CHECK_RC(il_portal_run_sync_soon(b->p, &f, note_run, &b->ran), -EAGAIN);
+	CHECK(strstr(il_error_detail(), "queue_limit") != NULL);
+	CHECK_RC(il_portal_run_coroutine_soon(b->p, &f, note_run, &b->ran), -EAGAIN);
+	CHECK(f == NULL);
+}
+
+static int call_past_the_bound(void *arg)
+{
+	struct bound *b = arg;
+
+	return il_portal_run_coroutine(b->p, note_run, &b->ran);
+}
+
+static int fill_again(void *arg)
+{
+	struct bound *b = arg;
+
+	UNTIL_THREAD(atomic_load(&b->ran) == LIMIT + 1);
+	fill(b);
+	UNTIL(atomic_load(&b->ran) == LIMIT + 1 + LIMIT);
+	return il_portal_close(b->p);
+}
+
+IL_TEST_OWN(F, the_producer_sees_the_bound_and_waiting_calls_get_through)
+{
+	il_loop_options options = {.queue_limit = LIMIT};
+	struct bound b = {.ran = 0};
+	struct il_test_thread waiter;
+
+	CHECK_RC(il_loop_open(&b.loop, il_test_backend(), &options), 0);
+	CHECK_RC(il_loop_create_threads_portal(b.loop, &b.p), 0);
+	fill(&b);
+	il_test_thread_start(&waiter, call_past_the_bound, &b);
+	CHECK_RC(il_loop_run(b.loop, fill_again, &b), 0);
+	CHECK_RC(il_test_thread_join(&waiter), 4);
+	CHECK_EQ(atomic_load(&b.ran), 2 * LIMIT + 1);
+	il_loop_destroy(b.loop);
+}
+
+static void post_a_hundred_thousand(size_t limit, int expected)
+{
+	il_loop_options options = {.queue_limit = limit};
+	struct bound b = {.ran = 0};
+	int accepted = 0;
+
+	CHECK_RC(il_loop_open(&b.loop, il_test_backend(), &options), 0);
+	CHECK_RC(il_loop_create_threads_portal(b.loop, &b.p), 0);
+	while (accepted < 100000 && il_portal_run_sync_soon(b.p, NULL, note_run, &b.ran) == 0)
+		accepted++;
+	CHECK_EQ(accepted, expected);
+	il_loop_destroy(b.loop);
+	CHECK_EQ(atomic_load(&b.ran), expected);
+	CHECK_RC(il_portal_close(b.p), 0);
+}
+
+IL_TEST_OWN(F, the_bound_is_65536_by_default_and_may_be_taken_away)
+{
+	post_a_hundred_thousand(0, 65536);
+	post_a_hundred_thousand(SIZE_MAX, 100000);
+}
+
+/* ---- fork ---- */
+
+#define EXPECT(call, code)               \
+	do {                             \
+		if ((call) != (code))    \
+			return __LINE__; \
+	} while (0)
+
+static int in_a_new_portal(void *arg)
+{
+	il_portal *p = NULL;
+	il_future *f = NULL;
+	atomic_int ran = 0;
+
+	EXPECT(il_loop_create_threads_portal(il_loop_current(), &p), 0);
+	EXPECT(il_portal_run_coroutine_soon(p, &f, note_run, &ran), 0);
+	EXPECT(il_future_join(f), 4);
+	EXPECT(il_portal_sleep_until_stopped(arg), -ESHUTDOWN);
+	return il_portal_close(p);
+}
+
+/* In the child: 0, or the line that is wrong. */
+static int check_inherited(il_portal *p)
+{
+	il_portal_context *c = NULL;
+	il_future *f = NULL;
+	atomic_int ran = 0;
+
+	EXPECT(il_portal_run_coroutine(p, note_run, &ran), -ESHUTDOWN);
+	EXPECT(il_portal_run_sync(p, note_run, &ran), -ESHUTDOWN);
+	EXPECT(il_portal_run_coroutine_soon(p, &f, note_run, &ran), -ESHUTDOWN);
+	EXPECT(il_portal_run_sync_soon(p, NULL, note_run, &ran), -ESHUTDOWN);
+	EXPECT(il_portal_start_task(p, &f, NULL, note_run, &ran), -ESHUTDOWN);
+	EXPECT(il_portal_enter(p, &c, note_run, &ran), -ESHUTDOWN);
+	EXPECT(il_portal_sleep_until_stopped(p), -ESHUTDOWN);
+	EXPECT(il_portal_stop(p, true), -ESHUTDOWN);
+	EXPECT(il_portal_close(p), -ESHUTDOWN);
+	EXPECT(atomic_load(&ran), 0);
+	EXPECT(il_run(il_test_backend(), in_a_new_portal, p), 0);
+	return 0;
+}
+
+static int wait_for_child(pid_t child)
+{
+	int status = 0;
+
+	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+		;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static int fork_in_a_task(void *arg)
+{
+	struct bound *b = arg;
+	pid_t child = fork();
+
+	if (child == 0)
+		_exit(check_inherited(b->p) & 0xff);
+	CHECK(child > 0);
+	CHECK_EQ(wait_for_child(child), 0);
+	CHECK_RC(il_portal_run_sync_soon(b->p, NULL, note_run, &b->ran), 0);
+	return il_portal_close(b->p);
+}
+
+IL_TEST_OWN(F, after_fork_a_portal_is_refused_in_the_child_and_works_in_the_parent)
+{
+	struct bound b = {.ran = 0};
+
+	CHECK_RC(il_loop_open(&b.loop, il_test_backend(), NULL), 0);
+	CHECK_RC(il_loop_create_threads_portal(b.loop, &b.p), 0);
+	CHECK_RC(il_loop_run(b.loop, fork_in_a_task, &b), 0);
+	CHECK_EQ(atomic_load(&b.ran), 1);
+	il_loop_destroy(b.loop);
+}
