@@ -18,6 +18,7 @@
 #include <interloop/group.h>
 #include <interloop/loop.h>
 #include <interloop/portal.h>
+#include <interloop/process.h>
 #include <interloop/protocol.h>
 #include <interloop/scope.h>
 #include <interloop/server.h>

@@ -114,6 +114,17 @@ static pthread_mutex_t log_lock = PTHREAD_MUTEX_INITIALIZER;
 static void (*log_function)(int level, const char *message, void *arg);
 static void *log_arg;
 
+/* Around fork: the child must not find it held by a thread that it does not have. */
+void il__log_hold(void)
+{
+	pthread_mutex_lock(&log_lock);
+}
+
+void il__log_release(void)
+{
+	pthread_mutex_unlock(&log_lock);
+}
+
 void il_set_log(void (*log)(int level, const char *message, void *arg), void *arg)
 {
 	pthread_mutex_lock(&log_lock);

@@ -62,6 +62,10 @@ void il__os_futex_wake(atomic_int *word, int count)
 	syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, count, NULL, NULL, 0);
 }
 
+static void renew_lots(void)
+{
+}
+
 #else
 
 /* A parking lot: words hash to a few locks that are never destroyed, so the word itself may go. */
@@ -85,6 +89,12 @@ static void init_lots(void)
 		pthread_cond_init(&lots[i].changed, &attr);
 	}
 	pthread_condattr_destroy(&attr);
+}
+
+/* In a forked child: who held one of them is not there any more. */
+static void renew_lots(void)
+{
+	init_lots();
 }
 
 static struct lot *lot_of(const atomic_int *word)
@@ -256,7 +266,8 @@ static bool install_guard(void *page, size_t size)
 	static atomic_int credulous = -1;
 
 	if (atomic_load_explicit(&credulous, memory_order_relaxed) < 0)
-		atomic_store_explicit(&credulous, madvise(page, size, 9999) == 0, memory_order_relaxed);
+		atomic_store_explicit(&credulous, madvise(page, size, 9999) == 0,
+				      memory_order_relaxed);
 	return !atomic_load_explicit(&credulous, memory_order_relaxed) &&
 	       madvise(page, size, MADV_GUARD_INSTALL_) == 0;
 }
@@ -391,13 +402,15 @@ static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
 static void after_fork_in_child(void)
 {
 	il__generation++;
+	il__log_release();
+	renew_lots();
 	if (il__on_fork_child)
 		il__on_fork_child();
 }
 
 static void register_fork_handler(void)
 {
-	pthread_atfork(NULL, NULL, after_fork_in_child);
+	pthread_atfork(il__log_hold, il__log_release, after_fork_in_child);
 }
 
 void il__watch_fork(void)

@@ -36,7 +36,7 @@ static int send_framed(il_client *c, struct il__op *op, const il_frame *f)
 }
 
 /* What the system said, as il_client_send tells it. */
-static int translate(il_client *c, int rc)
+static int translate(il_client *c, const struct il__op *op, int rc)
 {
 	switch (rc) {
 	case 0:
@@ -44,7 +44,8 @@ static int translate(il_client *c, int rc)
 	case -ENOMEM:
 		return rc;
 	case -ECANCELED:
-		il_stream_close(c->stream);
+		if (op->begun)
+			il_stream_close(c->stream);
 		return rc;
 	default:
 		c->broken = true;
@@ -69,7 +70,7 @@ static int send_packet(il_client *c, struct il__op *op, const void *data, size_t
 	rc = p->frame(p, &frame);
 	if (rc < 0)
 		return rc;
-	rc = translate(c, c->broken || c->stream->shut ? -EPIPE : send_framed(c, op, &frame));
+	rc = translate(c, op, c->broken || c->stream->shut ? -EPIPE : send_framed(c, op, &frame));
 	if (frame.release)
 		frame.release(&frame);
 	return rc;

@@ -61,6 +61,7 @@ static int begin(struct race *r, struct attempt *a, const il_address *to)
 		rc = 1;
 	if (rc == -EINPROGRESS || rc == -EINTR) {
 		a->wait = (struct il__fd_wait){.task = r->task, .asked = IL_WRITABLE};
+		il__fd_renew(r->task->loop, fd);
 		rc = il__fd_get(r->task->loop, fd, &a->wait.fd);
 		if (rc == 0)
 			rc = il__fd_begin(&a->wait);

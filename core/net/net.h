@@ -74,6 +74,7 @@ struct il__op {
 	unsigned direction;
 	bool gone;   /* closed meanwhile: touch the stream no more */
 	bool parked; /* it has let others run */
+	bool begun;  /* sending: some bytes are gone */
 };
 
 struct il_stream {

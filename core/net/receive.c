@@ -132,7 +132,8 @@ static int receive_until(il_stream *s, struct il__op *op, char *data, struct sea
 		int rc = kept(s) ? search(s, f) : -EAGAIN;
 
 		if (rc >= 0) {
-			memcpy(data, s->kept + s->kept_begin, (size_t)rc);
+			if (rc) /* data may be NULL when it needs no room */
+				memcpy(data, s->kept + s->kept_begin, (size_t)rc);
 			s->kept_begin += (size_t)rc + f->length;
 			return rc;
 		}

@@ -33,6 +33,8 @@ static int serve(void *arg)
 
 	if (rc < 0)
 		return rc;
+	if (!t->server)
+		return il__refuse(-EINVAL, "il_server_thread_start: open has stored no server");
 	t->server->on_up = on_up;
 	t->server->on_up_arg = t;
 	rc = il_server_serve(t->server);
@@ -102,6 +104,8 @@ static int stop(void *arg)
 
 	if (rc == -EDEADLK || rc == -EPERM)
 		return rc;
+	if (rc < 0) /* it was not told, for want of memory */
+		il_future_cancel(t->serving);
 	rc = il_future_join(t->serving);
 	il_blocking_portal_stop(t->portal);
 	free(t);

@@ -134,11 +134,11 @@ int il_stream_receive_fds(il_stream *stream, void *data, size_t max, int *fds, i
 	struct il__op op;
 	int rc = check(stream, function, data ? max : 0, fds, count ? *count : 0);
 
-	if (rc < 0)
-		return rc;
-	rc = il__op_begin(stream, &op, IL_READABLE, IL_FOREVER, function);
+	if (rc == 0)
+		rc = il__op_begin(stream, &op, IL_READABLE, IL_FOREVER, function);
 	if (rc < 0) {
-		*count = 0;
+		if (rc != -EINVAL)
+			*count = 0;
 		return rc;
 	}
 	if (stream->kept_end > stream->kept_begin) { /* these came first, and without any */

@@ -224,8 +224,10 @@ int il__op_send(il_stream *s, struct il__op *op, const struct iovec *pieces, int
 			return (int)n;
 		if (!whole)
 			drained(s, IL_WRITABLE);
-		if (n > 0)
+		if (n > 0) {
+			op->begun = true;
 			advance(&c, (size_t)n);
+		}
 	}
 	return 0;
 }

@@ -20,6 +20,15 @@ int il__call_init(il_call *call, il_executor *ex, il_fn *fn, void *arg, size_t s
 	call->executor_ops = ex->ops;
 	call->executor_self = ex->self;
 	call->thread_name = NULL;
+	call->pump = NULL;
+	call->worker = NULL;
+	call->dropped = 0;
+	call->claimed = false;
+	call->detail = NULL;
+	if (ex->max_size && arg && size > ex->max_size)
+		return il__refuse(-EMSGSIZE,
+				  "an argument of %zu bytes; the executor's max_size is %zu", size,
+				  ex->max_size);
 	if (ex->copies && arg) {
 		if (size == 0)
 			return il__refuse(

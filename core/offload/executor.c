@@ -87,11 +87,20 @@ static void answer_future(il_call *call, int rc)
 	il_future_unref(f);
 }
 
-static const struct il__call_ops future_call_ops = {.claim = claim_future, .answer = answer_future};
+static bool is_cancelled(il_call *call)
+{
+	return il_future_cancelled(&il__container_of(call, struct future_call, call)->future);
+}
+
+static const struct il__call_ops future_call_ops = {
+    .claim = claim_future, .answer = answer_future, .unwanted = is_cancelled};
 
 static void free_future_call(il_future *f)
 {
-	free(il__container_of(f, struct future_call, future));
+	struct future_call *fc = il__container_of(f, struct future_call, future);
+
+	free(fc->call.detail);
+	free(fc);
 }
 
 static bool waits_for_itself(il_future *f)
@@ -107,8 +116,35 @@ static bool is_offloaded(il_future *f)
 	return true;
 }
 
-static const struct il__future_ops future_ops = {
-    .free = free_future_call, .deadlock = waits_for_itself, .offloaded = is_offloaded};
+static void explain(il_future *f)
+{
+	const char *detail = il__container_of(f, struct future_call, future)->call.detail;
+
+	if (detail)
+		il__refuse(f->result, "%s", detail);
+}
+
+static const struct il__future_ops future_ops = {.free = free_future_call,
+						 .deadlock = waits_for_itself,
+						 .offloaded = is_offloaded,
+						 .explain = explain};
+
+/* Its lock keeps it from being answered, and so its executor from being gone. */
+static void kill_future(il_future *f)
+{
+	il_call *call = &il__container_of(f, struct future_call, future)->call;
+
+	pthread_mutex_lock(&f->lock);
+	if (!il_future_done(f))
+		call->executor_ops->kill(call->executor_self, call);
+	pthread_mutex_unlock(&f->lock);
+}
+
+static const struct il__future_ops killable_ops = {.cancel = kill_future,
+						   .free = free_future_call,
+						   .deadlock = waits_for_itself,
+						   .offloaded = is_offloaded,
+						   .explain = explain};
 
 static int submit_future(il_executor *ex, il_future **f, il_fn *fn, void *arg, size_t size)
 {
@@ -123,7 +159,7 @@ static int submit_future(il_executor *ex, il_future **f, il_fn *fn, void *arg, s
 		return rc;
 	}
 	fc->call.ops = &future_call_ops;
-	il__future_init(&fc->future, &future_ops, NULL);
+	il__future_init(&fc->future, ex->kills ? &killable_ops : &future_ops, NULL);
 	il_future_ref(&fc->future); /* one for the executor, one for the caller */
 	rc = ex->ops->submit(ex->self, &fc->call, false);
 	if (rc < 0) {
@@ -145,6 +181,7 @@ static bool claim_always(il_call *call)
 static void answer_nobody(il_call *call, int rc)
 {
 	(void)rc;
+	free(call->detail);
 	free(call);
 }
 
@@ -238,8 +275,20 @@ static int await(il_executor *ex, struct run *run)
 	}
 	atomic_compare_exchange_strong(&run->state, &queued, CANCELLED);
 	atomic_store_explicit(&run->host.cancelled, true, memory_order_relaxed);
+	if (ex->kills)
+		ex->ops->kill(ex->self, &run->call);
 	il__signal_wait_shielded(&run->signal, "il_executor_run");
 	return run->rc;
+}
+
+static int await_and_explain(il_executor *ex, struct run *run)
+{
+	int rc = await(ex, run);
+
+	if (run->call.detail)
+		il__refuse(rc, "%s", run->call.detail);
+	free(run->call.detail);
+	return rc;
 }
 
 int il_executor_run(il_executor *ex, il_fn *fn, void *arg, size_t size)
@@ -272,7 +321,7 @@ int il_executor_run(il_executor *ex, il_fn *fn, void *arg, size_t size)
 	if (rc < 0)
 		il__call_fini(&run.call);
 	else
-		rc = await(ex, &run);
+		rc = await_and_explain(ex, &run);
 	if (task)
 		il__loop_release_call(task->loop);
 	return rc;

@@ -19,6 +19,7 @@ struct map {
 	pthread_mutex_t lock;
 	size_t left;               /* under lock: submitted and not answered */
 	bool failed;               /* under lock */
+	bool killed;               /* under lock: those that ran, too */
 	struct il__signal *waiter; /* under lock */
 	atomic_bool stopped;       /* set by the waiter, or by the first failure: run no more */
 	struct il__host host;
@@ -43,6 +44,7 @@ static void answer_item(il_call *call, int rc)
 	pthread_mutex_lock(&map->lock);
 	item->rc = rc;
 	item->answered = true;
+	item->begun &= !(map->killed && rc == -ECANCELED);
 	map->left--;
 	if (rc < 0 && !map->failed) {
 		map->failed = true;
@@ -60,8 +62,8 @@ static void answer_item(il_call *call, int rc)
 
 static const struct il__call_ops item_ops = {.claim = claim_item, .answer = answer_item};
 
-/* Takes back what has not begun. */
-static void stop(struct map *map, il_executor *ex)
+/* Takes back what has not begun; with `kill` ends what has. */
+static void stop(struct map *map, il_executor *ex, bool kill)
 {
 	atomic_store_explicit(&map->stopped, true, memory_order_relaxed);
 	for (size_t i = 0; ex->ops->withdraw && i < map->submitted; i++) {
@@ -69,9 +71,12 @@ static void stop(struct map *map, il_executor *ex)
 		bool mine;
 		pthread_mutex_lock(&map->lock);
 		mine = !item->answered;
+		map->killed |= kill;
 		pthread_mutex_unlock(&map->lock);
 		if (mine && ex->ops->withdraw(ex->self, &item->call))
 			il__call_answer(&item->call, -ECANCELED);
+		else if (mine && kill)
+			ex->ops->kill(ex->self, &item->call);
 	}
 }
 
@@ -79,11 +84,11 @@ static void stop(struct map *map, il_executor *ex)
 static int await(struct map *map, il_executor *ex, il_time deadline)
 {
 	struct il__signal signal;
-	bool stopped = false;
+	bool stopped = false, killed = !ex->ops->kill;
 	int outcome = 0;
 
 	for (;;) {
-		bool failed, over;
+		bool failed, over, kill;
 		il__signal_init(&signal, "il_executor_map");
 		pthread_mutex_lock(&map->lock);
 		over = map->left == 0;
@@ -93,15 +98,15 @@ static int await(struct map *map, il_executor *ex, il_time deadline)
 		if (over)
 			return outcome;
 		if (failed && !stopped) {
-			stop(map, ex);
+			stop(map, ex, false);
 			stopped = true;
 			continue;
 		}
 		/* Cancelled after it stopped it goes on waiting, and the workers can ask for it. */
 		if (stopped && signal.task && il__task_cancelled(signal.task))
 			atomic_store_explicit(&map->host.cancelled, true, memory_order_relaxed);
-		int rc =
-		    il__signal_wait(&signal, stopped ? IL_FOREVER : deadline, "il_executor_map");
+		int rc = il__signal_wait(&signal, stopped && killed ? IL_FOREVER : deadline,
+					 "il_executor_map");
 		if (rc == 0)
 			continue;
 		pthread_mutex_lock(&map->lock);
@@ -112,11 +117,13 @@ static int await(struct map *map, il_executor *ex, il_time deadline)
 			il__signal_wait_shielded(&signal, "il_executor_map");
 		if (rc == -ECANCELED)
 			atomic_store_explicit(&map->host.cancelled, true, memory_order_relaxed);
-		if (stopped)
-			continue;
-		outcome = rc;
-		stop(map, ex);
+		kill = !killed && (rc == -ETIMEDOUT || ex->kills);
+		if (!stopped)
+			outcome = rc;
+		if (!stopped || kill)
+			stop(map, ex, kill);
 		stopped = true;
+		killed |= kill;
 	}
 }
 
@@ -168,7 +175,7 @@ static int run(struct map *map, il_executor *ex, il_fn *fn, void *items, size_t 
 	if (refused == -ECANCELED)
 		atomic_store_explicit(&map->host.cancelled, true, memory_order_relaxed);
 	if (refused < 0)
-		stop(map, ex);
+		stop(map, ex, false);
 	rc = await(map, ex, deadline);
 	if (task)
 		il__loop_release_call(task->loop);
@@ -181,6 +188,24 @@ static bool all_begun(const struct map *map, size_t count)
 		if (!map->items[i].begun)
 			return false;
 	return true;
+}
+
+/* Every result, and the failure that counts if there is none so far. */
+static int collect(struct map *map, size_t count, int *results, int rc)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct item *item = &map->items[i];
+		if (results)
+			results[i] = item->rc;
+		/* A call that was cancelled because another failed is not the failure. */
+		if (rc == 0 && item->rc < 0 && (item->rc != -ECANCELED || item->begun)) {
+			rc = item->rc;
+			if (item->call.detail)
+				il__refuse(rc, "%s", item->call.detail);
+		}
+		free(item->call.detail);
+	}
+	return rc;
 }
 
 static int check(il_executor *ex, il_fn *fn, void *items, size_t count, size_t size,
@@ -223,14 +248,7 @@ int il_executor_map(il_executor *ex, il_fn *fn, void *items, size_t count, size_
 	rc = run(&map, ex, fn, items, count, size, deadline, task);
 	if (rc == -ECANCELED && all_begun(&map, count))
 		rc = 0; /* it came too late to stop anything: the results are whole */
-	for (size_t i = 0; i < count; i++) {
-		int one = map.items[i].rc;
-		if (results)
-			results[i] = one;
-		/* A call that was cancelled because another failed is not the failure. */
-		if (rc == 0 && one < 0 && (one != -ECANCELED || map.items[i].begun))
-			rc = one;
-	}
+	rc = collect(&map, count, results, rc);
 	if (rc == 0 && !all_begun(&map, count))
 		rc = -ECANCELED; /* somebody shut the executor down with IL_CANCEL_FUTURES */
 	pthread_mutex_destroy(&map.lock);

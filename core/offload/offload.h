@@ -41,12 +41,21 @@ struct il_call {
 	void *executor_self;
 	const char *thread_name;
 	const struct il__call_ops *ops;
+	/* a process pool's, under its lock */
+	struct il__pump *pump;
+	struct il__process_worker *worker; /* who has it */
+	int dropped;                       /* it will be answered so, without a worker */
+	bool claimed;                      /* by `claim`, which is not asked again */
+	/* Why it failed, for il_error_detail(): set before `answer`, from then on whoever waits frees it. */
+	char *detail;
 };
 
 struct il__call_ops {
 	bool (*claim)(il_call *call);
 	void (*answer)(il_call *call, int rc);
 	bool unattended; /* nobody waits: fn must run, whatever happens */
+	/* The result does not count any more, so nothing is to be copied back. NULL: it always does. */
+	bool (*unwanted)(il_call *call);
 };
 
 /* Prepares a call; with copies it copies arg. 0, -EINVAL, -ENOMEM. */
@@ -65,6 +74,9 @@ struct il__executor_ops {
 	int (*submit)(void *self, il_call *call, bool waits);
 	bool (*withdraw)(void *self,
 			 il_call *call); /* true: it never runs, and is the caller's again */
+	/* Ends what runs it, so that -ECANCELED is answered soon; the caller makes sure that it is not
+	 * answered meanwhile, or knows that its memory stays. NULL: it cannot be ended. */
+	void (*kill)(void *self, il_call *call);
 	/* waiter: NULL with IL_NOWAIT; else fired once all have ended. False: they have already. */
 	bool (*shutdown)(void *self, unsigned flags, struct il__watcher_of_end *end);
 	void (*ended)(void *self); /* after a waiting shutdown: reap */
@@ -87,6 +99,8 @@ struct il_executor {
 	const struct il__executor_ops *ops;
 	void *self;
 	bool copies, locals;
+	bool kills;      /* cancelling a running call kills its worker */
+	size_t max_size; /* of an argument; 0: any */
 	il_executor_ops user;
 	void *user_self;
 	atomic_bool user_shut;

@@ -355,6 +355,13 @@ int il_future_wait(il_future *f, il_time timeout)
 	return rc > 0 ? wait_done(f, deadline, false, "il_future_wait") : rc;
 }
 
+static int result_of(il_future *f)
+{
+	if (f->result < 0 && f->ops->explain)
+		f->ops->explain(f);
+	return f->result;
+}
+
 int il_future_result(il_future *f, il_time timeout)
 {
 	il_time deadline = IL_FOREVER;
@@ -362,7 +369,7 @@ int il_future_result(il_future *f, il_time timeout)
 
 	if (rc > 0)
 		rc = wait_done(f, deadline, false, "il_future_result");
-	return rc < 0 ? rc : f->result;
+	return rc < 0 ? rc : result_of(f);
 }
 
 int il_future_join(il_future *f)
@@ -374,7 +381,7 @@ int il_future_join(il_future *f)
 		rc = wait_done(f, IL_FOREVER, true, "il_future_join");
 	if (rc < 0)
 		return rc;
-	rc = f->result;
+	rc = result_of(f);
 	il_future_unref(f);
 	return rc;
 }

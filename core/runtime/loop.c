@@ -295,6 +295,16 @@ void il__loop_settle(il_loop *loop)
 	}
 }
 
+static void tell_extensions(il_loop *loop, bool runs)
+{
+	il__list_each_safe (node, &loop->extensions) {
+		struct il__extension *x = il__container_of(node, struct il__extension, link);
+		void (*tell)(struct il__extension *, il_loop *) = runs ? x->resumed : x->paused;
+		if (tell)
+			tell(x, loop);
+	}
+}
+
 /* Runs the driver until settle stops it. */
 static int run_driver(il_loop *loop)
 {
@@ -307,9 +317,11 @@ static int run_driver(il_loop *loop)
 	loop->steps = 0;
 	il__loop_kick(loop);
 	il__self.loop = loop;
+	tell_extensions(loop, true);
 	do /* an application that stops our native loop only pauses it */
 		rc = loop->backend->driver.run(loop->driver);
 	while (rc == 0 && !loop->stopping);
+	tell_extensions(loop, false);
 	il__self.loop = outer;
 	loop->running = false;
 	loop->stopping = true;

@@ -322,6 +322,8 @@ struct il__future_ops {
 	bool (*local)(il_future *f);
 	/* Whether a worker owes the result, so that virtual time stands. May be NULL. */
 	bool (*offloaded)(il_future *f);
+	/* Sets il_error_detail() for a negative result. May be NULL. */
+	void (*explain)(il_future *f);
 };
 
 void il__future_init(il_future *f, const struct il__future_ops *ops,
@@ -362,6 +364,9 @@ struct il__extension {
 	void (*shutdown)(struct il__extension *x, il_loop *loop); /* refuse new work; may be NULL */
 	void (*idle)(struct il__extension *x,
 		     il_loop *loop); /* nothing lives any more; may be NULL */
+	/* An own loop begins to run, and has ended to. May be NULL. */
+	void (*resumed)(struct il__extension *x, il_loop *loop);
+	void (*paused)(struct il__extension *x, il_loop *loop);
 	int (*closing)(struct il__extension *x,
 		       il_loop *loop); /* last: free it. 0 or a warning code */
 };
@@ -442,9 +447,9 @@ void il__loop_check_deadlock(il_loop *loop); /* every task asleep for ever? */
 /* sigint.c: one owner at a time handles SIGINT; it is compared, never followed */
 bool il__sigint_is_default(void);
 bool il__sigint_install(const void *owner); /* false: it is somebody else's */
-void il__sigint_aim(il_loop *loop);	    /* by its owner, in the loop's thread: whose main it cancels */
-bool il__sigint_taken(il_loop *loop);	    /* true once after each */
-bool il__sigint_tell(const void *owner);    /* one came, and the caller will tell the user */
+void il__sigint_aim(il_loop *loop); /* by its owner, in the loop's thread: whose main it cancels */
+bool il__sigint_taken(il_loop *loop);    /* true once after each */
+bool il__sigint_tell(const void *owner); /* one came, and the caller will tell the user */
 /* Puts back what was there before. True: one came, and nobody has told. */
 bool il__sigint_restore(const void *owner);
 

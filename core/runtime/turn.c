@@ -244,7 +244,8 @@ bool il_driver_needs_timer(const il_loop *loop)
 static void check_not_forked(const il_loop *loop)
 {
 	if (il__unlikely(!loop || il__inherited(loop->generation)))
-		il__fatal("a native loop with tasks on it was run in a forked child; the tasks stayed with "
+		il__fatal("a native loop with tasks on it was run in a forked child; the tasks "
+			  "stayed with "
 			  "the parent: after fork make a new loop, or exec");
 }
 

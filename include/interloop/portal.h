@@ -23,7 +23,7 @@ extern "C" {
  * run. In a task of another loop they are cancellation points: cancelled, they cancel the remote call
  * and wait for its end. Errors of all: -EDEADLK: the portal's own loop's thread; -EPERM: a place that
  * may not wait; -ESHUTDOWN: the portal is stopped or closed, its loop is gone, or it was inherited
- * across fork; -EINVAL; -ENOMEM.
+ * across fork; -EINTR: see il_blocking_portal_options.handle_sigint; -EINVAL; -ENOMEM.
  * @{ */
 /** @brief Runs fn as a task on the loop. @return fn's result; -ECANCELED if it was cancelled. */
 IL_API int il_portal_run_coroutine(il_portal *p, il_fn *fn, void *arg);

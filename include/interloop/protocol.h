@@ -29,11 +29,11 @@ typedef struct il_parse {
 	unsigned char *data; /**< The bytes not consumed; they may be rewritten in place. */
 	size_t size;         /**< How many there are: 1 or more. */
 	size_t limit;        /**< The most that a packet may have: the server's max_packet. */
-	size_t scanned;      /**< The parser's own: how far it has looked; 0 at a packet's begin. */
-	uint64_t state[4];   /**< The parser's own: 0 when the client connects, then untouched. */
-	il_packet packet;    /**< Out, with 1: it points into data, or to memory of yours. */
-	size_t consumed;     /**< Out: how many bytes are done with; 0 on entry. */
-	void *reserved[4];   /**< Zero. */
+	size_t scanned; /**< The parser's own: how many it has looked at; 0 at a packet's begin. */
+	uint64_t state[4]; /**< The parser's own: 0 when the client connects, then untouched. */
+	il_packet packet;  /**< Out, with 1: it points into data, or to memory of yours. */
+	size_t consumed;   /**< Out: how many bytes are done with; 0 on entry. */
+	void *reserved[4]; /**< Zero. */
 } il_parse;
 
 /** One packet on its way out. Sent are head, data and tail, in this order. */
@@ -104,8 +104,8 @@ enum { IL_LITTLE_ENDIAN = 1234, IL_BIG_ENDIAN = 4321 };
 /**
  * @brief Packets after their length in 4 bytes, big-endian (network order).
  *
- * A length beyond the limit is -EMSGSIZE. What follows cannot be trusted to be a packet, so nothing
- * more is received from that client: its handler may still answer, then it is closed.
+ * A length beyond the limit is -EMSGSIZE, at once; that many bytes are skipped as they come, and what
+ * follows is a packet again. A handler that does not trust the peer any more closes the client.
  */
 IL_API const il_protocol *il_protocol_length_prefixed(void);
 

@@ -421,6 +421,7 @@ IL_TEST(D, n82_forty_is_the_default)
 struct two_calls {
 	struct gate g;
 	il_limiter *limiter;
+	il_time patience;
 };
 
 static int send_on_behalf(void *arg)
@@ -467,7 +468,7 @@ IL_TEST(D, n84_a_task_that_holds_the_last_token_waits)
 
 static int send_under_a_deadline(void *arg)
 {
-	return il_fail_after(IL_MSEC(5), send_on_behalf, arg);
+	return il_fail_after(((struct two_calls *)arg)->patience, send_on_behalf, arg);
 }
 
 static int call_back_and_send(void *arg)
@@ -477,7 +478,7 @@ static int call_back_and_send(void *arg)
 
 IL_TEST(D, n85_the_same_call_gets_no_second_token)
 {
-	struct two_calls t = {.g.open = true};
+	struct two_calls t = {.g.open = true, .patience = IL_MSEC(5)};
 	il_run_in_thread_options options = {.limiter = NULL};
 
 	CHECK_RC(il_limiter_create(&t.limiter, 1), 0);
@@ -485,6 +486,7 @@ IL_TEST(D, n85_the_same_call_gets_no_second_token)
 	CHECK_RC(il_run_in_thread_with(call_back_and_send, &t, &options), -ETIMEDOUT);
 	CHECK_EQ(t.g.begun, 0);
 	CHECK_RC(il_limiter_set_total(t.limiter, 2), 0);
+	t.patience = IL_SEC(60);
 	CHECK_RC(il_run_in_thread_with(call_back_and_send, &t, &options), 0);
 	CHECK_EQ(t.g.begun, 1);
 	CHECK_EQ(il_limiter_borrowed(t.limiter), 0);
@@ -681,6 +683,44 @@ IL_TEST(D, a_running_call_is_waited_for_and_keeps_its_result)
 	CHECK_RC(il_group_close(&group, 0), 0);
 	CHECK_RC(s.rc, 21);
 	CHECK_RC(s.after, -ECANCELED);
+}
+
+static int dive(void *arg);
+
+static int come_up(void *arg)
+{
+	return --*(int *)arg > 0 ? il_run_in_thread(dive, arg) : 77;
+}
+
+static int dive(void *arg)
+{
+	CHECK(il_loop_current() == NULL);
+	return il_from_thread_run(come_up, arg);
+}
+
+IL_TEST(D, threads_and_tasks_may_call_each_other_in_turn)
+{
+	int depth = 5;
+
+	CHECK_RC(il_run_in_thread(dive, &depth), 77);
+	CHECK_EQ(depth, 0);
+	CHECK_EQ(il_threads_active(), 0);
+}
+
+static int check_thread_limit(void *arg)
+{
+	CHECK_EQ(il_limiter_total(il_thread_limiter()), *(size_t *)arg);
+	return 0;
+}
+
+IL_TEST_OWN(D, the_number_of_threads_is_an_option_of_the_loop)
+{
+	il_loop_options options = {.thread_limit = 41};
+	il_loop *loop = NULL;
+
+	CHECK_RC(il_loop_open(&loop, il_test_backend(), &options), 0);
+	CHECK_RC(il_loop_run(loop, check_thread_limit, &options.thread_limit), 0);
+	il_loop_destroy(loop);
 }
 
 static int run_in_a_thread_of(void *arg)

@@ -1,12 +1,15 @@
 /*
- * g_blocking_portal.c: a loop in a thread of its own: its start and its end from everywhere, SIGINT, the
- * provider that shares one; and what a loop does when main returns.
+ * g_blocking_portal.c: a loop in a thread of its own: its start and its end from everywhere; and what a
+ * loop does when main returns. SIGINT is in g_sigint.c, sharing one in g_provider.c.
  */
 #include "aside.h"
-#include "dies.h"
+#include "slow_backend.h"
 
+#include <signal.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static int give(void *arg)
 {
@@ -22,12 +25,6 @@ static int note_run(void *arg)
 static long thread_id(void)
 {
 	return syscall(SYS_gettid);
-}
-
-static int tell_thread(void *arg)
-{
-	*(long *)arg = thread_id();
-	return 0;
 }
 
 struct sleeper {
@@ -68,29 +65,6 @@ static il_portal *started(void)
 
 	CHECK_RC(il_blocking_portal_start(&p, il_test_backend(), NULL), 0);
 	return p;
-}
-
-/* ---- a backend whose loop comes up when it is told ---- */
-
-static struct {
-	atomic_bool opening, go;
-} slow;
-
-static int open_slowly(void **self, void *native, il_loop *loop)
-{
-	atomic_store(&slow.opening, true);
-	UNTIL_THREAD(atomic_load(&slow.go));
-	return il_test_backend()->driver.open(self, native, loop);
-}
-
-static il_backend slow_backend(void)
-{
-	il_backend backend = *il_test_backend();
-
-	atomic_store(&slow.opening, false);
-	atomic_store(&slow.go, false);
-	backend.driver.open = open_slowly;
-	return backend;
 }
 
 /* ---- 126-132: start, calls, end ---- */
@@ -304,235 +278,6 @@ IL_TEST(G, a_threads_portal_is_not_a_blocking_one)
 	CHECK_RC(il_portal_close(p), 0);
 }
 
-/* ---- 134, 135: SIGINT ---- */
-
-/* TSan hands a signal on when the thread that got it calls something it knows, and a thread that waits
- * for a portal does not. The handler may run in any thread. */
-static void interrupt(void)
-{
-	if (IL_TEST_TSAN)
-		pthread_kill(pthread_self(), SIGINT);
-	else
-		kill(getpid(), SIGINT);
-}
-
-static bool sigint_is(void (*handler)(int))
-{
-	struct sigaction now;
-
-	return sigaction(SIGINT, NULL, &now) == 0 && now.sa_handler == handler;
-}
-
-static void set_sigint(void (*handler)(int))
-{
-	struct sigaction action;
-
-	memset(&action, 0, sizeof action);
-	action.sa_handler = handler;
-	CHECK_EQ(sigaction(SIGINT, &action, NULL), 0);
-}
-
-static il_portal *started_with_sigint(void)
-{
-	il_blocking_portal_options options = {.handle_sigint = true};
-	il_portal *p = NULL;
-
-	CHECK_RC(il_blocking_portal_start(&p, il_test_backend(), &options), 0);
-	return p;
-}
-
-static int interrupt_when_begun(void *arg)
-{
-	struct sleeper *s = arg;
-
-	UNTIL(atomic_load(&s->begun));
-	interrupt();
-	return 0;
-}
-
-struct two_calls {
-	il_portal *p;
-	struct sleeper here, there;
-};
-
-static int call_there(void *arg)
-{
-	struct two_calls *c = arg;
-
-	return il_portal_run_coroutine(c->p, sleep_for_ever, &c->there);
-}
-
-IL_TEST_OWN(G, n134_sigint_ends_a_waiting_call)
-{
-	struct two_calls c = {.here = {.result = 0}};
-	struct il_test_thread other, interrupter;
-	atomic_int ran = 0;
-
-	set_sigint(SIG_DFL);
-	c.p = started_with_sigint();
-	CHECK(!sigint_is(SIG_DFL));
-	il_test_thread_start(&other, call_there, &c);
-	UNTIL(atomic_load(&c.there.begun));
-	il_test_thread_start(&interrupter, interrupt_when_begun, &c.here);
-	CHECK_RC(il_portal_run_coroutine(c.p, sleep_for_ever, &c.here), -EINTR);
-	CHECK(atomic_load(&c.here.cancelled) && atomic_load(&c.here.ended));
-	CHECK_RC(il_test_thread_join(&other), -ECANCELED); /* not the starter's thread */
-	CHECK(atomic_load(&c.there.cancelled));
-	CHECK_RC(il_portal_run_sync(c.p, note_run, &ran), -EINTR);
-	CHECK_RC(il_portal_run_sync_soon(c.p, NULL, note_run, &ran), -ESHUTDOWN);
-	CHECK_RC(il_blocking_portal_stop(c.p), 0);
-	CHECK_RC(il_test_thread_join(&interrupter), 0);
-	CHECK(sigint_is(SIG_DFL));
-	CHECK_EQ(atomic_load(&ran), 0);
-}
-
-static int hold(void *arg)
-{
-	struct sleeper *s = arg;
-	int rc = il_portal_hold(3);
-
-	atomic_store(&s->cancelled, rc == -ECANCELED);
-	return rc;
-}
-
-IL_TEST_OWN(G, n134_sigint_ends_every_kind_of_waiting_call)
-{
-	for (int how = 0; how < 3; how++) {
-		struct sleeper s = {.result = how == 2 ? 8 : 0};
-		struct il_test_thread interrupter;
-		il_portal_context *c = NULL;
-		il_portal *p;
-		set_sigint(SIG_DFL);
-		p = started_with_sigint();
-		il_test_thread_start(&interrupter, interrupt_when_begun, &s);
-		if (how == 0) {
-			CHECK_RC(il_portal_start_task(p, NULL, NULL, sleep_for_ever, &s), -EINTR);
-		} else if (how == 1) {
-			CHECK_RC(il_portal_enter(p, &c, hold, &s), 3);
-			atomic_store(&s.begun, true);
-			UNTIL(atomic_load(&s.cancelled));
-			CHECK_RC(il_portal_exit(c, 0), -EINTR);
-		} else {
-			/* A result is not lost; the next call tells. */
-			CHECK_RC(il_portal_run_coroutine(p, sleep_for_ever, &s), 8);
-			CHECK_RC(il_portal_run_coroutine(p, sleep_for_ever, &s), -EINTR);
-		}
-		CHECK(atomic_load(&s.cancelled));
-		CHECK_RC(il_test_thread_join(&interrupter), 0);
-		CHECK_RC(il_blocking_portal_stop(p), 0);
-		CHECK(sigint_is(SIG_DFL));
-	}
-}
-
-static int interrupt_now(void *arg)
-{
-	(void)arg;
-	interrupt();
-	UNTIL(sigint_is(SIG_DFL)); /* the handler has run */
-	return 0;
-}
-
-IL_TEST_OWN(G, n134_sigint_between_two_calls_is_not_lost)
-{
-	struct sleeper s = {.result = 0};
-	struct il_test_thread interrupter;
-	il_portal *p;
-	il_future *f = NULL;
-
-	set_sigint(SIG_DFL);
-	p = started_with_sigint();
-	CHECK_RC(il_portal_run_coroutine_soon(p, &f, sleep_for_ever, &s), 0);
-	il_test_thread_start(&interrupter, interrupt_now, NULL);
-	CHECK_RC(il_test_thread_join(&interrupter), 0);
-	CHECK_RC(il_future_join(f), -ECANCELED);
-	CHECK_RC(il_blocking_portal_stop(p), -EINTR);
-	CHECK(sigint_is(SIG_DFL));
-}
-
-static volatile sig_atomic_t user_signals;
-
-static void count_signal(int number)
-{
-	(void)number;
-	user_signals = user_signals + 1;
-}
-
-static int start_in_a_thread(void *arg)
-{
-	*(il_portal **)arg = started_with_sigint();
-	return 0;
-}
-
-IL_TEST_OWN(G, n134_sigint_is_left_alone_unless_it_is_ours_to_handle)
-{
-	struct il_test_thread thread;
-	il_portal *p, *q = NULL;
-	int five = 5;
-
-	set_sigint(SIG_DFL);
-	p = started();
-	CHECK(sigint_is(SIG_DFL));
-	CHECK_RC(il_blocking_portal_stop(p), 0);
-	il_test_thread_start(&thread, start_in_a_thread, &q);
-	CHECK_RC(il_test_thread_join(&thread), 0);
-	CHECK(sigint_is(SIG_DFL));
-	CHECK_RC(il_blocking_portal_stop(q), 0);
-
-	user_signals = 0;
-	set_sigint(count_signal);
-	p = started_with_sigint();
-	CHECK(sigint_is(count_signal));
-	CHECK_EQ(raise(SIGINT), 0);
-	CHECK_EQ(user_signals, 1);
-	CHECK_RC(il_portal_run_coroutine(p, give, &five), 5);
-	CHECK_RC(il_blocking_portal_stop(p), 0);
-	CHECK(sigint_is(count_signal));
-	set_sigint(SIG_DFL);
-}
-
-IL_TEST_OWN(G, n134_one_at_a_time_handles_sigint)
-{
-	struct sleeper s = {.result = 0};
-	struct il_test_thread interrupter;
-	il_portal *first, *second;
-	int five = 5;
-
-	set_sigint(SIG_DFL);
-	first = started_with_sigint();
-	second = started_with_sigint();
-	il_test_thread_start(&interrupter, interrupt_when_begun, &s);
-	CHECK_RC(il_portal_run_coroutine(first, sleep_for_ever, &s), -EINTR);
-	CHECK_RC(il_test_thread_join(&interrupter), 0);
-	CHECK_RC(il_portal_run_coroutine(second, give, &five), 5);
-	CHECK_RC(il_blocking_portal_stop(second), 0);
-	CHECK_RC(il_blocking_portal_stop(first), 0);
-	CHECK(sigint_is(SIG_DFL));
-}
-
-static int interrupt_the_start(void *arg)
-{
-	(void)arg;
-	UNTIL(atomic_load(&slow.opening));
-	interrupt_now(NULL);
-	atomic_store(&slow.go, true);
-	return 0;
-}
-
-IL_TEST_OWN(G, n135_sigint_while_the_thread_comes_up)
-{
-	il_blocking_portal_options options = {.handle_sigint = true};
-	il_backend backend = slow_backend();
-	struct il_test_thread interrupter;
-	il_portal *p = NULL;
-
-	set_sigint(SIG_DFL);
-	il_test_thread_start(&interrupter, interrupt_the_start, NULL);
-	CHECK_RC(il_blocking_portal_start(&p, &backend, &options), -EINTR);
-	CHECK(p == NULL);
-	CHECK_RC(il_test_thread_join(&interrupter), 0);
-	CHECK(sigint_is(SIG_DFL));
-}
-
 /* ---- 136: from a task of another loop ---- */
 
 /* Loops that leave nothing behind in the process, and that go with any other. */
@@ -662,242 +407,6 @@ IL_TEST(G, stopping_is_shielded_and_cancels_nothing)
 	CHECK_RC(il_future_join(f), 6);
 }
 
-/* ---- 137: the provider ---- */
-
-static il_portal_provider *new_provider(const il_backend *backend)
-{
-	il_portal_provider *provider = NULL;
-
-	CHECK_RC(il_portal_provider_create(&provider, backend, NULL), 0);
-	return provider;
-}
-
-IL_TEST_OWN(G, n137_each_lease_in_turn_has_a_loop_of_its_own)
-{
-	il_portal_provider *provider = new_provider(il_test_backend());
-	long threads[3] = {0};
-
-	for (int i = 0; i < 3; i++) {
-		il_portal *p = NULL;
-		CHECK_RC(il_portal_provider_acquire(provider, &p), 0);
-		CHECK_RC(il_portal_run_sync(p, tell_thread, &threads[i]), 0);
-		CHECK(threads[i] != thread_id());
-		CHECK_RC(il_portal_provider_release(provider), 0);
-	}
-	CHECK(threads[0] != threads[1] && threads[1] != threads[2] && threads[0] != threads[2]);
-	CHECK_RC(il_portal_provider_release(provider), -EALREADY);
-	il_portal_provider_destroy(provider);
-	il_portal_provider_destroy(NULL);
-}
-
-IL_TEST_OWN(G, n137_leases_that_overlap_share_one_and_the_last_ends_it)
-{
-	il_portal_provider *provider = new_provider(il_test_backend());
-	il_portal *a = NULL, *b = NULL;
-	long first = 0, second = 0;
-
-	CHECK_RC(il_portal_provider_acquire(provider, &a), 0);
-	CHECK_RC(il_portal_provider_acquire(provider, &b), 0);
-	CHECK(a == b);
-	il_portal_ref(a);
-	CHECK_RC(il_portal_run_sync(a, tell_thread, &first), 0);
-	CHECK_RC(il_portal_provider_release(provider), 0);
-	CHECK_RC(il_portal_run_sync(a, tell_thread, &second), 0);
-	CHECK_EQ(first, second);
-	CHECK_RC(il_portal_provider_release(provider), 0);
-	CHECK_RC(il_portal_run_sync(a, tell_thread, &second), -ESHUTDOWN);
-	il_portal_unref(a);
-	il_portal_provider_destroy(provider);
-}
-
-enum { USERS = 3 };
-
-struct sharing {
-	il_portal_provider *provider;
-	atomic_int arrived;
-	long threads[USERS];
-	il_portal *portals[USERS];
-};
-
-struct user {
-	struct sharing *sharing;
-	int number;
-};
-
-static int share(void *arg)
-{
-	struct user *u = arg;
-	struct sharing *s = u->sharing;
-	il_portal **p = &s->portals[u->number];
-
-	CHECK_RC(il_portal_provider_acquire(s->provider, p), 0);
-	atomic_fetch_add(&s->arrived, 1);
-	UNTIL_THREAD(atomic_load(&s->arrived) == USERS);
-	CHECK_RC(il_portal_run_sync(*p, tell_thread, &s->threads[u->number]), 0);
-	return il_portal_provider_release(s->provider);
-}
-
-static void check_shared(const struct sharing *s)
-{
-	for (int i = 1; i < USERS; i++)
-		CHECK(s->threads[i] == s->threads[0] && s->portals[i] == s->portals[0]);
-}
-
-IL_TEST_OWN(G, n137_threads_share_one)
-{
-	for (size_t round = 0; round < il_test_rounds(30); round++) {
-		struct sharing s = {.provider = new_provider(il_test_backend())};
-		struct il_test_thread threads[USERS];
-		struct user users[USERS];
-		for (int i = 0; i < USERS; i++) {
-			users[i] = (struct user){&s, i};
-			il_test_thread_start(&threads[i], share, &users[i]);
-		}
-		for (int i = 0; i < USERS; i++)
-			CHECK_RC(il_test_thread_join(&threads[i]), 0);
-		check_shared(&s);
-		il_portal_provider_destroy(s.provider);
-	}
-}
-
-IL_TEST(G, n137_so_do_tasks)
-{
-	struct sharing s = {.provider = new_provider(il_test_backend())};
-	struct user users[USERS];
-	il_group g;
-
-	CHECK_RC(il_group_open(&g), 0);
-	for (int i = 0; i < USERS; i++) {
-		users[i] = (struct user){&s, i};
-		CHECK_RC(il_group_start_soon(&g, NULL, share, &users[i]), 0);
-	}
-	CHECK_RC(il_group_close(&g, 0), 0);
-	check_shared(&s);
-	il_portal_provider_destroy(s.provider);
-}
-
-static int come_and_go(void *arg)
-{
-	struct sharing *s = arg;
-
-	for (size_t i = 0; i < il_test_rounds(40); i++) {
-		il_portal *p = NULL;
-		int five = 5;
-		CHECK_RC(il_portal_provider_acquire(s->provider, &p), 0);
-		CHECK_RC(il_portal_run_coroutine(p, give, &five), 5);
-		CHECK_RC(il_portal_provider_release(s->provider), 0);
-	}
-	return 0;
-}
-
-IL_TEST_OWN(G, n137_leases_that_come_while_the_last_one_goes)
-{
-	struct sharing s = {.provider = new_provider(il_test_backend())};
-	struct il_test_thread threads[USERS];
-
-	for (int i = 0; i < USERS; i++)
-		il_test_thread_start(&threads[i], come_and_go, &s);
-	for (int i = 0; i < USERS; i++)
-		CHECK_RC(il_test_thread_join(&threads[i]), 0);
-	il_portal_provider_destroy(s.provider);
-}
-
-struct leasing {
-	il_portal_provider *provider;
-	il_scope scope;
-	il_portal *p;
-	int rc;
-};
-
-static int lease_in_scope(void *arg)
-{
-	struct leasing *l = arg;
-
-	CHECK_RC(il_scope_enter(&l->scope, IL_FOREVER, 0), 0);
-	l->rc = il_portal_provider_acquire(l->provider, &l->p);
-	return il_scope_exit(&l->scope, l->rc);
-}
-
-IL_TEST_FIFO(G, n137_a_first_user_who_gives_up_does_not_fail_the_others)
-{
-	il_backend backend = slow_backend();
-	struct leasing a = {.provider = new_provider(&backend), .scope = IL_SCOPE_INIT}, b = a;
-	int five = 5;
-	il_group g;
-
-	CHECK_RC(il_group_open(&g), 0);
-	CHECK_RC(il_group_start_soon(&g, NULL, lease_in_scope, &a), 0);
-	CHECK_RC(il_group_start_soon(&g, NULL, lease_in_scope, &b), 0);
-	UNTIL_THREAD(atomic_load(&slow.opening));
-	CHECK_RC(il_scope_cancel(&a.scope), 0);
-	CHECK_RC(il_yield(), 0);
-	atomic_store(&slow.go, true);
-	CHECK_RC(il_group_close(&g, 0), 0);
-	CHECK_RC(a.rc, -ECANCELED);
-	CHECK_RC(b.rc, 0);
-	CHECK(!a.p && b.p);
-	CHECK_RC(il_portal_run_coroutine(b.p, give, &five), 5);
-	CHECK_RC(il_portal_provider_release(b.provider), 0);
-	il_portal_provider_destroy(b.provider);
-}
-
-static int release_from_within(void *arg)
-{
-	il_portal *p = NULL;
-
-	CHECK_RC(il_portal_provider_acquire(arg, &p), 0); /* nothing to wait for */
-	CHECK_RC(il_portal_provider_release(arg), 0);
-	return il_portal_provider_release(arg);
-}
-
-static int lease_in_a_callback(il_future *f, void *arg)
-{
-	il_portal *p = NULL;
-
-	(void)f;
-	CHECK_RC(il_portal_provider_acquire(arg, &p), 0);
-	CHECK_RC(il_portal_provider_release(arg), 0);
-	CHECK_RC(il_portal_provider_release(arg), -EPERM);
-	return 0;
-}
-
-IL_TEST_OWN(G, n137_the_last_lease_is_kept_where_it_cannot_end)
-{
-	il_portal_provider *provider = new_provider(il_test_backend());
-	il_portal *p = NULL;
-	il_future *f = NULL;
-
-	CHECK_RC(il_portal_provider_acquire(provider, &p), 0);
-	CHECK_RC(il_portal_run_coroutine(p, release_from_within, provider), -EDEADLK);
-	CHECK_RC(il_future_create(&f), 0);
-	CHECK_RC(il_future_set_result(f, 0), 0);
-	CHECK_RC(il_future_on_done(f, lease_in_a_callback, provider), 0);
-	il_future_unref(f);
-	CHECK_RC(il_portal_provider_release(provider), 0);
-	CHECK_RC(il_portal_provider_release(provider), -EALREADY);
-	CHECK_RC(il_portal_provider_acquire(NULL, &p), -EINVAL);
-	CHECK_RC(il_portal_provider_acquire(provider, NULL), -EINVAL);
-	CHECK_RC(il_portal_provider_release(NULL), -EINVAL);
-	CHECK_RC(il_portal_provider_create(NULL, il_test_backend(), NULL), -EINVAL);
-	il_portal_provider_destroy(provider);
-}
-
-static int destroy_a_lease(void *arg)
-{
-	il_portal_provider *provider = new_provider(arg);
-	il_portal *p = NULL;
-
-	il_portal_provider_acquire(provider, &p);
-	il_portal_provider_destroy(provider);
-	return 0;
-}
-
-IL_TEST_OWN(G, n137_a_provider_that_is_in_use_is_not_destroyed)
-{
-	il_test_dies(destroy_a_lease, (void *)(uintptr_t)il_test_backend(),
-		     "il_portal_provider_destroy");
-}
-
 /* ---- fork ---- */
 
 #define EXPECT(call, code)               \
@@ -907,7 +416,7 @@ IL_TEST_OWN(G, n137_a_provider_that_is_in_use_is_not_destroyed)
 	} while (0)
 
 /* In the child: 0, or the line that is wrong. */
-static int check_inherited(il_portal *p, il_portal_provider *provider)
+static int check_inherited(il_portal *p)
 {
 	il_portal *q = NULL;
 	int five = 5;
@@ -916,9 +425,6 @@ static int check_inherited(il_portal *p, il_portal_provider *provider)
 	EXPECT(il_portal_run_sync(p, give, &five), -ESHUTDOWN);
 	EXPECT(il_portal_stop(p, true), -ESHUTDOWN);
 	EXPECT(il_blocking_portal_stop(p), -ESHUTDOWN);
-	EXPECT(il_portal_provider_acquire(provider, &q), -ESHUTDOWN);
-	EXPECT(il_portal_provider_release(provider), -ESHUTDOWN);
-	il_portal_provider_destroy(provider);
 	if (IL_TEST_TSAN) /* it forbids threads in the child of a process with threads */
 		return 0;
 	EXPECT(il_blocking_portal_start(&q, il_test_backend(), NULL), 0);
@@ -929,24 +435,18 @@ static int check_inherited(il_portal *p, il_portal_provider *provider)
 
 IL_TEST_OWN(G, after_fork_the_child_has_none_and_can_make_its_own)
 {
-	il_portal_provider *provider = new_provider(il_test_backend());
-	il_portal *p = NULL, *q = started();
+	il_portal *p = started();
 	int status = 0, five = 5;
-	pid_t child;
+	pid_t child = fork();
 
-	CHECK_RC(il_portal_provider_acquire(provider, &p), 0);
-	child = fork();
 	if (child == 0)
-		_exit(check_inherited(q, provider) & 0xff);
+		_exit(check_inherited(p) & 0xff);
 	CHECK(child > 0);
 	CHECK_EQ(waitpid(child, &status, 0), child);
 	CHECK(WIFEXITED(status));
 	CHECK_EQ(WEXITSTATUS(status), 0);
 	CHECK_RC(il_portal_run_coroutine(p, give, &five), 5);
-	CHECK_RC(il_portal_run_coroutine(q, give, &five), 5);
-	CHECK_RC(il_portal_provider_release(provider), 0);
-	CHECK_RC(il_blocking_portal_stop(q), 0);
-	il_portal_provider_destroy(provider);
+	CHECK_RC(il_blocking_portal_stop(p), 0);
 }
 
 /* ---- 139, 140: loops inside loops, and after main ---- */

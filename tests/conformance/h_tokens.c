@@ -2,48 +2,9 @@
  * h_tokens.c: semaphores and capacity limiters: what is given back goes to the first waiter, and nobody
  * takes it between.
  */
-#include "harness.h"
+#include "waiter.h"
 
 #include <interloop/sync.h>
-
-struct waiter {
-	il_fn *wait;
-	void *object;
-	il_scope scope;
-	bool begun, returned;
-	int rc;
-	int *order, place; /* *order counts who has returned */
-};
-
-static int wait_in_scope(void *arg)
-{
-	struct waiter *w = arg;
-
-	CHECK_RC(il_scope_enter(&w->scope, IL_FOREVER, 0), 0);
-	w->begun = true;
-	w->rc = w->wait(w->object);
-	w->returned = true;
-	if (w->order)
-		w->place = (*w->order)++;
-	return il_scope_exit(&w->scope, il_check_cancelled());
-}
-
-/* Starts it; returns when it waits. */
-static void start_waiting(il_group *g, struct waiter *w, il_fn *wait, void *object)
-{
-	*w = (struct waiter){
-	    .wait = wait, .object = object, .order = w->order, .scope = IL_SCOPE_INIT};
-	CHECK_RC(il_group_start_soon(g, NULL, wait_in_scope, w), 0);
-	UNTIL(w->begun);
-	CHECK_RC(il_yield(), 0);
-	CHECK(!w->returned);
-}
-
-static void check_waited(const struct waiter *w, int rc)
-{
-	CHECK(w->returned);
-	CHECK_RC(w->rc, rc);
-}
 
 /* ---- semaphores ---- */
 

@@ -1,0 +1,347 @@
+/*
+ * process_dispatch.c: which call goes to which worker, and what becomes of a worker. Under the pool's lock,
+ * but for answers, the log and waiting for a killed one.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "process_pool.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- workers ---- */
+
+static int take_index(struct il__process_pool *pool)
+{
+	for (int i = 0; i < 64; i++) {
+		if (!(pool->indexes & (UINT64_C(1) << i))) {
+			pool->indexes |= UINT64_C(1) << i;
+			return i;
+		}
+	}
+	return (int)pool->live;
+}
+
+static void give_back_index(struct il__process_pool *pool, int index)
+{
+	if (index < 64)
+		pool->indexes &= ~(UINT64_C(1) << index);
+}
+
+static struct il__process_worker *start_worker(struct il__process_pool *pool, int *rc)
+{
+	struct il__process_worker *w = calloc(1, sizeof *w);
+	char name[32];
+
+	if (!w) {
+		*rc = il__refuse(-ENOMEM, "process pool %s: out of memory", pool->name);
+		return NULL;
+	}
+	w->pool = pool;
+	w->index = take_index(pool);
+	w->initialized = !pool->options.initializer;
+	snprintf(name, sizeof name, "%s_%d", pool->name, w->index);
+	*rc = il__process_spawn(&pool->program, name, &w->child);
+	if (*rc < 0) {
+		give_back_index(pool, w->index);
+		free(w);
+		return NULL;
+	}
+	il__list_init(&w->link);
+	pool->live++;
+	return w;
+}
+
+/* It is reaped. */
+static void bury(struct il__process_worker *w)
+{
+	give_back_index(w->pool, w->index);
+	w->pool->live--;
+	il__process_free(w);
+}
+
+/* One that has no call: it ends, and this thread sees to it later. */
+static void doom(struct il__process_worker *w)
+{
+	struct il__process_pool *pool = w->pool;
+	struct il__pump *pump = il__pump_of_thread(pool);
+
+	il__process_kill(&w->child);
+	w->killed = w->ending = true;
+	w->call = NULL;
+	if (pump && w->child.process >= 0) {
+		pump->outstanding++;
+		pool->outstanding++;
+		il__pump_hand(pump, w);
+	} else {
+		il__list_push(&pool->doomed, &w->link);
+	}
+}
+
+void il__process_bury(struct il__process_pool *pool)
+{
+	struct il__list *node;
+
+	pthread_mutex_lock(&pool->lock);
+	while ((node = il__list_pop(&pool->doomed))) {
+		struct il__process_worker *w =
+		    il__container_of(node, struct il__process_worker, link);
+		pthread_mutex_unlock(&pool->lock);
+		il__process_reap(w, true);
+		pthread_mutex_lock(&pool->lock);
+		bury(w);
+		il__process_dispatch(pool);
+	}
+	pthread_mutex_unlock(&pool->lock);
+}
+
+static void doom_idle(struct il__process_pool *pool)
+{
+	struct il__list *node;
+
+	while ((node = il__list_pop(&pool->idle)))
+		doom(il__container_of(node, struct il__process_worker, link));
+}
+
+void il__process_prune(struct il__process_pool *pool)
+{
+	il_time now = il__os_now();
+
+	il__list_each_safe (node, &pool->idle) {
+		struct il__process_worker *w =
+		    il__container_of(node, struct il__process_worker, link);
+		if (now - w->idle_since < pool->options.idle_timeout)
+			continue;
+		il__list_remove(node);
+		doom(w);
+	}
+}
+
+/* The newest idle one that lives. */
+static struct il__process_worker *take_idle(struct il__process_pool *pool)
+{
+	struct il__list *node;
+
+	while ((node = il__list_pop(&pool->idle))) {
+		struct il__process_worker *w =
+		    il__container_of(node, struct il__process_worker, link);
+		struct pollfd dead = {.fd = w->child.process, .events = POLLIN};
+		if (w->child.process < 0 || poll(&dead, 1, 0) <= 0)
+			return w;
+		doom(w);
+	}
+	return NULL;
+}
+
+/* ---- calls ---- */
+
+void il__process_fail_queue(struct il__process_pool *pool, int rc, bool unattended_too)
+{
+	il__list_each_safe (node, &pool->queue) {
+		il_call *call = il__container_of(node, il_call, link);
+		if (call->ops->unattended && !unattended_too)
+			continue;
+		il__list_remove(node);
+		pool->queued--;
+		il__pump_drop(call->pump, call, rc);
+	}
+}
+
+void il__process_tell_ends(struct il__process_pool *pool)
+{
+	struct il__list *node;
+
+	if (!pool->shut || pool->outstanding)
+		return;
+	doom_idle(pool);
+	if (pool->live)
+		return;
+	while ((node = il__list_pop(&pool->ends)))
+		il__signal_fire(&il__container_of(node, struct il__watcher_of_end, link)->signal);
+}
+
+static void assign(struct il__process_pool *pool, struct il__process_worker *w)
+{
+	il_call *call = il__container_of(il__list_pop(&pool->queue), il_call, link);
+
+	pool->queued--;
+	pool->busy++;
+	call->worker = w;
+	w->call = call;
+	w->killed = w->begun = w->unread = false;
+	w->known = true;
+	il__pump_hand(call->pump, w);
+}
+
+void il__process_dispatch(struct il__process_pool *pool)
+{
+	while (!il__list_empty(&pool->queue)) {
+		struct il__process_worker *w = take_idle(pool);
+		int rc = 0;
+		if (!w && pool->live < pool->max)
+			w = start_worker(pool, &rc);
+		if (!w) {
+			/* Whoever is busy, or about to be gone, dispatches next. */
+			if (pool->live == 0)
+				il__process_fail_queue(pool, rc, true);
+			break;
+		}
+		assign(pool, w);
+	}
+	il__process_tell_ends(pool);
+}
+
+/* ---- what a visit came to ---- */
+
+/* Made under the lock, told after it: whoever logs or answers runs the user's code. */
+struct verdict {
+	int rc;
+	bool again;  /* the call goes to another worker */
+	bool back;   /* the argument is as the function left it */
+	bool tell;   /* of the death */
+	bool broken; /* the pool is, by this */
+	char detail[IL__OBITUARY];
+};
+
+static void kill_busy(struct il__process_pool *pool)
+{
+	il__list_each (p, &pool->pumps) {
+		struct il__pump *pump = il__container_of(p, struct il__pump, link);
+		struct il__list *lists[] = {&pump->handed, &pump->busy};
+		for (int i = 0; i < 2; i++)
+			il__list_each (node, lists[i]) {
+				struct il__process_worker *w =
+				    il__container_of(node, struct il__process_worker, link);
+				w->killed = true;
+				il__process_kill(&w->child);
+			}
+	}
+}
+
+static void break_pool(struct il__process_pool *pool, struct verdict *v, const char *why)
+{
+	if (pool->broken)
+		return;
+	pool->broken = v->broken = true;
+	snprintf(pool->why, sizeof pool->why, "%s", why);
+	il__process_fail_queue(pool, -ENOTRECOVERABLE, true);
+	doom_idle(pool);
+	if (pool->options.break_on_death)
+		kill_busy(pool);
+}
+
+static void judge_death(struct il__process_pool *pool, struct il__process_worker *w,
+			struct verdict *v)
+{
+	v->rc = w->killed ? -ECANCELED : -EOWNERDEAD;
+	v->again = w->unread && !w->killed && !pool->broken;
+	if (w->call && !w->killed && !v->again) {
+		v->tell = true;
+		snprintf(v->detail, sizeof v->detail, "%s", w->obituary);
+		if (pool->options.break_on_death)
+			break_pool(pool, v, w->obituary);
+		else if (++pool->deaths >= pool->options.restart_budget)
+			break_pool(pool, v,
+				   "workers died again and again, no call was answered between");
+	}
+	if (pool->broken && pool->options.break_on_death)
+		v->rc = -ENOTRECOVERABLE;
+}
+
+static void judge(struct il__process_pool *pool, struct il__process_worker *w,
+		  enum il__outcome outcome, struct verdict *v)
+{
+	char why[80];
+
+	v->rc = w->rc;
+	switch (outcome) {
+	case IL__DIED:
+		judge_death(pool, w, v);
+		break;
+	case IL__FAILED:
+		snprintf(why, sizeof why, "its initializer gave %d (%s)", w->rc,
+			 il_error_name(w->rc));
+		break_pool(pool, v, why);
+		v->rc = -ENOTRECOVERABLE;
+		snprintf(v->detail, sizeof v->detail, "process pool %s is broken: %s", pool->name,
+			 why);
+		break;
+	case IL__ANSWERED:
+		pool->deaths = 0;
+		w->calls++;
+		v->back = w->known;
+		if (!w->known)
+			snprintf(v->detail, sizeof v->detail,
+				 "process pool %s: a worker has no such function: %.200s cannot be "
+				 "loaded there, or is another build",
+				 pool->name, w->name.path[0] ? w->name.path : "the program");
+		break;
+	default:
+		break;
+	}
+}
+
+/* To the idle ones, or to its end. */
+static void put_back(struct il__process_pool *pool, struct il__process_worker *w,
+		     enum il__outcome outcome)
+{
+	int calls = pool->options.max_calls_per_worker;
+
+	if (outcome == IL__DIED) {
+		bury(w);
+	} else if (w->killed || pool->broken || outcome == IL__FAILED ||
+		   (calls && w->calls >= calls)) {
+		doom(w);
+	} else {
+		w->idle_since = il__os_now();
+		il__list_push_front(&pool->idle, &w->link);
+	}
+}
+
+static void answer(il_call *call, const struct verdict *v)
+{
+	if (v->back && call->original && !(call->ops->unwanted && call->ops->unwanted(call)))
+		memcpy(call->original, call->arg, call->size);
+	if (v->rc < 0 && v->detail[0])
+		call->detail = strdup(v->detail);
+	il__call_answer(call, v->rc);
+}
+
+void il__process_finished(struct il__process_worker *w, enum il__outcome outcome)
+{
+	struct il__process_pool *pool = w->pool;
+	struct il__pump *pump = w->pump;
+	il_call *call = w->call;
+	struct verdict v = {.rc = 0};
+	bool doomed;
+
+	pthread_mutex_lock(&pool->lock);
+	il__list_remove(&w->link);
+	judge(pool, w, outcome, &v);
+	if (call) {
+		call->worker = NULL;
+		pool->busy--;
+		if (v.again) {
+			il__list_push_front(&pool->queue, &call->link);
+			pool->queued++;
+		}
+	}
+	put_back(pool, w, outcome);
+	il__process_dispatch(pool);
+	doomed = !il__list_empty(&pool->doomed);
+	pthread_mutex_unlock(&pool->lock);
+	if (v.tell)
+		il__log(IL_LOG_WARNING, "process pool %s: %s", pool->name, v.detail);
+	if (v.broken)
+		il__log(IL_LOG_ERROR, "process pool %s is broken: %s", pool->name, pool->why);
+	if (doomed)
+		il__process_bury(pool);
+	if (v.again)
+		return;
+	if (call)
+		answer(call, &v);
+	il__pump_done(pump);
+}

@@ -1,0 +1,61 @@
+/**
+ * @file process.h
+ * @brief Worker processes behind the executor interface: for code that may crash, that must be killed, or
+ * that is not thread-safe.
+ *
+ * A worker is the same program, started anew: a function is found there by its module and its offset
+ * from the module's base, static functions included, and its argument is the flat struct of `size`
+ * bytes, copied there and back. Nothing else is shared: globals have their initial values, pointers
+ * inside the struct mean nothing. The library takes a worker over before main; see
+ * il_process_worker_main_if_needed for programs whose functions rely on their own constructors.
+ */
+#ifndef INTERLOOP_PROCESS_H
+#define INTERLOOP_PROCESS_H
+
+#include <interloop/base.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** Options of a process pool; zero means the default everywhere. */
+typedef struct il_process_pool_options {
+	int max_workers;    /**< Processes at most; 0: the number of cores; negative: -EINVAL. */
+	const char *name;   /**< Workers are called name_0, name_1, ...; NULL: "il-process". */
+	size_t queue_limit; /**< Calls that wait for a worker; 0: 65,536; SIZE_MAX: none. */
+	il_fn *initializer; /**< Runs first in each worker; a negative result breaks the pool. */
+	const void *initializer_arg; /**< Copied at creation. */
+	size_t initializer_size;     /**< Bytes behind initializer_arg. */
+	int max_calls_per_worker;    /**< A worker is replaced after so many; 0: never. */
+	bool kill_on_cancel;         /**< Cancelling a running call kills its worker (SIGKILL). */
+	bool break_on_death;  /**< A worker that dies breaks the pool, as in concurrent.futures. */
+	int restart_budget;   /**< Deaths without one call answered between before the pool breaks;
+				       0: 16. */
+	size_t max_size;      /**< Bytes of an argument at most (-EMSGSIZE); 0: 64 MiB. */
+	il_time idle_timeout; /**< A worker idle so long ends at the next call (0: 300 s). */
+	void *reserved[8];    /**< Zero. */
+} il_process_pool_options;
+
+/**
+ * @brief Creates a process pool with one reference. No process starts before the first call.
+ *
+ * Its calls answer, besides what executor.h says: -EOWNERDEAD: the worker died in this call, others go
+ * on, il_error_detail() says how it ended and the last it wrote to stderr; -EMSGSIZE: the argument is
+ * larger than max_size; -ENOENT: the function is in no module that a file backs; -ENOTRECOVERABLE: the
+ * initializer failed, or the restart budget is used up.
+ * A worker has no standard input; its output goes where the program's goes.
+ * @return 0; -EINVAL; -ENOTSUP: the program's own file cannot be found; -ENOMEM.
+ */
+IL_API int il_process_pool_create(il_executor **ex, const il_process_pool_options *options);
+
+/**
+ * @brief For programs whose functions rely on their own constructors, or on what main sets up first:
+ * call it early in main. In a worker it serves the pool and does not return; else it returns at once.
+ */
+IL_API void il_process_worker_main_if_needed(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
