@@ -70,9 +70,10 @@ static int send_frame(struct il__process_worker *w)
 		for (int i = 0; i < 3; i++) {
 			size_t gone = skip < parts[i].iov_len ? skip : parts[i].iov_len;
 			skip -= gone;
+			if (gone == parts[i].iov_len) /* or it is empty, and its base NULL */
+				continue;
 			rest[message.msg_iovlen].iov_base = (char *)parts[i].iov_base + gone;
-			rest[message.msg_iovlen].iov_len = parts[i].iov_len - gone;
-			message.msg_iovlen += parts[i].iov_len > gone;
+			rest[message.msg_iovlen++].iov_len = parts[i].iov_len - gone;
 		}
 		n = il__os_sendmsg(w->child.stream, &message);
 		if (n < 0)

@@ -11,6 +11,7 @@
 #include <interloop/process.h>
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -104,8 +105,36 @@ static bool serve_one(void)
 	return sent;
 }
 
+#if defined(F_SETSIG) && defined(O_ASYNC)
+static void on_stream(int number)
+{
+	struct pollfd p = {.fd = stream, .events = POLLIN};
+
+	(void)number;
+	if (poll(&p, 1, 0) == 1 && (p.revents & (POLLHUP | POLLERR)))
+		_exit(0);
+}
+
+/* The end of the stream is the end of a call that runs, too: nobody is left to kill it. Other events of
+ * the stream come while nothing runs, so no function of a call meets their signal. */
+static void end_with_stream(void)
+{
+	struct sigaction action = {.sa_handler = on_stream, .sa_flags = SA_RESTART};
+
+	sigemptyset(&action.sa_mask);
+	if (sigaction(SIGRTMAX, &action, NULL) == 0 && fcntl(stream, F_SETSIG, SIGRTMAX) == 0 &&
+	    fcntl(stream, F_SETOWN, getpid()) == 0)
+		fcntl(stream, F_SETFL, O_ASYNC);
+}
+#else
+static void end_with_stream(void)
+{
+}
+#endif
+
 static _Noreturn void serve(void)
 {
+	end_with_stream();
 	while (serve_one())
 		;
 	_exit(0);

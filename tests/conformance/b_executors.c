@@ -175,6 +175,20 @@ IL_TEST_CORE(B, with_a_worker_the_call_waits_for_it)
 
 /* ---- shutdown ---- */
 
+struct opener {
+	struct gate *gate;
+	il_future *f;
+};
+
+static int open_once_cancelled(void *arg)
+{
+	struct opener *o = arg;
+
+	UNTIL_THREAD(il_future_cancelled(o->f));
+	atomic_store(&o->gate->open, true);
+	return 0;
+}
+
 static void shut_down_and_cancel(unsigned flags)
 {
 	enum { CALLS = 6 };
@@ -182,6 +196,7 @@ static void shut_down_and_cancel(unsigned flags)
 	struct gate g = {.result = 2};
 	il_future *busy = occupy(ex, &g), *fs[CALLS];
 	atomic_int ran = 0, owned[CALLS];
+	struct opener o = {.gate = &g};
 	struct il_test_thread opener;
 
 	for (int i = 0; i < CALLS; i++) {
@@ -189,7 +204,8 @@ static void shut_down_and_cancel(unsigned flags)
 		fs[i] = submitted(ex, count_in, &ran);
 		CHECK_RC(il_executor_submit(ex, NULL, count_in, &owned[i], 0), 0);
 	}
-	il_test_thread_start(&opener, open_when_full, &g);
+	o.f = il_future_ref(fs[CALLS - 1]);
+	il_test_thread_start(&opener, open_once_cancelled, &o);
 	CHECK_RC(il_executor_shutdown(ex, IL_CANCEL_FUTURES | flags), 0);
 	for (int i = 0; i < CALLS; i++) {
 		CHECK(il_future_done(fs[i]));
@@ -199,6 +215,7 @@ static void shut_down_and_cancel(unsigned flags)
 	CHECK_RC(il_executor_shutdown(ex, 0), 0);
 	CHECK_RC(finished(busy), 2);
 	CHECK_RC(il_test_thread_join(&opener), 0);
+	il_future_unref(o.f);
 	il_executor_unref(ex);
 	CHECK_EQ(ran, 0);
 	for (int i = 0; i < CALLS; i++)
