@@ -7,10 +7,11 @@
 #endif
 #include "process_pool.h"
 
-#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 
 /* ---- workers ---- */
 
@@ -128,8 +129,11 @@ static struct il__process_worker *take_idle(struct il__process_pool *pool)
 	while ((node = il__list_pop(&pool->idle))) {
 		struct il__process_worker *w =
 		    il__container_of(node, struct il__process_worker, link);
-		struct pollfd dead = {.fd = w->child.process, .events = POLLIN};
-		if (w->child.process < 0 || poll(&dead, 1, 0) <= 0)
+		siginfo_t info = {.si_pid = 0};
+		int rc = waitid(P_PID, (id_t)w->child.pid, &info,
+				WEXITED | WSTOPPED | WNOHANG | WNOWAIT);
+		w->idle = rc == 0 && info.si_pid == 0;
+		if (w->idle || (rc == 0 && info.si_code == CLD_STOPPED))
 			return w;
 		doom(w);
 	}
@@ -237,7 +241,8 @@ static void judge_death(struct il__process_pool *pool, struct il__process_worker
 			struct verdict *v)
 {
 	v->rc = w->killed ? -ECANCELED : -EOWNERDEAD;
-	v->again = w->unread && !w->killed && !pool->broken;
+	/* Then the signal was on its way when it was given the call. */
+	v->again = w->unread && w->idle && !w->killed && !pool->broken;
 	if (w->call && !w->killed && !v->again) {
 		v->tell = true;
 		snprintf(v->detail, sizeof v->detail, "%s", w->obituary);

@@ -14,10 +14,6 @@
 
 enum { VISIT_MAX = 1 << 20 }; /* bytes each way */
 
-/* A worker that dies so soon after it was given a call, and has not read it, was dead before: the
- * signal was on its way. Later it is the call's own death that is told. */
-#define DEAD_BEFORE IL_MSEC(50)
-
 /* ---- what goes out ---- */
 
 static void begin_frame(struct il__process_worker *w, uint32_t type, const void *arg, size_t size)
@@ -125,8 +121,8 @@ static int exchange(struct il__process_worker *w)
 
 	/* It may have died with its reply on the way: what there is counts. */
 	got = receive_frame(w);
-	if (got < 0 && w->calls > 0 && !w->stalled && il__os_now() - w->begun_at < DEAD_BEFORE)
-		w->unread = got == -ECONNRESET || (sent < 0 && w->sent == 0);
+	if (got < 0)
+		w->unread = !w->stalled && (got == -ECONNRESET || (sent < 0 && w->sent == 0));
 	w->stalled |= sent == 0;
 	w->wants = sent == 0 ? IL_READABLE | IL_WRITABLE : IL_READABLE;
 	return got;
@@ -146,7 +142,6 @@ static enum il__outcome talk(struct il__process_worker *w)
 		if (!w->call->claimed && !w->call->ops->claim(w->call))
 			return refuse(w, -ECANCELED);
 		w->call->claimed = true;
-		w->begun_at = il__os_now();
 		if ((rc = begin(w)) < 0)
 			return refuse(w, rc);
 		w->begun = true;

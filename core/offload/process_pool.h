@@ -66,8 +66,8 @@ struct il__process_worker {
 	int calls;     /* answered so far */
 	bool initialized, begun, ending;
 	bool known;  /* the worker found the function */
-	bool unread; /* it died before it took the call up: it was dead when it was given it */
-	il_time begun_at;
+	bool unread; /* it died before it read the call */
+	bool idle;   /* it was idle when it was given the call, and did not stand still */
 	uint64_t ids;
 	struct il__wire_header out, in;
 	struct il__wire_function name;            /* of the call's function */

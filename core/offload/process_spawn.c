@@ -30,16 +30,20 @@ int il__process_program(struct il__program *program)
 	struct stat st;
 	ssize_t n = readlink("/proc/self/exe", program->path, sizeof program->path - 1);
 
-	if (n < 0 || stat("/proc/self/exe", &st) < 0)
+	if (n < 0)
 		return il__refuse(-ENOTSUP,
 				  "il_process_pool_create: the program's own file cannot be found: "
 				  "/proc/self/exe: %s",
 				  il_strerror(-errno));
-	if (il__process_is_secure())
-		return il__refuse(-ENOTSUP,
-				  "il_process_pool_create: not in a set-user-ID program, whose "
-				  "environment is somebody else's");
 	program->path[n] = 0;
+	if (stat(program->path, &st) < 0)
+		return il__refuse(-ENOTSUP,
+				  "il_process_pool_create: the program's own file is not there any "
+				  "more: %.150s",
+				  program->path);
+	if (il__process_is_secure())
+		return il__refuse(-ENOTSUP, "il_process_pool_create: not in a set-user-ID program, "
+					    "whose environment is somebody else's");
 	program->device = st.st_dev;
 	program->inode = st.st_ino;
 	return 0;
@@ -53,11 +57,10 @@ static int check_program(const struct il__program *program)
 	if (stat(program->path, &st) == 0 && st.st_dev == program->device &&
 	    st.st_ino == program->inode)
 		return 0;
-	return il__refuse(
-	    -ENOENT,
-	    "process pool: the program's file %.100s was removed or replaced while it "
-	    "runs; no more workers can be started",
-	    program->path);
+	return il__refuse(-ENOENT,
+			  "process pool: the program's file %.100s was removed or replaced while "
+			  "it runs; no more workers can be started",
+			  program->path);
 }
 
 /* The environment, and the variable that makes it a worker. */

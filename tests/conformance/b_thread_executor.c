@@ -242,11 +242,13 @@ struct item {
 	int result;
 };
 
-/* The last one ends first. */
+/* All begin; then the last one ends first. */
 static int end_after_the_next(void *arg)
 {
 	struct item *i = arg;
 
+	atomic_fetch_add(&i->row[0].runs, 1);
+	UNTIL_THREAD(atomic_load(&i->row[0].runs) == ROW);
 	if (i < &i->row[ROW - 1])
 		UNTIL_THREAD(atomic_load(&i[1].ended));
 	atomic_store(&i->ended, true);

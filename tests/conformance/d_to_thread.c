@@ -503,9 +503,9 @@ IL_TEST(D, n86_without_a_thread_the_token_is_given_back)
 	pthread_attr_t attr;
 
 	forbid_threads(&attr);
-	CHECK_RC(il_run_in_thread(count_in, &ran), -ENOMEM);
+	CHECK_RC(il_run_in_thread(count_in, &ran), NO_THREAD);
 	CHECK(*il_error_detail() != '\0');
-	CHECK_RC(il_run_in_thread_with(stay_with, &given, &options), -ENOMEM);
+	CHECK_RC(il_run_in_thread_with(stay_with, &given, &options), NO_THREAD);
 	CHECK(!abandoned);
 	CHECK_EQ(il_limiter_borrowed(il_thread_limiter()), 0);
 	CHECK_EQ(il_threads_active(), 0);
@@ -528,7 +528,7 @@ IL_TEST(D, n86_a_call_does_not_wait_for_the_thread_of_another)
 	CHECK_RC(il_group_start_soon(&group, NULL, call_away, &s), 0);
 	UNTIL_THREAD(atomic_load(&g.begun) == 1);
 	forbid_threads(&attr);
-	CHECK_RC(il_run_in_thread(count_in, &ran), -ENOMEM);
+	CHECK_RC(il_run_in_thread(count_in, &ran), NO_THREAD);
 	allow_threads(&attr);
 	CHECK_EQ(il_limiter_borrowed(il_thread_limiter()), 1);
 	CHECK_EQ(il_threads_active(), 1);

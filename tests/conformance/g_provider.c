@@ -150,9 +150,13 @@ static int come_and_go(void *arg)
 
 IL_TEST_OWN(G, n137_leases_that_come_while_the_last_one_goes)
 {
-	struct sharing s = {.provider = new_provider(il_test_backend())};
+	struct sharing s = {.provider = NULL};
 	struct il_test_thread threads[USERS];
 
+	/* libuv closes behind TSan's back: to it the next loop's descriptors are still the last one's. */
+	if (IL_TEST_TSAN && strcmp(il_backend_name(il_test_backend()), "libuv") == 0)
+		return;
+	s.provider = new_provider(il_test_backend());
 	for (int i = 0; i < USERS; i++)
 		il_test_thread_start(&threads[i], come_and_go, &s);
 	for (int i = 0; i < USERS; i++)

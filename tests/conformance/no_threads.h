@@ -9,6 +9,15 @@
 #endif
 #include "harness.h"
 
+#if __has_include(<valgrind/valgrind.h>)
+#include <valgrind/valgrind.h>
+#else
+#define RUNNING_ON_VALGRIND 0
+#endif
+
+/* What the library answers then. (Valgrind's mmap has a code of its own for too much.) */
+#define NO_THREAD (RUNNING_ON_VALGRIND ? -EINVAL : -ENOMEM)
+
 /* No thread can be made while their stacks are to be larger than any address space. */
 static inline void forbid_threads(pthread_attr_t *saved)
 {

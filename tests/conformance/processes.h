@@ -17,7 +17,7 @@
 
 struct board {
 	char path[40];
-	atomic_int begun, ended;
+	atomic_int places, begun, ended;
 	atomic_bool open; /* lets `linger` go */
 	atomic_int pids[16];
 };
@@ -99,7 +99,8 @@ static inline int linger(void *arg)
 		return -ENOENT;
 	j->pid = getpid();
 	j->square = -1;
-	atomic_store(&b->pids[atomic_fetch_add(&b->begun, 1) % 16], getpid());
+	atomic_store(&b->pids[atomic_fetch_add(&b->places, 1) % 16], getpid());
+	atomic_fetch_add(&b->begun, 1);
 	while (!atomic_load(&b->open))
 		nanosleep(&a_moment, NULL);
 	atomic_fetch_add(&b->ended, 1);
