@@ -253,6 +253,7 @@ for program in run_in_thread from_thread abandon external_thread start_task cont
 done
 row blocking_portal sorted expected_file blocking_portal - alone blocking_portal
 row blocks blocks_order expected_file blocks - alone blocks
+row blocks_process blocks_order expected_file blocks_process - alone blocks_process
 row wordcount as_it_is count_by_tools - - run_wordcount
 row hello as_it_is each_client '"hello client " i' server run_hello
 row 'server blocking' as_it_is each_client 'primes[n] " primes up to " n' server \
