@@ -195,9 +195,12 @@ int il__attendant_start(struct il__process_pool *pool)
 		pthread_join(a->thread, NULL);
 	atomic_fetch_add_explicit(&pool->refs, 1, memory_order_relaxed);
 	rc = il__os_thread_start(&a->thread, 0, attendant_main, pool);
-	a->running = a->joinable = rc == 0;
+	a->running = rc == 0;
+	a->joinable = rc == 0 && !a->released;
 	if (rc < 0)
 		atomic_fetch_sub_explicit(&pool->refs, 1, memory_order_relaxed);
+	else if (a->released)
+		pthread_detach(a->thread);
 	return rc;
 }
 
@@ -207,11 +210,12 @@ void il__attendant_wake(struct il__process_pool *pool)
 		il__os_wake_write(pool->attendant.wake[1]);
 }
 
-static bool take_thread(struct il__process_pool *pool, pthread_t *thread)
+static bool take_thread(struct il__process_pool *pool, pthread_t *thread, bool release)
 {
 	bool joinable;
 
 	pthread_mutex_lock(&pool->lock);
+	pool->attendant.released |= release;
 	joinable = pool->attendant.joinable;
 	*thread = pool->attendant.thread;
 	pool->attendant.joinable = false;
@@ -223,7 +227,7 @@ void il__attendant_join(struct il__process_pool *pool)
 {
 	pthread_t thread;
 
-	if (take_thread(pool, &thread))
+	if (take_thread(pool, &thread, false))
 		pthread_join(thread, NULL);
 }
 
@@ -231,6 +235,6 @@ void il__attendant_detach(struct il__process_pool *pool)
 {
 	pthread_t thread;
 
-	if (take_thread(pool, &thread))
+	if (take_thread(pool, &thread, true))
 		pthread_detach(thread);
 }

@@ -306,9 +306,14 @@ static void put_back(struct il__process_pool *pool, struct il__process_worker *w
 	}
 }
 
+static bool is_wanted(il_call *call)
+{
+	return !call->ops->unattended && !(call->ops->unwanted && call->ops->unwanted(call));
+}
+
 static void answer(il_call *call, const struct verdict *v)
 {
-	if (v->back && call->original && !(call->ops->unwanted && call->ops->unwanted(call)))
+	if (v->back && call->original && is_wanted(call))
 		memcpy(call->original, call->arg, call->size);
 	if (v->rc < 0 && v->detail[0])
 		call->detail = strdup(v->detail);

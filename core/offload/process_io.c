@@ -11,6 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
+#if __has_include(<valgrind/memcheck.h>)
+#include <valgrind/memcheck.h>
+#else
+#define VALGRIND_MAKE_MEM_DEFINED(address, size) ((void)0)
+#endif
 
 enum { VISIT_MAX = 1 << 20 }; /* bytes each way */
 
@@ -26,6 +31,7 @@ static void begin_frame(struct il__process_worker *w, uint32_t type, const void 
 					  .path = strlen(w->function->path),
 					  .size = size};
 	w->arg = arg;
+	(void)VALGRIND_MAKE_MEM_DEFINED(arg, size); /* what lies between the fields goes too */
 	w->sent = w->got = 0;
 	w->stalled = false;
 }

@@ -158,7 +158,8 @@ struct il__process_pool {
 	struct il__attendant {
 		pthread_t thread;
 		bool running, joinable;
-		int wake[2]; /* -1: not made yet */
+		bool released; /* nobody will join it */
+		int wake[2];   /* -1: not made yet */
 	} attendant;
 
 	il_process_pool_options options;

@@ -84,11 +84,12 @@ void il__pump_done(struct il__pump *pump)
 	bool over, mine = pump->loop && pump->loop == il__self.loop, doomed;
 
 	pthread_mutex_lock(&pool->lock);
-	over = --pump->outstanding == 0;
+	pump->outstanding--;
 	pool->outstanding--;
+	il__process_tell_ends(pool); /* which may doom workers, for this pump to end */
+	over = pump->outstanding == 0;
 	if (over && pump->loop && (!mine || pool->shut))
 		il__pump_kick(pump);
-	il__process_tell_ends(pool);
 	doomed = !il__list_empty(&pool->doomed);
 	pthread_mutex_unlock(&pool->lock);
 	if (over && mine)

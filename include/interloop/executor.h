@@ -93,7 +93,8 @@ IL_API int il_executor_submit(il_executor *ex, il_future **f, il_fn *fn, void *a
 /**
  * @brief Runs fn in the executor and waits for it, also for room in the queue. In a task a
  * cancellation point: a queued call is taken back (-ECANCELED), a running one is waited for, its
- * result returned, and the cancellation shows at the next cancellation point.
+ * result returned, and the cancellation shows at the next cancellation point. With kill_on_cancel of a
+ * process pool a running one is killed (-ECANCELED).
  * @return fn's result; -EPERM: a place that may not wait; -EDEADLK: called by the pool's only
  *         worker; otherwise as il_executor_submit.
  */
@@ -105,7 +106,8 @@ IL_API int il_executor_run(il_executor *ex, il_fn *fn, void *arg, size_t size);
  * @param results  receives each result in item order; may be NULL.
  * @param timeout  for the whole, from the call on; 0: gives up at once.
  * @return 0; the first negative result in item order; -ETIMEDOUT. On failure or time-out calls not
- *         begun are cancelled (-ECANCELED in results), running ones are waited for.
+ *         begun are cancelled (-ECANCELED in results), running ones are waited for; a process pool
+ *         kills them when the time is up, and with kill_on_cancel when the task is cancelled.
  */
 IL_API int il_executor_map(il_executor *ex, il_fn *fn, void *items, size_t count, size_t size,
 			   int *results, il_time timeout);

@@ -40,11 +40,22 @@ typedef struct il_process_pool_options {
  * @brief Creates a process pool with one reference. No process starts before the first call.
  *
  * Its calls answer, besides what executor.h says: -EOWNERDEAD: the worker died in this call, others go
- * on, il_error_detail() says how it ended and the last it wrote to stderr; -EMSGSIZE: the argument is
- * larger than max_size; -ENOENT: the function is in no module that a file backs; -ENOTRECOVERABLE: the
+ * on, and il_error_detail() and the log say how it ended and the last it wrote to stderr; -EMSGSIZE: the
+ * argument is larger than max_size; -EINVAL: an argument without its size; -ENOENT: the function is in no
+ * module that a file backs, or the worker has none or another build of it; -ENOTRECOVERABLE: the
  * initializer failed, or the restart budget is used up.
- * A worker has no standard input; its output goes where the program's goes.
- * @return 0; -EINVAL; -ENOTSUP: the program's own file cannot be found; -ENOMEM.
+ *
+ * A worker that was dead before it read its call is replaced and the call goes to another. Each call is
+ * answered in the thread that submitted it if that runs a loop, which watches the worker itself; one
+ * attendant thread does it for all others, and for a loop between two runs. The end of a loop cancels
+ * what it submitted and no task awaits, and kills its workers. il_executor_map kills what still runs when
+ * its time is up. A call without a future that is not run (the pool breaks first) is logged.
+ *
+ * A worker has default signal dispositions, no signal blocked, no standard input and no descriptor of
+ * yours but stdout and stderr; it keeps SIGRTMAX for itself, to end with the pool's process. Its stderr
+ * is relayed. Its stdio is flushed after each call.
+ * @return 0; -EINVAL; -ENOTSUP: the program's own file cannot be found, or it is set-user-ID; -ENOENT:
+ *         the initializer is in no module; -ENOMEM.
  */
 IL_API int il_process_pool_create(il_executor **ex, const il_process_pool_options *options);
 

@@ -43,7 +43,7 @@ static inline struct board *map_board(const char *path)
 
 static inline struct board *new_board(void)
 {
-	char path[40];
+	char path[40] = "";
 	struct board *b;
 	int fd = memfd_create("board", MFD_CLOEXEC);
 

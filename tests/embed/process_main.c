@@ -1,0 +1,96 @@
+/*
+ * process_main.c: a program whose functions rely on what main sets up, so its workers go through main as
+ * far as il_process_worker_main_if_needed; a function of a module that was loaded at run time; a module
+ * that a worker cannot load; and a program that ignores SIGCHLD.
+ */
+#define _GNU_SOURCE
+#include "../core/check.h"
+
+#include <interloop.h>
+
+#include <dlfcn.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char *greeting = "nothing";
+
+struct answer {
+	char text[32];
+	int pid;
+};
+
+static int greet(void *arg)
+{
+	struct answer *a = arg;
+
+	snprintf(a->text, sizeof a->text, "%s", greeting);
+	a->pid = getpid();
+	return 0;
+}
+
+static void check_main_was_there(il_executor *ex)
+{
+	struct answer a = {.pid = 0};
+
+	CHECK(il_executor_run(ex, greet, &a, sizeof a) == 0);
+	CHECK(strcmp(a.text, "set up by main") == 0);
+	CHECK(a.pid > 0 && a.pid != getpid());
+}
+
+static il_fn *function_of(void *module, const char *name)
+{
+	void *symbol = dlsym(module, name);
+	il_fn *fn = NULL;
+
+	memcpy(&fn, &symbol, sizeof fn);
+	return fn;
+}
+
+/* The module is gone from its place when the second worker looks for it. */
+static void check_module(il_executor *ex, const char *path)
+{
+	char elsewhere[4096];
+	void *module = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+	il_fn *fn = module ? function_of(module, "process_module_add") : NULL;
+	int numbers[3] = {20, 22, 0};
+
+	CHECK(fn != NULL);
+	CHECK(il_executor_run(ex, fn, numbers, sizeof numbers) == 1);
+	CHECK(numbers[2] == 42);
+	snprintf(elsewhere, sizeof elsewhere, "%s.moved", path);
+	CHECK(rename(path, elsewhere) == 0);
+	CHECK(il_executor_run(ex, fn, numbers, sizeof numbers) == -ENOENT);
+	CHECK(rename(elsewhere, path) == 0);
+	check_main_was_there(ex);
+	dlclose(module);
+}
+
+static void check_ignored_children(il_executor *ex)
+{
+	struct answer a = {.pid = 0}, b = {.pid = 0};
+
+	signal(SIGCHLD, SIG_IGN);
+	CHECK(il_executor_run(ex, greet, &a, sizeof a) == 0);
+	kill(a.pid, SIGKILL);
+	CHECK(il_executor_run(ex, greet, &b, sizeof b) == 0);
+	CHECK(a.pid != b.pid);
+}
+
+int main(int argc, char **argv)
+{
+	il_process_pool_options options = {.max_workers = 1, .kill_on_cancel = true};
+	il_executor *ex = NULL;
+
+	greeting = "set up by main";
+	il_process_worker_main_if_needed();
+	CHECK(il_process_pool_create(&ex, &options) == 0);
+	check_main_was_there(ex);
+	if (argc > 1)
+		check_module(ex, argv[1]);
+	check_ignored_children(ex);
+	il_executor_destroy(ex);
+	return 0;
+}
