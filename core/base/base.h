@@ -89,6 +89,8 @@ static inline void il__list_splice(struct il__list *to, struct il__list *from)
 
 /* Sets il_error_detail() and gives rc back: every refusal of a public call ends here. */
 int il__refuse(int rc, const char *format, ...) __attribute__((format(printf, 2, 3), cold));
+/* For an error that has nothing to say: il_error_detail() must not tell of an older one. */
+void il__forget_refusal(void);
 void il__log_hold(void); /* for os.c, around fork */
 void il__log_release(void);
 void il__log(int level, const char *format, ...) __attribute__((format(printf, 2, 3), cold));

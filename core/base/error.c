@@ -108,6 +108,11 @@ int il__refuse(int rc, const char *format, ...)
 	return rc;
 }
 
+void il__forget_refusal(void)
+{
+	detail[0] = 0;
+}
+
 /* ---- the log ---- */
 
 static pthread_mutex_t log_lock = PTHREAD_MUTEX_INITIALIZER;

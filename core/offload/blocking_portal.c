@@ -188,6 +188,9 @@ int il_blocking_portal_stop(il_portal *p)
 	rc = il__may_wait("il_blocking_portal_stop", &task);
 	if (rc < 0)
 		return rc;
+	if (atomic_exchange(&p->joined, true))
+		return il__refuse(-EALREADY, "il_blocking_portal_stop: called before; it is "
+					     "called once, by whoever started the portal");
 	il_portal_stop(p, false);
 	untold = join(p->blocking);
 	il_portal_unref(p);

@@ -157,6 +157,7 @@ struct il_portal {
 	bool finished; /* closed, and nothing is left: the loop is not held any more */
 
 	struct il__blocking *blocking; /* a loop in a thread of its own; NULL else */
+	atomic_bool joined;            /* il_blocking_portal_stop was called */
 };
 
 int il__portal_enter_gate(il_portal *p, const char *function);

@@ -259,6 +259,7 @@ int il_core_create_threads_portal(il_loop *loop, il_portal **portal)
 {
 	struct portals *portals;
 	il_portal *p;
+	int rc;
 
 	if (!portal)
 		return il__refuse(-EINVAL, "il_loop_create_threads_portal: portal is NULL");
@@ -269,6 +270,11 @@ int il_core_create_threads_portal(il_loop *loop, il_portal **portal)
 	p = portals ? calloc(1, sizeof *p) : NULL;
 	if (!p)
 		return il__refuse(-ENOMEM, "il_loop_create_threads_portal: out of memory");
+	rc = il__loop_hold(loop);
+	if (rc < 0) {
+		free(p);
+		return rc;
+	}
 	atomic_init(&p->refs, 2); /* the creator's, and the loop's until it is finished */
 	atomic_init(&p->gate, 0);
 	p->generation = loop->generation;
@@ -281,7 +287,6 @@ int il_core_create_threads_portal(il_loop *loop, il_portal **portal)
 	il__scope_init_root(&p->scope, loop, &loop->scope);
 	il__list_push(&portals->list, &p->link);
 	loop->portals++;
-	il__loop_hold(loop);
 	*portal = p;
 	return 0;
 }

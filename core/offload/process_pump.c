@@ -350,10 +350,10 @@ struct il__pump *il__pump_here(struct il__process_pool *pool, int *rc)
 		pump = make_pump(pool, loop);
 	*rc = pump ? 0 : il__refuse(-ENOMEM, "process pool %s: out of memory", pool->name);
 	if (pump && !pump->held) {
-		pump->held = true;
-		il__loop_hold_call(loop);
+		*rc = il__loop_hold_call(loop);
+		pump->held = *rc == 0;
 	}
-	return pump;
+	return *rc < 0 ? NULL : pump;
 }
 
 struct il__pump *il__pump_of_thread(struct il__process_pool *pool)

@@ -21,6 +21,12 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static const il_backend *known[BACKENDS_MAX]; /* under lock */
 static size_t known_count;                    /* under lock */
 
+/* Another thread may have held it: nothing under it is ever half changed. */
+void il__backends_after_fork(void)
+{
+	pthread_mutex_init(&lock, NULL);
+}
+
 static const char *const modules[] = {"libuv", "libev", "libevent", "virtual"};
 enum { MODULES = sizeof modules / sizeof modules[0] };
 
@@ -73,6 +79,7 @@ int il_backend_register(const il_backend *backend)
 {
 	int rc;
 
+	il__watch_fork();
 	pthread_mutex_lock(&lock);
 	rc = add(backend);
 	pthread_mutex_unlock(&lock);
@@ -220,6 +227,7 @@ const il_backend *il_backend_find(const char *name)
 
 	if (!name)
 		name = secure_getenv("INTERLOOP_BACKEND");
+	il__watch_fork();
 	pthread_mutex_lock(&lock);
 	if (name && name[0]) {
 		backend = find(name, why, sizeof why);

@@ -46,14 +46,13 @@ static int watch_own(il_loop *loop, unsigned mask)
 	return rc;
 }
 
-static void update_watch(il_loop *loop)
+static int update_watch(il_loop *loop)
 {
 	bool wanted = loop->own || loop->alive > 0 || loop->on_empty;
 	int rc;
 
 	if (wanted == loop->watching)
-		return;
-	loop->watching = wanted;
+		return 0;
 	if (!wanted)
 		il__list_each_safe (node, &loop->extensions) {
 			struct il__extension *x =
@@ -62,9 +61,11 @@ static void update_watch(il_loop *loop)
 				x->idle(x, loop);
 		}
 	rc = watch_own(loop, wanted ? IL_READABLE : 0);
-	if (rc < 0)
-		il__log(IL_LOG_ERROR, "the native loop refused the wake descriptor: %s",
-			il_strerror(rc));
+	if (rc < 0 && wanted)
+		return il__refuse(rc, "the native loop refused the wake descriptor: %s",
+				  il_strerror(rc));
+	loop->watching = wanted;
+	return 0;
 }
 
 void il__loop_kick(il_loop *loop)
@@ -75,10 +76,16 @@ void il__loop_kick(il_loop *loop)
 	il__inbox_signal(loop->inbox);
 }
 
-void il__loop_hold(il_loop *loop)
+int il__loop_hold(il_loop *loop)
 {
-	if (loop->alive++ == 0)
-		update_watch(loop);
+	int rc;
+
+	if (loop->alive++ > 0)
+		return 0;
+	rc = update_watch(loop);
+	if (rc < 0)
+		loop->alive--;
+	return rc;
 }
 
 void il__loop_release(il_loop *loop)
@@ -87,10 +94,13 @@ void il__loop_release(il_loop *loop)
 		il__loop_kick(loop);
 }
 
-void il__loop_hold_call(il_loop *loop)
+int il__loop_hold_call(il_loop *loop)
 {
-	loop->inflight++;
-	il__loop_hold(loop);
+	int rc = il__loop_hold(loop);
+
+	if (rc == 0)
+		loop->inflight++;
+	return rc;
 }
 
 void il__loop_release_call(il_loop *loop)
@@ -344,10 +354,14 @@ static int run_main(il_loop *loop, il_fn *main, void *arg)
 	loop->main = &m;
 	rc = run_driver(loop);
 	loop->main = NULL;
+	if (m.task && m.task->begun)
+		il__fatal("il_loop_run: the driver of %s failed while tasks waited on it: %s",
+			  il_backend_name(loop->backend), il_strerror(rc));
 	if (m.task)
-		il__fatal("il_loop_run: %s", il_error_detail());
+		il__task_discard(m.task); /* the loop did not even start */
 	if (rc < 0)
-		return rc;
+		return il__refuse(rc, "il_loop_run: the driver of %s failed: %s",
+				  il_backend_name(loop->backend), il_strerror(rc));
 	if (m.failure)
 		return il__refuse(m.failure, "il_loop_run: %s", m.report);
 	return m.interrupted && m.result == -ECANCELED ? -EINTR : m.result;

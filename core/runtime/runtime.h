@@ -152,6 +152,7 @@ struct il_task {
 	struct il__list scope_link;
 	struct il__scope own; /* used when has_own: the task can be cancelled by itself */
 	bool has_own;
+	bool begun;
 
 	il_fn *fn;
 	void *arg;
@@ -183,6 +184,8 @@ struct il__task_options {
 /* Makes a task and puts it at the end of the ready queue. NULL: no stack or no memory, detail set. */
 il_task *il__task_spawn(il_loop *loop, il_fn *fn, void *arg,
 			const struct il__task_options *options);
+/* A task that has not begun and never will: `ended` is not called. */
+void il__task_discard(il_task *task);
 
 /*
  * Parks the current task until il__task_wake; gives the rc of the wake. The caller has checked
@@ -225,6 +228,8 @@ struct il__thread {
 };
 
 extern IL__THREAD_LOCAL struct il__thread il__self;
+
+void il__backends_after_fork(void); /* backend.c: in the child */
 
 /* The current task, or NULL with *rc = -EPERM or -ESHUTDOWN and a detail naming `function`. */
 il_task *il__task_current(const char *function, int *rc);
@@ -423,11 +428,12 @@ struct il__main {
 };
 
 il_time il__loop_now(il_loop *loop);
-/* One more (or less) reason to keep the loop's descriptors watched. */
-void il__loop_hold(il_loop *loop);
+/* One more (or less) reason to keep the loop's descriptors watched. The first may be refused; one of a
+ * task cannot be, for the task holds the loop already. */
+int il__loop_hold(il_loop *loop);
 void il__loop_release(il_loop *loop);
 /* A call that another thread or process answers: holds the loop and the virtual clock. */
-void il__loop_hold_call(il_loop *loop);
+int il__loop_hold_call(il_loop *loop);
 void il__loop_release_call(il_loop *loop);
 /* After something was made ready outside an upcall: makes the loop visit us soon. */
 void il__loop_kick(il_loop *loop);

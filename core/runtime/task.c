@@ -20,6 +20,16 @@ static void finish_owned(il_task *task)
 	}
 }
 
+/* Out of all lists but the ready queue's; its stack is left. */
+static void retire(il_task *task)
+{
+	il__list_remove(&task->scope_link);
+	if (task->has_own)
+		il__scope_fini_root(&task->own);
+	il__list_remove(&task->all);
+	task->state = IL__TASK_ENDED;
+}
+
 static void end(il_task *task, int rc)
 {
 	il_loop *loop = task->loop;
@@ -34,11 +44,7 @@ static void end(il_task *task, int rc)
 		    "il_scope_exit or il_group_close first",
 		    task->name[0] ? " called " : "", task->name);
 	finish_owned(task);
-	il__list_remove(&task->scope_link);
-	if (task->has_own)
-		il__scope_fini_root(&task->own);
-	il__list_remove(&task->all);
-	task->state = IL__TASK_ENDED;
+	retire(task);
 	loop->current = NULL;
 	il__self.no_wait++;
 	if (task->ended)
@@ -55,6 +61,7 @@ static void begin(void *arg)
 
 	il__context_entered(&task->context);
 	il__loop_arrived(task->loop);
+	task->begun = true;
 	end(task, task->fn(task->arg));
 }
 
@@ -65,6 +72,10 @@ il_task *il__task_spawn(il_loop *loop, il_fn *fn, void *arg, const struct il__ta
 
 	if (!stack)
 		return NULL;
+	if (il__loop_hold(loop) < 0) {
+		il__stack_put(&loop->stacks, stack);
+		return NULL;
+	}
 	task = (il_task *)(void *)(stack->top - stack->colour - (sizeof *task + 63) / 64 * 64);
 	memset(task, 0, sizeof *task);
 	task->loop = loop;
@@ -85,20 +96,33 @@ il_task *il__task_spawn(il_loop *loop, il_fn *fn, void *arg, const struct il__ta
 	il__list_push(&task->scope->tasks, &task->scope_link);
 	il__list_push(&loop->tasks, &task->all);
 	il__context_make(&task->context, stack, (char *)task, begin, task);
-	il__loop_hold(loop);
 	il__loop_ready(loop, task);
 	return task;
 }
 
+void il__task_discard(il_task *task)
+{
+	il_loop *loop = task->loop;
+
+	il__list_remove(&task->link);
+	retire(task);
+	il__locals_unref(task->locals);
+	il__context_free(&task->context);
+	il__stack_put(&loop->stacks, task->stack);
+	il__loop_release(loop);
+}
+
 /* ---- park and wake ---- */
 
-/* For a task that meets its cancellation: il_error_detail() says why. */
+/* For a task that meets its cancellation: il_error_detail() says why, or nothing. */
 static void tell_reason(const il_task *self)
 {
 	const char *reason = il__scope_reason(self->scope);
 
 	if (reason)
 		il__refuse(0, "cancelled: %s", reason);
+	else
+		il__forget_refusal();
 }
 
 int il__task_park(il_task *self, il__abort_fn *abort, void *arg, const char *waits_for)

@@ -14,6 +14,7 @@ static void forget_loop(void)
 	il__self.call = NULL;
 	il__self.worker_of = NULL;
 	il__self.no_wait = 0;
+	il__backends_after_fork();
 }
 
 __attribute__((constructor)) static void set_fork_hook(void)

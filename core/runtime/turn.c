@@ -161,8 +161,9 @@ int il__plain_call(il_fn *fn, void *arg, struct il__locals *locals)
 
 /* ---- the turn ---- */
 
-/* The timer of the core's own wakes for a deadline that was given up, but is not set twice a wait. */
-static void set_timer(il_loop *loop)
+/* The timer of the core's own wakes for a deadline that was given up, but is not set twice a wait.
+ * False: the native loop had no memory for its timer; to be asked again in the next turn. */
+static bool set_timer(il_loop *loop)
 {
 	il_time next = il__timers_next(&loop->timers);
 
@@ -171,12 +172,16 @@ static void set_timer(il_loop *loop)
 			loop->armed = next;
 			il__os_timer_set(loop->timer.watch.fd, next);
 		}
-		return;
+		return true;
 	}
 	if (loop->backend->driver.now && loop->inflight > 0)
 		next = IL_FOREVER; /* a worker's time is not ours to skip */
-	if (next != loop->armed && loop->backend->driver.timer(loop->driver, next) == 0)
-		loop->armed = next;
+	if (next == loop->armed)
+		return true;
+	if (loop->backend->driver.timer(loop->driver, next) < 0)
+		return false;
+	loop->armed = next;
+	return true;
 }
 
 /* Another thread may be about to send something: stay awake for it a little. */
@@ -184,6 +189,14 @@ static bool linger(il_loop *loop)
 {
 	return (loop->inflight > 0 || loop->portals > 0) &&
 	       il__patience_wait(&loop->patience, il__inbox_has_mail, loop->inbox);
+}
+
+static void keep_going(il_loop *loop)
+{
+	if (loop->wake_signalled)
+		return;
+	il__inbox_signal(loop->inbox);
+	loop->wake_signalled = true;
 }
 
 /* Back to poll. False: more came in meanwhile. */
@@ -198,16 +211,11 @@ static bool rest(il_loop *loop)
 			return false;
 		}
 	}
-	set_timer(loop);
+	if (il__unlikely(!set_timer(loop))) {
+		keep_going(loop);
+		return true;
+	}
 	return il__inbox_asleep(loop->inbox);
-}
-
-static void keep_going(il_loop *loop)
-{
-	if (loop->wake_signalled)
-		return;
-	il__inbox_signal(loop->inbox);
-	loop->wake_signalled = true;
 }
 
 void il__loop_turn(il_loop *loop)

@@ -124,7 +124,8 @@ IL_API int il_blocking_portal_start(il_portal **p, const il_backend *backend,
  * @brief Once: stop the portal, finish what runs, join the loop's thread, drop the reference that
  * start gave. To cancel what runs call il_portal_stop(p, true) before. In a task it parks, shielded.
  * @return 0; -EINVAL: not a blocking portal; -EDEADLK: from its own thread; -EPERM: a place that may
- *         not wait.
+ *         not wait; -EALREADY: a second call, through a reference of the caller's own; -EINTR: SIGINT
+ *         stopped the portal, and no call has told so.
  */
 IL_API int il_blocking_portal_stop(il_portal *p);
 

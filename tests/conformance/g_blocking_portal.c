@@ -154,6 +154,60 @@ IL_TEST_OWN(G, n127_a_loop_that_cannot_start_gives_its_error)
 	il_portal_provider_destroy(provider);
 }
 
+static int refuse_to_run(void *self)
+{
+	(void)self;
+	return -EIO;
+}
+
+static int count_up(void *arg)
+{
+	return ++*(int *)arg;
+}
+
+IL_TEST_OWN(G, n127_a_loop_that_does_not_even_start_to_run)
+{
+	il_backend broken = *il_test_backend();
+	il_portal *p = NULL;
+	int ran = 0;
+
+	broken.driver.run = refuse_to_run;
+	CHECK_RC(il_run(&broken, count_up, &ran), -EIO);
+	CHECK(strstr(il_error_detail(), il_backend_name(&broken)) != NULL);
+	CHECK_EQ(ran, 0);
+	CHECK_RC(il_blocking_portal_start(&p, &broken, NULL), -EIO);
+	CHECK(p == NULL);
+}
+
+static int refuse_to_watch(void *self, struct il_watch *w, unsigned mask)
+{
+	(void)self;
+	(void)w;
+	return mask ? -ENOSPC : 0;
+}
+
+IL_TEST_ADOPTED(G, an_adopted_loop_that_refuses_to_watch)
+{
+	il_backend broken = *il_test_backend();
+	void *native = il_native.create();
+	il_portal *p = NULL;
+	il_future *f = NULL;
+	il_loop *loop = NULL;
+	int ran = 0;
+
+	broken.driver.watch = refuse_to_watch;
+	CHECK_RC(il_loop_attach(&loop, &broken, native, NULL), 0);
+	CHECK_RC(il_loop_create_threads_portal(loop, &p), -ENOSPC);
+	CHECK(il_loop_spawn(loop, &f, count_up, &ran) < 0);
+	CHECK(strstr(il_error_detail(), "wake descriptor") != NULL);
+	CHECK(!p && !f);
+	il_native.run(native);
+	CHECK_EQ(ran, 0);
+	CHECK_RC(il_loop_detach(loop), 0);
+	il_native.run(native); /* libuv frees in its own callbacks */
+	CHECK_EQ(il_native.destroy(native), 0);
+}
+
 IL_TEST_OWN(G, n127_an_option_out_of_range_is_refused)
 {
 	il_blocking_portal_options options = {.loop = {.shutdown_timeout = -1}};
@@ -207,6 +261,17 @@ IL_TEST_OWN(G, n130_stopping_more_than_once)
 	p = started();
 	CHECK_RC(il_portal_run_sync(p, stop_portal, p), 0);
 	CHECK_RC(il_blocking_portal_stop(p), 0);
+}
+
+IL_TEST_OWN(G, n130_its_thread_is_joined_once)
+{
+	il_portal *p = il_portal_ref(started());
+
+	CHECK_RC(il_blocking_portal_stop(p), 0);
+	CHECK_RC(il_blocking_portal_stop(p), -EALREADY);
+	CHECK_RC(il_portal_stop(p, true), 0);
+	CHECK_RC(il_portal_run_sync(p, stop_portal, p), -ESHUTDOWN);
+	il_portal_unref(p);
 }
 
 IL_TEST_OWN(G, n131_a_future_cancelled_after_stop_still_cancels_its_task)

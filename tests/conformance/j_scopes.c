@@ -582,6 +582,19 @@ IL_TEST(J, n201_the_reason_of_a_cancellation_can_be_read)
 	CHECK_RC(il_scope_exit(&s, -ECANCELED), 0);
 }
 
+IL_TEST(J, n201_a_cancellation_without_a_reason_tells_of_no_older_error)
+{
+	il_scope s = IL_SCOPE_INIT;
+
+	CHECK_RC(il_scope_enter(&s, IL_FOREVER, 0), 0);
+	CHECK_RC(il_sleep(-1), -EINVAL);
+	CHECK(il_error_detail()[0]);
+	CHECK_RC(il_scope_cancel(&s), 0);
+	CHECK_RC(il_yield(), -ECANCELED);
+	CHECK_STR(il_error_detail(), "");
+	CHECK_RC(il_scope_exit(&s, -ECANCELED), 0);
+}
+
 IL_TEST_CORE(J, no_task_no_checkpoint)
 {
 	il_scope s = IL_SCOPE_INIT;
