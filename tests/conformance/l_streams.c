@@ -756,6 +756,10 @@ IL_TEST_REAL(L, n226_a_limit_is_an_error_and_the_bytes_are_kept)
 		say(e.a, "\n");
 		CHECK_RC(il_stream_receive_until(e.b, data, 7, "\n", 1), 7);
 		CHECK(memcmp(data, "1234567", 7) == 0);
+		say(e.a, "abcdefg\n"); /* the delimiter comes too, but too late */
+		CHECK_RC(il_stream_receive_until(e.b, data, 6, "\n", 1), -EMSGSIZE);
+		CHECK_RC(il_stream_receive_until(e.b, data, 7, "\n", 1), 7);
+		CHECK(memcmp(data, "abcdefg", 7) == 0);
 		say(e.a, "\n");
 		CHECK_RC(il_stream_receive_until(e.b, NULL, 0, "\n", 1), 0);
 		CHECK_RC(il_stream_receive_until(e.b, data, 7, "", 0), -EINVAL);

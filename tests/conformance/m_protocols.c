@@ -483,6 +483,33 @@ static int find_too_much(const il_protocol *p, il_parse *parse)
 	return 1;
 }
 
+static int find_nothing(const il_protocol *p, il_parse *parse)
+{
+	(void)p;
+	parse->consumed = 0;
+	return 0;
+}
+
+IL_TEST_REAL(M, a_protocol_that_never_finds_a_packet_meets_the_limit)
+{
+	il_protocol p = *il_protocol_lines();
+	struct visits v = {0};
+	struct service s;
+	char much[8192];
+	il_stream *c;
+
+	p.find = find_nothing;
+	memset(much, 'x', sizeof much);
+	service_start(&s, &echo_handler, &v, &p, &(il_server_options){.max_packet = 1000});
+	c = dial(&s);
+	CHECK_RC(il_stream_write_all(c, much, sizeof much), 0);
+	check_gone(c);
+	UNTIL(v.disconnected == 1);
+	CHECK_RC(v.last, -EMSGSIZE);
+	CHECK(il_server_is_serving(s.server));
+	service_end(&s);
+}
+
 IL_TEST_REAL(M, n236_a_wrong_protocol_costs_its_client_only)
 {
 	il_protocol p = *il_protocol_lines();
