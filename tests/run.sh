@@ -15,7 +15,7 @@ stages="gcc adopted matrix clang asan tsan valgrind portable core aarch64 format
   install examples docs"
 groups="A B C D E F G H I J K L M" # whose scenarios must all have a test
 backends="libuv libev libevent"
-slow_groups="AIJK" # whose tests the slower tools run: gcc, adopted and asan run all of them
+emulated_groups="AHIJK" # what qemu-user runs: no fork of threads, no count of them
 
 out=$PWD/build/tests
 jobs=$(nproc)
@@ -169,7 +169,7 @@ stage_matrix()
 stage_clang()
 {
   build clang
-  some conformance clang 'conformance-'
+  conformance clang 'conformance-'
 }
 
 stage_asan()
@@ -181,7 +181,7 @@ stage_asan()
 stage_tsan()
 {
   build tsan
-  some conformance tsan 'conformance-'
+  conformance tsan 'conformance-'
 }
 
 # Own loops only, and one process a group: valgrind is slow to start.
@@ -190,7 +190,7 @@ stage_valgrind()
   build valgrind
   for backend in core virtual $backends; do
     program=build/valgrind/tests/conformance/conformance-$backend
-    for group in $(in_process_groups "$program"); do
+    for group in $("$program" --suites | grep -v _adopted_); do
       before=$(grep -c '	fail	' "$IL_TEST_RESULTS")
       step "valgrind $group" valgrind -q --fair-sched=yes --error-exitcode=9 \
         --num-callers=30 --log-file="$out/findings/valgrind.%p" \
@@ -201,23 +201,10 @@ stage_valgrind()
   done
 }
 
-in_process_groups()
-{
-  $1 --suites | grep -v _adopted_ | grep "_[$slow_groups]\$"
-}
-
-# some COMMAND...: with the tests of slow_groups only.
-some()
-{
-  export CRITERION_TEST_PATTERN="*_[$slow_groups]/*"
-  "$@"
-  unset CRITERION_TEST_PATTERN
-}
-
 stage_portable()
 {
   build portable
-  some conformance portable 'conformance-'
+  conformance portable 'conformance-'
 }
 
 stage_core()
@@ -234,7 +221,7 @@ stage_aarch64()
   check "core under qemu-user" ctest --test-dir build/aarch64 -R '^core-' --output-on-failure
   for backend in core virtual; do
     program=build/aarch64/tests/conformance/conformance-$backend
-    for group in $(in_process_groups "$qemu $program"); do
+    for group in $($qemu "$program" --suites | grep "_[$emulated_groups]\$"); do
       check "qemu-user $group" $qemu "$program" --in-process "$group/*"
     done
   done

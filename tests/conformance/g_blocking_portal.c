@@ -11,12 +11,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#if __has_include(<valgrind/valgrind.h>)
-#include <valgrind/valgrind.h>
-#else
-#define RUNNING_ON_VALGRIND 0
-#endif
-
 static int give(void *arg)
 {
 	return *(int *)arg;
@@ -371,7 +365,7 @@ IL_TEST(G, n136_its_loop_may_be_of_another_kind)
 	struct look l = {0};
 	il_portal *p = NULL;
 
-	if (RUNNING_ON_VALGRIND) /* which finds fault with the dynamic loader */
+	if (il_test_valgrind()) /* which finds fault with the dynamic loader */
 		return;
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
 		const il_backend *other = il_backend_find(names[i]);

@@ -121,6 +121,8 @@ size_t il_test_logged(int level, const char *text);
 il_time il_test_patience(void);
 /* n, or less where a tool makes everything slow: for the rounds of a race. */
 size_t il_test_rounds(size_t n);
+/* For the few things that valgrind does not do as the kernel does. */
+bool il_test_valgrind(void);
 /* The processor time that this process has used. */
 il_time il_test_cpu(void);
 

@@ -516,6 +516,10 @@ IL_TEST_REAL(L, accepting_goes_on_when_descriptors_are_there_again)
 	struct rlimit full, none;
 	il_stream *client = NULL;
 
+	if (il_test_valgrind()) { /* it closes the connections that it refuses for the limit */
+		il_listener_destroy(a.listener);
+		return;
+	}
 	CHECK_EQ(getrlimit(RLIMIT_NOFILE, &full), 0);
 	CHECK_RC(connect_port(&client, "127.0.0.1", il_listener_port(a.listener), NULL), 0);
 	none = full;

@@ -19,6 +19,11 @@
 #define RUNNING_ON_VALGRIND 0
 #endif
 
+bool il_test_valgrind(void)
+{
+	return RUNNING_ON_VALGRIND;
+}
+
 bool il_test_slow(void)
 {
 	return IL_TEST_TSAN || RUNNING_ON_VALGRIND;

@@ -10,12 +10,6 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
-#if __has_include(<valgrind/valgrind.h>)
-#include <valgrind/valgrind.h>
-#else
-#define RUNNING_ON_VALGRIND 0
-#endif
-
 /* ---- the system's accept, and what it is made to say ---- */
 
 static atomic_int accept_error; /* of the next call; 0: none */
@@ -70,7 +64,7 @@ IL_TEST_REAL(M, n252_without_descriptors_accepting_is_retried_until_there_are_so
 	int fd, tries;
 	il_time start, cpu;
 
-	if (RUNNING_ON_VALGRIND)
+	if (il_test_valgrind())
 		return; /* it keeps the limit itself, and closes the connections that it refuses */
 	service_lines(&s, &echo_handler, &v);
 	before = dial(&s);

@@ -1,0 +1,57 @@
+/* backtrace.c: a backtrace from inside a context ends cleanly at its entry. */
+#include "../../core/runtime/runtime.h"
+#include "check.h"
+
+#include <unwind.h>
+
+enum { DEPTH = 5, TOO_MANY = 100 };
+
+static struct il__context mine, other;
+
+struct trace {
+	uintptr_t low, high; /* of the stack that every frame must lie on */
+	int frames;
+};
+
+static _Unwind_Reason_Code count(struct _Unwind_Context *frame, void *arg)
+{
+	struct trace *t = arg;
+	uintptr_t cfa = (uintptr_t)_Unwind_GetCFA(frame);
+
+	CHECK(cfa >= t->low && cfa <= t->high);
+	return ++t->frames < TOO_MANY ? _URC_NO_REASON : _URC_NORMAL_STOP;
+}
+
+__attribute__((noinline)) static int descend(struct trace *t, int depth)
+{
+	if (depth)
+		return descend(t, depth - 1) + 1;
+	CHECK(_Unwind_Backtrace(count, t) == _URC_END_OF_STACK);
+	return 0;
+}
+
+static void entry(void *arg)
+{
+	il__context_entered(&other);
+	CHECK(descend(arg, DEPTH) == DEPTH);
+	il__context_switch(&other, &mine, false);
+}
+
+int main(void)
+{
+	struct il__stacks pool;
+	struct il__stack *stack;
+	struct trace t = {.frames = 0};
+
+	CHECK(il__stacks_init(&pool, 65536) == 0);
+	stack = il__stack_get(&pool);
+	CHECK(stack);
+	t.high = (uintptr_t)stack->top;
+	t.low = t.high - 65536;
+	il__context_make(&other, stack, stack->top, entry, &t);
+	il__context_switch(&mine, &other, false);
+	CHECK(t.frames >= 2 && t.frames < TOO_MANY);
+	il__context_free(&other);
+	il__stacks_fini(&pool);
+	return 0;
+}
