@@ -174,8 +174,7 @@ static int run_linger(void *arg)
 	c->begun = true;
 	c->rc = il_executor_run(c->ex, linger, &c->job, sizeof c->job);
 	c->ended = true;
-	il_scope_exit(&c->scope, -ECANCELED);
-	return 0;
+	return il_scope_exit(&c->scope, c->rc) < 0 ? -EIO : 0;
 }
 
 IL_TEST(C, n59_cancelling_a_call_that_may_be_killed_kills_its_process)
@@ -257,29 +256,29 @@ IL_TEST(C, n60_a_call_that_may_not_be_killed_is_waited_for)
 	free_board(b);
 }
 
-static int nap_600ms(void *arg)
+IL_TEST(C, n60_a_deadline_does_not_end_it_either)
 {
-	struct timespec t = {.tv_nsec = 600000000};
+	struct board *b = new_board();
+	struct call c = {.ex = new_processes((il_process_pool_options){.max_workers = 1}),
+			 .board = b,
+			 .scope = IL_SCOPE_INIT,
+			 .deadline = IL_FOREVER};
+	il_group g;
 
-	nanosleep(&t, NULL);
-	return square(arg);
-}
-
-IL_TEST_REAL(C, n60_a_deadline_does_not_end_it_either)
-{
-	il_executor *ex = new_processes((il_process_pool_options){.max_workers = 1});
-	struct job j = job_on(NULL, 3);
-	il_scope s = IL_SCOPE_INIT;
-	int pid = pid_of_next(ex), rc;
-
-	CHECK_RC(il_scope_enter(&s, il_deadline(IL_MSEC(200)), 0), 0);
-	rc = il_executor_run(ex, nap_600ms, &j, sizeof j);
-	CHECK_RC(il_scope_exit(&s, rc), 3);
-	CHECK_EQ(il_scope_cancelled(&s), true);
-	CHECK_EQ(il_scope_caught(&s), false);
-	CHECK_EQ(j.pid, pid);
-	CHECK_EQ(pid_of_next(ex), pid);
-	il_executor_destroy(ex);
+	CHECK_RC(il_group_open(&g), 0);
+	CHECK_RC(il_group_start_soon(&g, NULL, run_linger, &c), 0);
+	UNTIL_THREAD(atomic_load(&b->begun) == 1);
+	CHECK_RC(il_scope_set_deadline(&c.scope, il_now()), 0);
+	UNTIL_THREAD(il_scope_cancelled(&c.scope));
+	CHECK(!c.ended);
+	atomic_store(&b->open, true);
+	CHECK_RC(il_group_close(&g, 0), 0);
+	CHECK_RC(c.rc, 7);
+	CHECK_EQ(il_scope_expired(&c.scope), true);
+	CHECK_EQ(il_scope_caught(&c.scope), false);
+	CHECK_EQ(pid_of_next(c.ex), b->pids[0]);
+	il_executor_destroy(c.ex);
+	free_board(b);
 }
 
 static void cancel_queued(void)
