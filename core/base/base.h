@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/socket.h>
+#include <sys/types.h>
 
 /* The model keeps a thread-local access at one instruction; the block is a few hundred bytes. */
 #define IL__THREAD_LOCAL _Thread_local __attribute__((tls_model("initial-exec")))
@@ -136,13 +137,20 @@ int il__os_guard(void *page, size_t size);
 size_t il__os_page_size(void);
 void il__os_unguarded(size_t pages); /* gives the mprotect budget back */
 
-/* Starts a thread with every signal blocked, so that the kernel hands none to it. */
+/* Starts a thread with every signal blocked that somebody else may send, so that the kernel hands it none.
+ * A child that it forks has the mask of who started it. */
 int il__os_thread_start(pthread_t *thread, size_t stack_size, void *(*main)(void *), void *arg);
+void il__os_thread_after_fork(void);
 void il__os_thread_name(const char *name, char saved[16]); /* saved may be NULL */
 int il__os_thread_affinity(const int *cpus, size_t count);
 int il__os_cpu_count(void);
 bool il__os_is_main_thread(void);
 int il__os_cloexec_nonblock(int fd);
+
+/* Memory of that size behind a close-on-exec descriptor, zero; a negated errno code (os_memory.c). */
+int il__os_memory_open(size_t size);
+/* Before it is filled for the first time; may be NULL, or small. */
+void il__os_memory_is_large(void *memory, size_t size);
 
 /* Sockets and pipes (os_socket.c): close-on-exec, non-blocking, without SIGPIPE, never -EINTR. The
  * descriptor or count, or a negated errno code. */
@@ -157,6 +165,48 @@ ssize_t il__os_sendmsg(int fd, const struct msghdr *message);
 ssize_t il__os_recvmsg(int fd, struct msghdr *message); /* descriptors in it: close-on-exec */
 ssize_t il__os_read(int fd, void *data, size_t size);
 ssize_t il__os_write_pieces(int fd, const struct iovec *pieces, int count);
+
+/* ---- child processes (os_process.c) ---- */
+
+/* Both ends close-on-exec, blocking, and never a standard descriptor, also where those are closed. */
+int il__os_pipe(int fd[2]);
+int il__os_above_stdio(int *fd); /* moves it up there */
+
+enum { IL__OS_INHERIT = -1, IL__OS_NULL = -2, IL__OS_SPAWN_FDS = 4 };
+
+struct il__os_spawn {
+	const char *file;
+	char *const *argv, *const *environment;
+	const char *directory; /* NULL: ours */
+	int fds
+	    [IL__OS_SPAWN_FDS]; /* which becomes 0, 1, ... there: ours, IL__OS_INHERIT, IL__OS_NULL */
+	int count;
+	bool search;         /* file is looked for in $PATH */
+	bool keep_others;    /* leave what is not close-on-exec open */
+	bool session, group; /* make it the leader of one */
+};
+
+/* 0 or why there is no such process, the errors of exec included. */
+int il__os_spawn(pid_t *pid, const struct il__os_spawn *spawn);
+/* A handle that stays this process, whoever reaps it; -1: there are none here. */
+int il__os_process_open(pid_t pid);
+/* Never to a process that has got its number since, if there is a handle or nobody has reaped it. */
+int il__os_process_signal(int handle, pid_t pid, int number);
+
+/* A child of ours, which nobody else may reap. */
+struct il__os_child {
+	pid_t pid;
+	int handle; /* as above */
+	int fd;     /* readable once it has ended */
+	pthread_t thread;
+	bool threaded; /* there is no handle: the thread tells fd */
+};
+
+int il__os_child_open(struct il__os_child *child, pid_t pid);
+bool il__os_child_ended(const struct il__os_child *child, bool wait);
+/* Of one that has ended, once: waitpid's status. -ECHILD: it was reaped by somebody else. */
+int il__os_child_reap(struct il__os_child *child, int *status);
+void il__os_child_close(struct il__os_child *child);
 
 /* ---- the clock may be the loop's own; runtime/ provides il_now() ---- */
 

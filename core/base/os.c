@@ -9,8 +9,6 @@
 
 #include <fcntl.h>
 #include <limits.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -308,91 +306,6 @@ void il__os_unguarded(size_t pages)
 	atomic_fetch_add(&guard_budget, (int)pages);
 }
 
-/* ---- threads ---- */
-
-int il__os_thread_start(pthread_t *thread, size_t stack_size, void *(*main)(void *), void *arg)
-{
-	sigset_t all, saved;
-	pthread_attr_t attr;
-	int rc = pthread_attr_init(&attr);
-
-	if (rc)
-		return -rc;
-	if (stack_size) {
-		size_t page = il__os_page_size();
-		size_t size =
-		    stack_size < (size_t)PTHREAD_STACK_MIN ? (size_t)PTHREAD_STACK_MIN : stack_size;
-		pthread_attr_setstacksize(&attr, (size + page - 1) / page * page);
-	}
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &saved);
-	rc = pthread_create(thread, &attr, main, arg);
-	pthread_sigmask(SIG_SETMASK, &saved, NULL);
-	pthread_attr_destroy(&attr);
-	/* -EAGAIN is a full queue's code; what lacks here is a resource. */
-	if (rc == EAGAIN || rc == ENOMEM)
-		return il__refuse(
-		    -ENOMEM, "no thread could be made: the limit on threads or on memory is "
-			     "reached; raise RLIMIT_NPROC or the cgroup's pids.max, or use fewer");
-	return -rc;
-}
-
-void il__os_thread_name(const char *name, char saved[16])
-{
-#ifdef __linux__
-	char cut[16];
-
-	if (saved)
-		pthread_getname_np(pthread_self(), saved, 16);
-	snprintf(cut, sizeof cut, "%s", name);
-	pthread_setname_np(pthread_self(), cut);
-#else
-	if (saved)
-		saved[0] = 0;
-	(void)name;
-#endif
-}
-
-int il__os_thread_affinity(const int *cpus, size_t count)
-{
-#ifdef __linux__
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	for (size_t i = 0; i < count; i++) {
-		if (cpus[i] < 0 || cpus[i] >= CPU_SETSIZE)
-			return -EINVAL;
-		CPU_SET((size_t)cpus[i], &set);
-	}
-	return -pthread_setaffinity_np(pthread_self(), sizeof set, &set);
-#else
-	(void)cpus;
-	(void)count;
-	return -ENOTSUP;
-#endif
-}
-
-int il__os_cpu_count(void)
-{
-#ifdef __linux__
-	cpu_set_t set;
-
-	if (sched_getaffinity(0, sizeof set, &set) == 0)
-		return CPU_COUNT(&set);
-#endif
-	long n = sysconf(_SC_NPROCESSORS_ONLN);
-	return n > 0 ? (int)n : 1;
-}
-
-bool il__os_is_main_thread(void)
-{
-#ifdef __linux__
-	return gettid() == getpid();
-#else
-	return false;
-#endif
-}
-
 /* ---- fork ---- */
 
 unsigned il__generation = 1;
@@ -403,6 +316,7 @@ static void after_fork_in_child(void)
 {
 	il__generation++;
 	il__log_release();
+	il__os_thread_after_fork();
 	renew_lots();
 	if (il__on_fork_child)
 		il__on_fork_child();

@@ -1,0 +1,87 @@
+/*
+ * os_memory.c: memory behind a descriptor, for another process to map, and large memory. Any thread.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "base.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#if defined(MFD_ALLOW_SEALING) && defined(F_ADD_SEALS) && !defined(IL_PORTABLE)
+/* Sealed, so that a worker cannot cut it and have us die of SIGBUS. */
+static int seal(int fd)
+{
+	return fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+}
+
+static int open_unnamed(void)
+{
+	return memfd_create("interloop", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+}
+#else
+static int seal(int fd)
+{
+	(void)fd;
+	return 0;
+}
+
+/* A file without a name: in memory where there is such a directory. */
+static int open_unnamed(void)
+{
+	const char *places[] = {"/dev/shm", getenv("TMPDIR"), "/tmp"};
+	int fd = -1;
+
+	for (int i = 0; i < 3 && fd < 0; i++) {
+		char path[4096];
+		if (!places[i] || strlen(places[i]) > sizeof path - 32)
+			continue;
+		strcpy(path, places[i]);
+		strcat(path, "/interloop-XXXXXX");
+		fd = mkstemp(path);
+		if (fd >= 0) {
+			unlink(path);
+			fcntl(fd, F_SETFD, FD_CLOEXEC);
+		}
+	}
+	return fd;
+}
+#endif
+
+int il__os_memory_open(size_t size)
+{
+	int fd, rc = 0;
+
+	if (size > INT64_MAX)
+		return -ENOMEM;
+	fd = open_unnamed();
+	if (fd < 0)
+		return -errno;
+	if (ftruncate(fd, (off_t)size) < 0 || seal(fd) < 0)
+		rc = errno == EFBIG || errno == EINVAL ? -ENOMEM : -errno;
+	if (rc == 0)
+		return fd;
+	close(fd);
+	return rc;
+}
+
+/* A page fault for every 4 KiB would cost more than the copy that follows. */
+void il__os_memory_is_large(void *memory, size_t size)
+{
+#if defined(MADV_HUGEPAGE) && !defined(IL_PORTABLE)
+	enum { LARGE = 4 << 20 };
+	uintptr_t page = il__os_page_size(), begin = (uintptr_t)memory, skip;
+
+	if (!memory || size < LARGE)
+		return;
+	skip = (page - begin % page) % page;
+	madvise((char *)memory + skip, (size - skip) / page * page, MADV_HUGEPAGE);
+#else
+	(void)memory;
+	(void)size;
+#endif
+}

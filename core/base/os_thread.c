@@ -1,0 +1,150 @@
+/*
+ * os_thread.c: the library's threads and what they are called, run on and interrupted by. Any thread may
+ * enter.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "base.h"
+
+#include <limits.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* What a thread of ours is, as long as it runs. */
+struct thread {
+	void *(*main)(void *);
+	void *arg;
+	sigset_t outside; /* the mask of who started it: a child that it forks has that one again */
+};
+
+static IL__THREAD_LOCAL struct thread *this_thread;
+
+static void *thread_main(void *arg)
+{
+	void *result;
+
+	this_thread = arg;
+	result = this_thread->main(this_thread->arg);
+	free(this_thread);
+	this_thread = NULL;
+	return result;
+}
+
+void il__os_thread_after_fork(void)
+{
+	if (this_thread)
+		pthread_sigmask(SIG_SETMASK, &this_thread->outside, NULL);
+}
+
+/* What the thread itself brings about is its own: a crash handler of the application's must see it. */
+static void fill_with_others_signals(sigset_t *set)
+{
+	static const int own[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT};
+
+	sigfillset(set);
+	for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
+		sigdelset(set, own[i]);
+}
+
+static int start(pthread_t *thread, const pthread_attr_t *attr, struct thread *t)
+{
+	sigset_t others, outside;
+	int rc;
+
+	fill_with_others_signals(&others);
+	pthread_sigmask(SIG_SETMASK, &others, &outside);
+	t->outside = outside;
+	rc = pthread_create(thread, attr, thread_main, t); /* which may have freed t by now */
+	pthread_sigmask(SIG_SETMASK, &outside, NULL);
+	return rc;
+}
+
+int il__os_thread_start(pthread_t *thread, size_t stack_size, void *(*main)(void *), void *arg)
+{
+	struct thread *t = malloc(sizeof *t);
+	pthread_attr_t attr;
+	int rc = t ? pthread_attr_init(&attr) : ENOMEM;
+
+	if (rc) {
+		free(t);
+		return -rc;
+	}
+	t->main = main;
+	t->arg = arg;
+	if (stack_size) {
+		size_t page = il__os_page_size();
+		size_t size =
+		    stack_size < (size_t)PTHREAD_STACK_MIN ? (size_t)PTHREAD_STACK_MIN : stack_size;
+		pthread_attr_setstacksize(&attr, (size + page - 1) / page * page);
+	}
+	rc = start(thread, &attr, t);
+	pthread_attr_destroy(&attr);
+	if (rc)
+		free(t);
+	/* -EAGAIN is a full queue's code; what lacks here is a resource. */
+	if (rc == EAGAIN || rc == ENOMEM)
+		return il__refuse(
+		    -ENOMEM, "no thread could be made: the limit on threads or on memory is "
+			     "reached; raise RLIMIT_NPROC or the cgroup's pids.max, or use fewer");
+	return -rc;
+}
+
+void il__os_thread_name(const char *name, char saved[16])
+{
+#ifdef __linux__
+	char cut[16];
+
+	if (saved)
+		pthread_getname_np(pthread_self(), saved, 16);
+	snprintf(cut, sizeof cut, "%s", name);
+	pthread_setname_np(pthread_self(), cut);
+#else
+	if (saved)
+		saved[0] = 0;
+	(void)name;
+#endif
+}
+
+int il__os_thread_affinity(const int *cpus, size_t count)
+{
+#ifdef __linux__
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	for (size_t i = 0; i < count; i++) {
+		if (cpus[i] < 0 || cpus[i] >= CPU_SETSIZE)
+			return -EINVAL;
+		CPU_SET((size_t)cpus[i], &set);
+	}
+	return -pthread_setaffinity_np(pthread_self(), sizeof set, &set);
+#else
+	(void)cpus;
+	(void)count;
+	return -ENOTSUP;
+#endif
+}
+
+int il__os_cpu_count(void)
+{
+#ifdef __linux__
+	cpu_set_t set;
+
+	if (sched_getaffinity(0, sizeof set, &set) == 0)
+		return CPU_COUNT(&set);
+#endif
+	long n = sysconf(_SC_NPROCESSORS_ONLN);
+	return n > 0 ? (int)n : 1;
+}
+
+bool il__os_is_main_thread(void)
+{
+#ifdef __linux__
+	return gettid() == getpid();
+#else
+	return false;
+#endif
+}

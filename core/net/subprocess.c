@@ -1,0 +1,194 @@
+/*
+ * subprocess.c: starting a child process. Everything that can fail is made before the child is, but for
+ * what tells its end: where that fails the child is killed. Loop's thread only.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "subprocess.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+extern char **environ;
+
+/* ---- standard descriptors ---- */
+
+/* What the child gets, and which of it is ours to close once it has it. */
+struct stdio {
+	int fds[3], ends[3];
+};
+
+static int make_pipe(il_process *p, struct stdio *io, int which, il_loop *loop)
+{
+	int fd[2], rc = il__os_pipe(fd), theirs = which == 0 ? 0 : 1;
+
+	if (rc < 0)
+		return rc;
+	rc = il__os_cloexec_nonblock(fd[!theirs]);
+	if (rc < 0)
+		close(fd[!theirs]);
+	else
+		rc = il__stream_create(&p->pipes[which], loop, fd[!theirs], IL__STREAM_FILE, NULL);
+	if (rc < 0)
+		close(fd[theirs]);
+	else
+		io->fds[which] = io->ends[which] = fd[theirs];
+	return rc;
+}
+
+static int make_stdio(il_process *p, struct stdio *io, il_loop *loop, int which, int kind)
+{
+	switch (kind) {
+	case IL_STDIO_DEFAULT:
+	case IL_STDIO_INHERIT:
+		io->fds[which] = IL__OS_INHERIT;
+		return 0;
+	case IL_STDIO_PIPE:
+		return make_pipe(p, io, which, loop);
+	case IL_STDIO_NULL:
+		io->fds[which] = IL__OS_NULL;
+		return 0;
+	case IL_STDIO_STDOUT:
+		if (which != STDERR_FILENO)
+			break;
+		io->fds[which] =
+		    io->fds[1] == IL__OS_INHERIT ? STDOUT_FILENO : io->fds[STDOUT_FILENO];
+		return 0;
+	default:
+		if (kind < 0)
+			break;
+		io->fds[which] = kind;
+		return fcntl(kind, F_GETFD) < 0 ? -errno : 0;
+	}
+	return -EINVAL;
+}
+
+static int make_all_stdio(il_process *p, struct stdio *io, il_loop *loop,
+			  const il_process_options *options)
+{
+	static const char *const names[] = {"input", "output", "errors"};
+	const int kinds[] = {options->input, options->output, options->errors};
+
+	for (int i = 0; i < 3; i++) {
+		int rc = make_stdio(p, io, loop, i, kinds[i]);
+		if (rc < 0)
+			return il__refuse(rc, "il_process_spawn: options.%s is %d: %s", names[i],
+					  kinds[i], il_strerror(rc));
+	}
+	return 0;
+}
+
+/* ---- the child ---- */
+
+static int start(il_process *p, il_loop *loop, const struct stdio *io, char *const *argv,
+		 const il_process_options *options)
+{
+	struct il__os_spawn s = {.file = options->file ? options->file : argv[0],
+				 .argv = argv,
+				 .environment =
+				     options->environment ? options->environment : environ,
+				 .directory = options->directory,
+				 .fds = {io->fds[0], io->fds[1], io->fds[2]},
+				 .count = 3,
+				 .search = true,
+				 .keep_others = options->keep_descriptors,
+				 .session = options->new_session,
+				 .group = options->new_group};
+	pid_t pid;
+	int status, rc = il__os_spawn(&pid, &s);
+
+	if (rc == -EAGAIN)
+		rc = -ENOMEM;
+	if (rc < 0 && options->directory && access(options->directory, X_OK) < 0)
+		return il__refuse(rc, "il_process_spawn: the directory %.100s: %s",
+				  options->directory, il_strerror(rc));
+	if (rc < 0)
+		return il__refuse(rc, "il_process_spawn: %.100s: %s", s.file, il_strerror(rc));
+	rc = il__os_child_open(&p->child, pid);
+	if (rc == 0)
+		rc = il__subprocess_watch(p, loop);
+	if (rc < 0) {
+		il__os_process_signal(-1, pid, SIGKILL);
+		il__os_child_reap(&p->child, &status);
+		il__os_child_close(&p->child);
+		return il__refuse(rc, "il_process_spawn: nothing to tell its end by: %s",
+				  il_strerror(rc));
+	}
+	return 0;
+}
+
+static int spawn(il_process *p, il_loop *loop, char *const *argv, const il_process_options *options)
+{
+	struct stdio io = {.ends = {-1, -1, -1}};
+	int rc = make_all_stdio(p, &io, loop, options);
+
+	if (rc == 0)
+		rc = start(p, loop, &io, argv, options);
+	for (int i = 0; i < 3; i++)
+		if (io.ends[i] >= 0)
+			close(io.ends[i]);
+	return rc;
+}
+
+void il__subprocess_close_pipes(il_process *p)
+{
+	for (int i = 0; i < 3; i++)
+		if (p->pipes[i])
+			il_stream_close(p->pipes[i]);
+}
+
+static const il_process_options defaults;
+
+int il_process_spawn(il_process **process, char *const *argv, const il_process_options *options)
+{
+	il_loop *loop = il_loop_current();
+	il_process *p;
+	int rc;
+
+	if (!process || !argv || !argv[0])
+		return il__refuse(-EINVAL, "il_process_spawn: NULL, or argv has no program");
+	if (!loop)
+		return il__refuse(-EPERM,
+				  "il_process_spawn: call it in the thread of a loop that runs");
+	rc = il__loop_check_thread(loop, "il_process_spawn");
+	if (rc < 0)
+		return rc;
+	p = calloc(1, sizeof *p);
+	if (!p)
+		return il__refuse(-ENOMEM, "il_process_spawn: out of memory");
+	rc = spawn(p, loop, argv, options ? options : &defaults);
+	if (rc < 0) {
+		for (int i = 0; i < 3; i++)
+			il_stream_destroy(p->pipes[i]);
+		free(p);
+		return rc;
+	}
+	*process = p;
+	return 0;
+}
+
+/* ---- what one may ask ---- */
+
+int il_process_pid(const il_process *process)
+{
+	return process ? (int)process->child.pid
+		       : il__refuse(-EINVAL, "il_process_pid: the process is NULL");
+}
+
+il_stream *il_process_stdin(const il_process *process)
+{
+	return process ? process->pipes[STDIN_FILENO] : NULL;
+}
+
+il_stream *il_process_stdout(const il_process *process)
+{
+	return process ? process->pipes[STDOUT_FILENO] : NULL;
+}
+
+il_stream *il_process_stderr(const il_process *process)
+{
+	return process ? process->pipes[STDERR_FILENO] : NULL;
+}

@@ -1,0 +1,151 @@
+/*
+ * subprocess_run.c: a program from start to end: one task feeds it and one collects each of its streams, so
+ * that no pipe can fill up while another is waited for. Whatever fails cancels the others; the child is
+ * reaped before the call returns. Loop's thread only, in a task.
+ */
+#include "subprocess.h"
+
+#include <interloop/group.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { CHUNK = 4096 };
+
+struct feed {
+	il_stream *stream;
+	const void *data;
+	size_t size;
+};
+
+struct collection {
+	il_stream *stream; /* NULL: not collected */
+	size_t limit;
+	char *bytes;
+	size_t size, capacity;
+};
+
+/* A program that has read enough is no failure (Trio). */
+static int feed(void *arg)
+{
+	const struct feed *f = arg;
+	int rc = il_stream_write_all(f->stream, f->data, f->size);
+
+	il_stream_close(f->stream);
+	return rc == -EPIPE || rc == -ECONNRESET ? 0 : rc;
+}
+
+/* Room for a chunk, and a NUL. */
+static int grow(struct collection *c)
+{
+	size_t capacity = c->capacity ? 2 * c->capacity : 2 * CHUNK;
+	char *bytes;
+
+	if (c->capacity - c->size > CHUNK)
+		return 0;
+	bytes = realloc(c->bytes, capacity);
+	if (!bytes)
+		return il__refuse(-ENOMEM, "il_process_run: out of memory for %zu bytes of output",
+				  capacity);
+	c->bytes = bytes;
+	c->capacity = capacity;
+	return 0;
+}
+
+static int collect(void *arg)
+{
+	struct collection *c = arg;
+	int n;
+
+	for (;;) {
+		if ((n = grow(c)) < 0)
+			return n;
+		n = il_stream_read(c->stream, c->bytes + c->size, c->capacity - c->size - 1);
+		if (n <= 0)
+			break;
+		c->size += (size_t)n;
+		if (c->limit && c->size > c->limit)
+			return il__refuse(
+			    -EMSGSIZE, "il_process_run: more than %zu bytes of output", c->limit);
+	}
+	c->bytes[c->size] = '\0';
+	return n;
+}
+
+static int converse(il_process *p, struct feed *input, struct collection *output,
+		    struct collection *errors)
+{
+	il_group group = IL_GROUP_INIT;
+	int status = -ECANCELED, rc = il_group_open(&group);
+
+	if (rc < 0)
+		return rc;
+	if (input->stream)
+		rc = il_group_start_soon(&group, NULL, feed, input);
+	if (rc == 0 && output->stream)
+		rc = il_group_start_soon(&group, NULL, collect, output);
+	if (rc == 0 && errors->stream)
+		rc = il_group_start_soon(&group, NULL, collect, errors);
+	if (rc == 0)
+		status = rc = il_process_wait(p);
+	rc = il_group_close(&group, rc < 0 ? rc : 0);
+	return rc < 0 ? rc : status;
+}
+
+static il_process_options complete(const il_process_options *options, bool feeds, bool collects)
+{
+	il_process_options full = options ? *options : (il_process_options){0};
+
+	if (full.input == IL_STDIO_DEFAULT)
+		full.input = feeds ? IL_STDIO_PIPE : IL_STDIO_NULL;
+	if (full.output == IL_STDIO_DEFAULT && collects)
+		full.output = IL_STDIO_PIPE;
+	if (full.errors == IL_STDIO_DEFAULT && collects)
+		full.errors = IL_STDIO_PIPE;
+	return full;
+}
+
+int il_process_run(il_process_result *result, char *const *argv, const void *input, size_t size,
+		   const il_process_options *options)
+{
+	il_process_options full = complete(options, size > 0, result != NULL);
+	struct collection output = {.limit = full.output_limit}, errors = output;
+	struct feed feeding = {.data = input, .size = size};
+	il_process *p;
+	il_task *task;
+	int rc;
+
+	if (result)
+		*result = (il_process_result){0};
+	if (size && (!input || full.input != IL_STDIO_PIPE))
+		return il__refuse(-EINVAL, "il_process_run: %zu bytes of input, but %s", size,
+				  input ? "options.input is no pipe" : "they are NULL");
+	task = il__task_current("il_process_run", &rc);
+	if (!task || (rc = il__task_check(task)) < 0 ||
+	    (rc = il_process_spawn(&p, argv, &full)) < 0)
+		return rc;
+	feeding.stream = il_process_stdin(p);
+	output.stream = il_process_stdout(p);
+	errors.stream = il_process_stderr(p);
+	rc = converse(p, &feeding, &output, &errors);
+	il_process_destroy(p);
+	if (rc < 0 || !result) {
+		free(output.bytes);
+		free(errors.bytes);
+		return rc;
+	}
+	result->output = output.bytes;
+	result->output_size = output.size;
+	result->errors = errors.bytes;
+	result->errors_size = errors.size;
+	return rc;
+}
+
+void il_process_result_clear(il_process_result *result)
+{
+	if (!result)
+		return;
+	free(result->output);
+	free(result->errors);
+	*result = (il_process_result){0};
+}

@@ -1,0 +1,70 @@
+/**
+ * @file signal.h
+ * @brief Receiving signals in a task, one after the other, as AnyIO's and Trio's open_signal_receiver.
+ *
+ * A receiver handles its signals from open to close; the library handles no signal otherwise, but for
+ * SIGINT where il_run or il_loop_options.handle_sigint asks for it. A receiver for SIGINT takes its place
+ * until it is closed.
+ *
+ *     il_signal_receiver_open(&r, (const int[]){SIGHUP, SIGTERM}, 2);
+ *     while ((rc = il_signal_receiver_next(r, IL_FOREVER)) == SIGHUP)
+ *             reload();
+ *     il_signal_receiver_destroy(r);
+ *
+ * A signal that comes again before it was taken counts once, as POSIX has it. The system hands it to
+ * any thread that does not block it; threads that the library starts block all of them, so a loop in such a
+ * thread receives what comes to the others.
+ */
+#ifndef INTERLOOP_SIGNAL_H
+#define INTERLOOP_SIGNAL_H
+
+#include <interloop/base.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** Signals that a loop receives. */
+typedef struct il_signal_receiver il_signal_receiver;
+
+/**
+ * @brief Begins to receive signals. In a loop's thread, task or not; never waits. Handlers belong to the
+ * process and not to a thread, so that any loop's thread may do it (Python's only allow the main one).
+ * @param receiver  receives the receiver; the caller's, to il_signal_receiver_destroy.
+ * @param signals   count numbers, 1 or more; one may be named twice.
+ * @return 0; -EINVAL: no such signal, or one that cannot be caught (SIGKILL, SIGSTOP) or, being a fault,
+ *         not be returned from (SIGSEGV, SIGBUS, SIGFPE, SIGILL); -EBUSY: another receiver has one of them;
+ *         -EPERM: not in a loop's thread; -EMFILE, -ENFILE, -ENOMEM. After an error what handled them
+ *         before does so again.
+ */
+IL_API int il_signal_receiver_open(il_signal_receiver **receiver, const int *signals, size_t count);
+
+/**
+ * @brief Takes the signal that has waited longest; waits for one if there is none. A cancellation point.
+ * With a timeout of 0 also outside a task.
+ * @param timeout  0: does not wait.
+ * @return its number; -ETIMEDOUT: none came; -ECANCELED: nothing was taken; -EBUSY: another task waits;
+ *         -EBADF: closed, also while this task waits; -EINVAL: a negative timeout or NULL; -EPERM: not in
+ *         the loop's thread, or no task; -ESHUTDOWN: inherited across fork.
+ */
+IL_API int il_signal_receiver_next(il_signal_receiver *receiver, il_time timeout);
+
+/**
+ * @brief Puts back what handled the signals before, and then raises those that nobody has taken, in order
+ * of arrival: none vanishes (Trio). If the disposition was the default, that may end the program. A handler
+ * that somebody has installed over the receiver's stays. Idempotent; never waits, so it works in a cancelled
+ * scope too. il_loop_close and il_loop_detach close what is still open.
+ * @return 0; -EINVAL: NULL; -EPERM: not in the loop's thread; -ESHUTDOWN: inherited across fork, where
+ *         signals go to what was there before.
+ */
+IL_API int il_signal_receiver_close(il_signal_receiver *receiver);
+
+/** @brief il_signal_receiver_close, then frees; allowed while a task waits in it, and after the loop was
+ * closed. NULL is allowed. Stops the program with a sentence in another thread than the loop's. */
+IL_API void il_signal_receiver_destroy(il_signal_receiver *receiver);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
