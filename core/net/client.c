@@ -3,11 +3,13 @@
  * again, on_disconnection; what fails there costs this client only and is reported once. The client
  * outlives its task while somebody holds a reference, but is closed then. Loop's thread only.
  */
-#include "server.h"
+#include "net.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { LINES = 100 }; /* in a second: more would fill the log and serve nobody */
 
 /* ---- what the handler's results mean ---- */
 
@@ -25,6 +27,8 @@ static void report(const il_client *c, const char *function, int rc)
 		return;
 	if (is_connection_error(rc) && (il__client_is_closed(c) || c->ended || c->broken))
 		return;
+	if (!il__server_may_log(c->server))
+		return;
 	il__log(IL_LOG_ERROR, "client %s: %s failed, the client is closed: %s (%s)", c->address,
 		function, il_error_name(rc), il_strerror(rc));
 }
@@ -33,6 +37,25 @@ static void note(const il_client *c, const char *what)
 {
 	il__log(c->server->options.quiet ? IL_LOG_DEBUG : IL_LOG_INFO, "client %s %s", c->address,
 		what);
+}
+
+void il__server_tell_left_out(il_server *s)
+{
+	if (s->logged > LINES)
+		il__log(IL_LOG_WARNING, "the server left out %u lines like these about clients",
+			s->logged - LINES);
+	s->logged = 0;
+}
+
+bool il__server_may_log(il_server *s)
+{
+	il_time now = il__loop_now(s->loop);
+
+	if (now - s->logged_since >= IL_SEC(1)) {
+		il__server_tell_left_out(s);
+		s->logged_since = now;
+	}
+	return ++s->logged <= LINES;
 }
 
 /* ---- the task ---- */
@@ -101,6 +124,7 @@ static void on_ended(il_task *task, int rc)
 	(void)rc;
 	il__list_remove(&c->link);
 	s->client_count--;
+	s->buffered -= c->capacity;
 	c->server = NULL;
 	il_client_unref(c);
 	il__queue_wake(&s->want_room, 0);
@@ -152,13 +176,15 @@ int il__client_start(il_server *s, const struct il__endpoint *e, il_stream *stre
 
 	if (!c) {
 		il_stream_destroy(stream);
-		il__log(IL_LOG_WARNING, "a client was turned away: out of memory");
+		if (il__server_may_log(s))
+			il__log(IL_LOG_WARNING, "a client was turned away: out of memory");
 		return -ENOMEM;
 	}
 	rc = il__server_tasks_start(&s->served, NULL, client_main, c, on_ended, c);
 	if (rc < 0) {
-		il__log(IL_LOG_WARNING, "client %s was turned away: %s (%s)", c->address,
-			il_error_name(rc), il_strerror(rc));
+		if (il__server_may_log(s))
+			il__log(IL_LOG_WARNING, "client %s was turned away: %s (%s)", c->address,
+				il_error_name(rc), il_strerror(rc));
 		il_client_unref(c);
 		return rc;
 	}

@@ -3,10 +3,13 @@
  * which is moved together or grows only when it is full and holds an incomplete packet; so each byte is
  * moved at most once while its packet comes, and memory is bounded by max_packet. Loop's thread only.
  */
-#include "server.h"
+#include "net.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+/* Bytes of empty buffers that a server keeps for the next requests, roughly. */
+enum { KEPT_BUFFERS = 16 << 20 };
 
 /* ---- parsing ---- */
 
@@ -83,8 +86,18 @@ static int grow(il_client *c)
 	if (!buffer)
 		return il__refuse(-ENOMEM, "il_client_receive: out of memory");
 	c->buffer = buffer;
+	c->server->buffered += capacity - c->capacity;
 	c->capacity = capacity;
 	return 0;
+}
+
+/* Nothing is in it. */
+static void drop_buffer(il_client *c)
+{
+	free(c->buffer);
+	c->buffer = NULL;
+	c->server->buffered -= c->capacity;
+	c->begin = c->end = c->capacity = 0;
 }
 
 /* One byte is kept for the zero after the last packet. */
@@ -109,14 +122,28 @@ struct wait {
 	il_task *task; /* NULL: outside a task, and timeout is 0 */
 	il_time timeout;
 	bool begun;
+	il_time since;
 	il_time deadline, patience; /* of the caller, and of the server */
 };
+
+/* When the client is given up, if no packet comes. */
+static il_time end_of_patience(const il_client *c, il_time now)
+{
+	const il_server_options *o = &c->server->options;
+	il_time idle = IL_FOREVER, first = IL_FOREVER;
+
+	if (o->idle_timeout != IL_FOREVER)
+		idle = il__deadline_from(
+		    now, o->idle_timeout > c->waited ? o->idle_timeout - c->waited : 0);
+	if (!c->welcome)
+		first = il__deadline_from(c->connected, o->first_request_timeout);
+	return first < idle ? first : idle;
+}
 
 /* The clock is read only where it counts. */
 static void begin_wait(const il_client *c, struct wait *w)
 {
 	const il_server_options *o = &c->server->options;
-	il_time now;
 
 	w->begun = true;
 	w->deadline = w->timeout;
@@ -124,13 +151,23 @@ static void begin_wait(const il_client *c, struct wait *w)
 	if (w->timeout == 0 || (w->timeout == IL_FOREVER && o->idle_timeout == IL_FOREVER &&
 				(c->welcome || o->first_request_timeout == IL_FOREVER)))
 		return;
-	now = il__loop_now(c->loop);
-	w->deadline = il__deadline_from(now, w->timeout);
-	w->patience = il__deadline_from(now, o->idle_timeout);
-	if (!c->welcome) {
-		il_time first = il__deadline_from(c->connected, o->first_request_timeout);
-		w->patience = first < w->patience ? first : w->patience;
-	}
+	w->since = il__loop_now(c->loop);
+	w->deadline = il__deadline_from(w->since, w->timeout);
+	w->patience = end_of_patience(c, w->since);
+}
+
+/* However often a handler asks anew, the server's patience is for the packet. */
+static void end_wait(il_client *c, const struct wait *w, int rc)
+{
+	if (rc == 1)
+		c->waited = 0;
+	else if (w->begun && w->patience != IL_FOREVER)
+		c->waited += il__loop_now(c->loop) - w->since;
+}
+
+static il_time end_of(const struct wait *w)
+{
+	return w->deadline < w->patience ? w->deadline : w->patience;
 }
 
 static int on_timeout(il_client *c, const struct wait *w)
@@ -143,32 +180,55 @@ static int on_timeout(il_client *c, const struct wait *w)
 	return 0;
 }
 
-/* 0: bytes came, or the end; the caller looks again. */
-static int fill(il_client *c, struct wait *w)
+/* What it means that no bytes came. 0: the end; the caller looks again. */
+static int on_failure(il_client *c, const struct wait *w, int rc)
 {
-	unsigned char *to = c->buffer + c->end;
-	size_t room = room_left(c);
-	il_time until;
-	int n;
+	il_time until = end_of(w);
 
-	if (!w->begun)
-		begin_wait(c, w);
-	until = w->deadline < w->patience ? w->deadline : w->patience;
-	n = w->task ? il__stream_read(c->stream, to, room, until, "il_client_receive")
-		    : (int)il__os_receive(il_stream_fd(c->stream), to, room);
-	if (n > 0) {
-		c->end += (size_t)n;
-		c->streak = 0;
-		return 0;
-	}
-	if (n == -EAGAIN || n == -EWOULDBLOCK)
+	if (rc == -EAGAIN || rc == -EWOULDBLOCK)
 		return -ETIMEDOUT;
-	if (n == -ETIMEDOUT && until != IL_FOREVER && until <= il__loop_now(c->loop))
+	if (rc == -ETIMEDOUT && until != IL_FOREVER && until <= il__loop_now(c->loop))
 		return on_timeout(c, w);
-	if (n == -ECANCELED || n == -EBADF || n == -EBUSY || n == -ENOMEM || n == -EPERM)
-		return n;
+	if (rc == -ECANCELED || rc == -EBADF || rc == -EBUSY || rc == -ENOMEM || rc == -EPERM)
+		return rc;
 	c->ended = true;
-	c->broken |= n < 0;
+	c->broken |= rc < 0;
+	return 0;
+}
+
+/* Who has sent nothing waits without a buffer, when those of the others are enough to keep. */
+static int rest(il_client *c, const struct wait *w)
+{
+	unsigned char *ready = &c->stream->fd->ready;
+	int rc;
+
+	if (!w->task || c->begin < c->end || c->server->buffered <= KEPT_BUFFERS ||
+	    (c->buffer && *ready & IL_READABLE))
+		return 0;
+	if (!c->buffer)
+		*ready &= (unsigned char)~IL_READABLE;
+	drop_buffer(c);
+	rc = il__stream_wait(c->stream, end_of(w), "il_client_receive");
+	return rc < 0 ? on_failure(c, w, rc) : 0;
+}
+
+/* 0: bytes came, or the end; the caller looks again. */
+static int fill(il_client *c, const struct wait *w)
+{
+	unsigned char *to;
+	size_t room;
+	int n = make_room(c);
+
+	if (n < 0)
+		return n;
+	to = c->buffer + c->end;
+	room = room_left(c);
+	n = w->task ? il__stream_read(c->stream, to, room, end_of(w), "il_client_receive")
+		    : (int)il__os_receive(il_stream_fd(c->stream), to, room);
+	if (n <= 0)
+		return on_failure(c, w, n);
+	c->end += (size_t)n;
+	c->streak = 0;
 	return 0;
 }
 
@@ -192,11 +252,12 @@ static int receive(il_client *c, il_packet *packet, struct wait *w, bool first)
 			return rc;
 		if (c->ended)
 			return at_end(c);
-		rc = make_room(c);
-		if (rc < 0)
-			return rc;
+		if (!w->begun)
+			begin_wait(c, w);
 		c->idle = first && c->begin == c->end;
-		rc = fill(c, w);
+		rc = rest(c, w);
+		if (rc == 0 && !c->ended)
+			rc = fill(c, w);
 		c->idle = false;
 		if (rc < 0)
 			return rc;
@@ -208,7 +269,7 @@ static int find_task(struct wait *w)
 {
 	int rc = 0;
 
-	w->task = il__self.loop && !il__self.no_wait ? il__self.loop->current : NULL;
+	w->task = il__task_here();
 	if (!w->task && w->timeout)
 		il__task_current("il_client_receive", &rc);
 	return rc;
@@ -249,6 +310,7 @@ int il_client_receive(il_client *client, il_packet *packet, il_time timeout)
 	rc = w.task ? take_turns(client, w.task) : 0;
 	if (rc == 0)
 		rc = receive(client, packet, &w, first);
+	end_wait(client, &w, rc);
 	client->receiving = false;
 	il_client_unref(client);
 	return rc;

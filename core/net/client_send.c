@@ -3,7 +3,7 @@
  * queue, so packets leave whole and in order; a packet that was cut short closes the client, for what
  * followed could not be understood. Loop's thread only, in a task.
  */
-#include "server.h"
+#include "net.h"
 
 #include <string.h>
 
@@ -35,9 +35,22 @@ static int send_framed(il_client *c, struct il__op *op, const il_frame *f)
 	return il__op_send(c->stream, op, pieces, add(pieces, 0, small, (size_t)(end - small)));
 }
 
+/* The system must not keep what a peer does not take: so its end is a reset. */
+static void give_up(il_client *c)
+{
+	const struct linger at_once = {.l_onoff = 1};
+
+	il__log(c->server->options.quiet ? IL_LOG_DEBUG : IL_LOG_INFO,
+		"client %s did not take a packet in time", c->address);
+	setsockopt(il_stream_fd(c->stream), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+	il_stream_close(c->stream);
+}
+
 /* What the system said, as il_client_send tells it. */
 static int translate(il_client *c, const struct il__op *op, int rc)
 {
+	if (rc == -ETIMEDOUT && op->deadline != IL_FOREVER)
+		give_up(c);
 	switch (rc) {
 	case 0:
 	case -EBADF:
@@ -98,6 +111,13 @@ static void release(il_client *c)
 	c->sending = il__queue_wake(&c->senders, 0);
 }
 
+static il_time end_of_patience(const il_client *c)
+{
+	il_time most = c->server->options.send_timeout;
+
+	return most == IL_FOREVER ? IL_FOREVER : il__deadline_from(il__loop_now(c->loop), most);
+}
+
 int il_client_send(il_client *client, const void *data, size_t size)
 {
 	int rc = il__client_enter(client, "il_client_send");
@@ -112,6 +132,7 @@ int il_client_send(il_client *client, const void *data, size_t size)
 	if (rc == 0) {
 		rc = il__op_begin(client->stream, &op, IL_WRITABLE, IL_FOREVER, "il_client_send");
 		if (rc == 0) {
+			op.deadline = end_of_patience(client);
 			rc = send_packet(client, &op, data, size);
 			op.parked |= !il__client_is_unfair(client);
 			rc = il__op_end(client->stream, &op, rc);

@@ -2,7 +2,7 @@
  * endpoint.c: the addresses of a server, and the task that accepts on each. An endpoint outlives its
  * listener: it is opened again for the next il_server_serve, on the port that it had. Loop's thread only.
  */
-#include "server.h"
+#include "net.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -3,7 +3,7 @@
  * entry runs once. Most run shielded, so that giving back always works; portals and groups are closed in
  * the scopes they were opened in. Loop's thread only.
  */
-#include "server.h"
+#include "net.h"
 
 #include <interloop/executor.h>
 #include <interloop/portal.h>

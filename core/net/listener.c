@@ -24,6 +24,7 @@ struct accepting {
 	il_time retry; /* sleeps until then instead of waiting for the sockets */
 	bool gone;     /* closed meanwhile: touch the listener no more */
 	bool parked;
+	bool starved; /* in this call */
 };
 
 struct il_listener {
@@ -31,7 +32,7 @@ struct il_listener {
 	il_loop *loop;
 	struct accepting *accepting;
 	enum il__stream_kind kind;
-	bool starved; /* out of descriptors or memory, and it was logged */
+	bool starved; /* out of descriptors or memory, and it was logged; until nobody waits */
 	char *path;   /* Unix: to remove */
 	dev_t device; /* which file it was */
 	ino_t inode;
@@ -284,8 +285,10 @@ static int accept_any(il_listener *l, il_stream **stream)
 /* 0: go on; otherwise the error that ends the call. */
 static int after_error(il_listener *l, struct accepting *a, int rc)
 {
-	if (rc == -EAGAIN)
+	if (rc == -EAGAIN) {
+		l->starved &= a->starved;
 		return 0;
+	}
 	if (ignorable(rc)) {
 		a->retry = INT64_MIN; /* lets others run */
 		return 0;
@@ -295,9 +298,21 @@ static int after_error(il_listener *l, struct accepting *a, int rc)
 	if (!l->starved)
 		il__log(IL_LOG_WARNING, "il_listener_accept: %s; trying again each 0.1 s",
 			il_strerror(rc));
-	l->starved = true;
+	l->starved = a->starved = true;
 	a->retry = il__deadline_from(il__loop_now(l->loop), RETRY_DELAY);
 	return 0;
+}
+
+/* Without memory even for a timer, the next try is when others have run. */
+static int wait_on(il_listener *l, struct accepting *a)
+{
+	int rc = park(l, a);
+
+	if (!out_of_room(rc))
+		return rc;
+	il__task_yield(a->task);
+	a->parked = true;
+	return a->gone ? -EBADF : 0;
 }
 
 static int accept_one(il_listener *l, struct accepting *a, il_stream **stream)
@@ -305,13 +320,11 @@ static int accept_one(il_listener *l, struct accepting *a, il_stream **stream)
 	for (;;) {
 		int rc = accept_any(l, stream);
 
-		if (rc == 0) {
-			l->starved = false;
+		if (rc == 0)
 			return 0;
-		}
 		rc = after_error(l, a, rc);
 		if (rc == 0)
-			rc = park(l, a);
+			rc = wait_on(l, a);
 		if (rc < 0)
 			return rc;
 	}

@@ -3,7 +3,7 @@
  * against the bytes there are, so that a wrong protocol costs its client and nothing else. Keeps no
  * state. Any thread.
  */
-#include "server.h"
+#include "net.h"
 
 #include <string.h>
 

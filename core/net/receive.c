@@ -3,6 +3,9 @@
  * the system is either handed to a caller whose call succeeded, or kept in the stream for the next one;
  * so room to keep it is made before it is received. Loop's thread only, in a task.
  */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* memmem */
+#endif
 #include "net.h"
 
 #include <limits.h>
@@ -108,22 +111,16 @@ struct search {
 /* The number of bytes before the delimiter; -EMSGSIZE; -EAGAIN: more must come. */
 static int search(const il_stream *s, struct search *f)
 {
-	const char *bytes = s->kept + s->kept_begin;
+	const char *bytes = s->kept + s->kept_begin, *hit = NULL;
 	size_t have = kept(s);
 
-	while (f->from + f->length <= have && f->from <= f->max) {
-		const char *hit =
-		    memchr(bytes + f->from, f->delimiter[0], have - f->length + 1 - f->from);
-		if (!hit) {
-			f->from = have - f->length + 1;
-			break;
-		}
-		f->from = (size_t)(hit - bytes);
-		if (f->from <= f->max && memcmp(hit, f->delimiter, f->length) == 0)
-			return (int)f->from;
-		f->from++;
+	if (f->from + f->length <= have) {
+		hit = memmem(bytes + f->from, have - f->from, f->delimiter, f->length);
+		f->from = hit ? (size_t)(hit - bytes) : have - f->length + 1;
 	}
-	return f->from > f->max ? -EMSGSIZE : -EAGAIN;
+	if (f->from > f->max)
+		return -EMSGSIZE;
+	return hit ? (int)f->from : -EAGAIN;
 }
 
 static int receive_until(il_stream *s, struct il__op *op, char *data, struct search *f)

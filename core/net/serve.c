@@ -3,7 +3,7 @@
  * takes everything down in reverse order; others only change the server's state and poke it.
  * Invariant: when the round is over no task, descriptor or scope of it is left. Loop's thread only.
  */
-#include "server.h"
+#include "net.h"
 
 /* ---- main waits for a change ---- */
 
@@ -135,6 +135,7 @@ static int run_round(il_server *s)
 
 static void end_round(il_server *s)
 {
+	il__server_tell_left_out(s);
 	s->phase = IL__SERVER_IDLE;
 	s->main = NULL;
 	while (il__queue_wake(&s->shutdowns, 0))
@@ -201,7 +202,7 @@ int il_server_shutdown(il_server *server)
 		server->stopping = true;
 		il_scope_cancel_because(&server->scope, "the server was shut down");
 	}
-	w.task = il__self.loop ? il__self.loop->current : NULL;
+	w.task = il__task_here();
 	if (!w.task || is_inside(server, w.task))
 		return 0;
 	rc = il__task_check(w.task);

@@ -2,7 +2,7 @@
  * server.c: a server between its rounds of il_server_serve (serve.c): making it, what one may ask,
  * closing and freeing it. Loop's thread only.
  */
-#include "server.h"
+#include "net.h"
 
 #include <stdlib.h>
 
@@ -17,7 +17,8 @@ int il__server_check(const il_server *s, const char *function)
 
 static int check_options(const il_server_options *o)
 {
-	if (o->idle_timeout < 0 || o->first_request_timeout < 0 || o->grace_period < 0)
+	if (o->idle_timeout < 0 || o->first_request_timeout < 0 || o->send_timeout < 0 ||
+	    o->grace_period < 0)
 		return il__refuse(-EINVAL, "il_server_options: a time is negative");
 	if (o->backlog < 0)
 		return il__refuse(-EINVAL, "il_server_options: the backlog is negative");
@@ -38,6 +39,8 @@ static void fill_in(il_server_options *o, size_t room)
 		o->idle_timeout = IL_FOREVER;
 	if (!o->first_request_timeout)
 		o->first_request_timeout = IL_FOREVER;
+	if (!o->send_timeout)
+		o->send_timeout = IL_FOREVER;
 }
 
 static int create(il_server **server, const il_protocol *protocol, const il_handler *handler,
@@ -172,7 +175,7 @@ int il_server_add_unix(il_server *server, const char *path)
 int il_server_close(il_server *server)
 {
 	int rc = il__server_check(server, "il_server_close");
-	il_loop *loop;
+	il_task *task = il__task_here();
 
 	if (rc < 0)
 		return rc;
@@ -181,8 +184,7 @@ int il_server_close(il_server *server)
 	if (server->phase == IL__SERVER_SETTING_UP)
 		il_scope_cancel_because(&server->scope, "the server was closed");
 	il__server_poke(server);
-	loop = il__self.loop;
-	return loop && loop->current ? il__task_check(loop->current) : 0;
+	return task ? il__task_check(task) : 0;
 }
 
 void il_server_destroy(il_server *server)

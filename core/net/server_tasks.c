@@ -3,7 +3,7 @@
  * that nobody has entered, so they may be cancelled by themselves, and are counted, so that
  * il_server_serve can wait for the last one. Loop's thread only.
  */
-#include "server.h"
+#include "net.h"
 
 void il__server_tasks_open(struct il__server_tasks *tasks, il_server *server,
 			   struct il__scope *parent)

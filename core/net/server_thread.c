@@ -3,7 +3,7 @@
  * is touched by that thread only; others read what was written before the server was up. Any thread, but
  * one at a time may stop it.
  */
-#include "server.h"
+#include "net.h"
 
 #include <interloop/portal.h>
 

@@ -136,6 +136,14 @@ int il__stream_read(il_stream *s, void *data, size_t max, il_time deadline, cons
 	return il__op_end(s, &op, rc);
 }
 
+int il__stream_wait(il_stream *s, il_time deadline, const char *function)
+{
+	struct il__op op;
+	int rc = il__op_begin(s, &op, IL_READABLE, deadline, function);
+
+	return rc < 0 ? rc : il__op_end(s, &op, il__op_wait(s, &op));
+}
+
 int il_stream_read(il_stream *stream, void *data, size_t max)
 {
 	return il__stream_read(stream, data, max, IL_FOREVER, "il_stream_read");

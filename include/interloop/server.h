@@ -53,9 +53,11 @@ typedef struct il_handler {
 	int (*on_connection)(il_client *client, void *data);
 	/**
 	 * Serves a request, or as many as it likes: it is called again after it returned, while the
-	 * client stays. Returning 0 or more without having called il_client_receive closes the client.
+	 * client stays. Returning 0 or more without having called il_client_receive closes the client. After
+	 * -ETIMEDOUT too it is called again, unless it closes the client with il_client_close.
 	 * A negative result is logged as an error with the client's address and closes the client;
-	 * nothing is logged if it only says that the client is gone, or that the server ends.
+	 * nothing is logged if it only says that the client is gone, or that the server ends. Beyond
+	 * a hundred of such lines in a second their number is logged instead.
 	 */
 	int (*handle)(il_client *client, void *data);
 	/** Once after each on_connection that did not fail; the client is closed by then. When the
@@ -73,13 +75,18 @@ typedef struct il_server_options {
 	bool quiet;         /**< Log connects and disconnects as IL_LOG_DEBUG, not IL_LOG_INFO. */
 	unsigned unix_mode; /**< Permissions of Unix sockets, such as 0660 (by the umask). */
 	/** Bytes of buffer that a client begins with; it grows up to max_packet and its framing
-	 * (4 KiB). */
+	 * (4 KiB). While a server has more than 16 MiB of buffers, clients wait for their next
+	 * packet without one. */
 	size_t receive_buffer;
 	/** A client that sends no whole packet for so long, while its handler waits for one, is given
-	 * up: its receive answers 0 (never). */
+	 * up: its receive answers 0 (never). All waiting for one packet counts, also that of receives
+	 * with a shorter timeout. */
 	il_time idle_timeout;
 	/** Likewise for the first packet, counted from the connect (never). */
 	il_time first_request_timeout;
+	/** A client that has not taken the whole of a packet for so long is given up: it is closed, and
+	 * sending answers -EPIPE (never). */
+	il_time send_timeout;
 	/** How long il_server_shutdown lets handlers finish what they are at (0: they are cancelled at
 	 * once). */
 	il_time grace_period;
