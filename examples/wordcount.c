@@ -1,22 +1,21 @@
 /*
- * wordcount.c: counts lines, words and bytes of real text, and how often each word occurs, in a
- * thread pool, while a task of the loop shows the progress on stderr.
+ * wordcount.c: counts lines, words and bytes of real text, and how often each word occurs, in a pool of
+ * threads or of processes, while a task of the loop shows the progress on stderr.
  *
- *     wordcount [--backend NAME] [--text FILE]
+ *     wordcount [--backend NAME] [--text FILE] [--pool threads|processes]
  *
- * The text is split at white space; each piece is counted in a worker thread and touches no
- * other. The first line of output is that of `wc`, the others are those of `sort | uniq -c` in
- * the C locale.
+ * The text is split at white space; each piece goes to a worker as bytes, and what was found in it
+ * comes back as bytes. A piece whose worker process was killed is counted once more. The first line of
+ * output is that of `wc`, the others are those of `sort | uniq -c` in the C locale.
  */
 #include "example.h"
 
 #include <errno.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { PIECE_SIZE = 64 * 1024 };
+enum { PIECE_SIZE = 64 * 1024, SLICE = 32 };
 
 struct word {
 	const char *text;
@@ -29,22 +28,15 @@ struct words {
 };
 
 struct text {
-	const char *file;
+	const char *file, *pool;
 	char *bytes; /* owned */
-	size_t size;
-	struct piece *pieces; /* owned */
-	size_t count;
-	atomic_size_t done; /* pieces that were counted */
+	size_t size, lines;
+	il_bytes *pieces; /* owned */
+	size_t count, done;
 	struct words all;
 };
 
-struct piece {
-	struct text *text;
-	size_t begin, end, lines;
-	struct words words;
-};
-
-/* ---- counting, in a worker thread ---- */
+/* ---- counting, in a worker ---- */
 
 static bool is_space(char c)
 {
@@ -89,27 +81,41 @@ static void words_fold(struct words *words)
 	words->count = kept + 1;
 }
 
+/* What was found: the number of lines, and then words. */
+static int found_add(il_bytes *found, size_t count, const char *text, size_t length)
+{
+	int rc = il_bytes_append(found, &count, sizeof(count));
+	if (rc == 0)
+		rc = il_bytes_append(found, &length, sizeof(length));
+	return rc < 0 ? rc : il_bytes_append(found, text, length);
+}
+
 /* [count] */
 static int count_piece(void *arg)
 {
-	struct piece *piece = arg;
-	const char *p = piece->text->bytes + piece->begin, *end = piece->text->bytes + piece->end;
-	while (p < end) {
+	il_bytes *piece = arg;
+	const char *p = piece->in, *end = p + piece->in_size;
+	struct words words = {NULL, 0, 0};
+	size_t lines = 0;
+	int rc = 0;
+	while (p < end && rc == 0) {
 		const char *begin = p;
 		while (p < end && !is_space(*p))
 			p++;
-		if (p > begin) {
-			int rc =
-			    words_add(&piece->words, (struct word){begin, (size_t)(p - begin), 1});
-			if (rc < 0)
-				return rc;
-		}
+		if (p > begin)
+			rc = words_add(&words, (struct word){begin, (size_t)(p - begin), 1});
 		for (; p < end && is_space(*p); p++)
-			piece->lines += *p == '\n';
+			lines += *p == '\n';
 	}
-	words_fold(&piece->words);
-	atomic_fetch_add(&piece->text->done, 1);
-	return 0;
+	words_fold(&words);
+	if (rc == 0)
+		rc = il_bytes_append(piece, &lines, sizeof(lines));
+	for (size_t i = 0; i < words.count && rc == 0; i++) {
+		const struct word *word = &words.items[i];
+		rc = found_add(piece, word->count, word->text, word->length);
+	}
+	free(words.items);
+	return rc;
 }
 /* [count] */
 
@@ -145,24 +151,38 @@ static int split_text(struct text *text)
 	if (!text->pieces)
 		return -ENOMEM;
 	for (size_t at = 0; at < text->size;) {
-		struct piece *piece = &text->pieces[text->count++];
-		piece->text = text;
-		piece->begin = at;
+		il_bytes *piece = &text->pieces[text->count++];
+		size_t begin = at;
 		at = text->size - at > PIECE_SIZE ? at + PIECE_SIZE : text->size;
 		while (at < text->size && !is_space(text->bytes[at]))
 			at++;
-		piece->end = at;
+		piece->in = text->bytes + begin;
+		piece->in_size = at - begin;
 	}
 	return 0;
+}
+
+static const char *take(const char *from, size_t *number)
+{
+	memcpy(number, from, sizeof(*number));
+	return from + sizeof(*number);
 }
 
 static int merge(void *arg)
 {
 	struct text *text = arg;
 	for (size_t i = 0; i < text->count; i++) {
-		struct words *words = &text->pieces[i].words;
-		for (size_t w = 0; w < words->count; w++) {
-			int rc = words_add(&text->all, words->items[w]);
+		const char *p = text->pieces[i].out, *end = p + text->pieces[i].out_size;
+		size_t lines;
+		p = take(p, &lines);
+		text->lines += lines;
+		while (p < end) {
+			struct word word;
+			p = take(p, &word.count);
+			p = take(p, &word.length);
+			word.text = p;
+			p += word.length;
+			int rc = words_add(&text->all, word);
 			if (rc < 0)
 				return rc;
 		}
@@ -174,13 +194,11 @@ static int merge(void *arg)
 static int print(void *arg)
 {
 	const struct text *text = arg;
-	size_t lines = 0, words = 0;
-	for (size_t i = 0; i < text->count; i++)
-		lines += text->pieces[i].lines;
+	size_t words = 0;
 	for (size_t i = 0; i < text->all.count; i++)
 		words += text->all.items[i].count;
 	setvbuf(stdout, NULL, _IOFBF, PIECE_SIZE);
-	printf("%zu %zu %zu\n", lines, words, text->size);
+	printf("%zu %zu %zu\n", text->lines, words, text->size);
 	for (size_t i = 0; i < text->all.count; i++) {
 		const struct word *word = &text->all.items[i];
 		printf("%7zu ", word->count);
@@ -193,7 +211,7 @@ static int print(void *arg)
 static void free_text(struct text *text)
 {
 	for (size_t i = 0; i < text->count; i++)
-		free(text->pieces[i].words.items);
+		il_bytes_free(&text->pieces[i]);
 	free(text->pieces);
 	free(text->all.items);
 	free(text->bytes);
@@ -207,14 +225,41 @@ static int show_progress(void *arg)
 	struct text *text = arg;
 	int rc;
 	do {
-		fprintf(stderr, "%zu of %zu pieces\n", atomic_load(&text->done), text->count);
+		fprintf(stderr, "%zu of %zu pieces\n", text->done, text->count);
 		rc = il_sleep(IL_MSEC(50));
 	} while (rc == 0);
 	return rc;
 }
 /* [progress] */
 
+/* Brings those that were not counted to the front, and tells how many. */
+static size_t undone_first(il_bytes *pieces, const int *results, size_t count)
+{
+	size_t undone = 0;
+	for (size_t i = 0; i < count; i++) {
+		if (results[i] >= 0)
+			continue;
+		il_bytes piece = pieces[i];
+		pieces[i] = pieces[undone];
+		pieces[undone++] = piece;
+	}
+	return undone;
+}
+
 /* [map] */
+static int count_slice(il_executor *pool, il_bytes *pieces, size_t count)
+{
+	int results[SLICE], rc;
+	do {
+		rc = il_executor_map(pool, count_piece, pieces, count, IL_BYTES, results,
+				     IL_FOREVER);
+		count = undone_first(pieces, results, count);
+	} while (rc == -EOWNERDEAD); /* somebody killed a worker process: its piece once more */
+	return rc;
+}
+/* [map] */
+
+/* [group] */
 static int count_words(struct text *text, il_executor *pool)
 {
 	il_group group;
@@ -222,31 +267,35 @@ static int count_words(struct text *text, il_executor *pool)
 	if (rc < 0)
 		return rc;
 	rc = il_group_start_soon(&group, NULL, show_progress, text);
-	if (rc == 0)
-		rc = il_executor_map(pool, count_piece, text->pieces, text->count,
-				     sizeof(text->pieces[0]), NULL, IL_FOREVER);
+	while (rc == 0 && text->done < text->count) {
+		size_t left = text->count - text->done, count = left < SLICE ? left : SLICE;
+		rc = count_slice(pool, text->pieces + text->done, count);
+		text->done += count;
+	}
 	il_scope_cancel(il_group_scope(&group)); /* ends show_progress */
 	return il_group_close(&group, rc);
 }
-/* [map] */
+/* [group] */
 
 /* [run] */
 static int run(void *arg)
 {
 	struct text *text = arg;
+	bool processes = strcmp(text->pool, "processes") == 0;
 	il_executor *pool;
-	int rc = il_thread_pool_create(&pool, NULL);
+	int rc =
+	    processes ? il_process_pool_create(&pool, NULL) : il_thread_pool_create(&pool, NULL);
 	if (rc < 0)
 		return rc;
-	rc = il_executor_run(pool, read_text, text, 0);
+	rc = il_run_in_thread(read_text, text);
 	if (rc == 0)
 		rc = split_text(text);
 	if (rc == 0)
 		rc = count_words(text, pool);
 	if (rc == 0)
-		rc = il_executor_run(pool, merge, text, 0);
+		rc = il_run_in_thread(merge, text);
 	if (rc == 0)
-		rc = il_executor_run(pool, print, text, 0);
+		rc = il_run_in_thread(print, text);
 	il_executor_destroy(pool);
 	return rc;
 }
@@ -254,7 +303,8 @@ static int run(void *arg)
 
 int main(int argc, char **argv)
 {
-	struct text text = {.file = example_option(argc, argv, "--text", "/dev/stdin")};
+	struct text text = {.file = example_option(argc, argv, "--text", "/dev/stdin"),
+			    .pool = example_option(argc, argv, "--pool", "threads")};
 	int status = example_main(argc, argv, run, &text);
 	free_text(&text);
 	return status;

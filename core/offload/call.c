@@ -7,40 +7,98 @@
 #include <stdlib.h>
 #include <string.h>
 
-int il__call_init(il_call *call, il_executor *ex, il_fn *fn, void *arg, size_t size)
+/* ---- the argument ---- */
+
+enum il__form il__form_of(size_t size)
 {
-	il__list_init(&call->link);
-	call->user_link = NULL;
-	call->fn = fn;
-	call->arg = arg;
-	call->original = NULL;
-	call->size = size;
-	call->locals = NULL;
-	call->host = NULL;
-	call->executor_ops = ex->ops;
-	call->executor_self = ex->self;
-	call->thread_name = NULL;
-	call->pump = NULL;
-	call->worker = NULL;
-	call->dropped = 0;
-	call->claimed = false;
-	call->detail = NULL;
-	if (ex->max_size && arg && size > ex->max_size)
+	return size == IL_BYTES ? IL__BYTES : size == IL_SHARED ? IL__SHARED : IL__FLAT;
+}
+
+size_t il__form_stride(size_t size)
+{
+	switch (il__form_of(size)) {
+	case IL__BYTES:
+		return sizeof(il_bytes);
+	case IL__SHARED:
+		return sizeof(il_shared);
+	default:
+		return size;
+	}
+}
+
+static int check_arg(const il_call *call, const il_executor *ex)
+{
+	const il_bytes *bytes = call->arg;
+	const il_shared *shared = call->arg;
+	size_t size = call->form == IL__BYTES && bytes ? bytes->in_size : call->size;
+
+	if (call->form == IL__BYTES && (!bytes || (!bytes->in && bytes->in_size)))
+		return il__refuse(-EINVAL, "IL_BYTES: arg is no il_bytes, or its `in` is NULL");
+	if (call->form == IL__SHARED && (!shared || !shared->data || shared->size == 0))
+		return il__refuse(-EINVAL, "IL_SHARED: arg is nothing il_shared_create made");
+	if (ex->copies && call->arg && call->size == 0)
+		return il__refuse(-EINVAL, "this executor copies arguments: give the size of the "
+					   "struct behind arg");
+	if (ex->max_size && call->arg && size > ex->max_size)
 		return il__refuse(-EMSGSIZE,
 				  "an argument of %zu bytes; the executor's max_size is %zu", size,
 				  ex->max_size);
-	if (ex->copies && arg) {
-		if (size == 0)
-			return il__refuse(
-			    -EINVAL, "this executor copies arguments: give the size of the struct "
-				     "behind arg");
-		call->arg = malloc(size);
-		if (!call->arg)
-			return il__refuse(-ENOMEM, "no memory to copy an argument of %zu bytes",
-					  size);
-		memcpy(call->arg, arg, size);
-		call->original = arg;
+	return 0;
+}
+
+/* `in` is only read, and the caller keeps it until the call has ended: it needs no copy. */
+static int copy_arg(il_call *call)
+{
+	void *copy = malloc(call->size);
+
+	if (!copy)
+		return il__refuse(-ENOMEM, "no memory to copy an argument of %zu bytes",
+				  call->size);
+	il__os_memory_is_large(copy, call->size);
+	memcpy(copy, call->arg, call->size);
+	if (call->form == IL__BYTES) {
+		const il_bytes *from = call->arg;
+		*(il_bytes *)copy = (il_bytes){.in = from->in, .in_size = from->in_size};
 	}
+	call->original = call->arg;
+	call->arg = copy;
+	return 0;
+}
+
+void il__call_give_back(il_call *call)
+{
+	if (!call->original)
+		return;
+	if (call->form == IL__BYTES) {
+		il_bytes *from = call->arg, *to = call->original;
+		il_bytes_free(to);
+		to->out = from->out;
+		to->out_size = from->out_size;
+		to->room = from->room;
+		from->out = NULL;
+	} else if (call->form == IL__SHARED) {
+		il_shared *from = call->arg, *to = call->original;
+		memcpy(to->args, from->args, sizeof to->args);
+	} else {
+		memcpy(call->original, call->arg, call->size);
+	}
+}
+
+/* ---- a call's life ---- */
+
+int il__call_init(il_call *call, il_executor *ex, il_fn *fn, void *arg, size_t size)
+{
+	int rc;
+
+	*call = (il_call){.fn = fn,
+			  .arg = arg,
+			  .size = il__form_stride(size),
+			  .form = il__form_of(size),
+			  .executor_ops = ex->ops,
+			  .executor_self = ex->self};
+	il__list_init(&call->link);
+	if ((rc = check_arg(call, ex)) < 0 || (ex->copies && arg && (rc = copy_arg(call)) < 0))
+		return rc;
 	if (ex->locals)
 		call->locals = il__locals_ref(il__locals_current());
 	return 0;
@@ -49,8 +107,11 @@ int il__call_init(il_call *call, il_executor *ex, il_fn *fn, void *arg, size_t s
 void il__call_fini(il_call *call)
 {
 	il__locals_unref(call->locals);
-	if (call->original)
-		free(call->arg);
+	if (!call->original)
+		return;
+	if (call->form == IL__BYTES)
+		il_bytes_free(call->arg);
+	free(call->arg);
 }
 
 int il__call_execute(il_call *call)
@@ -62,6 +123,8 @@ int il__call_execute(il_call *call)
 
 	if (!call->ops->claim(call))
 		return -ECANCELED;
+	if (call->form == IL__BYTES)
+		il_bytes_free(call->arg);
 	il__self.locals = il__locals_ref(call->locals);
 	il__self.call = call->host;
 	if (call->thread_name)
@@ -72,8 +135,8 @@ int il__call_execute(il_call *call)
 	il__self.call = host;
 	il__locals_unref(il__self.locals);
 	il__self.locals = locals;
-	if (call->original && !call->ops->unattended)
-		memcpy(call->original, call->arg, call->size);
+	if (!call->ops->unattended)
+		il__call_give_back(call);
 	return rc;
 }
 

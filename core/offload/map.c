@@ -136,7 +136,7 @@ static int submit_all(struct map *map, il_executor *ex, il_fn *fn, char *items, 
 		struct item *item = &map->items[i];
 		if (atomic_load_explicit(&map->stopped, memory_order_relaxed))
 			break;
-		rc = il__call_init(&item->call, ex, fn, items + i * size, size);
+		rc = il__call_init(&item->call, ex, fn, items + i * il__form_stride(size), size);
 		if (rc < 0)
 			break;
 		item->call.ops = &item_ops;
@@ -211,7 +211,9 @@ static int collect(struct map *map, size_t count, int *results, int rc)
 static int check(il_executor *ex, il_fn *fn, void *items, size_t count, size_t size,
 		 il_time timeout)
 {
-	if (!ex || !fn || (count && !items) || timeout < 0 || (size && count > SIZE_MAX / size))
+	size_t stride = il__form_stride(size);
+
+	if (!ex || !fn || (count && !items) || timeout < 0 || (stride && count > SIZE_MAX / stride))
 		return il__refuse(
 		    -EINVAL, "il_executor_map: the executor, fn or items is NULL, the timeout is "
 			     "negative, or count * size overflows");

@@ -7,8 +7,10 @@
 
 #include "../runtime/runtime.h"
 
+#include <interloop/bytes.h>
 #include <interloop/executor.h>
 #include <interloop/portal.h>
+#include <interloop/shared.h>
 #include <interloop/thread.h>
 
 /* ================= the waiting task, as a worker sees it (from_thread.c) ======================== */
@@ -23,6 +25,19 @@ struct il__host {
 
 /* ================= calls (call.c) =============================================================== */
 
+/* What the argument is. Where it goes to another process: */
+/* [form] */
+enum il__form {
+	IL__FLAT,  /* the struct goes there, and comes back as the function left it */
+	IL__BYTES, /* il_bytes: `in` goes there, `out` comes back */
+	IL__SHARED /* il_shared: the memory is in both, args go there and come back */
+};
+/* [form] */
+
+/* By the size that was given for it, and the bytes of its struct. */
+enum il__form il__form_of(size_t size);
+size_t il__form_stride(size_t size);
+
 /*
  * One submitted call. `claim` decides between running and cancellation: true once, for the worker that
  * will run it. `answer` comes exactly once after that, from any thread; the call is gone then.
@@ -33,7 +48,8 @@ struct il_call {
 	il_fn *fn;
 	void *arg;      /* what fn gets: the submitter's, or a copy of it */
 	void *original; /* copies: where it goes back to; NULL: nowhere */
-	size_t size;
+	size_t size;    /* of the struct */
+	enum il__form form;
 	struct il__locals *locals;
 	struct il__host *host; /* NULL: no task waits */
 	/* Whose call it is: compared with this thread's only, they may be gone. */
@@ -60,6 +76,8 @@ struct il__call_ops {
 
 /* Prepares a call; with copies it copies arg. 0, -EINVAL, -ENOMEM. */
 int il__call_init(il_call *call, il_executor *ex, il_fn *fn, void *arg, size_t size);
+/* Copies back what fn left in the copy, if it is one. */
+void il__call_give_back(il_call *call);
 void il__call_fini(il_call *call); /* of one that was never submitted, or was withdrawn */
 /* Runs it in this thread if it can be claimed, and gives what to answer. */
 int il__call_execute(il_call *call);
@@ -77,7 +95,8 @@ struct il__executor_ops {
 	/* Ends what runs it, so that -ECANCELED is answered soon; the caller makes sure that it is not
 	 * answered meanwhile, or knows that its memory stays. NULL: it cannot be ended. */
 	void (*kill)(void *self, il_call *call);
-	/* waiter: NULL with IL_NOWAIT; else fired once all have ended. False: they have already. */
+	/* end: NULL with IL_NOWAIT; else fired once all have ended. False: they have already. With
+	 * IL__UNLESS_IT_WAITS true means that nothing was done. */
 	bool (*shutdown)(void *self, unsigned flags, struct il__watcher_of_end *end);
 	void (*ended)(void *self); /* after a waiting shutdown: reap */
 	void (*destroy)(void *self);
@@ -86,6 +105,9 @@ struct il__executor_ops {
 	/* Executors of the user's own; NULL: the above. */
 	int (*user_shutdown)(void *self, unsigned flags);
 };
+
+/* A flag beside those of il_executor_shutdown. */
+enum { IL__UNLESS_IT_WAITS = 1 << 8 };
 
 /* Somebody who waits for an executor's end; under the executor's lock. */
 struct il__watcher_of_end {
@@ -110,6 +132,7 @@ int il__executor_make(il_executor **ex, const struct il__executor_ops *ops, void
 		      bool locals);
 /* Waits in this thread whatever it is; the loop's own threads at its end. False: time is up. */
 bool il__thread_pool_finish(il_executor *ex, il_time deadline);
+int il__executor_check(il_executor *ex, il_fn *fn, const char *function);
 /* Takes the call to the executor, waiting for room where that is the only way. -ETIMEDOUT. */
 int il__executor_submit_waiting(il_executor *ex, il_call *call, il_task *task, il_time deadline);
 
@@ -154,7 +177,9 @@ struct il_portal {
 	struct il__list link;   /* the loop's portals */
 	struct il__list sleepers;
 	struct il__list closers;
-	bool finished; /* closed, and nothing is left: the loop is not held any more */
+	unsigned leaving; /* calls that have ended and are still counted by the gate */
+	bool stopping;    /* the loop's thread knows that it is closed: from then on none */
+	bool finished;    /* closed, and nothing is left: the loop is not held any more */
 
 	struct il__blocking *blocking; /* a loop in a thread of its own; NULL else */
 	atomic_bool joined;            /* il_blocking_portal_stop was called */
@@ -173,21 +198,37 @@ int il__portal_may_wait(il_portal *p, il_fn *fn, const char *function, il_task *
  * than that. `blocking` may be gone: it is compared only. */
 int il__portal_answer(const struct il__blocking *blocking, int rc);
 
-/* One posted call, in memory of its own, gone when its function has ended (portal_soon.c). */
+/* One posted call, in memory of its own, gone when its function has ended (portal_soon.c). Without a
+ * future it fits a line of the cache: a burst of them is a walk over cold memory. */
 struct il__soon {
 	struct il__message message;
-	struct il__timer retry; /* no stack could be had: ask again */
 	il_portal *portal;
 	il_fn *fn;
 	void *arg;
-	struct il__locals *locals;   /* a reference */
-	struct il__future_task *ft;  /* a task with a future */
+	struct il__locals *locals; /* a reference */
+	bool as_task, reserved;
+	bool has_future;   /* a plain call, part of a struct il__soon_future */
+	bool from_outside; /* posted by another thread than the loop's */
+};
+
+/* as_task */
+struct il__soon_task {
+	struct il__soon soon;
+	struct il__timer retry;      /* no stack could be had: ask again */
+	struct il__future_task *ft;  /* with a future */
 	struct il__starter *starter; /* who waits for il_task_started; cleared by the answer */
 	il_portal_context *context;  /* whose il_portal_hold it will call */
-	bool as_task, reserved, has_future;
-	bool from_outside; /* posted by another thread than the loop's */
-	il_future future;  /* of a plain call, if has_future: the memory is then the future's */
 };
+
+struct il__soon_future {
+	struct il__soon soon;
+	il_future future; /* the memory is the future's */
+};
+
+static inline struct il__soon_task *il__soon_task_of(struct il__soon *soon)
+{
+	return il__container_of(soon, struct il__soon_task, soon);
+}
 
 int il__soon_make(struct il__soon **soon, il_portal *p, il_future **f, il_fn *fn, void *arg,
 		  bool as_task, bool reserve, const char *function);

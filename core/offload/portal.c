@@ -82,12 +82,27 @@ static void finish(il_portal *p)
 	il_portal_unref(p); /* the loop's */
 }
 
+/* Takes what has left off the count. Seq_cst, as the closing: whoever comes second sees the first. True:
+ * these were the last, and the portal may be gone. */
+static bool settle(il_portal *p)
+{
+	size_t leaving = p->leaving * (size_t)ONE_CALL;
+
+	p->leaving = 0;
+	if (!leaving || atomic_fetch_sub(&p->gate, leaving) != (CLOSED | leaving))
+		return false;
+	finish(p);
+	return true;
+}
+
+/* The count matters once the portal is closed, which stop_here tells; before that other threads write it
+ * all the time, so that looking at it is dear, and it is set right for many at once. */
 void il__portal_leave_gate(il_portal *p)
 {
-	size_t before = atomic_fetch_sub(&p->gate, ONE_CALL);
+	const unsigned many = 32;
 
-	if (before == (CLOSED | ONE_CALL))
-		finish(p);
+	if (++p->leaving == many || p->stopping)
+		settle(p);
 }
 
 /* If the portal was closed meanwhile and this was its last call, the loop must finish it. */
@@ -112,7 +127,8 @@ static void stop_here(il_portal *p, bool cancel)
 		il__task_wake(il__container_of(node, il_task, link), 0);
 	if (cancel)
 		il__scope_cancel(&p->scope, "the portal was stopped");
-	if (atomic_load(&p->gate) == CLOSED)
+	p->stopping = true;
+	if (!settle(p) && atomic_load(&p->gate) == CLOSED)
 		finish(p);
 }
 

@@ -8,9 +8,14 @@
 
 /* ---- making one ---- */
 
+static il_future *future_of(struct il__soon *soon)
+{
+	return &il__container_of(soon, struct il__soon_future, soon)->future;
+}
+
 static void free_with_future(il_future *f)
 {
-	free(il__container_of(f, struct il__soon, future));
+	free(il__container_of(f, struct il__soon_future, future));
 }
 
 /* A plain call cannot be stopped; its outcome can. */
@@ -25,29 +30,44 @@ static void release(struct il__soon *soon)
 {
 	il__locals_unref(soon->locals);
 	if (soon->has_future)
-		il_future_unref(&soon->future);
+		il_future_unref(future_of(soon));
+	else if (soon->as_task)
+		free(il__soon_task_of(soon));
 	else
 		free(soon);
 }
 
-static void on_message(struct il__message *m, il_loop *loop);
-
-static int make_future(struct il__soon *soon, il_future **f)
+static struct il__soon *make_task(il_portal *p, il_future **f, il_fn *fn, void *arg)
 {
-	int rc;
+	struct il__soon_task *st = calloc(1, sizeof *st);
 
-	if (!soon->as_task) {
-		il__future_init(&soon->future, &plain_ops, NULL);
-		soon->has_future = true;
-		*f = il_future_ref(&soon->future);
-		return 0;
+	if (!st)
+		return NULL;
+	if (f) {
+		if (il__future_task_make(&st->ft, p->inbox, p->loop, fn, arg) < 0) {
+			free(st);
+			return NULL;
+		}
+		*f = il_future_ref(il__future_task_future(st->ft));
 	}
-	rc = il__future_task_make(&soon->ft, soon->portal->inbox, soon->portal->loop, soon->fn,
-				  soon->arg);
-	if (rc == 0)
-		*f = il_future_ref(il__future_task_future(soon->ft));
-	return rc;
+	return &st->soon;
 }
+
+static struct il__soon *make_plain(il_future **f)
+{
+	struct il__soon_future *sf;
+
+	if (!f)
+		return malloc(sizeof(struct il__soon));
+	sf = malloc(sizeof *sf);
+	if (!sf)
+		return NULL;
+	il__future_init(&sf->future, &plain_ops, NULL);
+	*f = il_future_ref(&sf->future);
+	return &sf->soon;
+}
+
+static void on_message(struct il__message *m, il_loop *loop);
 
 int il__soon_make(struct il__soon **out, il_portal *p, il_future **f, il_fn *fn, void *arg,
 		  bool as_task, bool reserve, const char *function)
@@ -64,30 +84,22 @@ int il__soon_make(struct il__soon **out, il_portal *p, il_future **f, il_fn *fn,
 		il__portal_abandon_gate(p);
 		return rc;
 	}
-	soon = malloc(sizeof *soon);
-	if (soon) {
-		soon->message.handle = on_message;
-		soon->retry.index = 0;
-		soon->portal = p;
-		soon->fn = fn;
-		soon->arg = arg;
-		soon->ft = NULL;
-		soon->starter = NULL;
-		soon->context = NULL;
-		soon->as_task = as_task;
-		soon->reserved = reserve;
-		soon->has_future = false;
-		soon->from_outside = !il__portal_is_own_loop(p);
-		soon->locals = il__locals_ref(il__locals_current());
-	}
-	if (!soon || (f && make_future(soon, f) < 0)) {
-		if (soon)
-			release(soon);
+	soon = as_task ? make_task(p, f, fn, arg) : make_plain(f);
+	if (!soon) {
 		if (reserve)
 			il__inbox_unreserve(p->inbox);
 		il__portal_abandon_gate(p);
 		return il__refuse(-ENOMEM, "%s: out of memory", function);
 	}
+	soon->message.handle = on_message;
+	soon->portal = p;
+	soon->fn = fn;
+	soon->arg = arg;
+	soon->as_task = as_task;
+	soon->reserved = reserve;
+	soon->has_future = f && !as_task;
+	soon->from_outside = !il__portal_is_own_loop(p);
+	soon->locals = il__locals_ref(il__locals_current());
 	*out = soon;
 	return 0;
 }
@@ -101,89 +113,88 @@ void il__soon_post(struct il__soon *soon)
 
 static void task_ended(il_task *task, int rc)
 {
-	struct il__soon *soon = task->owner;
+	struct il__soon_task *st = task->owner;
 
-	if (soon->ft && soon->from_outside)
+	if (st->ft && st->soon.from_outside)
 		task->loop->inflight++;
-	if (soon->starter)
-		il__starter_answer(soon->starter, rc < 0 && rc != -ECANCELED ? rc : -EPROTO, 0);
-	if (!soon->ft && rc < 0 && rc != -ECANCELED)
+	if (st->starter)
+		il__starter_answer(st->starter, rc < 0 && rc != -ECANCELED ? rc : -EPROTO, 0);
+	if (!st->ft && rc < 0 && rc != -ECANCELED)
 		il__log(IL_LOG_WARNING, "a task that was posted through a portal failed: %s",
 			il_strerror(rc));
-	il__portal_leave_gate(soon->portal);
-	release(soon);
+	il__portal_leave_gate(st->soon.portal);
+	release(&st->soon);
 }
 
 static int on_started(il_task *task, int value)
 {
-	struct il__soon *soon = task->owner;
-	struct il__starter *starter = soon->starter;
+	struct il__soon_task *st = task->owner;
+	struct il__starter *starter = st->starter;
 
 	if (!starter)
 		return il__refuse(-EALREADY, "il_task_started: called before");
-	soon->starter = NULL;
+	st->starter = NULL;
 	il__starter_answer(starter, 0, value);
 	return 0;
 }
 
-static bool start_task(struct il__soon *soon, il_loop *loop)
+static bool start_task(struct il__soon_task *st, il_loop *loop)
 {
-	struct il__task_options options = {.scope = &soon->portal->scope,
+	struct il__task_options options = {.scope = &st->soon.portal->scope,
 					   .ended = task_ended,
-					   .owner = soon,
-					   .locals = soon->locals};
-	il_task *task = soon->ft ? il__future_task_start(soon->ft, loop, &options)
-				 : il__task_spawn(loop, soon->fn, soon->arg, &options);
+					   .owner = st,
+					   .locals = st->soon.locals};
+	il_task *task = st->ft ? il__future_task_start(st->ft, loop, &options)
+			       : il__task_spawn(loop, st->soon.fn, st->soon.arg, &options);
 
 	if (!task)
 		return false;
-	if (soon->ft && soon->from_outside) /* a thread may wait for it: virtual time may pass */
+	if (st->ft && st->soon.from_outside) /* a thread may wait for it: virtual time may pass */
 		loop->inflight--;
-	task->hold = soon->context;
-	if (soon->starter)
+	task->hold = st->context;
+	if (st->starter)
 		task->started = on_started;
 	return true;
 }
 
 /* A task that will not start: its future, and who waits for it, hear why. */
-static void fail_task(struct il__soon *soon, int rc)
+static void fail_task(struct il__soon_task *st, int rc)
 {
-	if (soon->starter)
-		il__starter_answer(soon->starter, rc, 0);
-	il__future_task_fail(soon->ft, rc);
-	il__portal_leave_gate(soon->portal);
-	release(soon);
+	if (st->starter)
+		il__starter_answer(st->starter, rc, 0);
+	il__future_task_fail(st->ft, rc);
+	il__portal_leave_gate(st->soon.portal);
+	release(&st->soon);
 }
 
 static void on_retry(struct il__timer *timer)
 {
-	struct il__soon *soon = il__container_of(timer, struct il__soon, retry);
+	struct il__soon_task *st = il__container_of(timer, struct il__soon_task, retry);
 
-	on_message(&soon->message, soon->portal->loop);
+	on_message(&st->soon.message, st->soon.portal->loop);
 }
 
-static void run_task(struct il__soon *soon, il_loop *loop)
+static void run_task(struct il__soon_task *st, il_loop *loop)
 {
-	if (soon->ft && (loop->shut || il_future_done(il__future_task_future(soon->ft)))) {
-		fail_task(soon, -ESHUTDOWN);
+	if (st->ft && (loop->shut || il_future_done(il__future_task_future(st->ft)))) {
+		fail_task(st, -ESHUTDOWN);
 		return;
 	}
-	if (start_task(soon, loop))
+	if (start_task(st, loop))
 		return;
-	if (soon->ft) {
-		fail_task(soon, -ENOMEM);
+	if (st->ft) {
+		fail_task(st, -ENOMEM);
 		return;
 	}
 	/* It was accepted, and nobody else will run it: wait until a stack is free. */
-	soon->retry.fire = on_retry;
-	if (il__timer_arm(loop, &soon->retry, il__deadline_from(il__loop_now(loop), IL_MSEC(10))) <
-	    0)
-		il__loop_handle_later(loop, &soon->message);
+	st->retry.fire = on_retry;
+	if (il__timer_arm(loop, &st->retry, il__deadline_from(il__loop_now(loop), IL_MSEC(10))) < 0)
+		il__loop_handle_later(loop, &st->soon.message);
 }
 
 static void run_plain(struct il__soon *soon, il_loop *loop)
 {
-	il_future *f = soon->has_future ? &soon->future : NULL;
+	il_future *f = soon->has_future ? future_of(soon) : NULL;
 
 	if (!f)
 		il__plain_call(soon->fn, soon->arg, soon->locals);
@@ -203,10 +214,10 @@ static void on_message(struct il__message *m, il_loop *loop)
 
 	if (soon->reserved) {
 		soon->reserved = false;
-		il__inbox_unreserve(loop->inbox);
+		il__inbox_handled(loop->inbox);
 	}
 	if (soon->as_task)
-		run_task(soon, loop);
+		run_task(il__soon_task_of(soon), loop);
 	else
 		run_plain(soon, loop);
 }

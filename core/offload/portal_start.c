@@ -29,8 +29,8 @@ static int start(il_portal *p, const char *function, il_future **f, int *value, 
 	rc = il__soon_make(&soon, p, &future, fn, arg, true, false, function);
 	if (rc < 0)
 		return rc;
-	soon->starter = &starter;
-	soon->context = context;
+	il__soon_task_of(soon)->starter = &starter;
+	il__soon_task_of(soon)->context = context;
 	il__soon_post(soon);
 	rc = il__signal_wait(&starter.signal, IL_FOREVER, function);
 	if (rc < 0) {

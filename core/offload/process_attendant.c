@@ -206,7 +206,8 @@ int il__attendant_start(struct il__process_pool *pool)
 
 void il__attendant_wake(struct il__process_pool *pool)
 {
-	if (pool->attendant.running)
+	/* The thread itself looks at its lists before it polls. */
+	if (pool->attendant.running && il__self.worker_of != pool)
 		il__os_wake_write(pool->attendant.wake[1]);
 }
 

@@ -279,10 +279,8 @@ static void judge(struct il__process_pool *pool, struct il__process_worker *w,
 		w->calls++;
 		v->back = w->known;
 		if (!w->known)
-			snprintf(v->detail, sizeof v->detail,
-				 "process pool %s: a worker has no such function: %.200s cannot be "
-				 "loaded there, or is another build",
-				 pool->name, w->name.path[0] ? w->name.path : "the program");
+			snprintf(v->detail, sizeof v->detail, "process pool %s: a worker: %s",
+				 pool->name, w->why);
 		break;
 	default:
 		break;
@@ -297,7 +295,7 @@ static void put_back(struct il__process_pool *pool, struct il__process_worker *w
 
 	if (outcome == IL__DIED) {
 		bury(w);
-	} else if (w->killed || pool->broken || outcome == IL__FAILED ||
+	} else if (w->killed || pool->broken || outcome == IL__FAILED || w->spoilt ||
 		   (calls && w->calls >= calls)) {
 		doom(w);
 	} else {
@@ -313,8 +311,8 @@ static bool is_wanted(il_call *call)
 
 static void answer(il_call *call, const struct verdict *v)
 {
-	if (v->back && call->original && is_wanted(call))
-		memcpy(call->original, call->arg, call->size);
+	if (v->back && is_wanted(call))
+		il__call_give_back(call);
 	if (v->rc < 0 && v->detail[0])
 		call->detail = strdup(v->detail);
 	il__call_answer(call, v->rc);

@@ -21,19 +21,39 @@ enum { VISIT_MAX = 1 << 20 }; /* bytes each way */
 
 /* ---- what goes out ---- */
 
-static void begin_frame(struct il__process_worker *w, uint32_t type, const void *arg, size_t size)
+static void begin_frame(struct il__process_worker *w, uint32_t type, const void *payload,
+			size_t size)
 {
 	w->out = (struct il__wire_header){.version = IL__WIRE_VERSION,
 					  .type = type,
+					  .path = (uint32_t)strlen(w->function->path),
+					  .name = (uint32_t)strlen(w->function->name),
+					  .size = size,
 					  .id = ++w->ids,
 					  .offset = w->function->offset,
 					  .build = w->function->build,
-					  .path = strlen(w->function->path),
-					  .size = size};
-	w->arg = arg;
-	(void)VALGRIND_MAKE_MEM_DEFINED(arg, size); /* what lies between the fields goes too */
+					  .limit = w->pool->options.max_size};
+	w->payload = payload;
+	(void)VALGRIND_MAKE_MEM_DEFINED(payload, size); /* what lies between the fields goes too */
 	w->sent = w->got = 0;
 	w->stalled = false;
+	w->why[0] = 0;
+}
+
+static void begin_call(struct il__process_worker *w)
+{
+	const il_call *call = w->call;
+	const il_bytes *bytes = call->arg;
+	const il_shared *shared = call->arg;
+
+	if (call->form == IL__BYTES)
+		begin_frame(w, IL__WIRE_CALL, bytes->in, bytes->in_size);
+	else if (call->form == IL__SHARED)
+		begin_frame(w, IL__WIRE_CALL, shared->args, sizeof shared->args);
+	else
+		begin_frame(w, IL__WIRE_CALL, call->arg, call->arg ? call->size : 0);
+	w->out.form = call->form;
+	w->out.memory = call->form == IL__SHARED ? shared->size : 0;
 }
 
 /* The next thing to ask of it. 0, or why the call cannot be run. */
@@ -52,31 +72,63 @@ static int begin(struct il__process_worker *w)
 	if (rc < 0)
 		return rc;
 	w->function = &w->name;
-	begin_frame(w, IL__WIRE_CALL, w->call->arg, w->call->arg ? w->call->size : 0);
+	begin_call(w);
 	return 0;
+}
+
+/* Of the parts what has not been sent yet. */
+static size_t rest_of(const struct iovec *parts, size_t count, size_t skip, struct iovec *rest)
+{
+	size_t left = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		size_t gone = skip < parts[i].iov_len ? skip : parts[i].iov_len;
+		skip -= gone;
+		if (gone == parts[i].iov_len) /* or it is empty, and its base NULL */
+			continue;
+		rest[left].iov_base = (char *)parts[i].iov_base + gone;
+		rest[left++].iov_len = parts[i].iov_len - gone;
+	}
+	return left;
+}
+
+union descriptor {
+	struct cmsghdr aligned;
+	char bytes[CMSG_SPACE(sizeof(int))];
+};
+
+static void attach(struct msghdr *message, union descriptor *room, int fd)
+{
+	struct cmsghdr *c;
+
+	*room = (union descriptor){.bytes = {0}};
+	message->msg_control = room->bytes;
+	message->msg_controllen = sizeof room->bytes;
+	c = CMSG_FIRSTHDR(message);
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof fd);
+	memcpy(CMSG_DATA(c), &fd, sizeof fd);
 }
 
 /* 1: all is sent. 0: not yet. */
 static int send_frame(struct il__process_worker *w)
 {
-	const struct iovec parts[3] = {{&w->out, sizeof w->out},
-				       {(void *)(uintptr_t)w->function->path, w->out.path},
-				       {(void *)(uintptr_t)w->arg, w->out.size}};
-	size_t all = sizeof w->out + w->out.path + w->out.size, start = w->sent;
+	const struct il__wire_function *f = w->function;
+	const struct iovec parts[] = {{&w->out, sizeof w->out},
+				      {(void *)(uintptr_t)f->path, w->out.path},
+				      {(void *)(uintptr_t)f->name, w->out.name},
+				      {(void *)(uintptr_t)w->payload, w->out.size}};
+	size_t all = sizeof w->out + w->out.path + w->out.name + w->out.size, start = w->sent;
 
 	while (w->sent < all && w->sent - start < VISIT_MAX) {
-		struct iovec rest[3];
+		struct iovec rest[4];
 		struct msghdr message = {.msg_iov = rest};
-		size_t skip = w->sent;
+		union descriptor room;
 		ssize_t n;
-		for (int i = 0; i < 3; i++) {
-			size_t gone = skip < parts[i].iov_len ? skip : parts[i].iov_len;
-			skip -= gone;
-			if (gone == parts[i].iov_len) /* or it is empty, and its base NULL */
-				continue;
-			rest[message.msg_iovlen].iov_base = (char *)parts[i].iov_base + gone;
-			rest[message.msg_iovlen++].iov_len = parts[i].iov_len - gone;
-		}
+		message.msg_iovlen = rest_of(parts, 4, w->sent, rest);
+		if (w->sent == 0 && w->out.memory)
+			attach(&message, &room, ((const il_shared *)w->call->arg)->fd);
 		n = il__os_sendmsg(w->child.stream, &message);
 		if (n < 0)
 			return n == -EAGAIN ? 0 : (int)n;
@@ -90,28 +142,65 @@ static int send_frame(struct il__process_worker *w)
 /* Whether that is the answer to what went out. */
 static bool is_ours(const struct il__process_worker *w)
 {
-	size_t size = w->out.type == IL__WIRE_INIT ? 0 : w->out.size;
+	const struct il__wire_header *in = &w->in, *out = &w->out;
 
-	return w->in.version == IL__WIRE_VERSION && w->in.id == w->out.id && w->in.size == size &&
-	       (w->in.type == IL__WIRE_REPLY || w->in.type == IL__WIRE_UNKNOWN);
+	if (in->version != IL__WIRE_VERSION || in->id != out->id)
+		return false;
+	if (in->type == IL__WIRE_REFUSED)
+		return in->rc < 0 && in->size < sizeof w->why;
+	if (in->type != IL__WIRE_REPLY)
+		return false;
+	if (out->type == IL__WIRE_INIT)
+		return in->size == 0;
+	return out->form == IL__BYTES ? in->size <= out->limit : in->size == out->size;
 }
 
-/* 1: all is there. 0: not yet. -EPIPE, -ECONNRESET: it died, the second before it read all of ours. */
+/* Where the answer's bytes go. NULL: no memory. */
+static char *place(struct il__process_worker *w)
+{
+	il_call *call = w->call;
+
+	if (w->in.type == IL__WIRE_REFUSED)
+		return w->why;
+	if (call->form == IL__BYTES)
+		return il_bytes_resize(call->arg, w->in.size);
+	return call->form == IL__SHARED ? (char *)((il_shared *)call->arg)->args : call->arg;
+}
+
+static ssize_t receive_header(struct il__process_worker *w)
+{
+	ssize_t n = il__os_receive(w->child.stream, (char *)&w->in + w->got, sizeof w->in - w->got);
+
+	if (n <= 0)
+		return n;
+	w->got += (size_t)n;
+	if (w->got < sizeof w->in)
+		return n;
+	if (!is_ours(w))
+		return -EPIPE; /* not a worker of ours any more */
+	return !w->in.size || (w->answer = place(w)) ? n : -ENOMEM;
+}
+
+static ssize_t receive_answer(struct il__process_worker *w)
+{
+	size_t at = w->got - sizeof w->in;
+	ssize_t n = il__os_receive(w->child.stream, w->answer + at, w->in.size - at);
+
+	if (n > 0)
+		w->got += (size_t)n;
+	return n;
+}
+
+/* 1: all is there. 0: not yet. -EPIPE, -ECONNRESET: it died, the second before it read all of ours.
+ * -ENOMEM: the answer has no room here. */
 static int receive_frame(struct il__process_worker *w)
 {
 	size_t start = w->got;
 
 	while (w->got - start < VISIT_MAX) {
-		bool header = w->got < sizeof w->in;
-		char *place = header ? (char *)&w->in + w->got
-				     : (char *)w->call->arg + (w->got - sizeof w->in);
-		size_t wanted = sizeof w->in + (header ? 0 : w->in.size) - w->got;
-		ssize_t n = il__os_receive(w->child.stream, place, wanted);
+		ssize_t n = w->got < sizeof w->in ? receive_header(w) : receive_answer(w);
 		if (n <= 0)
 			return n == -EAGAIN ? 0 : n < 0 ? (int)n : -EPIPE;
-		w->got += (size_t)n;
-		if (header && w->got == sizeof w->in && !is_ours(w))
-			return -EPIPE; /* not a worker of ours any more */
 		if (w->got >= sizeof w->in && w->got == sizeof w->in + w->in.size)
 			return 1;
 	}
@@ -154,10 +243,16 @@ static enum il__outcome talk(struct il__process_worker *w)
 	}
 	for (;;) {
 		rc = exchange(w);
+		if (rc == -ENOMEM) {
+			w->spoilt = true;
+			return refuse(w, rc);
+		}
 		if (rc <= 0)
 			return rc < 0 ? IL__DIED : IL__WAITS;
 		w->rc = (int)w->in.rc;
 		w->known = w->in.type == IL__WIRE_REPLY;
+		if (!w->known)
+			w->why[w->in.size] = 0;
 		if (w->initialized)
 			return IL__ANSWERED;
 		if (w->rc < 0)

@@ -50,6 +50,7 @@ static int submit(void *self, il_call *call, bool waits)
 {
 	struct il__process_pool *pool = self;
 	struct il__pump *pump;
+	bool within = false;
 	int rc = il__wire_name(call->fn, NULL);
 
 	if (rc < 0)
@@ -59,6 +60,10 @@ static int submit(void *self, il_call *call, bool waits)
 	pump = rc == 0 ? il__pump_here(pool, &rc) : NULL;
 	if (pump) {
 		call->pump = pump;
+		if (pump->loop) { /* its worker begins now, and not when the loop polls next */
+			within = pump->turning;
+			pump->turning = true;
+		}
 		pump->outstanding++;
 		pool->outstanding++;
 		il__list_push(&pool->queue, &call->link);
@@ -67,8 +72,10 @@ static int submit(void *self, il_call *call, bool waits)
 		il__process_prune(pool);
 	}
 	unlock(pool);
-	if (pump && pump->loop) /* its worker begins now, and not when the loop polls next */
+	if (pump && pump->loop) {
 		il__pump_run(pump);
+		pump->turning = within;
+	}
 	return rc;
 }
 
@@ -85,13 +92,16 @@ static bool withdraw(void *self, il_call *call)
 
 	pthread_mutex_lock(&pool->lock);
 	queued = is_queued(call);
-	if (queued) {
+	if (queued) { /* with it the pool may lose its last call, and who keeps it */
 		il__list_remove(&call->link);
 		pool->queued--;
+		atomic_fetch_add_explicit(&pool->refs, 1, memory_order_relaxed);
 	}
 	pthread_mutex_unlock(&pool->lock);
-	if (queued)
+	if (queued) {
 		il__pump_done(call->pump);
+		il__process_pool_unref(pool);
+	}
 	return queued;
 }
 
@@ -120,6 +130,11 @@ static bool shut_down(void *self, unsigned flags, struct il__watcher_of_end *end
 	bool waits;
 
 	pthread_mutex_lock(&pool->lock);
+	if ((flags & IL__UNLESS_IT_WAITS) &&
+	    (pool->live || pool->outstanding || pool->attendant.running)) {
+		pthread_mutex_unlock(&pool->lock);
+		return true;
+	}
 	pool->shut = true;
 	if (flags & IL_CANCEL_FUTURES)
 		il__process_fail_queue(pool, -ECANCELED, false);

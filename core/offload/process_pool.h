@@ -65,18 +65,21 @@ struct il__process_worker {
 	il_call *call; /* NULL: it is only ending */
 	int calls;     /* answered so far */
 	bool initialized, begun, ending;
-	bool known;  /* the worker found the function */
+	bool known;  /* the worker ran the function */
+	bool spoilt; /* an answer of it was not read to its end */
 	bool unread; /* it died before it read the call */
 	bool idle;   /* it was idle when it was given the call, and did not stand still */
 	uint64_t ids;
 	struct il__wire_header out, in;
 	struct il__wire_function name;            /* of the call's function */
 	const struct il__wire_function *function; /* what goes out: that, or the initializer's, */
-	const void *arg;                          /* and the argument */
+	const void *payload;                      /* and what follows */
+	char *answer;                             /* where what comes back goes */
 	size_t sent, got;                         /* bytes of the frames so far */
 	bool stalled;                             /* it did not go out at once */
 	unsigned wants;                           /* IL_READABLE | IL_WRITABLE of the stream */
 	int rc;                                   /* of the call */
+	char why[IL__WIRE_WHY_MAX];               /* it was refused */
 	bool choked;                /* our own stderr takes no more: try again later */
 	bool errors_over;           /* nobody can write to its stderr any more */
 	char last[IL__STDERR_KEPT]; /* of its stderr */
@@ -117,6 +120,7 @@ struct il__pump {
 	struct il__message message; /* look at your lists */
 	struct il__extension extension;
 	bool held;      /* the loop is, as long as something is outstanding */
+	bool turning;   /* this thread will look at the lists before it goes on */
 	bool unwatched; /* the busy ones are, since the loop did not run */
 };
 

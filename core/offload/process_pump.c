@@ -26,18 +26,25 @@ void il__pump_kick(struct il__pump *pump)
 	}
 }
 
+/* Something is in its lists. */
+static void tell(struct il__pump *pump)
+{
+	if (pump->attended || !pump->loop || pump->loop != il__self.loop || !pump->turning)
+		il__pump_kick(pump);
+}
+
 void il__pump_hand(struct il__pump *pump, struct il__process_worker *w)
 {
 	w->pump = pump;
 	il__list_push(&pump->handed, &w->link);
-	il__pump_kick(pump);
+	tell(pump);
 }
 
 void il__pump_drop(struct il__pump *pump, il_call *call, int rc)
 {
 	call->dropped = rc;
 	il__list_push(&pump->dropped, &call->link);
-	il__pump_kick(pump);
+	tell(pump);
 }
 
 bool il__pump_next(struct il__pump *pump, il_call **call, struct il__process_worker **w)
@@ -107,10 +114,21 @@ static void unwatch(struct il__process_worker *w, il_loop *loop)
 
 static void visit(struct il__process_worker *w, il_loop *loop);
 
+/* Something happened to it; and what follows from that. */
+static void turn(struct il__process_worker *w, il_loop *loop)
+{
+	struct il__pump *pump = w->pump;
+
+	pump->turning = true;
+	visit(w, loop);
+	il__pump_run(pump);
+	pump->turning = false;
+}
+
 static void on_stream(struct il__source *source, il_loop *loop, unsigned mask)
 {
 	(void)mask;
-	visit(il__container_of(source, struct il__process_worker, source[STREAM]), loop);
+	turn(il__container_of(source, struct il__process_worker, source[STREAM]), loop);
 }
 
 static void on_errors(struct il__source *source, il_loop *loop, unsigned mask)
@@ -120,13 +138,13 @@ static void on_errors(struct il__source *source, il_loop *loop, unsigned mask)
 
 	(void)mask;
 	il__process_relay(w);
-	visit(w, loop);
+	turn(w, loop);
 }
 
 static void on_process(struct il__source *source, il_loop *loop, unsigned mask)
 {
 	(void)mask;
-	visit(il__container_of(source, struct il__process_worker, source[PROCESS]), loop);
+	turn(il__container_of(source, struct il__process_worker, source[PROCESS]), loop);
 }
 
 static void on_timer(struct il__timer *timer)
@@ -134,7 +152,7 @@ static void on_timer(struct il__timer *timer)
 	struct il__process_worker *w = il__container_of(timer, struct il__process_worker, timer);
 
 	il__process_relay(w);
-	visit(w, w->pump->loop);
+	turn(w, w->pump->loop);
 }
 
 static int watch(struct il__process_worker *w, il_loop *loop)
@@ -189,9 +207,10 @@ bool il__pump_run(struct il__pump *pump)
 {
 	struct il__process_pool *pool = pump->pool;
 	struct il__process_worker *w;
-	bool more, over;
+	bool more, over, within = pump->turning;
 	il_call *call;
 
+	pump->turning = true;
 	do {
 		pthread_mutex_lock(&pool->lock);
 		more = !pump->attended && il__pump_next(pump, &call, &w);
@@ -204,6 +223,7 @@ bool il__pump_run(struct il__pump *pump)
 		else if (more)
 			visit(w, pump->loop);
 	} while (more);
+	pump->turning = within;
 	return over;
 }
 

@@ -7,21 +7,13 @@
 #endif
 #include "process_pool.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
-#if __has_include(<valgrind/valgrind.h>)
-#include <valgrind/valgrind.h>
-#else
-#define RUNNING_ON_VALGRIND 0
-#endif
 
 extern char **environ;
 
@@ -86,54 +78,13 @@ static char **worker_environment(char *variable)
 	return copy;
 }
 
-/* ---- posix_spawn ---- */
-
-/* The program's other descriptors that are not close-on-exec. */
-static int close_others(posix_spawn_file_actions_t *actions)
-{
-#if defined(__GLIBC__) && !defined(IL_PORTABLE)
-#if __GLIBC_PREREQ(2, 34)
-	return posix_spawn_file_actions_addclosefrom_np(actions, STREAM + 1);
-#endif
-#endif
-	DIR *dir = opendir("/dev/fd");
-	int rc = dir ? 0 : errno;
-
-	for (struct dirent *e; rc == 0 && (e = readdir(dir));) {
-		int fd = atoi(e->d_name), flags = fcntl(fd, F_GETFD);
-		if (fd > STREAM && flags >= 0 && !(flags & FD_CLOEXEC))
-			rc = posix_spawn_file_actions_addclose(actions, fd);
-	}
-	if (dir)
-		closedir(dir);
-	return rc;
-}
-
-static int prepare(posix_spawn_file_actions_t *actions, posix_spawnattr_t *attr, int stream,
-		   int errors)
-{
-	sigset_t none, all;
-	int rc;
-
-	sigemptyset(&none);
-	sigfillset(&all);
-	if ((rc = posix_spawn_file_actions_addopen(actions, 0, "/dev/null", O_RDONLY, 0)) ||
-	    (rc = posix_spawn_file_actions_adddup2(actions, errors, 2)) ||
-	    (rc = posix_spawn_file_actions_adddup2(actions, stream, STREAM)) ||
-	    (rc = close_others(actions)) || (rc = posix_spawnattr_setsigmask(attr, &none)) ||
-	    (rc = posix_spawnattr_setsigdefault(attr, &all)) ||
-	    (rc = posix_spawnattr_setflags(attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF)))
-		return -rc;
-	return 0;
-}
+/* ---- the process ---- */
 
 static int spawn(pid_t *pid, const char *program, const char *name, int stream, int errors)
 {
 	char variable[64], called[32];
 	char *argv[] = {called, NULL};
 	char **environment;
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attr;
 	int rc;
 
 	snprintf(variable, sizeof variable, "%s=%d:%c:%.15s", IL__WORKER_VARIABLE, STREAM,
@@ -142,47 +93,18 @@ static int spawn(pid_t *pid, const char *program, const char *name, int stream, 
 	environment = worker_environment(variable);
 	if (!environment)
 		return -ENOMEM;
-	posix_spawn_file_actions_init(&actions);
-	posix_spawnattr_init(&attr);
-	rc = prepare(&actions, &attr, stream, errors);
-	if (rc == 0)
-		rc = -posix_spawn(pid, program, &actions, &attr, argv, environment);
-	posix_spawnattr_destroy(&attr);
-	posix_spawn_file_actions_destroy(&actions);
+	rc = il__os_spawn(pid, &(struct il__os_spawn){
+				   .file = program,
+				   .argv = argv,
+				   .environment = environment,
+				   .fds = {IL__OS_NULL, IL__OS_INHERIT, errors, [STREAM] = stream},
+				   .count = STREAM + 1,
+			       });
 	free(environment);
 	return rc;
 }
 
 /* ---- descriptors ---- */
-
-/* Out of the way of the standard ones, also where ours are closed, and of the worker's stream: those are
- * put in place one after the other. */
-static int move_up(int *fd)
-{
-	int up;
-
-	if (*fd > STREAM)
-		return 0;
-	up = fcntl(*fd, F_DUPFD_CLOEXEC, STREAM + 1);
-	if (up < 0)
-		return -errno;
-	close(*fd);
-	*fd = up;
-	return 0;
-}
-
-static int open_pipe(int fd[2])
-{
-#if defined(__linux__) && !defined(IL_PORTABLE)
-	return pipe2(fd, O_CLOEXEC) < 0 ? -errno : 0;
-#else
-	if (pipe(fd) < 0)
-		return -errno;
-	fcntl(fd[0], F_SETFD, FD_CLOEXEC);
-	fcntl(fd[1], F_SETFD, FD_CLOEXEC);
-	return 0;
-#endif
-}
 
 static void close_pair(int fd[2])
 {
@@ -198,28 +120,12 @@ static int open_ends(int stream[2], int errors[2])
 	if (rc < 0)
 		return rc;
 	fcntl(stream[1], F_SETFL, 0);
-	rc = open_pipe(errors);
-	if (rc == 0) {
-		fcntl(errors[0], F_SETFL, O_NONBLOCK);
-		if ((rc = move_up(&stream[0])) < 0 || (rc = move_up(&stream[1])) < 0 ||
-		    (rc = move_up(&errors[0])) < 0 || (rc = move_up(&errors[1])) < 0)
-			close_pair(errors);
-	}
-	if (rc < 0)
+	if ((rc = il__os_above_stdio(&stream[0])) < 0 ||
+	    (rc = il__os_above_stdio(&stream[1])) < 0 || (rc = il__os_pipe(errors)) < 0)
 		close_pair(stream);
+	else
+		fcntl(errors[0], F_SETFL, O_NONBLOCK);
 	return rc;
-}
-
-/* A handle that stays this process, whoever reaps it; -1: there are none here. */
-static int open_process(pid_t pid)
-{
-#if defined(SYS_pidfd_open) && !defined(IL_PORTABLE)
-	/* valgrind does not know it, and says so each time. */
-	return RUNNING_ON_VALGRIND ? -1 : (int)syscall(SYS_pidfd_open, pid, 0);
-#else
-	(void)pid;
-	return -1;
-#endif
 }
 
 int il__process_spawn(const struct il__program *program, const char *name, struct il__child *child)
@@ -243,18 +149,11 @@ int il__process_spawn(const struct il__program *program, const char *name, struc
 				  "process pool: no worker could be started: %s", il_strerror(rc));
 	child->stream = stream[0];
 	child->errors = errors[0];
-	child->process = open_process(child->pid);
+	child->process = il__os_process_open(child->pid);
 	return 0;
 }
 
-/* Never a process that has got its number since. */
 void il__process_kill(const struct il__child *child)
 {
-#if defined(SYS_pidfd_send_signal) && !defined(IL_PORTABLE)
-	if (child->process >= 0) {
-		syscall(SYS_pidfd_send_signal, child->process, SIGKILL, NULL, 0);
-		return;
-	}
-#endif
-	kill(child->pid, SIGKILL);
+	il__os_process_signal(child->process, child->pid, SIGKILL);
 }

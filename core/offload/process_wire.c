@@ -69,14 +69,15 @@ static int look(struct dl_phdr_info *info, size_t size, void *arg)
 	return 1;
 }
 
-int il__wire_name(il_fn *fn, struct il__wire_function *name)
+static int name_in_module(il_fn *fn, struct il__wire_function *name)
 {
 	struct search s = {.address = (uintptr_t)fn, .first = true};
 
 	dl_iterate_phdr(look, &s);
 	if (!s.module)
-		return il__refuse(-ENOENT,
-				  "process pool: the function is in no module that a file backs");
+		return il__refuse(
+		    -ENOENT, "process pool: the function is in no module that a file backs, and "
+			     "has no name of il_function_register");
 	if (!name)
 		return 0;
 	name->path[0] = 0;
@@ -89,7 +90,28 @@ int il__wire_name(il_fn *fn, struct il__wire_function *name)
 	return 0;
 }
 
-int il__wire_find(const struct il__wire_function *name, il_fn **fn)
+int il__wire_name(il_fn *fn, struct il__wire_function *name)
+{
+	const char *registered = il_function_name(fn);
+	int rc;
+
+	if (!registered) {
+		if (name)
+			name->name[0] = 0;
+		return name_in_module(fn, name);
+	}
+	if (!name)
+		return 0;
+	memcpy(name->name, registered, strlen(registered) + 1);
+	rc = name_in_module(fn, name);
+	if (rc < 0) { /* its name is enough */
+		name->offset = name->build = 0;
+		name->path[0] = 0;
+	}
+	return 0;
+}
+
+static int find_in_module(const struct il__wire_function *name, il_fn **fn)
 {
 	struct search s = {.offset = (uintptr_t)name->offset, .first = true};
 	struct link_map *map;
@@ -107,4 +129,12 @@ int il__wire_find(const struct il__wire_function *name, il_fn **fn)
 	address = s.base + s.offset;
 	memcpy(fn, &address, sizeof address);
 	return 0;
+}
+
+int il__wire_find(const struct il__wire_function *name, il_fn **fn)
+{
+	if (name->offset && find_in_module(name, fn) == 0)
+		return 0;
+	*fn = il_function_find(name->name);
+	return *fn ? 0 : -ENOENT;
 }

@@ -1,42 +1,52 @@
 /*
- * process_wire.h: what a process pool and its workers say to each other: frames over any byte stream. A
- * frame is a header, `path` bytes of a module's path and `size` bytes of an argument. Integers are the
- * machine's own, both ends are the same program; `version` refuses strangers.
- *
- *   INIT, CALL  to the worker: a function's name, then its argument
- *   REPLY       from it: rc; after a CALL the argument as the function left it
- *   UNKNOWN     from it, instead of REPLY: it has no such function
+ * process_wire.h: what a process pool and its workers say to each other: frames over any byte stream, one
+ * after the other, each CALL answered before the next. docs/worker_protocol.md describes them.
  *
  * A function's name is the offset from its module's base, the module's path ("" is the program), and the
- * module's build, so that a file that was replaced meanwhile is not called at the wrong place.
+ * module's build, so that a file that was replaced meanwhile is not called at the wrong place; and the name
+ * it was registered by, for where that does not lead to it.
  */
 #ifndef IL_CORE_PROCESS_WIRE_H
 #define IL_CORE_PROCESS_WIRE_H
 
-#include "../base/base.h"
+#include "offload.h"
 
-enum { IL__WIRE_VERSION = 1, IL__WIRE_PATH_MAX = 4096 };
-enum il__wire_type { IL__WIRE_INIT = 1, IL__WIRE_CALL, IL__WIRE_REPLY, IL__WIRE_UNKNOWN };
+#include <interloop/function.h>
+
+/* [frame] */
+enum { IL__WIRE_VERSION = 1, IL__WIRE_PATH_MAX = 4096, IL__WIRE_WHY_MAX = 256 };
+enum il__wire_type {
+	IL__WIRE_INIT = 1, /* to the worker: run the initializer */
+	IL__WIRE_CALL,     /* to it: run a function */
+	IL__WIRE_REPLY,    /* from it: the function's result */
+	IL__WIRE_REFUSED   /* from it, instead: rc, and a sentence that says why */
+};
 
 struct il__wire_header {
 	uint32_t version;
-	uint32_t type;
-	uint64_t id;
+	uint32_t type, form; /* il__wire_type, il__form */
+	uint32_t path, name; /* bytes that follow the header, without a NUL; */
+	uint32_t reserved;   /* zero */
+	uint64_t size;       /* and bytes that follow those */
+	uint64_t id;         /* of a call; its answer has the same */
 	uint64_t offset, build;
-	uint64_t path; /* bytes, without a NUL */
-	uint64_t size;
+	uint64_t limit;  /* of the size of what comes back */
+	uint64_t memory; /* IL__SHARED: bytes of it */
 	int64_t rc;
 };
+/* [frame] */
 
 struct il__wire_function {
-	uint64_t offset, build;
+	uint64_t offset, build; /* 0: no module */
 	char path[IL__WIRE_PATH_MAX];
+	char name[IL_FUNCTION_NAME_MAX + 1];
 };
 
 /* Names fn for another process of the same program; `name` may be NULL, to ask whether it can be done.
- * -ENOENT: no module that a file backs has it. */
+ * -ENOENT: no module that a file backs has it, nor is it registered. */
 int il__wire_name(il_fn *fn, struct il__wire_function *name);
-/* And back. -ENOENT: no such module, another build of it, or nothing executable at that offset. */
+/* And back. -ENOENT: no such module, another build of it, or nothing executable at that offset; and no
+ * function of that name. */
 int il__wire_find(const struct il__wire_function *name, il_fn **fn);
 
 /* The environment variable that makes a process a worker: "DESCRIPTOR:KIND:NAME". KIND is 'c', to be

@@ -22,7 +22,8 @@ typedef struct il_thread_pool_options {
 	size_t queue_limit; /**< Calls that wait for a worker; 0: 65,536; SIZE_MAX: none. */
 	il_fn *initializer; /**< Runs first in each worker; a negative result breaks the pool. */
 	void *initializer_arg; /**< Must stay valid as long as the pool. */
-	bool copy_args;        /**< Copy arg in and out as a process pool does. */
+	bool copy_args;        /**< Copy arg in and out as a process pool does, so that a call which
+				    relies on sharing it fails here already. */
 	bool without_locals;   /**< Do not hand the submitter's task-local values to the call. */
 	size_t stack_size;     /**< Bytes of a worker's stack; 0: the system's default. */
 	il_time idle_timeout;  /**< A worker idle so long ends (0: 10 s; IL_FOREVER: never). */
@@ -81,10 +82,13 @@ IL_API int il_executor_create(il_executor **ex, const il_executor_ops *ops, void
 /**
  * @brief Hands a call to the executor; never waits. Any thread.
  * @param f     receives a reference to the call's future; NULL: fn owns arg and is called exactly
- *              once whatever happens to the executor.
+ *              once whatever happens to the executor. Where arguments are copied (a process pool,
+ *              threads with copy_args) fn gets its copy, which is freed after the call; nothing
+ *              comes back, and arg is the caller's again as soon as this returns.
  * @param arg   the call's until its future is done.
  * @param size  of the flat struct behind arg; 0 if threads only are to see it. Processes (and
- *              threads with copy_args) copy it there and back.
+ *              threads with copy_args) copy it there and back. IL_BYTES, IL_SHARED: arg is an
+ *              il_bytes (bytes.h), an il_shared (shared.h).
  * @return 0; -EAGAIN: the queue is full; -ESHUTDOWN: shut down, or inherited across fork;
  *         -ENOTRECOVERABLE: broken; -EINVAL; -ENOMEM. Refused, arg is untouched.
  */
@@ -101,7 +105,7 @@ IL_API int il_executor_submit(il_executor *ex, il_future **f, il_fn *fn, void *a
 IL_API int il_executor_run(il_executor *ex, il_fn *fn, void *arg, size_t size);
 
 /**
- * @brief Runs fn for each of count items of size bytes and waits for all; -EDEADLK, -EPERM and
+ * @brief Runs fn for each of count items of size bytes (or IL_BYTES, IL_SHARED) and waits for all; -EDEADLK, -EPERM and
  * cancellation as in il_executor_run.
  * @param results  receives each result in item order; may be NULL.
  * @param timeout  for the whole, from the call on; 0: gives up at once.
@@ -123,7 +127,7 @@ enum {
  * any thread. In a task it waits shielded; in a cancelled scope it acts as IL_NOWAIT and answers
  * -ECANCELED.
  * @return 0; -EDEADLK: waiting in one of the executor's own workers; -EPERM: a place that may not
- *         wait; -ECANCELED; -EINVAL: an unknown flag.
+ *         wait, while a worker lives: nothing has changed; -ECANCELED; -EINVAL: an unknown flag.
  */
 IL_API int il_executor_shutdown(il_executor *ex, unsigned flags);
 

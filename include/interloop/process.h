@@ -4,10 +4,11 @@
  * that is not thread-safe.
  *
  * A worker is the same program, started anew: a function is found there by its module and its offset
- * from the module's base, static functions included, and its argument is the flat struct of `size`
- * bytes, copied there and back. Nothing else is shared: globals have their initial values, pointers
- * inside the struct mean nothing. The library takes a worker over before main; see
- * il_process_worker_main_if_needed for programs whose functions rely on their own constructors.
+ * from the module's base, static functions included (or by name: function.h), and its argument is the
+ * flat struct of `size` bytes, copied there and back; or bytes (bytes.h); or shared memory (shared.h).
+ * Nothing else is shared: globals have their initial values, pointers inside the struct mean nothing.
+ * The library takes a worker over before main; see il_process_worker_main_if_needed for programs whose
+ * functions rely on their own constructors.
  */
 #ifndef INTERLOOP_PROCESS_H
 #define INTERLOOP_PROCESS_H
@@ -28,10 +29,10 @@ typedef struct il_process_pool_options {
 	size_t initializer_size;     /**< Bytes behind initializer_arg. */
 	int max_calls_per_worker;    /**< A worker is replaced after so many; 0: never. */
 	bool kill_on_cancel;         /**< Cancelling a running call kills its worker (SIGKILL). */
-	bool break_on_death;  /**< A worker that dies breaks the pool, as in concurrent.futures. */
-	int restart_budget;   /**< Deaths without one call answered between before the pool breaks;
+	bool break_on_death; /**< A worker that dies breaks the pool, as in concurrent.futures. */
+	int restart_budget;  /**< Deaths without one call answered between before the pool breaks;
 				       0: 16. */
-	size_t max_size;      /**< Bytes of an argument at most (-EMSGSIZE); 0: 64 MiB. */
+	size_t max_size; /**< Bytes that are copied, each way, at most (-EMSGSIZE); 0: 64 MiB. */
 	il_time idle_timeout; /**< A worker idle so long ends at the next call (0: 300 s). */
 	void *reserved[8];    /**< Zero. */
 } il_process_pool_options;
@@ -41,9 +42,10 @@ typedef struct il_process_pool_options {
  *
  * Its calls answer, besides what executor.h says: -EOWNERDEAD: the worker died in this call, others go
  * on, and il_error_detail() and the log say how it ended and the last it wrote to stderr; -EMSGSIZE: the
- * argument is larger than max_size; -EINVAL: an argument without its size; -ENOENT: the function is in no
- * module that a file backs, or the worker has none or another build of it; -ENOTRECOVERABLE: the
- * initializer failed, or the restart budget is used up.
+ * argument, or the result of the bytes form, is larger than max_size; -EINVAL: an argument without its
+ * size; -ENOENT: the function has no name and is in no module that a file backs, or the worker has none
+ * or another build of it; -ENOMEM: an argument or a result has no room, there or here;
+ * -ENOTRECOVERABLE: the initializer failed, or the restart budget is used up.
  *
  * A worker that was dead before it read its call is replaced and the call goes to another. Each call is
  * answered in the thread that submitted it if that runs a loop, which watches the worker itself; one

@@ -3,6 +3,10 @@
  * @brief Blocking code in a worker thread for one call, and from there back into the loop.
  *
  * The semantics are those of AnyIO's to_thread and from_thread.
+ *
+ * The library's threads block the signals that others may send, so that the kernel hands them to yours; those
+ * that a thread brings on itself (SIGSEGV and its kind) are left alone. A child made there by fork has
+ * the mask of whoever started the thread; one made by posix_spawn, system or popen inherits the thread's.
  */
 #ifndef INTERLOOP_THREAD_H
 #define INTERLOOP_THREAD_H

@@ -312,8 +312,10 @@ static int wait_in_callback(il_future *f, void *arg)
 static void wait_where_one_may_not(void)
 {
 	il_executor *ex = new_pool(1);
+	atomic_int ran = 0;
 	il_future *f = NULL;
 
+	CHECK_RC(il_executor_run(ex, count_in, &ran, 0), 0); /* a worker, to be waited for */
 	CHECK_RC(il_future_create(&f), 0);
 	CHECK_RC(il_future_set_result(f, 0), 0);
 	CHECK_RC(il_future_on_done(f, wait_in_callback, ex), 0);

@@ -3,6 +3,7 @@
  * call: that call alone answers for it, nothing is left behind, and what comes next finds another worker.
  */
 #define _GNU_SOURCE
+#include "../../core/offload/process_wire.h"
 #include "processes.h"
 
 #include <interloop/backend.h>
@@ -200,7 +201,7 @@ IL_TEST_CORE(C, workers_that_die_again_and_again_break_the_pool)
 
 /* ---- half a message ---- */
 
-enum half { HALF_HEADER, HALF_ARGUMENT, GARBAGE };
+enum half { HALF_HEADER, HALF_ARGUMENT, GARBAGE, STALE };
 
 static int stream_of_worker(void)
 {
@@ -212,18 +213,28 @@ static int stream_of_worker(void)
 	return -1;
 }
 
-/* Writes into its own worker's stream, and ends, or goes on as if nothing were. */
+/* Writes into its own worker's stream, and ends, or goes on as if nothing were. j->pid is the number of
+ * the call in this worker. */
 static int write_half(void *arg)
 {
 	struct job *j = arg;
+	const struct il__wire_header h = {.version = IL__WIRE_VERSION,
+					  .type = IL__WIRE_REPLY,
+					  .size = sizeof *j,
+					  .id = (uint64_t)j->pid - (j->value == STALE),
+					  .rc = 1};
 	unsigned char bytes[4096];
 	int fd = stream_of_worker();
-	size_t size = j->value == HALF_HEADER ? 20 : j->value == HALF_ARGUMENT ? 64 : sizeof bytes;
+	size_t size = j->value == HALF_HEADER ? 20 : sizeof bytes;
 
-	memset(bytes, j->value == GARBAGE ? 0xa5 : 0, sizeof bytes);
+	memset(bytes, 0xa5, sizeof bytes);
+	if (j->value != GARBAGE)
+		memcpy(bytes, &h, sizeof h);
+	if (j->value == HALF_ARGUMENT)
+		size = sizeof h + sizeof *j / 2;
 	if (fd < 0 || write(fd, bytes, size) < 0)
 		return -errno;
-	if (j->value != GARBAGE)
+	if (j->value < GARBAGE)
 		_exit(0);
 	j->square = 1;
 	return 1;
@@ -233,11 +244,13 @@ static void answer_by_halves(void)
 {
 	il_executor *ex = new_processes((il_process_pool_options){.max_workers = 1});
 
-	for (int i = HALF_HEADER; i <= GARBAGE; i++) {
+	for (int i = HALF_HEADER; i <= STALE; i++) {
 		struct job j = job_on(NULL, i);
+		int number = i == HALF_HEADER ? 1 : 2;
+		j.pid = number;
 		CHECK_RC(il_executor_run(ex, write_half, &j, sizeof j), -EOWNERDEAD);
 		CHECK_EQ(j.square, 0);
-		CHECK_EQ(j.pid, 0);
+		CHECK_EQ(j.pid, number);
 		pid_of_next(ex);
 	}
 	il_executor_destroy(ex);

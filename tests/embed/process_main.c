@@ -1,7 +1,7 @@
 /*
  * process_main.c: a program whose functions rely on what main sets up, so its workers go through main as
  * far as il_process_worker_main_if_needed; a function of a module that was loaded at run time; a module
- * that a worker cannot load; and a program that ignores SIGCHLD.
+ * that a worker cannot load, and a name that helps; and a program that ignores SIGCHLD.
  */
 #define _GNU_SOURCE
 #include "../core/check.h"
@@ -49,6 +49,20 @@ static il_fn *function_of(void *module, const char *name)
 	return fn;
 }
 
+/* The worker's own, for when the module is not there. */
+static int stand_in(void *arg)
+{
+	((int *)arg)[2] = -1;
+	return 2;
+}
+
+/* The initializer, so in workers only. */
+static int register_stand_in(void *arg)
+{
+	(void)arg;
+	return il_function_register("add", stand_in);
+}
+
 /* The module is gone from its place when the second worker looks for it. */
 static void check_module(il_executor *ex, const char *path)
 {
@@ -63,7 +77,11 @@ static void check_module(il_executor *ex, const char *path)
 	snprintf(elsewhere, sizeof elsewhere, "%s.moved", path);
 	CHECK(rename(path, elsewhere) == 0);
 	CHECK(il_executor_run(ex, fn, numbers, sizeof numbers) == -ENOENT);
+	CHECK(il_function_register("add", fn) == 0);
+	CHECK(il_executor_run(ex, fn, numbers, sizeof numbers) == 2);
+	CHECK(numbers[2] == -1);
 	CHECK(rename(elsewhere, path) == 0);
+	CHECK(il_executor_run(ex, fn, numbers, sizeof numbers) == 1);
 	check_main_was_there(ex);
 	dlclose(module);
 }
@@ -81,7 +99,7 @@ static void check_ignored_children(il_executor *ex)
 
 int main(int argc, char **argv)
 {
-	il_process_pool_options options = {.max_workers = 1, .kill_on_cancel = true};
+	il_process_pool_options options = {.max_workers = 1, .initializer = register_stand_in};
 	il_executor *ex = NULL;
 
 	greeting = "set up by main";

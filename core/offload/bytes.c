@@ -1,0 +1,43 @@
+/*
+ * bytes.c: the result of a call of the bytes form. Whoever runs the call, alone.
+ */
+#include "offload.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void *il_bytes_resize(il_bytes *bytes, size_t size)
+{
+	size_t room = bytes->room;
+
+	if (!bytes->out || size > room) {
+		void *out;
+		room = room > SIZE_MAX / 2 || size > 2 * room ? size : 2 * room;
+		out = realloc(bytes->out, room ? room : 1);
+		if (!out)
+			return NULL;
+		il__os_memory_is_large(out, room);
+		bytes->out = out;
+		bytes->room = room;
+	}
+	bytes->out_size = size;
+	return bytes->out;
+}
+
+int il_bytes_append(il_bytes *bytes, const void *data, size_t size)
+{
+	size_t before = bytes->out_size;
+
+	if (size > SIZE_MAX - before || !il_bytes_resize(bytes, before + size))
+		return il__refuse(-ENOMEM, "il_bytes_append: no memory for %zu bytes more", size);
+	if (size > 0)
+		memcpy((char *)bytes->out + before, data, size);
+	return 0;
+}
+
+void il_bytes_free(il_bytes *bytes)
+{
+	free(bytes->out);
+	bytes->out = NULL;
+	bytes->out_size = bytes->room = 0;
+}

@@ -1,0 +1,118 @@
+/*
+ * executor_run.c: a call that its caller waits for, on the caller's stack. Any thread.
+ */
+#include "offload.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+/* An executor of the user's own may say "full" even to a call that waits: ask again. */
+int il__executor_submit_waiting(il_executor *ex, il_call *call, il_task *task, il_time deadline)
+{
+	struct timespec pause = {0, 1000000};
+
+	for (;;) {
+		int rc = ex->ops->submit(ex->self, call, true);
+		if (rc != -EAGAIN)
+			return rc;
+		if (il_now() >= deadline)
+			return -ETIMEDOUT;
+		if (!task)
+			nanosleep(&pause, NULL);
+		else if ((rc = il_sleep(IL_MSEC(1))) < 0)
+			return rc;
+	}
+}
+
+enum { QUEUED, RUNNING, CANCELLED };
+
+struct run {
+	il_call call;
+	struct il__signal signal;
+	struct il__host host;
+	atomic_int state; /* QUEUED to one of the others, by who is first */
+	int rc;           /* before the signal */
+};
+
+static bool claim_run(il_call *call)
+{
+	int queued = QUEUED;
+
+	return atomic_compare_exchange_strong(&il__container_of(call, struct run, call)->state,
+					      &queued, RUNNING);
+}
+
+static void answer_run(il_call *call, int rc)
+{
+	struct run *run = il__container_of(call, struct run, call);
+
+	run->rc = rc;
+	il__signal_fire(&run->signal);
+}
+
+static const struct il__call_ops run_ops = {.claim = claim_run, .answer = answer_run};
+
+/* Submitted: waits for the answer, taking the call back if this task is cancelled before it begins. */
+static int await(il_executor *ex, struct run *run)
+{
+	int queued = QUEUED;
+
+	if (il__signal_wait(&run->signal, IL_FOREVER, "il_executor_run") == 0)
+		return run->rc;
+	if (ex->ops->withdraw && ex->ops->withdraw(ex->self, &run->call)) {
+		il__call_fini(&run->call);
+		return -ECANCELED;
+	}
+	atomic_compare_exchange_strong(&run->state, &queued, CANCELLED);
+	atomic_store_explicit(&run->host.cancelled, true, memory_order_relaxed);
+	if (ex->kills)
+		ex->ops->kill(ex->self, &run->call);
+	il__signal_wait_shielded(&run->signal, "il_executor_run");
+	return run->rc;
+}
+
+static int await_and_explain(il_executor *ex, struct run *run)
+{
+	int rc = await(ex, run);
+
+	if (run->call.detail)
+		il__refuse(rc, "%s", run->call.detail);
+	free(run->call.detail);
+	return rc;
+}
+
+int il_executor_run(il_executor *ex, il_fn *fn, void *arg, size_t size)
+{
+	struct run run;
+	il_task *task;
+	int rc = il__executor_check(ex, fn, "il_executor_run");
+
+	if (rc < 0 || (rc = il__signal_init(&run.signal, "il_executor_run")) < 0)
+		return rc;
+	if (ex->ops->only_worker(ex->self))
+		return il__refuse(
+		    -EDEADLK, "il_executor_run: called by the pool's only worker, which would wait "
+			      "for itself; give the pool more workers");
+	task = run.signal.task;
+	if (task && (rc = il__task_check(task)) < 0)
+		return rc;
+	rc = il__call_init(&run.call, ex, fn, arg, size);
+	if (rc < 0)
+		return rc;
+	run.call.ops = &run_ops;
+	atomic_init(&run.state, QUEUED);
+	if (task) {
+		run.host = (struct il__host){
+		    .inbox = task->loop->inbox, .scope = task->scope, .loop = task->loop};
+		run.call.host = &run.host;
+		il__loop_hold_call(task->loop);
+	}
+	rc = il__executor_submit_waiting(ex, &run.call, task, IL_FOREVER);
+	if (rc < 0)
+		il__call_fini(&run.call);
+	else
+		rc = await_and_explain(ex, &run);
+	if (task)
+		il__loop_release_call(task->loop);
+	return rc;
+}

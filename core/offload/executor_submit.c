@@ -1,0 +1,192 @@
+/*
+ * executor_submit.c: a call that is handed over, with a future or without. Any thread.
+ *
+ * A call with a future is one allocation, which goes with the last reference: the executor has one until it
+ * has answered.
+ */
+#include "offload.h"
+
+#include <stdlib.h>
+
+/* ---- with a future ---- */
+
+struct future_call {
+	il_call call;
+	il_future future;
+	bool answered; /* under the future's lock: the executor may be gone */
+};
+
+static bool claim_future(il_call *call)
+{
+	return il__future_begin(&il__container_of(call, struct future_call, call)->future);
+}
+
+static void answer_future(il_call *call, int rc)
+{
+	struct future_call *fc = il__container_of(call, struct future_call, call);
+	il_future *f = &fc->future;
+
+	pthread_mutex_lock(&f->lock);
+	fc->answered = true;
+	pthread_mutex_unlock(&f->lock);
+	if (il_future_running(f)) {
+		il__future_finish(f, rc, false);
+	} else if (rc == -ECANCELED) {
+		il__future_cancelled_early(f);
+	} else if (il__future_begin(f)) { /* failed before it began */
+		il__future_finish(f, rc, false);
+	}
+	il_future_unref(f);
+}
+
+static bool is_cancelled(il_call *call)
+{
+	return il_future_cancelled(&il__container_of(call, struct future_call, call)->future);
+}
+
+static const struct il__call_ops future_call_ops = {
+    .claim = claim_future, .answer = answer_future, .unwanted = is_cancelled};
+
+static void free_future_call(il_future *f)
+{
+	struct future_call *fc = il__container_of(f, struct future_call, future);
+
+	free(fc->call.detail);
+	free(fc);
+}
+
+static bool waits_for_itself(il_future *f)
+{
+	il_call *call = &il__container_of(f, struct future_call, future)->call;
+
+	return !il_future_running(f) && call->executor_ops->only_worker(call->executor_self);
+}
+
+static bool is_offloaded(il_future *f)
+{
+	(void)f;
+	return true;
+}
+
+static void explain(il_future *f)
+{
+	const char *detail = il__container_of(f, struct future_call, future)->call.detail;
+
+	if (detail)
+		il__refuse(f->result, "%s", detail);
+}
+
+/* Cancelled before it began: its place in the queue is free at once. The lock keeps it from being answered
+ * meanwhile, and so its executor from being gone. */
+static void leave_queue(il_future *f)
+{
+	struct future_call *fc = il__container_of(f, struct future_call, future);
+	il_call *call = &fc->call;
+	bool mine;
+
+	if (!call->executor_ops->withdraw)
+		return;
+	pthread_mutex_lock(&f->lock);
+	mine = !fc->answered && call->executor_ops->withdraw(call->executor_self, call);
+	pthread_mutex_unlock(&f->lock);
+	if (mine)
+		il__call_answer(call, -ECANCELED);
+}
+
+static const struct il__future_ops future_ops = {.dropped = leave_queue,
+						 .free = free_future_call,
+						 .deadlock = waits_for_itself,
+						 .offloaded = is_offloaded,
+						 .explain = explain};
+
+static void kill_future(il_future *f)
+{
+	struct future_call *fc = il__container_of(f, struct future_call, future);
+	il_call *call = &fc->call;
+
+	pthread_mutex_lock(&f->lock);
+	if (!fc->answered)
+		call->executor_ops->kill(call->executor_self, call);
+	pthread_mutex_unlock(&f->lock);
+}
+
+static const struct il__future_ops killable_ops = {.cancel = kill_future,
+						   .dropped = leave_queue,
+						   .free = free_future_call,
+						   .deadlock = waits_for_itself,
+						   .offloaded = is_offloaded,
+						   .explain = explain};
+
+static int submit_future(il_executor *ex, il_future **f, il_fn *fn, void *arg, size_t size)
+{
+	struct future_call *fc = malloc(sizeof *fc);
+	int rc;
+
+	if (!fc)
+		return il__refuse(-ENOMEM, "il_executor_submit: out of memory");
+	rc = il__call_init(&fc->call, ex, fn, arg, size);
+	if (rc < 0) {
+		free(fc);
+		return rc;
+	}
+	fc->call.ops = &future_call_ops;
+	fc->answered = false;
+	il__future_init(&fc->future, ex->kills ? &killable_ops : &future_ops, NULL);
+	il_future_ref(&fc->future); /* one for the executor, one for the caller */
+	rc = ex->ops->submit(ex->self, &fc->call, false);
+	if (rc < 0) {
+		il__call_fini(&fc->call);
+		il_future_unref(&fc->future);
+		il_future_unref(&fc->future);
+		return rc;
+	}
+	*f = &fc->future;
+	return 0;
+}
+
+/* ---- without ---- */
+
+static bool claim_always(il_call *call)
+{
+	(void)call;
+	return true;
+}
+
+static void answer_nobody(il_call *call, int rc)
+{
+	(void)rc;
+	free(call->detail);
+	free(call);
+}
+
+static const struct il__call_ops unattended_ops = {
+    .claim = claim_always, .answer = answer_nobody, .unattended = true};
+
+int il_executor_submit(il_executor *ex, il_future **f, il_fn *fn, void *arg, size_t size)
+{
+	int rc = il__executor_check(ex, fn, "il_executor_submit");
+	il_call *call;
+
+	if (rc < 0)
+		return rc;
+	if (f)
+		return submit_future(ex, f, fn, arg, size);
+	if (il__form_of(size) != IL__FLAT)
+		return il__refuse(-EINVAL, "il_executor_submit: IL_BYTES and IL_SHARED need a "
+					   "future: nobody would know when the memory is free");
+	call = malloc(sizeof *call);
+	if (!call)
+		return il__refuse(-ENOMEM, "il_executor_submit: out of memory");
+	rc = il__call_init(call, ex, fn, arg, size);
+	if (rc < 0) {
+		free(call);
+		return rc;
+	}
+	call->ops = &unattended_ops;
+	rc = ex->ops->submit(ex->self, call, false);
+	if (rc < 0) {
+		il__call_fini(call);
+		free(call);
+	}
+	return rc;
+}

@@ -1,0 +1,50 @@
+/*
+ * thread_pool.h: worker threads over one queue. Everything in the pool is under its lock, but for a
+ * worker's own wake-up. Idle workers are reused last in, first out, and a worker is idle before it
+ * answers, so that what is submitted by the answer runs in the same, warm thread.
+ *
+ * The pool outlives its executor while threads live: the last of them frees it.
+ */
+#ifndef IL_CORE_THREAD_POOL_H
+#define IL_CORE_THREAD_POOL_H
+
+#include "offload.h"
+
+struct il__thread_worker {
+	struct il__list idle; /* linked while idle and not assigned; under lock */
+	struct il__thread_pool *pool;
+	struct il__parker parker; /* renewed by the worker before each rest */
+	int index;
+	pthread_t thread;
+};
+
+struct il__thread_pool {
+	pthread_mutex_t lock;
+	struct il__list queue;
+	size_t queued;
+	struct il__list idle; /* newest first */
+	/* One was woken for the queue and has not come yet. It wakes the next one if there is more to do:
+	 * so a burst of short calls wakes one worker, not all. */
+	bool waking;
+	size_t live, busy, max;
+	bool shut, broken, released;
+	bool failing;    /* an initializer failed: broken once that is logged */
+	bool has_exited; /* `exited` ended and is not joined */
+	pthread_t exited;
+	struct il__list ends; /* il__watcher_of_end: fired when live becomes 0 */
+	uint64_t indexes;     /* the lowest 64 in use: names are reused */
+	il_thread_pool_options options;
+	char name[16];
+};
+
+/* Under the lock: an idle worker that the caller must wake once it has left the lock, or NULL: there is
+ * no need. Until then it waits. */
+struct il__thread_worker *il__thread_worker_rouse(struct il__thread_pool *pool);
+/* thread_worker.c. Under the lock: one more worker. */
+int il__thread_worker_start(struct il__thread_pool *pool);
+/* Under the lock, but not while it answers. Until its turn comes a call may still be withdrawn; one that
+ * nobody waits for is run. */
+void il__thread_pool_fail(struct il__thread_pool *pool, struct il__list *calls, int rc);
+void il__thread_pool_free(struct il__thread_pool *pool);
+
+#endif

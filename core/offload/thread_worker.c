@@ -1,0 +1,258 @@
+/*
+ * thread_worker.c: a worker's life: its initializer, its calls, its rest and its end. Its own thread, under
+ * the pool's lock but while it runs, answers or rests.
+ */
+#include "thread_pool.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static int take_index(struct il__thread_pool *pool)
+{
+	for (int i = 0; i < 64; i++) {
+		if (!(pool->indexes & (UINT64_C(1) << i))) {
+			pool->indexes |= UINT64_C(1) << i;
+			return i;
+		}
+	}
+	return (int)pool->live;
+}
+
+/* Under the lock. */
+static il_call *pop_call(struct il__thread_pool *pool, struct il__list *calls)
+{
+	struct il__list *node = il__list_pop(calls);
+
+	if (!node)
+		return NULL;
+	pool->queued--;
+	return il__container_of(node, il_call, link);
+}
+
+void il__thread_pool_fail(struct il__thread_pool *pool, struct il__list *calls, int rc)
+{
+	il_call *call;
+
+	while ((call = pop_call(pool, calls))) {
+		pthread_mutex_unlock(&pool->lock);
+		il_call_fail(call, rc);
+		pthread_mutex_lock(&pool->lock);
+	}
+}
+
+static void break_pool(struct il__thread_pool *pool, int rc)
+{
+	struct il__list calls;
+	struct il__list *node;
+
+	il__log(IL_LOG_ERROR, "the initializer of thread pool %s failed: %s; the pool is broken",
+		pool->name, il_strerror(rc));
+	il__list_init(&calls);
+	pthread_mutex_lock(&pool->lock);
+	pool->broken = true;
+	while ((node = il__list_pop(&pool->idle)))
+		il__parker_wake(&il__container_of(node, struct il__thread_worker, idle)->parker);
+	il__list_splice(&calls, &pool->queue);
+	il__thread_pool_fail(pool, &calls, -ENOTRECOVERABLE);
+	pthread_mutex_unlock(&pool->lock);
+}
+
+/* False: this worker, or one before it, failed. */
+static bool initialize(struct il__thread_pool *pool)
+{
+	bool broken, first;
+	int rc;
+
+	pthread_mutex_lock(&pool->lock);
+	broken = pool->failing;
+	pthread_mutex_unlock(&pool->lock);
+	if (broken)
+		return false;
+	rc = pool->options.initializer(pool->options.initializer_arg);
+	if (rc >= 0)
+		return true;
+	pthread_mutex_lock(&pool->lock);
+	first = !pool->failing;
+	pool->failing = true;
+	pthread_mutex_unlock(&pool->lock);
+	if (first)
+		break_pool(pool, rc);
+	return false;
+}
+
+/* False: the worker must not take calls. */
+static bool set_up(struct il__thread_worker *w)
+{
+	struct il__thread_pool *pool = w->pool;
+	char name[32];
+	int rc;
+
+	snprintf(name, sizeof name, "%s_%d", pool->name, w->index);
+	il__os_thread_name(name, NULL);
+	if (pool->options.cpus &&
+	    (rc = il__os_thread_affinity(pool->options.cpus, pool->options.cpu_count)) < 0)
+		il__log(IL_LOG_WARNING, "thread pool %s: its processors could not be set: %s",
+			pool->name, il_strerror(rc));
+	if (pool->options.on_thread_start)
+		pool->options.on_thread_start(w->index, pool->options.on_thread_start_arg);
+	return !pool->options.initializer || initialize(pool);
+}
+
+/* Under the lock: rests until there is a call or the worker is to end. False: end. */
+static bool rest(struct il__thread_worker *w, il_call *answered, int rc)
+{
+	struct il__thread_pool *pool = w->pool;
+	il_time deadline;
+
+	pool->busy -= answered != NULL;
+	il__parker_init(&w->parker);
+	il__list_push_front(&pool->idle, &w->idle);
+	pthread_mutex_unlock(&pool->lock);
+	if (answered)
+		il__call_answer(answered, rc);
+	deadline = pool->options.idle_timeout == IL_FOREVER
+		       ? IL_FOREVER
+		       : il__deadline_from(il__os_now(), pool->options.idle_timeout);
+	rc = il__parker_wait(&w->parker, deadline, &il__self.patience);
+	pthread_mutex_lock(&pool->lock);
+	if (rc == -ETIMEDOUT && !il__list_empty(&w->idle)) {
+		il__list_remove(&w->idle);
+		return false;
+	}
+	/* Assigned at that very moment: the wake-up is on its way, and must not outlive the rest. */
+	if (rc == -ETIMEDOUT) {
+		pthread_mutex_unlock(&pool->lock);
+		il__parker_wait(&w->parker, IL_FOREVER, NULL);
+		pthread_mutex_lock(&pool->lock);
+	}
+	pool->waking = false;
+	return true;
+}
+
+struct il__thread_worker *il__thread_worker_rouse(struct il__thread_pool *pool)
+{
+	struct il__list *node;
+
+	if (pool->waking || il__list_empty(&pool->queue))
+		return NULL;
+	node = il__list_pop(&pool->idle);
+	pool->waking = node != NULL;
+	return node ? il__container_of(node, struct il__thread_worker, idle) : NULL;
+}
+
+/* Under the lock, not while it runs or answers: the call and those after it, while there are any. The last
+ * one is not answered yet, and the worker counts as busy. */
+static il_call *run_calls(struct il__thread_worker *w, il_call *call, int *rc)
+{
+	struct il__thread_pool *pool = w->pool;
+	struct il__thread_worker *next = il__thread_worker_rouse(pool);
+
+	pool->busy++;
+	pthread_mutex_unlock(&pool->lock);
+	if (next)
+		il__parker_wake(&next->parker);
+	for (;;) {
+		il_call *after;
+		*rc = il__call_execute(call);
+		pthread_mutex_lock(&pool->lock);
+		after = pop_call(pool, &pool->queue);
+		if (!after)
+			return call;
+		pthread_mutex_unlock(&pool->lock);
+		il__call_answer(call, *rc);
+		call = after;
+	}
+}
+
+/* Under the lock. Calls until the worker is to end. */
+static void work(struct il__thread_worker *w)
+{
+	struct il__thread_pool *pool = w->pool;
+
+	for (;;) {
+		il_call *call = pop_call(pool, &pool->queue);
+		int rc = 0;
+		if (call)
+			call = run_calls(w, call, &rc);
+		if (!pool->shut && !pool->broken) {
+			if (!rest(w, call, rc))
+				return;
+			continue;
+		}
+		if (!call)
+			return;
+		pool->busy--;
+		pthread_mutex_unlock(&pool->lock);
+		il__call_answer(call, rc);
+		pthread_mutex_lock(&pool->lock);
+	}
+}
+
+void il__thread_pool_free(struct il__thread_pool *pool)
+{
+	pthread_mutex_destroy(&pool->lock);
+	free(pool);
+}
+
+/* Under the lock, not after. The last thread tells who waits for the end, and frees a released pool. */
+static void leave(struct il__thread_worker *w)
+{
+	struct il__thread_pool *pool = w->pool;
+	bool join = pool->has_exited, last;
+	pthread_t before = pool->exited;
+	struct il__list *node;
+
+	if (w->index < 64)
+		pool->indexes &= ~(UINT64_C(1) << w->index);
+	pool->live--;
+	last = pool->live == 0 && pool->released;
+	pool->has_exited = !last;
+	pool->exited = pthread_self();
+	if (last)
+		pthread_detach(pthread_self());
+	if (pool->live == 0)
+		while ((node = il__list_pop(&pool->ends)))
+			il__signal_fire(
+			    &il__container_of(node, struct il__watcher_of_end, link)->signal);
+	pthread_mutex_unlock(&pool->lock);
+	if (join)
+		pthread_join(before, NULL);
+	if (last)
+		il__thread_pool_free(pool);
+	free(w);
+}
+
+static void *worker_main(void *arg)
+{
+	struct il__thread_worker *w = arg;
+	bool able;
+
+	il__self.worker_of = w->pool;
+	able = set_up(w);
+	pthread_mutex_lock(&w->pool->lock);
+	if (able)
+		work(w);
+	leave(w);
+	return NULL;
+}
+
+int il__thread_worker_start(struct il__thread_pool *pool)
+{
+	struct il__thread_worker *w = calloc(1, sizeof *w);
+	int rc;
+
+	if (!w)
+		return il__refuse(-ENOMEM, "thread pool %s: out of memory", pool->name);
+	w->pool = pool;
+	w->index = take_index(pool);
+	il__list_init(&w->idle);
+	pool->live++;
+	rc = il__os_thread_start(&w->thread, pool->options.stack_size, worker_main, w);
+	if (rc == 0)
+		return 0;
+	pool->live--;
+	if (w->index < 64)
+		pool->indexes &= ~(UINT64_C(1) << w->index);
+	free(w);
+	return rc;
+}

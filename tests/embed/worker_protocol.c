@@ -1,0 +1,168 @@
+/*
+ * worker_protocol.c: docs/worker_protocol.md from the pool's side, by hand and over TCP: what carries the
+ * frames does not matter, nor in which pieces they come, and functions are called by their names alone.
+ */
+#define _GNU_SOURCE
+#include "../../core/offload/process_wire.h"
+#include "../core/check.h"
+
+#include <interloop.h>
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <spawn.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Twice what comes in. */
+static int echo_twice(void *arg)
+{
+	il_bytes *b = arg;
+	int rc = il_bytes_append(b, b->in, b->in_size);
+
+	return rc < 0 ? rc : il_bytes_append(b, b->in, b->in_size);
+}
+
+static int add(void *arg)
+{
+	int *numbers = arg;
+
+	numbers[2] = numbers[0] + numbers[1];
+	return 5;
+}
+
+/* ---- a worker at the other end of a connection ---- */
+
+struct peer {
+	int fd;
+	pid_t pid;
+	uint64_t ids;
+};
+
+static void connect_pair(int fd[2])
+{
+	struct sockaddr_in address = {.sin_family = AF_INET,
+				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t size = sizeof address;
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	CHECK(listener >= 0);
+	CHECK(bind(listener, (struct sockaddr *)&address, sizeof address) == 0);
+	CHECK(listen(listener, 1) == 0);
+	CHECK(getsockname(listener, (struct sockaddr *)&address, &size) == 0);
+	fd[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	CHECK(connect(fd[0], (struct sockaddr *)&address, sizeof address) == 0);
+	fd[1] = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	CHECK(fd[1] >= 0);
+	close(listener);
+}
+
+static struct peer start_worker(void)
+{
+	char variable[] = IL__WORKER_VARIABLE "=3:m:far_away", program[4096] = "";
+	char *arguments[] = {program, NULL}, *environment[] = {variable, NULL};
+	posix_spawn_file_actions_t actions;
+	struct peer p = {.ids = 7};
+	int fd[2];
+
+	CHECK(readlink("/proc/self/exe", program, sizeof program - 1) > 0);
+	connect_pair(fd);
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_adddup2(&actions, fd[1], 3);
+	CHECK(posix_spawn(&p.pid, program, &actions, NULL, arguments, environment) == 0);
+	posix_spawn_file_actions_destroy(&actions);
+	close(fd[1]);
+	p.fd = fd[0];
+	return p;
+}
+
+static void end_worker(struct peer *p)
+{
+	int status = -1;
+
+	close(p->fd);
+	CHECK(waitpid(p->pid, &status, 0) == p->pid);
+	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+static void send_all(struct peer *p, const void *bytes, size_t size, size_t piece)
+{
+	const char *at = bytes;
+
+	for (size_t n; size > 0; at += n, size -= n) {
+		n = size < piece ? size : piece;
+		CHECK(send(p->fd, at, n, MSG_NOSIGNAL) == (ssize_t)n);
+	}
+}
+
+static void receive_all(struct peer *p, void *bytes, size_t size)
+{
+	CHECK(recv(p->fd, bytes, size, MSG_WAITALL) == (ssize_t)size);
+}
+
+/* One call by name, and its answer. */
+static struct il__wire_header call(struct peer *p, enum il__form form, const char *name,
+				   const void *argument, size_t size, char *answer, size_t piece)
+{
+	struct il__wire_header h = {.version = IL__WIRE_VERSION,
+				    .type = IL__WIRE_CALL,
+				    .form = form,
+				    .name = (uint32_t)strlen(name),
+				    .size = size,
+				    .id = ++p->ids,
+				    .limit = 1000};
+
+	send_all(p, &h, sizeof h, piece);
+	send_all(p, name, strlen(name), piece);
+	send_all(p, argument, size, piece);
+	receive_all(p, &h, sizeof h);
+	CHECK(h.version == IL__WIRE_VERSION && h.id == p->ids);
+	CHECK(h.size <= 1000);
+	receive_all(p, answer, h.size);
+	answer[h.size] = 0;
+	return h;
+}
+
+static void check_calls(struct peer *p, size_t piece)
+{
+	char answer[1001], large[600] = {1};
+	int numbers[3] = {40, 2, 0};
+	struct il__wire_header h = call(p, IL__BYTES, "test.twice", "hum", 3, answer, piece);
+
+	CHECK(h.type == IL__WIRE_REPLY && h.rc == 0 && strcmp(answer, "humhum") == 0);
+	h = call(p, IL__FLAT, "test.add", numbers, sizeof numbers, answer, piece);
+	memcpy(numbers, answer, sizeof numbers);
+	CHECK(h.type == IL__WIRE_REPLY && h.rc == 5 && h.size == sizeof numbers);
+	CHECK(numbers[2] == 42);
+	h = call(p, IL__FLAT, "test.unknown", numbers, sizeof numbers, answer, piece);
+	CHECK(h.type == IL__WIRE_REFUSED && h.rc == -ENOENT && strstr(answer, "test.unknown"));
+	h = call(p, IL__BYTES, "test.twice", large, sizeof large, answer, piece);
+	CHECK(h.type == IL__WIRE_REFUSED && h.rc == -EMSGSIZE && strstr(answer, "1200"));
+	h = call(p, IL__SHARED, "test.add", large, 4 * sizeof(uint64_t), answer, piece);
+	CHECK(h.type == IL__WIRE_REFUSED && h.rc == -EPROTO); /* no descriptor came with it */
+}
+
+static void check_stranger(struct peer *p)
+{
+	struct il__wire_header h = {.version = IL__WIRE_VERSION + 1};
+	char byte;
+
+	send_all(p, &h, sizeof h, sizeof h);
+	CHECK(recv(p->fd, &byte, 1, 0) <= 0); /* it left */
+}
+
+int main(void)
+{
+	struct peer p;
+
+	CHECK(il_function_register("test.twice", echo_twice) == 0);
+	CHECK(il_function_register("test.add", add) == 0);
+	il_process_worker_main_if_needed();
+	p = start_worker();
+	check_calls(&p, 1000);
+	check_calls(&p, 1);
+	check_stranger(&p);
+	end_worker(&p);
+	return 0;
+}
