@@ -1,20 +1,62 @@
 /*
  * patience.c: waiting awake a little. To wake a sleeping thread costs several microseconds, a sched_yield
  * well under one, so who waits for another thread yields a few times before it sleeps. How often is
- * learnt from how it went: each success allows more, each failure half, and where yielding itself takes
- * long, because others want the processor, it is left alone for a while that doubles. One thread's.
+ * learnt from how it went: each success allows more, each failure half.
+ *
+ * Where others want the processor too, a yield costs a time slice, thousands of times more than it can
+ * save. That is a thing of the whole process: the first thread that meets it keeps all of them from
+ * yielding for a while, which doubles until a trial goes well. Any thread.
  */
 #include "base.h"
 
 #include <sched.h>
 
-enum { YIELDS_MAX = 64, YIELDS_FIRST = 8, PAUSE_FIRST = 16, PAUSE_MAX = 4096 };
+enum { YIELDS_MAX = 64, YIELDS_FIRST = 8, SKIP_FIRST = 16, SKIP_MAX = 4096 };
 
-static void give_up(struct il__patience *p)
+static const il_time WAIT_MAX = IL_USEC(50), SLICE = IL_USEC(100);
+static const il_time PAUSE_FIRST = IL_MSEC(20), PAUSE_MAX = IL_SEC(1);
+
+/* No yields before `until`, for it was crowded `pause` long before. Relaxed: hints that order nothing. */
+static _Atomic il_time crowd_until, crowd_pause;
+
+static void meet_crowd(il_time now)
 {
-	p->pause = p->pause ? p->pause * 2 : PAUSE_FIRST;
-	if (p->pause > PAUSE_MAX)
-		p->pause = PAUSE_MAX;
+	il_time pause = atomic_load_explicit(&crowd_pause, memory_order_relaxed) * 2;
+
+	if (pause < PAUSE_FIRST)
+		pause = PAUSE_FIRST;
+	if (pause > PAUSE_MAX)
+		pause = PAUSE_MAX;
+	atomic_store_explicit(&crowd_pause, pause, memory_order_relaxed);
+	atomic_store_explicit(&crowd_until, now + pause, memory_order_relaxed);
+}
+
+/* It has gone well for as long as it was paused. */
+static void forget_crowd(il_time now)
+{
+	il_time pause = atomic_load_explicit(&crowd_pause, memory_order_relaxed);
+
+	if (il__unlikely(pause) &&
+	    now > atomic_load_explicit(&crowd_until, memory_order_relaxed) + pause)
+		atomic_store_explicit(&crowd_pause, 0, memory_order_relaxed);
+}
+
+static void succeed(struct il__patience *p)
+{
+	p->pause = 0;
+	p->yields += p->yields / 2 + 1;
+	if (p->yields > YIELDS_MAX)
+		p->yields = YIELDS_MAX;
+}
+
+static void fail(struct il__patience *p)
+{
+	p->yields /= 2;
+	if (p->yields >= 2)
+		return;
+	p->pause = p->pause ? p->pause * 2 : SKIP_FIRST;
+	if (p->pause > SKIP_MAX)
+		p->pause = SKIP_MAX;
 	p->skip = p->pause;
 	p->yields = YIELDS_FIRST / 2;
 }
@@ -22,32 +64,33 @@ static void give_up(struct il__patience *p)
 bool il__patience_wait(struct il__patience *p, bool (*ready)(void *arg), void *arg)
 {
 	unsigned tried = 0;
-	il_time begin;
+	il_time begin, last, now;
 
 	if (p->skip) {
 		p->skip--;
 		return false;
 	}
+	begin = now = il__os_now();
+	if (begin < atomic_load_explicit(&crowd_until, memory_order_relaxed))
+		return false;
 	if (!p->yields)
 		p->yields = YIELDS_FIRST;
-	begin = il__os_now();
 	do {
+		bool came;
+		last = now;
 		sched_yield();
-		if (ready(arg)) {
-			/* A yield that took a time slice was no bargain, even if it worked. */
-			if (il__os_now() - begin > IL_USEC(100)) {
-				give_up(p);
-			} else {
-				p->pause = 0;
-				p->yields = p->yields + p->yields / 2 + 1;
-				if (p->yields > YIELDS_MAX)
-					p->yields = YIELDS_MAX;
-			}
+		came = ready(arg);
+		now = il__os_now();
+		if (il__unlikely(now - last > SLICE)) {
+			meet_crowd(now);
+			return came;
+		}
+		if (came) {
+			forget_crowd(now);
+			succeed(p);
 			return true;
 		}
-	} while (++tried < p->yields && (tried % 4 || il__os_now() - begin < IL_USEC(50)));
-	p->yields /= 2;
-	if (p->yields < 2 || il__os_now() - begin > IL_USEC(100))
-		give_up(p);
+	} while (++tried < p->yields && now - begin < WAIT_MAX);
+	fail(p);
 	return false;
 }

@@ -203,6 +203,14 @@ static const il_backend *find(const char *name, char *why, size_t size)
 	return backend;
 }
 
+/* Of this thread's last il_backend_find: il_run(il_backend_find(name), ...) tells what it said. */
+static IL__THREAD_LOCAL char not_found[240];
+
+const char *il__backend_not_found(void)
+{
+	return not_found;
+}
+
 static void refuse_name(const char *name, const char *why)
 {
 	char names[160] = "";
@@ -240,5 +248,6 @@ const il_backend *il_backend_find(const char *name)
 			refuse_name("libuv, libev or libevent", why);
 	}
 	pthread_mutex_unlock(&lock);
+	snprintf(not_found, sizeof not_found, "%s", backend ? "" : il_error_detail());
 	return backend;
 }

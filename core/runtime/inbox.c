@@ -19,6 +19,7 @@ struct il__inbox {
 	atomic_bool asleep;
 	atomic_size_t reserved; /* places taken */
 	size_t limit;
+	size_t handled; /* of those, not given back yet; the loop's thread's */
 	atomic_uint refs;
 	unsigned generation;
 	int fd[2];
@@ -36,6 +37,7 @@ int il__inbox_create(struct il__inbox **out, size_t limit)
 	atomic_init(&inbox->reserved, 0);
 	atomic_init(&inbox->refs, 1);
 	inbox->limit = limit;
+	inbox->handled = 0;
 	inbox->generation = il__generation;
 	rc = il__os_wake_open(inbox->fd);
 	if (rc < 0) {
@@ -88,29 +90,43 @@ int il__inbox_post(struct il__inbox *inbox, struct il__message *m)
 	return rc;
 }
 
+static void settle(struct il__inbox *inbox)
+{
+	atomic_fetch_sub_explicit(&inbox->reserved, inbox->handled, memory_order_relaxed);
+	inbox->handled = 0;
+}
+
+static int refuse_full(const struct il__inbox *inbox)
+{
+	return il__refuse(-EAGAIN,
+			  "the loop's queue is full: %zu calls have not begun; slow down, use a "
+			  "waiting call, or raise il_loop_options.queue_limit",
+			  inbox->limit);
+}
+
 int il__inbox_reserve(struct il__inbox *inbox)
 {
-	size_t reserved = atomic_load_explicit(&inbox->reserved, memory_order_relaxed);
-
 	if (inbox->limit == SIZE_MAX)
 		return 0;
-	do {
-		if (reserved >= inbox->limit)
-			return il__refuse(
-			    -EAGAIN,
-			    "the loop's queue is full: %zu calls have not begun; slow "
-			    "down, use a waiting call, or raise "
-			    "il_loop_options.queue_limit",
-			    inbox->limit);
-	} while (!atomic_compare_exchange_weak_explicit(
-	    &inbox->reserved, &reserved, reserved + 1, memory_order_relaxed, memory_order_relaxed));
-	return 0;
+	if (atomic_load_explicit(&inbox->reserved, memory_order_relaxed) >= inbox->limit)
+		return refuse_full(inbox);
+	if (atomic_fetch_add_explicit(&inbox->reserved, 1, memory_order_relaxed) < inbox->limit)
+		return 0;
+	il__inbox_unreserve(inbox);
+	return refuse_full(inbox);
 }
 
 void il__inbox_unreserve(struct il__inbox *inbox)
 {
 	if (inbox->limit != SIZE_MAX)
 		atomic_fetch_sub_explicit(&inbox->reserved, 1, memory_order_relaxed);
+}
+
+/* A large bound needs not be exact at any moment: one write for many calls. */
+void il__inbox_handled(struct il__inbox *inbox)
+{
+	if (inbox->limit != SIZE_MAX && ++inbox->handled > inbox->limit / 2048)
+		settle(inbox);
 }
 
 /* ---- the loop's side ---- */
@@ -135,10 +151,13 @@ void il__inbox_signal(struct il__inbox *inbox)
 	il__os_wake_write(inbox->fd[1]);
 }
 
-/* Stack to queue: oldest first. */
-static struct il__message *reverse(struct il__message *m)
+/* Stack to queue: oldest first; *end: where the next one would be linked. */
+static struct il__message *reverse(struct il__message *m, struct il__message ***end)
 {
 	struct il__message *first = NULL;
+
+	if (m)
+		*end = &m->next;
 
 	while (m) {
 		struct il__message *next = m->next;
@@ -155,11 +174,13 @@ bool il__inbox_has_mail(void *inbox)
 	       NULL;
 }
 
-struct il__message *il__inbox_take(struct il__inbox *inbox)
+void il__inbox_take(struct il__inbox *inbox, struct il__message ***end)
 {
-	if (!atomic_load_explicit(&inbox->head, memory_order_relaxed))
-		return NULL;
-	return reverse(atomic_exchange_explicit(&inbox->head, NULL, memory_order_acquire));
+	struct il__message **at = *end;
+
+	if (atomic_load_explicit(&inbox->head, memory_order_relaxed))
+		*at = reverse(atomic_exchange_explicit(&inbox->head, NULL, memory_order_acquire),
+			      end);
 }
 
 void il__inbox_awake(struct il__inbox *inbox)
@@ -169,6 +190,8 @@ void il__inbox_awake(struct il__inbox *inbox)
 
 bool il__inbox_asleep(struct il__inbox *inbox)
 {
+	if (inbox->handled)
+		settle(inbox);
 	atomic_store(&inbox->asleep, true);
 	if (!atomic_load(&inbox->head))
 		return true;
@@ -176,7 +199,9 @@ bool il__inbox_asleep(struct il__inbox *inbox)
 	return false;
 }
 
-struct il__message *il__inbox_close(struct il__inbox *inbox)
+void il__inbox_close(struct il__inbox *inbox, struct il__message ***end)
 {
-	return reverse(atomic_exchange_explicit(&inbox->head, CLOSED, memory_order_acquire));
+	struct il__message **at = *end;
+
+	*at = reverse(atomic_exchange_explicit(&inbox->head, CLOSED, memory_order_acquire), end);
 }

@@ -119,16 +119,16 @@ static void on_wake(struct il__source *source, il_loop *loop, unsigned mask)
 	(void)source;
 	(void)mask;
 	loop->wake_signalled = true;
-	if (il__unlikely(il__sigint_taken(loop)))
-		il__loop_interrupt(loop);
+	il__loop_interrupt(loop);
 }
 
+/* It stays readable until the turn that follows sets it anew. */
 static void on_timerfd(struct il__source *source, il_loop *loop, unsigned mask)
 {
+	(void)source;
 	(void)mask;
+	loop->timer_fired = true;
 	il__timers_expire(loop);
-	loop->armed = il__timers_next(&loop->timers);
-	il__os_timer_set(source->watch.fd, loop->armed); /* clears its readability too */
 }
 
 /* ---- open ---- */
@@ -169,7 +169,7 @@ static void free_loop(il_loop *loop)
 	if (loop->inbox)
 		il__inbox_unref(loop->inbox);
 	il__stacks_fini(&loop->stacks);
-	free(loop->timers.heap);
+	il__timers_fini(&loop->timers);
 	free(loop);
 }
 
@@ -180,8 +180,9 @@ static int make_loop(il_loop **out, const il_backend *backend, const il_loop_opt
 	int rc;
 
 	if (!backend)
-		return il__refuse(-ENOENT,
-				  "il_loop: backend is NULL; il_backend_find says which there are");
+		return il__refuse(-ENOENT, "no backend: %s",
+				  il__backend_not_found()[0] ? il__backend_not_found()
+							     : "it is NULL; ask il_backend_find");
 	loop = calloc(1, sizeof *loop);
 	if (!loop)
 		return il__refuse(-ENOMEM, "il_loop: out of memory");
@@ -263,14 +264,24 @@ int il_loop_attach(il_loop **loop, const il_backend *backend, void *native,
 
 /* ---- run ---- */
 
-void il__loop_interrupt(il_loop *loop)
+/* Somebody has cancelled it already, or a scope that it is in. */
+static bool is_cancelled(const il_task *task)
+{
+	for (const struct il__scope *s = task->scope; s; s = s->parent)
+		if (s->cancelled)
+			return true;
+	return false;
+}
+
+bool il__loop_interrupt(il_loop *loop)
 {
 	struct il__main *m = loop->main;
 
-	if (!m || !m->task)
-		return;
-	m->interrupted = !m->task->own.cancelled;
+	if (!m || !m->task || !il__sigint_taken(loop))
+		return false;
+	m->interrupted = !is_cancelled(m->task);
 	il__task_cancel(m->task);
+	return true;
 }
 
 static void main_ended(il_task *task, int rc)
@@ -279,6 +290,9 @@ static void main_ended(il_task *task, int rc)
 
 	m->task = NULL;
 	m->result = rc;
+	/* A SIGINT that came in this very turn wants no more than has happened. */
+	if (rc == -ECANCELED)
+		il__sigint_taken(task->loop);
 }
 
 void il__loop_settle(il_loop *loop)
@@ -433,10 +447,10 @@ void il__loop_refuse(il_loop *loop)
 /* Nothing is alive: give back what the loop holds. */
 static int release(il_loop *loop)
 {
-	struct il__message *m = il__inbox_close(loop->inbox);
+	struct il__message *m;
 	int warning = 0;
 
-	*loop->backlog_end = m;
+	il__inbox_close(loop->inbox, &loop->backlog_end);
 	while ((m = loop->backlog)) {
 		loop->backlog = m->next;
 		m->handle(m, loop);

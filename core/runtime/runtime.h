@@ -20,26 +20,36 @@
 /* ================= timers (timer.c): one heap a loop, by (deadline, order of asking) ============ */
 
 struct il__timer {
-	size_t index; /* 1 + place in the heap; 0: not armed */
+	size_t index; /* 1 + its slot; 0: not armed */
 	void (*fire)(struct il__timer *timer);
 };
 
 struct il__timer_entry {
 	il_time deadline;
-	uint64_t order;
-	struct il__timer *timer;
+	uint32_t slot;
 };
 
-struct il__timers {
-	struct il__timer_entry *heap;
-	size_t count, capacity;
+struct il__timer_slot {
+	struct il__timer *timer; /* NULL: free */
 	uint64_t order;
+};
+
+/* The arrays are of the same capacity; the first `used` slots are in use or free. */
+struct il__timers {
+	struct il__timer_entry *heap; /* heap[1] begins a line of the cache, as do all children */
+	uint32_t *places;             /* by slot: in the heap; of a free one: the next free one */
+	struct il__timer_slot *slots;
+	size_t count, capacity, used;
+	uint32_t spare; /* the first free slot, or `used` */
+	uint64_t order;
+	il_time expired; /* when it was last looked what is due */
 };
 
 int il__timer_arm(il_loop *loop, struct il__timer *timer, il_time deadline); /* 0 or -ENOMEM */
 void il__timer_disarm(il_loop *loop, struct il__timer *timer);               /* also if not armed */
 il_time il__timers_next(const struct il__timers *timers);                    /* IL_FOREVER: none */
 void il__timers_expire(il_loop *loop); /* fires what is due by the loop's clock */
+void il__timers_fini(struct il__timers *timers);
 
 /* ================= scopes (scope.c) ============================================================= */
 
@@ -136,18 +146,20 @@ enum il__task_state { IL__TASK_READY, IL__TASK_RUNNING, IL__TASK_PARKED, IL__TAS
 typedef bool il__abort_fn(il_task *task, void *arg);
 
 struct il_task {
-	struct il__list link; /* the ready queue; while parked a waiter's list may use it */
-	struct il__list all;  /* loop->tasks */
-	struct il__context context;
-	il_loop *loop;
-	struct il__stack *stack;
+	/* One line of the cache: all that waking and resuming touch here, up to context.sp. */
+	struct il__list link;   /* the ready queue; while parked a waiter's list may use it */
+	struct il__timer alarm; /* of il__task_park_until */
 	enum il__task_state state;
 	int wake_rc;
 	il__abort_fn *abort; /* NULL: this wait cannot be given up */
 	void *abort_arg;
-	const char *waits_for; /* a constant, for the report of a deadlock in virtual time */
+	struct il__context context;
 
+	il_loop *loop;
+	struct il__stack *stack;
 	struct il__scope *scope; /* innermost; never NULL while the task lives */
+	const char *waits_for;   /* a constant, for the report of a deadlock in virtual time */
+	struct il__list all;     /* loop->tasks */
 	struct il__scope *parent_scope;
 	struct il__list scope_link;
 	struct il__scope own; /* used when has_own: the task can be cancelled by itself */
@@ -230,6 +242,8 @@ struct il__thread {
 extern IL__THREAD_LOCAL struct il__thread il__self;
 
 void il__backends_after_fork(void); /* backend.c: in the child */
+const char *il__backend_not_found(
+    void); /* why this thread's last il_backend_find gave NULL; or "" */
 
 /* The current task, or NULL with *rc = -EPERM or -ESHUTDOWN and a detail naming `function`. */
 il_task *il__task_current(const char *function, int *rc);
@@ -254,9 +268,10 @@ void il__inbox_unref(struct il__inbox *inbox);
 /* -ESHUTDOWN once the loop is closed: the message was not taken. Until it is in, somebody holds a
  * reference. */
 int il__inbox_post(struct il__inbox *inbox, struct il__message *m);
-/* A place among options.queue_limit; -EAGAIN: full. Given back by the handler, in the loop's thread. */
+/* A place among options.queue_limit; -EAGAIN: full. Given back by the handler. */
 int il__inbox_reserve(struct il__inbox *inbox);
-void il__inbox_unreserve(struct il__inbox *inbox);
+void il__inbox_unreserve(struct il__inbox *inbox); /* any thread: it was not posted */
+void il__inbox_handled(struct il__inbox *inbox);   /* the loop's thread: it begins now */
 
 /* ================= signals (signal.c): one wait of a task or a plain thread, once =============== */
 
@@ -399,6 +414,7 @@ struct il_loop {
 	il_time armed;
 	struct il__source wake, timer; /* timer.watch.fd < 0: the driver's timer is used */
 	bool wake_signalled, watching;
+	bool timer_fired; /* its descriptor is readable until it is set */
 
 	struct il__inbox *inbox;
 	struct il__message *backlog, **backlog_end; /* taken from the inbox, not handled yet */
@@ -439,8 +455,9 @@ void il__loop_release_call(il_loop *loop);
 void il__loop_kick(il_loop *loop);
 void il__loop_extend(il_loop *loop, struct il__extension *x);
 
-/* Cancels the main task of the il_loop_run on the stack: SIGINT. */
-void il__loop_interrupt(il_loop *loop);
+/* Takes a SIGINT that has come, and cancels the main task of the il_loop_run on the stack. False: none has,
+ * or nobody is there to be cancelled. */
+bool il__loop_interrupt(il_loop *loop);
 /* After each turn: watches, stop, shut down; the loop may be gone after it. */
 void il__loop_settle(il_loop *loop);
 /* Refuses new work, cancels every task, tells the extensions. */
@@ -459,6 +476,15 @@ bool il__sigint_tell(const void *owner); /* one came, and the caller will tell t
 /* Puts back what was there before. True: one came, and nobody has told. */
 bool il__sigint_restore(const void *owner);
 
+/* Fetches the lines of its stack that a resumed task returns through, ahead of time. */
+static inline void il__task_prefetch(const il_task *task)
+{
+	const char *sp = task->context.sp;
+
+	for (int i = 0; i < 5; i++)
+		__builtin_prefetch(sp + 64 * i);
+}
+
 /* turn.c */
 void il__loop_ready(il_loop *loop, il_task *task);
 void il__loop_switch_from(il_loop *loop, il_task *self); /* self is parked, ready again, or ended */
@@ -475,9 +501,11 @@ int il__inbox_wake_fd(const struct il__inbox *inbox);
 void il__inbox_drain_fd(struct il__inbox *inbox);
 void il__inbox_signal(struct il__inbox *inbox); /* makes the descriptor readable */
 bool il__inbox_has_mail(void *inbox);
-struct il__message *il__inbox_take(struct il__inbox *inbox); /* oldest first */
+/* Appends what has come, oldest first, at *end, which moves on. */
+void il__inbox_take(struct il__inbox *inbox, struct il__message ***end);
 void il__inbox_awake(struct il__inbox *inbox);
 bool il__inbox_asleep(struct il__inbox *inbox); /* false: messages came in, stay awake */
-struct il__message *il__inbox_close(struct il__inbox *inbox); /* refuses from now on */
+/* Likewise, and refuses from now on. */
+void il__inbox_close(struct il__inbox *inbox, struct il__message ***end);
 
 #endif

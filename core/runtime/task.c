@@ -65,6 +65,8 @@ static void begin(void *arg)
 	end(task, task->fn(task->arg));
 }
 
+static void on_alarm(struct il__timer *timer);
+
 il_task *il__task_spawn(il_loop *loop, il_fn *fn, void *arg, const struct il__task_options *options)
 {
 	struct il__stack *stack = il__stack_get(&loop->stacks);
@@ -78,6 +80,7 @@ il_task *il__task_spawn(il_loop *loop, il_fn *fn, void *arg, const struct il__ta
 	}
 	task = (il_task *)(void *)(stack->top - stack->colour - (sizeof *task + 63) / 64 * 64);
 	memset(task, 0, sizeof *task);
+	task->alarm.fire = on_alarm;
 	task->loop = loop;
 	task->stack = stack;
 	task->fn = fn;
@@ -141,6 +144,7 @@ bool il__task_wake(il_task *task, int rc)
 {
 	if (task->state != IL__TASK_PARKED)
 		return false;
+	il__task_prefetch(task);
 	task->abort = NULL;
 	task->wake_rc = rc;
 	il__loop_ready(task->loop, task);
@@ -164,32 +168,26 @@ void il__task_interrupt(il_task *task)
 	give_up(task, -ECANCELED);
 }
 
-struct alarm {
-	struct il__timer timer;
-	il_task *task;
-};
-
 static void on_alarm(struct il__timer *timer)
 {
-	give_up(il__container_of(timer, struct alarm, timer)->task, -ETIMEDOUT);
+	give_up(il__container_of(timer, il_task, alarm), -ETIMEDOUT);
 }
 
 int il__task_park_until(il_task *self, il__abort_fn *abort, void *arg, const char *waits_for,
 			il_time deadline)
 {
-	struct alarm alarm = {.timer = {.fire = on_alarm}, .task = self};
 	int rc;
 
 	if (deadline == IL_FOREVER)
 		return il__task_park(self, abort, arg, waits_for);
-	rc = il__timer_arm(self->loop, &alarm.timer, deadline);
+	rc = il__timer_arm(self->loop, &self->alarm, deadline);
 	if (rc < 0) {
 		if (abort(self, arg))
 			return rc;
 		return il__task_park(self, NULL, NULL, waits_for);
 	}
 	rc = il__task_park(self, abort, arg, waits_for);
-	il__timer_disarm(self->loop, &alarm.timer);
+	il__timer_disarm(self->loop, &self->alarm);
 	return rc;
 }
 

@@ -36,6 +36,18 @@ static struct il__list *pick(il_loop *loop)
 	return node;
 }
 
+/* With many tasks each visit is a miss in every cache: fetch the stack of the task after this one, and
+ * the header of the one after that. */
+static void prefetch(il_loop *loop, const struct il__list *node)
+{
+	const struct il__list *after = node->next;
+
+	if (after == &loop->ready)
+		return;
+	__builtin_prefetch(after->next);
+	il__task_prefetch(il__container_of(after, const il_task, link));
+}
+
 /* The next task to run, or NULL: none, or this batch is over. */
 static il_task *take(il_loop *loop)
 {
@@ -48,6 +60,7 @@ static il_task *take(il_loop *loop)
 		il__loop_step(loop);
 	if (il__unlikely(loop->random))
 		node = pick(loop);
+	prefetch(loop, node);
 	il__list_remove(node);
 	il_task *task = il__container_of(node, il_task, link);
 	task->state = IL__TASK_RUNNING;
@@ -121,18 +134,13 @@ static void run_ready(il_loop *loop)
 
 static void deliver(il_loop *loop)
 {
-	struct il__message *m = il__inbox_take(loop->inbox);
-
-	if (m) {
-		*loop->backlog_end = m;
-		while (m->next)
-			m = m->next;
-		loop->backlog_end = &m->next;
-	}
+	il__inbox_take(loop->inbox, &loop->backlog_end);
 	for (int n = 0; loop->backlog && n < MESSAGES_MAX; n++) {
-		m = loop->backlog;
+		struct il__message *m = loop->backlog;
 		loop->backlog = m->next;
-		if (!loop->backlog)
+		if (loop->backlog)
+			__builtin_prefetch(loop->backlog->next);
+		else
 			loop->backlog_end = &loop->backlog;
 		m->handle(m, loop);
 	}
@@ -161,15 +169,23 @@ int il__plain_call(il_fn *fn, void *arg, struct il__locals *locals)
 
 /* ---- the turn ---- */
 
-/* The timer of the core's own wakes for a deadline that was given up, but is not set twice a wait.
- * False: the native loop had no memory for its timer; to be asked again in the next turn. */
+/*
+ * The timer of the core's own wakes for a deadline that was given up, but is not set twice a wait. Where
+ * many are due shortly one after another it wakes once in PACE for all of them: a wake-up costs more than
+ * they do. A single sleep never meets that, for it began when the one before had ended.
+ * False: the native loop had no memory for its timer; to be asked again in the next turn.
+ */
 static bool set_timer(il_loop *loop)
 {
-	il_time next = il__timers_next(&loop->timers);
+	const il_time PACE = IL_USEC(75);
+	il_time next = il__timers_next(&loop->timers), paced = loop->timers.expired + PACE;
 
 	if (loop->timer.watch.fd >= 0) {
-		if (next < loop->armed) {
+		if (next < paced)
+			next = paced;
+		if (next < loop->armed || loop->timer_fired) {
 			loop->armed = next;
+			loop->timer_fired = false;
 			il__os_timer_set(loop->timer.watch.fd, next);
 		}
 		return true;
@@ -206,10 +222,8 @@ static bool rest(il_loop *loop)
 		il__inbox_drain_fd(loop->inbox);
 		loop->wake_signalled = false;
 		/* What was drained may have been the signal handler's. */
-		if (il__unlikely(il__sigint_taken(loop))) {
-			il__loop_interrupt(loop);
+		if (il__unlikely(il__loop_interrupt(loop)))
 			return false;
-		}
 	}
 	if (il__unlikely(!set_timer(loop))) {
 		keep_going(loop);
@@ -241,8 +255,6 @@ void il__loop_turn(il_loop *loop)
 	il__loop_settle(loop);
 }
 
-/* An upcall only queues; the turn that follows runs. Inside a turn (the native loop was run by a task, or
- * by a plain call) the outer turn will see to it. */
 bool il_driver_needs_timer(const il_loop *loop)
 {
 	return loop->timer.watch.fd < 0;
@@ -257,6 +269,8 @@ static void check_not_forked(const il_loop *loop)
 			  "the parent: after fork make a new loop, or exec");
 }
 
+/* An upcall only queues; the turn that follows runs. Inside a turn (the native loop was run by a task, or
+ * by a plain call) the outer turn will see to it. */
 void il_driver_on_timer(il_loop *loop)
 {
 	bool nested;
@@ -284,5 +298,7 @@ void il_driver_on_ready(il_loop *loop, struct il_watch *w, unsigned mask)
 	loop->turning = true;
 	source->ready(source, loop, mask);
 	loop->turning = nested;
+	if (il__unlikely(nested))
+		set_timer(loop); /* the turn that would is still to come */
 	il__loop_turn(loop);
 }
