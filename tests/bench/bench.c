@@ -1,0 +1,335 @@
+/*
+ * bench.c: passes, processes, statistics and the lines that they end in. The parent process only forks,
+ * waits and prints; nothing is measured in it.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "bench.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { PASSES = 9, PASSES_QUICK = 3, PASSES_MAX = 32, SECONDS_MAX = 60, SIDES_MAX = 8 };
+
+bool bench_quick;
+
+/* ---- clocks and samples ---- */
+
+static double clock_ns(clockid_t clock)
+{
+	struct timespec t;
+
+	clock_gettime(clock, &t);
+	return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
+
+double bench_ns(void)
+{
+	return clock_ns(CLOCK_MONOTONIC);
+}
+
+double bench_cpu(void)
+{
+	return clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+}
+
+void bench_samples_init(struct bench_samples *s, size_t capacity)
+{
+	*s = (struct bench_samples){.at = malloc(capacity * sizeof *s->at), .capacity = capacity};
+	if (!s->at)
+		bench_die("no memory for samples");
+	for (size_t i = 0; i < capacity; i++)
+		s->at[i] = 0; /* touched, so that storing one costs the same from the first on */
+}
+
+void bench_samples_add(struct bench_samples *s, double value)
+{
+	if (s->count < s->capacity)
+		s->at[s->count++] = value;
+}
+
+static int compare(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+double bench_samples_quantile(struct bench_samples *s, double q)
+{
+	qsort(s->at, s->count, sizeof *s->at, compare);
+	return s->count ? s->at[(size_t)((double)(s->count - 1) * q + 0.5)] : 0;
+}
+
+double bench_samples_mean(const struct bench_samples *s)
+{
+	double sum = 0;
+
+	for (size_t i = 0; i < s->count; i++)
+		sum += s->at[i];
+	return s->count ? sum / (double)s->count : 0;
+}
+
+double bench_median(double *values, size_t count)
+{
+	qsort(values, count, sizeof *values, compare);
+	return count % 2 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
+}
+
+/* ---- processes ---- */
+
+void bench_die(const char *what)
+{
+	fprintf(stderr, "bench: %s\n", what);
+	_exit(1);
+}
+
+void bench_pin(int core)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET((size_t)core, &set);
+	sched_setaffinity(0, sizeof set, &set);
+}
+
+void bench_thread(void *(*main)(void *), void *arg)
+{
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, main, arg))
+		bench_die("no thread");
+	pthread_detach(thread);
+}
+
+void bench_run_with(const il_loop_options *options, il_fn *main, void *arg)
+{
+	il_loop *loop;
+	int rc = il_loop_open(&loop, bench_backend(), options);
+
+	if (rc == 0)
+		rc = il_loop_run(loop, main, arg);
+	if (rc < 0)
+		bench_die(il_error_detail());
+	il_loop_destroy(loop);
+}
+
+void bench_run(il_fn *main, void *arg)
+{
+	bench_run_with(NULL, main, arg);
+}
+
+static pid_t fork_child(const struct bench_case *c)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		alarm(SECONDS_MAX);
+		if (c->cores == 1)
+			bench_pin(0);
+	}
+	return pid;
+}
+
+static void start_hogs(const struct bench_case *c, pid_t *hogs)
+{
+	for (int i = 0; i < c->hogs; i++) {
+		hogs[i] = fork_child(c);
+		if (hogs[i] == 0)
+			for (volatile unsigned long n = 0;; n++)
+				;
+	}
+}
+
+static void stop_hogs(const struct bench_case *c, const pid_t *hogs)
+{
+	for (int i = 0; i < c->hogs; i++) {
+		kill(hogs[i], SIGKILL);
+		waitpid(hogs[i], NULL, 0);
+	}
+}
+
+/* Runs one side in a process of its own. */
+static bool measure(const struct bench_case *c, bench_side_fn *run, double *values)
+{
+	size_t size = BENCH_VALUES * 2 * sizeof *values;
+	double *shared =
+	    mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	pid_t pid, hogs[8];
+	int status = 1;
+
+	fflush(NULL);
+	start_hogs(c, hogs);
+	pid = fork_child(c);
+	if (pid == 0) {
+		run(c, shared);
+		_exit(0);
+	}
+	waitpid(pid, &status, 0);
+	stop_hogs(c, hogs);
+	memcpy(values, shared, size);
+	munmap(shared, size);
+	return status == 0;
+}
+
+/* ---- lines ---- */
+
+static void print_number(const char *key, double value)
+{
+	printf(" %s=%.*f", key, value >= 1000 || value == 0 ? 0 : value >= 10 ? 1 : 3, value);
+}
+
+static void print_count(const char *key, size_t value)
+{
+	if (value)
+		printf(" %s=%zu", key, value);
+}
+
+static void print_case(const struct bench_case *c, const char *stat)
+{
+	printf("bench=%s loop=%s cores=%d hogs=%d gap_us=%ld", c->work, bench_loop_name(), c->cores,
+	       c->hogs, c->gap_us);
+	if (c->via)
+		printf(" via=%s", c->via);
+	print_count("inflight", c->inflight);
+	print_count("workers", c->workers);
+	print_count("callers", c->callers);
+	print_count("tasks", c->tasks);
+	print_count("connections", c->connections);
+	print_count("sleep_us", (size_t)c->sleep_us);
+	printf(" stat=%s n=%zu", stat, c->n);
+}
+
+static void print_row(const struct bench_case *c, const struct bench_stat *stat, double *ours,
+		      double *base, const char *base_name, size_t passes)
+{
+	double ratios[PASSES_MAX], sorted[PASSES_MAX];
+
+	for (size_t i = 0; i < passes; i++)
+		ratios[i] = base[i] > 0 ? ours[i] / base[i] : ours[i] > 0 ? 1e9 : 0;
+	memcpy(sorted, ours, passes * sizeof *ours);
+	print_case(c, stat->name);
+	print_number("ours", bench_median(sorted, passes));
+	memcpy(sorted, base, passes * sizeof *base);
+	print_number("baseline", bench_median(sorted, passes));
+	printf(" base=%s", base_name);
+	print_number("ratio", bench_median(ratios, passes)); /* sorts them */
+	print_number("min", ratios[0]);
+	print_number("max", ratios[passes - 1]);
+	if (stat->limit > 0)
+		printf(" target=%g", stat->limit);
+	printf(" unit=%s\n", stat->unit ? stat->unit : "ns");
+	fflush(stdout);
+}
+
+static void print_failure(const struct bench_case *c, const char *side)
+{
+	print_case(c, "failed");
+	printf(" side=%s\n", side);
+	fflush(stdout);
+}
+
+/* ---- rows ---- */
+
+static size_t passes_of(const struct bench_case *c)
+{
+	if (bench_quick)
+		return PASSES_QUICK;
+	return c->passes ? (size_t)c->passes : PASSES;
+}
+
+struct table {
+	double at[SIDES_MAX + 1][BENCH_VALUES * 2][PASSES_MAX]; /* side, value, pass */
+};
+
+static bool fill(struct table *t, const struct bench_case *c, const struct bench_side *sides,
+		 size_t count)
+{
+	for (size_t pass = 0; pass < passes_of(c); pass++)
+		for (size_t s = 0; s < count; s++) {
+			double values[BENCH_VALUES * 2];
+			if (!measure(c, sides[s].run, values)) {
+				print_failure(c, sides[s].name);
+				return false;
+			}
+			for (size_t v = 0; v < BENCH_VALUES * 2; v++)
+				t->at[s][v][pass] = values[v];
+		}
+	return true;
+}
+
+/* The smallest of each pass's baselines, as one more side. */
+static void add_better(struct table *t, size_t bases, size_t stats, size_t passes)
+{
+	for (size_t v = 0; v < stats; v++)
+		for (size_t pass = 0; pass < passes; pass++) {
+			double least = t->at[1][v][pass];
+			for (size_t b = 2; b <= bases; b++)
+				if (t->at[b][v][pass] < least)
+					least = t->at[b][v][pass];
+			t->at[bases + 1][v][pass] = least;
+		}
+}
+
+void bench_compare(const struct bench_case *c, const struct bench_stat *stats, size_t stat_count,
+		   bench_side_fn *ours, const struct bench_side *bases, size_t base_count)
+{
+	static struct table t;
+	struct bench_side sides[SIDES_MAX] = {{"ours", ours}};
+	size_t passes = passes_of(c);
+
+	memcpy(sides + 1, bases, base_count * sizeof *bases);
+	if (!fill(&t, c, sides, base_count + 1))
+		return;
+	for (size_t v = 0; v < stat_count; v++)
+		for (size_t b = 1; b <= base_count; b++) {
+			struct bench_stat stat = stats[v];
+			if (base_count > 1)
+				stat.limit = 0;
+			print_row(c, &stat, t.at[0][v], t.at[b][v], bases[b - 1].name, passes);
+		}
+	if (base_count < 2)
+		return;
+	add_better(&t, base_count, stat_count, passes);
+	for (size_t v = 0; v < stat_count; v++)
+		print_row(c, &stats[v], t.at[0][v], t.at[base_count + 1][v], "better", passes);
+}
+
+void bench_alone(const struct bench_case *c, const struct bench_stat *stats, size_t stat_count,
+		 bench_side_fn *ours)
+{
+	static struct table t;
+	const struct bench_side side = {"ours", ours};
+	size_t passes = passes_of(c);
+
+	if (!fill(&t, c, &side, 1))
+		return;
+	for (size_t v = 0; v < stat_count; v++) {
+		struct bench_stat stat = stats[v];
+		for (size_t pass = 0; pass < passes; pass++)
+			t.at[1][v][pass] = stat.absolute > 0 ? stat.absolute : t.at[0][v][pass];
+		print_row(c, &stat, t.at[0][v], t.at[1][v], stat.absolute > 0 ? "target" : "none",
+			  passes);
+	}
+}
+
+void bench_pairs(const struct bench_case *c, const struct bench_stat *stats, size_t stat_count,
+		 bench_side_fn *both, const char *base)
+{
+	static struct table t;
+	const struct bench_side side = {"both", both};
+
+	if (!fill(&t, c, &side, 1))
+		return;
+	for (size_t v = 0; v < stat_count; v++)
+		print_row(c, &stats[v], t.at[0][2 * v], t.at[0][2 * v + 1], base, passes_of(c));
+}

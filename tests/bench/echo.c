@@ -1,0 +1,256 @@
+/*
+ * echo.c: P10: a server on the first core, its load on the other. What is measured is the server's
+ * processor time, and in a run of its own its system calls, which ptrace counts.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "echo_load.h"
+#include "raw.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+/* The server's process writes its port here. */
+typedef void serve_fn(atomic_int *port);
+
+/* ---- our servers ---- */
+
+static int echo_stream(void *arg)
+{
+	il_stream *stream = arg;
+	char bytes[4096];
+	int n;
+
+	while ((n = il_stream_read(stream, bytes, sizeof bytes)) > 0)
+		if (il_stream_write_all(stream, bytes, (size_t)n) < 0)
+			break;
+	il_stream_destroy(stream);
+	return 0;
+}
+
+static int accept_all(void *arg)
+{
+	const il_listen_options options = {.backlog = 4096};
+	il_listener *listener;
+	il_stream *stream;
+	il_group group;
+
+	if (il_listener_open_tcp(&listener, "127.0.0.1", "0", &options) < 0)
+		bench_die(il_error_detail());
+	atomic_store((atomic_int *)arg, il_listener_port(listener));
+	il_group_open(&group);
+	while (il_listener_accept(listener, &stream) == 0)
+		il_group_start_soon(&group, NULL, echo_stream, stream);
+	return il_group_close(&group, 0);
+}
+
+static void serve_streams(atomic_int *port)
+{
+	bench_run(accept_all, port);
+}
+
+static int handle(il_client *client, void *data)
+{
+	il_packet request;
+	int rc = il_client_receive(client, &request, IL_FOREVER);
+
+	(void)data;
+	return rc <= 0 ? rc : il_client_send(client, request.data, request.size);
+}
+
+static int serve_handler(void *arg)
+{
+	const il_handler handler = {.handle = handle};
+	const il_server_options options = {.backlog = 4096, .quiet = true};
+	il_protocol packets;
+	il_server *server;
+
+	il_protocol_fixed_with(&packets, ECHO_BYTES);
+	if (il_tcp_server_open(&server, "127.0.0.1", "0", &packets, &handler, NULL, &options) < 0)
+		bench_die(il_error_detail());
+	atomic_store((atomic_int *)arg, il_server_port(server));
+	return il_server_serve(server);
+}
+
+static void serve_server(atomic_int *port)
+{
+	bench_run(serve_handler, port);
+}
+
+/* ---- the baselines ---- */
+
+static void serve_raw(atomic_int *port)
+{
+	uint16_t number;
+	int listener = echo_listen(&number);
+
+	atomic_store(port, number);
+	bench_raw()->echo(listener);
+}
+
+static void serve_bufferevent(atomic_int *port)
+{
+	uint16_t number;
+	int listener = echo_listen(&number);
+
+	atomic_store(port, number);
+	raw_bufferevent_echo(listener);
+}
+
+/* ---- a server and its load ---- */
+
+struct bout {
+	struct echo_load load;
+	pid_t server;
+	size_t requests;
+	atomic_bool over;
+};
+
+static void begin_bout(struct bout *b, const struct bench_case *c, serve_fn *serve)
+{
+	atomic_int *port =
+	    mmap(NULL, sizeof *port, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	b->requests = c->n;
+	b->server = fork();
+	if (b->server == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		bench_pin(0);
+		serve(port);
+		bench_die("the echo server returned");
+	}
+	bench_pin(1);
+	while (!atomic_load(port))
+		usleep(1000);
+	echo_load_open(&b->load, (uint16_t)atomic_load(port), c->connections);
+	echo_load_run(&b->load, c->connections + c->n / 10);
+}
+
+static void end_bout(struct bout *b)
+{
+	kill(b->server, SIGKILL);
+	waitpid(b->server, NULL, __WALL);
+}
+
+static double cpu_of(pid_t pid)
+{
+	struct timespec t;
+	clockid_t clock;
+
+	if (clock_getcpuclockid(pid, &clock) || clock_gettime(clock, &t) < 0)
+		bench_die("no clock of the server's processor time");
+	return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
+
+static void time_server(const struct bench_case *c, double *values, serve_fn *serve)
+{
+	struct bout b;
+	double cpu, begin;
+
+	begin_bout(&b, c, serve);
+	cpu = cpu_of(b.server);
+	begin = bench_ns();
+	echo_load_run(&b.load, c->n);
+	values[0] = (cpu_of(b.server) - cpu) / (double)c->n;
+	values[1] = (bench_ns() - begin) / (double)c->n;
+	end_bout(&b);
+}
+
+/* ---- system calls ---- */
+
+static void *load_bout(void *arg)
+{
+	struct bout *b = arg;
+
+	echo_load_run(&b->load, b->requests);
+	atomic_store(&b->over, true);
+	kill(b->server, SIGKILL);
+	return NULL;
+}
+
+static void count_calls(const struct bench_case *c, double *values, serve_fn *serve)
+{
+	size_t stops = 0;
+	struct bout b;
+	int status;
+
+	begin_bout(&b, c, serve);
+	usleep(10000); /* it waits for more now */
+	atomic_init(&b.over, false);
+	if (ptrace(PTRACE_SEIZE, b.server, NULL, PTRACE_O_TRACESYSGOOD) < 0 ||
+	    ptrace(PTRACE_INTERRUPT, b.server, NULL, NULL) < 0)
+		bench_die("no ptrace here");
+	waitpid(b.server, &status, __WALL);
+	bench_thread(load_bout, &b);
+	do {
+		if (ptrace(PTRACE_SYSCALL, b.server, NULL, NULL) < 0)
+			break;
+		if (waitpid(b.server, &status, __WALL) < 0)
+			break;
+		stops += WIFSTOPPED(status) && WSTOPSIG(status) == (SIGTRAP | 0x80) &&
+			 !atomic_load(&b.over);
+	} while (WIFSTOPPED(status));
+	values[0] = (double)stops / 2 / (double)c->n;
+}
+
+/* ---- the rows ---- */
+
+#define TIMED(name, serve)                                                  \
+	static void time_##name(const struct bench_case *c, double *values) \
+	{                                                                   \
+		time_server(c, values, serve);                              \
+	}
+#define COUNTED(name, serve)                                                 \
+	static void count_##name(const struct bench_case *c, double *values) \
+	{                                                                    \
+		count_calls(c, values, serve);                               \
+	}
+TIMED(streams, serve_streams)
+TIMED(handler, serve_server)
+TIMED(raw, serve_raw)
+TIMED(bufferevent, serve_bufferevent)
+COUNTED(streams, serve_streams)
+COUNTED(handler, serve_server)
+COUNTED(raw, serve_raw)
+
+static void rows(struct bench_case *c, bench_side_fn *time, bench_side_fn *count)
+{
+	const struct bench_side raw = {bench_raw()->name, time_raw};
+	const struct bench_side buffered = {"bufferevent", time_bufferevent};
+	const struct bench_side raw_count = {bench_raw()->name, count_raw};
+	struct bench_stat stats[] = {{.name = "server_cpu", .limit = 1.05}, {.name = "wall"}};
+	const struct bench_stat calls = {.name = "system_calls", .limit = 1.005, .unit = "calls"};
+
+	for (c->connections = 1; c->connections <= 1000; c->connections = c->connections == 1 ? 64
+									  : c->connections == 64
+									      ? 1000
+									      : 1001) {
+		c->n = bench_amount(c->connections == 1 ? 5000 : 20000);
+		c->passes = 15;
+		stats[0].limit = 1.05;
+		bench_compare(c, stats, 2, time, &raw, 1);
+		c->passes = 5;
+		stats[0].limit = 0.8;
+		bench_compare(c, stats, 1, time, &buffered, 1);
+		c->passes = 3;
+		c->n = 2000;
+		bench_compare(c, &calls, 1, count, &raw_count, 1);
+	}
+}
+
+void bench_echo(void)
+{
+	struct bench_case c = {.work = "P10", .cores = 2};
+
+	c.via = "stream";
+	rows(&c, time_streams, count_streams);
+	c.via = "server";
+	rows(&c, time_handler, count_handler);
+}

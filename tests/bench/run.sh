@@ -1,0 +1,69 @@
+#!/bin/sh
+# tests/bench/run.sh: builds in release mode and runs the benchmarks on every loop.
+#
+#   sh tests/bench/run.sh                  all works, under 20 minutes; writes docs/benchmarks.md
+#   sh tests/bench/run.sh [--quick] NAME...  these only (floors, P1 to P12, process); prints
+#   sh tests/bench/run.sh --quick          all, with fewer passes; prints
+#   sh tests/bench/run.sh peers            the same works on what Debian packages of others
+#
+# Prints a line for each figure, then a table against the targets. Figures of one line come from one run
+# in which the sides took turns; only their ratio means anything on another day. Works in $BENCH_BUILD
+# (build/release), on $BENCH_LOOPS ("libuv libev libevent").
+
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+
+build=${BENCH_BUILD:-build/release}
+loops=${BENCH_LOOPS:-libuv libev libevent}
+results=$build/benchmarks.txt
+here=tests/bench
+docs=docs/benchmarks.md
+
+if [ "${*:-}" = peers ]; then
+  exec sh $here/peers.sh "$build"
+fi
+
+for p in gcc cmake ninja-build pkg-config libuv1-dev libev-dev libevent-dev libcriterion-dev; do
+  dpkg-query -W -f='${Status}' $p 2>/dev/null | grep -q 'install ok installed' || missing="${missing:-} $p"
+done
+if [ -n "${missing:-}" ]; then
+  echo "Installing$missing"
+  # shellcheck disable=SC2086
+  { apt-get -q update && apt-get -q install -y --no-install-recommends $missing; } >&2 || exit 1
+fi
+
+cmake --preset release -B "$build" -DINTERLOOP_EXAMPLES=OFF -DIL_WERROR=OFF >"$build.log" 2>&1 &&
+  cmake --build "$build" --target bench >>"$build.log" 2>&1 || {
+  cat "$build.log"
+  exit 1
+}
+
+machine()
+{
+  echo "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1)," \
+    "$(getconf _NPROCESSORS_ONLN) cores," \
+    "$(. /etc/os-release && echo "$PRETTY_NAME")," \
+    "Linux $(uname -r | cut -d. -f1,2)"
+}
+
+: >"$results"
+for loop in $loops; do
+  "$build/tests/bench/bench-$loop" "$@" </dev/null | tee -a "$results"
+done
+echo
+echo "$(machine)"
+awk -f $here/table.awk "$results"
+
+[ $# = 0 ] || exit 0
+mkdir -p docs/benchmarks
+rm -f docs/benchmarks/*.svg
+awk -v directory=docs/benchmarks -f $here/plot.awk "$results"
+{
+  sed "s/@machine@/$(machine | sed 's/[&/]/\\&/g')/" $here/benchmarks.md.in
+  awk -f $here/table.awk "$results"
+  for plot in docs/benchmarks/*.svg; do
+    name=$(basename "$plot" .svg)
+    printf '\n![%s](benchmarks/%s.svg)\n' "$name" "$name"
+  done
+} >$docs
+echo "Written: $docs"
