@@ -4,6 +4,7 @@
 #include "example.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,6 +49,21 @@ int example_exit(int rc)
 int example_main(int argc, char **argv, il_fn *fn, void *arg)
 {
 	return example_exit(il_run(example_backend(argc, argv), fn, arg));
+}
+
+int example_stop_on_sigterm(void *server)
+{
+	il_signal_receiver *signals;
+	int rc = il_signal_receiver_open(&signals, (const int[]){SIGTERM}, 1);
+	if (rc < 0)
+		return rc;
+	rc = il_signal_receiver_next(signals, IL_FOREVER);
+	il_signal_receiver_destroy(signals);
+	if (rc == SIGTERM) {
+		printf("stopped by SIGTERM\n");
+		rc = il_server_shutdown(server);
+	}
+	return rc;
 }
 
 void example_block(int milliseconds)

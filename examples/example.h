@@ -21,6 +21,9 @@ int example_main(int argc, char **argv, il_fn *fn, void *arg);
 /* What main() returns for a result; says on stderr why, if it is an error. SIGINT is a good end. */
 int example_exit(int rc);
 
+/* A task of a server: shuts it down at SIGTERM, so that handlers have its grace period. */
+int example_stop_on_sigterm(void *server);
+
 /* Stands for any blocking call: a disk, a database, a library that knows no loop. */
 void example_block(int milliseconds);
 

@@ -15,6 +15,8 @@ loops='libuv libev libevent'
 build=build/examples
 clients=50
 rounds=20
+seconds=3       # of wrk
+requests=160000 # of redis-benchmark
 mode=run
 setup=yes
 LC_ALL=C
@@ -29,7 +31,7 @@ backend=libuv
 port=4711
 while [ $# -gt 0 ]; do
   case $1 in
-    --quick) rounds=5 ;;
+    --quick) rounds=5 seconds=1 requests=32000 ;;
     --build) [ $# -gt 1 ] || usage; build=$2; setup=no; shift ;;
     serve) mode=serve; backend=${2:-$backend}; port=${3:-$port}; break ;;
     *) usage ;;
@@ -73,7 +75,7 @@ install_packages() {
   missing=
   packages='libc6-dev cmake ninja-build pkg-config libuv1-dev libev-dev libevent-dev wamerican'
   command -v cc >/dev/null || packages="gcc $packages"
-  [ "$mode" = run ] || packages="$packages netcat-openbsd"
+  packages="$packages netcat-openbsd libsqlite3-dev sqlite3 libhttp-parser-dev curl wrk redis-tools"
   for package in $packages; do
     dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' ||
       missing="$missing $package"
@@ -113,12 +115,10 @@ alone() { # PROGRAM
   status=$?
 }
 
-# The server gets SIGINT at the end, and must end well by it. timeout(1) gives it back the default
-# disposition, which the shell takes from what it puts into the background; without --foreground it
-# would pass the signal on twice, and the second one kills.
-served() { # REQUEST COMMAND...
-  request=$1
-  shift
+# up COMMAND...: starts a server; leaves its process in $server and its port in $listening.
+# timeout(1) gives it back the default dispositions, which the shell takes from what it puts into the
+# background; without --foreground it would pass a signal on twice, and the second one kills.
+up() {
   timeout --foreground 120 "$@" >"$out.server" 2>"$err" &
   server=$!
   tries=0
@@ -128,7 +128,17 @@ served() { # REQUEST COMMAND...
     tries=$((tries + 1))
     listening=$(sed -n 's/^listening on port //p' "$out.server")
   done
-  timeout 120 "$bin/client" "${listening:-0}" $clients $rounds "$request" >"$out" 2>"$out.client"
+  : "${listening:=0}"
+}
+
+# The server gets SIGINT at the end, and must end well by it.
+second= # request, if any
+served() { # REQUEST COMMAND...
+  request=$1
+  shift
+  up "$@"
+  timeout 120 "$bin/client" "$listening" $clients $rounds "$request" \
+    ${second:+"$second"} >"$out" 2>"$out.client"
   status=$?
   kill -INT $server 2>/dev/null
   wait $server
@@ -184,6 +194,19 @@ trouble() { # what went wrong, told after the table
   } | sed "s|$root/||g" >>"$work/trouble"
 }
 
+# has PROGRAM TOOL...: whether it was built, and what drives it is there.
+has() {
+  lacks=
+  [ -x "$bin/$1" ] || lacks=$1
+  program=$1
+  shift
+  for tool; do
+    command -v "$tool" >/dev/null || lacks="$lacks $tool"
+  done
+  [ -z "$lacks" ] || printf '%-20sleft out: this machine has no %s\n' "$program" "$lacks"
+  [ -z "$lacks" ]
+}
+
 # row TITLE ORDER EXPECTED... -- COMMAND...
 row() {
   title=$1
@@ -216,6 +239,17 @@ row() {
   echo $same
 }
 
+. examples/programs.sh
+
+# The programs of the tutorial have no options: the loop is the environment's.
+run_tutorial() { # PROGRAM
+  INTERLOOP_BACKEND=$loop timeout 60 "$bin/$1" >"$out" 2>"$err"
+  status=$?
+}
+run_tutorial_server() {
+  served '10%' env INTERLOOP_BACKEND="$loop" "$bin/tutorial_server" 0
+}
+
 run_server() { served "$1" "$bin/server" --backend "$loop"; }
 run_hello() { served 'client %' "$bin/hello" --backend "$loop"; }
 run_attached() { served 'client %' "$bin/attach_$loop"; }
@@ -228,16 +262,44 @@ gather_text() {
   done
 }
 
-# wc(1) counts a word only where it sees something printable; in the C locale that is ASCII.
 count_by_tools() {
-  tr '\000-\010\016-\037\177-\377' '?' <"$work/text" | wc | awk '{ print $1, $2, $3 }'
+  count_bytes <"$work/text"
   tr -s '[:space:]' '\n' <"$work/text" | sed '/^$/d' | sort | uniq -c
 }
 
-run_wordcount() {
-  timeout 120 "$bin/wordcount" --backend "$loop" --text "$work/text" >"$out" 2>"$err"
+run_wordcount() { # threads or processes
+  timeout 120 "$bin/wordcount" --backend "$loop" --text "$work/text" --pool "$1" >"$out" 2>"$err"
   status=$?
   grep -q 'of .* pieces' "$err" || echo 'no progress was shown' >>"$out"
+}
+
+# The children of a process, while it lives.
+children_of() {
+  awk -v parent="$1" '$4 == parent { print $1 }' /proc/[0-9]*/stat 2>/dev/null
+}
+
+# Somebody kills a worker, again and again, until one has died of it in the middle of a piece.
+run_wordcount_killed() {
+  "$bin/wordcount" --backend "$loop" --text "$work/text" --pool processes >"$out" 2>"$err" &
+  program=$!
+  tries=0
+  while [ $tries -lt 200 ] && kill -0 $program 2>/dev/null && ! grep -q 'signal 9' "$err"; do
+    # shellcheck disable=SC2046
+    kill -KILL $(children_of $program | head -n 1) 2>/dev/null
+    tries=$((tries + 1))
+  done
+  wait $program
+  status=$?
+  grep -q 'was killed by signal 9' "$err" || echo 'no worker was killed in a call' >>"$out"
+}
+
+run_untrusted() { # REQUEST [REQUEST]
+  all=$rounds
+  rounds=2
+  second=${2:-}
+  served "$1" "$bin/untrusted" --backend "$loop"
+  rounds=$all
+  second=
 }
 
 gather_text >"$work/text" 2>/dev/null
@@ -248,13 +310,20 @@ printf '\n%-20s' program
 printf '%-10s' $loops
 echo output
 
+for program in tutorial_tasks tutorial_cancel tutorial_thread; do
+  row $program as_it_is expected_file $program - run_tutorial $program
+done
+row tutorial_server as_it_is each_client 'primes["10" i] " primes up to 10" i' server \
+  run_tutorial_server
 for program in run_in_thread from_thread abandon external_thread start_task context; do
   row $program as_it_is expected_file $program - alone $program
 done
 row blocking_portal sorted expected_file blocking_portal - alone blocking_portal
 row blocks blocks_order expected_file blocks - alone blocks
 row blocks_process blocks_order expected_file blocks_process - alone blocks_process
-row wordcount as_it_is count_by_tools - - run_wordcount
+row wordcount as_it_is count_by_tools - - run_wordcount threads
+row 'wordcount processes' as_it_is count_by_tools - - run_wordcount processes
+row 'wordcount killed' as_it_is count_by_tools - - run_wordcount_killed
 row hello as_it_is each_client '"hello client " i' server run_hello
 row 'server blocking' as_it_is each_client 'primes[n] " primes up to " n' server \
   run_server 'blocking 1000%'
@@ -264,9 +333,33 @@ row 'server async' as_it_is each_client 'n " ends in " n % 10' server run_server
 row 'server event' as_it_is each_client '"halfway through " n' server run_server 'event 1000%'
 row 'server tasks' words_order each_client '"squares: 1 4 cancelled 16 25 cancelled 49"' server \
   run_server 'tasks 7'
+row untrusted as_it_is each_client 'i * i' untrusted run_untrusted '% % *'
+row 'untrusted time' as_it_is each_client '"too slow\n" i ": " i + 1' untrusted \
+  run_untrusted '1 again' '% 1 +'
+row 'untrusted memory' as_it_is each_client '"too much memory\n" i ": " i + 1' untrusted \
+  run_untrusted '2000000000 grow' '% 1 +'
+row 'untrusted crash' as_it_is each_client '"it crashed\n" i ": " i + 1' untrusted \
+  run_untrusted '0 peek' '% 1 +'
 row attach as_it_is each_client '"hello client " i' attach run_attached
+: >"$work/figures"
+has sqlite_server sqlite3 nc && row sqlite_server as_it_is sql_expected - - run_sqlite
+has http_server curl wrk nc && row http_server as_it_is http_expected - - run_http
+has redis_server redis-cli redis-benchmark nc &&
+  row redis_server as_it_is expected_file redis_server - run_redis
+has chat_server nc && row chat_server as_it_is chat_expected - - run_chat
 
 head -n 60 "$work/trouble"
+if [ -s "$work/figures" ]; then
+  printf '\n%-34s' 'requests a second'
+  # shellcheck disable=SC2086
+  printf '%-12s' $loops
+  echo
+  # Figures come loop by loop; here each has a line.
+  awk '{ what = substr($0, 1, 34); figure = substr($0, 45)
+    if (!(what in line)) { order[++n] = what; line[what] = "" }
+    line[what] = line[what] sprintf("%-12s", figure) }
+    END { for (i = 1; i <= n; i++) print order[i] line[order[i]] }' "$work/figures"
+fi
 echo
 say 'done'
 echo "$passed passed, $failed failed"

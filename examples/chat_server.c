@@ -1,0 +1,268 @@
+/*
+ * chat_server.c: chat rooms, a line each way. The first line of a client is its name; then
+ * `/join ROOM`, `/leave`, `/who`, `/quit`, and whatever else it writes goes to the room it is in.
+ *
+ *     chat_server --port 4711 &        nc 127.0.0.1 4711        (several times)
+ *
+ * A member is a group of two tasks: its handler reads, a writer sends what comes through the
+ * member's channel. Who speaks puts the line into the channel of each member of the room and never
+ * waits for one: a member that does not read finds its channel full, misses lines, and is told how
+ * many. Nothing waits while a room is looked at, so it needs no lock.
+ */
+#include "example.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { NAME_SIZE = 24, TEXT_MAX = 480, BACKLOG = 64, ROOMS = 64, MEMBERS = 1000 };
+
+#define PATIENCE IL_SEC(2) /* for what is still to be sent to a member that leaves */
+
+struct line {
+	size_t size;
+	char text[NAME_SIZE + TEXT_MAX + 8];
+};
+
+struct room {
+	char name[NAME_SIZE];
+	struct member *members; /* NULL: nobody is there, another may have the place */
+};
+
+struct member { /* on the stack of its handler */
+	il_client *client;
+	struct room *rooms, *room; /* all there are; the one it is in, or NULL */
+	struct member *next;       /* in that room */
+	char name[NAME_SIZE];
+	il_sender *out;
+	il_receiver *in;
+	size_t missed;         /* lines that found the channel full */
+	il_scope writer_scope; /* in which its writer waits */
+};
+
+/* ---- saying something, which never waits ---- */
+
+/* [say] */
+static void pass(struct member *to, const struct line *line)
+{
+	struct line note;
+	if (to->missed > 0) {
+		note.size = (size_t)sprintf(note.text, "* you missed %zu lines", to->missed);
+		if (il_channel_send_nowait(to->out, &note) == 0)
+			to->missed = 0;
+	}
+	if (il_channel_send_nowait(to->out, line) == -EAGAIN)
+		to->missed++;
+}
+/* [say] */
+
+/* To one member, or, with NULL, to all who are in the room. */
+__attribute__((format(printf, 3, 4))) static void say(struct room *room, struct member *to,
+						      const char *format, ...)
+{
+	struct line line;
+	va_list args;
+	va_start(args, format);
+	int size = vsnprintf(line.text, sizeof(line.text), format, args);
+	va_end(args);
+	line.size = size < (int)sizeof(line.text) ? (size_t)size : sizeof(line.text) - 1;
+	if (to)
+		pass(to, &line);
+	for (struct member *member = to ? NULL : room->members; member; member = member->next)
+		pass(member, &line);
+}
+
+/* ---- rooms ---- */
+
+static void leave(struct member *member)
+{
+	struct room *room = member->room;
+	if (!room)
+		return;
+	say(room, NULL, "* %s left %s", member->name, room->name);
+	struct member **link = &room->members;
+	while (*link != member)
+		link = &(*link)->next;
+	*link = member->next;
+	member->room = NULL;
+}
+
+static struct room *find_room(struct room *rooms, const char *name)
+{
+	struct room *empty = NULL;
+	for (size_t i = 0; i < ROOMS; i++) {
+		if (rooms[i].members && strcmp(rooms[i].name, name) == 0)
+			return &rooms[i];
+		if (!rooms[i].members)
+			empty = &rooms[i];
+	}
+	if (empty)
+		snprintf(empty->name, sizeof(empty->name), "%s", name);
+	return empty;
+}
+
+static void join(struct member *member, const char *name)
+{
+	leave(member);
+	struct room *room = find_room(member->rooms, name);
+	struct member *namesake = room ? room->members : NULL;
+	while (namesake && strcmp(namesake->name, member->name) != 0)
+		namesake = namesake->next;
+	if (!room || namesake) {
+		say(NULL, member, room ? "* somebody there has your name" : "* no room is left");
+		return;
+	}
+	member->room = room;
+	member->next = room->members;
+	room->members = member;
+	say(room, NULL, "* %s joined %s", member->name, room->name);
+}
+
+static void list(struct member *member)
+{
+	for (struct member *m = member->room ? member->room->members : NULL; m; m = m->next)
+		say(NULL, member, "* %s is here", m->name);
+}
+
+/* ---- a member's two tasks ---- */
+
+/* [writer] */
+static int write_lines(void *arg)
+{
+	struct member *member = arg;
+	struct line line;
+	/* Whatever ends the handler, what was said before still goes out: see its end. */
+	int rc = il_scope_enter(&member->writer_scope, IL_FOREVER, IL_SHIELD);
+	if (rc < 0)
+		return rc;
+	while ((rc = il_channel_receive(member->in, &line)) == 1) {
+		rc = il_client_send(member->client, line.text, line.size);
+		if (rc < 0)
+			break; /* the client is gone, and with it the group */
+	}
+	return il_scope_exit(&member->writer_scope, rc);
+}
+/* [writer] */
+
+/* 1: a line without its end and without what a terminal would obey; 0 or negative: no more. */
+static int read_line(struct member *member, char *text)
+{
+	il_packet packet;
+	int rc = il_client_receive(member->client, &packet, IL_FOREVER);
+	if (rc == -EMSGSIZE) {
+		say(NULL, member, "* that was too long");
+		packet.size = 0;
+		rc = 1;
+	}
+	if (rc <= 0)
+		return rc;
+	memcpy(text, packet.data, packet.size);
+	text[packet.size] = '\0';
+	for (size_t i = 0; i < packet.size; i++)
+		if ((unsigned char)text[i] < ' ' || text[i] == 127)
+			text[i] = '?';
+	return 1;
+}
+
+static bool is_name(const char *text)
+{
+	size_t size = strlen(text);
+	return size > 0 && size < NAME_SIZE && !strpbrk(text, " /*<>");
+}
+
+/* Gives 0 when the member is to leave. */
+static int obey(struct member *member, const char *text)
+{
+	if (text[0] == '\0')
+		return 1;
+	if (strcmp(text, "/quit") == 0)
+		return 0;
+	if (strncmp(text, "/join ", 6) == 0 && is_name(text + 6))
+		join(member, text + 6);
+	else if (strcmp(text, "/leave") == 0)
+		leave(member);
+	else if (strcmp(text, "/who") == 0)
+		list(member);
+	else if (text[0] == '/')
+		say(NULL, member, "* /join ROOM, /leave, /who, /quit");
+	else if (!member->room)
+		say(NULL, member, "* you are in no room: /join one");
+	else
+		say(member->room, NULL, "<%s> %s", member->name, text);
+	return 1;
+}
+
+static int converse(struct member *member)
+{
+	char text[TEXT_MAX + 1];
+	int rc;
+	say(NULL, member, "* your name?");
+	while ((rc = read_line(member, text)) == 1 && !is_name(text))
+		say(NULL, member, "* a word of up to %d letters, please", NAME_SIZE - 1);
+	if (rc <= 0)
+		return rc;
+	strcpy(member->name, text);
+	say(NULL, member, "* welcome, %s: /join ROOM, /leave, /who, /quit", member->name);
+	while ((rc = read_line(member, text)) == 1 && (rc = obey(member, text)) == 1)
+		il_yield(); /* so who talks without a break gives each writer its turn */
+	return rc;
+}
+
+/* [handle] */
+static int handle(il_client *client, void *data)
+{
+	struct member member = {.client = client, .rooms = data, .writer_scope = IL_SCOPE_INIT};
+	il_group group;
+	int rc = il_channel_create(&member.out, &member.in, sizeof(struct line), BACKLOG);
+	if (rc < 0)
+		return rc;
+	rc = il_group_open(&group);
+	if (rc == 0) {
+		rc = il_group_start_soon(&group, NULL, write_lines, &member);
+		if (rc == 0)
+			rc = converse(&member);
+		leave(&member);
+		if (rc == -ECANCELED)
+			say(NULL, &member, "* the server stops");
+		il_sender_close(member.out); /* the writer ends when all is sent, or then: */
+		il_scope_set_deadline(&member.writer_scope, il_deadline(PATIENCE));
+		rc = il_group_close(&group, rc);
+	}
+	il_sender_destroy(member.out);
+	il_receiver_destroy(member.in);
+	il_client_close(client);
+	return rc;
+}
+/* [handle] */
+
+static int service_init(il_exit_stack *stack, il_server *server, void *data)
+{
+	(void)stack, (void)data;
+	return il_server_start_soon(server, NULL, example_stop_on_sigterm, server);
+}
+
+static int serve(void *arg)
+{
+	const struct il_handler handler = {.service_init = service_init, .handle = handle};
+	const il_server_options options = {
+	    .max_packet = TEXT_MAX,
+	    .max_clients = MEMBERS,
+	    .receive_buffer = 1024,
+	    .first_request_timeout = IL_SEC(60), /* for the name */
+	};
+	static struct room rooms[ROOMS];
+	il_server *server;
+	int rc = il_tcp_server_open(&server, "127.0.0.1", arg, il_protocol_lines(), &handler, rooms,
+				    &options);
+	if (rc < 0)
+		return rc;
+	printf("listening on port %u\n", il_server_port(server));
+	rc = il_server_serve(server);
+	il_server_destroy(server);
+	return rc;
+}
+
+int main(int argc, char **argv)
+{
+	return example_main(argc, argv, serve, (char *)example_option(argc, argv, "--port", "0"));
+}

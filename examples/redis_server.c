@@ -1,0 +1,414 @@
+/*
+ * redis_server.c: a key-value store that speaks Redis's protocol (RESP2): PING, GET, SET, INCR,
+ * EXPIRE. Whatever else is asked is answered with -ERR.
+ *
+ *     redis_server --port 4711 &      redis-cli -p 4711 set greeting hello
+ *
+ * The protocol finds whole commands in the bytes received and looks at each byte once, so the
+ * handler is straight-line code. All of it runs in the loop's thread: what happens between two
+ * calls that may wait happens at once, and the store needs no lock.
+ */
+#include "example.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum {
+	COMMAND_MAX = 1 << 20, /* bytes */
+	INLINE_MAX = 1024,     /* of a command typed by hand, and of a line with a length */
+	CHAINS = 1 << 16,
+	ARGUMENTS = 4, /* no command here has more */
+	DELAY_MAX = 1000000000,
+	REPLIES = 64 * 1024 /* bytes of replies that are collected before they are sent */
+};
+
+/* ---- the protocol: where a command ends ---- */
+
+/* [protocol] */
+enum { LEFT, SKIP }; /* il_parse.state: arguments that are to come; bytes of the one that comes */
+
+/* Reads a line of a type and a number, such as "*3\r\n". 1: read; 0: not all of it is there. */
+static int find_number(il_parse *parse, char type, size_t most, size_t *number)
+{
+	const char *line = (const char *)parse->data + parse->scanned;
+	size_t size = parse->size - parse->scanned;
+	const char *end = memchr(line, '\n', size < 32 ? size : 32);
+	if (!end)
+		return size < 32 ? 0 : -EBADMSG;
+	char *stop;
+	unsigned long value = strtoul(line + 1, &stop, 10);
+	if (line[0] != type || line[1] < '0' || line[1] > '9' || *stop != '\r' || stop + 1 != end)
+		return -EBADMSG;
+	if (value > most)
+		return -EMSGSIZE;
+	*number = value;
+	parse->scanned += (size_t)(end + 1 - line);
+	return 1;
+}
+
+static int found(il_parse *parse, size_t size)
+{
+	parse->packet = (il_packet){.data = parse->data, .size = size};
+	parse->consumed = size;
+	return 1;
+}
+
+static int find_inline(il_parse *parse)
+{
+	const unsigned char *from = parse->data + parse->scanned;
+	const unsigned char *end = memchr(from, '\n', parse->size - parse->scanned);
+	parse->scanned = parse->size;
+	if (end)
+		return found(parse, (size_t)(end + 1 - parse->data));
+	return parse->size > INLINE_MAX ? -EMSGSIZE : 0;
+}
+
+static int find_command(const il_protocol *protocol, il_parse *parse)
+{
+	(void)protocol;
+	uint64_t *left = &parse->state[LEFT], *skip = &parse->state[SKIP];
+	size_t number;
+	int rc;
+	if (parse->data[0] != '*')
+		return find_inline(parse);
+	if (parse->scanned == 0) {
+		if ((rc = find_number(parse, '*', COMMAND_MAX, &number)) <= 0)
+			return rc;
+		*left = number;
+	}
+	while (*left > 0) {
+		if (*skip == 0) {
+			if ((rc = find_number(parse, '$', parse->limit, &number)) <= 0)
+				return rc;
+			*skip = number + 2; /* CR LF follows the argument */
+		}
+		if (parse->size - parse->scanned < *skip)
+			return 0;
+		parse->scanned += *skip;
+		*skip = 0;
+		--*left;
+	}
+	return found(parse, parse->scanned);
+}
+
+static int frame_reply(const il_protocol *protocol, il_frame *frame)
+{
+	(void)protocol, (void)frame; /* replies are sent as they are */
+	return 0;
+}
+/* [protocol] */
+
+struct argument {
+	const char *text;
+	size_t size;
+};
+
+/* Gives how many arguments there are; args has the first of them. */
+static int split_inline(const il_packet *packet, struct argument *args)
+{
+	const char *p = packet->data, *end = p + packet->size;
+	int count = 0;
+	while (p < end) {
+		size_t size = 0;
+		while (p + size < end && !strchr(" \t\r\n", p[size]))
+			size++;
+		if (size > 0 && count < ARGUMENTS)
+			args[count] = (struct argument){p, size};
+		count += size > 0;
+		p += size + 1;
+	}
+	return count;
+}
+
+static int split(const il_packet *packet, struct argument *args)
+{
+	const char *p = packet->data;
+	char *next;
+	if (*p != '*')
+		return split_inline(packet, args);
+	/* find_command has seen that all of it is there */
+	int count = (int)strtol(p + 1, &next, 10);
+	for (int i = 0; i < count && i < ARGUMENTS; i++) {
+		size_t size = strtoul(next + 3, &next, 10);
+		args[i] = (struct argument){next + 2, size};
+		next += 2 + size;
+	}
+	return count;
+}
+
+/* ---- the store: a hash table of chains ---- */
+
+struct entry {
+	struct entry *next;
+	il_time expires; /* IL_FOREVER: never */
+	size_t key_size, size;
+	char bytes[]; /* the key, then the value */
+};
+
+struct store {
+	struct entry *chains[CHAINS];
+};
+
+static bool has_expired(const struct entry *entry)
+{
+	return entry->expires != IL_FOREVER && entry->expires <= il_now();
+}
+
+static void drop(struct entry **link)
+{
+	struct entry *entry = *link;
+	*link = entry->next;
+	free(entry);
+}
+
+/* Gives the link to the key's entry, or, if it has none, the end of the chain where it belongs. */
+static struct entry **look_up(struct store *store, struct argument key)
+{
+	uint64_t hash = 14695981039346656037u; /* FNV-1a */
+	for (size_t i = 0; i < key.size; i++)
+		hash = (hash ^ (unsigned char)key.text[i]) * 1099511628211u;
+	struct entry **link = &store->chains[(hash ^ hash >> 32) % CHAINS];
+	while (*link &&
+	       ((*link)->key_size != key.size || memcmp((*link)->bytes, key.text, key.size) != 0))
+		link = &(*link)->next;
+	if (!*link || !has_expired(*link))
+		return link;
+	drop(link);
+	return look_up(store, key);
+}
+
+static struct argument value_of(const struct entry *entry)
+{
+	return (struct argument){entry->bytes + entry->key_size, entry->size};
+}
+
+static bool put(struct store *store, struct argument key, struct argument value, il_time expires)
+{
+	struct entry **link = look_up(store, key), *entry;
+	entry = malloc(sizeof(*entry) + key.size + value.size);
+	if (!entry)
+		return false;
+	memcpy(entry->bytes, key.text, key.size);
+	memcpy(entry->bytes + key.size, value.text, value.size);
+	entry->key_size = key.size;
+	entry->size = value.size;
+	entry->expires = expires;
+	if (*link)
+		drop(link);
+	entry->next = *link;
+	*link = entry;
+	return true;
+}
+
+/* [background] */
+/* Keys that nobody asks for again must go too: a background task of the server. */
+static int sweep(void *arg)
+{
+	struct store *store = arg;
+	int rc = 0;
+	for (size_t i = 0; rc == 0; i++) {
+		struct entry **link = &store->chains[i % CHAINS];
+		while (*link) {
+			if (has_expired(*link))
+				drop(link);
+			else
+				link = &(*link)->next;
+		}
+		if (i % 512 == 0) /* a part at a time, all of it in about a second */
+			rc = il_sleep(IL_MSEC(10));
+	}
+	return rc;
+}
+/* [background] */
+
+/* ---- commands ---- */
+
+struct request {
+	struct store *store;
+	FILE *replies; /* in memory: pipelined commands are answered together */
+	struct argument args[ARGUMENTS];
+	int count;
+};
+
+static void reply_bulk(struct request *r, struct argument bytes)
+{
+	fprintf(r->replies, "$%zu\r\n", bytes.size);
+	fwrite(bytes.text, 1, bytes.size, r->replies);
+	fputs("\r\n", r->replies);
+}
+
+static bool is_word(struct argument text, const char *word)
+{
+	return text.size == strlen(word) && strncasecmp(text.text, word, text.size) == 0;
+}
+
+static bool is_number(struct argument text, int64_t *number)
+{
+	char copy[24], *end;
+	if (text.size == 0 || text.size >= sizeof(copy) || strchr(" \t+", text.text[0]))
+		return false;
+	memcpy(copy, text.text, text.size);
+	copy[text.size] = '\0';
+	errno = 0;
+	*number = strtoll(copy, &end, 10);
+	return errno == 0 && end == copy + text.size;
+}
+
+static void ping(struct request *r)
+{
+	if (r->count > 1)
+		reply_bulk(r, r->args[1]);
+	else
+		fputs("+PONG\r\n", r->replies);
+}
+
+static void get(struct request *r)
+{
+	const struct entry *entry = *look_up(r->store, r->args[1]);
+	if (entry)
+		reply_bulk(r, value_of(entry));
+	else
+		fputs("$-1\r\n", r->replies);
+}
+
+static void set(struct request *r)
+{
+	bool done = put(r->store, r->args[1], r->args[2], IL_FOREVER);
+	fputs(done ? "+OK\r\n" : "-ERR out of memory\r\n", r->replies);
+}
+
+static void incr(struct request *r)
+{
+	const struct entry *entry = *look_up(r->store, r->args[1]);
+	int64_t number = 0;
+	char text[24];
+	if ((entry && !is_number(value_of(entry), &number)) || number == INT64_MAX) {
+		fputs("-ERR value is not an integer or out of range\r\n", r->replies);
+		return;
+	}
+	struct argument value = {text, (size_t)sprintf(text, "%" PRId64, number + 1)};
+	if (put(r->store, r->args[1], value, entry ? entry->expires : IL_FOREVER))
+		fprintf(r->replies, ":%s\r\n", text);
+	else
+		fputs("-ERR out of memory\r\n", r->replies);
+}
+
+static void expire(struct request *r)
+{
+	int64_t delay;
+	if (!is_number(r->args[2], &delay) || delay > DELAY_MAX) {
+		fputs("-ERR value is not an integer or out of range\r\n", r->replies);
+		return;
+	}
+	struct entry *entry = *look_up(r->store, r->args[1]);
+	if (entry)
+		entry->expires = il_deadline(delay < 0 ? 0 : IL_SEC(delay));
+	fprintf(r->replies, ":%d\r\n", entry != NULL);
+}
+
+static void config(struct request *r) /* CONFIG GET, by redis-benchmark; nothing is configured */
+{
+	fputs("*2\r\n", r->replies);
+	reply_bulk(r, r->args[2]);
+	reply_bulk(r, (struct argument){"", 0});
+}
+
+static void execute(struct request *r, const il_packet *packet)
+{
+	static const struct {
+		const char *name;
+		int least, most; /* arguments, the name among them */
+		void (*run)(struct request *r);
+	} commands[] = {
+	    {"PING", 1, 2, ping}, {"GET", 2, 2, get},       {"SET", 3, 3, set},
+	    {"INCR", 2, 2, incr}, {"EXPIRE", 3, 3, expire}, {"CONFIG", 3, 3, config},
+	};
+	size_t i = 0, all = sizeof(commands) / sizeof(commands[0]);
+	r->count = split(packet, r->args);
+	if (r->count == 0)
+		return; /* an empty line */
+	while (i < all && !is_word(r->args[0], commands[i].name))
+		i++;
+	if (i == all)
+		fputs("-ERR unknown command\r\n", r->replies);
+	else if (r->count < commands[i].least || r->count > commands[i].most)
+		fputs("-ERR wrong number of arguments\r\n", r->replies);
+	else
+		commands[i].run(r);
+}
+
+/* ---- the server ---- */
+
+/* [handle] */
+/* Executes what has come. 0: there will be more. */
+static int execute_all(il_client *client, struct request *r)
+{
+	il_packet command;
+	int rc = il_client_receive(client, &command, IL_FOREVER);
+	for (; rc == 1; rc = il_client_receive(client, &command, 0)) {
+		execute(r, &command);
+		if (ftell(r->replies) > REPLIES)
+			return 0;
+	}
+	if (rc == -EBADMSG || rc == -EMSGSIZE) {
+		fputs("-ERR Protocol error\r\n", r->replies);
+		return 0; /* after which nothing is received any more */
+	}
+	return rc == -ETIMEDOUT ? 0 : rc;
+}
+
+static int handle(il_client *client, void *data)
+{
+	char *replies = NULL;
+	size_t size = 0;
+	struct request r = {.store = data, .replies = open_memstream(&replies, &size)};
+	if (!r.replies)
+		return -ENOMEM;
+	int rc = execute_all(client, &r);
+	if (fclose(r.replies) == EOF)
+		rc = -ENOMEM;
+	if (rc >= 0 && size > 0)
+		rc = il_client_send(client, replies, size);
+	free(replies);
+	return rc;
+}
+/* [handle] */
+
+static int service_init(il_exit_stack *stack, il_server *server, void *data)
+{
+	(void)stack;
+	int rc = il_server_start_soon(server, NULL, sweep, data);
+	return rc < 0 ? rc : il_server_start_soon(server, NULL, example_stop_on_sigterm, server);
+}
+
+static int serve(void *arg)
+{
+	const struct il_handler handler = {.service_init = service_init, .handle = handle};
+	const il_protocol protocol = {.name = "RESP", .find = find_command, .frame = frame_reply};
+	const il_server_options options = {
+	    .max_packet = COMMAND_MAX,
+	    .max_clients = 10000,
+	    .grace_period = IL_SEC(1),
+	};
+	static struct store store;
+	il_server *server;
+	int rc =
+	    il_tcp_server_open(&server, "127.0.0.1", arg, &protocol, &handler, &store, &options);
+	if (rc < 0)
+		return rc;
+	printf("listening on port %u\n", il_server_port(server));
+	rc = il_server_serve(server);
+	il_server_destroy(server);
+	for (size_t i = 0; i < CHAINS; i++)
+		while (store.chains[i])
+			drop(&store.chains[i]);
+	return rc;
+}
+
+int main(int argc, char **argv)
+{
+	return example_main(argc, argv, serve, (char *)example_option(argc, argv, "--port", "0"));
+}
