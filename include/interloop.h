@@ -10,10 +10,12 @@
 #define INTERLOOP_H
 
 #include <interloop/base.h>
+#include <interloop/bytes.h>
 #include <interloop/channel.h>
 #include <interloop/event.h>
 #include <interloop/executor.h>
 #include <interloop/fd.h>
+#include <interloop/function.h>
 #include <interloop/future.h>
 #include <interloop/group.h>
 #include <interloop/loop.h>
@@ -22,7 +24,10 @@
 #include <interloop/protocol.h>
 #include <interloop/scope.h>
 #include <interloop/server.h>
+#include <interloop/shared.h>
+#include <interloop/signal.h>
 #include <interloop/stream.h>
+#include <interloop/subprocess.h>
 #include <interloop/sync.h>
 #include <interloop/task.h>
 #include <interloop/thread.h>

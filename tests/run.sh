@@ -3,6 +3,8 @@
 #
 #   sh tests/run.sh                all stages, about half an hour on two cores
 #   sh tests/run.sh STAGE...       these only; their names: see `stages` below
+#   sh tests/run.sh soak           worker processes killed at random, a minute on every backend
+#   sh tests/run.sh churn          1,000,000 connections on every backend: minutes
 #   sh tests/run.sh conformance    every scenario on every backend, the matrix, build/conformance.tsv
 #
 # Prints each step as it ends, what a failing one said in full, the seconds of each stage, and last a
@@ -11,9 +13,9 @@
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
-stages="gcc adopted matrix clang asan tsan valgrind portable core aarch64 format cppcheck headers
+stages="gcc adopted matrix clang asan tsan valgrind portable core embed aarch64 abuse fuzz format cppcheck headers
   install examples docs"
-groups="A B C D E F G H I J K L M" # whose scenarios must all have a test
+groups="A B C D E F G H I J K L M N" # whose scenarios must all have a test
 backends="libuv libev libevent"
 emulated_groups="AHIJK" # what qemu-user runs: no fork of threads, no count of them
 
@@ -34,12 +36,12 @@ packages()
   echo gcc g++ cmake ninja-build pkg-config libuv1-dev libev-dev libevent-dev libcriterion-dev
   for stage in $stages; do
     case $stage in
-    clang | asan | tsan) echo clang libclang-rt-dev llvm ;;
+    clang | asan | tsan | abuse | fuzz) echo clang libclang-rt-dev llvm ;;
     valgrind) echo valgrind ;;
     aarch64) echo gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static ;;
     format) echo clang-format ;;
     cppcheck) echo cppcheck ;;
-    docs) echo doxygen ;;
+    docs) echo doxygen netcat-openbsd ;;
     esac
   done
 }
@@ -213,6 +215,62 @@ stage_core()
   check "programs of tests/core" ctest --test-dir build/static -R '^core-' --output-on-failure
 }
 
+build_abuse()
+{
+  check "configure $1" cmake --preset "$1"
+  check "build abuse, $1" cmake --build "build/$1" --target abuse
+}
+
+# A server and its worst clients: numbers in build/tests/abuse.log.
+stage_abuse()
+{
+  for preset in dev asan; do
+    build_abuse $preset
+    for backend in $backends; do
+      check "abuse $backend, $preset" "build/$preset/tests/abuse/abuse" "$backend"
+    done
+  done
+}
+
+stage_embed()
+{
+  build dev
+  check "programs of tests/embed" ctest --test-dir build/dev -R '^embed-' --output-on-failure
+}
+
+# No call is lost, whichever worker dies.
+stage_soak()
+{
+  build release
+  for backend in $backends; do
+    check "soak $backend" build/release/tests/embed/embed-process_soak 60 "$backend"
+    cat "$out/step.log"
+  done
+}
+
+stage_churn()
+{
+  build_abuse release
+  for backend in $backends; do
+    check "churn $backend" build/release/tests/abuse/abuse "$backend" churn 1000000
+    cat "$out/step.log"
+  done
+}
+
+# A stranger's bytes, half a minute each.
+stage_fuzz()
+{
+  check "configure fuzz" cmake --preset fuzz
+  check "build fuzz" cmake --build build/fuzz --target fuzz
+  for target in tests/fuzz/seeds/*; do
+    target=${target##*/}
+    mkdir -p "$out/corpus/$target"
+    check "fuzz $target" "build/fuzz/tests/fuzz/fuzz-$target" -seed=1 -max_len=200 -timeout=20 \
+      -max_total_time=25 -artifact_prefix="$out/fuzz-$target-" "$out/corpus/$target" \
+      "tests/fuzz/seeds/$target"
+  done
+}
+
 qemu="qemu-aarch64-static -L /usr/aarch64-linux-gnu"
 
 stage_aarch64()
@@ -272,6 +330,7 @@ stage_examples()
 stage_docs()
 {
   check "tests/docs/check.sh" sh tests/docs/check.sh
+  check "tests/docs/tutorial.sh" bash tests/docs/tutorial.sh
   check "doxygen docs/Doxyfile" doxygen docs/Doxyfile
 }
 
