@@ -105,7 +105,7 @@ int il_executor_run(il_executor *ex, il_fn *fn, void *arg, size_t size)
 		run.host = (struct il__host){
 		    .inbox = task->loop->inbox, .scope = task->scope, .loop = task->loop};
 		run.call.host = &run.host;
-		il__loop_hold_call(task->loop);
+		il__executor_hold(ex, task->loop);
 	}
 	rc = il__executor_submit_waiting(ex, &run.call, task, IL_FOREVER);
 	if (rc < 0)
@@ -113,6 +113,6 @@ int il_executor_run(il_executor *ex, il_fn *fn, void *arg, size_t size)
 	else
 		rc = await_and_explain(ex, &run);
 	if (task)
-		il__loop_release_call(task->loop);
+		il__executor_release(ex, task->loop);
 	return rc;
 }

@@ -169,7 +169,7 @@ static int run(struct map *map, il_executor *ex, il_fn *fn, void *items, size_t 
 	if (task) {
 		map->host = (struct il__host){
 		    .inbox = task->loop->inbox, .scope = task->scope, .loop = task->loop};
-		il__loop_hold_call(task->loop);
+		il__executor_hold(ex, task->loop);
 	}
 	refused = submit_all(map, ex, fn, items, count, size, deadline, task);
 	if (refused == -ECANCELED)
@@ -178,7 +178,7 @@ static int run(struct map *map, il_executor *ex, il_fn *fn, void *items, size_t 
 		stop(map, ex, false);
 	rc = await(map, ex, deadline);
 	if (task)
-		il__loop_release_call(task->loop);
+		il__executor_release(ex, task->loop);
 	return refused < 0 ? refused : rc;
 }
 

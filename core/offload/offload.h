@@ -123,6 +123,7 @@ struct il_executor {
 	bool copies, locals;
 	bool kills;      /* cancelling a running call kills its worker */
 	size_t max_size; /* of an argument; 0: any */
+	size_t workers;  /* threads, at most; 0: they never wait for a task */
 	il_executor_ops user;
 	void *user_self;
 	atomic_bool user_shut;
@@ -133,6 +134,9 @@ int il__executor_make(il_executor **ex, const struct il__executor_ops *ops, void
 /* Waits in this thread whatever it is; the loop's own threads at its end. False: time is up. */
 bool il__thread_pool_finish(il_executor *ex, il_time deadline);
 int il__executor_check(il_executor *ex, il_fn *fn, const char *function);
+/* While a task of the loop waits for a call: executor_hold.c. */
+void il__executor_hold(il_executor *ex, il_loop *loop);
+void il__executor_release(il_executor *ex, il_loop *loop);
 /* Takes the call to the executor, waiting for room where that is the only way. -ETIMEDOUT. */
 int il__executor_submit_waiting(il_executor *ex, il_call *call, il_task *task, il_time deadline);
 

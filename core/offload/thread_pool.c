@@ -243,6 +243,8 @@ int il_thread_pool_create(il_executor **ex, const il_thread_pool_options *option
 			       !checked.without_locals);
 	if (rc < 0)
 		il__thread_pool_free(pool);
+	else
+		(*ex)->workers = pool->max;
 	return rc;
 }
 

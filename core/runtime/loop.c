@@ -198,6 +198,7 @@ static int make_loop(il_loop **out, const il_backend *backend, const il_loop_opt
 	il__list_init(&loop->ready);
 	il__list_init(&loop->tasks);
 	il__list_init(&loop->extensions);
+	il__list_init(&loop->crowds);
 	il__scope_init_root(&loop->scope, loop, NULL);
 	if ((rc = check_options(&loop->options, options)) < 0 ||
 	    (rc = il__stacks_init(&loop->stacks, loop->options.stack_size)) < 0 ||

@@ -429,6 +429,7 @@ struct il_loop {
 	struct il__stacks stacks;
 	struct il__list extensions;
 	void *slots[IL__EXT_COUNT]; /* the extensions by kind */
+	struct il__list crowds;     /* offload: calls into pools that a virtual clock counts */
 
 	void (*on_empty)(il_loop *loop, void *arg);
 	void *on_empty_arg;

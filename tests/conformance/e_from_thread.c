@@ -887,3 +887,47 @@ IL_TEST(E, the_argument_is_the_calls_until_its_function_has_ended)
 	CHECK_RC(a.host.rc, -ECANCELED);
 	CHECK(!atomic_load(&a.in_use));
 }
+
+static int nap_in_the_loop(void *arg)
+{
+	return il_sleep(*(il_time *)arg);
+}
+
+static int nap_from_a_worker(void *arg)
+{
+	return il_from_thread_run(nap_in_the_loop, arg);
+}
+
+struct naps {
+	il_executor *ex;
+	il_time each;
+};
+
+static int run_nap(void *arg)
+{
+	struct naps *n = arg;
+
+	return il_executor_run(n->ex, nap_from_a_worker, &n->each, sizeof n->each);
+}
+
+IL_TEST(E, calls_behind_workers_that_wait_for_the_clock_do_not_stop_it)
+{
+	il_thread_pool_options options = {.max_workers = 2};
+	struct naps n = {.each = IL_MSEC(20)};
+	il_time begin = il_now();
+	il_time items[5] = {IL_MSEC(20), IL_MSEC(20), IL_MSEC(20), IL_MSEC(20), IL_MSEC(20)};
+	il_group g;
+
+	CHECK_RC(il_thread_pool_create(&n.ex, &options), 0);
+	CHECK_RC(il_group_open(&g), 0);
+	for (size_t i = 0; i < 5; i++)
+		CHECK_RC(il_group_start_soon(&g, NULL, run_nap, &n), 0);
+	CHECK_RC(il_group_close(&g, 0), 0);
+	CHECK(il_now() - begin >= IL_MSEC(60)); /* three rounds */
+	begin = il_now();
+	CHECK_RC(
+	    il_executor_map(n.ex, nap_from_a_worker, items, 5, sizeof items[0], NULL, IL_FOREVER),
+	    0);
+	CHECK(il_now() - begin >= IL_MSEC(60));
+	il_executor_destroy(n.ex);
+}
