@@ -9,7 +9,10 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 
@@ -86,6 +89,19 @@ static inline void il__list_splice(struct il__list *to, struct il__list *from)
 	il__list_init(from);
 }
 
+/* ---- memory ---- */
+
+enum { IL__LINE = 64 };
+
+/* Zeroed, from the beginning of a line of the cache: for what lies cold and has its hot members first. */
+static inline void *il__alloc_lines(size_t size)
+{
+	size_t whole = (size + IL__LINE - 1) / IL__LINE * IL__LINE;
+	void *memory = aligned_alloc(IL__LINE, whole);
+
+	return memory ? memset(memory, 0, whole) : NULL;
+}
+
 /* ---- results and the log (error.c) ---- */
 
 /* Sets il_error_detail() and gives rc back: every refusal of a public call ends here. */
@@ -134,6 +150,8 @@ void il__os_timer_close(int fd);
 
 /* Makes the pages fault when touched. -ENOMEM names the limit in il_error_detail(). */
 int il__os_guard(void *page, size_t size);
+/* The pages' contents are not needed any more: back to the system, where it can be told. */
+void il__os_discard(void *pages, size_t size);
 size_t il__os_page_size(void);
 void il__os_unguarded(size_t pages); /* gives the mprotect budget back */
 
@@ -204,8 +222,8 @@ struct il__os_child {
 
 int il__os_child_open(struct il__os_child *child, pid_t pid);
 bool il__os_child_ended(const struct il__os_child *child, bool wait);
-/* Of one that has ended, once: waitpid's status. -ECHILD: it was reaped by somebody else. */
-int il__os_child_reap(struct il__os_child *child, int *status);
+/* Of one that has ended, once: how it did. -ECHILD: it was reaped by somebody else. */
+int il__os_child_reap(struct il__os_child *child, siginfo_t *info);
 void il__os_child_close(struct il__os_child *child);
 
 /* ---- the clock may be the loop's own; runtime/ provides il_now() ---- */

@@ -301,6 +301,21 @@ int il__os_guard(void *page, size_t size)
 	return 0;
 }
 
+void il__os_discard(void *pages, size_t size)
+{
+	int saved = errno;
+
+#if IL__LINUX
+	madvise(pages, size, MADV_DONTNEED);
+#elif defined(MADV_FREE)
+	madvise(pages, size, MADV_FREE);
+#else
+	(void)pages;
+	(void)size;
+#endif
+	errno = saved;
+}
+
 void il__os_unguarded(size_t pages)
 {
 	atomic_fetch_add(&guard_budget, (int)pages);

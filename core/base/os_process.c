@@ -245,9 +245,10 @@ int il__os_spawn(pid_t *pid, const struct il__os_spawn *s)
 {
 	int fds[IL__OS_SPAWN_FDS], extra[IL__OS_SPAWN_FDS], count = 0, rc = 0;
 
-	/* They are put in place one after the other: none may lie where another goes. */
+	/* They are put in place one after the other: none may lie where another goes, nor in its own place,
+	 * where it would stay close-on-exec. */
 	for (int i = 0; i < s->count && rc == 0; i++) {
-		fds[i] = s->fds[i] == i ? IL__OS_INHERIT : s->fds[i];
+		fds[i] = s->fds[i];
 		if (fds[i] < 0 || fds[i] >= s->count)
 			continue;
 		fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, s->count);
@@ -356,17 +357,31 @@ bool il__os_child_ended(const struct il__os_child *child, bool wait)
 	return n > 0;
 }
 
-int il__os_child_reap(struct il__os_child *child, int *status)
+static int reap(idtype_t by, id_t id, siginfo_t *info)
 {
-	pid_t pid;
+	int rc;
 
+	do
+		rc = waitid(by, id, info, WEXITED);
+	while (rc < 0 && errno == EINTR);
+	return rc < 0 ? -errno : 0;
+}
+
+int il__os_child_reap(struct il__os_child *child, siginfo_t *info)
+{
 	if (child->threaded)
 		pthread_join(child->thread, NULL);
 	child->threaded = false;
-	do
-		pid = waitpid(child->pid, status, 0);
-	while (pid < 0 && errno == EINTR);
-	return pid < 0 ? -errno : 0;
+#if IL__LINUX
+	if (child->handle >= 0) {
+		/* Its number may be another child's, if somebody else has reaped it. */
+		const int by_handle = 3; /* P_PIDFD: headers may lack it; kernels before 5.4 do */
+		int rc = reap((idtype_t)by_handle, (id_t)child->handle, info);
+		if (rc != -EINVAL)
+			return rc;
+	}
+#endif
+	return reap(P_PID, (id_t)child->pid, info);
 }
 
 void il__os_child_close(struct il__os_child *child)

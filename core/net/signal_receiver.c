@@ -1,7 +1,7 @@
 /*
  * signal_receiver.c: signals, received in a task. A slot a signal says who receives it. The handler may run
- * in any thread and enters only the slot, by atomics, and the receiver's wake descriptor. Opening and
- * closing is the receiver's loop's, under one lock; everything else the loop's thread only.
+ * in any thread and enters only the slot, by atomics, and the receiver's wake descriptor. Everything else is
+ * the loop's thread's only; loops compete for a slot by its generation.
  *
  * A signal is in the slot's `arrived`, is taken by its receiver, or goes to what was there before, whoever
  * comes first: closing puts that back, waits for handlers that had begun, and only then gives up
@@ -113,6 +113,13 @@ static int install(int number, struct slot *slot)
 	return sigaction(number, &action, NULL) < 0 ? -errno : 0;
 }
 
+/* What begins later sees what was stored before. */
+static void wait_for_handlers(struct slot *slot)
+{
+	while (atomic_load(&slot->handling) > 0)
+		sched_yield();
+}
+
 static int occupy(int number, int wake)
 {
 	struct slot *slot = &slots[number];
@@ -126,6 +133,7 @@ static int occupy(int number, int wake)
 		atomic_store(&slot->handling, 0);
 	atomic_store(&slot->arrived, 0);
 	atomic_store(&slot->wake, wake);
+	wait_for_handlers(slot); /* one that found nobody may be about to hand on */
 	rc = install(number, slot);
 	if (rc < 0)
 		atomic_store(&slot->generation, 0);
@@ -141,8 +149,7 @@ static void vacate(int number)
 	if (sigaction(number, NULL, &now) == 0 && is_ours(&now))
 		sigaction(number, &slot->previous, NULL);
 	atomic_store(&slot->wake, -1);
-	while (atomic_load(&slot->handling) > 0)
-		sched_yield();
+	wait_for_handlers(slot);
 }
 
 /* ---- the receiver's signals ---- */
@@ -347,15 +354,18 @@ static int wait_for_one(il_signal_receiver *r, il_task *task, il_time deadline)
 
 static int check(il_signal_receiver *r, il_time timeout)
 {
+	int rc;
+
 	if (!r || timeout < 0)
 		return il__refuse(-EINVAL, "il_signal_receiver_next: %s",
 				  r ? "the timeout is negative" : "the receiver is NULL");
 	if (!r->open)
 		return il__refuse(-EBADF, "il_signal_receiver_next: the receiver is closed");
-	if (r->waiter)
+	rc = il__loop_check_thread(r->loop, "il_signal_receiver_next");
+	if (rc == 0 && r->waiter)
 		return il__refuse(-EBUSY, "il_signal_receiver_next: another task waits; one at a "
 					  "time");
-	return il__loop_check_thread(r->loop, "il_signal_receiver_next");
+	return rc;
 }
 
 int il_signal_receiver_next(il_signal_receiver *receiver, il_time timeout)

@@ -97,8 +97,9 @@ static int start(il_process *p, il_loop *loop, const struct stdio *io, char *con
 				 .keep_others = options->keep_descriptors,
 				 .session = options->new_session,
 				 .group = options->new_group};
+	siginfo_t info;
 	pid_t pid;
-	int status, rc = il__os_spawn(&pid, &s);
+	int rc = il__os_spawn(&pid, &s);
 
 	if (rc == -EAGAIN)
 		rc = -ENOMEM;
@@ -112,7 +113,7 @@ static int start(il_process *p, il_loop *loop, const struct stdio *io, char *con
 		rc = il__subprocess_watch(p, loop);
 	if (rc < 0) {
 		il__os_process_signal(-1, pid, SIGKILL);
-		il__os_child_reap(&p->child, &status);
+		il__os_child_reap(&p->child, &info);
 		il__os_child_close(&p->child);
 		return il__refuse(rc, "il_process_spawn: nothing to tell its end by: %s",
 				  il_strerror(rc));

@@ -10,12 +10,12 @@
 
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/wait.h>
 
 struct waiter {
 	struct il__list link;
 	il_task *task;
 	il_process *process;
+	int hastened; /* by a cancelled close: -ECANCELED: killed; else why it could not be */
 };
 
 static int check(const il_process *p, const char *function)
@@ -31,13 +31,14 @@ static int check(const il_process *p, const char *function)
 
 static void reap(il_process *p)
 {
-	int status = 0, rc = il__os_child_reap(&p->child, &status);
+	siginfo_t info = {0};
+	int rc = il__os_child_reap(&p->child, &info);
 	struct il__list *node;
 
 	p->ended = true;
-	p->result = rc < 0                ? rc
-		    : WIFSIGNALED(status) ? IL_PROCESS_SIGNALED + WTERMSIG(status)
-					  : WEXITSTATUS(status);
+	p->result = rc < 0                       ? rc
+		    : info.si_code == CLD_EXITED ? info.si_status & 0xff
+						 : IL_PROCESS_SIGNALED + info.si_status;
 	if (p->loop)
 		il__source_watch(p->loop, &p->source, 0);
 	while ((node = il__list_pop(&p->waiters)))
@@ -103,38 +104,38 @@ static bool give_up(il_task *task, void *arg)
 	return true;
 }
 
-/* Once woken, p may be gone. */
-static int wait_for_end(il_process *p, il_task *task, il__abort_fn *abort, const char *function)
+/* Once woken, the process may be gone. */
+static int wait_for_end(struct waiter *w, il__abort_fn *abort, const char *function)
 {
-	struct waiter w = {.task = task, .process = p};
+	il_process *p = w->process;
 	int rc = il__source_watch(p->loop, &p->source, IL_READABLE);
 
 	if (rc < 0)
 		return il__refuse(rc, "%s: the native loop refused to watch the child", function);
-	il__list_push(&p->waiters, &w.link);
-	task->loop->fd_waiters++;
-	rc = il__task_park(task, abort, &w, function);
-	task->loop->fd_waiters--;
+	il__list_push(&p->waiters, &w->link);
+	w->task->loop->fd_waiters++;
+	rc = il__task_park(w->task, abort, w, function);
+	w->task->loop->fd_waiters--;
 	return rc;
 }
 
 int il_process_wait(il_process *process)
 {
+	struct waiter w = {.process = process};
 	int rc = check(process, "il_process_wait");
-	il_task *task;
 
 	if (rc < 0)
 		return rc;
-	task = il__task_current("il_process_wait", &rc);
-	if (!task)
+	w.task = il__task_current("il_process_wait", &rc);
+	if (!w.task)
 		return has_ended(process) ? process->result : rc;
-	rc = il__task_check(task);
+	rc = il__task_check(w.task);
 	if (rc < 0)
 		return rc;
 	if (!has_ended(process))
-		return wait_for_end(process, task, give_up, "il_process_wait");
+		return wait_for_end(&w, give_up, "il_process_wait");
 	rc = process->result;
-	il__task_yield(task);
+	il__task_yield(w.task);
 	return rc;
 }
 
@@ -186,38 +187,56 @@ int il_process_kill(il_process *process)
 
 /* ---- the end ---- */
 
-/* In a task it lets others run meanwhile. Negative: it may not be killed. */
+/* In a task it lets others run meanwhile, and then p may be gone. Negative: it may not be killed. */
 static int end(il_process *p, il_task *task)
 {
+	struct waiter w = {.task = task, .process = p};
 	int rc = has_ended(p) ? 0 : send_signal(p, SIGKILL);
 
-	if (rc < 0)
+	if (rc < 0 || p->ended)
 		return rc;
-	if (!p->ended && task)
-		wait_for_end(p, task, NULL, "il_process_close");
-	if (!p->ended && il__os_child_ended(&p->child, true))
+	if (task && il__source_watch(p->loop, &p->source, IL_READABLE) == 0)
+		wait_for_end(&w, NULL, "il_process_close");
+	else if (il__os_child_ended(&p->child, true))
 		reap(p);
 	return 0;
 }
 
+/* Of a close. It goes on waiting for what it has killed: who destroys that may run before it does. */
+static bool hasten(il_task *task, void *arg)
+{
+	struct waiter *w = arg;
+	int rc = send_signal(w->process, SIGKILL);
+
+	w->hastened = rc < 0 ? rc : -ECANCELED;
+	return rc < 0 && give_up(task, w);
+}
+
 int il_process_close(il_process *process)
 {
-	int rc = check(process, "il_process_close"), error;
-	il_task *task;
+	struct waiter w = {.process = process};
+	int rc = check(process, "il_process_close"), pid;
 
 	if (rc < 0)
 		return rc;
-	task = il__task_current("il_process_close", &rc);
-	if (!task && !has_ended(process))
+	w.task = il__task_current("il_process_close", &rc);
+	if (!w.task && !has_ended(process))
 		return rc;
 	il__subprocess_close_pipes(process);
-	rc = il_process_wait(process);
-	if (rc >= 0 || rc == -ECHILD)
+	if (has_ended(process))
+		return il_process_wait(process);
+	pid = (int)process->child.pid;
+	if (!il__task_cancelled(w.task))
+		rc = wait_for_end(&w, hasten, "il_process_close");
+	else if ((w.hastened = end(process, w.task)) == 0)
+		w.hastened = -ECANCELED;
+	if (w.hastened == 0)
 		return rc;
-	error = end(process, task);
-	return error < 0 ? il__refuse(error, "il_process_close: process %d cannot be killed: %s",
-				      (int)process->child.pid, il_strerror(error))
-			 : rc;
+	if (w.hastened != -ECANCELED)
+		return il__refuse(w.hastened, "il_process_close: process %d cannot be killed: %s",
+				  pid, il_strerror(w.hastened));
+	il__task_cancelled(w.task); /* it tells why */
+	return -ECANCELED;
 }
 
 /* Somebody else's by now, such as root's: it goes on without us. */

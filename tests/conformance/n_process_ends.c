@@ -51,6 +51,25 @@ IL_TEST(N, n258_a_cancelled_close_kills_and_reaps)
 	il_process_destroy(p);
 }
 
+/* Whatever runs first: the one whose close was cancelled, or the one that destroys. */
+IL_TEST(N, n258_a_cancelled_close_outlives_the_process)
+{
+	for (int ended = 0; ended < 2; ended++) {
+		struct waiter w = {.name = NULL};
+		il_group g = IL_GROUP_INIT;
+		il_process *p = spawned(ARGV((char *)"sleep", (char *)"100"), NULL);
+
+		CHECK_RC(il_group_open(&g), 0);
+		start_waiting(&g, &w, close_it, p);
+		CHECK_RC(il_scope_cancel(&w.scope), 0);
+		if (ended)
+			UNTIL_THREAD(il_process_returncode(p) != -EAGAIN);
+		il_process_destroy(p);
+		CHECK_RC(il_group_close(&g, 0), 0);
+		check_waited(&w, -ECANCELED);
+	}
+}
+
 IL_TEST(N, n258_destroying_a_child_tells_who_waits)
 {
 	struct waiter w = {.name = NULL};
@@ -160,6 +179,11 @@ IL_TEST(N, n258_only_its_own_child_is_reaped)
 	CHECK(handles(SIGCHLD, count_signal));
 	CHECK_EQ(waitpid(other, &status, 0), other);
 	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 9);
+	p = spawned(SH("exit 4"), NULL); /* somebody else reaps: its number may be another's now */
+	CHECK_EQ(waitpid(il_process_pid(p), &status, 0), il_process_pid(p));
+	CHECK_RC(il_process_kill(p), 0);
+	CHECK_RC(il_process_wait(p), -ECHILD);
+	il_process_destroy(p);
 	set_handler(SIGCHLD, SIG_IGN); /* the system reaps */
 	p = spawned(SH("exit 4"), NULL);
 	CHECK_RC(il_process_wait(p), -ECHILD);

@@ -110,6 +110,11 @@ IL_TEST(N, n258_streams_go_where_they_should)
 	o = (il_process_options){.output = STDERR_FILENO, .errors = STDOUT_FILENO};
 	CHECK_RC(il_process_run(NULL, SH("exit 3"), NULL, 0, &o), 3);
 	check_says("cat", NULL, "");
+	/* In its own place already, but close-on-exec. */
+	CHECK_EQ(fcntl(STDOUT_FILENO, F_SETFD, FD_CLOEXEC), 0);
+	o = (il_process_options){.output = STDOUT_FILENO};
+	CHECK_RC(il_process_run(NULL, SH("test -e /dev/fd/1"), NULL, 0, &o), 0);
+	CHECK_EQ(fcntl(STDOUT_FILENO, F_SETFD, 0), 0);
 	close(fd);
 	unlink(path);
 }

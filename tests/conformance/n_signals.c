@@ -390,6 +390,7 @@ IL_TEST_REAL(N, n257_none_is_lost_while_receivers_come_and_go)
 	il_test_thread_start(&thread, shoot, &s);
 	while (!atomic_load(&s.over)) {
 		il_signal_receiver *r = opened(both, BOTH);
+		CHECK(!handles(SIGUSR1, count_signal));
 		if (il_signal_receiver_next(r, 0) == SIGUSR1)
 			atomic_fetch_add(&s.received, 1);
 		il_signal_receiver_destroy(r);
@@ -441,6 +442,35 @@ static int child_main(il_signal_receiver *inherited)
 		return 1;
 	il_signal_receiver_destroy(inherited);
 	return il_run(il_test_backend(), receive_in_child, NULL) == SIGUSR2 ? 0 : 2;
+}
+
+static int fork_while_one_waits(void *arg)
+{
+	struct waiter w = {.name = NULL};
+	il_group g = IL_GROUP_INIT;
+	il_signal_receiver *r = opened(both, BOTH);
+	int status = 0;
+	pid_t child;
+
+	(void)arg;
+	CHECK_RC(il_group_open(&g), 0);
+	start_waiting(&g, &w, next_signal, r);
+	child = fork();
+	if (child == 0)
+		_exit(il_signal_receiver_next(r, 0) == -ESHUTDOWN ? 0 : 1);
+	CHECK(child > 0);
+	CHECK_EQ(waitpid(child, &status, 0), child);
+	CHECK_EQ(status, 0);
+	CHECK_EQ(raise(SIGUSR2), 0);
+	CHECK_RC(il_group_close(&g, 0), 0);
+	check_waited(&w, SIGUSR2);
+	il_signal_receiver_destroy(r);
+	return 0;
+}
+
+IL_TEST_OWN_REAL(N, n257_a_forked_child_is_told_so_while_its_parent_waits)
+{
+	CHECK_RC(il_run(il_test_backend(), fork_while_one_waits, NULL), 0);
 }
 
 IL_TEST_OWN_REAL(N, n257_a_forked_child_is_not_received_from)
