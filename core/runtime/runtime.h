@@ -94,6 +94,7 @@ struct il__stack {
 	struct il__stack *next;
 	unsigned valgrind_id;
 	unsigned colour;
+	bool given_back; /* its pages */
 };
 
 struct il__stacks {
@@ -101,6 +102,9 @@ struct il__stacks {
 	struct il__slab *slabs;
 	size_t size; /* of a stack, guard excluded, whole pages */
 	size_t made;
+	size_t free_count, low;  /* now, and the least since `turns` was 0 */
+	unsigned turns;
+	struct il__stack *cold; /* the next whose pages are given back */
 };
 
 int il__stacks_init(struct il__stacks *pool, size_t stack_size);
@@ -108,6 +112,8 @@ void il__stacks_fini(struct il__stacks *pool);
 struct il__stack *il__stack_get(
     struct il__stacks *pool); /* NULL: il_error_detail() names the limit */
 void il__stack_put(struct il__stacks *pool, struct il__stack *stack);
+/* Once a turn: gives the pages of stacks that a crowd has left back to the system, a few at a time. */
+void il__stacks_rest(struct il__stacks *pool);
 
 /* A saved context is a stack pointer. */
 struct il__context {
@@ -414,6 +420,7 @@ struct il_loop {
 	il_time armed;
 	struct il__source wake, timer; /* timer.watch.fd < 0: the driver's timer is used */
 	bool wake_signalled, watching;
+	bool awake;       /* the inbox's `asleep` was cleared by us */
 	bool timer_fired; /* its descriptor is readable until it is set */
 
 	struct il__inbox *inbox;

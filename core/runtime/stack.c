@@ -1,7 +1,8 @@
 /*
  * stack.c: guarded stacks for tasks, cut from slabs so that a million of them need few mappings, given
- * out last in, first out so that a warm one comes first. Loop's thread only. Invariant: below each
- * stack that was ever given out lies a guard page.
+ * out last in, first out so that a warm one comes first. Loop's thread only. Invariants: below each
+ * stack that was ever given out lies a guard page; of the free ones those without pages lie at the
+ * bottom.
  */
 #include "runtime.h"
 
@@ -26,7 +27,7 @@
 #include <sanitizer/asan_interface.h>
 #endif
 
-enum { SLAB_STACKS = 64 };
+enum { SLAB_STACKS = 64, PERIOD = 1024, KEPT_WARM = 256, TRIMMED_A_TURN = 32 };
 
 struct il__slab {
 	struct il__slab *next;
@@ -138,6 +139,11 @@ struct il__stack *il__stack_get(struct il__stacks *pool)
 	if (il__unlikely(!stack))
 		return cut(pool);
 	pool->free = stack->next;
+	if (--pool->free_count < pool->low)
+		pool->low = pool->free_count;
+	if (il__unlikely(stack == pool->cold))
+		pool->cold = stack->next;
+	stack->given_back = false;
 	return stack;
 }
 
@@ -148,4 +154,39 @@ void il__stack_put(struct il__stacks *pool, struct il__stack *stack)
 #endif
 	stack->next = pool->free;
 	pool->free = stack;
+	pool->free_count++;
+}
+
+/* ---- after a crowd ---- */
+
+/* What was not taken in a whole period will not be missed, but for a reserve. */
+static struct il__stack *find_cold(const struct il__stacks *pool)
+{
+	struct il__stack *stack = pool->free;
+
+	if (pool->low <= KEPT_WARM)
+		return NULL;
+	for (size_t warm = pool->free_count - (pool->low - KEPT_WARM); warm > 0; warm--)
+		stack = stack->next;
+	return stack;
+}
+
+void il__stacks_rest(struct il__stacks *pool)
+{
+	for (int n = 0; pool->cold && n < TRIMMED_A_TURN; n++) {
+		struct il__stack *stack = pool->cold;
+		if (stack->given_back) {
+			pool->cold = NULL; /* and so are those below it */
+			break;
+		}
+		il__os_discard(stack->low, (size_t)(stack->top - stack->low));
+		stack->given_back = true;
+		pool->cold = stack->next;
+	}
+	if (++pool->turns < PERIOD)
+		return;
+	pool->turns = 0;
+	if (!pool->cold)
+		pool->cold = find_cold(pool);
+	pool->low = pool->free_count;
 }

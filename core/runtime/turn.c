@@ -200,11 +200,28 @@ static bool set_timer(il_loop *loop)
 	return true;
 }
 
+/* From here to `rest` who posts finds the loop awake, and spares the wake-up. A turn for a descriptor or
+ * a timer that expects nothing from other threads leaves that be, and with it two atomic writes. */
+static void stay_awake(il_loop *loop)
+{
+	if (loop->awake)
+		return;
+	loop->awake = true;
+	il__inbox_awake(loop->inbox);
+}
+
+static bool expects_mail(const il_loop *loop)
+{
+	return loop->inflight > 0 || loop->portals > 0;
+}
+
 /* Another thread may be about to send something: stay awake for it a little. */
 static bool linger(il_loop *loop)
 {
-	return (loop->inflight > 0 || loop->portals > 0) &&
-	       il__patience_wait(&loop->patience, il__inbox_has_mail, loop->inbox);
+	if (!expects_mail(loop))
+		return false;
+	stay_awake(loop);
+	return il__patience_wait(&loop->patience, il__inbox_has_mail, loop->inbox);
 }
 
 static void keep_going(il_loop *loop)
@@ -219,17 +236,22 @@ static void keep_going(il_loop *loop)
 static bool rest(il_loop *loop)
 {
 	if (loop->wake_signalled) {
+		/* It may be a poster's signal, who does not give another: so look once more below. */
+		stay_awake(loop);
 		il__inbox_drain_fd(loop->inbox);
 		loop->wake_signalled = false;
 		/* What was drained may have been the signal handler's. */
 		if (il__unlikely(il__loop_interrupt(loop)))
 			return false;
 	}
+	il__stacks_rest(&loop->stacks);
 	if (il__unlikely(!set_timer(loop))) {
 		keep_going(loop);
 		return true;
 	}
-	return il__inbox_asleep(loop->inbox);
+	if (loop->awake)
+		loop->awake = !il__inbox_asleep(loop->inbox);
+	return !loop->awake;
 }
 
 void il__loop_turn(il_loop *loop)
@@ -237,7 +259,8 @@ void il__loop_turn(il_loop *loop)
 	if (loop->turning) /* the native loop runs inside a task or a plain call of ours */
 		return;
 	loop->turning = true;
-	il__inbox_awake(loop->inbox);
+	if (loop->wake_signalled || expects_mail(loop))
+		stay_awake(loop);
 	for (int round = 0;; round++) {
 		deliver(loop);
 		run_ready(loop);
