@@ -295,7 +295,7 @@ run_wordcount_killed() {
 
 run_untrusted() { # REQUEST [REQUEST]
   all=$rounds
-  rounds=2
+  rounds=1
   second=${2:-}
   served "$1" "$bin/untrusted" --backend "$loop"
   rounds=$all

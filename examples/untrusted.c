@@ -17,7 +17,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
-enum { STACK = 32, MEMORY = 512 << 20 };
+enum { WORKERS = 8, STACK = 32, MEMORY = 512 << 20 };
 
 /* Flat: it is copied to the worker and back. */
 struct job {
@@ -97,19 +97,24 @@ static int compute(void *arg)
 /* ---- in the server ---- */
 
 /* [service_init] */
+struct service {
+	il_executor *pool;
+	il_limiter *turns; /* as many as workers: a program's time begins when it does */
+};
+
 static int service_init(il_exit_stack *stack, il_server *server, void *data)
 {
 	const il_process_pool_options options = {
-	    .max_workers = 8,
+	    .max_workers = WORKERS,
 	    .name = "untrusted",
 	    .initializer = set_limits,
 	    .kill_on_cancel = true, /* so that a timeout ends the program, and not only the wait */
 	    .restart_budget = INT_MAX, /* they are expected to die */
 	};
-	il_executor **pool = data;
+	struct service *service = data;
 	(void)server;
-	int rc = il_process_pool_create(pool, &options);
-	return rc < 0 ? rc : il_exit_stack_executor(stack, *pool);
+	int rc = il_process_pool_create(&service->pool, &options);
+	return rc < 0 ? rc : il_exit_stack_executor(stack, service->pool);
 }
 /* [service_init] */
 
@@ -125,9 +130,20 @@ static int run(void *arg)
 	return il_executor_run(call->pool, compute, &call->job, sizeof(call->job));
 }
 
+static int run_in_turn(struct service *service, struct call *call)
+{
+	int rc = il_limiter_acquire(service->turns);
+	if (rc < 0)
+		return rc;
+	rc = il_fail_after(IL_MSEC(500), run, call);
+	il_limiter_release(service->turns);
+	return rc;
+}
+
 static int handle(il_client *client, void *data)
 {
-	struct call call = {.pool = *(il_executor **)data};
+	struct service *service = data;
+	struct call call = {.pool = service->pool};
 	char answer[64];
 	il_packet line;
 	int rc = il_client_receive(client, &line, IL_FOREVER);
@@ -137,7 +153,7 @@ static int handle(il_client *client, void *data)
 		return il_client_send(client, "too long", 8);
 	memcpy(call.job.program, line.data, line.size);
 
-	rc = il_fail_after(IL_MSEC(500), run, &call);
+	rc = run_in_turn(service, &call);
 	if (rc == -ETIMEDOUT)
 		snprintf(answer, sizeof(answer), "too slow");
 	else if (rc == -EOWNERDEAD)
@@ -157,15 +173,19 @@ static int handle(il_client *client, void *data)
 static int serve(void *arg)
 {
 	const struct il_handler handler = {.service_init = service_init, .handle = handle};
-	il_executor *pool = NULL;
+	struct service service = {NULL, NULL};
 	il_server *server;
-	int rc = il_tcp_server_open(&server, "127.0.0.1", arg, il_protocol_lines(), &handler, &pool,
-				    NULL);
+	int rc = il_limiter_create(&service.turns, WORKERS);
 	if (rc < 0)
 		return rc;
-	printf("listening on port %u\n", il_server_port(server));
-	rc = il_server_serve(server); /* until Ctrl-C */
-	il_server_destroy(server);
+	rc = il_tcp_server_open(&server, "127.0.0.1", arg, il_protocol_lines(), &handler, &service,
+				NULL);
+	if (rc == 0) {
+		printf("listening on port %u\n", il_server_port(server));
+		rc = il_server_serve(server); /* until Ctrl-C */
+		il_server_destroy(server);
+	}
+	il_limiter_destroy(service.turns);
 	return rc;
 }
 

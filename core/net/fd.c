@@ -75,6 +75,13 @@ static bool linked(const struct il__fd_wait *w)
 	return w->fd && (w->fd->waiter[0] == w || w->fd->waiter[1] == w);
 }
 
+/* With many connections its stack is cold: fetch what lies around, all at once. */
+static void prefetch_waiter(const struct il__fd_wait *w)
+{
+	for (int i = -5; i < 3; i++)
+		__builtin_prefetch((const char *)w + 64 * i);
+}
+
 /* An upcall. What the descriptor is ready for the waiter learns from the system call. */
 static void on_ready(struct il__source *source, il_loop *loop, unsigned mask)
 {
@@ -83,6 +90,7 @@ static void on_ready(struct il__source *source, il_loop *loop, unsigned mask)
 	unsigned stray = mask & source->watch.mask & ~waited & ~(unsigned)fd->woken;
 
 	fd->ready |= (unsigned char)mask;
+	prefetch_waiter(fd->waiter[0]);
 	for (int d = 0; d < 2; d++) {
 		struct il__fd_wait *w = fd->waiter[d];
 		if (!(waited & bit_of(d)) || !w)
@@ -171,7 +179,7 @@ static struct il__fd *add(struct fd_table *table, il_loop *loop, int number)
 		table->fds = fds;
 		table->capacity = capacity;
 	}
-	fd = calloc(1, sizeof *fd);
+	fd = il__alloc_lines(sizeof *fd);
 	if (!fd)
 		return NULL;
 	fd->source.watch.fd = number;

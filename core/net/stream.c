@@ -25,7 +25,7 @@ static void orphan(struct il__fd_owner *owner)
 static int adopt(il_stream **stream, il_loop *loop, int number, enum il__stream_kind kind,
 		 const il_address *peer)
 {
-	il_stream *s = calloc(1, sizeof *s);
+	il_stream *s = il__alloc_lines(sizeof *s);
 	int rc;
 
 	if (!s)
