@@ -119,8 +119,14 @@ _Noreturn void il__fatal(const char *format, ...) __attribute__((format(printf, 
 extern unsigned il__generation;
 /* Registers the fork handler once; called when the first loop, pool or future is made. */
 void il__watch_fork(void);
-/* Runs in the child, in the forking thread; set by the floor that has thread-local state. */
-extern void (*il__on_fork_child)(void);
+/* What a floor above has to forget in the child, in the forking thread, where locks may be held by nobody.
+ * Added by constructors, for good; in no order. */
+struct il__fork_hook {
+	void (*run)(void);
+	struct il__fork_hook *next;
+};
+
+void il__on_fork_child(struct il__fork_hook *hook);
 
 static inline bool il__inherited(unsigned generation)
 {

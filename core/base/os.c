@@ -324,8 +324,14 @@ void il__os_unguarded(size_t pages)
 /* ---- fork ---- */
 
 unsigned il__generation = 1;
-void (*il__on_fork_child)(void);
+static struct il__fork_hook *fork_hooks;
 static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
+
+void il__on_fork_child(struct il__fork_hook *hook)
+{
+	hook->next = fork_hooks;
+	fork_hooks = hook;
+}
 
 static void after_fork_in_child(void)
 {
@@ -333,8 +339,8 @@ static void after_fork_in_child(void)
 	il__log_release();
 	il__os_thread_after_fork();
 	renew_lots();
-	if (il__on_fork_child)
-		il__on_fork_child();
+	for (struct il__fork_hook *hook = fork_hooks; hook; hook = hook->next)
+		hook->run();
 }
 
 static void register_fork_handler(void)

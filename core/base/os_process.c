@@ -105,16 +105,15 @@ static int change_directory(posix_spawn_file_actions_t *actions, const char *dir
 #endif
 }
 
-static int add_actions(posix_spawn_file_actions_t *actions, const struct il__os_spawn *s,
-		       const int *fds)
+static int add_actions(posix_spawn_file_actions_t *actions, const struct il__os_spawn *s)
 {
 	int rc = 0;
 
 	for (int i = 0; i < s->count && rc == 0; i++) {
-		if (fds[i] == IL__OS_NULL)
+		if (s->fds[i] == IL__OS_NULL)
 			rc = posix_spawn_file_actions_addopen(actions, i, "/dev/null", O_RDWR, 0);
-		else if (fds[i] != IL__OS_INHERIT)
-			rc = posix_spawn_file_actions_adddup2(actions, fds[i], i);
+		else if (s->fds[i] != IL__OS_INHERIT)
+			rc = posix_spawn_file_actions_adddup2(actions, s->fds[i], i);
 	}
 	if (rc == 0 && !s->keep_others)
 		rc = close_others(actions, s->count);
@@ -147,7 +146,7 @@ static int set_attributes(posix_spawnattr_t *attr, const struct il__os_spawn *s)
 	return 0;
 }
 
-static int spawn(pid_t *pid, const struct il__os_spawn *s, const int *fds)
+static int spawn(pid_t *pid, const struct il__os_spawn *s)
 {
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attr;
@@ -157,8 +156,7 @@ static int spawn(pid_t *pid, const struct il__os_spawn *s, const int *fds)
 		return rc;
 	rc = -posix_spawnattr_init(&attr);
 	if (rc == 0) {
-		if ((rc = add_actions(&actions, s, fds)) == 0 &&
-		    (rc = set_attributes(&attr, s)) == 0)
+		if ((rc = add_actions(&actions, s)) == 0 && (rc = set_attributes(&attr, s)) == 0)
 			rc = -(s->search ? posix_spawnp : posix_spawn)(
 			    pid, s->file, &actions, &attr, s->argv, s->environment);
 		posix_spawnattr_destroy(&attr);
@@ -174,7 +172,8 @@ static int spawn(pid_t *pid, const struct il__os_spawn *s, const int *fds)
 #include <string.h>
 #include <sys/stat.h>
 
-/* Where the shell will find it: 0, or why it will not, which it could not tell us. */
+/* Where the shell will find it: 0, or why it will not, which it could not tell us. A relative element of
+ * $PATH, and an empty one, which is the current directory, start where the shell will be. */
 static int look_for(const char *file, const char *directory)
 {
 	const char *path = getenv("PATH");
@@ -185,20 +184,21 @@ static int look_for(const char *file, const char *directory)
 		snprintf(name, sizeof name, "%s/%s", file[0] == '/' ? "" : directory, file);
 		return access(name, X_OK) == 0 ? 0 : -errno;
 	}
-	for (path = path ? path : "/bin:/usr/bin"; *path; path += *path == ':') {
+	for (path = path ? path : "/bin:/usr/bin"; path;) {
 		size_t length = strcspn(path, ":");
-		snprintf(name, sizeof name, "%.*s/%s", (int)length, path, file);
+		snprintf(name, sizeof name, "%s/%.*s/%s", path[0] == '/' ? "" : directory,
+			 (int)length, path, file);
 		if (access(name, X_OK) == 0)
 			return 0;
 		rc = errno == EACCES ? EACCES : rc;
-		path += length;
+		path = path[length] ? path + length + 1 : NULL;
 	}
 	return -rc;
 }
 
 /* There is no action that changes the directory: a shell does it, and becomes the program, which it gives
  * its file for a name. */
-static int through_shell(pid_t *pid, const struct il__os_spawn *s, const int *fds)
+static int through_shell(pid_t *pid, const struct il__os_spawn *s)
 {
 	static char sh[] = "sh", flag[] = "-c", script[] = "cd \"$0\" && exec \"$@\"";
 	struct il__os_spawn shell = *s;
@@ -234,7 +234,7 @@ static int through_shell(pid_t *pid, const struct il__os_spawn *s, const int *fd
 	shell.search = false;
 	shell.argv = argv;
 	shell.directory = NULL;
-	rc = spawn(pid, &shell, fds);
+	rc = spawn(pid, &shell);
 	free(argv);
 	return rc;
 }
@@ -243,27 +243,28 @@ static int through_shell(pid_t *pid, const struct il__os_spawn *s, const int *fd
 
 int il__os_spawn(pid_t *pid, const struct il__os_spawn *s)
 {
-	int fds[IL__OS_SPAWN_FDS], extra[IL__OS_SPAWN_FDS], count = 0, rc = 0;
+	struct il__os_spawn placed = *s;
+	int extra[IL__OS_SPAWN_FDS], count = 0, rc = 0;
 
 	/* They are put in place one after the other: none may lie where another goes, nor in its own place,
 	 * where it would stay close-on-exec. */
 	for (int i = 0; i < s->count && rc == 0; i++) {
-		fds[i] = s->fds[i];
-		if (fds[i] < 0 || fds[i] >= s->count)
+		int *fd = &placed.fds[i];
+		if (*fd < 0 || *fd >= s->count)
 			continue;
-		fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, s->count);
-		if (fds[i] < 0)
+		*fd = fcntl(*fd, F_DUPFD_CLOEXEC, s->count);
+		if (*fd < 0)
 			rc = -errno;
 		else
-			extra[count++] = fds[i];
+			extra[count++] = *fd;
 	}
 #if !IL__GLIBC(2, 29)
 	if (rc == 0 && s->directory)
-		rc = through_shell(pid, s, fds);
+		rc = through_shell(pid, &placed);
 	else
 #endif
 	    if (rc == 0)
-		rc = spawn(pid, s, fds);
+		rc = spawn(pid, &placed);
 	while (count > 0)
 		close(extra[--count]);
 	return rc;

@@ -80,7 +80,7 @@ static int send_packet(il_client *c, struct il__op *op, const void *data, size_t
 	frame.release = NULL;
 	frame.pointer = NULL;
 	memset(frame.reserved, 0, sizeof frame.reserved);
-	rc = p->frame(p, &frame);
+	rc = p->frame ? p->frame(p, &frame) : 0;
 	if (rc < 0)
 		return rc;
 	rc = translate(c, op, c->broken || c->stream->shut ? -EPIPE : send_framed(c, op, &frame));
@@ -89,8 +89,7 @@ static int send_packet(il_client *c, struct il__op *op, const void *data, size_t
 	return rc;
 }
 
-/* Waits for the sending side, in order of asking. 0: it is the caller's. */
-static int acquire(il_client *c)
+int il__client_acquire(il_client *c)
 {
 	struct il__waiter w;
 	int rc;
@@ -106,7 +105,7 @@ static int acquire(il_client *c)
 	return rc < 0 ? rc : il__queue_wait(&c->senders, &w, "il_client_send");
 }
 
-static void release(il_client *c)
+void il__client_release(il_client *c)
 {
 	c->sending = il__queue_wake(&c->senders, 0);
 }
@@ -128,7 +127,7 @@ int il_client_send(il_client *client, const void *data, size_t size)
 	if (!data && size)
 		return il__refuse(-EINVAL, "il_client_send: the data is NULL");
 	client->refs++;
-	rc = acquire(client);
+	rc = il__client_acquire(client);
 	if (rc == 0) {
 		rc = il__op_begin(client->stream, &op, IL_WRITABLE, IL_FOREVER, "il_client_send");
 		if (rc == 0) {
@@ -137,7 +136,7 @@ int il_client_send(il_client *client, const void *data, size_t size)
 			op.parked |= !il__client_is_unfair(client);
 			rc = il__op_end(client->stream, &op, rc);
 		}
-		release(client);
+		il__client_release(client);
 	}
 	il_client_unref(client);
 	return rc;

@@ -261,7 +261,7 @@ void il__endpoints_close(il_server *s);
 /* Starts a task for each that accepts clients. */
 int il__endpoints_accept(il_server *s);
 
-/* ================= clients (client.c, client_receive.c, client_send.c) ========================== */
+/* ================= clients (client*.c) ========================================================== */
 
 struct il_client {
 	struct il__list link; /* server->clients */
@@ -274,7 +274,7 @@ struct il_client {
 	bool received;   /* il_client_receive was called in this activation of the handler */
 	bool receiving;  /* a call is in it */
 	bool ended;      /* nothing more comes: the peer's end, or lost synchronisation */
-	bool told;       /* il_client_receive has said so */
+	bool told;       /* il_client_receive has said so, or nobody asks: it is being finished */
 	bool broken;     /* sending found the peer gone, or it reset the connection */
 	bool idle;       /* receives, and has nothing of a packet: may be closed on shutdown */
 	bool sending;    /* somebody owns the sending side */
@@ -294,6 +294,9 @@ struct il_client {
 
 /* Makes a client of an accepted stream, which it takes over also on failure, and starts its task. */
 int il__client_start(il_server *s, const struct il__endpoint *e, il_stream *stream);
+/* Waits for the sending side, in order of asking. 0: it is the caller's, to release. */
+int il__client_acquire(il_client *c);
+void il__client_release(il_client *c);
 /* 0 where a call about the client may be made. */
 int il__client_check(const il_client *c, const char *function);
 

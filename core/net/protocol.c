@@ -9,7 +9,7 @@
 
 bool il__protocol_is_valid(const il_protocol *p)
 {
-	return p && p->find && p->frame;
+	return p && p->find;
 }
 
 size_t il__protocol_room(const il_protocol *p, size_t max_packet)

@@ -73,12 +73,11 @@ static int create(il_server **server, const il_protocol *protocol, const il_hand
 		s->options.max_packet = SIZE_MAX / 4;
 	if (!il__protocol_is_valid(protocol) || protocol->least > s->options.max_packet) {
 		free(s);
-		return il__refuse(
-		    -EINVAL, "%s: %s", function,
-		    !protocol ? "the protocol is NULL"
-		    : !protocol->find || !protocol->frame
-			? "the protocol has no functions: it was made with a bad argument"
-			: "max_packet is too small for the protocol");
+		return il__refuse(-EINVAL, "%s: %s", function,
+				  !protocol ? "the protocol is NULL"
+				  : !protocol->find
+				      ? "the protocol has no find: it was made with a bad argument"
+				      : "max_packet is too small for the protocol");
 	}
 	s->loop = loop;
 	s->protocol = *protocol;

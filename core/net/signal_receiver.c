@@ -1,7 +1,7 @@
 /*
  * signal_receiver.c: signals, received in a task. A slot a signal says who receives it. The handler may run
  * in any thread and enters only the slot, by atomics, and the receiver's wake descriptor. Everything else is
- * the loop's thread's only; loops compete for a slot by its generation.
+ * the loop's thread's only; loops compete for a slot by its owner.
  *
  * A signal is in the slot's `arrived`, is taken by its receiver, or goes to what was there before, whoever
  * comes first: closing puts that back, waits for handlers that had begun, and only then gives up
@@ -30,9 +30,8 @@
 
 /* All of it in the one order of seq_cst: `handling` and `wake` each say to the other who came first. */
 struct slot {
-	atomic_uint
-	    generation;  /* whose: of the process that receives, not its children; 0: nobody's */
-	atomic_int wake; /* where to write; -1: nobody receives any more */
+	atomic_int owner;          /* the process that receives, not its children; 0: nobody */
+	atomic_int wake;           /* where to write; -1: nobody receives any more */
 	atomic_int handling;       /* handlers that have begun */
 	atomic_ulong arrived;      /* 0, or its place in the order of arrival */
 	struct sigaction previous; /* the owner's; written before the handler is installed */
@@ -75,7 +74,7 @@ static void on_signal(int number)
 
 	atomic_fetch_add(&slot->handling, 1);
 	wake = atomic_load(&slot->wake);
-	if (wake >= 0 && atomic_load(&slot->generation) == il__generation) {
+	if (wake >= 0 && atomic_load(&slot->owner) == getpid()) {
 		atomic_compare_exchange_strong(&slot->arrived, &none,
 					       atomic_fetch_add(&arrivals, 1) + 1);
 		il__os_wake_write(wake);
@@ -108,9 +107,24 @@ static int install(int number, struct slot *slot)
 	sigemptyset(&action.sa_mask);
 	if (sigaction(number, NULL, &before) < 0)
 		return -errno;
-	if (!is_ours(&before)) /* in a forked child it may be */
+	if (!is_ours(&before)) /* somebody may have put it back, out of order */
 		slot->previous = before;
-	return sigaction(number, &action, NULL) < 0 ? -errno : 0;
+	if (sigaction(number, &action, NULL) < 0)
+		return -errno;
+	if (number == SIGINT)
+		il__sigint_cover(&slot->previous);
+	return 0;
+}
+
+/* Unless somebody has taken our place since. */
+static void put_back(int number, const struct slot *slot)
+{
+	struct sigaction now;
+
+	if (sigaction(number, NULL, &now) == 0 && is_ours(&now))
+		sigaction(number, &slot->previous, NULL);
+	if (number == SIGINT)
+		il__sigint_cover(NULL);
 }
 
 /* What begins later sees what was stored before. */
@@ -123,33 +137,53 @@ static void wait_for_handlers(struct slot *slot)
 static int occupy(int number, int wake)
 {
 	struct slot *slot = &slots[number];
-	unsigned owner = atomic_load(&slot->generation);
-	int rc;
+	int rc, nobody = 0;
 
-	if (owner == il__generation ||
-	    !atomic_compare_exchange_strong(&slot->generation, &owner, il__generation))
+	if (!atomic_compare_exchange_strong(&slot->owner, &nobody, getpid()))
 		return -EBUSY;
-	if (owner) /* this is a forked child: its handlers stayed with the parent */
-		atomic_store(&slot->handling, 0);
 	atomic_store(&slot->arrived, 0);
 	atomic_store(&slot->wake, wake);
 	wait_for_handlers(slot); /* one that found nobody may be about to hand on */
+	il__sigint_hold();
 	rc = install(number, slot);
-	if (rc < 0)
-		atomic_store(&slot->generation, 0);
+	il__sigint_release();
+	if (rc < 0) {
+		atomic_store(&slot->wake, -1);
+		atomic_store(&slot->owner, 0);
+	}
 	return rc;
 }
 
-/* What handled it before does so again, unless somebody has taken our place since. */
 static void vacate(int number)
 {
 	struct slot *slot = &slots[number];
-	struct sigaction now;
 
-	if (sigaction(number, NULL, &now) == 0 && is_ours(&now))
-		sigaction(number, &slot->previous, NULL);
+	il__sigint_hold();
+	put_back(number, slot);
+	il__sigint_release();
 	atomic_store(&slot->wake, -1);
 	wait_for_handlers(slot);
+}
+
+/* In a forked child: receivers, and handlers that had begun, stayed with the parent. */
+static void empty_slots(void)
+{
+	for (int number = 1; number < NSIG; number++) {
+		struct slot *slot = &slots[number];
+		atomic_store(&slot->handling, 0);
+		if (!atomic_load(&slot->owner))
+			continue;
+		put_back(number, slot);
+		atomic_store(&slot->wake, -1);
+		atomic_store(&slot->owner, 0);
+	}
+}
+
+static struct il__fork_hook fork_hook = {.run = empty_slots};
+
+__attribute__((constructor)) static void add_fork_hook(void)
+{
+	il__on_fork_child(&fork_hook);
 }
 
 /* ---- the receiver's signals ---- */
@@ -192,7 +226,7 @@ static void stop_receiving(il_signal_receiver *r)
 	while ((unread = take(r)))
 		raise_again(unread);
 	while (r->count)
-		atomic_store(&slots[r->signals[--r->count]].generation, 0);
+		atomic_store(&slots[r->signals[--r->count]].owner, 0);
 }
 
 static bool has(const il_signal_receiver *r, int number)

@@ -86,6 +86,17 @@ static bool has_ended(il_process *p)
 	return p->ended;
 }
 
+/* Says why the status is lost. Not of the process: who has waited may find it freed. */
+static int answer(int result, const char *function)
+{
+	return result == -ECHILD
+		   ? il__refuse(result,
+				"%s: the child has ended, but its status is lost: somebody else "
+				"has reaped it, or SIGCHLD is ignored",
+				function)
+		   : result;
+}
+
 /* ---- waiting ---- */
 
 static void leave(il_process *p, struct waiter *w)
@@ -128,15 +139,17 @@ int il_process_wait(il_process *process)
 		return rc;
 	w.task = il__task_current("il_process_wait", &rc);
 	if (!w.task)
-		return has_ended(process) ? process->result : rc;
+		return has_ended(process) ? answer(process->result, "il_process_wait") : rc;
 	rc = il__task_check(w.task);
 	if (rc < 0)
 		return rc;
-	if (!has_ended(process))
-		return wait_for_end(&w, give_up, "il_process_wait");
-	rc = process->result;
-	il__task_yield(w.task);
-	return rc;
+	if (!has_ended(process)) {
+		rc = wait_for_end(&w, give_up, "il_process_wait");
+	} else {
+		rc = process->result;
+		il__task_yield(w.task);
+	}
+	return answer(rc, "il_process_wait");
 }
 
 int il_process_returncode(il_process *process)
@@ -145,7 +158,7 @@ int il_process_returncode(il_process *process)
 
 	if (rc < 0)
 		return rc;
-	return has_ended(process) ? process->result : -EAGAIN;
+	return has_ended(process) ? answer(process->result, "il_process_returncode") : -EAGAIN;
 }
 
 /* ---- signals ---- */
@@ -224,14 +237,14 @@ int il_process_close(il_process *process)
 		return rc;
 	il__subprocess_close_pipes(process);
 	if (has_ended(process))
-		return il_process_wait(process);
+		return answer(il_process_wait(process), "il_process_close");
 	pid = (int)process->child.pid;
 	if (!il__task_cancelled(w.task))
 		rc = wait_for_end(&w, hasten, "il_process_close");
 	else if ((w.hastened = end(process, w.task)) == 0)
 		w.hastened = -ECANCELED;
 	if (w.hastened == 0)
-		return rc;
+		return answer(rc, "il_process_close");
 	if (w.hastened != -ECANCELED)
 		return il__refuse(w.hastened, "il_process_close: process %d cannot be killed: %s",
 				  pid, il_strerror(w.hastened));
@@ -244,7 +257,9 @@ static void abandon(il_process *p, int rc)
 {
 	struct il__list *node;
 
-	il__log(IL_LOG_WARNING, "il_process_destroy: process %d cannot be killed: %s",
+	il__log(IL_LOG_WARNING,
+		"il_process_destroy: process %d cannot be killed: %s; it goes on, and will be a "
+		"zombie when it ends",
 		(int)p->child.pid, il_strerror(rc));
 	if (p->loop)
 		il__source_watch(p->loop, &p->source, 0);

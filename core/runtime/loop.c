@@ -196,7 +196,6 @@ static int make_loop(il_loop **out, const il_backend *backend, const il_loop_opt
 	loop->batch = 16;
 	loop->backlog_end = &loop->backlog;
 	il__list_init(&loop->ready);
-	il__list_init(&loop->tasks);
 	il__list_init(&loop->extensions);
 	il__list_init(&loop->crowds);
 	il__scope_init_root(&loop->scope, loop, NULL);
@@ -384,7 +383,7 @@ static int run_main(il_loop *loop, il_fn *main, void *arg)
 
 int il_loop_run(il_loop *loop, il_fn *main, void *arg)
 {
-	bool handling, late;
+	bool handling;
 	int rc;
 
 	if (!loop || !main)
@@ -403,11 +402,8 @@ int il_loop_run(il_loop *loop, il_fn *main, void *arg)
 	if (handling)
 		il__sigint_aim(loop);
 	rc = run_main(loop, main, arg);
-	late = handling && il__sigint_taken(loop); /* it came when main had ended */
-	if (handling)
-		il__sigint_restore(loop);
-	if (late)
-		raise(SIGINT);
+	if (handling && il__sigint_restore(loop))
+		raise(SIGINT); /* it came when main had ended */
 	return rc;
 }
 

@@ -102,7 +102,7 @@ struct il__stacks {
 	struct il__slab *slabs;
 	size_t size; /* of a stack, guard excluded, whole pages */
 	size_t made;
-	size_t free_count, low;  /* now, and the least since `turns` was 0 */
+	size_t free_count, low; /* now, and the least since `turns` was 0 */
 	unsigned turns;
 	struct il__stack *cold; /* the next whose pages are given back */
 };
@@ -165,7 +165,6 @@ struct il_task {
 	struct il__stack *stack;
 	struct il__scope *scope; /* innermost; never NULL while the task lives */
 	const char *waits_for;   /* a constant, for the report of a deadlock in virtual time */
-	struct il__list all;     /* loop->tasks */
 	struct il__scope *parent_scope;
 	struct il__list scope_link;
 	struct il__scope own; /* used when has_own: the task can be cancelled by itself */
@@ -411,7 +410,8 @@ struct il_loop {
 	il_task *current;
 	struct il__context hub;
 	il_task *dead; /* ended, its stack not given back yet */
-	struct il__list ready, tasks;
+	struct il__list ready;
+	size_t tasks; /* that live */
 	size_t budget, batch;
 	struct il__patience patience; /* before it goes back to poll */
 	uint64_t random, steps;
@@ -475,6 +475,8 @@ void il__loop_refuse(il_loop *loop);
 void il__loop_step(il_loop *loop);           /* counts towards options.step_limit */
 void il__loop_check_deadlock(il_loop *loop); /* every task asleep for ever? */
 
+struct sigaction;
+
 /* sigint.c: one owner at a time handles SIGINT; it is compared, never followed */
 bool il__sigint_is_default(void);
 bool il__sigint_install(const void *owner); /* false: it is somebody else's */
@@ -483,6 +485,12 @@ bool il__sigint_taken(il_loop *loop);    /* true once after each */
 bool il__sigint_tell(const void *owner); /* one came, and the caller will tell the user */
 /* Puts back what was there before. True: one came, and nobody has told. */
 bool il__sigint_restore(const void *owner);
+void il__sigint_after_fork(void); /* in the child: it handles none */
+/* Whoever receives SIGINT lies above the owner, whichever comes first: while it holds what handles it, it
+ * says what it will put back, and the owner changes that instead; NULL: it has put it back. */
+void il__sigint_hold(void);
+void il__sigint_cover(struct sigaction *below); /* also in a fork child, where nothing is held */
+void il__sigint_release(void);
 
 /* Fetches the lines of its stack that a resumed task returns through, ahead of time. */
 static inline void il__task_prefetch(const il_task *task)

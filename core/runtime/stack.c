@@ -27,7 +27,7 @@
 #include <sanitizer/asan_interface.h>
 #endif
 
-enum { SLAB_STACKS = 64, PERIOD = 1024, KEPT_WARM = 256, TRIMMED_A_TURN = 32 };
+enum { SLAB_STACKS = 64, PERIOD = 16384, KEPT_WARM = 256, TRIMMED_A_TURN = 8 };
 
 struct il__slab {
 	struct il__slab *next;

@@ -26,7 +26,7 @@ static void retire(il_task *task)
 	il__list_remove(&task->scope_link);
 	if (task->has_own)
 		il__scope_fini_root(&task->own);
-	il__list_remove(&task->all);
+	task->loop->tasks--;
 	task->state = IL__TASK_ENDED;
 }
 
@@ -97,7 +97,7 @@ il_task *il__task_spawn(il_loop *loop, il_fn *fn, void *arg, const struct il__ta
 		task->scope = &task->own;
 	}
 	il__list_push(&task->scope->tasks, &task->scope_link);
-	il__list_push(&loop->tasks, &task->all);
+	loop->tasks++;
 	il__context_make(&task->context, stack, (char *)task, begin, task);
 	il__loop_ready(loop, task);
 	return task;

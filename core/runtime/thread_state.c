@@ -15,11 +15,14 @@ static void forget_loop(void)
 	il__self.worker_of = NULL;
 	il__self.no_wait = 0;
 	il__backends_after_fork();
+	il__sigint_after_fork();
 }
 
-__attribute__((constructor)) static void set_fork_hook(void)
+static struct il__fork_hook fork_hook = {.run = forget_loop};
+
+__attribute__((constructor)) static void add_fork_hook(void)
 {
-	il__on_fork_child = forget_loop;
+	il__on_fork_child(&fork_hook);
 }
 
 static int refuse_place(const char *function)

@@ -175,6 +175,13 @@ static struct il__timer *first(const struct il__timers *timers)
 	return timers->slots[timers->heap[0].slot].timer;
 }
 
+/* The next ones are among these, and lie where nobody has looked for long. */
+static void prefetch(const struct il__timers *timers)
+{
+	for (size_t i = 0; i <= CHILDREN && i < timers->count; i++)
+		__builtin_prefetch(timers->slots[timers->heap[i].slot].timer);
+}
+
 void il__timers_expire(il_loop *loop)
 {
 	struct il__timers *timers = &loop->timers;
@@ -186,8 +193,7 @@ void il__timers_expire(il_loop *loop)
 	while (timers->count && timers->heap[0].deadline <= now) {
 		struct il__timer *timer = first(timers);
 		il__timer_disarm(loop, timer);
-		if (timers->count) /* it lies where long nobody has looked */
-			__builtin_prefetch(first(timers));
+		prefetch(timers);
 		timer->fire(timer);
 	}
 }

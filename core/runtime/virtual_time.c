@@ -30,29 +30,41 @@ void il__loop_step(il_loop *loop)
 	give_up(loop, -ETIMEDOUT);
 }
 
+/* Every scope of the loop, parents first. */
+static struct il__scope *next_scope(struct il__scope *root, struct il__scope *s)
+{
+	if (!il__list_empty(&s->children))
+		return il__container_of(s->children.next, struct il__scope, sibling);
+	while (s != root && s->sibling.next == &s->parent->children)
+		s = s->parent;
+	return s == root ? NULL : il__container_of(s->sibling.next, struct il__scope, sibling);
+}
+
 /* "every task is asleep for ever: worker in il_event_wait, ..." */
 static void report(il_loop *loop, char *text, size_t size)
 {
 	size_t used = (size_t)snprintf(text, size, "every task is asleep for ever:");
 	const char *separator = " ";
 
-	il__list_each (node, &loop->tasks) {
-		il_task *task = il__container_of(node, il_task, all);
-		const char *name = task->name[0]              ? task->name
-				   : task == loop->main->task ? "main"
-							      : "a task";
-		if (used + 1 >= size)
-			break;
-		used += (size_t)snprintf(text + used, size - used, "%s%s waits in %s", separator,
-					 name, task->waits_for ? task->waits_for : "?");
-		separator = ", ";
-	}
+	for (struct il__scope *s = &loop->scope; s; s = next_scope(&loop->scope, s))
+		il__list_each (node, &s->tasks) {
+			il_task *task = il__container_of(node, il_task, scope_link);
+			const char *name = task->name[0]              ? task->name
+					   : task == loop->main->task ? "main"
+								      : "a task";
+			if (used + 1 >= size)
+				return;
+			used += (size_t)snprintf(text + used, size - used, "%s%s waits in %s",
+						 separator, name,
+						 task->waits_for ? task->waits_for : "?");
+			separator = ", ";
+		}
 }
 
 void il__loop_check_deadlock(il_loop *loop)
 {
 	if (!loop->backend->driver.now || loop->timers.count || loop->inflight || loop->portals ||
-	    loop->fd_waiters || il__list_empty(&loop->tasks) || !il__list_empty(&loop->ready) ||
+	    loop->fd_waiters || !loop->tasks || !il__list_empty(&loop->ready) ||
 	    il__loop_interrupt(loop))
 		return;
 	if (loop->main && !loop->main->failure)

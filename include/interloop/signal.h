@@ -3,8 +3,9 @@
  * @brief Receiving signals in a task, one after the other, as AnyIO's and Trio's open_signal_receiver.
  *
  * A receiver handles its signals from open to close; the library handles no signal otherwise, but for
- * SIGINT where il_run or il_loop_options.handle_sigint asks for it. A receiver for SIGINT takes its place
- * until it is closed.
+ * SIGINT where il_run, il_loop_options.handle_sigint or a blocking portal's asks for it. A receiver for
+ * SIGINT takes the place of that until it is closed, whichever began or ends first: a loop that begins
+ * meanwhile handles SIGINT once the receiver is closed, and one that ends leaves the receiver be.
  *
  *     il_signal_receiver_open(&r, (const int[]){SIGHUP, SIGTERM}, 2);
  *     while ((rc = il_signal_receiver_next(r, IL_FOREVER)) == SIGHUP)
@@ -54,8 +55,8 @@ IL_API int il_signal_receiver_next(il_signal_receiver *receiver, il_time timeout
  * of arrival: none vanishes (Trio). If the disposition was the default, that may end the program. A handler
  * that somebody has installed over the receiver's stays. Idempotent; never waits, so it works in a cancelled
  * scope too. il_loop_close and il_loop_detach close what is still open.
- * @return 0; -EINVAL: NULL; -EPERM: not in the loop's thread; -ESHUTDOWN: inherited across fork, where
- *         signals go to what was there before.
+ * @return 0; -EINVAL: NULL; -EPERM: not in the loop's thread; -ESHUTDOWN: inherited across fork: what was
+ *         there before handles the child's signals.
  */
 IL_API int il_signal_receiver_close(il_signal_receiver *receiver);
 

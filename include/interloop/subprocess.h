@@ -79,7 +79,8 @@ IL_API int il_process_wait(il_process *process);
 IL_API int il_process_returncode(il_process *process);
 
 /**
- * @brief Sends it a signal; never to another process that has its number by now. Never waits.
+ * @brief Sends it a signal. Never waits. Where the system has pidfds it is never sent to another process that
+ * has its number by now; elsewhere it may be, but only if somebody else has reaped the child.
  * @return 0, also if it has ended; -EINVAL: no such signal; -EPERM: also if it has become another user's.
  */
 IL_API int il_process_send_signal(il_process *process, int number);
@@ -113,6 +114,10 @@ IL_API int il_process_close(il_process *process);
  * shielded; elsewhere, also after the loop was closed, it blocks for the moment that a killed process takes
  * to end. Tasks that wait for the child hear of its end. NULL is allowed. In a forked child it only frees.
  * Stops the program with a sentence in another thread than the loop's.
+ *
+ * A child that may not be killed, for it has become another user's, is left alone, and a warning logged:
+ * tasks that wait for it get -EBADF, and it is nobody's to reap: once it has ended it stays a zombie until
+ * your program ends, unless that waits for it with waitpid.
  */
 IL_API void il_process_destroy(il_process *process);
 

@@ -891,7 +891,7 @@ IL_TEST_CORE(B, a_full_own_executor_lets_a_waiting_call_wait)
 	use_full_executor();
 }
 
-IL_TEST_REAL(B, a_full_own_executor_lets_a_tasks_call_wait)
+IL_TEST(B, a_full_own_executor_lets_a_tasks_call_wait)
 {
 	use_full_executor();
 }

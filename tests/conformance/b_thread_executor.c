@@ -760,6 +760,14 @@ static int fail_together(void *arg)
 	return -EIO;
 }
 
+static void check_explained(void)
+{
+	CHECK(strstr(il_error_detail(), "EIO"));
+	CHECK(strstr(il_error_detail(), il_strerror(-EIO)));
+	(void)il_executor_submit(NULL, NULL, NULL, NULL, 0); /* says something else */
+	CHECK(!strstr(il_error_detail(), "EIO"));
+}
+
 static void break_a_pool(void)
 {
 	struct initializer init = {.begun = 0};
@@ -775,18 +783,58 @@ static void break_a_pool(void)
 	CHECK_RC(il_executor_submit(ex, NULL, count_in, &owned, 0), 0);
 	UNTIL_THREAD(atomic_load(&init.begun) == FAILING);
 	atomic_store(&init.go, 1);
-	for (int i = 0; i < 6; i++)
+	for (int i = 0; i < 6; i++) {
 		CHECK_RC(finished(fs[i]), -ENOTRECOVERABLE);
+		check_explained();
+	}
 	CHECK_RC(il_executor_submit(ex, &none, count_in, &ran, 0), -ENOTRECOVERABLE);
+	check_explained();
 	CHECK_RC(il_executor_run(ex, count_in, &ran, 0), -ENOTRECOVERABLE);
+	check_explained();
 	CHECK_RC(il_executor_map(ex, count_in, items, 2, sizeof *items, NULL, IL_FOREVER),
 		 -ENOTRECOVERABLE);
+	check_explained();
 	CHECK_RC(il_executor_shutdown(ex, 0), 0);
 	CHECK_EQ(ran, 0);
 	CHECK_EQ(owned, 1); /* without a future it is called exactly once, whatever breaks */
 	CHECK_LOGGED(IL_LOG_ERROR, "initializer", 1);
 	CHECK_EQ(il_test_logged(IL_LOG_ERROR, "") + il_test_logged(IL_LOG_WARNING, ""), 1);
 	il_executor_unref(ex);
+}
+
+static int fail_at_once(void *arg)
+{
+	(void)arg;
+	return -EIO;
+}
+
+/* The call that made the first worker begin hears why, too. */
+static void break_at_the_first_call(void)
+{
+	il_executor *ex = NULL;
+	atomic_int items[3];
+
+	for (int maps = 0; maps < 2; maps++) {
+		CHECK_RC(il_thread_pool_create(
+			     &ex, &(il_thread_pool_options){.initializer = fail_at_once}),
+			 0);
+		CHECK_RC(
+		    maps ? il_executor_map(ex, count_in, items, 3, sizeof *items, NULL, IL_FOREVER)
+			 : il_executor_run(ex, count_in, items, 0),
+		    -ENOTRECOVERABLE);
+		check_explained();
+		il_executor_destroy(ex);
+	}
+}
+
+IL_TEST_CORE(B, n44_the_first_call_hears_which_error_the_initializer_gave)
+{
+	break_at_the_first_call();
+}
+
+IL_TEST(B, n44_a_tasks_first_call_hears_which_error_the_initializer_gave)
+{
+	break_at_the_first_call();
 }
 
 IL_TEST_CORE(B, n44_a_failed_initializer_breaks_the_pool)

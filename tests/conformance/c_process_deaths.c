@@ -266,6 +266,51 @@ IL_TEST(C, n67_half_a_reply_is_a_dead_worker_and_no_value_to_a_task)
 	answer_by_halves();
 }
 
+struct request {
+	int number; /* of the call in its worker */
+	unsigned char bytes[1 << 20];
+};
+
+/* Answers this call and the next one, which is not there yet. */
+static int answer_twice(void *arg)
+{
+	struct request *r = arg;
+	struct il__wire_header h = {.version = IL__WIRE_VERSION,
+				    .type = IL__WIRE_REPLY,
+				    .size = sizeof *r,
+				    .id = (uint64_t)r->number,
+				    .rc = 1};
+	int fd = stream_of_worker();
+
+	for (int i = 0; i < 2; i++, h.id++)
+		if (write(fd, &h, sizeof h) < 0 || write(fd, r, sizeof *r) < 0)
+			return -errno;
+	return 0;
+}
+
+static void answer_before_the_call(void)
+{
+	il_executor *ex = new_processes((il_process_pool_options){.max_workers = 1});
+	struct request *r = calloc(1, sizeof *r);
+
+	r->number = 1;
+	CHECK_RC(il_executor_run(ex, answer_twice, r, sizeof *r), 1);
+	CHECK_RC(il_executor_run(ex, answer_twice, r, sizeof *r), -EOWNERDEAD);
+	pid_of_next(ex);
+	il_executor_destroy(ex);
+	free(r);
+}
+
+IL_TEST_CORE(C, n67_a_reply_before_the_call_is_a_dead_worker)
+{
+	answer_before_the_call();
+}
+
+IL_TEST(C, n67_a_reply_before_a_tasks_call_is_a_dead_worker)
+{
+	answer_before_the_call();
+}
+
 /* A worker that stands still with a request on the way, and then dies. */
 static void kill_in_the_middle(size_t size)
 {

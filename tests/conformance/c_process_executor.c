@@ -7,6 +7,7 @@
 #include "processes.h"
 
 #include <dirent.h>
+#include <sys/resource.h>
 
 static int give_eio(void *arg)
 {
@@ -606,6 +607,9 @@ static void fail_to_initialize(void)
 	}
 	for (int i = 0; i < queued; i++) {
 		CHECK_RC(end_of(f[i]), -ENOTRECOVERABLE);
+		CHECK(strstr(il_error_detail(), "EACCES"));
+		CHECK(strstr(il_error_detail(), il_strerror(-EACCES)));
+		(void)il_executor_submit(NULL, NULL, NULL, NULL, 0); /* says something else */
 		CHECK_EQ(j[i].pid, 0);
 	}
 	CHECK_RC(il_executor_run(ex, get_state, NULL, 0), -ENOTRECOVERABLE);
@@ -758,4 +762,56 @@ IL_TEST_CORE(C, a_full_queue_is_refused)
 IL_TEST(C, a_full_queue_is_refused_to_a_task)
 {
 	fill_queue();
+}
+
+/* ---- no process to be had ---- */
+
+enum { FEW = 64 };
+
+/* As many as there are below FEW, but for those that the pool itself needs. */
+static int take_descriptors(int *fds, struct rlimit *saved)
+{
+	struct rlimit few;
+	int count = 0;
+
+	CHECK_EQ(getrlimit(RLIMIT_NOFILE, saved), 0);
+	few = *saved;
+	few.rlim_cur = FEW;
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &few), 0);
+	while ((fds[count] = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0)) >= 0)
+		count++;
+	for (int i = 0; i < 3; i++)
+		close(fds[--count]);
+	return count;
+}
+
+static void do_without_processes(void)
+{
+	il_executor *ex = new_processes((il_process_pool_options){.max_workers = 1});
+	struct job j = job_on(NULL, 6);
+	il_future *f = NULL;
+	struct rlimit saved;
+	int fds[FEW], count = take_descriptors(fds, &saved);
+
+	CHECK_RC(il_executor_submit(ex, NULL, square, &j, sizeof j), -EMFILE);
+	CHECK_RC(il_executor_submit(ex, &f, square, &j, sizeof j), -EMFILE);
+	CHECK_RC(il_executor_run(ex, square, &j, sizeof j), -EMFILE);
+	CHECK(strstr(il_error_detail(), "no worker could be started"));
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &saved), 0);
+	while (count > 0)
+		close(fds[--count]);
+	CHECK(f == NULL && j.square == 0);
+	CHECK_RC(il_executor_run(ex, square, &j, sizeof j), 6);
+	il_executor_destroy(ex);
+	CHECK_LOGGED(IL_LOG_WARNING, "was not run", 0);
+}
+
+IL_TEST_CORE(C, n71_without_any_process_the_call_is_refused)
+{
+	do_without_processes();
+}
+
+IL_TEST(C, n71_without_any_process_a_tasks_call_is_refused)
+{
+	do_without_processes();
 }

@@ -274,6 +274,35 @@ static int write_and_die(void *arg)
 	return 0;
 }
 
+/* The system says no to the descriptor: then the call must end all the same. */
+static void share_what_cannot_be_sent(void)
+{
+	il_executor *ex = new_processes((il_process_pool_options){.max_workers = 1});
+	il_shared s = {.size = 0}, wrong;
+
+	CHECK_RC(il_shared_create(&s, 100), 0);
+	wrong = s;
+	wrong.fd = 1 << 20;
+	CHECK_RC(il_executor_run(ex, add_to_part, &wrong, IL_SHARED), -EBADF);
+	CHECK(strstr(il_error_detail(), "could not be sent"));
+	CHECK_EQ(wrong.args[3], 0);
+	s.args[1] = 100;
+	CHECK_RC(il_executor_run(ex, add_to_part, &s, IL_SHARED), 7);
+	CHECK(s.args[3] != 0);
+	il_executor_destroy(ex);
+	il_shared_destroy(&s);
+}
+
+IL_TEST_CORE(C, n66_memory_that_cannot_be_sent_fails_its_own_call)
+{
+	share_what_cannot_be_sent();
+}
+
+IL_TEST(C, n66_memory_that_cannot_be_sent_fails_a_tasks_own_call)
+{
+	share_what_cannot_be_sent();
+}
+
 IL_TEST_CORE(C, n67_what_a_dead_process_shared_stays)
 {
 	il_executor *ex = new_processes((il_process_pool_options){.max_workers = 1});

@@ -162,6 +162,14 @@ IL_TEST(N, n258_a_child_belongs_to_its_loops_thread)
 	CHECK(il_process_stdin(NULL) == NULL);
 }
 
+/* The detail is this call's, and not an older one's. */
+static void check_lost(int rc, const char *detail)
+{
+	CHECK_RC(rc, -ECHILD);
+	CHECK_EQ(strncmp(il_error_detail(), detail, strlen(detail)), 0);
+	CHECK_RC(il_process_wait(NULL), -EINVAL);
+}
+
 /* Other children are their parents' business, and this one's end is known without a signal. */
 IL_TEST(N, n258_only_its_own_child_is_reaped)
 {
@@ -182,13 +190,17 @@ IL_TEST(N, n258_only_its_own_child_is_reaped)
 	p = spawned(SH("exit 4"), NULL); /* somebody else reaps: its number may be another's now */
 	CHECK_EQ(waitpid(il_process_pid(p), &status, 0), il_process_pid(p));
 	CHECK_RC(il_process_kill(p), 0);
-	CHECK_RC(il_process_wait(p), -ECHILD);
+	check_lost(il_process_wait(p), "il_process_wait: the child");
+	check_lost(il_process_returncode(p), "il_process_returncode: the child");
 	il_process_destroy(p);
 	set_handler(SIGCHLD, SIG_IGN); /* the system reaps */
 	p = spawned(SH("exit 4"), NULL);
-	CHECK_RC(il_process_wait(p), -ECHILD);
+	check_lost(il_process_wait(p), "il_process_wait: the child");
 	CHECK_RC(il_process_kill(p), 0);
-	CHECK_RC(il_process_close(p), -ECHILD);
+	check_lost(il_process_close(p), "il_process_close: the child");
+	il_process_destroy(p);
+	p = spawned(SH("exit 4"), NULL);
+	check_lost(il_process_close(p), "il_process_close: the child");
 	il_process_destroy(p);
 	set_handler(SIGCHLD, SIG_DFL);
 }

@@ -89,6 +89,33 @@ IL_TEST(N, n258_environment_directory_and_program_are_as_asked)
 	check_says("set -- $(cat /proc/$$/stat); echo $5", NULL, expected);
 }
 
+/* An empty element of $PATH is the current directory, which is the child's. */
+IL_TEST(N, n258_the_path_may_name_the_current_directory)
+{
+	const char *const paths[] = {"/no/such:", ":/no/such", "/no/such::/bin", "."};
+	char *path = strdup(getenv("PATH"));
+	char directory[] = "/tmp/il-process-XXXXXX", tool[64];
+	il_process_options o = {.directory = directory};
+	il_process *p = NULL;
+	int fd;
+
+	CHECK(mkdtemp(directory) != NULL);
+	snprintf(tool, sizeof tool, "%s/il-tool", directory);
+	fd = open(tool, O_WRONLY | O_CREAT | O_CLOEXEC, 0700);
+	CHECK_EQ(write(fd, "#!/bin/sh\nexit 6\n", 17), 17);
+	close(fd);
+	for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+		setenv("PATH", paths[i], 1);
+		CHECK_RC(il_process_run(NULL, ARGV((char *)"il-tool"), NULL, 0, &o), 6);
+	}
+	setenv("PATH", "/no/such", 1);
+	CHECK_RC(il_process_spawn(&p, ARGV((char *)"il-tool"), &o), -ENOENT);
+	setenv("PATH", path, 1);
+	free(path);
+	unlink(tool);
+	rmdir(directory);
+}
+
 IL_TEST(N, n258_streams_go_where_they_should)
 {
 	char path[] = "/tmp/il-process-XXXXXX", text[32] = "";

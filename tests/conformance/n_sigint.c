@@ -249,3 +249,223 @@ IL_TEST_OWN(N, n260_a_receiver_takes_its_place_for_a_while)
 	CHECK_RC(il_run(il_test_backend(), receive_sigint, &unread), -EINTR);
 	CHECK(handles(SIGINT, SIG_DFL));
 }
+
+static int leave_open(void *arg)
+{
+	CHECK_RC(il_signal_receiver_open(arg, &(const int){SIGINT}, 1), 0);
+	return 0;
+}
+
+static int receive_and_close(void *arg)
+{
+	il_signal_receiver *r = *(il_signal_receiver **)arg;
+
+	CHECK_RC(il_signal_receiver_next(r, 0), SIGINT); /* from between the runs */
+	CHECK_EQ(raise(SIGINT), 0);
+	CHECK_RC(il_signal_receiver_next(r, IL_FOREVER), SIGINT);
+	CHECK_RC(il_check_cancelled(), 0);
+	CHECK_RC(il_signal_receiver_close(r), 0);
+	CHECK(!handles(SIGINT, count_signal));
+	CHECK_EQ(raise(SIGINT), 0);
+	return il_sleep_forever();
+}
+
+static il_loop *opened_with_sigint(void)
+{
+	il_loop_options options = {.handle_sigint = true};
+	il_loop *loop = NULL;
+
+	CHECK_RC(il_loop_open(&loop, il_test_backend(), &options), 0);
+	return loop;
+}
+
+/* The first run ends before the receiver, the second begins after it: neither is above it. */
+IL_TEST_OWN(N, n260_a_receiver_outlives_the_runs_around_it)
+{
+	il_signal_receiver *r = NULL;
+	il_loop *loop;
+
+	set_handler(SIGINT, count_signal);
+	loop = opened_with_sigint();
+	CHECK_RC(il_loop_run(loop, leave_open, &r), 0);
+	CHECK_EQ(raise(SIGINT), 0);
+	CHECK_RC(il_loop_run(loop, receive_and_close, &r), -EINTR);
+	CHECK(handles(SIGINT, count_signal));
+	il_signal_receiver_destroy(r);
+	CHECK_RC(il_loop_run(loop, leave_open, &r), 0);
+	CHECK_EQ(raise(SIGINT), 0);
+	CHECK_EQ(signals_seen, 0);
+	il_loop_destroy(loop); /* closes it, and nobody took that one */
+	CHECK_EQ(signals_seen, 1);
+	CHECK(handles(SIGINT, count_signal));
+	il_signal_receiver_destroy(r);
+}
+
+static int put_yours(void *arg)
+{
+	struct sigaction *ours = arg;
+
+	CHECK_EQ(sigaction(SIGINT, NULL, ours), 0);
+	set_handler(SIGINT, count_signal);
+	return 0;
+}
+
+static int note_receiver(void *arg)
+{
+	il_signal_receiver *r = NULL;
+
+	leave_open(&r);
+	CHECK_EQ(sigaction(SIGINT, NULL, arg), 0);
+	il_signal_receiver_destroy(r);
+	return 0;
+}
+
+static int do_nothing(void *arg)
+{
+	(void)arg;
+	return 0;
+}
+
+/* What somebody put over ours stays; what he puts back when nobody is there hands on, and not for ever. */
+IL_TEST_OWN(N, n260_a_handler_that_took_its_place_stays)
+{
+	struct sigaction ours, receivers;
+	int status = 0;
+	pid_t child;
+	il_loop *loop = opened_with_sigint();
+
+	set_handler(SIGINT, trace_signal);
+	CHECK_RC(il_loop_run(loop, put_yours, &ours), 0);
+	CHECK(handles(SIGINT, count_signal));
+	CHECK_EQ(sigaction(SIGINT, &ours, NULL), 0);
+	CHECK_EQ(raise(SIGINT), 0);
+	CHECK_EQ(signals_seen, 1);
+	CHECK(handles(SIGINT, trace_signal));
+
+	CHECK_RC(il_loop_run(loop, note_receiver, &receivers), 0);
+	CHECK_EQ(sigaction(SIGINT, &receivers, NULL), 0);
+	CHECK_RC(il_loop_run(loop, do_nothing, NULL), 0); /* whose previous is the receiver's */
+	if (!IL_TEST_TSAN) { /* it hands no signals on in the child of a process with threads */
+		child = fork();
+		if (child == 0) {
+			alarm(10);
+			sigaction(SIGINT, &receivers, NULL);
+			raise(SIGINT);
+			_exit(0);
+		}
+		CHECK(child > 0);
+		CHECK_EQ(waitpid(child, &status, 0), child);
+		CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGINT);
+	}
+	il_loop_destroy(loop);
+	set_handler(SIGINT, SIG_DFL);
+}
+
+static int fork_and_interrupt(void *arg)
+{
+	il_signal_receiver *r = NULL;
+	int status = 0;
+	pid_t child;
+
+	if (arg)
+		leave_open(&r);
+	child = fork();
+	if (child == 0)
+		_exit(handles(SIGINT, count_signal) && raise(SIGINT) == 0 ? signals_seen : 9);
+	CHECK(child > 0);
+	CHECK_EQ(waitpid(child, &status, 0), child);
+	CHECK(WIFEXITED(status));
+	CHECK_EQ(WEXITSTATUS(status), 1);
+	CHECK(!handles(SIGINT, count_signal));
+	il_signal_receiver_destroy(r);
+	return 0;
+}
+
+IL_TEST_OWN_REAL(N, n260_a_forked_child_has_the_previous_handler)
+{
+	il_loop *loop = opened_with_sigint();
+
+	if (!IL_TEST_TSAN) {
+		set_handler(SIGINT, count_signal);
+		CHECK_RC(il_loop_run(loop, fork_and_interrupt, NULL), 0);
+		CHECK_RC(il_loop_run(loop, fork_and_interrupt, loop), 0);
+		CHECK(handles(SIGINT, count_signal));
+	}
+	il_loop_destroy(loop);
+	set_handler(SIGINT, SIG_DFL);
+}
+
+/* ---- all at once ---- */
+
+struct crossfire {
+	atomic_size_t received, interrupted;
+	atomic_bool over;
+	size_t rounds;
+};
+
+/* Each is seen before the next is sent, so none is merged with another. */
+static int shoot(void *arg)
+{
+	struct crossfire *c = arg;
+
+	for (size_t i = 1; i <= c->rounds; i++) {
+		raise(SIGINT);
+		UNTIL_THREAD(atomic_load(&c->received) + atomic_load(&c->interrupted) +
+				 (size_t)atomic_load(&signals_seen) >=
+			     i);
+	}
+	atomic_store(&c->over, true);
+	return 0;
+}
+
+static int come_and_go(void *arg)
+{
+	struct crossfire *c = arg;
+
+	while (!atomic_load(&c->over)) {
+		il_signal_receiver *r = NULL;
+		leave_open(&r);
+		if (il_signal_receiver_next(r, 0) == SIGINT)
+			atomic_fetch_add(&c->received, 1);
+		il_signal_receiver_destroy(r);
+		CHECK_RC(il_yield(), 0);
+	}
+	return 0;
+}
+
+static int stay_a_while(void *arg)
+{
+	(void)arg;
+	CHECK_RC(il_yield_shielded(), 0);
+	return il_check_cancelled(); /* whatever it answers cancelled: that counts */
+}
+
+IL_TEST_OWN_REAL(N, n260_none_is_lost_while_runs_and_receivers_come_and_go)
+{
+	struct crossfire c = {.rounds = il_test_rounds(400)};
+	struct il_test_thread thread;
+	il_portal *p = NULL;
+	il_future *f = NULL;
+	il_loop *loop;
+
+	set_handler(SIGINT, count_signal);
+	loop = opened_with_sigint();
+	CHECK_RC(il_blocking_portal_start(&p, il_test_backend(), NULL), 0);
+	CHECK_RC(il_portal_run_coroutine_soon(p, &f, come_and_go, &c), 0);
+	il_test_thread_start(&thread, shoot, &c);
+	while (!atomic_load(&c.over)) {
+		int rc = il_loop_run(loop, stay_a_while, NULL);
+		CHECK(rc == 0 || rc == -EINTR);
+		if (rc == -EINTR)
+			atomic_fetch_add(&c.interrupted, 1);
+	}
+	CHECK_RC(il_test_thread_join(&thread), 0);
+	CHECK_RC(il_future_join(f), 0);
+	CHECK_RC(il_blocking_portal_stop(p), 0);
+	CHECK_EQ(atomic_load(&c.received) + atomic_load(&c.interrupted) +
+		     (size_t)atomic_load(&signals_seen),
+		 c.rounds);
+	CHECK(handles(SIGINT, count_signal));
+	il_loop_destroy(loop);
+	set_handler(SIGINT, SIG_DFL);
+}

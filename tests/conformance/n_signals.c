@@ -437,6 +437,8 @@ static int receive_in_child(void *arg)
 /* In the child: the parent's receiver is not there, and one of its own may be made. */
 static int child_main(il_signal_receiver *inherited)
 {
+	if (!handles(SIGUSR1, count_signal))
+		return 3;
 	raise(SIGUSR1);
 	if (signals_seen != 1 || il_signal_receiver_next(inherited, 0) != -ESHUTDOWN)
 		return 1;
@@ -494,4 +496,47 @@ IL_TEST_OWN_REAL(N, n257_a_forked_child_is_not_received_from)
 	il_loop_destroy(loop);
 	CHECK_EQ(signals_seen, 0);
 	il_signal_receiver_destroy(r);
+}
+
+static int raise_until(void *over)
+{
+	while (!atomic_load((atomic_bool *)over)) {
+		raise(SIGUSR1);
+		raise(SIGUSR2);
+	}
+	return 0;
+}
+
+/* Whatever a handler of another thread was about: it is not in the child, which waits for none. */
+IL_TEST_OWN_REAL(N, n257_a_child_forked_while_signals_come_receives_its_own)
+{
+	struct il_test_thread thread;
+	atomic_bool over = false;
+	il_signal_receiver *r = NULL;
+	il_loop *loop = NULL;
+
+	if (IL_TEST_TSAN)
+		return;
+	set_handler(SIGUSR1, SIG_IGN);
+	set_handler(SIGUSR2, SIG_IGN);
+	CHECK_RC(il_loop_open(&loop, il_test_backend(), NULL), 0);
+	CHECK_RC(il_loop_run(loop, leave_open, &r), 0);
+	il_test_thread_start(&thread, raise_until, &over);
+	for (size_t i = il_test_rounds(40); i > 0; i--) {
+		int status = 0;
+		pid_t child = fork();
+		if (child == 0) {
+			alarm(10);
+			_exit(il_run(il_test_backend(), receive_in_child, NULL) == SIGUSR2 ? 0 : 1);
+		}
+		CHECK(child > 0);
+		CHECK_EQ(waitpid(child, &status, 0), child);
+		CHECK_EQ(status, 0);
+	}
+	atomic_store(&over, true);
+	CHECK_RC(il_test_thread_join(&thread), 0);
+	il_loop_destroy(loop);
+	il_signal_receiver_destroy(r);
+	set_handler(SIGUSR1, SIG_DFL);
+	set_handler(SIGUSR2, SIG_DFL);
 }

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-enum { CROWD = 2000, RESTS = 6000, SIZE = 16384 };
+enum { CROWD = 2000, RESTS = 100000, SIZE = 16384 };
 
 static struct il__stacks pool;
 static struct il__stack *stacks[CROWD];
@@ -59,11 +59,11 @@ int main(void)
 	take(0, CROWD);
 	for (int round = 0; round < 40; round++) {
 		put(50, CROWD);
-		rest(1100);
+		rest(17000);
 		take(50, 60 + (size_t)round * 40);
 		rest(3);
 		put(50, 60 + (size_t)round * 40);
-		rest(200);
+		rest(3200);
 		take(50, CROWD);
 	}
 	put(0, CROWD);

@@ -76,6 +76,6 @@ int main(void)
 		il__timers_expire(&loop);
 	}
 	CHECK(fired == armed && loop.timers.count == 0);
-	free(loop.timers.heap);
+	il__timers_fini(&loop.timers);
 	return 0;
 }
