@@ -20,12 +20,14 @@
 #include <time.h>
 
 #define REQUEST_TIME IL_SEC(10)
+#define LINGER_TIME  IL_SEC(2)
 
 enum {
 	WORKERS = 4,
 	URL_MAX = 1024,
 	HEADERS_MAX = 16 * 1024,
 	BODY_MAX = 1 << 20,
+	RECEIVE_MAX = 16 * 1024,
 	PRIMES_MAX = 10000000,
 	ANSWER_MAX = 1024
 };
@@ -68,25 +70,11 @@ static int send_answer(struct request *r, enum http_status status, const char *b
 	return r->rc;
 }
 
-static int drain(void *arg)
-{
-	il_packet bytes;
-	int rc;
-	do
-		rc = il_client_receive(arg, &bytes, IL_FOREVER);
-	while (rc == 1);
-	return rc;
-}
-
-/* Answers, and parses nothing more of this client. What it still sends is read for a while: a
- * connection that is closed on unread bytes is reset, and the answer may be lost. */
+/* Answers, and parses nothing more of this client. */
 static int refuse(struct request *r, enum http_status status, const char *why)
 {
-	if (send_answer(r, status, why, false) < 0)
-		return -1;
-	il_stream_shutdown_write(il_client_stream(r->client));
-	il_move_on_after(IL_SEC(2), drain, r->client);
-	il_client_close(r->client);
+	if (send_answer(r, status, why, false) == 0)
+		r->rc = il_client_finish(r->client, LINGER_TIME);
 	return -1;
 }
 
@@ -258,8 +246,8 @@ static int on_complete(http_parser *parser) /* answers, and only then goes on pa
 	if (respond(r) < 0)
 		return -1;
 	if (!http_should_keep_alive(parser))
-		il_client_close(r->client);
-	return 0;
+		r->rc = il_client_finish(r->client, LINGER_TIME);
+	return r->rc;
 }
 /* [complete] */
 
@@ -304,21 +292,6 @@ static int handle(il_client *client, void *data)
 	free(r.body);
 	return rc;
 }
-
-/* Packets are what has come, whatever it is, and are sent as they are. */
-static int find_bytes(const il_protocol *protocol, il_parse *parse)
-{
-	(void)protocol;
-	parse->packet = (il_packet){.data = parse->data, .size = parse->size};
-	parse->consumed = parse->size;
-	return 1;
-}
-
-static int frame_bytes(const il_protocol *protocol, il_frame *frame)
-{
-	(void)protocol, (void)frame;
-	return 0;
-}
 /* [handle] */
 
 static int service_init(il_exit_stack *stack, il_server *server, void *data)
@@ -336,9 +309,9 @@ static int service_init(il_exit_stack *stack, il_server *server, void *data)
 static int serve(void *arg)
 {
 	const struct il_handler handler = {.service_init = service_init, .handle = handle};
-	const il_protocol bytes = {.name = "bytes", .find = find_bytes, .frame = frame_bytes};
 	const il_server_options options = {
-	    .max_packet = 16 * 1024, /* what is received at once */
+	    .max_packet = RECEIVE_MAX,
+	    .receive_buffer = RECEIVE_MAX,
 	    .max_clients = 1000,
 	    .idle_timeout = IL_SEC(60),
 	    .grace_period = IL_SEC(5),
@@ -346,8 +319,8 @@ static int serve(void *arg)
 	struct service service;
 	il_server *server;
 	http_parser_set_max_header_size(HEADERS_MAX);
-	int rc =
-	    il_tcp_server_open(&server, "127.0.0.1", arg, &bytes, &handler, &service, &options);
+	int rc = il_tcp_server_open(&server, "127.0.0.1", arg, il_protocol_bytes(), &handler,
+				    &service, &options);
 	if (rc < 0)
 		return rc;
 	printf("listening on port %u\n", il_server_port(server));

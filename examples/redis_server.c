@@ -93,12 +93,6 @@ static int find_command(const il_protocol *protocol, il_parse *parse)
 	}
 	return found(parse, parse->scanned);
 }
-
-static int frame_reply(const il_protocol *protocol, il_frame *frame)
-{
-	(void)protocol, (void)frame; /* replies are sent as they are */
-	return 0;
-}
 /* [protocol] */
 
 struct argument {
@@ -387,7 +381,8 @@ static int service_init(il_exit_stack *stack, il_server *server, void *data)
 static int serve(void *arg)
 {
 	const struct il_handler handler = {.service_init = service_init, .handle = handle};
-	const il_protocol protocol = {.name = "RESP", .find = find_command, .frame = frame_reply};
+	/* No `frame`: replies are sent as they are. */
+	const il_protocol protocol = {.name = "RESP", .find = find_command};
 	const il_server_options options = {
 	    .max_packet = COMMAND_MAX,
 	    .max_clients = 10000,

@@ -280,6 +280,7 @@ children_of() {
 
 # Somebody kills a worker, again and again, until one has died of it in the middle of a piece.
 run_wordcount_killed() {
+  : >"$err" # the shell may look into it before the program has begun
   "$bin/wordcount" --backend "$loop" --text "$work/text" --pool processes >"$out" 2>"$err" &
   program=$!
   tries=0

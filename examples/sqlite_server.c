@@ -12,7 +12,6 @@
  */
 #include "example.h"
 
-#include <pthread.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,12 +41,7 @@ struct query { /* on the stack of its handler, which waits for the worker that u
 
 /* ---- one connection a worker ---- */
 
-static pthread_key_t connection; /* its destructor closes it when the worker ends */
-
-static void close_connection(void *db)
-{
-	sqlite3_close(db);
-}
+static _Thread_local sqlite3 *connection;
 
 /* SQLite asks now and then. The time limit, a client that is gone, the end of the server: each has
  * cancelled the handler that waits for this thread. */
@@ -88,7 +82,7 @@ static int authorize(void *arg, int action, const char *a, const char *b, const 
 static int open_connection(void *arg) /* in each worker, before its first call */
 {
 	const struct service *service = arg;
-	sqlite3 *db = NULL;
+	sqlite3 *db;
 	int rc =
 	    sqlite3_open_v2(service->database, &db,
 			    SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
@@ -98,14 +92,21 @@ static int open_connection(void *arg) /* in each worker, before its first call *
 		/* Readers and a writer do not hold each other up. */
 		rc = sqlite3_exec(db, "PRAGMA journal_mode = WAL", NULL, NULL, NULL);
 	}
-	if (rc != SQLITE_OK || pthread_setspecific(connection, db) != 0) {
+	if (rc != SQLITE_OK) {
 		fprintf(stderr, "%s: %s\n", service->database, sqlite3_errmsg(db));
 		sqlite3_close(db);
 		return -EIO;
 	}
 	sqlite3_progress_handler(db, PROGRESS_STEPS, on_progress, NULL);
 	sqlite3_set_authorizer(db, authorize, NULL);
+	connection = db;
 	return 0;
+}
+
+static void close_connection(void *arg) /* in each worker, after its last call */
+{
+	(void)arg;
+	sqlite3_close(connection);
 }
 /* [initializer] */
 
@@ -187,7 +188,7 @@ static int run_statement(struct query *q, sqlite3 *db, const char **sql)
 static int run_query(void *arg)
 {
 	struct query *q = arg;
-	sqlite3 *db = pthread_getspecific(connection);
+	sqlite3 *db = connection;
 	int rc = 0;
 	for (const char *sql = q->sql; *sql && rc == 0 && !q->failed;)
 		rc = run_statement(q, db, &sql);
@@ -259,6 +260,7 @@ static int service_init(il_exit_stack *stack, il_server *server, void *data)
 							   .name = "sqlite",
 							   .initializer = open_connection,
 							   .initializer_arg = service,
+							   .finalizer = close_connection,
 							   .idle_timeout = IL_FOREVER,
 						       });
 	if (rc == 0)
@@ -303,7 +305,5 @@ int main(int argc, char **argv)
 	    .service.database = example_option(argc, argv, "--database", "sqlite_server.db"),
 	    .service.timeout = IL_MSEC(atoi(example_option(argc, argv, "--timeout", "5000"))),
 	};
-	if (pthread_key_create(&connection, close_connection) != 0)
-		return 1;
 	return example_main(argc, argv, serve, &o);
 }

@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-/* An executor of the user's own may say "full" even to a call that waits: ask again. */
+/* An executor of the user's own may say "full" even to a call that waits: ask again. Nobody owes an answer
+ * meanwhile, so a virtual clock goes on. */
 int il__executor_submit_waiting(il_executor *ex, il_call *call, il_task *task, il_time deadline)
 {
 	struct timespec pause = {0, 1000000};
@@ -17,9 +18,14 @@ int il__executor_submit_waiting(il_executor *ex, il_call *call, il_task *task, i
 			return rc;
 		if (il_now() >= deadline)
 			return -ETIMEDOUT;
-		if (!task)
+		if (!task) {
 			nanosleep(&pause, NULL);
-		else if ((rc = il_sleep(IL_MSEC(1))) < 0)
+			continue;
+		}
+		il__executor_release(ex, task->loop);
+		rc = il_sleep(IL_MSEC(1));
+		il__executor_hold(ex, task->loop);
+		if (rc < 0)
 			return rc;
 	}
 }

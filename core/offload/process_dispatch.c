@@ -144,12 +144,17 @@ static struct il__process_worker *take_idle(struct il__process_pool *pool)
 
 void il__process_fail_queue(struct il__process_pool *pool, int rc, bool unattended_too)
 {
+	char detail[IL__OBITUARY + 48];
+
+	snprintf(detail, sizeof detail, "process pool %s is broken: %s", pool->name, pool->why);
 	il__list_each_safe (node, &pool->queue) {
 		il_call *call = il__container_of(node, il_call, link);
 		if (call->ops->unattended && !unattended_too)
 			continue;
 		il__list_remove(node);
 		pool->queued--;
+		if (pool->broken)
+			call->detail = strdup(detail);
 		il__pump_drop(call->pump, call, rc);
 	}
 }
@@ -259,7 +264,7 @@ static void judge_death(struct il__process_pool *pool, struct il__process_worker
 static void judge(struct il__process_pool *pool, struct il__process_worker *w,
 		  enum il__outcome outcome, struct verdict *v)
 {
-	char why[80];
+	char why[160];
 
 	v->rc = w->rc;
 	switch (outcome) {
@@ -267,8 +272,8 @@ static void judge(struct il__process_pool *pool, struct il__process_worker *w,
 		judge_death(pool, w, v);
 		break;
 	case IL__FAILED:
-		snprintf(why, sizeof why, "its initializer gave %d (%s)", w->rc,
-			 il_error_name(w->rc));
+		snprintf(why, sizeof why, "its initializer failed: %s (%s)", il_error_name(w->rc),
+			 il_strerror(w->rc));
 		break_pool(pool, v, why);
 		v->rc = -ENOTRECOVERABLE;
 		snprintf(v->detail, sizeof v->detail, "process pool %s is broken: %s", pool->name,
@@ -281,6 +286,13 @@ static void judge(struct il__process_pool *pool, struct il__process_worker *w,
 		if (!w->known)
 			snprintf(v->detail, sizeof v->detail, "process pool %s: a worker: %s",
 				 pool->name, w->why);
+		break;
+	case IL__REFUSED:
+		if (w->spoilt)
+			snprintf(v->detail, sizeof v->detail,
+				 "process pool %s: the argument could not be sent, or the result "
+				 "has no room here: %s",
+				 pool->name, il_strerror(w->rc));
 		break;
 	default:
 		break;

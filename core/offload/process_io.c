@@ -209,7 +209,8 @@ static int receive_frame(struct il__process_worker *w)
 
 /* ---- a visit ---- */
 
-/* One frame out and one back. 1: done, 0: not yet, negative: it died. */
+/* One frame out and one back. 1: done, 0: not yet. -EPIPE, -ECONNRESET: it died. Else: the system does not
+ * take what goes out, or there is no room for what comes back. */
 static int exchange(struct il__process_worker *w)
 {
 	int sent = send_frame(w), got;
@@ -218,9 +219,11 @@ static int exchange(struct il__process_worker *w)
 	got = receive_frame(w);
 	if (got < 0)
 		w->unread = !w->stalled && (got == -ECONNRESET || (sent < 0 && w->sent == 0));
+	else if (got > 0 && sent <= 0)
+		got = -EPIPE; /* it answers what it has not read */
 	w->stalled |= sent == 0;
 	w->wants = sent == 0 ? IL_READABLE | IL_WRITABLE : IL_READABLE;
-	return got;
+	return sent < 0 && got == 0 ? sent : got;
 }
 
 static enum il__outcome refuse(struct il__process_worker *w, int rc)
@@ -243,12 +246,14 @@ static enum il__outcome talk(struct il__process_worker *w)
 	}
 	for (;;) {
 		rc = exchange(w);
-		if (rc == -ENOMEM) {
+		if (rc == 0)
+			return IL__WAITS;
+		if (rc == -EPIPE || rc == -ECONNRESET)
+			return IL__DIED;
+		if (rc < 0) {
 			w->spoilt = true;
 			return refuse(w, rc);
 		}
-		if (rc <= 0)
-			return rc < 0 ? IL__DIED : IL__WAITS;
 		w->rc = (int)w->in.rc;
 		w->known = w->in.type == IL__WIRE_REPLY;
 		if (!w->known)

@@ -50,7 +50,7 @@ static int submit(void *self, il_call *call, bool waits)
 {
 	struct il__process_pool *pool = self;
 	struct il__pump *pump;
-	bool within = false;
+	bool within = false, refused = false;
 	int rc = il__wire_name(call->fn, NULL);
 
 	if (rc < 0)
@@ -70,8 +70,15 @@ static int submit(void *self, il_call *call, bool waits)
 		pool->queued++;
 		il__process_dispatch(pool);
 		il__process_prune(pool);
+		refused = call->dropped; /* there is no worker, and none to be had */
+		if (refused) {
+			il__list_remove(&call->link);
+			rc = call->dropped;
+		}
 	}
 	unlock(pool);
+	if (refused)
+		il__pump_done(pump);
 	if (pump && pump->loop) {
 		il__pump_run(pump);
 		pump->turning = within;

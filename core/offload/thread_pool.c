@@ -30,7 +30,7 @@ static int accept_call(struct il__thread_pool *pool, il_call *call,
 	pool->queued++;
 	*roused = il__thread_worker_rouse(pool);
 	/* Those that are idle, and those that were woken and have not come yet, will each take one. */
-	if (pool->live >= pool->max || pool->live - pool->busy >= pool->queued)
+	if (!il__thread_pool_lacks_worker(pool))
 		return 0;
 	rc = il__thread_worker_start(pool);
 	/* A pool without a bound promises each call a thread, others let it wait for a busy one. */
@@ -50,8 +50,8 @@ static int submit(void *self, il_call *call, bool waits)
 
 	pthread_mutex_lock(&pool->lock);
 	if (pool->broken)
-		rc = il__refuse(-ENOTRECOVERABLE,
-				"thread pool %s is broken: its initializer failed", pool->name);
+		rc = il__refuse(-ENOTRECOVERABLE, "thread pool %s is broken: %s", pool->name,
+				pool->why);
 	else if (pool->shut)
 		rc = il__refuse(-ESHUTDOWN, "thread pool %s is shut down", pool->name);
 	else if (!waits && is_full(pool))

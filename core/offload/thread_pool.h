@@ -10,6 +10,8 @@
 
 #include "offload.h"
 
+enum { IL__THREAD_POOL_WHY = 160 };
+
 struct il__thread_worker {
 	struct il__list idle; /* linked while idle and not assigned; under lock */
 	struct il__thread_pool *pool;
@@ -35,11 +37,17 @@ struct il__thread_pool {
 	uint64_t indexes;     /* the lowest 64 in use: names are reused */
 	il_thread_pool_options options;
 	char name[16];
+	char why[IL__THREAD_POOL_WHY]; /* it is broken */
 };
 
 /* Under the lock: an idle worker that the caller must wake once it has left the lock, or NULL: there is
  * no need. Until then it waits. */
 struct il__thread_worker *il__thread_worker_rouse(struct il__thread_pool *pool);
+/* Under the lock: whether there are calls that no worker will come for, but one more would. */
+static inline bool il__thread_pool_lacks_worker(const struct il__thread_pool *pool)
+{
+	return pool->live < pool->max && pool->live - pool->busy < pool->queued;
+}
 /* thread_worker.c. Under the lock: one more worker. */
 int il__thread_worker_start(struct il__thread_pool *pool);
 /* Under the lock, but not while it answers. Until its turn comes a call may still be withdrawn; one that

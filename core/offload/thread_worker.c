@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static int take_index(struct il__thread_pool *pool)
 {
@@ -42,17 +43,22 @@ void il__thread_pool_fail(struct il__thread_pool *pool, struct il__list *calls, 
 
 static void break_pool(struct il__thread_pool *pool, int rc)
 {
+	char detail[IL__THREAD_POOL_WHY + 48];
 	struct il__list calls;
 	struct il__list *node;
 
-	il__log(IL_LOG_ERROR, "the initializer of thread pool %s failed: %s; the pool is broken",
-		pool->name, il_strerror(rc));
+	snprintf(pool->why, sizeof pool->why, "its initializer failed: %s (%s)", il_error_name(rc),
+		 il_strerror(rc));
+	snprintf(detail, sizeof detail, "thread pool %s is broken: %s", pool->name, pool->why);
+	il__log(IL_LOG_ERROR, "%s", detail);
 	il__list_init(&calls);
 	pthread_mutex_lock(&pool->lock);
 	pool->broken = true;
 	while ((node = il__list_pop(&pool->idle)))
 		il__parker_wake(&il__container_of(node, struct il__thread_worker, idle)->parker);
 	il__list_splice(&calls, &pool->queue);
+	il__list_each (each, &calls)
+		il__container_of(each, il_call, link)->detail = strdup(detail);
 	il__thread_pool_fail(pool, &calls, -ENOTRECOVERABLE);
 	pthread_mutex_unlock(&pool->lock);
 }
@@ -194,6 +200,25 @@ void il__thread_pool_free(struct il__thread_pool *pool)
 	free(pool);
 }
 
+/* Under the lock, but not while it runs. It counts as busy: it takes no calls, so those that came meanwhile
+ * may need another worker in its place. */
+static void finalize(struct il__thread_pool *pool)
+{
+	int rc = 0;
+
+	pool->busy++;
+	pthread_mutex_unlock(&pool->lock);
+	pool->options.finalizer(pool->options.initializer_arg);
+	pthread_mutex_lock(&pool->lock);
+	pool->live--;
+	pool->busy--;
+	if (!pool->failing && il__thread_pool_lacks_worker(pool))
+		rc = il__thread_worker_start(pool);
+	pool->live++;
+	if (rc < 0 && pool->live == 1)
+		il__thread_pool_fail(pool, &pool->queue, rc);
+}
+
 /* Under the lock, not after. The last thread tells who waits for the end, and frees a released pool. */
 static void leave(struct il__thread_worker *w)
 {
@@ -232,6 +257,8 @@ static void *worker_main(void *arg)
 	pthread_mutex_lock(&w->pool->lock);
 	if (able)
 		work(w);
+	if (able && w->pool->options.finalizer)
+		finalize(w->pool);
 	leave(w);
 	return NULL;
 }

@@ -21,7 +21,7 @@ typedef struct il_thread_pool_options {
 	const char *name;   /**< Threads are called name_0, name_1, ...; NULL: unique per pool. */
 	size_t queue_limit; /**< Calls that wait for a worker; 0: 65,536; SIZE_MAX: none. */
 	il_fn *initializer; /**< Runs first in each worker; a negative result breaks the pool. */
-	void *initializer_arg; /**< Must stay valid as long as the pool. */
+	void *initializer_arg; /**< Must stay valid until the last worker has ended. */
 	bool copy_args;        /**< Copy arg in and out as a process pool does, so that a call which
 				    relies on sharing it fails here already. */
 	bool without_locals;   /**< Do not hand the submitter's task-local values to the call. */
@@ -32,7 +32,11 @@ typedef struct il_thread_pool_options {
 	void (*on_thread_start)(int index,
 				void *arg); /**< Runs in each new worker, first of all. */
 	void *on_thread_start_arg;          /**< Handed to on_thread_start. */
-	void *reserved[8];                  /**< Zero. */
+	/** Runs last in each worker whose initializer did not fail, with initializer_arg, also when
+	 * the worker ends because it was idle. il_executor_shutdown waits for it; a call that comes
+	 * meanwhile and finds no other worker waits for it too. */
+	void (*finalizer)(void *arg);
+	void *reserved[7]; /**< Zero. */
 } il_thread_pool_options;
 
 /**

@@ -24,7 +24,9 @@ typedef struct il_process_pool_options {
 	int max_workers;    /**< Processes at most; 0: the number of cores; negative: -EINVAL. */
 	const char *name;   /**< Workers are called name_0, name_1, ...; NULL: "il-process". */
 	size_t queue_limit; /**< Calls that wait for a worker; 0: 65,536; SIZE_MAX: none. */
-	il_fn *initializer; /**< Runs first in each worker; a negative result breaks the pool. */
+	/** Runs first in each worker; a negative result breaks the pool. Nothing runs last: a worker
+	 * that is not needed any more is killed. */
+	il_fn *initializer;
 	const void *initializer_arg; /**< Copied at creation. */
 	size_t initializer_size;     /**< Bytes behind initializer_arg. */
 	int max_calls_per_worker;    /**< A worker is replaced after so many; 0: never. */
@@ -51,7 +53,8 @@ typedef struct il_process_pool_options {
  * answered in the thread that submitted it if that runs a loop, which watches the worker itself; one
  * attendant thread does it for all others, and for a loop between two runs. The end of a loop cancels
  * what it submitted and no task awaits, and kills its workers. il_executor_map kills what still runs when
- * its time is up. A call without a future that is not run (the pool breaks first) is logged.
+ * its time is up. A call without a future that is not run (the pool breaks first, or its worker has gone and
+ * no other can be started) is logged.
  *
  * A worker has default signal dispositions, no signal blocked, no standard input and no descriptor of
  * yours but stdout and stderr; it keeps SIGRTMAX for itself, to end with the pool's process. Its stderr

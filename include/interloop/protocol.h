@@ -3,8 +3,8 @@
  * @brief Protocols: where a packet ends in a stream of bytes, and how one is framed.
  *
  * A protocol is a struct of two functions and their state, so a protocol of your own is written as
- * the library's are: `find` looks for a packet in the bytes received so far, `frame` says what goes
- * before and after one that is sent. Neither waits, neither keeps bytes: the server has one receive
+ * the library's are: `find` looks for a packet in the bytes received so far, `frame`, if there is one,
+ * says what goes before and after one that is sent. Neither waits, neither keeps bytes: the server has one receive
  * buffer a client, packets are found in place, and what a parser must remember between two calls
  * stands in il_parse. A server copies the struct it is given. Any thread.
  */
@@ -66,7 +66,8 @@ typedef struct il_protocol {
 	 */
 	int (*find)(const struct il_protocol *protocol, il_parse *parse);
 	/**
-	 * Frames one packet. @return 0; negative: il_client_send answers it, nothing is sent.
+	 * Frames one packet; NULL: packets are sent as they are.
+	 * @return 0; negative: il_client_send answers it, nothing is sent.
 	 */
 	int (*frame)(const struct il_protocol *protocol, il_frame *frame);
 	size_t overhead; /**< The most bytes that framing adds to a packet; 0: 64. */
@@ -79,6 +80,16 @@ typedef struct il_protocol {
 	} state;
 	void *reserved[8]; /**< Zero. */
 } il_protocol;
+
+/**
+ * @brief Bytes, for handlers that parse a stream themselves: each receive gives those that are there,
+ * one or more, and what is sent goes as it is.
+ *
+ * A receive gives at most max_packet bytes, and as many as the client's buffer has room for: give
+ * il_server_options.receive_buffer what is to be received at once. The end of the stream is 0, never
+ * -ENODATA.
+ */
+IL_API const il_protocol *il_protocol_bytes(void);
 
 /**
  * @brief Lines: they end in LF or CR LF, which is stripped; LF is sent.

@@ -141,10 +141,13 @@ IL_API int il_server_add_unix(il_server *server, const char *path);
 IL_API int il_server_serve(il_server *server);
 
 /**
- * @brief Ends il_server_serve: no more clients are accepted, handlers have the grace period (clients
- * that are between two requests are closed at once), then their scope is cancelled. Returns when
- * il_server_serve is through; at once when it is not running, when called by a handler or another
- * task of the server, and outside a task. Any number of times, by any task of the loop.
+ * @brief Ends il_server_serve: no more clients are accepted, handlers have the grace period (idle
+ * clients are closed at once), then their scope is cancelled. A client is idle while it waits in the
+ * first receive of a call of handle or on_connection and nothing of a packet has come; in a second
+ * receive, in il_sleep or anywhere else its handler is at work.
+ *
+ * Returns when il_server_serve is through; at once when it is not running, when called by a handler or
+ * another task of the server, and outside a task. Any number of times, by any task of the loop.
  * @return 0; -ECANCELED: this wait was cancelled, the shutdown goes on.
  */
 IL_API int il_server_shutdown(il_server *server);
@@ -241,7 +244,21 @@ IL_API int il_client_send(il_client *client, const void *data, size_t size);
  */
 IL_API int il_client_close(il_client *client);
 
-/** @brief Whether it was closed, or receiving or sending found it gone. */
+/**
+ * @brief A polite close, for a handler that gives up on a client that still sends: a connection closed
+ * on unread bytes is reset, and the last answer may be lost with it.
+ *
+ * What other tasks are sending is sent, then the client hears that nothing more comes (half-close), and
+ * what it sends is dropped until it closes too or the time is up; then il_client_close. The packet
+ * received last stays valid. A cancellation point; cancelled it closes at once. The steps are those of
+ * RFC 9112, section 9.6.
+ * @param timeout  for the whole; 0: closes at once; IL_FOREVER: as long as the client likes.
+ * @return 0: closed, also when the time was up or it was closed before; -ECANCELED, -ENOMEM: closed,
+ *         too. Nothing has changed: -EBUSY: another task receives; -EINVAL: a negative timeout.
+ */
+IL_API int il_client_finish(il_client *client, il_time timeout);
+
+/** @brief Whether it was closed or is being finished, or receiving or sending found it gone. */
 IL_API bool il_client_is_closing(const il_client *client);
 
 /** @brief The client's loop. */
