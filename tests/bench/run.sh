@@ -4,7 +4,6 @@
 #   sh tests/bench/run.sh                  all works, under 20 minutes; writes docs/benchmarks.md
 #   sh tests/bench/run.sh [--quick] NAME...  these only (floors, P1 to P12, process); prints
 #   sh tests/bench/run.sh --quick          all, with fewer passes; prints
-#   sh tests/bench/run.sh peers            the same works on what Debian packages of others
 #
 # Prints a line for each figure, then a table against the targets. Figures of one line come from one run
 # in which the sides took turns; only their ratio means anything on another day. Works in $BENCH_BUILD
@@ -18,10 +17,6 @@ loops=${BENCH_LOOPS:-libuv libev libevent}
 results=$build/benchmarks.txt
 here=tests/bench
 docs=docs/benchmarks.md
-
-if [ "${*:-}" = peers ]; then
-  exec sh $here/peers.sh "$build"
-fi
 
 for p in gcc cmake ninja-build pkg-config libuv1-dev libev-dev libevent-dev libcriterion-dev; do
   dpkg-query -W -f='${Status}' $p 2>/dev/null | grep -q 'install ok installed' || missing="${missing:-} $p"
