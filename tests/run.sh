@@ -14,7 +14,7 @@ set -u
 cd "$(dirname "$0")/.." || exit 1
 
 stages="gcc adopted matrix clang asan tsan valgrind portable core embed aarch64 abuse fuzz format cppcheck headers
-  install examples docs"
+  install examples instructions docs"
 groups="A B C D E F G H I J K L M N" # whose scenarios must all have a test
 backends="libuv libev libevent"
 emulated_groups="AHIJK" # what qemu-user runs: no fork of threads, no count of them
@@ -37,7 +37,7 @@ packages()
   for stage in $stages; do
     case $stage in
     clang | asan | tsan | abuse | fuzz) echo clang libclang-rt-dev llvm ;;
-    valgrind) echo valgrind ;;
+    valgrind | instructions) echo valgrind ;;
     aarch64) echo gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static ;;
     format) echo clang-format ;;
     cppcheck) echo cppcheck ;;
@@ -325,6 +325,11 @@ stage_install()
 stage_examples()
 {
   check "examples/run.sh --quick" sh examples/run.sh --quick
+}
+
+stage_instructions()
+{
+  check "tests/bench/instructions.sh" sh tests/bench/instructions.sh
 }
 
 stage_docs()
