@@ -13,8 +13,8 @@
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
-stages="gcc adopted matrix clang asan tsan valgrind portable core embed aarch64 abuse fuzz format cppcheck headers
-  install examples instructions docs"
+stages="gcc adopted matrix clang asan tsan valgrind portable core embed aarch64 abuse fuzz format
+  cppcheck headers install examples instructions docs"
 groups="A B C D E F G H I J K L M N" # whose scenarios must all have a test
 backends="libuv libev libevent"
 emulated_groups="AHIJK" # what qemu-user runs: no fork of threads, no count of them
