@@ -462,7 +462,13 @@ void il__loop_release_call(il_loop *loop);
 /* After something was made ready outside an upcall: makes the loop visit us soon. */
 void il__loop_kick(il_loop *loop);
 void il__loop_extend(il_loop *loop, struct il__extension *x);
+/* Watches the core's own descriptors now, or only while something is alive. */
+int il__loop_watch_own(il_loop *loop, unsigned mask);
+int il__loop_update_watch(il_loop *loop);
 
+/* Runs the driver until il__loop_settle stops it. */
+int il__loop_drive(il_loop *loop);
+void il__loop_free(il_loop *loop);
 /* Takes a SIGINT that has come, and cancels the main task of the il_loop_run on the stack. False: none has,
  * or nobody is there to be cancelled. */
 bool il__loop_interrupt(il_loop *loop);

@@ -28,7 +28,7 @@ IL_TEST(N, n258_an_exit_status_and_a_signal_are_told_apart)
 	CHECK(is_gone(il_process_pid(p)));
 	il_process_destroy(p);
 
-	p = spawned(SH("sleep 100"), NULL);
+	p = spawned(SH("exec sleep 100"), NULL);
 	CHECK_RC(il_process_returncode(p), -EAGAIN);
 	CHECK_RC(il_process_send_signal(p, 12345), -EINVAL);
 	CHECK_RC(il_process_send_signal(p, 0), -EINVAL);
@@ -287,7 +287,7 @@ static int run_for_ever(void *arg)
 	int rc;
 
 	(void)arg;
-	rc = il_process_run(&r, SH("echo begun; sleep 100"), NULL, 0, NULL);
+	rc = il_process_run(&r, SH("echo begun; exec sleep 100"), NULL, 0, NULL);
 	CHECK(r.output == NULL);
 	return rc;
 }

@@ -1,0 +1,141 @@
+/*
+ * loop_end.c: the end of a loop: refuse new work, let what is alive end, close or detach. Loop's thread
+ * only.
+ */
+#include "runtime.h"
+
+void il__loop_refuse(il_loop *loop)
+{
+	if (loop->shut)
+		return;
+	loop->shut = true;
+	il__list_each_safe (node, &loop->extensions) {
+		struct il__extension *x = il__container_of(node, struct il__extension, link);
+		if (x->shutdown)
+			x->shutdown(x, loop);
+	}
+	il__scope_cancel(&loop->scope, "the loop is shutting down");
+}
+
+/* Nothing is alive: give back what the loop holds. */
+static int release(il_loop *loop)
+{
+	struct il__message *m;
+	int warning = 0;
+
+	il__inbox_close(loop->inbox, &loop->backlog_end);
+	while ((m = loop->backlog)) {
+		loop->backlog = m->next;
+		m->handle(m, loop);
+	}
+	loop->backlog_end = &loop->backlog;
+	while (!il__list_empty(&loop->extensions)) {
+		struct il__list *node = il__list_pop(&loop->extensions);
+		struct il__extension *x = il__container_of(node, struct il__extension, link);
+		int rc = x->closing(x, loop);
+		if (rc < 0)
+			warning = rc;
+	}
+	il__loop_watch_own(loop, 0);
+	loop->backend->driver.close(loop->driver);
+	loop->closed = true;
+	return warning;
+}
+
+int il_loop_close(il_loop *loop)
+{
+	il_loop *outer = il__self.loop;
+	int rc = 0, warning;
+
+	if (!loop)
+		return il__refuse(-EINVAL, "il_loop_close: loop is NULL");
+	if (il__inherited(loop->generation))
+		return il__refuse(-ESHUTDOWN, "il_loop_close: the loop was inherited across fork");
+	if (!loop->own || !pthread_equal(loop->thread, pthread_self()))
+		return il__refuse(
+		    -EPERM, loop->own ? "il_loop_close: the loop was opened in another thread"
+				      : "il_loop_close: an attached loop ends with il_loop_detach");
+	if (loop->closed)
+		return 0;
+	if (loop->running || (outer && (loop->alive || loop->backlog)))
+		return il__refuse(-EBUSY, "il_loop_close: %s",
+				  loop->running ? "the loop runs"
+						: "it has to run once more to end "
+						  "its tasks, but a loop runs in "
+						  "this thread");
+	il__self.loop = loop;
+	loop->turning = true;
+	il__loop_refuse(loop);
+	loop->turning = false;
+	il__self.loop = outer;
+	if (loop->alive) {
+		loop->draining = true;
+		rc = il__loop_drive(loop);
+	}
+	il__self.loop = loop;
+	warning = release(loop);
+	il__self.loop = outer;
+	return rc < 0 ? rc : warning;
+}
+
+void il_loop_destroy(il_loop *loop)
+{
+	int rc;
+
+	if (!loop || il__inherited(loop->generation))
+		return;
+	if (!loop->own)
+		il__fatal("il_loop_destroy: an attached loop ends with il_loop_detach");
+	rc = il_loop_close(loop);
+	if (!loop->closed)
+		il__fatal("il_loop_destroy: %s", rc < 0 ? il_error_detail() : "the loop is open");
+	il__loop_free(loop);
+}
+
+int il_loop_shutdown(il_loop *loop, void (*empty)(il_loop *loop, void *arg), void *arg)
+{
+	int rc;
+
+	if (!loop)
+		return il__refuse(-EINVAL, "il_loop_shutdown: loop is NULL");
+	rc = il__loop_check_thread(loop, "il_loop_shutdown");
+	if (rc < 0)
+		return rc;
+	if (loop->own)
+		return il__refuse(-EPERM, "il_loop_shutdown: an own loop ends with il_loop_close");
+	if (loop->shut)
+		return il__refuse(-EALREADY, "il_loop_shutdown: called before");
+	loop->on_empty = empty;
+	loop->on_empty_arg = arg;
+	il__loop_refuse(loop);
+	il__loop_update_watch(loop);
+	il__loop_kick(loop);
+	return 0;
+}
+
+int il_loop_detach(il_loop *loop)
+{
+	int rc;
+
+	if (!loop)
+		return il__refuse(-EINVAL, "il_loop_detach: loop is NULL");
+	rc = il__loop_check_thread(loop, "il_loop_detach");
+	if (rc < 0)
+		return rc;
+	if (loop->own || loop->current)
+		return il__refuse(-EPERM,
+				  loop->own ? "il_loop_detach: an own loop ends with il_loop_close"
+					    : "il_loop_detach: called in a task; let it end first");
+	if (loop->alive || loop->turning || loop->backlog)
+		return il__refuse(
+		    -EBUSY,
+		    "il_loop_detach: %zu tasks, open portals or offloaded calls live; use "
+		    "il_loop_shutdown and detach in its callback",
+		    loop->alive);
+	loop->shut = true;
+	loop->on_empty = NULL;
+	release(loop);
+	il__self.loop = NULL;
+	il__loop_free(loop);
+	return 0;
+}

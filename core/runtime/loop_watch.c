@@ -1,0 +1,98 @@
+/*
+ * loop_watch.c: what keeps a loop visiting us. Loop's thread only. Invariant: the core's descriptors are
+ * watched exactly while the loop is own and open, or something on it is alive (a task, an open portal, an
+ * offloaded call), so that a host's loop ends by itself.
+ */
+#include "runtime.h"
+
+il_time il__loop_now(il_loop *loop)
+{
+	return loop->backend->driver.now ? loop->backend->driver.now(loop->driver) : il__os_now();
+}
+
+int il__source_watch(il_loop *loop, struct il__source *source, unsigned mask)
+{
+	if (source->watch.mask == mask)
+		return 0;
+	int rc = loop->backend->driver.watch(loop->driver, &source->watch, mask);
+	if (rc == 0)
+		source->watch.mask = mask;
+	return rc;
+}
+
+int il__loop_watch_own(il_loop *loop, unsigned mask)
+{
+	int rc = il__source_watch(loop, &loop->wake, mask);
+
+	if (rc == 0 && loop->timer.watch.fd >= 0)
+		rc = il__source_watch(loop, &loop->timer, mask);
+	return rc;
+}
+
+int il__loop_update_watch(il_loop *loop)
+{
+	bool wanted = loop->own || loop->alive > 0 || loop->on_empty;
+	int rc;
+
+	if (wanted == loop->watching)
+		return 0;
+	if (!wanted)
+		il__list_each_safe (node, &loop->extensions) {
+			struct il__extension *x =
+			    il__container_of(node, struct il__extension, link);
+			if (x->idle)
+				x->idle(x, loop);
+		}
+	rc = il__loop_watch_own(loop, wanted ? IL_READABLE : 0);
+	if (rc < 0 && wanted)
+		return il__refuse(rc, "the native loop refused the wake descriptor: %s",
+				  il_strerror(rc));
+	loop->watching = wanted;
+	return 0;
+}
+
+void il__loop_kick(il_loop *loop)
+{
+	if (loop->turning || loop->wake_signalled || loop->closed)
+		return;
+	loop->wake_signalled = true;
+	il__inbox_signal(loop->inbox);
+}
+
+int il__loop_hold(il_loop *loop)
+{
+	int rc;
+
+	if (loop->alive++ > 0)
+		return 0;
+	rc = il__loop_update_watch(loop);
+	if (rc < 0)
+		loop->alive--;
+	return rc;
+}
+
+void il__loop_release(il_loop *loop)
+{
+	if (--loop->alive == 0)
+		il__loop_kick(loop);
+}
+
+int il__loop_hold_call(il_loop *loop)
+{
+	int rc = il__loop_hold(loop);
+
+	if (rc == 0)
+		loop->inflight++;
+	return rc;
+}
+
+void il__loop_release_call(il_loop *loop)
+{
+	loop->inflight--;
+	il__loop_release(loop);
+}
+
+void il__loop_extend(il_loop *loop, struct il__extension *x)
+{
+	il__list_push(&loop->extensions, &x->link);
+}
