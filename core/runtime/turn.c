@@ -8,7 +8,7 @@
  */
 #include "runtime.h"
 
-enum { BATCH_MAX = 256, MESSAGES_MAX = 1024, ROUNDS_MAX = 16 };
+enum { BATCH_MAX = 256, MESSAGES_MAX = 1024, ROUNDS_MAX = 16, MANY_TIMERS = 64 };
 
 /* ---- the ready queue ---- */
 
@@ -172,7 +172,7 @@ int il__plain_call(il_fn *fn, void *arg, struct il__locals *locals)
 /*
  * The timer of the core's own wakes for a deadline that was given up, but is not set twice a wait. Where
  * many are due shortly one after another it wakes once in PACE for all of them: a wake-up costs more than
- * they do. A single sleep never meets that, for it began when the one before had ended.
+ * they do. Few are not worth a delay.
  * False: the native loop had no memory for its timer; to be asked again in the next turn.
  */
 static bool set_timer(il_loop *loop)
@@ -181,7 +181,7 @@ static bool set_timer(il_loop *loop)
 	il_time next = il__timers_next(&loop->timers), paced = loop->timers.expired + PACE;
 
 	if (loop->timer.watch.fd >= 0) {
-		if (next < paced)
+		if (next < paced && loop->timers.count > MANY_TIMERS)
 			next = paced;
 		if (next < loop->armed || loop->timer_fired) {
 			loop->armed = next;

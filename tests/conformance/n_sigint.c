@@ -448,6 +448,8 @@ IL_TEST_OWN_REAL(N, n260_none_is_lost_while_runs_and_receivers_come_and_go)
 	il_future *f = NULL;
 	il_loop *loop;
 
+	if (IL_TEST_TSAN)
+		return; /* it calls handlers later, when another is in place, and knows no reset */
 	set_handler(SIGINT, count_signal);
 	loop = opened_with_sigint();
 	CHECK_RC(il_blocking_portal_start(&p, il_test_backend(), NULL), 0);
