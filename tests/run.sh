@@ -41,7 +41,7 @@ packages()
     aarch64) echo gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static ;;
     format) echo clang-format ;;
     cppcheck) echo cppcheck ;;
-    docs) echo doxygen netcat-openbsd ;;
+    docs) echo doxygen make netcat-openbsd ;;
     esac
   done
 }

@@ -35,6 +35,7 @@ typedef struct il_loop_options {
  * @param backend  what il_backend_find or il_libuv() etc. gave; NULL: -ENOENT.
  * @return main's result; -EBUSY: a loop already runs in this thread; -EINTR; or why the loop could
  *         not be opened.
+ * For options use il_loop_open with handle_sigint, il_loop_run and il_loop_destroy.
  * Waits for everything started on the loop: tasks left when main returns are cancelled and joined
  * (as asyncio.run does).
  */

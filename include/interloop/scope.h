@@ -93,12 +93,16 @@ IL_API il_time il_effective_deadline(void);
 
 /**
  * @brief Runs fn under a deadline.
- * @return fn's result, or 0 if the time was up (to tell them apart use a scope and
- *         il_scope_expired); -EINVAL: negative delay; -EPERM: not in a task.
+ * @return fn's result; 0 if the time was up and fn answered -ECANCELED (to tell them apart use a
+ *         scope and il_scope_expired); -EINVAL: negative delay; -EPERM: not in a task.
+ *
+ * A call that cannot be cancelled keeps its result, however late: il_run_in_thread waits for its
+ * function. To end that in time let the function ask il_from_thread_check_cancelled, or leave it behind
+ * with abandon_on_cancel, or run it in a process pool with kill_on_cancel.
  */
 IL_API int il_move_on_after(il_time delay, il_fn *fn, void *arg);
 
-/** @brief il_move_on_after that answers -ETIMEDOUT if the time was up. */
+/** @brief il_move_on_after that answers -ETIMEDOUT if the time was up and fn answered -ECANCELED. */
 IL_API int il_fail_after(il_time delay, il_fn *fn, void *arg);
 
 #ifdef __cplusplus

@@ -132,8 +132,9 @@ IL_API int il_server_add_unix(il_server *server, const char *path);
  * until the surrounding scope is cancelled; then everything that belongs to the server has ended.
  * May be called again, then it listens on the same addresses and ports. Waits; a cancellation point.
  *
- * In the end it stops accepting, waits for the clients (see grace_period) or cancels them, cancels
- * and joins the tasks of il_server_start_soon, then closes the exit stack.
+ * In the end it stops accepting, waits for the clients or cancels them, cancels and joins the tasks of
+ * il_server_start_soon, then closes the exit stack. Only il_server_shutdown grants the grace period: a
+ * cancelled scope (Ctrl-C under il_run, il_loop_shutdown) cancels the handlers at once.
  * @return 0; -EBUSY: it serves already; -EBADF: it is closed, or was while it was being set up;
  *         -ECANCELED; service_init's error; the first error of the exit stack; why an address could
  *         not be listened on again, or why the last listener failed.
