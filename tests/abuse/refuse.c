@@ -99,6 +99,7 @@ static bool refuses(enum refusal what, const void *caller)
 void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t count, size_t size);
 void *__libc_realloc(void *memory, size_t size);
+void *__libc_memalign(size_t alignment, size_t size);
 
 OURS void *malloc(size_t size)
 {
@@ -113,6 +114,11 @@ OURS void *calloc(size_t count, size_t size)
 OURS void *realloc(void *memory, size_t size)
 {
 	return refuses(REFUSE_MEMORY, CALLER) ? NULL : __libc_realloc(memory, size);
+}
+
+OURS void *aligned_alloc(size_t alignment, size_t size)
+{
+	return refuses(REFUSE_MEMORY, CALLER) ? NULL : __libc_memalign(alignment, size);
 }
 
 OURS void *mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset)
