@@ -41,6 +41,7 @@ packages()
     aarch64) echo gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static ;;
     format) echo clang-format ;;
     cppcheck) echo cppcheck ;;
+    install) echo make ;;
     docs) echo doxygen make netcat-openbsd ;;
     esac
   done
