@@ -97,7 +97,8 @@ static struct room *find_room(struct room *rooms, const char *name)
 			empty = &rooms[i];
 	}
 	if (empty)
-		snprintf(empty->name, sizeof(empty->name), "%s", name);
+		snprintf(empty->name, sizeof(empty->name), "%.*s", (int)sizeof(empty->name) - 1,
+			 name);
 	return empty;
 }
 

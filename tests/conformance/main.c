@@ -111,6 +111,15 @@ static void end_process(void)
 	_exit(1);
 }
 
+/* Each test begins as in a process of its own. */
+static void forget_handlers(void)
+{
+	static const int numbers[] = {SIGINT, SIGTERM, SIGCHLD, SIGUSR1, SIGUSR2};
+
+	for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+		signal(numbers[i], SIG_DFL);
+}
+
 static bool run_one(const char *full, unsigned long times)
 {
 	unsigned errors = (unsigned)VALGRIND_COUNT_ERRORS;
@@ -118,6 +127,7 @@ static bool run_one(const char *full, unsigned long times)
 	printf("%s\n", full);
 	fflush(stdout);
 	for (unsigned long n = 0; n < times; n++) {
+		forget_handlers();
 		alarm(il_test_seconds());
 		il_test_run(current);
 		alarm(0);
