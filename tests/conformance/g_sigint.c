@@ -2,10 +2,8 @@
  * g_sigint.c: SIGINT while the main thread waits for a blocking portal: its calls end with -EINTR, its
  * loop ends, and what handled SIGINT before is put back.
  */
+#include "handlers.h"
 #include "slow_backend.h"
-
-#include <signal.h>
-#include <unistd.h>
 
 static int give(void *arg)
 {
@@ -52,22 +50,6 @@ static void interrupt(void)
 		kill(getpid(), SIGINT);
 }
 
-static bool sigint_is(void (*handler)(int))
-{
-	struct sigaction now;
-
-	return sigaction(SIGINT, NULL, &now) == 0 && now.sa_handler == handler;
-}
-
-static void set_sigint(void (*handler)(int))
-{
-	struct sigaction action;
-
-	memset(&action, 0, sizeof action);
-	action.sa_handler = handler;
-	CHECK_EQ(sigaction(SIGINT, &action, NULL), 0);
-}
-
 static il_portal *started_with_sigint(void)
 {
 	il_blocking_portal_options options = {.handle_sigint = true};
@@ -104,9 +86,9 @@ IL_TEST_OWN(G, n134_sigint_ends_a_waiting_call)
 	struct il_test_thread other, interrupter;
 	atomic_int ran = 0;
 
-	set_sigint(SIG_DFL);
+	set_handler(SIGINT, SIG_DFL);
 	c.p = started_with_sigint();
-	CHECK(!sigint_is(SIG_DFL));
+	CHECK(!handles(SIGINT, SIG_DFL));
 	il_test_thread_start(&other, call_there, &c);
 	UNTIL(atomic_load(&c.there.begun));
 	il_test_thread_start(&interrupter, interrupt_when_begun, &c.here);
@@ -118,7 +100,7 @@ IL_TEST_OWN(G, n134_sigint_ends_a_waiting_call)
 	CHECK_RC(il_portal_run_sync_soon(c.p, NULL, note_run, &ran), -ESHUTDOWN);
 	CHECK_RC(il_blocking_portal_stop(c.p), 0);
 	CHECK_RC(il_test_thread_join(&interrupter), 0);
-	CHECK(sigint_is(SIG_DFL));
+	CHECK(handles(SIGINT, SIG_DFL));
 	CHECK_EQ(atomic_load(&ran), 0);
 }
 
@@ -138,7 +120,7 @@ IL_TEST_OWN(G, n134_sigint_ends_every_kind_of_waiting_call)
 		struct il_test_thread interrupter;
 		il_portal_context *c = NULL;
 		il_portal *p;
-		set_sigint(SIG_DFL);
+		set_handler(SIGINT, SIG_DFL);
 		p = started_with_sigint();
 		il_test_thread_start(&interrupter, interrupt_when_begun, &s);
 		if (how == 0) {
@@ -156,7 +138,7 @@ IL_TEST_OWN(G, n134_sigint_ends_every_kind_of_waiting_call)
 		CHECK(atomic_load(&s.cancelled));
 		CHECK_RC(il_test_thread_join(&interrupter), 0);
 		CHECK_RC(il_blocking_portal_stop(p), 0);
-		CHECK(sigint_is(SIG_DFL));
+		CHECK(handles(SIGINT, SIG_DFL));
 	}
 }
 
@@ -164,7 +146,7 @@ static int interrupt_now(void *arg)
 {
 	(void)arg;
 	interrupt();
-	UNTIL(sigint_is(SIG_DFL)); /* the handler has run */
+	UNTIL(handles(SIGINT, SIG_DFL)); /* the handler has run */
 	return 0;
 }
 
@@ -175,22 +157,14 @@ IL_TEST_OWN(G, n134_sigint_between_two_calls_is_not_lost)
 	il_portal *p;
 	il_future *f = NULL;
 
-	set_sigint(SIG_DFL);
+	set_handler(SIGINT, SIG_DFL);
 	p = started_with_sigint();
 	CHECK_RC(il_portal_run_coroutine_soon(p, &f, sleep_for_ever, &s), 0);
 	il_test_thread_start(&interrupter, interrupt_now, NULL);
 	CHECK_RC(il_test_thread_join(&interrupter), 0);
 	CHECK_RC(il_future_join(f), -ECANCELED);
 	CHECK_RC(il_blocking_portal_stop(p), -EINTR);
-	CHECK(sigint_is(SIG_DFL));
-}
-
-static volatile sig_atomic_t user_signals;
-
-static void count_signal(int number)
-{
-	(void)number;
-	user_signals = user_signals + 1;
+	CHECK(handles(SIGINT, SIG_DFL));
 }
 
 static int start_in_a_thread(void *arg)
@@ -205,25 +179,24 @@ IL_TEST_OWN(G, n134_sigint_is_left_alone_unless_it_is_ours_to_handle)
 	il_portal *p, *q = NULL;
 	int five = 5;
 
-	set_sigint(SIG_DFL);
+	set_handler(SIGINT, SIG_DFL);
 	p = started();
-	CHECK(sigint_is(SIG_DFL));
+	CHECK(handles(SIGINT, SIG_DFL));
 	CHECK_RC(il_blocking_portal_stop(p), 0);
 	il_test_thread_start(&thread, start_in_a_thread, &q);
 	CHECK_RC(il_test_thread_join(&thread), 0);
-	CHECK(sigint_is(SIG_DFL));
+	CHECK(handles(SIGINT, SIG_DFL));
 	CHECK_RC(il_blocking_portal_stop(q), 0);
 
-	user_signals = 0;
-	set_sigint(count_signal);
+	set_handler(SIGINT, count_signal);
 	p = started_with_sigint();
-	CHECK(sigint_is(count_signal));
+	CHECK(handles(SIGINT, count_signal));
 	CHECK_EQ(raise(SIGINT), 0);
-	CHECK_EQ(user_signals, 1);
+	CHECK_EQ(signals_seen, 1);
 	CHECK_RC(il_portal_run_coroutine(p, give, &five), 5);
 	CHECK_RC(il_blocking_portal_stop(p), 0);
-	CHECK(sigint_is(count_signal));
-	set_sigint(SIG_DFL);
+	CHECK(handles(SIGINT, count_signal));
+	set_handler(SIGINT, SIG_DFL);
 }
 
 IL_TEST_OWN(G, n134_one_at_a_time_handles_sigint)
@@ -233,7 +206,7 @@ IL_TEST_OWN(G, n134_one_at_a_time_handles_sigint)
 	il_portal *first, *second;
 	int five = 5;
 
-	set_sigint(SIG_DFL);
+	set_handler(SIGINT, SIG_DFL);
 	first = started_with_sigint();
 	second = started_with_sigint();
 	il_test_thread_start(&interrupter, interrupt_when_begun, &s);
@@ -242,7 +215,7 @@ IL_TEST_OWN(G, n134_one_at_a_time_handles_sigint)
 	CHECK_RC(il_portal_run_coroutine(second, give, &five), 5);
 	CHECK_RC(il_blocking_portal_stop(second), 0);
 	CHECK_RC(il_blocking_portal_stop(first), 0);
-	CHECK(sigint_is(SIG_DFL));
+	CHECK(handles(SIGINT, SIG_DFL));
 }
 
 static int interrupt_the_start(void *arg)
@@ -261,10 +234,10 @@ IL_TEST_OWN(G, n135_sigint_while_the_thread_comes_up)
 	struct il_test_thread interrupter;
 	il_portal *p = NULL;
 
-	set_sigint(SIG_DFL);
+	set_handler(SIGINT, SIG_DFL);
 	il_test_thread_start(&interrupter, interrupt_the_start, NULL);
 	CHECK_RC(il_blocking_portal_start(&p, &backend, &options), -EINTR);
 	CHECK(p == NULL);
 	CHECK_RC(il_test_thread_join(&interrupter), 0);
-	CHECK(sigint_is(SIG_DFL));
+	CHECK(handles(SIGINT, SIG_DFL));
 }
