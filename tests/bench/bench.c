@@ -304,6 +304,29 @@ void bench_compare(const struct bench_case *c, const struct bench_stat *stats, s
 		print_row(c, &stats[v], t.at[0][v], t.at[base_count + 1][v], "better", passes);
 }
 
+void bench_round_trips(struct bench_case *c, struct bench_stat stats[3], bench_side_fn *ours,
+		       const struct bench_side *base)
+{
+	stats[2].limit = 1.5;
+	for (c->cores = 2; c->cores > 0; c->cores--) {
+		c->n = bench_amount(20000);
+		stats[0].limit = stats[1].limit = c->cores == 2 ? 0.15 : 0.6;
+		bench_compare(c, stats, 3, ours, base, 1);
+		c->gap_us = 1000;
+		c->n = bench_amount(120);
+		stats[0].limit = stats[1].limit = 1.0;
+		bench_compare(c, stats, 3, ours, base, 1);
+		c->gap_us = 0;
+	}
+	c->hogs = 2;
+	stats[0].limit = 0;
+	stats[1].limit = 1.1;
+	for (c->cores = 2; c->cores > 0; c->cores--) {
+		c->n = bench_amount(1000);
+		bench_compare(c, stats, 3, ours, base, 1);
+	}
+}
+
 void bench_alone(const struct bench_case *c, const struct bench_stat *stats, size_t stat_count,
 		 bench_side_fn *ours)
 {

@@ -48,6 +48,10 @@ struct bench_stat {
 /* Prints a line for each statistic and baseline; with several, one more for the better of them. */
 void bench_compare(const struct bench_case *c, const struct bench_stat *stats, size_t stat_count,
 		   bench_side_fn *ours, const struct bench_side *bases, size_t base_count);
+/* The schedule of P1 and P3: back to back and with a millisecond between calls, on two cores and one,
+ * then between two hogs. stats: p50, mean and cpu; their limits, c's cores and hogs are left as set last. */
+void bench_round_trips(struct bench_case *c, struct bench_stat stats[3], bench_side_fn *ours,
+		       const struct bench_side *base);
 /* Likewise against the absolute values; where absolute is 0, ours is only printed. */
 void bench_alone(const struct bench_case *c, const struct bench_stat *stats, size_t stat_count,
 		 bench_side_fn *ours);

@@ -72,24 +72,7 @@ void bench_offload(void)
 	struct bench_case c = {.work = "P1", .via = "run_in_thread"};
 	struct bench_stat stats[] = {{.name = "p50"}, {.name = "mean"}, {.name = "cpu"}};
 
-	stats[2].limit = 1.5;
-	for (c.cores = 2; c.cores > 0; c.cores--) {
-		c.n = bench_amount(20000);
-		stats[0].limit = stats[1].limit = c.cores == 2 ? 0.15 : 0.6;
-		bench_compare(&c, stats, 3, our_trips, &queue_work, 1);
-		c.gap_us = 1000;
-		c.n = bench_amount(120);
-		stats[0].limit = stats[1].limit = 1.0;
-		bench_compare(&c, stats, 3, our_trips, &queue_work, 1);
-		c.gap_us = 0;
-	}
-	c.hogs = 2;
-	stats[0].limit = 0;
-	stats[1].limit = 1.1;
-	for (c.cores = 2; c.cores > 0; c.cores--) {
-		c.n = bench_amount(1000);
-		bench_compare(&c, stats, 3, our_trips, &queue_work, 1);
-	}
+	bench_round_trips(&c, stats, our_trips, &queue_work);
 	c.cores = 2;
 	c.gap_us = 1000;
 	c.n = bench_amount(120);
