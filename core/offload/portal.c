@@ -251,6 +251,7 @@ static int close_portals(struct il__extension *x, il_loop *loop)
 {
 	free(il__container_of(x, struct portals, extension));
 	loop->slots[IL__EXT_PORTALS] = NULL;
+	il__spare_free();
 	return 0;
 }
 

@@ -34,7 +34,7 @@ static void release(struct il__soon *soon)
 	else if (soon->as_task)
 		free(il__soon_task_of(soon));
 	else
-		free(soon);
+		il__spare_give(soon);
 }
 
 static struct il__soon *make_task(il_portal *p, il_future **f, il_fn *fn, void *arg)
@@ -58,7 +58,7 @@ static struct il__soon *make_plain(il_future **f)
 	struct il__soon_future *sf;
 
 	if (!f)
-		return malloc(sizeof(struct il__soon));
+		return il__spare_take();
 	sf = malloc(sizeof *sf);
 	if (!sf)
 		return NULL;
