@@ -23,6 +23,23 @@
 #define il__likely(x)                       __builtin_expect(!!(x), 1)
 #define il__unlikely(x)                     __builtin_expect(!!(x), 0)
 
+/* ---- the tools that we tell what we do ---- */
+
+#if defined(__SANITIZE_ADDRESS__)
+#define IL__ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define IL__ASAN 1
+#endif
+#endif
+#if defined(__SANITIZE_THREAD__)
+#define IL__TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define IL__TSAN 1
+#endif
+#endif
+
 /* ---- intrusive doubly linked lists; an unlinked node points to itself ---- */
 
 struct il__list {

@@ -6,21 +6,6 @@
 #include "runtime.h"
 #include "switch.h"
 
-#if defined(__SANITIZE_ADDRESS__)
-#define IL__ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define IL__ASAN 1
-#endif
-#endif
-#if defined(__SANITIZE_THREAD__)
-#define IL__TSAN 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define IL__TSAN 1
-#endif
-#endif
-
 #ifdef IL__ASAN
 #include <sanitizer/common_interface_defs.h>
 
@@ -60,23 +45,25 @@ static void arrive(struct il__context *self)
 void il__context_make(struct il__context *c, struct il__stack *stack, char *top,
 		      void (*entry)(void *arg), void *arg)
 {
+	(void)stack;
 	c->sp = il__switch_prepare(top, entry, arg);
+#ifdef IL__ASAN
 	c->asan_fake = NULL;
 	c->asan_low = stack->low;
 	c->asan_size = (size_t)(stack->top - stack->low);
+#endif
 #ifdef IL__TSAN
 	c->tsan = __tsan_create_fiber(0);
-#else
-	c->tsan = NULL;
 #endif
 }
 
 void il__context_free(struct il__context *c)
 {
+	(void)c;
 #ifdef IL__TSAN
 	__tsan_destroy_fiber(c->tsan);
-#endif
 	c->tsan = NULL;
+#endif
 }
 
 void il__context_switch(struct il__context *from, struct il__context *to, bool ending)

@@ -26,29 +26,27 @@ struct il__timer {
 
 struct il__timer_entry {
 	il_time deadline;
+	uint32_t order; /* of asking; compared by difference, for it wraps */
 	uint32_t slot;
-};
-
-struct il__timer_slot {
-	struct il__timer *timer; /* NULL: free */
-	uint64_t order;
 };
 
 /* The arrays are of the same capacity; the first `used` slots are in use or free. */
 struct il__timers {
 	struct il__timer_entry *heap; /* heap[1] begins a line of the cache, as do all children */
 	uint32_t *places;             /* by slot: in the heap; of a free one: the next free one */
-	struct il__timer_slot *slots;
+	struct il__timer **slots;     /* NULL: free, or given up when it was about to fire */
 	size_t count, capacity, used;
 	uint32_t spare; /* the first free slot, or `used` */
-	uint64_t order;
+	uint32_t order;
 	il_time expired; /* when it was last looked what is due */
+	bool late;       /* and not all of it was fired */
 };
 
 int il__timer_arm(il_loop *loop, struct il__timer *timer, il_time deadline); /* 0 or -ENOMEM */
 void il__timer_disarm(il_loop *loop, struct il__timer *timer);               /* also if not armed */
 il_time il__timers_next(const struct il__timers *timers);                    /* IL_FOREVER: none */
-void il__timers_expire(il_loop *loop); /* fires what is due by the loop's clock */
+/* Fires what is due by the loop's clock, but of very many only some: true, more may be due. */
+bool il__timers_expire(il_loop *loop);
 void il__timers_fini(struct il__timers *timers);
 
 /* ================= scopes (scope.c) ============================================================= */
@@ -118,10 +116,14 @@ void il__stacks_rest(struct il__stacks *pool);
 /* A saved context is a stack pointer. */
 struct il__context {
 	void *sp;
-	void *tsan;           /* the fiber, under TSan */
-	void *asan_fake;      /* the fake stack while away, under ASan */
-	const void *asan_low; /* bounds, under ASan */
+#ifdef IL__TSAN
+	void *tsan; /* the fiber */
+#endif
+#ifdef IL__ASAN
+	void *asan_fake; /* the fake stack while away */
+	const void *asan_low;
 	size_t asan_size;
+#endif
 };
 
 void il__context_make(struct il__context *c, struct il__stack *stack, char *top,
@@ -152,7 +154,7 @@ enum il__task_state { IL__TASK_READY, IL__TASK_RUNNING, IL__TASK_PARKED, IL__TAS
 typedef bool il__abort_fn(il_task *task, void *arg);
 
 struct il_task {
-	/* One line of the cache: all that waking and resuming touch here, up to context.sp. */
+	/* One line of the cache: all that waking and resuming touch here. */
 	struct il__list link;   /* the ready queue; while parked a waiter's list may use it */
 	struct il__timer alarm; /* of il__task_park_until */
 	enum il__task_state state;
@@ -161,27 +163,28 @@ struct il_task {
 	void *abort_arg;
 	struct il__context context;
 
+	/* One more: with it all that ending touches. */
 	il_loop *loop;
 	struct il__stack *stack;
 	struct il__scope *scope; /* innermost; never NULL while the task lives */
-	const char *waits_for;   /* a constant, for the report of a deadlock in virtual time */
 	struct il__scope *parent_scope;
 	struct il__list scope_link;
-	struct il__scope own; /* used when has_own: the task can be cancelled by itself */
-	bool has_own;
-	bool begun;
-
-	il_fn *fn;
-	void *arg;
 	/* Runs last on the task's own stack, as a plain call: no task is current. */
 	void (*ended)(il_task *task, int rc);
-	void *owner;                              /* for `ended` */
+	void *owner; /* for `ended` */
+
+	struct il__locals *locals;
+	struct il__list owned; /* of struct il__owned */
+	bool has_own;
+	bool begun;
+	const char *waits_for; /* a constant, for the report of a deadlock in virtual time */
+	il_fn *fn;
+	void *arg;
 	int (*started)(il_task *task, int value); /* il_task_started; NULL: nobody asked */
 	void *starter;
 	void *hold; /* il_portal_hold; NULL: not in a context */
-	struct il__locals *locals;
-	struct il__list owned; /* of struct il__owned */
 	char name[32];
+	struct il__scope own; /* used when has_own: the task can be cancelled by itself */
 };
 
 /* Something that a task must give back before it ends; `abandoned` is called if it did not. */
@@ -498,13 +501,16 @@ void il__sigint_hold(void);
 void il__sigint_cover(struct sigaction *below); /* also in a fork child, where nothing is held */
 void il__sigint_release(void);
 
-/* Fetches the lines of its stack that a resumed task returns through, ahead of time. */
+/* Fetches the lines of its stack that a resumed task returns through, ahead of time, and those of its
+ * header that it may end with. */
 static inline void il__task_prefetch(const il_task *task)
 {
 	const char *sp = task->context.sp;
 
 	for (int i = 0; i < 5; i++)
-		__builtin_prefetch(sp + 64 * i);
+		__builtin_prefetch(sp + IL__LINE * i);
+	__builtin_prefetch(&task->loop);
+	__builtin_prefetch(&task->locals);
 }
 
 /* turn.c */

@@ -16,13 +16,6 @@
 #define IL__VALGRIND 1
 #endif
 #endif
-#if defined(__SANITIZE_ADDRESS__)
-#define IL__ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define IL__ASAN 1
-#endif
-#endif
 #ifdef IL__ASAN
 #include <sanitizer/asan_interface.h>
 #endif

@@ -213,7 +213,8 @@ bool il__task_cancelled(il_task *self)
 
 	if (il__unlikely(s->until != IL_FOREVER) && !s->effective &&
 	    s->until <= il__loop_now(self->loop))
-		il__timers_expire(self->loop);
+		while (il__timers_expire(self->loop))
+			;
 	if (il__likely(!s->effective))
 		return false;
 	tell_reason(self);

@@ -8,16 +8,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LINE = 64, CHILDREN = 4, FIRST = 64 };
+enum { LINE = 64, CHILDREN = 4, FIRST = 64, BURST = 16, BURSTS = 16 };
+
+/* The place of one that is about to fire. */
+#define DUE UINT32_MAX
 
 _Static_assert(CHILDREN * sizeof(struct il__timer_entry) == LINE, "children share a line");
 
-static bool before(const struct il__timers *timers, const struct il__timer_entry *a,
-		   const struct il__timer_entry *b)
+static bool before(const struct il__timer_entry *a, const struct il__timer_entry *b)
 {
-	return a->deadline != b->deadline
-		   ? a->deadline < b->deadline
-		   : timers->slots[a->slot].order < timers->slots[b->slot].order;
+	bool earlier = a->deadline < b->deadline;
+
+	return il__unlikely(a->deadline == b->deadline) ? (int32_t)(a->order - b->order) < 0
+							: earlier;
 }
 
 static void place(struct il__timers *timers, size_t i, struct il__timer_entry entry)
@@ -30,7 +33,7 @@ static void sift_up(struct il__timers *timers, size_t i, struct il__timer_entry 
 {
 	while (i > 0) {
 		size_t parent = (i - 1) / CHILDREN;
-		if (!before(timers, &entry, &timers->heap[parent]))
+		if (!before(&entry, &timers->heap[parent]))
 			break;
 		place(timers, i, timers->heap[parent]);
 		i = parent;
@@ -44,10 +47,11 @@ static void sift_down(struct il__timers *timers, size_t i, struct il__timer_entr
 		size_t first = CHILDREN * i + 1, least = first;
 		if (first >= timers->count)
 			break;
+		for (size_t c = 0; c < CHILDREN; c++) /* whichever is least, its children */
+			__builtin_prefetch(&timers->heap[CHILDREN * (first + c) + 1]);
 		for (size_t c = first + 1; c < first + CHILDREN && c < timers->count; c++)
-			if (before(timers, &timers->heap[c], &timers->heap[least]))
-				least = c;
-		if (!before(timers, &timers->heap[least], &entry))
+			least = before(&timers->heap[c], &timers->heap[least]) ? c : least;
+		if (!before(&timers->heap[least], &entry))
 			break;
 		place(timers, i, timers->heap[least]);
 		i = least;
@@ -75,10 +79,11 @@ static int grow(struct il__timers *timers)
 			   ? aligned_alloc(LINE, (capacity + CHILDREN) * sizeof *timers->heap)
 			   : NULL;
 	uint32_t *places;
-	struct il__timer_slot *slots;
+	struct il__timer **slots;
 
 	if (!memory)
 		goto no_memory;
+	il__os_memory_is_large(memory, (capacity + CHILDREN) * sizeof *timers->heap);
 	if (timers->count)
 		memcpy(heap_of(memory), timers->heap, timers->count * sizeof *timers->heap);
 	free(memory_of(timers->heap));
@@ -114,19 +119,16 @@ static uint32_t take_slot(struct il__timers *timers, struct il__timer *timer)
 		timers->spare = (uint32_t)++timers->used;
 	else
 		timers->spare = timers->places[slot];
-	timers->slots[slot] = (struct il__timer_slot){.timer = timer, .order = timers->order++};
+	timers->slots[slot] = timer;
 	timer->index = (size_t)slot + 1;
 	return slot;
 }
 
-static void give_slot(struct il__timers *timers, struct il__timer *timer)
+static void give_slot(struct il__timers *timers, uint32_t slot)
 {
-	uint32_t slot = (uint32_t)(timer->index - 1);
-
-	timers->slots[slot].timer = NULL;
+	timers->slots[slot] = NULL;
 	timers->places[slot] = timers->spare;
 	timers->spare = slot;
-	timer->index = 0;
 }
 
 /* ---- for the loop ---- */
@@ -140,29 +142,40 @@ int il__timer_arm(il_loop *loop, struct il__timer *timer, il_time deadline)
 	if (timers->count == timers->capacity && (rc = grow(timers)) < 0)
 		return rc;
 	sift_up(timers, timers->count++,
-		(struct il__timer_entry){.deadline = deadline, .slot = take_slot(timers, timer)});
+		(struct il__timer_entry){.deadline = deadline,
+					 .order = timers->order++,
+					 .slot = take_slot(timers, timer)});
 	if (!loop->turning)
 		il__loop_kick(loop); /* the turn sets the loop's timer */
 	return 0;
 }
 
+static void take_out(struct il__timers *timers, size_t i)
+{
+	struct il__timer_entry last = timers->heap[--timers->count];
+
+	if (i == timers->count)
+		return;
+	if (i > 0 && before(&last, &timers->heap[(i - 1) / CHILDREN]))
+		sift_up(timers, i, last);
+	else
+		sift_down(timers, i, last);
+}
+
 void il__timer_disarm(il_loop *loop, struct il__timer *timer)
 {
 	struct il__timers *timers = &loop->timers;
-	struct il__timer_entry last;
-	size_t i;
+	uint32_t slot = (uint32_t)(timer->index - 1);
 
 	if (!timer->index)
 		return;
-	i = timers->places[timer->index - 1];
-	last = timers->heap[--timers->count];
-	if (i < timers->count) {
-		if (i > 0 && before(timers, &last, &timers->heap[(i - 1) / CHILDREN]))
-			sift_up(timers, i, last);
-		else
-			sift_down(timers, i, last);
+	timer->index = 0;
+	if (timers->places[slot] == DUE) {
+		timers->slots[slot] = NULL;
+		return;
 	}
-	give_slot(timers, timer);
+	take_out(timers, timers->places[slot]);
+	give_slot(timers, slot);
 }
 
 il_time il__timers_next(const struct il__timers *timers)
@@ -170,30 +183,48 @@ il_time il__timers_next(const struct il__timers *timers)
 	return timers->count ? timers->heap[0].deadline : IL_FOREVER;
 }
 
-static struct il__timer *first(const struct il__timers *timers)
+/* Some of those that are due, out of the heap, in order. Nobody has looked at a timer, and at what lies
+ * around it, since it was armed: all are fetched before the first is fired. */
+static size_t take_due(struct il__timers *timers, il_time now, uint32_t due[BURST])
 {
-	return timers->slots[timers->heap[0].slot].timer;
+	size_t n;
+
+	for (n = 0; n < BURST && il__timers_next(timers) <= now && timers->count; n++) {
+		due[n] = timers->heap[0].slot;
+		__builtin_prefetch(&timers->slots[due[n]]);
+		take_out(timers, 0);
+		timers->places[due[n]] = DUE;
+	}
+	for (size_t i = 0; i < n; i++)
+		__builtin_prefetch(timers->slots[due[i]]);
+	return n;
 }
 
-/* The next ones are among these, and lie where nobody has looked for long. */
-static void prefetch(const struct il__timers *timers)
+static void fire(struct il__timers *timers, const uint32_t *due, size_t n)
 {
-	for (size_t i = 0; i <= CHILDREN && i < timers->count; i++)
-		__builtin_prefetch(timers->slots[timers->heap[i].slot].timer);
-}
-
-void il__timers_expire(il_loop *loop)
-{
-	struct il__timers *timers = &loop->timers;
-	il_time now;
-
-	if (!timers->count)
-		return;
-	timers->expired = now = il__loop_now(loop);
-	while (timers->count && timers->heap[0].deadline <= now) {
-		struct il__timer *timer = first(timers);
-		il__timer_disarm(loop, timer);
-		prefetch(timers);
+	for (size_t i = 0; i < n; i++) {
+		struct il__timer *timer = timers->slots[due[i]];
+		give_slot(timers, due[i]);
+		if (!timer)
+			continue;
+		timer->index = 0;
 		timer->fire(timer);
 	}
+}
+
+bool il__timers_expire(il_loop *loop)
+{
+	struct il__timers *timers = &loop->timers;
+	uint32_t due[BURST];
+	size_t n = BURST;
+
+	if (!timers->count)
+		return false;
+	timers->expired = il__loop_now(loop);
+	for (int bursts = 0; n == BURST && bursts < BURSTS; bursts++) {
+		n = take_due(timers, timers->expired, due);
+		fire(timers, due, n);
+	}
+	timers->late = n == BURST;
+	return timers->late;
 }

@@ -36,16 +36,19 @@ static struct il__list *pick(il_loop *loop)
 	return node;
 }
 
-/* With many tasks each visit is a miss in every cache: fetch the stack of the task after this one, and
- * the header of the one after that. */
+/* With many tasks each visit is a miss in every cache: fetch the stack of the task after this one with its
+ * neighbours in its scope, which it leaves when it ends, and the header of the one after that. */
 static void prefetch(il_loop *loop, const struct il__list *node)
 {
 	const struct il__list *after = node->next;
+	const il_task *task = il__container_of(after, const il_task, link);
 
 	if (after == &loop->ready)
 		return;
 	__builtin_prefetch(after->next);
-	il__task_prefetch(il__container_of(after, const il_task, link));
+	__builtin_prefetch(task->scope_link.prev);
+	__builtin_prefetch(task->scope_link.next);
+	il__task_prefetch(task);
 }
 
 /* The next task to run, or NULL: none, or this batch is over. */
@@ -181,7 +184,7 @@ static bool set_timer(il_loop *loop)
 	il_time next = il__timers_next(&loop->timers), paced = loop->timers.expired + PACE;
 
 	if (loop->timer.watch.fd >= 0) {
-		if (next < paced && loop->timers.count > MANY_TIMERS)
+		if (next < paced && loop->timers.count > MANY_TIMERS && !loop->timers.late)
 			next = paced;
 		if (next < loop->armed || loop->timer_fired) {
 			loop->armed = next;
@@ -266,6 +269,10 @@ void il__loop_turn(il_loop *loop)
 		run_ready(loop);
 		if (loop->stopping)
 			break;
+		if (loop->timers.late && round < ROUNDS_MAX) {
+			il__timers_expire(loop);
+			continue;
+		}
 		if (loop->backlog || !il__list_empty(&loop->ready) || round == ROUNDS_MAX) {
 			set_timer(loop);
 			keep_going(loop);
