@@ -41,6 +41,24 @@ double bench_cpu(void)
 	return clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 }
 
+double bench_memory(pid_t pid)
+{
+	char path[32], line[128];
+	double sum = 0, value;
+	FILE *file;
+
+	snprintf(path, sizeof path, "/proc/%ld/status", (long)pid);
+	file = fopen(path, "re");
+	if (!file)
+		bench_die("no /proc");
+	while (fgets(line, sizeof line, file))
+		if (sscanf(line, "VmRSS: %lf", &value) == 1 ||
+		    sscanf(line, "VmPTE: %lf", &value) == 1)
+			sum += value * 1024;
+	fclose(file);
+	return sum;
+}
+
 void bench_samples_init(struct bench_samples *s, size_t capacity)
 {
 	*s = (struct bench_samples){.at = malloc(capacity * sizeof *s->at), .capacity = capacity};
@@ -280,6 +298,17 @@ static void add_better(struct table *t, size_t bases, size_t stats, size_t passe
 		}
 }
 
+/* Against the statistic's absolute value, or against nothing. */
+static void print_alone(const struct bench_case *c, const struct bench_stat *stat, double *ours)
+{
+	double base[PASSES_MAX];
+	size_t passes = passes_of(c);
+
+	for (size_t pass = 0; pass < passes; pass++)
+		base[pass] = stat->absolute > 0 ? stat->absolute : ours[pass];
+	print_row(c, stat, ours, base, stat->absolute > 0 ? "target" : "none", passes);
+}
+
 void bench_compare(const struct bench_case *c, const struct bench_stat *stats, size_t stat_count,
 		   bench_side_fn *ours, const struct bench_side *bases, size_t base_count)
 {
@@ -290,18 +319,23 @@ void bench_compare(const struct bench_case *c, const struct bench_stat *stats, s
 	memcpy(sides + 1, bases, base_count * sizeof *bases);
 	if (!fill(&t, c, sides, base_count + 1))
 		return;
-	for (size_t v = 0; v < stat_count; v++)
-		for (size_t b = 1; b <= base_count; b++) {
+	for (size_t v = 0; v < stat_count; v++) {
+		if (stats[v].absolute > 0)
+			print_alone(c, &stats[v], t.at[0][v]);
+		for (size_t b = 1; b <= base_count && stats[v].absolute <= 0; b++) {
 			struct bench_stat stat = stats[v];
 			if (base_count > 1)
 				stat.limit = 0;
 			print_row(c, &stat, t.at[0][v], t.at[b][v], bases[b - 1].name, passes);
 		}
+	}
 	if (base_count < 2)
 		return;
 	add_better(&t, base_count, stat_count, passes);
 	for (size_t v = 0; v < stat_count; v++)
-		print_row(c, &stats[v], t.at[0][v], t.at[base_count + 1][v], "better", passes);
+		if (stats[v].absolute <= 0)
+			print_row(c, &stats[v], t.at[0][v], t.at[base_count + 1][v], "better",
+				  passes);
 }
 
 void bench_round_trips(struct bench_case *c, struct bench_stat stats[3], bench_side_fn *ours,
@@ -332,17 +366,11 @@ void bench_alone(const struct bench_case *c, const struct bench_stat *stats, siz
 {
 	static struct table t;
 	const struct bench_side side = {"ours", ours};
-	size_t passes = passes_of(c);
 
 	if (!fill(&t, c, &side, 1))
 		return;
-	for (size_t v = 0; v < stat_count; v++) {
-		struct bench_stat stat = stats[v];
-		for (size_t pass = 0; pass < passes; pass++)
-			t.at[1][v][pass] = stat.absolute > 0 ? stat.absolute : t.at[0][v][pass];
-		print_row(c, &stat, t.at[0][v], t.at[1][v], stat.absolute > 0 ? "target" : "none",
-			  passes);
-	}
+	for (size_t v = 0; v < stat_count; v++)
+		print_alone(c, &stats[v], t.at[0][v]);
 }
 
 void bench_pairs(const struct bench_case *c, const struct bench_stat *stats, size_t stat_count,

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/types.h>
 
 enum { BENCH_VALUES = 8 };
 
@@ -41,7 +42,7 @@ struct bench_side {
 struct bench_stat {
 	const char *name;
 	double limit;
-	double absolute; /* instead of a baseline's value; bench_alone only */
+	double absolute; /* instead of a baseline's value */
 	const char *unit;
 };
 
@@ -52,7 +53,7 @@ void bench_compare(const struct bench_case *c, const struct bench_stat *stats, s
  * then between two hogs. stats: p50, mean and cpu; their limits, c's cores and hogs are left as set last. */
 void bench_round_trips(struct bench_case *c, struct bench_stat stats[3], bench_side_fn *ours,
 		       const struct bench_side *base);
-/* Likewise against the absolute values; where absolute is 0, ours is only printed. */
+/* Ours only, against the absolute values; where absolute is 0 it is only printed. */
 void bench_alone(const struct bench_case *c, const struct bench_stat *stats, size_t stat_count,
 		 bench_side_fn *ours);
 /* The side has both figures: values[2 * i] is ours, values[2 * i + 1] the baseline's. */
@@ -69,6 +70,8 @@ static inline size_t bench_amount(size_t n)
 
 double bench_ns(void);  /* a clock */
 double bench_cpu(void); /* this process's processor time, in ns */
+/* A process's resident memory and page tables, in bytes. */
+double bench_memory(pid_t pid);
 void bench_pin(int core);
 void bench_die(const char *what); /* ends the side's process; the row becomes an error */
 /* Runs main as the root task of the benchmarked loop. */
@@ -109,5 +112,7 @@ void bench_echo(void);     /* P10 */
 void bench_idle(void);     /* P11 */
 void bench_growth(void);   /* P12 */
 void bench_process(void);  /* process */
+void bench_scale(void);    /* scale */
+void bench_percore(void);  /* percore */
 
 #endif

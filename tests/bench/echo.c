@@ -13,12 +13,10 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-
-/* The server's process writes its port here. */
-typedef void serve_fn(atomic_int *port);
 
 /* ---- our servers ---- */
 
@@ -65,21 +63,28 @@ static int handle(il_client *client, void *data)
 	return rc <= 0 ? rc : il_client_send(client, request.data, request.size);
 }
 
-static int serve_handler(void *arg)
+int echo_open_server(il_server **server, const char *port, bool reuse_port)
 {
 	const il_handler handler = {.handle = handle};
-	const il_server_options options = {.backlog = 4096, .quiet = true};
+	const il_server_options options = {
+	    .backlog = 4096, .quiet = true, .reuse_port = reuse_port};
 	il_protocol packets;
-	il_server *server;
 
 	il_protocol_fixed_with(&packets, ECHO_BYTES);
-	if (il_tcp_server_open(&server, "127.0.0.1", "0", &packets, &handler, NULL, &options) < 0)
+	return il_tcp_server_open(server, "127.0.0.1", port, &packets, &handler, NULL, &options);
+}
+
+static int serve_handler(void *arg)
+{
+	il_server *server;
+
+	if (echo_open_server(&server, "0", false) < 0)
 		bench_die(il_error_detail());
 	atomic_store((atomic_int *)arg, il_server_port(server));
 	return il_server_serve(server);
 }
 
-static void serve_server(atomic_int *port)
+void echo_serve(atomic_int *port)
 {
 	bench_run(serve_handler, port);
 }
@@ -110,27 +115,47 @@ struct bout {
 	struct echo_load load;
 	pid_t server;
 	size_t requests;
+	double memory; /* of the server, for all connections */
 	atomic_bool over;
 };
 
-static void begin_bout(struct bout *b, const struct bench_case *c, serve_fn *serve)
+static void allow_files(size_t count)
+{
+	struct rlimit limit;
+
+	getrlimit(RLIMIT_NOFILE, &limit);
+	if (limit.rlim_cur >= count)
+		return;
+	limit.rlim_cur = count;
+	if (limit.rlim_max < count)
+		limit.rlim_max = count;
+	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+		bench_die("too few descriptors allowed (ulimit -n)");
+}
+
+static void begin_bout(struct bout *b, const struct bench_case *c, echo_serve_fn *serve, bool apart)
 {
 	atomic_int *port =
 	    mmap(NULL, sizeof *port, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	b->requests = c->n;
+	allow_files(c->connections + 100);
 	b->server = fork();
 	if (b->server == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		bench_pin(0);
+		if (apart)
+			bench_pin(0);
 		serve(port);
 		bench_die("the echo server returned");
 	}
-	bench_pin(1);
+	if (apart)
+		bench_pin(1);
 	while (!atomic_load(port))
 		usleep(1000);
+	b->memory = bench_memory(b->server);
 	echo_load_open(&b->load, (uint16_t)atomic_load(port), c->connections);
 	echo_load_run(&b->load, c->connections + c->n / 10);
+	b->memory = bench_memory(b->server) - b->memory;
 }
 
 static void end_bout(struct bout *b)
@@ -149,17 +174,18 @@ static double cpu_of(pid_t pid)
 	return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
 }
 
-static void time_server(const struct bench_case *c, double *values, serve_fn *serve)
+void echo_time(const struct bench_case *c, double *values, echo_serve_fn *serve, bool apart)
 {
 	struct bout b;
 	double cpu, begin;
 
-	begin_bout(&b, c, serve);
+	begin_bout(&b, c, serve, apart);
 	cpu = cpu_of(b.server);
 	begin = bench_ns();
 	echo_load_run(&b.load, c->n);
 	values[0] = (cpu_of(b.server) - cpu) / (double)c->n;
 	values[1] = (bench_ns() - begin) / (double)c->n;
+	values[2] = b.memory / (double)c->connections;
 	end_bout(&b);
 }
 
@@ -175,13 +201,13 @@ static void *load_bout(void *arg)
 	return NULL;
 }
 
-static void count_calls(const struct bench_case *c, double *values, serve_fn *serve)
+static void count_calls(const struct bench_case *c, double *values, echo_serve_fn *serve)
 {
 	size_t stops = 0;
 	struct bout b;
 	int status;
 
-	begin_bout(&b, c, serve);
+	begin_bout(&b, c, serve, true);
 	usleep(10000); /* it waits for more now */
 	atomic_init(&b.over, false);
 	if (ptrace(PTRACE_SEIZE, b.server, NULL, PTRACE_O_TRACESYSGOOD) < 0 ||
@@ -205,7 +231,7 @@ static void count_calls(const struct bench_case *c, double *values, serve_fn *se
 #define TIMED(name, serve)                                                  \
 	static void time_##name(const struct bench_case *c, double *values) \
 	{                                                                   \
-		time_server(c, values, serve);                              \
+		echo_time(c, values, serve, true);                          \
 	}
 #define COUNTED(name, serve)                                                 \
 	static void count_##name(const struct bench_case *c, double *values) \
@@ -213,11 +239,11 @@ static void count_calls(const struct bench_case *c, double *values, serve_fn *se
 		count_calls(c, values, serve);                               \
 	}
 TIMED(streams, serve_streams)
-TIMED(handler, serve_server)
+TIMED(handler, echo_serve)
 TIMED(raw, serve_raw)
 TIMED(bufferevent, serve_bufferevent)
 COUNTED(streams, serve_streams)
-COUNTED(handler, serve_server)
+COUNTED(handler, echo_serve)
 COUNTED(raw, serve_raw)
 
 static void rows(struct bench_case *c, bench_side_fn *time, bench_side_fn *count)
@@ -232,7 +258,7 @@ static void rows(struct bench_case *c, bench_side_fn *time, bench_side_fn *count
 									  : c->connections == 64
 									      ? 1000
 									      : 1001) {
-		c->n = bench_amount(c->connections == 1 ? 5000 : 15000);
+		c->n = bench_amount(c->connections == 1 ? 2500 : 8000);
 		c->passes = 15;
 		stats[0].limit = 1.05;
 		bench_compare(c, stats, 2, time, &raw, 1);

@@ -7,8 +7,6 @@
 #endif
 #include "echo_load.h"
 
-#include "bench.h"
-
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>

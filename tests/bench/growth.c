@@ -6,7 +6,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
-#include "bench.h"
+#include "scale.h"
 
 #include <sched.h>
 #include <stdatomic.h>
@@ -225,10 +225,10 @@ static int take_posts(void *arg)
 	return il_portal_close(crowd_of_posters.portal);
 }
 
-static double post_among(size_t threads)
+double growth_post_among(size_t threads)
 {
 	crowd_of_posters.threads = threads;
-	crowd_of_posters.posts = 256000 / threads;
+	crowd_of_posters.posts = GROWTH_POSTS / threads;
 	crowd_of_posters.handled = 0;
 	bench_run(take_posts, NULL);
 	return crowd_of_posters.result;
@@ -244,7 +244,7 @@ static const struct growth {
 } growths[] = {{"tasks", tasks_among, walk_stacks, 10, 1000, 1000000},
 	       {"timers", timers_among, walk_nodes, 10, 1000, 1000000},
 	       {"futures", futures_among, walk_nodes, 10, 1000, 1000000},
-	       {"posting_threads", post_among, NULL, 1, 64, 0}};
+	       {"posting_threads", growth_post_among, NULL, 1, 64, 0}};
 
 static const struct growth *current;
 
@@ -276,8 +276,10 @@ static void row(struct bench_case *c, size_t tasks)
 		bench_pairs(c, &flat, 1, against_least, "least");
 	else if (tasks == current->most)
 		bench_pairs(c, &walked, 1, against_walk, "least_and_walk");
-	else if (!bench_quick) /* for the plot */
+	else if (!bench_quick) { /* for the plot */
+		c->passes = 1;
 		bench_alone(c, &cost, 1, alone);
+	}
 }
 
 void bench_growth(void)

@@ -13,11 +13,11 @@ cd "$(dirname "$0")/../.." || exit 1
 build=${BENCH_BUILD:-build/release}
 table=tests/bench/instructions.tsv
 
-cmake --preset release -B "$build" -DINTERLOOP_EXAMPLES=OFF -DIL_WERROR=OFF >"$build.log" 2>&1 &&
-  cmake --build "$build" --target bench-instructions >>"$build.log" 2>&1 || {
+if ! { cmake --preset release -B "$build" -DINTERLOOP_EXAMPLES=OFF &&
+  cmake --build "$build" --target bench-instructions; } >"$build.log" 2>&1; then
   cat "$build.log"
   exit 1
-}
+fi
 
 # count WORK N
 count()

@@ -9,11 +9,12 @@ static const struct {
 	const char *name;
 	void (*run)(void);
 } works[] = {
-    {"floors", bench_floors}, {"P1", bench_offload},      {"P2", bench_inflight},
-    {"P3", bench_portal},     {"P4", bench_post},         {"P5", bench_switches},
-    {"P6", bench_spawn},      {"P7", bench_parked},       {"P8", bench_sleeps},
-    {"P9", bench_lateness},   {"P10", bench_echo},        {"P11", bench_idle},
-    {"P12", bench_growth},    {"process", bench_process},
+    {"floors", bench_floors},   {"P1", bench_offload},      {"P2", bench_inflight},
+    {"P3", bench_portal},       {"P4", bench_post},         {"P5", bench_switches},
+    {"P6", bench_spawn},        {"P7", bench_parked},       {"P8", bench_sleeps},
+    {"P9", bench_lateness},     {"P10", bench_echo},        {"P11", bench_idle},
+    {"P12", bench_growth},      {"process", bench_process}, {"scale", bench_scale},
+    {"percore", bench_percore},
 };
 
 static bool is_asked(const char *name, int argc, char **argv)

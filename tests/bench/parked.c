@@ -5,31 +5,15 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
-#include "bench.h"
+#include "scale.h"
 
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 enum { STACK = 65536, GUARD = 4096, SLAB = 64 };
 
 #define MADV_GUARD_INSTALL_ 102
-
-/* Resident memory and page tables, in bytes. */
-static double memory(void)
-{
-	FILE *file = fopen("/proc/self/status", "re");
-	char line[128];
-	double sum = 0, value;
-
-	if (!file)
-		bench_die("no /proc");
-	while (fgets(line, sizeof line, file))
-		if (sscanf(line, "VmRSS: %lf", &value) == 1 ||
-		    sscanf(line, "VmPTE: %lf", &value) == 1)
-			sum += value * 1024;
-	fclose(file);
-	return sum;
-}
 
 /* Guards and touches as many stacks, and gives them back. */
 static double floor_of(size_t count)
@@ -64,7 +48,7 @@ static double floor_of(size_t count)
 struct parked {
 	size_t count, arrived;
 	il_event *gate, *end;
-	double bytes, start, wake;
+	double bytes, start, wake, cpu;
 };
 
 static int park(void *arg)
@@ -87,7 +71,7 @@ static void let_arrive(struct parked *p)
 static int measure(void *arg)
 {
 	struct parked *p = arg;
-	double before = memory(), begin;
+	double before = bench_memory(getpid()), cpu = bench_cpu(), begin;
 	il_group group;
 
 	il_event_create(&p->gate);
@@ -99,11 +83,12 @@ static int measure(void *arg)
 			bench_die(il_error_detail());
 	let_arrive(p);
 	p->start = (bench_ns() - begin) / (double)p->count;
-	p->bytes = (memory() - before) / (double)p->count;
+	p->bytes = (bench_memory(getpid()) - before) / (double)p->count;
 	begin = bench_ns();
 	il_event_set(p->gate);
 	let_arrive(p);
 	p->wake = (bench_ns() - begin) / (double)p->count;
+	p->cpu = (bench_cpu() - cpu) / (double)p->count;
 	il_event_set(p->end);
 	return il_group_close(&group, 0);
 }
@@ -118,6 +103,16 @@ static void parked(const struct bench_case *c, double *values)
 	values[1] = p.start - least > 0 ? p.start - least : 0;
 	values[2] = p.wake;
 	values[3] = least;
+}
+
+void scale_parked(const struct bench_case *c, double *values)
+{
+	struct parked p = {.count = c->tasks};
+
+	bench_run(measure, &p);
+	values[SCALE_CPU] = p.cpu;
+	values[SCALE_WALL] = p.start + p.wake;
+	values[SCALE_MEMORY] = p.bytes;
 }
 
 void bench_parked(void)

@@ -2,8 +2,9 @@
 # tests/bench/run.sh: builds in release mode and runs the benchmarks on every loop.
 #
 #   sh tests/bench/run.sh                  all works, under 20 minutes; writes docs/benchmarks.md
-#   sh tests/bench/run.sh [--quick] NAME...  these only (floors, P1 to P12, process); prints
+#   sh tests/bench/run.sh [--quick] NAME...  these only (floors, P1 to P12, process, scale, percore); prints
 #   sh tests/bench/run.sh --quick          all, with fewer passes; prints
+#   sh tests/bench/run.sh peers            beside others of its kind that Debian packages; prints
 #
 # Prints a line for each figure, then a table against the targets. Figures of one line come from one run
 # in which the sides took turns; only their ratio means anything on another day. Works in $BENCH_BUILD
@@ -18,6 +19,9 @@ results=$build/benchmarks.txt
 here=tests/bench
 docs=docs/benchmarks.md
 
+target=bench
+[ "${1:-}" != peers ] || target=bench-peer
+
 for p in gcc cmake ninja-build pkg-config libuv1-dev libev-dev libevent-dev libcriterion-dev; do
   dpkg-query -W -f='${Status}' $p 2>/dev/null | grep -q 'install ok installed' || missing="${missing:-} $p"
 done
@@ -27,26 +31,32 @@ if [ -n "${missing:-}" ]; then
   { apt-get -q update && apt-get -q install -y --no-install-recommends $missing; } >&2 || exit 1
 fi
 
-cmake --preset release -B "$build" -DINTERLOOP_EXAMPLES=OFF -DIL_WERROR=OFF >"$build.log" 2>&1 &&
-  cmake --build "$build" --target bench >>"$build.log" 2>&1 || {
+if ! { cmake --preset release -B "$build" -DINTERLOOP_EXAMPLES=OFF &&
+  cmake --build "$build" --target $target; } >"$build.log" 2>&1; then
   cat "$build.log"
   exit 1
-}
+fi
 
 machine()
 {
   echo "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1)," \
     "$(getconf _NPROCESSORS_ONLN) cores," \
-    "$(. /etc/os-release && echo "$PRETTY_NAME")," \
+    "$(sed -n 's/^PRETTY_NAME=//p' /etc/os-release | tr -d '"')," \
     "Linux $(uname -r | cut -d. -f1,2)"
 }
+
+if [ $target = bench-peer ]; then
+  machine
+  echo
+  exec sh $here/peers/run.sh "$(cd "$build" && pwd)"
+fi
 
 : >"$results"
 for loop in $loops; do
   "$build/tests/bench/bench-$loop" "$@" </dev/null | tee -a "$results"
 done
 echo
-echo "$(machine)"
+machine
 awk -f $here/table.awk "$results"
 
 [ $# = 0 ] || exit 0

@@ -3,6 +3,11 @@
  */
 #include "raw.h"
 
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
 /* ---- P8 ---- */
 
 static struct {
@@ -26,7 +31,7 @@ static void tell(double *values, size_t count, double cpu)
 	values[1] = bench_samples_quantile(&sleeps.late, 0.5) / 1000;
 }
 
-struct sleeper {
+struct crowd {
 	const struct bench_case *c;
 	double *values;
 	il_event *gate;
@@ -35,7 +40,7 @@ struct sleeper {
 
 static int sleep_once(void *arg)
 {
-	struct sleeper *s = arg;
+	struct crowd *s = arg;
 	double delay = sleeps.delays[s->arrived++], begin;
 
 	il_event_wait(s->gate);
@@ -47,7 +52,7 @@ static int sleep_once(void *arg)
 
 static int sleep_all(void *arg)
 {
-	struct sleeper *s = arg;
+	struct crowd *s = arg;
 	il_group group;
 	double cpu;
 
@@ -68,7 +73,7 @@ static int sleep_all(void *arg)
 
 static void our_sleeps(const struct bench_case *c, double *values)
 {
-	struct sleeper s = {.c = c, .values = values};
+	struct crowd s = {.c = c, .values = values};
 
 	make_delays(c->tasks);
 	bench_run(sleep_all, &s);
@@ -93,23 +98,20 @@ static void ev_timers(const struct bench_case *c, double *values)
 void bench_sleeps(void)
 {
 	const struct bench_side timers = {"ev_timer", ev_timers};
-	const struct bench_stat cpu = {.name = "cpu", .limit = 2};
-	struct bench_stat late[] = {{.name = "unused"},
-				    {.name = "late_p50", .absolute = 60, .limit = 1, .unit = "us"},
-				    {.name = "all_done", .absolute = 1.2, .limit = 1, .unit = "s"}};
-	struct bench_case c = {.work = "P8", .cores = 1, .n = 1};
+	struct bench_stat stats[] = {{.name = "cpu", .limit = 2},
+				     {.name = "late_p50", .unit = "us"},
+				     {.name = "all_done", .unit = "s"}};
+	struct bench_case c = {.work = "P8", .cores = 1, .n = 1, .tasks = 100000};
 
-	late[0] = cpu;
-	late[0].limit = 0;
-	for (c.tasks = 100000; c.tasks <= 1000000; c.tasks *= 10) {
-		c.passes = c.tasks == 100000 ? 9 : 3;
-		bench_compare(&c, &cpu, 1, our_sleeps, &timers, 1);
-		late[1].absolute = c.tasks == 100000 ? 60 : 0;
-		late[1].limit = c.tasks == 100000 ? 1 : 0;
-		late[2].limit = c.tasks == 100000 ? 0 : 1;
-		c.passes = 3;
-		bench_alone(&c, late, 3, our_sleeps);
-	}
+	stats[1].absolute = 60;
+	stats[1].limit = 1;
+	bench_compare(&c, stats, 3, our_sleeps, &timers, 1);
+	c.tasks = 1000000;
+	c.passes = 3;
+	stats[1].absolute = stats[1].limit = 0;
+	stats[2].absolute = 1.2;
+	stats[2].limit = 1;
+	bench_compare(&c, stats, 3, our_sleeps, &timers, 1);
 }
 
 /* ---- P9 ---- */
@@ -119,16 +121,17 @@ struct late {
 	double *values;
 };
 
-static int sleep_often(void *arg)
+/* Sleeps often, one after another: how late, by how much too early, and what it takes. */
+static void sleep_often(const struct late *l, void (*sleep)(void *arg, il_time delay), void *arg)
 {
-	const struct late *l = arg;
 	struct bench_samples late;
-	double least = 0;
+	double least = 0, cpu;
 
 	bench_samples_init(&late, l->c->n);
+	cpu = bench_cpu();
 	for (size_t i = 0; i < l->c->n; i++) {
 		double begin = bench_ns(), by;
-		il_sleep(IL_USEC(l->c->sleep_us));
+		sleep(arg, IL_USEC(l->c->sleep_us));
 		by = bench_ns() - begin - (double)l->c->sleep_us * 1000;
 		bench_samples_add(&late, by / 1000);
 		if (by < least)
@@ -136,6 +139,18 @@ static int sleep_often(void *arg)
 	}
 	l->values[0] = bench_samples_quantile(&late, 0.5);
 	l->values[1] = least < 0 ? -least : 0;
+	l->values[2] = (bench_cpu() - cpu) / (double)l->c->n;
+}
+
+static void sleep_as_task(void *arg, il_time delay)
+{
+	(void)arg;
+	il_sleep(delay);
+}
+
+static int sleeper_main(void *arg)
+{
+	sleep_often(arg, sleep_as_task, NULL);
 	return 0;
 }
 
@@ -143,18 +158,49 @@ static void our_lateness(const struct bench_case *c, double *values)
 {
 	struct late l = {.c = c, .values = values};
 
-	bench_run(sleep_often, &l);
+	bench_run(sleeper_main, &l);
+}
+
+/* What the system can do at best. */
+struct timer {
+	int timer, poll;
+};
+
+static void sleep_with_timerfd(void *arg, il_time delay)
+{
+	const struct timer *t = arg;
+	struct itimerspec at = {.it_value = {.tv_nsec = (long)delay}};
+	struct epoll_event event;
+
+	timerfd_settime(t->timer, 0, &at, NULL);
+	epoll_wait(t->poll, &event, 1, -1);
+}
+
+static void timerfd_lateness(const struct bench_case *c, double *values)
+{
+	struct late l = {.c = c, .values = values};
+	struct timer t = {.timer = timerfd_create(CLOCK_MONOTONIC, 0), .poll = epoll_create1(0)};
+	struct epoll_event in = {.events = EPOLLIN};
+
+	if (t.timer < 0 || t.poll < 0 || epoll_ctl(t.poll, EPOLL_CTL_ADD, t.timer, &in) < 0)
+		bench_die("no timerfd");
+	sleep_often(&l, sleep_with_timerfd, &t);
 }
 
 void bench_lateness(void)
 {
+	const struct bench_side timerfd = {"timerfd", timerfd_lateness};
+	const struct bench_stat floor[] = {
+	    {.name = "late_p50", .unit = "us"}, {.name = "early_max"}, {.name = "cpu"}};
 	const struct bench_stat stats[] = {
 	    {.name = "late_p50", .absolute = 30, .limit = 1, .unit = "us"},
 	    {.name = "early_max", .absolute = 1e-9, .limit = 1, .unit = "ns"}};
 	struct bench_case c = {.work = "P9", .cores = 2, .n = bench_amount(400)};
+	const long sleeps_us[] = {100, 1500};
 
-	c.sleep_us = 100;
-	bench_alone(&c, stats, 2, our_lateness);
-	c.sleep_us = 1500;
-	bench_alone(&c, stats, 2, our_lateness);
+	for (size_t i = 0; i < sizeof sleeps_us / sizeof sleeps_us[0]; i++) {
+		c.sleep_us = sleeps_us[i];
+		bench_alone(&c, stats, 2, our_lateness);
+		bench_compare(&c, floor, 3, our_lateness, &timerfd, 1);
+	}
 }

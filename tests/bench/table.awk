@@ -1,4 +1,5 @@
-# table.awk: the benchmarks' lines as a table of ratios against targets, one column a loop (Markdown).
+# table.awk: the benchmarks' lines as a table of ratios against targets, one column a loop (Markdown), and
+# those of `scale` as one of totals.
 
 function field(name,    i) {
 	for (i = 1; i <= NF; i++)
@@ -28,12 +29,29 @@ function short(x) {
 	return x >= 100 ? sprintf("%.0f", x) : x >= 10 ? sprintf("%.1f", x) : sprintf("%.2f", x)
 }
 
+# n is of operations; memory is of each of the tasks, connections, ...
+function add_scale(    key, many, ours) {
+	many = field("tasks") field("connections") field("callers") field("workers")
+	key = many " " field("via") ", " loop
+	gsub(/_/, " ", key)
+	if (!(key in scaled)) {
+		scaled[key] = ++scale_count
+		scales[scale_count] = key
+	}
+	ours = field("ours")
+	scale[key, stat] = stat == "memory" ? \
+		sprintf("%d B | %.1f MiB", ours, ours * many / 1048576) : \
+		sprintf("%s µs | %.2f s", short(ours / 1000), ours * field("n") / 1e9)
+}
+
 /^bench=/ {
 	work = field("bench"); loop = field("loop"); stat = field("stat"); target = field("target") + 0
 	if (stat == "failed") {
 		printf "FAILED: %s\n", $0
 		next
 	}
+	if (work == "scale")
+		add_scale()
 	if (!target)
 		next
 	key = work "|" conditions() "|" stat "|" field("base")
@@ -53,9 +71,22 @@ function short(x) {
 	all[loop]++
 }
 
+function print_scale(    r, key) {
+	if (!scale_count)
+		return
+	printf "\n| scale | processor time of one | of all | wall time of one | of all | memory of one | of all |\n"
+	printf "|---|---|---|---|---|---|---|\n"
+	for (r = 1; r <= scale_count; r++) {
+		key = scales[r]
+		printf "| %s | %s | %s | %s |\n", key, scale[key, "cpu"], scale[key, "wall"], scale[key, "memory"]
+	}
+}
+
 END {
-	if (!count)
+	if (!count) {
+		print_scale()
 		exit
+	}
 	printf "| work | conditions | figure | against | target |"
 	for (l = 1; l <= loop_count; l++)
 		printf " %s |", loops[l]
@@ -77,4 +108,5 @@ END {
 	for (l = 1; l <= loop_count; l++)
 		printf " %d of %d |", met[loops[l]], all[loops[l]]
 	printf "\n"
+	print_scale()
 }
