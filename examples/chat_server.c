@@ -255,12 +255,7 @@ static int serve(void *arg)
 	il_server *server;
 	int rc = il_tcp_server_open(&server, "127.0.0.1", arg, il_protocol_lines(), &handler, rooms,
 				    &options);
-	if (rc < 0)
-		return rc;
-	printf("listening on port %u\n", il_server_port(server));
-	rc = il_server_serve(server);
-	il_server_destroy(server);
-	return rc;
+	return rc < 0 ? rc : example_serve(server);
 }
 
 int main(int argc, char **argv)

@@ -51,6 +51,14 @@ int example_main(int argc, char **argv, il_fn *fn, void *arg)
 	return example_exit(il_run(example_backend(argc, argv), fn, arg));
 }
 
+int example_serve(il_server *server)
+{
+	printf("listening on port %u\n", il_server_port(server));
+	int rc = il_server_serve(server);
+	il_server_destroy(server);
+	return rc;
+}
+
 int example_stop_on_sigterm(void *server)
 {
 	il_signal_receiver *signals;
@@ -58,11 +66,11 @@ int example_stop_on_sigterm(void *server)
 	if (rc < 0)
 		return rc;
 	rc = il_signal_receiver_next(signals, IL_FOREVER);
-	il_signal_receiver_destroy(signals);
-	if (rc == SIGTERM) {
+	if (rc == SIGTERM)
 		printf("stopped by SIGTERM\n");
-		rc = il_server_shutdown(server);
-	}
+	for (; rc == SIGTERM; rc = il_signal_receiver_next(signals, IL_FOREVER))
+		il_server_shutdown(server); /* in a task of the server it does not wait */
+	il_signal_receiver_destroy(signals);
 	return rc;
 }
 

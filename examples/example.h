@@ -21,6 +21,9 @@ int example_main(int argc, char **argv, il_fn *fn, void *arg);
 /* What main() returns for a result; says on stderr why, if it is an error. SIGINT is a good end. */
 int example_exit(int rc);
 
+/* Says where the server listens, serves until it is stopped, and destroys it. */
+int example_serve(il_server *server);
+
 /* A task of a server: shuts it down at SIGTERM, so that handlers have its grace period. */
 int example_stop_on_sigterm(void *server);
 

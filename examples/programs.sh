@@ -4,7 +4,7 @@
 #
 # What a row compares is the same on all loops; how fast it went is noted and shown after the table.
 
-# stop: SIGTERM, once; a second one would kill.
+# stop: SIGTERM, once; a second one would kill a program that has ended its server already.
 stop() {
   kill -TERM "$server" 2>/dev/null
 }
@@ -35,6 +35,33 @@ all_have() {
 
 note() { # WHAT FIGURE
   printf '%-34s%-10s%s\n' "$1" "$loop" "$2" >>"$work/figures"
+}
+
+# ---- per_core_server: each loop must have had clients ----
+
+run_per_core() {
+  up "$bin/per_core_server" --backend "$loop" --loops 2
+  timeout 120 "$bin/client" "$listening" "$clients" "$rounds" 'hello from %' >"$out" 2>>"$err" ||
+    echo 'the clients failed' >>"$out"
+  stop
+  down
+  sed -i 's/served [1-9][0-9]* clients/served some clients/' "$out"
+}
+
+# ---- service: SIGTERM, twice, while it computes an answer ----
+
+run_service() {
+  up env INTERLOOP_BACKEND="$loop" "$bin/service" 0
+  "$bin/client" "$listening" $clients $rounds '10%' >"$out" 2>"$out.client"
+  echo 2000000000 | nc 127.0.0.1 "$listening" >"$out.slow" &
+  asking=$!
+  wait_until all_have 1 "^$((clients * rounds + 1)) requests, 1 under way" "$err"
+  stop
+  sleep 0.1
+  stop # the server has taken the first one
+  wait $asking
+  cat "$out.slow" >>"$out"
+  down
 }
 
 # ---- sqlite_server: netcat; what it should say is what sqlite3(1) says ----

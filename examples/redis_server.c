@@ -394,9 +394,7 @@ static int serve(void *arg)
 	    il_tcp_server_open(&server, "127.0.0.1", arg, &protocol, &handler, &store, &options);
 	if (rc < 0)
 		return rc;
-	printf("listening on port %u\n", il_server_port(server));
-	rc = il_server_serve(server);
-	il_server_destroy(server);
+	rc = example_serve(server);
 	for (size_t i = 0; i < CHAINS; i++)
 		while (store.chains[i])
 			drop(&store.chains[i]);

@@ -241,8 +241,8 @@ row() {
 
 . examples/programs.sh
 
-# The programs of the tutorial have no options: the loop is the environment's.
-run_tutorial() { # PROGRAM
+# Some programs have no options: the loop is the environment's.
+in_environment() { # PROGRAM
   INTERLOOP_BACKEND=$loop timeout 60 "$bin/$1" >"$out" 2>"$err"
   status=$?
 }
@@ -251,7 +251,7 @@ run_tutorial_server() {
 }
 
 run_server() { served "$1" "$bin/server" --backend "$loop"; }
-run_hello() { served 'client %' "$bin/hello" --backend "$loop"; }
+run_hello() { served 'client %' env INTERLOOP_BACKEND="$loop" "$bin/hello" 0; }
 run_attached() { served 'client %' "$bin/attach_$loop"; }
 
 # Real text, as much as the machine has of it.
@@ -311,8 +311,8 @@ printf '\n%-20s' program
 printf '%-10s' $loops
 echo output
 
-for program in tutorial_tasks tutorial_cancel tutorial_thread; do
-  row $program as_it_is expected_file $program - run_tutorial $program
+for program in tutorial_tasks tutorial_cancel tutorial_thread process_pool; do
+  row $program as_it_is expected_file $program - in_environment $program
 done
 row tutorial_server as_it_is each_client 'primes["10" i] " primes up to 10" i' server \
   run_tutorial_server
@@ -342,7 +342,10 @@ row 'untrusted memory' as_it_is each_client '"too much memory\n" i ": " i + 1' u
 row 'untrusted crash' as_it_is each_client '"it crashed\n" i ": " i + 1' untrusted \
   run_untrusted '0 peek' '% 1 +'
 row attach as_it_is each_client '"hello client " i' attach run_attached
+row per_core_server as_it_is each_client '"hello from " i' per_core_server run_per_core
 : >"$work/figures"
+has service nc && row service as_it_is each_client 'primes["10" i] " primes up to 10" i' service \
+  run_service
 has sqlite_server sqlite3 nc && row sqlite_server as_it_is sql_expected - - run_sqlite
 has http_server curl wrk nc && row http_server as_it_is http_expected - - run_http
 has redis_server redis-cli redis-benchmark nc &&

@@ -290,12 +290,7 @@ static int serve(void *arg)
 		.idle_timeout = IL_SEC(600),
 		.grace_period = 2 * o->service.timeout + IL_SEC(1), /* every answer is given */
 	    });
-	if (rc < 0)
-		return rc;
-	printf("listening on port %u\n", il_server_port(server));
-	rc = il_server_serve(server);
-	il_server_destroy(server);
-	return rc;
+	return rc < 0 ? rc : example_serve(server);
 }
 
 int main(int argc, char **argv)

@@ -277,7 +277,6 @@ static int count_words(struct text *text, il_executor *pool)
 }
 /* [group] */
 
-/* [run] */
 static int run(void *arg)
 {
 	struct text *text = arg;
@@ -299,7 +298,6 @@ static int run(void *arg)
 	il_executor_destroy(pool);
 	return rc;
 }
-/* [run] */
 
 int main(int argc, char **argv)
 {

@@ -8,9 +8,13 @@
  * meanwhile handles SIGINT once the receiver is closed, and one that ends leaves the receiver be.
  *
  *     il_signal_receiver_open(&r, (const int[]){SIGHUP, SIGTERM}, 2);
- *     while ((rc = il_signal_receiver_next(r, IL_FOREVER)) == SIGHUP)
- *             reload();
+ *     while ((rc = il_signal_receiver_next(r, IL_FOREVER)) > 0)
+ *             rc == SIGHUP ? reload() : il_server_shutdown(server);
  *     il_signal_receiver_destroy(r);
+ *
+ * This is a task of the server (il_server_start_soon), so the shutdown does not wait there and the server's
+ * end cancels the loop. It goes on after SIGTERM on purpose: destroying the receiver raises again what nobody
+ * took, so a second SIGTERM that came during the grace period would end the program then.
  *
  * A signal that comes again before it was taken counts once, as POSIX has it. The system hands it to
  * any thread that does not block it; threads that the library starts block all of them, so a loop in such a

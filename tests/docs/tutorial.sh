@@ -15,6 +15,14 @@ prints() {
   diff "$expected/$1" "$work/out"
 }
 
+# serves: waits until the server that writes to $work/server listens
+serves() {
+  for _ in {1..100}; do
+    ! grep -q listening "$work/server" || return 0
+    sleep 0.1
+  done
+}
+
 mkdir "$work/clone"
 cp -R "$source"/{CMakeLists.txt,include,core,backends,examples} "$work/clone"
 cd "$work/clone"
@@ -26,6 +34,20 @@ cd "$work/clone"
   export PKG_CONFIG_PATH=~/interloop/lib/pkgconfig LD_LIBRARY_PATH=~/interloop/lib
   # [install]
 }
+{
+  # [hello]
+  cc examples/hello.c -o hello $(pkg-config --cflags --libs interloop)
+  ./hello 4711 &
+  # [hello]
+} >"$work/server" 2>&1
+serves
+{
+  # [greet]
+  printf 'world\n' | nc -N 127.0.0.1 4711
+  # [greet]
+} | grep -x 'hello world'
+kill -INT %1
+wait %1
 {
   # [tasks]
   cd examples
@@ -55,10 +77,7 @@ prints tutorial_thread.txt
   ./server 4711 &
   # [server]
 } >"$work/server" 2>&1
-for _ in {1..100}; do
-  ! grep -q listening "$work/server" || break
-  sleep 0.1
-done
+serves
 {
   # [ask]
   printf '10\n100\nfrog\n2000000\n' | nc -N 127.0.0.1 4711

@@ -1,0 +1,145 @@
+/*
+ * service.c: what a server needs around its handler: a time limit for each request, a task of its
+ * own now and then, and a stop at SIGTERM that lets clients have the answers they wait for.
+ *
+ *     service 4711 &        printf '1000\n2000000000\n' | nc -N 127.0.0.1 4711
+ */
+#include <interloop.h>
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define LIMIT  IL_SEC(1)    /* for an answer */
+#define GRACE  IL_SEC(2)    /* for all that are under way at SIGTERM: longer than LIMIT */
+#define PERIOD IL_MSEC(100) /* between two reports */
+
+struct service {
+	il_group tasks;
+	int requests, under_way;
+};
+
+struct question { /* on the stack of its handler, which waits for the thread that uses it */
+	int up_to, primes;
+};
+
+/* [limit] */
+static int count_primes(void *arg) /* in a worker thread */
+{
+	struct question *q = arg;
+	int rc = 0;
+	for (int n = 2; n <= q->up_to && rc == 0; n++) {
+		int d = 2;
+		while (d * d <= n && n % d != 0)
+			d++;
+		q->primes += d * d > n;
+		if (n % 1000 == 0)
+			rc = il_from_thread_check_cancelled(); /* is the answer still wanted? */
+	}
+	return rc;
+}
+
+static int count_in_thread(void *arg)
+{
+	return il_run_in_thread(count_primes, arg);
+}
+
+static int answer(il_client *client, struct question *q)
+{
+	char text[64] = "too slow";
+	int size = 8, rc = il_fail_after(LIMIT, count_in_thread, q);
+	if (rc == 0)
+		size = snprintf(text, sizeof(text), "%d primes up to %d", q->primes, q->up_to);
+	else if (rc != -ETIMEDOUT)
+		return rc; /* the server ends */
+	return il_client_send(client, text, (size_t)size);
+}
+/* [limit] */
+
+static int handle(il_client *client, void *data)
+{
+	struct service *service = data;
+	il_packet line;
+	int rc = il_client_receive(client, &line, IL_FOREVER);
+	if (rc <= 0)
+		return rc;
+	struct question q = {.up_to = atoi(line.data)};
+	service->requests++;
+	service->under_way++;
+	rc = answer(client, &q);
+	service->under_way--;
+	return rc;
+}
+
+/* [periodic] */
+static int report(void *arg)
+{
+	const struct service *service = arg;
+	il_time next = il_deadline(PERIOD);
+	int rc;
+	for (; (rc = il_sleep_until(next)) == 0; next += PERIOD)
+		fprintf(stderr, "%d requests, %d under way\n", service->requests,
+			service->under_way);
+	return rc;
+}
+/* [periodic] */
+
+/* [stop] */
+static int stop_at_sigterm(void *server)
+{
+	il_signal_receiver *signals;
+	int rc = il_signal_receiver_open(&signals, (const int[]){SIGTERM}, 1);
+	if (rc < 0)
+		return rc;
+	while ((rc = il_signal_receiver_next(signals, IL_FOREVER)) == SIGTERM)
+		il_server_shutdown(server); /* in a task of the server it does not wait */
+	il_signal_receiver_destroy(signals);
+	return rc; /* -ECANCELED: the server ends */
+}
+/* [stop] */
+
+/* [service_init] */
+static int service_init(il_exit_stack *stack, il_server *server, void *data)
+{
+	struct service *service = data;
+	int rc = il_group_open(&service->tasks);
+	if (rc < 0)
+		return rc;
+	rc = il_exit_stack_group(stack, &service->tasks); /* cancelled and joined at the end */
+	if (rc < 0)
+		return il_group_close(&service->tasks, rc);
+	rc = il_group_start_soon(&service->tasks, NULL, report, service);
+	if (rc == 0)
+		rc = il_group_start_soon(&service->tasks, NULL, stop_at_sigterm, server);
+	return rc;
+}
+/* [service_init] */
+
+/* [serve] */
+static int serve(void *port)
+{
+	const il_handler handler = {.service_init = service_init, .handle = handle};
+	struct service service = {.requests = 0};
+	il_server *server;
+	int rc = il_tcp_server_open(&server, "127.0.0.1", port, il_protocol_lines(), &handler,
+				    &service, &(il_server_options){.grace_period = GRACE});
+	if (rc < 0)
+		return rc;
+	printf("listening on port %u\n", il_server_port(server));
+	fflush(stdout);
+	rc = il_server_serve(server);
+	il_server_destroy(server);
+	return rc;
+}
+/* [serve] */
+
+int main(int argc, char **argv)
+{
+	int rc = il_run(il_backend_find(NULL), serve, argc > 1 ? argv[1] : "4711");
+	if (rc == 0 || rc == -EINTR) {
+		printf("stopped by %s\n", rc == 0 ? "SIGTERM" : "SIGINT");
+		return 0;
+	}
+	fprintf(stderr, "%s: %s\n", il_error_name(rc), il_error_detail());
+	return 1;
+}
