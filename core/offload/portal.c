@@ -45,6 +45,12 @@ bool il__portal_is_own_thread(const il_portal *p)
 	       (pthread_equal(p->thread, pthread_self()) && !is_closed(p));
 }
 
+static int refuse_closed(const char *function)
+{
+	return il__refuse(-ESHUTDOWN, "%s: the portal is stopped or closed, or its loop has ended",
+			  function);
+}
+
 int il__portal_enter_gate(il_portal *p, const char *function)
 {
 	size_t gate = atomic_load_explicit(&p->gate, memory_order_relaxed);
@@ -53,9 +59,7 @@ int il__portal_enter_gate(il_portal *p, const char *function)
 		return il__refuse(-ESHUTDOWN, "%s: the portal was inherited across fork", function);
 	do {
 		if (gate & CLOSED)
-			return il__refuse(
-			    -ESHUTDOWN,
-			    "%s: the portal is stopped or closed, or its loop has ended", function);
+			return refuse_closed(function);
 	} while (!atomic_compare_exchange_weak_explicit(
 	    &p->gate, &gate, gate + ONE_CALL, memory_order_relaxed, memory_order_relaxed));
 	return 0;
@@ -316,6 +320,8 @@ int il__portal_may_wait(il_portal *p, il_fn *fn, const char *function, il_task *
 		return il__refuse(-EINVAL, "%s: %s is NULL", function, p ? "fn" : "the portal");
 	if (il__inherited(p->generation))
 		return il__refuse(-ESHUTDOWN, "%s: the portal was inherited across fork", function);
+	if (is_closed(p))
+		return refuse_closed(function);
 	if (il__portal_is_own_thread(p))
 		return il__refuse(
 		    -EDEADLK,
@@ -332,11 +338,9 @@ static int run_waiting(il_portal *p, il_fn *fn, void *arg, bool as_task, const c
 	il_task *task;
 	int rc = il__portal_may_wait(p, fn, function, &task);
 
-	if (rc < 0)
-		return rc;
-	if (task)
+	if (rc == 0 && task)
 		rc = il__portal_run_from_task(p, fn, arg, as_task, function);
-	else if ((rc = il__portal_enter_gate(p, function)) == 0)
+	else if (rc == 0 && (rc = il__portal_enter_gate(p, function)) == 0)
 		rc = il__remote_run(&r, p->inbox, function);
 	return il__portal_answer(blocking, rc);
 }

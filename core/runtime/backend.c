@@ -32,7 +32,7 @@ enum { MODULES = sizeof modules / sizeof modules[0] };
 
 /* ---- the registry ---- */
 
-static const char *flaw(const il_backend *b)
+const char *il__backend_flaw(const il_backend *b)
 {
 	if (!b || b->abi != IL_BACKEND_ABI)
 		return b ? "its abi is not this library's" : "it is NULL";
@@ -56,7 +56,7 @@ static const il_backend *find_known(const char *name)
 
 static int add(const il_backend *backend)
 {
-	const char *why = flaw(backend);
+	const char *why = il__backend_flaw(backend);
 	const il_backend *same;
 
 	if (why)
@@ -211,7 +211,7 @@ const char *il__backend_not_found(void)
 	return not_found;
 }
 
-static void refuse_name(const char *name, const char *why)
+static void refuse_name(const char *name, const char *origin, const char *why)
 {
 	char names[160] = "";
 	size_t used = 0;
@@ -224,13 +224,14 @@ static void refuse_name(const char *name, const char *why)
 			used += (size_t)snprintf(names + used, sizeof names - used, ", %s",
 						 known[i]->name);
 	}
-	il__refuse(-ENOENT, "backend \"%s\": %s. Names: libuv, libev, libevent, virtual%s", name,
-		   why, names);
+	il__refuse(-ENOENT, "backend \"%s\"%s: %s. Names: libuv, libev, libevent, virtual%s", name,
+		   origin, why, names);
 }
 
 const il_backend *il_backend_find(const char *name)
 {
 	const il_backend *backend = NULL;
+	const char *origin = name ? "" : ", which $INTERLOOP_BACKEND names";
 	char why[160] = "";
 
 	if (!name)
@@ -240,12 +241,12 @@ const il_backend *il_backend_find(const char *name)
 	if (name && name[0]) {
 		backend = find(name, why, sizeof why);
 		if (!backend)
-			refuse_name(name, why);
+			refuse_name(name, origin, why);
 	} else {
 		for (size_t i = 0; !backend && i < MODULES - 1; i++)
 			backend = find(modules[i], why, sizeof why);
 		if (!backend)
-			refuse_name("libuv, libev or libevent", why);
+			refuse_name("libuv, libev or libevent", "", why);
 	}
 	pthread_mutex_unlock(&lock);
 	snprintf(not_found, sizeof not_found, "%s", backend ? "" : il_error_detail());

@@ -34,6 +34,7 @@ static void on_timerfd(struct il__source *source, il_loop *loop, unsigned mask)
 	(void)mask;
 	loop->timer_fired = true;
 	il__timers_expire(loop);
+	il__loop_adjust_lead(loop, loop->timers.expired);
 }
 
 /* ---- open ---- */
@@ -81,6 +82,7 @@ void il__loop_free(il_loop *loop)
 static int make_loop(il_loop **out, const il_backend *backend, const il_loop_options *options,
 		     bool own)
 {
+	const char *flaw;
 	il_loop *loop;
 	int rc;
 
@@ -88,6 +90,9 @@ static int make_loop(il_loop **out, const il_backend *backend, const il_loop_opt
 		return il__refuse(-ENOENT, "no backend: %s",
 				  il__backend_not_found()[0] ? il__backend_not_found()
 							     : "it is NULL; ask il_backend_find");
+	flaw = il__backend_flaw(backend);
+	if (flaw)
+		return il__refuse(-EINVAL, "the backend cannot be used: %s", flaw);
 	loop = calloc(1, sizeof *loop);
 	if (!loop)
 		return il__refuse(-ENOMEM, "il_loop: out of memory");
@@ -171,12 +176,14 @@ int il_loop_attach(il_loop **loop, const il_backend *backend, void *native,
 
 const il_backend *il_loop_backend(const il_loop *loop)
 {
-	return loop->backend;
+	return loop ? loop->backend : NULL;
 }
 
 void *il_loop_native(il_loop *loop)
 {
-	return loop->backend->driver.native ? loop->backend->driver.native(loop->driver) : NULL;
+	if (!loop || !loop->backend->driver.native)
+		return NULL;
+	return loop->backend->driver.native(loop->driver);
 }
 
 static int check_loop(il_loop *loop, const char *function)

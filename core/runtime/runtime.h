@@ -240,16 +240,18 @@ struct il__thread {
 	il_loop *loop; /* the loop whose thread this is */
 	struct il__locals
 	    *locals;      /* outside a task: a worker call's, a portal call's, or the thread's */
-	void *call;       /* offload: the call that this worker runs */
+	void *call;       /* offload: whose call this worker runs, if a task waits for it */
 	void *worker_of;  /* offload: the pool that this thread works for */
 	unsigned no_wait; /* inside a plain call or callback that may not wait */
+	bool in_call;     /* offload: it runs the call of somebody */
 	bool orphaned;    /* a forked child of a loop's thread */
 	struct il__patience patience; /* of its waits for other threads */
 };
 
 extern IL__THREAD_LOCAL struct il__thread il__self;
 
-void il__backends_after_fork(void); /* backend.c: in the child */
+void il__backends_after_fork(void);                      /* backend.c: in the child */
+const char *il__backend_flaw(const il_backend *backend); /* why it cannot be used; NULL: it can */
 const char *il__backend_not_found(
     void); /* why this thread's last il_backend_find gave NULL; or "" */
 
@@ -293,9 +295,10 @@ struct il__signal {
 	il_task *task;           /* NULL: a plain thread, which waits on parker */
 	struct il__inbox *inbox; /* the task's loop; borrowed: the task keeps the loop alive */
 	struct il__parker parker;
-	bool fired;     /* tasks: loop's thread only */
-	bool local;     /* only a task of the same loop can fire it: for the report of a deadlock */
-	bool offloaded; /* a worker fires it: virtual time stands */
+	bool fired; /* tasks: loop's thread only */
+	bool local; /* only a task of the same loop can fire it: for the report of a deadlock */
+	/* A future that a worker owes, so that virtual time stands meanwhile; borrowed; NULL: none. */
+	il_future *owed;
 };
 
 /* 0, or why this place may not wait. */
@@ -320,6 +323,7 @@ enum il__future_state {
 	IL__FUTURE_PENDING,
 	IL__FUTURE_RUNNING,
 	IL__FUTURE_CANCELLING, /* running, the outcome is fixed: -ECANCELED */
+	IL__FUTURE_ENDING,     /* the result is there and counts: it is not cancelled any more */
 	IL__FUTURE_DONE,
 	IL__FUTURE_CANCELLED
 };
@@ -348,8 +352,9 @@ struct il__future_ops {
 	bool (*deadlock)(il_future *f);
 	/* Whether only a task of the calling thread's loop can complete it. May be NULL. */
 	bool (*local)(il_future *f);
-	/* Whether a worker owes the result, so that virtual time stands. May be NULL. */
-	bool (*offloaded)(il_future *f);
+	/* A task of the calling thread's loop waits for a worker's result (+1, then -1), so that virtual
+	 * time stands. NULL: no worker owes it. */
+	void (*owed)(il_future *f, il_loop *loop, int one);
 	/* Sets il_error_detail() for a negative result. May be NULL. */
 	void (*explain)(il_future *f);
 };
@@ -358,6 +363,8 @@ void il__future_init(il_future *f, const struct il__future_ops *ops,
 		     void *self); /* one reference */
 /* The producer's side of the library's own futures. True: run it. */
 bool il__future_begin(il_future *f);
+/* Before one that runs is completed: whether its result counts. If so nobody cancels it any more. */
+bool il__future_settle(il_future *f);
 /* Completes f; `cancelled`: the call ended because it was cancelled. Not twice. */
 void il__future_finish(il_future *f, int result, bool cancelled);
 void il__future_cancelled_early(il_future *f); /* completes one that never began: -ECANCELED */
@@ -421,6 +428,9 @@ struct il_loop {
 
 	struct il__timers timers;
 	il_time armed;
+	/* The core's own timer was set `lead` ahead of `aim` (IL_FOREVER: it was not), or may be set anew;
+	 * `lead` was adjusted last when lead_aim came. */
+	il_time aim, lead, lead_aim;
 	struct il__source wake, timer; /* timer.watch.fd < 0: the driver's timer is used */
 	bool wake_signalled, watching;
 	bool awake;       /* the inbox's `asleep` was cleared by us */
@@ -518,6 +528,7 @@ void il__loop_ready(il_loop *loop, il_task *task);
 void il__loop_switch_from(il_loop *loop, il_task *self); /* self is parked, ready again, or ended */
 void il__loop_arrived(il_loop *loop);                    /* first thing after each switch */
 void il__loop_turn(il_loop *loop);
+void il__loop_adjust_lead(il_loop *loop, il_time woken);          /* by the core's own timer */
 void il__loop_handle_later(il_loop *loop, struct il__message *m); /* in the next turn */
 /* Runs a function as a plain call on the hub: it may not wait, and sees these locals. */
 int il__plain_call(il_fn *fn, void *arg, struct il__locals *locals);

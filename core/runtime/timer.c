@@ -218,6 +218,7 @@ bool il__timers_expire(il_loop *loop)
 	uint32_t due[BURST];
 	size_t n = BURST;
 
+	timers->late = false;
 	if (!timers->count)
 		return false;
 	timers->expired = il__loop_now(loop);

@@ -173,19 +173,46 @@ int il__plain_call(il_fn *fn, void *arg, struct il__locals *locals)
 /* ---- the turn ---- */
 
 /*
- * The timer of the core's own wakes for a deadline that was given up, but is not set twice a wait. Where
- * many are due shortly one after another it wakes once in PACE for all of them: a wake-up costs more than
- * they do. Few are not worth a delay.
- * False: the native loop had no memory for its timer; to be asked again in the next turn.
+ * When the core's own timer is set for. Few timers: ahead of the next by as much as the system is late to wake
+ * us; what then is left of the time passes in polls that do not wait. Many that are due shortly one after
+ * another: once in PACE for all of them, for a wake-up costs more than they do.
  */
-static bool set_timer(il_loop *loop)
+static il_time aim(il_loop *loop)
 {
 	const il_time PACE = IL_USEC(75);
 	il_time next = il__timers_next(&loop->timers), paced = loop->timers.expired + PACE;
 
+	loop->aim = IL_FOREVER;
+	if (loop->timers.count > MANY_TIMERS)
+		return next < paced && !loop->timers.late ? paced : next;
+	if (next == IL_FOREVER || next <= loop->timers.expired) /* also any time long past */
+		return next;
+	loop->aim = next;
+	return next - loop->lead;
+}
+
+void il__loop_adjust_lead(il_loop *loop, il_time woken)
+{
+	const il_time LEAD_MAX = IL_USEC(60);
+
+	if (loop->aim == IL_FOREVER || loop->aim == loop->lead_aim)
+		return;
+	loop->lead_aim = loop->aim;
+	loop->lead += woken > loop->aim ? (woken - loop->aim) / 4 : -loop->lead / 16;
+	if (loop->lead > LEAD_MAX)
+		loop->lead = LEAD_MAX;
+}
+
+/*
+ * The timer of the core's own wakes for a deadline that was given up, but is not set twice a wait.
+ * False: the native loop had no memory for its timer; to be asked again in the next turn.
+ */
+static bool set_timer(il_loop *loop)
+{
+	il_time next;
+
 	if (loop->timer.watch.fd >= 0) {
-		if (next < paced && loop->timers.count > MANY_TIMERS && !loop->timers.late)
-			next = paced;
+		next = aim(loop);
 		if (next < loop->armed || loop->timer_fired) {
 			loop->armed = next;
 			loop->timer_fired = false;
@@ -193,6 +220,7 @@ static bool set_timer(il_loop *loop)
 		}
 		return true;
 	}
+	next = il__timers_next(&loop->timers);
 	if (loop->backend->driver.now && loop->inflight > 0)
 		next = IL_FOREVER; /* a worker's time is not ours to skip */
 	if (next == loop->armed)

@@ -130,6 +130,23 @@ IL_TEST(F, n110_a_waiting_call_from_the_own_loop_is_refused_at_once)
 	CHECK_RC(il_portal_close(p), 0);
 }
 
+/* There is nothing left to wait for: closed is closed, wherever it is asked. */
+IL_TEST(F, n110_once_it_is_stopped_it_says_so_in_the_own_loop_too)
+{
+	il_portal *p = il_test_portal();
+	int five = 5, value = 6;
+	il_portal_context *c = NULL;
+	il_future *f = NULL;
+
+	CHECK_RC(il_portal_stop(p, false), 0);
+	CHECK_RC(il_portal_run_coroutine(p, give, &five), -ESHUTDOWN);
+	CHECK_RC(il_portal_run_sync(p, give, &five), -ESHUTDOWN);
+	CHECK_RC(il_portal_start_task(p, &f, &value, give, &five), -ESHUTDOWN);
+	CHECK_RC(il_portal_enter(p, &c, give, &five), -ESHUTDOWN);
+	CHECK(!f && !c && value == 6);
+	CHECK_RC(il_portal_close(p), 0);
+}
+
 /* The loop that this thread will run, but does not run yet: the wait would never end either. */
 IL_TEST_OWN(F, n110_so_is_one_from_the_thread_that_will_run_the_loop)
 {

@@ -351,6 +351,8 @@ int main(void)
 	old.name = "old";
 	old.abi = IL_BACKEND_ABI + 1;
 	CHECK(il_backend_register(&old) == -EINVAL);
+	CHECK(il_run(&old, handler, NULL) == -EINVAL);
+	CHECK(il_run(&no_watch, handler, NULL) == -EINVAL);
 	printf("poll: sleep %d, create_event %d, run_in_thread %d, create_threads_portal %d\n",
 	       calls.sleep, calls.create_event, calls.run_in_thread, calls.create_threads_portal);
 	return 0;
