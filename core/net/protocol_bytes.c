@@ -14,7 +14,7 @@ static int find_bytes(const il_protocol *p, il_parse *parse)
 	return 1;
 }
 
-static const il_protocol bytes = {.name = "bytes", .find = find_bytes};
+static const il_protocol bytes = {.name = "bytes", .find = find_bytes, .least = 1};
 
 const il_protocol *il_protocol_bytes(void)
 {

@@ -2,49 +2,12 @@
  * m_protocols.c: protocols: the same bytes are the same packets, however they are cut on their way. Each
  * stream is fed to its parser alone in every chunking, then to a server in chunks of each size.
  */
+#include "m_parens.h"
 #include "m_server.h"
 
 enum { LIMIT = 4, TEXT = 256 };
 
 /* ---- the protocols and their streams ---- */
-
-/* Balanced parentheses, as a user would write it: state[0] is the depth. */
-static int find_parens(const il_protocol *p, il_parse *parse)
-{
-	(void)p;
-	for (; parse->scanned < parse->size; parse->scanned++) {
-		unsigned char c = parse->data[parse->scanned];
-		if (parse->scanned == 0 && c != '(') {
-			parse->consumed = 1;
-			return -EBADMSG;
-		}
-		parse->state[0] += c == '(';
-		parse->state[0] -= c == ')';
-		if (parse->state[0])
-			continue;
-		parse->consumed = parse->scanned + 1;
-		if (parse->scanned - 1 > parse->limit)
-			return -EMSGSIZE;
-		parse->packet = (il_packet){.data = parse->data + 1, .size = parse->scanned - 1};
-		return 1;
-	}
-	return 0;
-}
-
-static int frame_parens(const il_protocol *p, il_frame *frame)
-{
-	(void)p;
-	frame->head[0] = '(';
-	frame->head_size = 1;
-	frame->tail = ")";
-	frame->tail_size = 1;
-	return 0;
-}
-
-static void make_parens(il_protocol *p)
-{
-	*p = (il_protocol){.name = "parens", .find = find_parens, .frame = frame_parens};
-}
 
 static void make_lines(il_protocol *p)
 {
@@ -96,9 +59,15 @@ static void make_netstring(il_protocol *p)
 	*p = *il_protocol_netstring();
 }
 
+static void make_bytes(il_protocol *p)
+{
+	*p = *il_protocol_bytes();
+}
+
 #define BYTES(text) text, sizeof(text) - 1
 
-/* With a limit of four bytes a packet. "lost": nothing more can be found. */
+/* With a limit of four bytes a packet. "lost": nothing more can be found. Where a packet is what has come,
+ * all of them together. */
 static const struct stream {
 	void (*make)(il_protocol *p);
 	const char *bytes;
@@ -130,6 +99,7 @@ static const struct stream {
     {make_netstring, BYTES(":,"), "EBADMSG;lost"},
     {make_netstring, BYTES("99999999999999"), "EMSGSIZE;lost"},
     {make_parens, BYTES("(a)(b(c))x()"), "[a][b(c)]EBADMSG[]"},
+    {make_bytes, BYTES("a\n(b)\r\n3:xyz,"), "[a\n(b)\r\n3:xyz,]"},
 };
 enum { STREAMS = sizeof streams / sizeof streams[0] };
 
@@ -151,6 +121,18 @@ static void note(struct feed *f, const char *before, const void *text, size_t si
 
 	snprintf(f->text + used, TEXT - used, "%s%.*s%s", before, (int)size, (const char *)text,
 		 after);
+}
+
+/* One packet follows another: without boundaries they are one. */
+static void note_packet(struct feed *f, const il_packet *packet)
+{
+	size_t used = strlen(f->text);
+	bool joins = f->protocol.find == il_protocol_bytes()->find && used > 0;
+
+	CHECK(packet->size <= LIMIT);
+	if (joins)
+		f->text[used - 1] = '\0';
+	note(f, joins ? "" : "[", packet->data, packet->size, "]");
 }
 
 static void note_error(struct feed *f, int rc, bool lost)
@@ -177,7 +159,7 @@ static bool feed_once(struct feed *f)
 	size_t consumed = f->parse.consumed;
 	CHECK(consumed <= f->size);
 	if (rc == 1)
-		note(f, "[", f->parse.packet.data, f->parse.packet.size, "]");
+		note_packet(f, &f->parse.packet);
 	else if (rc < 0)
 		note_error(f, rc, consumed == 0);
 	f->parse.scanned -= rc || consumed > f->parse.scanned ? f->parse.scanned : consumed;
@@ -277,7 +259,7 @@ static size_t frame(const il_protocol *p, const char *data, size_t size, char *o
 {
 	il_frame f = {.data = data, .size = size};
 
-	CHECK_RC(p->frame(p, &f), 0);
+	CHECK_RC(p->frame ? p->frame(p, &f) : 0, 0);
 	CHECK(f.release == NULL);
 	at = add(out, at, f.head, f.head_size);
 	at = add(out, at, f.data, f.size);
@@ -318,6 +300,7 @@ IL_TEST_CORE(M, n236_each_protocol_frames_its_packets)
 	check_frame(make_fixed, BYTES("abc"), BYTES("abc"));
 	check_frame(make_netstring, BYTES("abc"), BYTES("3:abc,"));
 	check_frame(make_netstring, BYTES(""), BYTES("0:,"));
+	check_frame(make_bytes, BYTES("abc"), BYTES("abc"));
 	check_no_frame(make_length_1, 256, -EMSGSIZE);
 	check_no_frame(make_length_3, (size_t)1 << 24, -EMSGSIZE);
 	check_no_frame(make_fixed, 2, -EBADMSG);
@@ -349,7 +332,7 @@ static int write_down(il_client *client, void *data)
 	int rc = il_client_receive(client, &p, IL_FOREVER);
 
 	if (rc == 1) {
-		note(&x->feed, "[", p.data, p.size, "]");
+		note_packet(&x->feed, &p);
 		CHECK(((const char *)p.data)[p.size] == '\0');
 		return il_client_send(client, p.data, p.size);
 	}
@@ -428,9 +411,8 @@ IL_TEST_REAL(M, n236_a_server_finds_the_same_packets_in_chunks_of_each_size)
 	for (const struct stream *s = streams; s < streams + STREAMS; s++) {
 		struct session x = {.connected = 0};
 		struct service service;
-		il_protocol p;
-		s->make(&p);
-		service_start(&service, &h, &x, &p, &options);
+		s->make(&x.feed.protocol);
+		service_start(&service, &h, &x, &x.feed.protocol, &options);
 		for (size_t chunk = 1; chunk <= s->size; chunk += chunk < 4 ? 1 : 3)
 			check_served(&service, &x, s, chunk);
 		check_served(&service, &x, s, s->size);

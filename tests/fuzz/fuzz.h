@@ -6,6 +6,7 @@
 #define IL_TESTS_FUZZ_H
 
 #include "../../core/net/net.h"
+#include "../conformance/m_parens.h"
 
 #include <interloop/virtual.h>
 
@@ -53,47 +54,15 @@ static inline const uint8_t *take_bytes(struct input *in, size_t *count)
 
 /* ---- protocols ---- */
 
-enum kind { LINES, LINES_WITH, LENGTH, FIXED, NETSTRING, PARENS, KINDS };
-
-/* Balanced parentheses, as a user would write it: state[0] is the depth. */
-static inline int find_parens(const il_protocol *p, il_parse *parse)
-{
-	(void)p;
-	for (; parse->scanned < parse->size; parse->scanned++) {
-		unsigned char c = parse->data[parse->scanned];
-		if (parse->scanned == 0 && c != '(') {
-			parse->consumed = 1;
-			return -EBADMSG;
-		}
-		parse->state[0] += c == '(';
-		parse->state[0] -= c == ')';
-		if (parse->state[0])
-			continue;
-		parse->consumed = parse->scanned + 1;
-		if (parse->scanned - 1 > parse->limit)
-			return -EMSGSIZE;
-		parse->packet = (il_packet){.data = parse->data + 1, .size = parse->scanned - 1};
-		return 1;
-	}
-	return 0;
-}
-
-static inline int frame_parens(const il_protocol *p, il_frame *frame)
-{
-	(void)p;
-	frame->head[0] = '(';
-	frame->head_size = 1;
-	frame->tail = ")";
-	frame->tail_size = 1;
-	return 0;
-}
+enum kind { LINES, LINES_WITH, LENGTH, FIXED, NETSTRING, PARENS, BYTES, KINDS };
 
 static const char *const separators[] = {"\r\n", "--", "aab", "\n", "abab", "aaaaaaa"};
 
 static inline il_protocol make_protocol(enum kind kind, unsigned parameter)
 {
-	il_protocol p = {.name = "parens", .find = find_parens, .frame = frame_parens};
+	il_protocol p;
 
+	make_parens(&p);
 	if (kind == LINES)
 		p = *il_protocol_lines();
 	else if (kind == LINES_WITH)
@@ -105,6 +74,8 @@ static inline il_protocol make_protocol(enum kind kind, unsigned parameter)
 		il_protocol_fixed_with(&p, 1 + parameter % 64);
 	else if (kind == NETSTRING)
 		p = *il_protocol_netstring();
+	else if (kind == BYTES)
+		p = *il_protocol_bytes();
 	return p;
 }
 

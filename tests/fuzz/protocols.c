@@ -1,7 +1,8 @@
 /*
  * protocols.c: every protocol against the bytes of a stranger. The same bytes are the same packets in every
- * chunking, and those that a reference says, which was written to be simple; what was received and is
- * sent again is the same packet. Each look at the bytes happens in memory of its own, just large enough.
+ * chunking, and those that a reference says, which was written to be simple; without framing they are the
+ * same bytes. What was received and is sent again is the same packet. Each look at the bytes happens in
+ * memory of its own, just large enough.
  *
  * Input: kind, parameter, limit, seed of the chunks, then the stream.
  */
@@ -49,7 +50,7 @@ static void check_round(const il_protocol *p, const il_packet *packet, size_t li
 	if (memcmp(p, il_protocol_lines(), sizeof *p) == 0 && packet->size &&
 	    data[packet->size - 1] == '\r')
 		return; /* it would be taken for the line end's */
-	CHECK(p->frame(p, &frame) == 0);
+	CHECK(!p->frame || p->frame(p, &frame) == 0);
 	put(&t, frame.head, frame.head_size);
 	put(&t, frame.data, frame.size);
 	put(&t, frame.tail, frame.tail_size);
@@ -67,7 +68,8 @@ struct stream {
 	size_t size;  /* of all of it */
 	size_t begin; /* consumed so far */
 	il_parse parse;
-	bool rounds; /* also check_round */
+	bool unframed; /* packets are what has come: only all of them together are the same */
+	bool rounds;   /* also check_round */
 	bool lost;
 };
 
@@ -89,7 +91,10 @@ static bool look(struct stream *s, size_t end, struct text *t)
 		const unsigned char *at = s->parse.packet.data;
 		CHECK(s->parse.packet.size <= s->parse.limit);
 		CHECK(at >= copy && at + s->parse.packet.size <= copy + s->parse.consumed);
-		put_packet(t, at, s->parse.packet.size);
+		if (s->unframed)
+			put(t, at, s->parse.packet.size);
+		else
+			put_packet(t, at, s->parse.packet.size);
 		if (s->rounds)
 			check_round(s->protocol, &s->parse.packet, s->parse.limit);
 	} else if (rc < 0) {
@@ -229,6 +234,8 @@ static bool refer(enum kind kind, unsigned parameter, size_t limit, struct input
 		refer_fixed(1 + parameter % 64, in, t);
 	else if (kind == NETSTRING)
 		refer_netstring(limit, in, t);
+	else if (kind == BYTES)
+		put(t, in.data, in.size);
 	else
 		return false;
 	return true;
@@ -248,15 +255,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	unsigned parameter = take_byte(&in), limit = take_byte(&in), seed = take_byte(&in);
 	il_protocol p = make_protocol(kind, parameter);
 	struct text whole = {.size = 0}, cut = whole, said = whole;
-	struct stream s = {.protocol = &p, .data = in.data, .size = in.size, .rounds = true};
+	struct stream all = {
+	    .protocol = &p, .data = in.data, .size = in.size, .unframed = kind == BYTES};
+	struct stream s;
 
-	s.parse.limit = limit < p.least ? p.least : limit;
+	all.parse.limit = limit < p.least ? p.least : limit;
+	s = all;
+	s.rounds = true;
 	feed(&s, 0, &whole);
-	s = (struct stream){
-	    .protocol = &p, .data = in.data, .size = in.size, .parse = {.limit = s.parse.limit}};
+	s = all;
 	feed(&s, 1 + seed, &cut);
 	CHECK(same(&whole, &cut));
-	if (refer(kind, parameter, s.parse.limit, in, &said))
+	if (refer(kind, parameter, all.parse.limit, in, &said))
 		CHECK(same(&whole, &said));
 	free(whole.bytes);
 	free(cut.bytes);
