@@ -1,11 +1,20 @@
 /*
- * tsan_arena.c: linked into binaries under TSan only. Criterion asks rand_r where to map the memory that
- * it shares with its children (in pages); TSan lets an application have this range.
+ * tsan.c: linked into binaries under TSan only: what it must know of those that we link.
  */
 int rand_r(unsigned *seed);
+const char *__tsan_default_suppressions(void);
 
+/* Criterion asks rand_r where to map the memory that it shares with its children (in pages); TSan lets an
+ * application have this range. */
 int rand_r(unsigned *seed)
 {
 	*seed = *seed * 1103515245u + 12345u;
 	return (int)(0x350000u + (*seed >> 8) % 0x17000u);
+}
+
+/* libev forgets a descriptor lazily: it stays in the kernel's set until it is closed or fires once more, and
+ * may then be deleted from there while the thread that owns it by now is about to close it. */
+const char *__tsan_default_suppressions(void)
+{
+	return "race_top:epoll_ctl\n";
 }
