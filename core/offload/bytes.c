@@ -35,6 +35,12 @@ int il_bytes_append(il_bytes *bytes, const void *data, size_t size)
 	return 0;
 }
 
+void il__bytes_end(il_bytes *bytes)
+{
+	if (!bytes->out_size)
+		il_bytes_free(bytes);
+}
+
 void il_bytes_free(il_bytes *bytes)
 {
 	free(bytes->out);

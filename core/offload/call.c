@@ -118,6 +118,7 @@ int il__call_execute(il_call *call)
 {
 	struct il__locals *locals = il__self.locals;
 	void *host = il__self.call;
+	bool in_call = il__self.in_call;
 	char saved_name[16];
 	int rc;
 
@@ -127,12 +128,16 @@ int il__call_execute(il_call *call)
 		il_bytes_free(call->arg);
 	il__self.locals = il__locals_ref(call->locals);
 	il__self.call = call->host;
+	il__self.in_call = true;
 	if (call->thread_name)
 		il__os_thread_name(call->thread_name, saved_name);
 	rc = call->fn(call->arg);
+	if (call->form == IL__BYTES)
+		il__bytes_end(call->arg);
 	if (call->thread_name)
 		il__os_thread_name(saved_name, NULL);
 	il__self.call = host;
+	il__self.in_call = in_call;
 	il__locals_unref(il__self.locals);
 	il__self.locals = locals;
 	if (!call->ops->unattended)

@@ -11,54 +11,63 @@
 /* The calls of one loop into one pool; lives while there are any. */
 struct crowd {
 	struct il__list link;
-	il_executor *ex;
-	size_t calls;
+	const void *pool; /* compared only */
+	size_t workers, calls;
 };
 
-static struct crowd *find(const il_executor *ex, il_loop *loop)
+static struct crowd *find(const void *pool, il_loop *loop)
 {
 	il__list_each (node, &loop->crowds) {
 		struct crowd *c = il__container_of(node, struct crowd, link);
-		if (c->ex == ex)
+		if (c->pool == pool)
 			return c;
 	}
 	return NULL;
 }
 
 /* NULL: this call counts by itself, which at worst makes the clock stand for too long. */
-static struct crowd *find_or_make(il_executor *ex, il_loop *loop)
+static struct crowd *find_or_make(const void *pool, size_t workers, il_loop *loop)
 {
 	struct crowd *c;
 
-	if (!loop->backend->driver.now || !ex->workers)
+	if (!loop->backend->driver.now || !workers)
 		return NULL;
-	c = find(ex, loop);
+	c = find(pool, loop);
 	if (c || !(c = malloc(sizeof *c)))
 		return c;
-	c->ex = ex;
-	c->calls = 0;
+	*c = (struct crowd){.pool = pool, .workers = workers};
 	il__list_push(&loop->crowds, &c->link);
 	return c;
 }
 
-void il__executor_hold(il_executor *ex, il_loop *loop)
+void il__pool_owes(const void *pool, size_t workers, il_loop *loop)
 {
-	struct crowd *c = find_or_make(ex, loop);
+	struct crowd *c = find_or_make(pool, workers, loop);
 
-	il__loop_hold(loop); /* a task calls: it cannot be refused */
-	if (!c || ++c->calls <= ex->workers)
+	if (!c || ++c->calls <= c->workers)
 		loop->inflight++;
 }
 
-void il__executor_release(il_executor *ex, il_loop *loop)
+void il__pool_paid(const void *pool, il_loop *loop)
 {
-	struct crowd *c = find(ex, loop);
+	struct crowd *c = find(pool, loop);
 
-	if (!c || c->calls-- <= ex->workers)
+	if (!c || c->calls-- <= c->workers)
 		loop->inflight--;
 	if (c && !c->calls) {
 		il__list_remove(&c->link);
 		free(c);
 	}
+}
+
+void il__executor_hold(il_executor *ex, il_loop *loop)
+{
+	il__loop_hold(loop); /* a task calls: it cannot be refused */
+	il__pool_owes(ex->self, ex->workers, loop);
+}
+
+void il__executor_release(il_executor *ex, il_loop *loop)
+{
+	il__pool_paid(ex->self, loop);
 	il__loop_release(loop);
 }

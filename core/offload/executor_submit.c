@@ -13,7 +13,8 @@
 struct future_call {
 	il_call call;
 	il_future future;
-	bool answered; /* under the future's lock: the executor may be gone */
+	size_t workers; /* of its pool */
+	bool answered;  /* under the future's lock: the executor may be gone */
 };
 
 static bool claim_future(il_call *call)
@@ -39,13 +40,13 @@ static void answer_future(il_call *call, int rc)
 	il_future_unref(f);
 }
 
-static bool is_cancelled(il_call *call)
+static bool settle_future(il_call *call)
 {
-	return il_future_cancelled(&il__container_of(call, struct future_call, call)->future);
+	return il__future_settle(&il__container_of(call, struct future_call, call)->future);
 }
 
 static const struct il__call_ops future_call_ops = {
-    .claim = claim_future, .answer = answer_future, .unwanted = is_cancelled};
+    .claim = claim_future, .answer = answer_future, .settle = settle_future};
 
 static void free_future_call(il_future *f)
 {
@@ -62,10 +63,14 @@ static bool waits_for_itself(il_future *f)
 	return !il_future_running(f) && call->executor_ops->only_worker(call->executor_self);
 }
 
-static bool is_offloaded(il_future *f)
+static void owe(il_future *f, il_loop *loop, int one)
 {
-	(void)f;
-	return true;
+	struct future_call *fc = il__container_of(f, struct future_call, future);
+
+	if (one > 0)
+		il__pool_owes(fc->call.executor_self, fc->workers, loop);
+	else
+		il__pool_paid(fc->call.executor_self, loop);
 }
 
 static void explain(il_future *f)
@@ -96,7 +101,7 @@ static void leave_queue(il_future *f)
 static const struct il__future_ops future_ops = {.dropped = leave_queue,
 						 .free = free_future_call,
 						 .deadlock = waits_for_itself,
-						 .offloaded = is_offloaded,
+						 .owed = owe,
 						 .explain = explain};
 
 static void kill_future(il_future *f)
@@ -114,33 +119,38 @@ static const struct il__future_ops killable_ops = {.cancel = kill_future,
 						   .dropped = leave_queue,
 						   .free = free_future_call,
 						   .deadlock = waits_for_itself,
-						   .offloaded = is_offloaded,
+						   .owed = owe,
 						   .explain = explain};
 
 static int submit_future(il_executor *ex, il_future **f, il_fn *fn, void *arg, size_t size)
 {
 	struct future_call *fc = malloc(sizeof *fc);
+	il_future *before = *f;
 	int rc;
 
 	if (!fc)
 		return il__refuse(-ENOMEM, "il_executor_submit: out of memory");
+	/* It may be a part of arg: for fn to find, and not to be lost when a copy of arg comes back. */
+	*f = &fc->future;
 	rc = il__call_init(&fc->call, ex, fn, arg, size);
 	if (rc < 0) {
+		*f = before;
 		free(fc);
 		return rc;
 	}
 	fc->call.ops = &future_call_ops;
+	fc->workers = ex->workers;
 	fc->answered = false;
 	il__future_init(&fc->future, ex->kills ? &killable_ops : &future_ops, NULL);
 	il_future_ref(&fc->future); /* one for the executor, one for the caller */
 	rc = ex->ops->submit(ex->self, &fc->call, false);
 	if (rc < 0) {
+		*f = before;
 		il__call_fini(&fc->call);
 		il_future_unref(&fc->future);
 		il_future_unref(&fc->future);
 		return rc;
 	}
-	*f = &fc->future;
 	return 0;
 }
 

@@ -23,6 +23,8 @@ struct map {
 	struct il__signal *waiter; /* under lock */
 	atomic_bool stopped;       /* set by the waiter, or by the first failure: run no more */
 	struct il__host host;
+	bool virtual_time; /* each answer wakes the waiter: one call less holds the clock */
+	size_t owed;       /* by the waiter: the calls that hold it */
 	struct item *items;
 	size_t submitted;
 };
@@ -51,7 +53,7 @@ static void answer_item(il_call *call, int rc)
 		atomic_store_explicit(&map->stopped, true, memory_order_relaxed);
 		waiter = map->waiter;
 	}
-	if (map->left == 0)
+	if (map->left == 0 || map->virtual_time)
 		waiter = map->waiter;
 	if (waiter) {
 		map->waiter = NULL;
@@ -80,6 +82,15 @@ static void stop(struct map *map, il_executor *ex, bool kill)
 	}
 }
 
+/* `left` calls hold a virtual clock; the last is il__executor_hold's. */
+static void count_owed(struct map *map, il_executor *ex, il_loop *loop, size_t left)
+{
+	for (; map->owed < left; map->owed++)
+		il__pool_owes(ex->self, ex->workers, loop);
+	for (; map->owed > left && map->owed > 1; map->owed--)
+		il__pool_paid(ex->self, loop);
+}
+
 /* Until every submitted call is answered; stops early on failure, time-out or cancellation. */
 static int await(struct map *map, il_executor *ex, il_time deadline)
 {
@@ -89,12 +100,16 @@ static int await(struct map *map, il_executor *ex, il_time deadline)
 
 	for (;;) {
 		bool failed, over, kill;
+		size_t left;
 		il__signal_init(&signal, "il_executor_map");
 		pthread_mutex_lock(&map->lock);
-		over = map->left == 0;
+		left = map->left;
+		over = left == 0;
 		failed = map->failed;
 		map->waiter = over || (failed && !stopped) ? NULL : &signal;
 		pthread_mutex_unlock(&map->lock);
+		if (map->virtual_time)
+			count_owed(map, ex, signal.task->loop, left);
 		if (over)
 			return outcome;
 		if (failed && !stopped) {
@@ -169,6 +184,8 @@ static int run(struct map *map, il_executor *ex, il_fn *fn, void *items, size_t 
 	if (task) {
 		map->host = (struct il__host){
 		    .inbox = task->loop->inbox, .scope = task->scope, .loop = task->loop};
+		map->virtual_time = task->loop->backend->driver.now;
+		map->owed = 1;
 		il__executor_hold(ex, task->loop);
 	}
 	refused = submit_all(map, ex, fn, items, count, size, deadline, task);
@@ -232,17 +249,18 @@ int il_executor_map(il_executor *ex, il_fn *fn, void *items, size_t count, size_
 {
 	il_time deadline = timeout == IL_FOREVER ? IL_FOREVER : il_deadline(timeout);
 	struct map map = {.left = 0};
-	il_task *task;
+	bool waits = count > 0 && timeout > 0;
+	il_task *task = NULL;
 	int rc = check(ex, fn, items, count, size, timeout);
 
-	if (rc < 0 || (rc = il__may_wait("il_executor_map", &task)) < 0)
-		return rc;
-	if (task && (rc = il__task_check(task)) < 0)
+	if (rc < 0 || (waits && (rc = il__may_wait("il_executor_map", &task)) < 0))
 		return rc;
 	for (size_t i = 0; results && i < count; i++)
 		results[i] = -ECANCELED;
-	if (count == 0 || timeout == 0)
+	if (!waits)
 		return count ? -ETIMEDOUT : 0;
+	if (task && (rc = il__task_check(task)) < 0)
+		return rc;
 	map.items = calloc(count, sizeof *map.items);
 	if (!map.items)
 		return il__refuse(-ENOMEM, "il_executor_map: no memory for %zu calls", count);

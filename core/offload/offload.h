@@ -21,7 +21,14 @@ struct il__host {
 	struct il__scope *scope; /* of the waiting task; loop's thread only; NULL: not under it */
 	il_loop *loop;           /* loop's thread only */
 	atomic_bool cancelled;   /* by the loop's thread, read by the worker; a hint, relaxed */
+	/* For virtual time; loop's thread only. */
+	int lent;  /* tasks of the loop that the call's threads wait for */
+	bool gone; /* the task left an abandoned call */
 };
+
+/* While a thread that runs the call waits for a task of the loop (+1, then -1) it owes nothing: the clock
+ * goes on. thread.c; loop's thread. */
+void il__host_lend(struct il__host *host, il_loop *loop, int one);
 
 /* ================= calls (call.c) =============================================================== */
 
@@ -70,9 +77,12 @@ struct il__call_ops {
 	bool (*claim)(il_call *call);
 	void (*answer)(il_call *call, int rc);
 	bool unattended; /* nobody waits: fn must run, whatever happens */
-	/* The result does not count any more, so nothing is to be copied back. NULL: it always does. */
-	bool (*unwanted)(il_call *call);
+	/* The result is there. False: it does not count, so nothing is to be copied back. NULL: it does. */
+	bool (*settle)(il_call *call);
 };
+
+/* The function has ended: an empty result is none, as in another process (bytes.c). */
+void il__bytes_end(il_bytes *bytes);
 
 /* Prepares a call; with copies it copies arg. 0, -EINVAL, -ENOMEM. */
 int il__call_init(il_call *call, il_executor *ex, il_fn *fn, void *arg, size_t size);
@@ -137,6 +147,9 @@ int il__executor_check(il_executor *ex, il_fn *fn, const char *function);
 /* While a task of the loop waits for a call: executor_hold.c. */
 void il__executor_hold(il_executor *ex, il_loop *loop);
 void il__executor_release(il_executor *ex, il_loop *loop);
+/* The clock's part of them, for one call more or less. `workers`: the pool's; 0: any number. */
+void il__pool_owes(const void *pool, size_t workers, il_loop *loop);
+void il__pool_paid(const void *pool, il_loop *loop);
 /* Takes the call to the executor, waiting for room where that is the only way. -ETIMEDOUT. */
 int il__executor_submit_waiting(il_executor *ex, il_call *call, il_task *task, il_time deadline);
 
@@ -152,6 +165,9 @@ struct il__remote {
 	int rc;
 	bool as_task;
 	struct il__host *host; /* from_thread: whose scope; NULL: the portal's */
+	/* Which call of this loop the thread runs, and whether it runs any. */
+	struct il__host *lender;
+	bool lends;
 	il_portal *portal;
 };
 
@@ -211,8 +227,9 @@ struct il__soon {
 	struct il__sheet
 	    *sheet; /* that its memory is cut from, if it has neither task nor future */
 	bool as_task, reserved;
-	bool has_future;   /* a plain call, part of a struct il__soon_future */
-	bool from_outside; /* posted by another thread than the loop's */
+	bool has_future; /* a plain call, part of a struct il__soon_future */
+	bool from_loop;  /* posted by a loop's thread */
+	bool lends; /* posted by a worker in its call, or by a loop that was called: it may wait */
 };
 
 /* as_task */

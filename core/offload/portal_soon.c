@@ -24,7 +24,13 @@ static void cancel_plain(il_future *f)
 	(void)f;
 }
 
-static const struct il__future_ops plain_ops = {.cancel = cancel_plain, .free = free_with_future};
+static void owe(il_future *f, il_loop *loop, int one)
+{
+	il__loop_waits(loop, f->self, one);
+}
+
+static const struct il__future_ops plain_ops = {
+    .cancel = cancel_plain, .free = free_with_future, .owed = owe};
 
 static void release(struct il__soon *soon)
 {
@@ -53,7 +59,7 @@ static struct il__soon *make_task(il_portal *p, il_future **f, il_fn *fn, void *
 	return &st->soon;
 }
 
-static struct il__soon *make_plain(il_future **f)
+static struct il__soon *make_plain(const il_portal *p, il_future **f)
 {
 	struct il__soon_future *sf;
 
@@ -62,7 +68,7 @@ static struct il__soon *make_plain(il_future **f)
 	sf = malloc(sizeof *sf);
 	if (!sf)
 		return NULL;
-	il__future_init(&sf->future, &plain_ops, NULL);
+	il__future_init(&sf->future, &plain_ops, p->loop);
 	*f = il_future_ref(&sf->future);
 	return &sf->soon;
 }
@@ -84,7 +90,7 @@ int il__soon_make(struct il__soon **out, il_portal *p, il_future **f, il_fn *fn,
 		il__portal_abandon_gate(p);
 		return rc;
 	}
-	soon = as_task ? make_task(p, f, fn, arg) : make_plain(f);
+	soon = as_task ? make_task(p, f, fn, arg) : make_plain(p, f);
 	if (!soon) {
 		if (reserve)
 			il__inbox_unreserve(p->inbox);
@@ -98,7 +104,8 @@ int il__soon_make(struct il__soon **out, il_portal *p, il_future **f, il_fn *fn,
 	soon->as_task = as_task;
 	soon->reserved = reserve;
 	soon->has_future = f && !as_task;
-	soon->from_outside = !il__portal_is_own_loop(p);
+	soon->lends = il__self.in_call;
+	soon->from_loop = il__self.loop != NULL;
 	soon->locals = il__locals_ref(il__locals_current());
 	*out = soon;
 	return 0;
@@ -115,13 +122,13 @@ static void task_ended(il_task *task, int rc)
 {
 	struct il__soon_task *st = task->owner;
 
-	if (st->ft && st->soon.from_outside)
+	if (st->ft && st->soon.lends)
 		task->loop->inflight++;
 	if (st->starter)
 		il__starter_answer(st->starter, rc < 0 && rc != -ECANCELED ? rc : -EPROTO, 0);
 	if (!st->ft && rc < 0 && rc != -ECANCELED)
-		il__log(IL_LOG_WARNING, "a task that was posted through a portal failed: %s",
-			il_strerror(rc));
+		il__log(IL_LOG_WARNING, "a task%s%s that was posted through a portal failed: %s",
+			task->name[0] ? " called " : "", task->name, il_strerror(rc));
 	il__portal_leave_gate(st->soon.portal);
 	release(&st->soon);
 }
@@ -149,7 +156,9 @@ static bool start_task(struct il__soon_task *st, il_loop *loop)
 
 	if (!task)
 		return false;
-	if (st->ft && st->soon.from_outside) /* a thread may wait for it: virtual time may pass */
+	/* Who owes this loop a result may wait for it: virtual time may pass. */
+	st->soon.lends |= st->soon.from_loop && loop->away > 0;
+	if (st->ft && st->soon.lends)
 		loop->inflight--;
 	task->hold = st->context;
 	if (st->starter)

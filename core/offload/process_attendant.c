@@ -102,7 +102,7 @@ static void add_worker(struct polled *p, struct il__process_worker *w)
 	/* A descriptor that is asked for nothing still reports its end. */
 	add(p, events ? w->child.stream : -1, events, w);
 	add(p, w->errors_over || w->choked ? -1 : w->child.errors, POLLIN, w);
-	add(p, w->ending ? w->child.process : -1, POLLIN, w);
+	add(p, w->child.process, POLLIN, w);
 	p->choked |= w->choked;
 }
 
@@ -135,6 +135,7 @@ static bool wait_for_more(struct il__process_pool *pool, struct polled *p)
 		struct il__process_worker *w = p->workers[i];
 		if (p->fds[i + 1].revents || w->choked)
 			il__process_relay(w);
+		w->ended |= p->fds[i + 2].revents != 0;
 		if (p->fds[i].revents || p->fds[i + 1].revents || p->fds[i + 2].revents)
 			visit(w);
 	}

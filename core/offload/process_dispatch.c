@@ -142,15 +142,13 @@ static struct il__process_worker *take_idle(struct il__process_pool *pool)
 
 /* ---- calls ---- */
 
-void il__process_fail_queue(struct il__process_pool *pool, int rc, bool unattended_too)
+void il__process_fail_queue(struct il__process_pool *pool, int rc)
 {
 	char detail[IL__OBITUARY + 48];
 
 	snprintf(detail, sizeof detail, "process pool %s is broken: %s", pool->name, pool->why);
 	il__list_each_safe (node, &pool->queue) {
 		il_call *call = il__container_of(node, il_call, link);
-		if (call->ops->unattended && !unattended_too)
-			continue;
 		il__list_remove(node);
 		pool->queued--;
 		if (pool->broken)
@@ -195,7 +193,7 @@ void il__process_dispatch(struct il__process_pool *pool)
 		if (!w) {
 			/* Whoever is busy, or about to be gone, dispatches next. */
 			if (pool->live == 0)
-				il__process_fail_queue(pool, rc, true);
+				il__process_fail_queue(pool, rc);
 			break;
 		}
 		assign(pool, w);
@@ -236,29 +234,37 @@ static void break_pool(struct il__process_pool *pool, struct verdict *v, const c
 		return;
 	pool->broken = v->broken = true;
 	snprintf(pool->why, sizeof pool->why, "%s", why);
-	il__process_fail_queue(pool, -ENOTRECOVERABLE, true);
+	il__process_fail_queue(pool, -ENOTRECOVERABLE);
 	doom_idle(pool);
 	if (pool->options.break_on_death)
 		kill_busy(pool);
 }
 
+/* One that died in its initializer has not read the call, which goes to another. */
 static void judge_death(struct il__process_pool *pool, struct il__process_worker *w,
 			struct verdict *v)
 {
+	const char *why = "workers died again and again, no call was answered between";
+	char failed[IL__OBITUARY + 32];
+
 	v->rc = w->killed ? -ECANCELED : -EOWNERDEAD;
-	/* Then the signal was on its way when it was given the call. */
-	v->again = w->unread && w->idle && !w->killed && !pool->broken;
-	if (w->call && !w->killed && !v->again) {
-		v->tell = true;
+	/* Unread: the signal was on its way when it was given the call. */
+	v->again = (!w->initialized || (w->unread && w->idle)) && !w->killed && !pool->broken;
+	if (w->call && !w->killed && (!w->initialized || !v->again)) {
+		v->tell = w->initialized;
 		snprintf(v->detail, sizeof v->detail, "%s", w->obituary);
-		if (pool->options.break_on_death)
-			break_pool(pool, v, w->obituary);
-		else if (++pool->deaths >= pool->options.restart_budget)
-			break_pool(pool, v,
-				   "workers died again and again, no call was answered between");
+		snprintf(failed, sizeof failed, "its initializer failed: %s", w->obituary);
+		if (pool->options.break_on_death || !w->initialized)
+			why = w->initialized ? w->obituary : failed;
+		if (pool->options.break_on_death || ++pool->deaths >= pool->options.restart_budget)
+			break_pool(pool, v, why);
 	}
-	if (pool->broken && pool->options.break_on_death)
+	if (pool->broken && (pool->options.break_on_death || !w->initialized)) {
 		v->rc = -ENOTRECOVERABLE;
+		v->again = false;
+		if (!w->initialized)
+			snprintf(v->detail, sizeof v->detail, "%s", pool->why);
+	}
 }
 
 static void judge(struct il__process_pool *pool, struct il__process_worker *w,
@@ -316,14 +322,15 @@ static void put_back(struct il__process_pool *pool, struct il__process_worker *w
 	}
 }
 
-static bool is_wanted(il_call *call)
+/* Whether anybody still wants it; from then on it is not cancelled. */
+static bool settle(il_call *call)
 {
-	return !call->ops->unattended && !(call->ops->unwanted && call->ops->unwanted(call));
+	return !call->ops->unattended && (!call->ops->settle || call->ops->settle(call));
 }
 
 static void answer(il_call *call, const struct verdict *v)
 {
-	if (v->back && is_wanted(call))
+	if (v->back && settle(call))
 		il__call_give_back(call);
 	if (v->rc < 0 && v->detail[0])
 		call->detail = strdup(v->detail);

@@ -7,6 +7,7 @@
 #endif
 #include "process_pool.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -268,10 +269,20 @@ static enum il__outcome talk(struct il__process_worker *w)
 	}
 }
 
+/* It has not answered. A child of it may keep the stream open for as long as it likes. */
+static bool will_not_answer(const struct il__process_worker *w)
+{
+	struct pollfd p = {.fd = w->child.stream, .events = POLLIN};
+
+	return w->ended && poll(&p, 1, 0) == 0;
+}
+
 enum il__outcome il__process_visit(struct il__process_worker *w)
 {
 	enum il__outcome outcome = w->ending ? IL__DIED : talk(w);
 
+	if (outcome == IL__WAITS && will_not_answer(w))
+		outcome = IL__DIED;
 	if (outcome == IL__WAITS)
 		return outcome;
 	il__process_relay(w);

@@ -131,11 +131,38 @@ static void kill_call(void *self, il_call *call)
 
 /* ---- the end ---- */
 
+/* Under the lock: those that nobody waits for stay. */
+static void cancel_queue(struct il__process_pool *pool, struct il__list *cancelled)
+{
+	il__list_each_safe (node, &pool->queue) {
+		il_call *call = il__container_of(node, il_call, link);
+		if (call->ops->unattended)
+			continue;
+		il__list_remove(node);
+		pool->queued--;
+		call->dropped = -ECANCELED;
+		il__list_push(cancelled, node);
+	}
+}
+
+/* Not under it, and not by their pumps: who shuts down finds them done. */
+static void answer_cancelled(struct il__list *cancelled)
+{
+	struct il__list *node;
+
+	while ((node = il__list_pop(cancelled))) {
+		il_call *call = il__container_of(node, il_call, link);
+		il__pump_answer_dropped(call->pump, call);
+	}
+}
+
 static bool shut_down(void *self, unsigned flags, struct il__watcher_of_end *end)
 {
 	struct il__process_pool *pool = self;
+	struct il__list cancelled;
 	bool waits;
 
+	il__list_init(&cancelled);
 	pthread_mutex_lock(&pool->lock);
 	if ((flags & IL__UNLESS_IT_WAITS) &&
 	    (pool->live || pool->outstanding || pool->attendant.running)) {
@@ -144,7 +171,7 @@ static bool shut_down(void *self, unsigned flags, struct il__watcher_of_end *end
 	}
 	pool->shut = true;
 	if (flags & IL_CANCEL_FUTURES)
-		il__process_fail_queue(pool, -ECANCELED, false);
+		cancel_queue(pool, &cancelled);
 	waits = end && (pool->live || pool->outstanding);
 	if (waits)
 		il__list_push(&pool->ends, &end->link);
@@ -152,6 +179,7 @@ static bool shut_down(void *self, unsigned flags, struct il__watcher_of_end *end
 		il__pump_kick(il__container_of(node, struct il__pump, link));
 	il__process_tell_ends(pool);
 	unlock(pool);
+	answer_cancelled(&cancelled);
 	return waits;
 }
 

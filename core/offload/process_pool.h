@@ -65,6 +65,7 @@ struct il__process_worker {
 	il_call *call; /* NULL: it is only ending */
 	int calls;     /* answered so far */
 	bool initialized, begun, ending;
+	bool ended;  /* so its pidfd says: what the stream holds is all there will be */
 	bool known;  /* the worker ran the function */
 	bool spoilt; /* an answer of it was not read to its end */
 	bool unread; /* it died before it read the call */
@@ -178,7 +179,7 @@ void il__process_pool_unref(struct il__process_pool *pool);
 
 /* process_dispatch.c. Under the lock: gives calls to workers while there are both. */
 void il__process_dispatch(struct il__process_pool *pool);
-void il__process_fail_queue(struct il__process_pool *pool, int rc, bool unattended_too);
+void il__process_fail_queue(struct il__process_pool *pool, int rc);
 void il__process_prune(struct il__process_pool *pool);
 /* Under the lock: tells who waits for the end of a pool that is shut. */
 void il__process_tell_ends(struct il__process_pool *pool);

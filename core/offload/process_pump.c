@@ -143,8 +143,12 @@ static void on_errors(struct il__source *source, il_loop *loop, unsigned mask)
 
 static void on_process(struct il__source *source, il_loop *loop, unsigned mask)
 {
+	struct il__process_worker *w =
+	    il__container_of(source, struct il__process_worker, source[PROCESS]);
+
 	(void)mask;
-	turn(il__container_of(source, struct il__process_worker, source[PROCESS]), loop);
+	w->ended = true;
+	turn(w, loop);
 }
 
 static void on_timer(struct il__timer *timer)
@@ -170,7 +174,8 @@ static int watch(struct il__process_worker *w, il_loop *loop)
 	if ((rc = il__source_watch(loop, &w->source[STREAM], w->wants)) < 0 ||
 	    (rc = il__source_watch(loop, &w->source[ERRORS],
 				   w->errors_over || w->choked ? 0 : IL_READABLE)) < 0 ||
-	    (rc = il__source_watch(loop, &w->source[PROCESS], w->ending ? IL_READABLE : 0)) < 0)
+	    (rc = il__source_watch(loop, &w->source[PROCESS],
+				   w->child.process >= 0 ? IL_READABLE : 0)) < 0)
 		return rc;
 	return w->choked ? il__timer_arm(loop, &w->timer, il__loop_now(loop) + IL_MSEC(10)) : 0;
 }

@@ -17,7 +17,8 @@ static void task_ended(il_task *task, int rc)
 {
 	struct il__remote *r = task->owner;
 
-	task->loop->inflight++;
+	if (r->lends)
+		il__host_lend(r->lender, task->loop, -1);
 	finish(r, rc);
 }
 
@@ -54,8 +55,8 @@ static void start_task(struct il__remote *r, il_loop *loop)
 		finish(r, -ENOMEM);
 		return;
 	}
-	/* A thread that waits for a task of the loop owes nothing meanwhile: virtual time may pass. */
-	loop->inflight--;
+	if (r->lends)
+		il__host_lend(r->lender, loop, 1);
 }
 
 static void on_message(struct il__message *m, il_loop *loop)
@@ -79,6 +80,8 @@ int il__remote_run(struct il__remote *r, struct il__inbox *inbox, const char *fu
 
 	r->message.handle = on_message;
 	r->locals = il__locals_current();
+	r->lender = il__self.call;
+	r->lends = r->lender ? r->lender->inbox == inbox : il__self.in_call;
 	rc = il__signal_init(&r->signal, function);
 	if (rc < 0)
 		return rc;

@@ -18,6 +18,7 @@ struct il__threads {
 	il_executor *pool;
 	il_limiter *limiter;
 	size_t active;
+	long abandoned; /* calls that run on, less those that wait for a task of the loop */
 	struct il__list waiters; /* of il_threads_wait */
 };
 
@@ -75,6 +76,25 @@ static int get_threads(il_loop *loop, struct il__threads **out)
 	return 0;
 }
 
+/* A virtual clock stands for abandoned calls as long as somebody waits for them. */
+static void count_abandoned(struct il__threads *threads, il_loop *loop, int more)
+{
+	threads->abandoned += more;
+	if (!il__list_empty(&threads->waiters))
+		loop->inflight += more;
+}
+
+void il__host_lend(struct il__host *host, il_loop *loop, int one)
+{
+	if (host && host->gone) {
+		count_abandoned(loop->slots[IL__EXT_THREADS], loop, -one);
+		return;
+	}
+	if (host)
+		host->lent += one;
+	loop->inflight -= one;
+}
+
 static void count_out(struct il__threads *threads)
 {
 	struct il__list *node;
@@ -101,8 +121,11 @@ size_t il_threads_active(void)
 
 static bool unlink_waiter(il_task *task, void *arg)
 {
-	(void)arg;
+	struct il__threads *threads = arg;
+
 	il__list_remove(&task->link);
+	if (il__list_empty(&threads->waiters))
+		task->loop->inflight -= threads->abandoned;
 	return true;
 }
 
@@ -119,11 +142,10 @@ int il_threads_wait(void)
 		il__task_yield(task);
 		return 0;
 	}
+	if (il__list_empty(&threads->waiters))
+		task->loop->inflight += threads->abandoned;
 	il__list_push(&threads->waiters, &task->link);
-	task->loop->inflight++;
-	rc = il__task_park(task, unlink_waiter, NULL, "il_threads_wait");
-	task->loop->inflight--;
-	return rc;
+	return il__task_park(task, unlink_waiter, threads, "il_threads_wait");
 }
 
 /* ---- one call ---- */
@@ -141,7 +163,7 @@ struct thread_call {
 	struct il__inbox *inbox;    /* borrowed; a reference of its own if abandonable */
 	struct il__threads *threads;
 	il_limiter *limiter;
-	il_task *task; /* who waits; NULL once it has left. Loop's thread only */
+	il_task *task; /* who waits, unless host.gone */
 	atomic_int state;
 	bool answered;   /* loop's thread only, as the next */
 	bool abandoned;  /* it may be answered all the same before its task runs again */
@@ -175,12 +197,14 @@ static void on_answer(struct il__message *m, il_loop *loop)
 	struct thread_call *tc = il__container_of(m, struct thread_call, message);
 
 	tc->answered = true;
+	if (tc->host.gone) {
+		loop->fd_waiters--;
+		count_abandoned(tc->threads, loop, -1);
+	}
 	count_out(tc->threads);
 	tc->released_rc = il_limiter_release_on_behalf_of(tc->limiter, tc);
-	if (tc->task)
+	if (!tc->host.gone)
 		il__task_wake(tc->task, 0);
-	else
-		loop->fd_waiters--;
 	if (tc->abandonable)
 		drop(tc);
 }
@@ -275,6 +299,15 @@ static int submit(struct thread_call *tc, il_task *task, struct il__threads *thr
 	return 0;
 }
 
+/* Until an abandoned call ends it may call into the loop: nobody sleeps for ever. */
+static void leave(struct thread_call *tc, il_loop *loop)
+{
+	tc->host.gone = true;
+	loop->fd_waiters++;
+	loop->inflight += tc->host.lent;
+	count_abandoned(tc->threads, loop, 1 - tc->host.lent);
+}
+
 static int run_abandonable(il_task *task, struct il__threads *threads, il_fn *fn, void *arg,
 			   const il_run_in_thread_options *options)
 {
@@ -294,9 +327,8 @@ static int run_abandonable(il_task *task, struct il__threads *threads, il_fn *fn
 		return rc;
 	}
 	rc = wait_answer(tc, task);
-	tc->task = NULL;
-	if (!tc->answered) /* until it ends it may call into the loop: nobody sleeps for ever */
-		task->loop->fd_waiters++;
+	if (!tc->answered)
+		leave(tc, task->loop);
 	if (options->abandoned)
 		*options->abandoned = tc->abandoned;
 	drop(tc);

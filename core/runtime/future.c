@@ -119,6 +119,18 @@ bool il__future_begin(il_future *f)
 						       memory_order_acq_rel, memory_order_acquire);
 }
 
+bool il__future_settle(il_future *f)
+{
+	bool counts;
+
+	pthread_mutex_lock(&f->lock);
+	counts = state_of(f) == IL__FUTURE_RUNNING;
+	if (counts)
+		atomic_store_explicit(&f->state, IL__FUTURE_ENDING, memory_order_release);
+	pthread_mutex_unlock(&f->lock);
+	return counts;
+}
+
 void il__future_finish(il_future *f, int result, bool cancelled)
 {
 	pthread_mutex_lock(&f->lock);
@@ -230,19 +242,19 @@ int il_future_set_result(il_future *f, int result)
 
 bool il_future_done(const il_future *f)
 {
-	return state_of(f) >= IL__FUTURE_DONE;
+	return f && state_of(f) >= IL__FUTURE_DONE;
 }
 
 bool il_future_running(const il_future *f)
 {
-	unsigned state = state_of(f);
+	unsigned state = f ? state_of(f) : IL__FUTURE_PENDING;
 
-	return state == IL__FUTURE_RUNNING || state == IL__FUTURE_CANCELLING;
+	return state > IL__FUTURE_PENDING && state < IL__FUTURE_DONE;
 }
 
 bool il_future_cancelled(const il_future *f)
 {
-	unsigned state = state_of(f);
+	unsigned state = f ? state_of(f) : IL__FUTURE_PENDING;
 
 	return state == IL__FUTURE_CANCELLED || state == IL__FUTURE_CANCELLING;
 }
@@ -301,13 +313,14 @@ static int wait_done(il_future *f, il_time deadline, bool shielded, const char *
 	if (f->ops->deadlock && deadline == IL_FOREVER && f->ops->deadlock(f))
 		return il__refuse(
 		    -EDEADLK,
-		    "%s: the call is queued behind the only worker of its pool, which is "
-		    "the caller; give it a timeout, or the pool more workers",
+		    "%s: it would wait for itself: the call is the calling task, or is queued "
+		    "behind the caller, its pool's only worker; give it a timeout, or the pool "
+		    "more workers",
 		    function);
 	if (w.signal.task && !shielded && (rc = il__task_check(w.signal.task)) < 0)
 		return rc;
 	w.signal.local = f->ops->local && f->ops->local(f);
-	w.signal.offloaded = f->ops->offloaded && f->ops->offloaded(f);
+	w.signal.owed = f->ops->owed ? f : NULL;
 	pthread_mutex_lock(&f->lock);
 	linked = !il_future_done(f);
 	if (linked)

@@ -56,7 +56,24 @@ static bool is_local(il_future *f)
 	return il__container_of(f, struct il__future_task, future)->loop == il__self.loop;
 }
 
-static const struct il__future_ops ops = {.cancel = cancel, .free = release, .local = is_local};
+/* The calling task is the one behind it. */
+static bool waits_for_itself(il_future *f)
+{
+	const struct il__future_task *ft = il__container_of(f, struct il__future_task, future);
+
+	return ft->loop == il__self.loop && ft->task && ft->task == ft->loop->current;
+}
+
+static void owe(il_future *f, il_loop *loop, int one)
+{
+	il__loop_waits(loop, il__container_of(f, struct il__future_task, future)->loop, one);
+}
+
+static const struct il__future_ops ops = {.cancel = cancel,
+					  .free = release,
+					  .deadlock = waits_for_itself,
+					  .local = is_local,
+					  .owed = owe};
 
 static int run(void *arg)
 {
@@ -151,8 +168,9 @@ int il__future_task(il_loop *loop, il_future **f, il_fn *fn, void *arg,
 static void root_ended(il_task *task, int rc)
 {
 	if (rc < 0 && !il__task_was_cancelled(task, rc))
-		il__log(IL_LOG_WARNING, "a task of il_loop_spawn%s%s failed: %s",
-			task->name[0] ? ", " : "", task->name, il_strerror(rc));
+		il__log(IL_LOG_WARNING, "a task of il_loop_spawn%s%s%s failed: %s",
+			task->name[0] ? ", " : "", task->name, task->name[0] ? "," : "",
+			il_strerror(rc));
 }
 
 int il_loop_spawn(il_loop *loop, il_future **f, il_fn *fn, void *arg)

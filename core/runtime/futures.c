@@ -122,14 +122,16 @@ static int prepare(const struct set *set, bool all, il_time deadline, struct il_
 		left++;
 		stuck += f->ops->deadlock && f->ops->deadlock(f);
 		local += f->ops->local && f->ops->local(f);
-		signal->offloaded |= f->ops->offloaded && f->ops->offloaded(f);
+		if (f->ops->owed)
+			signal->owed = f;
 	}
 	signal->local = local == left;
 	if (deadline == IL_FOREVER && stuck > 0 && (all || stuck == left))
 		return il__refuse(
 		    -EDEADLK,
-		    "%s: a call is queued behind the only worker of its pool, which is the "
-		    "caller; give it a timeout, or the pool more workers",
+		    "%s: it would wait for itself: a call is the calling task, or is queued behind "
+		    "the caller, its pool's only worker; give it a timeout, or the pool more "
+		    "workers",
 		    function);
 	return 0;
 }

@@ -22,7 +22,8 @@ int il__signal_init(struct il__signal *s, const char *function)
 		return rc;
 	s->message.handle = on_message;
 	s->fired = false;
-	s->local = s->offloaded = false;
+	s->local = false;
+	s->owed = NULL;
 	s->inbox = s->task ? s->task->loop->inbox : NULL;
 	il__parker_init(&s->parker);
 	return 0;
@@ -55,8 +56,8 @@ static void count(struct il__signal *s, int one)
 
 	if (!s->local)
 		loop->fd_waiters += one;
-	if (s->offloaded)
-		loop->inflight += one;
+	if (s->owed)
+		s->owed->ops->owed(s->owed, loop, one);
 }
 
 int il__signal_wait(struct il__signal *s, il_time deadline, const char *waits_for)

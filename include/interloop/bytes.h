@@ -26,13 +26,17 @@ extern "C" {
 
 /**
  * What a call of the bytes form works on; zero but for `in`. It and `in` belong to the call until it has
- * ended, and `in` is not copied before, so a call without a future is -EINVAL. What `out` had from an
- * earlier call is freed by the next one that runs.
+ * ended, and `in` is not copied before, so a call without a future is -EINVAL.
+ *
+ * Once the function has ended, whatever it returned, `out` is what it made of it, and what `out` had from an
+ * earlier call is freed. If it did not run, or its process died, or its result was too large, il_bytes is
+ * untouched.
  */
 typedef struct il_bytes {
 	const void *in; /**< The caller's; the function only reads it. */
 	size_t in_size; /**< Bytes of it. */
-	/** What the function made: the caller's, once the call has ended. NULL: nothing. */
+	/** What the function made: the caller's, once the call has ended. NULL if that is no byte, and
+	 * only then. */
 	void *out;
 	size_t out_size;   /**< Bytes of it. */
 	size_t room;       /**< Of out: the library's. */

@@ -85,10 +85,10 @@ IL_API int il_executor_create(il_executor **ex, const il_executor_ops *ops, void
 
 /**
  * @brief Hands a call to the executor; never waits. Any thread.
- * @param f     receives a reference to the call's future; NULL: fn owns arg and is called exactly
- *              once whatever happens to the executor. Where arguments are copied (a process pool,
- *              threads with copy_args) fn gets its copy, which is freed after the call; nothing
- *              comes back, and arg is the caller's again as soon as this returns.
+ * @param f     receives a reference to the call's future, before fn can begin; NULL: fn owns arg and is
+ *              called exactly once whatever happens to the executor. Where arguments are copied (a
+ *              process pool, threads with copy_args) fn gets its copy, which is freed after the call;
+ *              nothing comes back, and arg is the caller's again as soon as this returns.
  * @param arg   the call's until its future is done.
  * @param size  of the flat struct behind arg; 0 if threads only are to see it. Processes (and
  *              threads with copy_args) copy it there and back. IL_BYTES, IL_SHARED: arg is an

@@ -28,8 +28,9 @@ IL_API void il_future_unref(il_future *f);
  * @brief Waits until f is done. In a task a cancellation point; cancelling the wait leaves f alone.
  * @param timeout  0: do not wait; IL_FOREVER: no limit; negative: -EINVAL.
  * @return 0 once done, also when f was cancelled; -ETIMEDOUT; -ECANCELED: this wait was cancelled;
- *         -EPERM: a place that may not wait; -EDEADLK: this thread is the pool's only worker, and f
- *         is queued behind it; -ESHUTDOWN: f was inherited across fork and is not done; -EINVAL.
+ *         -EPERM: a place that may not wait; -EDEADLK: without a timeout, f is the calling task's
+ *         own, or this thread is the pool's only worker, and f is queued behind it; -ESHUTDOWN: f was
+ *         inherited across fork and is not done; -EINVAL.
  */
 IL_API int il_future_wait(il_future *f, il_time timeout);
 
@@ -41,7 +42,8 @@ IL_API int il_future_result(il_future *f, il_time timeout);
 
 /**
  * @brief Waits shielded until f is done, drops the caller's reference, gives the result.
- * @return the result; -EPERM: a place that may not wait, and the reference is kept.
+ * @return the result; -EPERM: a place that may not wait, -EDEADLK as in il_future_wait; after these the
+ *         reference is kept.
  */
 IL_API int il_future_join(il_future *f);
 

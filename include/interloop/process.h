@@ -24,8 +24,9 @@ typedef struct il_process_pool_options {
 	int max_workers;    /**< Processes at most; 0: the number of cores; negative: -EINVAL. */
 	const char *name;   /**< Workers are called name_0, name_1, ...; NULL: "il-process". */
 	size_t queue_limit; /**< Calls that wait for a worker; 0: 65,536; SIZE_MAX: none. */
-	/** Runs first in each worker; a negative result breaks the pool. Nothing runs last: a worker
-	 * that is not needed any more is killed. */
+	/** Runs first in each worker; a negative result breaks the pool. One that ends its worker is
+	 * tried again in another, restart_budget times at most. Nothing runs last: a worker that is not
+	 * needed any more is killed. */
 	il_fn *initializer;
 	const void *initializer_arg; /**< Copied at creation. */
 	size_t initializer_size;     /**< Bytes behind initializer_arg. */

@@ -77,6 +77,12 @@ IL_TEST_CORE(A, n2_done_running_and_cancelled_in_each_state)
 	il_future_unref(error);
 }
 
+IL_TEST_CORE(A, n2_no_future_is_in_no_state)
+{
+	check_state(NULL, false, false, false);
+	CHECK_EQ(il_future_cancel(NULL), false);
+}
+
 static int count_call(il_future *f, void *arg)
 {
 	CHECK(il_future_done(f));
@@ -829,4 +835,21 @@ IL_TEST(A, n25_leaving_as_completed_early_the_group_joins_the_rest)
 	CHECK(items[0].cancelled && items[2].cancelled);
 	for (int i = 0; i < 3; i++)
 		il_future_unref(fs[i]);
+}
+
+static int fail_by_name(void *arg)
+{
+	CHECK_RC(il_task_set_name(arg), 0);
+	return -ERANGE;
+}
+
+IL_TEST(A, a_task_without_a_future_that_fails_is_logged_by_its_name)
+{
+	il_loop *loop = il_loop_current();
+
+	CHECK_RC(il_loop_spawn(loop, NULL, fail_by_name, (char *)"the lost one"), 0);
+	CHECK_RC(il_loop_spawn(loop, NULL, fail_by_name, (char *)""), 0);
+	CHECK_RC(il_sleep(IL_MSEC(1)), 0);
+	CHECK_LOGGED(IL_LOG_WARNING, "a task of il_loop_spawn, the lost one, failed: ", 1);
+	CHECK_LOGGED(IL_LOG_WARNING, "a task of il_loop_spawn failed: ", 1);
 }

@@ -193,6 +193,46 @@ static void submit_three_in_turn(void)
 	il_executor_destroy(ex);
 }
 
+struct knows_its_future {
+	il_future *f;
+	int value;
+};
+
+static int ask_own_future(void *arg)
+{
+	struct knows_its_future *k = arg;
+
+	k->value = 1;
+	return il_future_running(k->f) && !il_future_cancelled(k->f) ? 1 : -ENOENT;
+}
+
+/* A copy comes back into the argument while the call ends: the future is looked for after that. */
+static void know_own_future(bool copy_args)
+{
+	il_thread_pool_options o = {.max_workers = 1, .copy_args = copy_args};
+	struct knows_its_future k = {.f = NULL};
+	il_executor *ex = NULL;
+
+	CHECK_RC(il_thread_pool_create(&ex, &o), 0);
+	CHECK_RC(il_executor_submit(ex, &k.f, ask_own_future, &k, sizeof k), 0);
+	CHECK_RC(il_executor_shutdown(ex, 0), 0);
+	CHECK_RC(il_future_result(k.f, 0), 1);
+	CHECK_EQ(k.value, 1);
+	il_future_unref(k.f);
+	k.f = NULL;
+	CHECK_RC(il_executor_submit(ex, &k.f, ask_own_future, &k, sizeof k), -ESHUTDOWN);
+	CHECK(k.f == NULL);
+	il_executor_unref(ex);
+}
+
+IL_TEST_CORE(B, n30_a_call_finds_its_own_future_in_its_argument)
+{
+	for (int i = 0; i < 20; i++) {
+		know_own_future(false);
+		know_own_future(true);
+	}
+}
+
 IL_TEST_CORE(B, n30_a_worker_lives_on_after_an_error)
 {
 	submit_three_in_turn();
@@ -333,6 +373,52 @@ static void map_without_time(void)
 	il_executor_destroy(ex);
 	for (int i = 0; i < 3; i++)
 		CHECK_EQ(ran[i], 0);
+}
+
+static int map_without_waiting(il_future *f, void *arg)
+{
+	int values[2] = {1, 2}, results[2] = {7, 7};
+
+	(void)f;
+	CHECK_RC(il_executor_map(arg, double_it, values, 2, sizeof *values, results, 0),
+		 -ETIMEDOUT);
+	CHECK_RC(results[1], -ECANCELED);
+	CHECK_RC(il_executor_map(arg, double_it, values, 0, sizeof *values, results, IL_FOREVER),
+		 0);
+	results[1] = 7;
+	CHECK_RC(il_executor_map(arg, double_it, values, 2, sizeof *values, results, IL_FOREVER),
+		 -EPERM);
+	CHECK_EQ(results[1], 7);
+	return 0;
+}
+
+IL_TEST_CORE(B, n34_map_without_time_may_be_called_anywhere)
+{
+	il_executor *ex = new_pool(1);
+	il_future *f;
+
+	CHECK_RC(il_future_create(&f), 0);
+	CHECK_RC(il_future_on_done(f, map_without_waiting, ex), 0);
+	CHECK_RC(il_future_set_result(f, 0), 0);
+	il_future_unref(f);
+	il_executor_destroy(ex);
+}
+
+IL_TEST(B, n32_map_in_a_cancelled_scope_says_that_no_call_began)
+{
+	int values[2] = {1, 2}, results[2] = {7, 7};
+	il_executor *ex = new_pool(1);
+	il_scope scope = IL_SCOPE_INIT;
+	int rc;
+
+	CHECK_RC(il_scope_enter(&scope, IL_FOREVER, 0), 0);
+	CHECK_RC(il_scope_cancel(&scope), 0);
+	rc = il_executor_map(ex, double_it, values, 2, sizeof *values, results, IL_FOREVER);
+	CHECK_RC(rc, -ECANCELED);
+	CHECK_RC(results[0], -ECANCELED);
+	CHECK_RC(results[1], -ECANCELED);
+	CHECK_RC(il_scope_exit(&scope, rc), 0);
+	il_executor_destroy(ex);
 }
 
 IL_TEST_CORE(B, n34_map_without_time_runs_nothing)

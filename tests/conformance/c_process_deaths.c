@@ -9,6 +9,7 @@
 #include <interloop/backend.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 enum death { BY_SEGV, BY_EXIT_STATUS, BY_KILL, BY_EXIT };
@@ -107,6 +108,62 @@ static void die_in_each_way(void)
 	CHECK_RC(end_of(f), 8);
 	il_executor_destroy(ex);
 	free_board(b);
+}
+
+/* A fork that no handler sees, as a library may do it: the child keeps every descriptor. */
+static void leave_child(struct job *j)
+{
+	struct board *b = map_board(j->board);
+	long pid = syscall(SYS_clone, (long)SIGCHLD, 0L, 0L, 0L, 0L);
+
+	if (pid == 0) {
+		for (int i = 0; i < 100; i++) /* not for ever, if the test fails */
+			nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
+		_exit(0);
+	}
+	atomic_store(&b->pids[0], (int)pid);
+}
+
+static int die_with_child(void *arg)
+{
+	leave_child(arg);
+	raise(SIGKILL);
+	return 0;
+}
+
+static int answer_with_child(void *arg)
+{
+	leave_child(arg);
+	return square(arg);
+}
+
+static void die_though_a_child_holds_the_stream(void)
+{
+	il_executor *ex = new_processes((il_process_pool_options){.max_workers = 1});
+	struct board *b = new_board();
+
+	for (int i = 0; i < 2; i++) {
+		struct job j = job_on(b, 6);
+		CHECK_RC(il_executor_run(ex, answer_with_child, &j, sizeof j), 6);
+		CHECK_EQ(j.square, 36);
+		CHECK_EQ(kill(b->pids[0], SIGKILL), 0);
+		CHECK_RC(il_executor_run(ex, die_with_child, &j, sizeof j), -EOWNERDEAD);
+		CHECK(strstr(il_error_detail(), "signal 9"));
+		CHECK_EQ(kill(b->pids[0], SIGKILL), 0); /* it lives */
+		CHECK_RC(il_executor_run(ex, square, &j, sizeof j), 6);
+	}
+	il_executor_destroy(ex);
+	free_board(b);
+}
+
+IL_TEST_CORE(C, a_death_is_seen_though_a_child_holds_the_stream)
+{
+	die_though_a_child_holds_the_stream();
+}
+
+IL_TEST(C, a_death_is_seen_by_a_task_though_a_child_holds_the_stream)
+{
+	die_though_a_child_holds_the_stream();
 }
 
 IL_TEST_CORE(C, n64_a_job_that_kills_its_process_fails_alone)

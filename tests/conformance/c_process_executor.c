@@ -232,6 +232,52 @@ IL_TEST(C, n59_cancelling_a_tasks_running_future_kills_its_process)
 	cancel_a_future();
 }
 
+/* Large enough that copying it back takes a while. */
+struct two_ends {
+	unsigned char bytes[2 << 20];
+};
+
+static int mark_ends(void *arg)
+{
+	struct two_ends *l = arg;
+
+	l->bytes[0] = l->bytes[sizeof l->bytes - 1] = 1;
+	return 7;
+}
+
+/* From a thread, while another answers, which takes it as long as the time before. */
+static il_time cancel_after(il_executor *ex, struct two_ends *l, il_time delay)
+{
+	il_time start = il_now();
+	il_future *f = NULL;
+	int rc;
+
+	memset(l, 0, sizeof *l);
+	CHECK_RC(il_executor_submit(ex, &f, mark_ends, l, sizeof *l), 0);
+	while (il_now() - start < delay && !il_future_done(f))
+		;
+	if (delay)
+		(void)il_future_cancel(f);
+	rc = end_of(f);
+	CHECK(rc == 7 || (delay && rc == -ECANCELED));
+	CHECK_EQ(l->bytes[0], rc == 7);
+	CHECK_EQ(l->bytes[sizeof l->bytes - 1], rc == 7);
+	return il_now() - start;
+}
+
+IL_TEST_CORE(C, n59_a_call_that_is_cancelled_while_it_answers_gives_all_or_nothing)
+{
+	il_executor *ex =
+	    new_processes((il_process_pool_options){.max_workers = 1, .kill_on_cancel = true});
+	struct two_ends *l = malloc(sizeof *l);
+
+	CHECK(l != NULL);
+	for (int i = 0; i < (int)il_test_rounds(200); i++)
+		cancel_after(ex, l, cancel_after(ex, l, 0) * (70 + i % 50) / 100);
+	free(l);
+	il_executor_destroy(ex);
+}
+
 IL_TEST(C, n60_a_call_that_may_not_be_killed_is_waited_for)
 {
 	struct board *b = new_board();
@@ -311,6 +357,32 @@ static void cancel_queued(void)
 	free_board(never);
 }
 
+struct named_future {
+	il_future *f;
+	int value;
+};
+
+static int write_value(void *arg)
+{
+	struct named_future *n = arg;
+
+	return n->value = 3;
+}
+
+/* What comes back is the argument as it was sent: with the future in it. */
+IL_TEST(C, n56_a_future_in_the_argument_comes_back_with_it)
+{
+	il_executor *ex = new_processes((il_process_pool_options){.max_workers = 1});
+	struct named_future n = {.f = NULL};
+
+	CHECK_RC(il_executor_submit(ex, &n.f, write_value, &n, sizeof n), 0);
+	CHECK_RC(il_future_wait(n.f, IL_FOREVER), 0);
+	CHECK_EQ(n.value, 3);
+	CHECK(n.f != NULL);
+	CHECK_RC(il_future_join(n.f), 3);
+	il_executor_destroy(ex);
+}
+
 IL_TEST_CORE(C, n72_a_job_not_yet_sent_can_be_cancelled)
 {
 	cancel_queued();
@@ -319,6 +391,45 @@ IL_TEST_CORE(C, n72_a_job_not_yet_sent_can_be_cancelled)
 IL_TEST(C, n72_a_tasks_job_not_yet_sent_can_be_cancelled)
 {
 	cancel_queued();
+}
+
+/* As those of a thread pool they are done when the shutdown returns, however little it waits. */
+static void cancel_by_shutdown(void)
+{
+	enum { QUEUED = 5 };
+	struct board *b = new_board(), *never = new_board();
+	il_executor *ex = new_processes((il_process_pool_options){.max_workers = 1});
+	struct job busy = job_on(b, 1), queued[QUEUED];
+	il_future *first = submit_job(ex, linger, &busy), *f[QUEUED];
+
+	UNTIL_THREAD(atomic_load(&b->begun) == 1);
+	for (int i = 0; i < QUEUED; i++) {
+		queued[i] = job_on(never, i);
+		f[i] = submit_job(ex, linger, &queued[i]);
+	}
+	CHECK_RC(il_executor_shutdown(ex, IL_NOWAIT | IL_CANCEL_FUTURES), 0);
+	for (int i = 0; i < QUEUED; i++) {
+		CHECK_EQ(il_future_cancelled(f[i]), true);
+		CHECK_RC(il_future_result(f[i], 0), -ECANCELED);
+		il_future_unref(f[i]);
+	}
+	CHECK_EQ(il_future_done(first), false);
+	atomic_store(&b->open, true);
+	CHECK_RC(end_of(first), 1);
+	il_executor_destroy(ex);
+	CHECK_EQ(never->begun, 0);
+	free_board(b);
+	free_board(never);
+}
+
+IL_TEST_CORE(C, n72_a_shutdown_cancels_what_is_queued_before_it_returns)
+{
+	cancel_by_shutdown();
+}
+
+IL_TEST(C, n72_a_tasks_shutdown_cancels_what_is_queued_before_it_returns)
+{
+	cancel_by_shutdown();
 }
 
 IL_TEST(C, n72_a_tasks_waiting_call_is_taken_back)
@@ -627,6 +738,42 @@ IL_TEST_CORE(C, n44_a_failed_initializer_breaks_the_pool)
 IL_TEST(C, n44_a_failed_initializer_breaks_the_pool_for_tasks)
 {
 	fail_to_initialize();
+}
+
+static int leave_for_good(void *arg)
+{
+	(void)arg;
+	_exit(9);
+}
+
+/* A call that no worker has read cannot have killed one. */
+static void die_to_initialize(bool at_once)
+{
+	il_executor *ex = new_processes((il_process_pool_options){.max_workers = 1,
+								  .initializer = leave_for_good,
+								  .break_on_death = at_once,
+								  .restart_budget = 2});
+
+	CHECK_RC(il_executor_run(ex, get_state, NULL, 0), -ENOTRECOVERABLE);
+	CHECK(strstr(il_error_detail(), "initializer"));
+	CHECK(strstr(il_error_detail(), "exit status 9"));
+	CHECK_RC(il_executor_submit(ex, NULL, get_state, NULL, 0), -ENOTRECOVERABLE);
+	CHECK(strstr(il_error_detail(), "initializer"));
+	CHECK_LOGGED(IL_LOG_ERROR, "exit status 9", at_once ? 2 : 1);
+	CHECK_LOGGED(IL_LOG_WARNING, "exit status 9", 0);
+	il_executor_destroy(ex);
+}
+
+IL_TEST_CORE(C, n44_an_initializer_that_ends_its_worker_breaks_the_pool)
+{
+	die_to_initialize(false);
+	die_to_initialize(true);
+}
+
+IL_TEST(C, n44_an_initializer_that_ends_its_worker_breaks_the_pool_for_tasks)
+{
+	die_to_initialize(false);
+	die_to_initialize(true);
 }
 
 static void replace_after_two(void)

@@ -89,6 +89,47 @@ static void bytes_of_all_sizes(il_executor *ex, bool processes)
 	CHECK(!b.out && b.out_size == 0);
 }
 
+static int make_room_only(void *arg)
+{
+	il_bytes *b = arg;
+
+	bool was_empty = !b->out && b->out_size == 0; /* the last call's is not seen */
+
+	return was_empty && il_bytes_resize(b, 100) && il_bytes_resize(b, 0) ? -ERANGE : -EIO;
+}
+
+static void nothing_comes_out(il_executor *ex, bool processes)
+{
+	il_bytes b = {.in = "\2", .in_size = 1};
+	il_future *f;
+
+	(void)processes;
+	for (int i = 0; i < 2; i++) {
+		CHECK_RC(il_executor_run(ex, unroll, &b, IL_BYTES), 1);
+		CHECK(b.out && b.out_size > 0);
+		CHECK_RC(il_executor_run(ex, make_room_only, &b, IL_BYTES), -ERANGE);
+		CHECK(!b.out && b.out_size == 0);
+	}
+	CHECK_RC(il_executor_run(ex, unroll, &b, IL_BYTES), 1);
+	CHECK_RC(il_executor_submit(ex, &f, make_room_only, &b, IL_BYTES), 0);
+	CHECK_RC(end_of(f), -ERANGE);
+	CHECK(!b.out && b.out_size == 0);
+	CHECK_RC(il_executor_run(ex, unroll, &b, IL_BYTES), 1);
+	b.in_size = 0;
+	CHECK_RC(il_executor_map(ex, unroll, &b, 1, IL_BYTES, NULL, IL_FOREVER), 0);
+	CHECK(!b.out && b.out_size == 0);
+}
+
+IL_TEST_CORE(C, an_empty_result_is_null_and_what_was_there_is_freed)
+{
+	on_each_pool(nothing_comes_out);
+}
+
+IL_TEST(C, a_tasks_empty_result_is_null_and_what_was_there_is_freed)
+{
+	on_each_pool(nothing_comes_out);
+}
+
 IL_TEST_CORE(C, n56_bytes_go_in_and_others_come_out)
 {
 	on_each_pool(bytes_of_all_sizes);

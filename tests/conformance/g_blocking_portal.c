@@ -3,35 +3,13 @@
  * loop does when main returns. SIGINT is in g_sigint.c, sharing one in g_provider.c.
  */
 #include "aside.h"
+#include "g_portal.h"
 #include "slow_backend.h"
 
 #include <signal.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-static int give(void *arg)
-{
-	return *(int *)arg;
-}
-
-static int note_run(void *arg)
-{
-	atomic_fetch_add((atomic_int *)arg, 1);
-	return 4;
-}
-
-static long thread_id(void)
-{
-	return syscall(SYS_gettid);
-}
-
-struct sleeper {
-	atomic_bool begun, cancelled, ended;
-	atomic_bool wake; /* ends when this is set, or with -ECANCELED when cancelled */
-	int result;
-};
 
 static int sleep_until_told(void *arg)
 {
@@ -46,25 +24,6 @@ static int sleep_until_told(void *arg)
 	atomic_store(&s->cancelled, rc == -ECANCELED);
 	atomic_store(&s->ended, true);
 	return s->result ? s->result : rc;
-}
-
-static int sleep_for_ever(void *arg)
-{
-	struct sleeper *s = arg;
-
-	atomic_store(&s->begun, true);
-	if (il_sleep_forever() == -ECANCELED)
-		atomic_store(&s->cancelled, true);
-	atomic_store(&s->ended, true);
-	return s->result ? s->result : -ECANCELED;
-}
-
-static il_portal *started(void)
-{
-	il_portal *p = NULL;
-
-	CHECK_RC(il_blocking_portal_start(&p, il_test_backend(), NULL), 0);
-	return p;
 }
 
 /* ---- 126-132: start, calls, end ---- */
@@ -116,10 +75,14 @@ IL_TEST_CORE(G, n127_an_unknown_backend)
 	il_portal *p = NULL;
 
 	CHECK(backend == NULL);
-	CHECK(strstr(il_error_detail(), "no such loop") != NULL);
+	CHECK(strstr(il_error_detail(), "\"no such loop\": ") != NULL);
 	CHECK_RC(il_blocking_portal_start(&p, backend, NULL), -ENOENT);
 	CHECK_RC(il_portal_provider_create(&provider, backend, NULL), -ENOENT);
 	CHECK(!p && !provider);
+	CHECK_EQ(setenv("INTERLOOP_BACKEND", "nor this", 1), 0);
+	CHECK(!il_backend_find(NULL));
+	CHECK(strstr(il_error_detail(), "\"nor this\", which $INTERLOOP_BACKEND names: ") != NULL);
+	CHECK_EQ(unsetenv("INTERLOOP_BACKEND"), 0);
 }
 
 static int refuse_to_open(void **self, void *native, il_loop *loop)

@@ -2,19 +2,8 @@
  * g_provider.c: a blocking portal that its users share: it starts with the first and ends with the last.
  */
 #include "dies.h"
+#include "g_portal.h"
 #include "slow_backend.h"
-
-#include <sys/syscall.h>
-
-static int give(void *arg)
-{
-	return *(int *)arg;
-}
-
-static long thread_id(void)
-{
-	return syscall(SYS_gettid);
-}
 
 static int tell_thread(void *arg)
 {

@@ -2,43 +2,9 @@
  * g_sigint.c: SIGINT while the main thread waits for a blocking portal: its calls end with -EINTR, its
  * loop ends, and what handled SIGINT before is put back.
  */
+#include "g_portal.h"
 #include "handlers.h"
 #include "slow_backend.h"
-
-static int give(void *arg)
-{
-	return *(int *)arg;
-}
-
-static int note_run(void *arg)
-{
-	atomic_fetch_add((atomic_int *)arg, 1);
-	return 4;
-}
-
-struct sleeper {
-	atomic_bool begun, cancelled, ended;
-	int result;
-};
-
-static int sleep_for_ever(void *arg)
-{
-	struct sleeper *s = arg;
-
-	atomic_store(&s->begun, true);
-	if (il_sleep_forever() == -ECANCELED)
-		atomic_store(&s->cancelled, true);
-	atomic_store(&s->ended, true);
-	return s->result ? s->result : -ECANCELED;
-}
-
-static il_portal *started(void)
-{
-	il_portal *p = NULL;
-
-	CHECK_RC(il_blocking_portal_start(&p, il_test_backend(), NULL), 0);
-	return p;
-}
 
 /* TSan hands a signal on when the thread that got it calls something it knows, and a thread that waits
  * for a portal does not. The handler may run in any thread. */

@@ -1,0 +1,314 @@
+/*
+ * e_clock.c: what a virtual clock waits for: the threads that owe a result to a task of the loop, and no
+ * others. On a real loop the same calls must only end.
+ */
+#include "workers.h"
+
+#include <time.h>
+
+static const il_time NAP = IL_MSEC(30);
+
+static void really_sleep(void)
+{
+	nanosleep(&(struct timespec){0, NAP}, NULL);
+}
+
+static int nap(void *arg)
+{
+	(void)arg;
+	return il_sleep(NAP);
+}
+
+static int nap_in_loop(void *arg)
+{
+	return il_from_thread_run(nap, arg);
+}
+
+static int nap_through_portal(void *arg)
+{
+	return il_portal_run_coroutine(arg, nap, NULL);
+}
+
+static int work(void *arg)
+{
+	(void)arg;
+	really_sleep();
+	return 7;
+}
+
+/* A worker is busy, and the clock stands, though somebody sleeps. */
+static void check_the_clock_stands(void)
+{
+	il_time start = il_now();
+
+	CHECK_RC(il_run_in_thread(work, NULL), 7);
+	if (il_test_virtual())
+		CHECK_EQ(il_now() - start, 0);
+}
+
+/* ---- calls that were abandoned ---- */
+
+static void keep(void *arg)
+{
+	(void)arg;
+}
+
+static void abandon(il_fn *fn, void *arg)
+{
+	bool abandoned = false;
+	const il_run_in_thread_options options = {
+	    .abandon_on_cancel = true, .release = keep, .abandoned = &abandoned};
+	il_scope s = IL_SCOPE_INIT;
+
+	CHECK_RC(il_scope_enter(&s, il_deadline(NAP / 3), 0), 0);
+	CHECK_RC(il_scope_exit(&s, il_run_in_thread_with(fn, arg, &options)), 0);
+	CHECK(abandoned && il_scope_caught(&s));
+}
+
+static void check_abandoned(il_fn *fn, void *arg)
+{
+	il_time start;
+
+	abandon(fn, arg);
+	check_the_clock_stands();
+	CHECK_RC(il_sleep(NAP / 10), 0);
+	check_the_clock_stands();
+	CHECK_RC(il_threads_wait(), 0);
+	start = il_now();
+	check_the_clock_stands();
+	CHECK_RC(il_sleep(NAP), 0);
+	CHECK(il_now() - start >= NAP);
+}
+
+IL_TEST(E, an_abandoned_call_that_waits_for_a_task_lets_no_clock_run)
+{
+	il_portal *p = NULL;
+
+	check_abandoned(nap_in_loop, NULL);
+	CHECK_RC(il_loop_create_threads_portal(il_loop_current(), &p), 0);
+	check_abandoned(nap_through_portal, p);
+	CHECK_RC(il_portal_close(p), 0);
+}
+
+static int nap_and_work(void *arg)
+{
+	int rc = nap_in_loop(NULL);
+
+	really_sleep();
+	atomic_store((atomic_bool *)arg, true);
+	return rc;
+}
+
+static int sleep_long(void *arg)
+{
+	(void)arg;
+	return il_sleep(100 * NAP);
+}
+
+/* Who waits for abandoned calls waits for them as for others. */
+IL_TEST(E, the_clock_stands_for_abandoned_calls_that_somebody_waits_for)
+{
+	il_time start = il_now();
+	atomic_bool ended = false;
+	il_group g;
+
+	abandon(nap_and_work, &ended);
+	CHECK_RC(il_group_open(&g), 0);
+	CHECK_RC(il_group_start_soon(&g, NULL, sleep_long, NULL), 0);
+	CHECK_RC(il_threads_wait(), 0);
+	CHECK(atomic_load(&ended));
+	if (il_test_virtual())
+		CHECK_EQ(il_now() - start, NAP);
+	il_scope_cancel(il_group_scope(&g));
+	CHECK_RC(il_group_close(&g, 0), 0);
+}
+
+/* ---- a thread that owes nothing ---- */
+
+struct visitor {
+	il_portal *portal;
+	bool begun;
+};
+
+static int nap_visibly(void *arg)
+{
+	((struct visitor *)arg)->begun = true;
+	return nap(NULL);
+}
+
+static int visit(void *arg)
+{
+	return il_portal_run_coroutine(((struct visitor *)arg)->portal, nap_visibly, arg);
+}
+
+IL_TEST(E, a_plain_thread_that_waits_for_a_task_lets_no_clock_run)
+{
+	struct visitor v = {.begun = false};
+	struct il_test_thread thread;
+
+	CHECK_RC(il_loop_create_threads_portal(il_loop_current(), &v.portal), 0);
+	il_test_thread_start(&thread, visit, &v);
+	UNTIL_THREAD(v.begun);
+	check_the_clock_stands();
+	UNTIL(atomic_load(&thread.ended));
+	CHECK_RC(il_test_thread_join(&thread), 0);
+	CHECK_RC(il_portal_close(v.portal), 0);
+}
+
+/* ---- calls behind a busy worker ---- */
+
+struct queue {
+	il_executor *ex;
+	atomic_bool begun;
+};
+
+static int nap_when_others_wait(void *arg)
+{
+	struct queue *q = arg;
+
+	atomic_store(&q->begun, true);
+	really_sleep();
+	return nap_in_loop(NULL);
+}
+
+static int occupy_worker(void *arg)
+{
+	struct queue *q = arg;
+
+	return il_executor_run(q->ex, nap_when_others_wait, q, 0);
+}
+
+static int await_future(void *arg)
+{
+	il_future *f = submitted(((struct queue *)arg)->ex, work, NULL);
+
+	CHECK_RC(finished(f), 7);
+	return 0;
+}
+
+static int await_futures(void *arg)
+{
+	struct queue *q = arg;
+	il_future *fs[] = {submitted(q->ex, work, NULL), submitted(q->ex, work, NULL)};
+
+	CHECK_RC(il_futures_wait(fs, 2, IL_ALL_COMPLETED, IL_FOREVER), 2);
+	il_future_unref(fs[0]);
+	il_future_unref(fs[1]);
+	return 0;
+}
+
+static int map_two(void *arg)
+{
+	int items[2] = {0}, results[2];
+
+	CHECK_RC(il_executor_map(((struct queue *)arg)->ex, work, items, 2, sizeof *items, results,
+				 IL_FOREVER),
+		 0);
+	return 0;
+}
+
+static void check_behind(il_fn *fn)
+{
+	struct queue q = {.ex = new_pool(1)};
+	il_time start = il_now();
+	il_group g;
+
+	CHECK_RC(il_group_open(&g), 0);
+	CHECK_RC(il_group_start_soon(&g, NULL, occupy_worker, &q), 0);
+	UNTIL_THREAD(atomic_load(&q.begun));
+	CHECK_RC(il_group_start_soon(&g, NULL, fn, &q), 0);
+	CHECK_RC(il_group_close(&g, 0), 0);
+	if (il_test_virtual())
+		CHECK_EQ(il_now() - start, NAP); /* it stood while the calls ran */
+	il_executor_destroy(q.ex);
+}
+
+IL_TEST(E, what_is_waited_for_behind_a_busy_worker_does_not_hold_its_clock)
+{
+	check_behind(await_future);
+	check_behind(await_futures);
+	check_behind(map_two);
+}
+
+/* ---- the calls of one map ---- */
+
+struct item {
+	bool works;
+	il_time *ended;
+};
+
+static int note_now(void *arg)
+{
+	*(il_time *)arg = il_now();
+	return 0;
+}
+
+static int work_or_nap(void *arg)
+{
+	struct item *item = arg;
+
+	if (!item->works)
+		return nap_in_loop(NULL);
+	really_sleep();
+	return il_from_thread_run_sync(note_now, item->ended);
+}
+
+IL_TEST(E, each_worker_of_a_map_holds_the_clock_until_it_ends)
+{
+	il_executor *ex = new_pool(3);
+	il_time start = il_now(), ended = -1;
+	struct item items[] = {{true, &ended}, {false, NULL}, {false, NULL}, {false, NULL}};
+
+	CHECK_RC(il_executor_map(ex, work_or_nap, items, 4, sizeof *items, NULL, IL_FOREVER), 0);
+	CHECK(il_now() - start >= NAP);
+	if (il_test_virtual()) {
+		CHECK_EQ(ended, start);
+		CHECK(il_now() - start <= 2 * NAP);
+	}
+	il_executor_destroy(ex);
+}
+
+/* ---- calls into another loop ---- */
+
+static int work_and_call_back(void *arg)
+{
+	really_sleep();
+	return il_portal_run_coroutine(arg, nap, NULL);
+}
+
+static int start_and_work(void *arg)
+{
+	CHECK_RC(il_task_started(3), 0);
+	return work(arg);
+}
+
+IL_TEST(E, a_call_into_another_loop_holds_the_clock_but_where_it_calls_back)
+{
+	il_portal *other = NULL, *home = NULL;
+	il_time start;
+	il_future *f = NULL;
+	il_scope s = IL_SCOPE_INIT;
+	int value = 0;
+
+	CHECK_RC(il_loop_create_threads_portal(il_loop_current(), &home), 0);
+	CHECK_RC(il_blocking_portal_start(&other, il_test_backend(), NULL), 0);
+	CHECK_RC(il_scope_enter(&s, il_test_virtual() ? il_deadline(NAP / 3) : IL_FOREVER, 0), 0);
+	start = il_now();
+	CHECK_RC(il_portal_run_coroutine(other, work, NULL), 7);
+	CHECK_RC(il_portal_run_sync(other, work, NULL), 7);
+	CHECK_RC(il_portal_run_sync_soon(other, &f, work, NULL), 0);
+	CHECK_RC(il_future_join(f), 7);
+	CHECK_RC(il_portal_start_task(other, &f, &value, start_and_work, NULL), 0);
+	CHECK_RC(il_future_join(f), 7);
+	CHECK_EQ(value, 3);
+	if (il_test_virtual())
+		CHECK_EQ(il_now() - start, 0);
+	CHECK_RC(il_scope_exit(&s, 0), 0);
+	CHECK(!il_scope_expired(&s));
+	start = il_now();
+	CHECK_RC(il_portal_run_coroutine(other, work_and_call_back, home), 0);
+	if (il_test_virtual())
+		CHECK_EQ(il_now() - start, NAP);
+	CHECK_RC(il_blocking_portal_stop(other), 0);
+	CHECK_RC(il_portal_close(home), 0);
+}
