@@ -4,6 +4,7 @@
  */
 #include "base.h"
 
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -83,8 +84,10 @@ const char *il_error_name(int rc)
 const char *il_strerror(int rc)
 {
 	const struct code *code = find_code(rc);
+	if (rc >= 0)
+		return "success";
 	/* glibc's strerror keeps its own text for each known number: static. */
-	return rc >= 0 ? "success" : code && code->sentence ? code->sentence : strerror(-rc);
+	return code && code->sentence ? code->sentence : strerror(rc < -INT_MAX ? INT_MAX : -rc);
 }
 
 /* ---- the detail ---- */

@@ -61,8 +61,33 @@ static int run_shielded(const struct il__exit *entry)
 	return rc < 0 ? rc : il_scope_exit(&scope, entry->run(entry->arg));
 }
 
+/* What is undone later, a pool or a group, may still name these two, to hear -ESHUTDOWN: references are
+ * dropped in the end. */
+static int close_portal(void *portal)
+{
+	return il_portal_close(il_portal_ref(portal));
+}
+
+static int close_executor(void *executor)
+{
+	return il_executor_shutdown(executor, 0);
+}
+
+static void drop_references(const il_exit_stack *stack, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		const struct il__exit *entry = &stack->exits[i];
+		if (entry->run == close_portal)
+			il_portal_unref(entry->arg);
+		else if (entry->run == close_executor)
+			il_executor_unref(entry->arg);
+	}
+}
+
 int il__exit_stack_close(il_exit_stack *stack, int rc)
 {
+	size_t count = stack->count;
+
 	stack->closing = true;
 	while (stack->count) {
 		const struct il__exit *entry = &stack->exits[--stack->count];
@@ -76,6 +101,7 @@ int il__exit_stack_close(il_exit_stack *stack, int rc)
 			il__log(IL_LOG_ERROR, "il_server_serve: the exit stack: %s (%s)",
 				il_error_name(error), il_strerror(error));
 	}
+	drop_references(stack, count);
 	if (stack->exits != stack->first)
 		free(stack->exits);
 	return rc;
@@ -88,25 +114,12 @@ int il_exit_stack_push(il_exit_stack *stack, il_fn *fn, void *arg)
 	return push(stack, (struct il__exit){fn, arg, true}, "il_exit_stack_push");
 }
 
-static int close_executor(void *arg)
-{
-	int rc = il_executor_shutdown(arg, 0);
-
-	il_executor_unref(arg);
-	return rc;
-}
-
 int il_exit_stack_executor(il_exit_stack *stack, il_executor *executor)
 {
 	if (!executor)
 		return il__refuse(-EINVAL, "il_exit_stack_executor: NULL");
 	return push(stack, (struct il__exit){close_executor, executor, true},
 		    "il_exit_stack_executor");
-}
-
-static int close_portal(void *arg)
-{
-	return il_portal_close(arg);
 }
 
 int il_exit_stack_portal(il_exit_stack *stack, il_portal *portal)

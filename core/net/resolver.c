@@ -102,8 +102,13 @@ static int ask(const struct query *q, int more_flags, il_address **list, int *er
 
 static int refuse(const char *function, const struct query *q, int rc, int error)
 {
+	if (error == EAI_SERVICE)
+		return il__refuse(rc,
+				  "%s: port \"%s\": no TCP service of that name is known here (see "
+				  "/etc/services); give its number",
+				  function, q->port);
 	return il__refuse(rc, "%s: host %s, port %s: %s", function, q->host ? q->host : "(none)",
-			  q->port ? q->port : "(none)",
+			  q->port,
 			  error && error != EAI_SYSTEM ? gai_strerror(error) : il_strerror(rc));
 }
 

@@ -178,12 +178,13 @@ int il_server_close(il_server *server)
 
 	if (rc < 0)
 		return rc;
+	rc = task ? il__task_check(task) : 0; /* before this call itself cancels a set-up */
 	server->closed = true;
 	il__endpoints_close(server);
 	if (server->phase == IL__SERVER_SETTING_UP)
 		il_scope_cancel_because(&server->scope, "the server was closed");
 	il__server_poke(server);
-	return task ? il__task_check(task) : 0;
+	return rc;
 }
 
 void il_server_destroy(il_server *server)

@@ -127,6 +127,11 @@ static int wait_for_end(struct waiter *w, il__abort_fn *abort, const char *funct
 	w->task->loop->fd_waiters++;
 	rc = il__task_park(w->task, abort, w, function);
 	w->task->loop->fd_waiters--;
+	if (rc == -EBADF)
+		return il__refuse(rc,
+				  "%s: the process was destroyed meanwhile, and could not be "
+				  "killed: how it ends stays unknown",
+				  function);
 	return rc;
 }
 
@@ -179,7 +184,7 @@ static int check_and_send(il_process *p, int number, const char *function)
 
 	if (rc < 0)
 		return rc;
-	rc = number < 1 ? -EINVAL : send_signal(p, number);
+	rc = number < 1 || number >= NSIG ? -EINVAL : send_signal(p, number);
 	return rc < 0 ? il__refuse(rc, "%s: signal %d: %s", function, number, il_strerror(rc)) : 0;
 }
 

@@ -106,10 +106,10 @@ static void started_child_ended(il_task *task, int rc)
 	bool answered = !start || start->answered;
 
 	if (start) {
-		if (start->cancelled)
-			start->rc = -ECANCELED;
+		if (rc < 0 && rc != -ECANCELED)
+			start->rc = start->answered ? -ECANCELED : rc;
 		else
-			start->rc = rc < 0 && rc != -ECANCELED ? rc : -EPROTO;
+			start->rc = start->cancelled ? -ECANCELED : -EPROTO;
 		il__task_wake(start->caller, 0);
 	}
 	if (answered)
@@ -207,9 +207,10 @@ int il_group_close(il_group *group, int body)
 	task = il__task_current("il_group_close", &rc);
 	if (!task)
 		return rc;
-	if (task->scope != &g->scope || !g->open)
-		return il__refuse(-EALREADY, "il_group_close: the group is not open, or not the "
-					     "innermost scope of this task");
+	if (task->scope != &g->scope || task != g->host || !g->open)
+		return il__refuse(-EALREADY,
+				  "il_group_close: the group is not open, was opened by another "
+				  "task, or is not the innermost scope of this one");
 	cancelled = body == -ECANCELED && g->scope.effective;
 	if (body < 0)
 		il__scope_cancel(&g->scope, "the group's body failed");

@@ -214,17 +214,17 @@ int il_scope_cancel_because(il_scope *scope, const char *reason)
 
 bool il_scope_cancelled(const il_scope *scope)
 {
-	return ((const struct il__scope *)(const void *)scope)->cancelled;
+	return scope && ((const struct il__scope *)(const void *)scope)->cancelled;
 }
 
 bool il_scope_caught(const il_scope *scope)
 {
-	return ((const struct il__scope *)(const void *)scope)->caught;
+	return scope && ((const struct il__scope *)(const void *)scope)->caught;
 }
 
 bool il_scope_expired(const il_scope *scope)
 {
-	return ((const struct il__scope *)(const void *)scope)->expired;
+	return scope && ((const struct il__scope *)(const void *)scope)->expired;
 }
 
 int il_scope_set_deadline(il_scope *scope, il_time deadline)

@@ -51,8 +51,8 @@ IL_API int il_group_start_soon(il_group *group, il_future **f, il_fn *fn, void *
  * @brief Starts fn as a child and waits until it has called il_task_started. A cancellation point:
  * cancelled meanwhile it cancels the child, waits for its end and answers -ECANCELED.
  * @param value  receives what the child said; may be NULL.
- * @return 0; the child's error if it failed before il_task_started (the group is untouched);
- *         -EPROTO: it ended without; -ECANCELED; -ESHUTDOWN; -EPERM; -ENOMEM.
+ * @return 0; the child's error if it failed before il_task_started, also in its clean-up (the group is
+ *         untouched); -EPROTO: it ended without; -ECANCELED; -ESHUTDOWN; -EPERM; -ENOMEM.
  * arg is the child's until it ends.
  */
 IL_API int il_group_start(il_group *group, int *value, il_fn *fn, void *arg);

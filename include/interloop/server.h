@@ -189,6 +189,9 @@ IL_API int il_server_start_soon(il_server *server, il_future **f, il_fn *fn, voi
 
 /* ---- the exit stack: what service_init registers is undone last in, first out ---- */
 
+/* References are dropped once the whole stack is undone: what was registered earlier, and is undone later, hears
+ * -ESHUTDOWN from what is closed already. */
+
 /**
  * @brief Has fn(arg) called when the server ends; it may wait, and runs shielded from cancellation. A
  * negative result is logged, and il_server_serve answers the first one if nothing else failed.

@@ -113,6 +113,28 @@ IL_TEST(I, n166_an_open_group_is_not_opened_again)
 	CHECK_RC(il_group_close(&g, 1), -EALREADY);
 }
 
+static int leave_the_hosts_group(void *arg)
+{
+	CHECK_RC(il_group_close(arg, 0), -EALREADY);
+	CHECK_RC(il_group_close(arg, -EIO), -EALREADY);
+	CHECK_RC(il_scope_exit(il_group_scope(arg), 0), -EALREADY);
+	return 0;
+}
+
+IL_TEST(I, n166_a_group_is_closed_by_the_task_that_opened_it)
+{
+	il_group outer, inner;
+
+	CHECK_RC(il_group_open(&outer), 0);
+	CHECK_RC(il_group_start_soon(&outer, NULL, leave_the_hosts_group, &outer), 0);
+	CHECK_RC(il_yield(), 0);
+	CHECK_RC(il_group_open(&inner), 0);
+	CHECK_RC(il_group_close(&outer, -EIO), -EALREADY);
+	CHECK(!il_scope_cancelled(il_group_scope(&outer)));
+	CHECK_RC(il_group_close(&inner, 0), 0);
+	CHECK_RC(il_group_close(&outer, 2), 2);
+}
+
 struct spawner {
 	il_group *group;
 	int n;
@@ -457,6 +479,41 @@ IL_TEST(I, n177_a_cancelled_start_cancels_the_child_and_waits_for_it)
 	CHECK_RC(il_group_close(&target, 0), 0);
 }
 
+static int fail_in_clean_up(void *arg)
+{
+	struct starter *s = arg;
+
+	CHECK_RC(never_start(s), -ECANCELED);
+	return -EIO;
+}
+
+static int start_failing_in_scope(void *arg)
+{
+	struct starter *s = arg;
+
+	CHECK_RC(il_scope_enter(&s->scope, IL_FOREVER, 0), 0);
+	s->rc = il_group_start(s->group, NULL, fail_in_clean_up, s);
+	CHECK_RC(il_check_cancelled(), -ECANCELED);
+	CHECK_RC(il_scope_exit(&s->scope, s->rc), -EIO);
+	return 0;
+}
+
+IL_TEST(I, n177_an_error_in_clean_up_is_told_by_the_cancelled_start)
+{
+	il_group target, callers;
+	struct starter s = {.group = &target, .scope = IL_SCOPE_INIT};
+
+	CHECK_RC(il_group_open(&target), 0);
+	CHECK_RC(il_group_open(&callers), 0);
+	CHECK_RC(il_group_start_soon(&callers, NULL, start_failing_in_scope, &s), 0);
+	UNTIL(s.child.waiting);
+	CHECK_RC(il_scope_cancel(&s.scope), 0);
+	CHECK_RC(il_group_close(&callers, 0), 0);
+	CHECK_RC(s.rc, -EIO);
+	CHECK(!il_scope_cancelled(il_group_scope(&target)));
+	CHECK_RC(il_group_close(&target, 0), 0);
+}
+
 struct late {
 	il_group *target;
 	bool go, ended;
@@ -702,6 +759,30 @@ IL_TEST(I, n182_join_waits_for_the_end_whatever_happens)
 	CHECK_RC(il_scope_cancel(&j.scope), 0);
 	CHECK_RC(il_group_close(&g, 0), 0);
 	CHECK_RC(j.rc, 5);
+}
+
+static int wait_for_oneself(void *arg)
+{
+	il_future *self = *(il_future **)arg;
+
+	CHECK_RC(il_future_wait(self, IL_FOREVER), -EDEADLK);
+	CHECK_RC(il_future_result(self, IL_FOREVER), -EDEADLK);
+	CHECK_RC(il_future_join(self), -EDEADLK);
+	CHECK_RC(il_futures_wait(&self, 1, IL_ALL_COMPLETED, IL_FOREVER), -EDEADLK);
+	CHECK_RC(il_future_wait(self, IL_MSEC(1)), -ETIMEDOUT);
+	return 3;
+}
+
+IL_TEST(I, n182_a_task_does_not_wait_for_itself)
+{
+	il_future *f;
+	il_group g;
+
+	CHECK_RC(il_group_open(&g), 0);
+	CHECK_RC(il_group_start_soon(&g, &f, wait_for_oneself, &f), 0);
+	CHECK_RC(il_future_wait(f, IL_FOREVER), 0);
+	CHECK_RC(il_group_close(&g, 0), 0);
+	CHECK_RC(il_future_join(f), 3);
 }
 
 IL_TEST_FIFO(I, n182_waiting_for_a_finished_task_does_not_yield)

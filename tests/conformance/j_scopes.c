@@ -151,6 +151,15 @@ IL_TEST_REAL(J, n186_a_callback_of_the_native_loop_cancels)
 	CHECK(il_scope_caught(&t.scope));
 }
 
+IL_TEST(J, no_scope_was_not_cancelled)
+{
+	CHECK(!il_scope_cancelled(NULL) && !il_scope_caught(NULL) && !il_scope_expired(NULL));
+	CHECK_RC(il_scope_cancel(NULL), -EINVAL);
+	CHECK_RC(il_scope_set_deadline(NULL, 0), -EINVAL);
+	CHECK_RC(il_scope_set_shield(NULL, true), -EINVAL);
+	CHECK_RC(il_scope_exit(NULL, 0), -EINVAL);
+}
+
 static int cancel_in_thread(void *arg)
 {
 	CHECK_RC(il_scope_cancel(arg), -EPERM);

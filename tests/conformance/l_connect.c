@@ -751,6 +751,9 @@ IL_TEST_REAL(L, the_resolvers_errors_have_names)
 	CHECK_RC(il_resolve("127.0.0.1", "65536", 0, &a, 1), -EINVAL);
 	CHECK_RC(il_resolve("127.0.0.1", "1", 1u << 9, &a, 1), -EINVAL);
 	CHECK_RC(il_resolve("127.0.0.1", "1", 0, NULL, 1), -EINVAL);
+	CHECK_RC(il_resolve("127.0.0.1", "no-such-service", 0, &a, 1), -ENOENT);
+	CHECK(strstr(il_error_detail(), "port \"no-such-service\"") != NULL);
+	CHECK(strstr(il_error_detail(), "give its number") != NULL);
 }
 
 IL_TEST_REAL(L, the_resolver_tells_how_many_and_each_once)

@@ -478,7 +478,6 @@ static int call_late(void *arg)
 
 	stay(&x->gate);
 	x->job_rc = il_portal_run_coroutine(x->portal, nothing, NULL);
-	il_portal_unref(x->portal);
 	return 0;
 }
 
@@ -502,7 +501,6 @@ static int fire_and_forget(il_client *client, void *data)
 
 	if (rc <= 0)
 		return rc;
-	il_portal_ref(x->portal);
 	CHECK_RC(il_executor_submit(x->pool, NULL, call_late, x, 0), 0);
 	return reply(client, "sent");
 }
@@ -523,6 +521,45 @@ IL_TEST_REAL(M, n250_a_job_that_calls_after_the_end_is_refused_and_its_pool_drai
 	CHECK_RC(x.job_rc, -ESHUTDOWN);
 	CHECK_EQ(atomic_load(&x.gate.ended), 2);
 	check_gone(c);
+}
+
+struct last_call {
+	il_group group;
+	il_executor *pool;
+	int rc;
+};
+
+static int submit_at_the_end(void *arg)
+{
+	struct last_call *x = arg;
+
+	CHECK_RC(il_sleep_forever(), -ECANCELED);
+	x->rc = il_executor_submit(x->pool, NULL, nothing, NULL, 0);
+	return 0;
+}
+
+/* The group is joined after the pool was shut down. */
+static int init_last_call(il_exit_stack *stack, il_server *server, void *data)
+{
+	struct last_call *x = data;
+
+	(void)server;
+	CHECK_RC(il_group_open(&x->group), 0);
+	CHECK_RC(il_exit_stack_group(stack, &x->group), 0);
+	CHECK_RC(il_group_start_soon(&x->group, NULL, submit_at_the_end, x), 0);
+	x->pool = new_pool(1);
+	return il_exit_stack_executor(stack, x->pool);
+}
+
+IL_TEST_REAL(M, n250_a_task_that_calls_a_pool_after_its_end_is_refused)
+{
+	const il_handler h = {.service_init = init_last_call, .handle = plain_echo};
+	struct last_call x = {.rc = 1};
+	struct service s;
+
+	service_lines(&s, &h, &x);
+	service_end(&s);
+	CHECK_RC(x.rc, -ESHUTDOWN);
 }
 
 /* ---- tasks of the server ---- */

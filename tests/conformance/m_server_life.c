@@ -406,7 +406,9 @@ static int close_in_init(il_exit_stack *stack, il_server *server, void *data)
 {
 	(void)stack;
 	(void)data;
-	return il_server_close(server);
+	CHECK_RC(il_server_close(server), 0);
+	CHECK_RC(il_check_cancelled(), -ECANCELED);
+	return il_server_close(server) == -ECANCELED ? 0 : -EPROTO;
 }
 
 IL_TEST_REAL(M, n231_service_init_itself_may_close)

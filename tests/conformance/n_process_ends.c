@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 /* ---- cancellation and closing ---- */
@@ -168,6 +169,44 @@ static void check_lost(int rc, const char *detail)
 	CHECK_RC(rc, -ECHILD);
 	CHECK_EQ(strncmp(il_error_detail(), detail, strlen(detail)), 0);
 	CHECK_RC(il_process_wait(NULL), -EINVAL);
+}
+
+static int wait_and_see_why(void *p)
+{
+	int rc = il_process_wait(p);
+
+	CHECK(strstr(il_error_detail(), "il_process_wait: the process was destroyed") != NULL);
+	return rc;
+}
+
+/* The calling thread's alone, which the C library does not know. */
+static bool become(long user)
+{
+	return syscall(SYS_setresuid, user, user, -1L) == 0;
+}
+
+/* Somebody else's child by now: a thread that lost its rights may not kill it. */
+IL_TEST(N, a_wait_that_ends_with_the_process_object_says_why)
+{
+	struct waiter w = {.name = NULL};
+	il_group g = IL_GROUP_INIT;
+	il_process *p;
+	int pid, status;
+
+	if (geteuid() != 0)
+		return;
+	p = spawned(ARGV((char *)"sleep", (char *)"100"), NULL);
+	pid = il_process_pid(p);
+	CHECK_RC(il_group_open(&g), 0);
+	start_waiting(&g, &w, wait_and_see_why, p);
+	CHECK(become(65534));
+	il_process_destroy(p);
+	CHECK(become(0));
+	CHECK_RC(il_group_close(&g, 0), 0);
+	check_waited(&w, -EBADF);
+	CHECK_LOGGED(IL_LOG_WARNING, "cannot be killed", 1);
+	CHECK_EQ(kill(pid, SIGKILL), 0);
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
 }
 
 /* Other children are their parents' business, and this one's end is known without a signal. */

@@ -19,6 +19,7 @@ IL_TEST(N, n258_an_exit_status_and_a_signal_are_told_apart)
 	CHECK_RC(il_process_wait(p), 7);
 	CHECK_RC(il_process_returncode(p), 7);
 	CHECK_RC(il_process_kill(p), 0); /* it needs none any more */
+	CHECK_RC(il_process_send_signal(p, 12345), -EINVAL);
 	CHECK_RC(il_process_close(p), 7);
 	CHECK(is_gone(il_process_pid(p)));
 	il_process_destroy(p);
