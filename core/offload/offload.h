@@ -224,12 +224,10 @@ struct il__soon {
 	il_fn *fn;
 	void *arg;
 	struct il__locals *locals; /* a reference */
-	struct il__sheet
-	    *sheet; /* that its memory is cut from, if it has neither task nor future */
+	struct il__sheet *sheet;   /* its memory's, if it has neither task nor future */
 	bool as_task, reserved;
 	bool has_future; /* a plain call, part of a struct il__soon_future */
-	bool from_loop;  /* posted by a loop's thread */
-	bool lends; /* posted by a worker in its call, or by a loop that was called: it may wait */
+	bool lends;      /* posted by a worker, in its call */
 };
 
 /* as_task */

@@ -24,13 +24,7 @@ static void cancel_plain(il_future *f)
 	(void)f;
 }
 
-static void owe(il_future *f, il_loop *loop, int one)
-{
-	il__loop_waits(loop, f->self, one);
-}
-
-static const struct il__future_ops plain_ops = {
-    .cancel = cancel_plain, .free = free_with_future, .owed = owe};
+static const struct il__future_ops plain_ops = {.cancel = cancel_plain, .free = free_with_future};
 
 static void release(struct il__soon *soon)
 {
@@ -59,7 +53,7 @@ static struct il__soon *make_task(il_portal *p, il_future **f, il_fn *fn, void *
 	return &st->soon;
 }
 
-static struct il__soon *make_plain(const il_portal *p, il_future **f)
+static struct il__soon *make_plain(il_future **f)
 {
 	struct il__soon_future *sf;
 
@@ -68,7 +62,7 @@ static struct il__soon *make_plain(const il_portal *p, il_future **f)
 	sf = malloc(sizeof *sf);
 	if (!sf)
 		return NULL;
-	il__future_init(&sf->future, &plain_ops, p->loop);
+	il__future_init(&sf->future, &plain_ops, NULL);
 	*f = il_future_ref(&sf->future);
 	return &sf->soon;
 }
@@ -90,7 +84,7 @@ int il__soon_make(struct il__soon **out, il_portal *p, il_future **f, il_fn *fn,
 		il__portal_abandon_gate(p);
 		return rc;
 	}
-	soon = as_task ? make_task(p, f, fn, arg) : make_plain(p, f);
+	soon = as_task ? make_task(p, f, fn, arg) : make_plain(f);
 	if (!soon) {
 		if (reserve)
 			il__inbox_unreserve(p->inbox);
@@ -105,7 +99,6 @@ int il__soon_make(struct il__soon **out, il_portal *p, il_future **f, il_fn *fn,
 	soon->reserved = reserve;
 	soon->has_future = f && !as_task;
 	soon->lends = il__self.in_call;
-	soon->from_loop = il__self.loop != NULL;
 	soon->locals = il__locals_ref(il__locals_current());
 	*out = soon;
 	return 0;
@@ -156,9 +149,7 @@ static bool start_task(struct il__soon_task *st, il_loop *loop)
 
 	if (!task)
 		return false;
-	/* Who owes this loop a result may wait for it: virtual time may pass. */
-	st->soon.lends |= st->soon.from_loop && loop->away > 0;
-	if (st->ft && st->soon.lends)
+	if (st->ft && st->soon.lends) /* the worker may wait for it: virtual time may pass */
 		loop->inflight--;
 	task->hold = st->context;
 	if (st->starter)

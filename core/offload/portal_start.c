@@ -31,7 +31,6 @@ static int start(il_portal *p, const char *function, il_future **f, int *value, 
 		return rc;
 	il__soon_task_of(soon)->starter = &starter;
 	il__soon_task_of(soon)->context = context;
-	starter.signal.owed = future;
 	il__soon_post(soon);
 	rc = il__signal_wait(&starter.signal, IL_FOREVER, function);
 	if (rc < 0) {

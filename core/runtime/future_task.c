@@ -64,16 +64,8 @@ static bool waits_for_itself(il_future *f)
 	return ft->loop == il__self.loop && ft->task && ft->task == ft->loop->current;
 }
 
-static void owe(il_future *f, il_loop *loop, int one)
-{
-	il__loop_waits(loop, il__container_of(f, struct il__future_task, future)->loop, one);
-}
-
-static const struct il__future_ops ops = {.cancel = cancel,
-					  .free = release,
-					  .deadlock = waits_for_itself,
-					  .local = is_local,
-					  .owed = owe};
+static const struct il__future_ops ops = {
+    .cancel = cancel, .free = release, .deadlock = waits_for_itself, .local = is_local};
 
 static int run(void *arg)
 {

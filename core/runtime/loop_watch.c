@@ -92,14 +92,6 @@ void il__loop_release_call(il_loop *loop)
 	il__loop_release(loop);
 }
 
-void il__loop_waits(il_loop *loop, const il_loop *other, int one)
-{
-	if (other == loop)
-		return;
-	loop->away += one;
-	loop->inflight += one;
-}
-
 void il__loop_extend(il_loop *loop, struct il__extension *x)
 {
 	il__list_push(&loop->extensions, &x->link);

@@ -352,8 +352,8 @@ struct il__future_ops {
 	bool (*deadlock)(il_future *f);
 	/* Whether only a task of the calling thread's loop can complete it. May be NULL. */
 	bool (*local)(il_future *f);
-	/* A task of the calling thread's loop waits for the result of a worker or another loop (+1, then
-	 * -1), so that virtual time stands. NULL: neither owes it. */
+	/* A task of the calling thread's loop waits for a worker's result (+1, then -1), so that virtual
+	 * time stands. NULL: no worker owes it. */
 	void (*owed)(il_future *f, il_loop *loop, int one);
 	/* Sets il_error_detail() for a negative result. May be NULL. */
 	void (*explain)(il_future *f);
@@ -444,7 +444,6 @@ struct il_loop {
 	long
 	    inflight; /* calls that threads owe us, less tasks that threads wait for: above 0 virtual time
 			* stands */
-	long away;       /* of those, calls into other loops, which may call back */
 	size_t portals;  /* open ones */
 	long fd_waiters; /* tasks that wait for a descriptor or another thread: no deadlock */
 	struct il__stacks stacks;
@@ -473,8 +472,6 @@ void il__loop_release(il_loop *loop);
 /* A call that another thread or process answers: holds the loop and the virtual clock. */
 int il__loop_hold_call(il_loop *loop);
 void il__loop_release_call(il_loop *loop);
-/* A task of the loop waits for what `other` runs (+1, then -1): the virtual clock stands. `other` is compared. */
-void il__loop_waits(il_loop *loop, const il_loop *other, int one);
 /* After something was made ready outside an upcall: makes the loop visit us soon. */
 void il__loop_kick(il_loop *loop);
 void il__loop_extend(il_loop *loop, struct il__extension *x);
