@@ -231,8 +231,15 @@ void il__task_yield(il_task *self);
  * What every waiting call does first: 0, or -ECANCELED after a yield, so that a task that does not heed
  * its cancellation starves nobody. Notices a deadline that has passed.
  */
-int il__task_check(il_task *self);
+int il__task_check_closely(il_task *self);
 bool il__task_cancelled(il_task *self); /* likewise, but never yields */
+
+static inline int il__task_check(il_task *self)
+{
+	if (il__likely(!self->scope->effective && self->scope->until == IL_FOREVER))
+		return 0;
+	return il__task_check_closely(self);
+}
 
 /* ================= the thread's own state (thread_state.c) ====================================== */
 
@@ -256,7 +263,8 @@ const char *il__backend_not_found(
     void); /* why this thread's last il_backend_find gave NULL; or "" */
 
 /* The current task, or NULL with *rc = -EPERM or -ESHUTDOWN and a detail naming `function`. */
-il_task *il__task_current(const char *function, int *rc);
+static inline il_task *il__task_current(const char *function, int *rc);
+int il__refuse_place(const char *function); /* there is none */
 /* Whether the caller may wait at all. 0: yes, *task is the task or NULL for a plain thread. */
 int il__may_wait(const char *function, il_task **task);
 /* For an object of `loop`: 0 in the loop's thread, else -EPERM (-ESHUTDOWN when inherited). */
@@ -521,6 +529,16 @@ static inline void il__task_prefetch(const il_task *task)
 		__builtin_prefetch(sp + IL__LINE * i);
 	__builtin_prefetch(&task->loop);
 	__builtin_prefetch(&task->locals);
+}
+
+static inline il_task *il__task_current(const char *function, int *rc)
+{
+	il_loop *loop = il__self.loop;
+
+	if (il__likely(loop && loop->current && !il__self.no_wait))
+		return loop->current;
+	*rc = il__refuse_place(function);
+	return NULL;
 }
 
 /* turn.c */

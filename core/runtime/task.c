@@ -221,7 +221,7 @@ bool il__task_cancelled(il_task *self)
 	return true;
 }
 
-int il__task_check(il_task *self)
+int il__task_check_closely(il_task *self)
 {
 	if (il__likely(!il__task_cancelled(self)))
 		return 0;

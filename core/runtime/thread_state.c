@@ -26,7 +26,7 @@ __attribute__((constructor)) static void add_fork_hook(void)
 	il__on_fork_child(&fork_hook);
 }
 
-static int refuse_place(const char *function)
+int il__refuse_place(const char *function)
 {
 	if (il__self.orphaned && !il__self.loop)
 		return il__refuse(-ESHUTDOWN,
@@ -46,23 +46,13 @@ static int refuse_place(const char *function)
 	    function);
 }
 
-il_task *il__task_current(const char *function, int *rc)
-{
-	il_loop *loop = il__self.loop;
-
-	if (il__likely(loop && loop->current && !il__self.no_wait))
-		return loop->current;
-	*rc = refuse_place(function);
-	return NULL;
-}
-
 int il__may_wait(const char *function, il_task **task)
 {
 	il_loop *loop = il__self.loop;
 
 	*task = NULL;
 	if (il__self.no_wait || (loop && !loop->current))
-		return loop ? refuse_place(function)
+		return loop ? il__refuse_place(function)
 			    : il__refuse(-EPERM, "%s: a callback may not wait", function);
 	if (!loop && il__self.orphaned)
 		return 0; /* a plain thread of the child now */

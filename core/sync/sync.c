@@ -21,14 +21,11 @@ int il__home_refuse(const struct il__home *home, const char *function)
 			  function);
 }
 
-il_task *il__home_task(struct il__home *home, const char *function, int *rc)
+il_task *il__home_bind(struct il__home *home, il_task *task, const char *function, int *rc)
 {
-	il_task *task = il__task_current(function, rc);
-	il_loop *loop = atomic_load_explicit(&home->loop, memory_order_relaxed);
-
-	if (il__unlikely(!task) || il__likely(loop == task->loop))
-		return task;
-	if (!loop) {
+	if (!task)
+		return NULL;
+	if (!atomic_load_explicit(&home->loop, memory_order_relaxed)) {
 		home->thread = &il__self;
 		home->generation = il__generation;
 		atomic_store_explicit(&home->loop, task->loop, memory_order_release);

@@ -39,8 +39,20 @@ static inline void il__home_init(struct il__home *home, il_loop *loop)
 	atomic_init(&home->loop, loop);
 }
 
+/* The rest of il__home_task; task may be NULL. */
+il_task *il__home_bind(struct il__home *home, il_task *task, const char *function, int *rc);
+
 /* The calling task, and binds the object to its loop; NULL: *rc tells why it may not. */
-il_task *il__home_task(struct il__home *home, const char *function, int *rc);
+static inline il_task *il__home_task(struct il__home *home, const char *function, int *rc)
+{
+	il_task *task = il__task_current(function, rc);
+
+	if (il__likely(task &&
+		       atomic_load_explicit(&home->loop, memory_order_relaxed) == task->loop))
+		return task;
+	return il__home_bind(home, task, function, rc);
+}
+
 /* Not in the object's running loop: 0 in its thread all the same, else -EPERM or -ESHUTDOWN. */
 int il__home_refuse(const struct il__home *home, const char *function);
 
