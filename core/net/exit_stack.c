@@ -65,7 +65,11 @@ static int run_shielded(const struct il__exit *entry)
  * dropped in the end. */
 static int close_portal(void *portal)
 {
-	return il_portal_close(il_portal_ref(portal));
+	int rc = il_portal_close(il_portal_ref(portal));
+
+	if (rc < 0)
+		il_portal_unref(portal);
+	return rc;
 }
 
 static int close_executor(void *executor)

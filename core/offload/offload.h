@@ -179,6 +179,8 @@ int il__remote_run(struct il__remote *r, struct il__inbox *inbox, const char *fu
 struct il__blocking;
 
 struct il_portal {
+	/* Calls accepted and not ended, times 2, plus 1 once closed to new ones. Any thread adds while it
+	 * is open; the loop's thread subtracts. */
 	atomic_size_t gate;
 	atomic_uint refs;
 	unsigned generation;
@@ -195,9 +197,9 @@ struct il_portal {
 	struct il__list link;   /* the loop's portals */
 	struct il__list sleepers;
 	struct il__list closers;
-	unsigned leaving;
-	bool stopping; /* the loop's thread knows that the gate is closed */
-	bool finished; /* closed, and nothing is left: the loop is not held any more */
+	unsigned leaving; /* calls that have ended and are still counted by the gate */
+	bool stopping;    /* the loop's thread knows that the gate is closed */
+	bool finished;    /* closed, and nothing is left: the loop is not held any more */
 
 	struct il__blocking *blocking; /* a loop in a thread of its own; NULL else */
 	atomic_bool joined;            /* il_blocking_portal_stop was called */
@@ -252,7 +254,7 @@ static inline struct il__soon_task *il__soon_task_of(struct il__soon *soon)
 /* Memory of posted calls without a task or a future (spare.c); any thread. */
 struct il__soon *il__spare_take(void); /* as malloc */
 void il__spare_give(struct il__soon *soon);
-void il__spare_free(void); /* at a loop's end: what nobody holds, and what this thread does */
+void il__spare_free(void); /* at a loop's end: the sheets that nobody uses */
 
 int il__soon_make(struct il__soon **soon, il_portal *p, il_future **f, il_fn *fn, void *arg,
 		  bool as_task, bool reserve, const char *function);

@@ -72,6 +72,7 @@ static void on_message(struct il__message *m, il_loop *loop);
 int il__soon_make(struct il__soon **out, il_portal *p, il_future **f, il_fn *fn, void *arg,
 		  bool as_task, bool reserve, const char *function)
 {
+	const struct il__host *host = il__self.call;
 	struct il__soon *soon;
 	int rc;
 
@@ -98,7 +99,7 @@ int il__soon_make(struct il__soon **out, il_portal *p, il_future **f, il_fn *fn,
 	soon->as_task = as_task;
 	soon->reserved = reserve;
 	soon->has_future = f && !as_task;
-	soon->lends = il__self.in_call;
+	soon->lends = host ? host->inbox == p->inbox : il__self.in_call;
 	soon->locals = il__locals_ref(il__locals_current());
 	*out = soon;
 	return 0;

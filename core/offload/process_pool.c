@@ -86,10 +86,10 @@ static int submit(void *self, il_call *call, bool waits)
 	return rc;
 }
 
-/* Of the queue, not of those that were dropped. */
+/* Of the queue, not of those that were dropped, whose links are not the lock's any more. */
 static bool is_queued(const il_call *call)
 {
-	return !il__list_empty(&call->link) && !call->dropped;
+	return !call->dropped && !il__list_empty(&call->link);
 }
 
 static bool withdraw(void *self, il_call *call)

@@ -95,7 +95,7 @@ void il__pump_done(struct il__pump *pump)
 	pool->outstanding--;
 	il__process_tell_ends(pool); /* which may doom workers, for this pump to end */
 	over = pump->outstanding == 0;
-	if (over && pump->loop && (!mine || pool->shut))
+	if (over && (!mine || pool->shut))
 		il__pump_kick(pump);
 	doomed = !il__list_empty(&pool->doomed);
 	pthread_mutex_unlock(&pool->lock);

@@ -69,6 +69,7 @@ static void count_off(struct il__sheet *sheet, unsigned calls)
 /* ---- a thread's end, and a fork ---- */
 
 static pthread_key_t end_key;
+static bool has_end_key; /* the system has few: without one the last sheet of a thread is lost */
 static pthread_once_t end_once = PTHREAD_ONCE_INIT;
 
 static void let_go(void *arg)
@@ -81,7 +82,7 @@ static void let_go(void *arg)
 
 static void make_end_key(void)
 {
-	pthread_key_create(&end_key, let_go);
+	has_end_key = pthread_key_create(&end_key, let_go) == 0;
 }
 
 /* Another thread may have been in it. */
@@ -111,7 +112,8 @@ static bool next_sheet(void)
 		return false;
 	if (!own.sheet) {
 		pthread_once(&end_once, make_end_key);
-		pthread_setspecific(end_key, &own);
+		if (has_end_key)
+			pthread_setspecific(end_key, &own);
 	}
 	atomic_init(&sheet->left, CALLS);
 	own.sheet = sheet;

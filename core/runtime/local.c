@@ -33,6 +33,7 @@ void il__locals_unref(struct il__locals *locals)
 
 /* A plain thread's own values go with it. */
 static pthread_key_t thread_key;
+static bool has_thread_key; /* the system has few */
 static pthread_once_t thread_once = PTHREAD_ONCE_INIT;
 
 static void drop_thread_locals(void *self)
@@ -44,7 +45,7 @@ static void drop_thread_locals(void *self)
 
 static void make_thread_key(void)
 {
-	pthread_key_create(&thread_key, drop_thread_locals);
+	has_thread_key = pthread_key_create(&thread_key, drop_thread_locals) == 0;
 }
 
 /* Where the caller's values are kept: its task, or its thread. */
@@ -94,7 +95,8 @@ int il_local_set(il_local *key, void *value)
 	*at = locals;
 	if (at == &il__self.locals) {
 		pthread_once(&thread_once, make_thread_key);
-		pthread_setspecific(thread_key, &il__self);
+		if (has_thread_key)
+			pthread_setspecific(thread_key, &il__self);
 	}
 	for (i = 0; i < locals->count && locals->items[i].key != key; i++)
 		;

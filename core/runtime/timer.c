@@ -8,12 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LINE = 64, CHILDREN = 4, FIRST = 64, BURST = 16, BURSTS = 16 };
+enum { CHILDREN = 4, FIRST = 64, BURST = 16, BURSTS = 16 };
 
 /* The place of one that is about to fire. */
 #define DUE UINT32_MAX
 
-_Static_assert(CHILDREN * sizeof(struct il__timer_entry) == LINE, "children share a line");
+_Static_assert(CHILDREN * sizeof(struct il__timer_entry) == IL__LINE, "children share a line");
 
 static bool before(const struct il__timer_entry *a, const struct il__timer_entry *b)
 {
@@ -76,7 +76,7 @@ static int grow(struct il__timers *timers)
 {
 	size_t capacity = timers->capacity ? 2 * timers->capacity : FIRST;
 	void *memory = capacity < UINT32_MAX / 2
-			   ? aligned_alloc(LINE, (capacity + CHILDREN) * sizeof *timers->heap)
+			   ? aligned_alloc(IL__LINE, (capacity + CHILDREN) * sizeof *timers->heap)
 			   : NULL;
 	uint32_t *places;
 	struct il__timer **slots;
@@ -139,7 +139,8 @@ int il__timer_arm(il_loop *loop, struct il__timer *timer, il_time deadline)
 	int rc;
 
 	il__timer_disarm(loop, timer);
-	if (timers->count == timers->capacity && (rc = grow(timers)) < 0)
+	/* Not `count`: those that are about to fire have slots too. */
+	if (timers->spare == timers->capacity && (rc = grow(timers)) < 0)
 		return rc;
 	sift_up(timers, timers->count++,
 		(struct il__timer_entry){.deadline = deadline,
@@ -189,7 +190,7 @@ static size_t take_due(struct il__timers *timers, il_time now, uint32_t due[BURS
 {
 	size_t n;
 
-	for (n = 0; n < BURST && il__timers_next(timers) <= now && timers->count; n++) {
+	for (n = 0; n < BURST && timers->count && timers->heap[0].deadline <= now; n++) {
 		due[n] = timers->heap[0].slot;
 		__builtin_prefetch(&timers->slots[due[n]]);
 		take_out(timers, 0);

@@ -3,8 +3,9 @@
  * out, then go back to poll. Loop's thread only.
  *
  * A turn is bounded, so that a task that is always ready starves no I/O: it ends after about 50 us of
- * full batches, and a batch grows and shrinks with what its tasks cost. When work is left, the wake
- * descriptor is left readable, which brings the next turn after one poll.
+ * full batches, and a batch grows and shrinks with what its tasks cost; while messages or very many due
+ * timers bring more, after a few such rounds. When work is left, the wake descriptor is left readable,
+ * which brings the next turn after one poll.
  */
 #include "runtime.h"
 

@@ -432,6 +432,40 @@ IL_TEST(C, n72_a_tasks_shutdown_cancels_what_is_queued_before_it_returns)
 	cancel_by_shutdown();
 }
 
+struct other {
+	struct board *board;
+	il_future *f;
+};
+
+/* The call that runs ends while the cancelled one is still being answered. */
+static int let_other_end(il_future *f, void *arg)
+{
+	struct other *other = arg;
+
+	(void)f;
+	atomic_store(&other->board->open, true);
+	UNTIL_THREAD(il_future_done(other->f));
+	nanosleep(&(struct timespec){0, 30000000}, NULL);
+	return 0;
+}
+
+IL_TEST_CORE(C, n72_a_shutdown_ends_though_the_cancelled_calls_are_answered_last)
+{
+	struct board *b = new_board();
+	il_executor *ex = new_processes((il_process_pool_options){.max_workers = 1});
+	struct job busy = job_on(b, 1), queued = job_on(b, 2);
+	struct other other = {.board = b, .f = submit_job(ex, linger, &busy)};
+	il_future *last = submit_job(ex, linger, &queued);
+
+	UNTIL_THREAD(atomic_load(&b->begun) == 1);
+	CHECK_RC(il_future_on_done(last, let_other_end, &other), 0);
+	CHECK_RC(il_executor_shutdown(ex, IL_CANCEL_FUTURES), 0);
+	CHECK_RC(end_of(other.f), 1);
+	CHECK_RC(end_of(last), -ECANCELED);
+	il_executor_unref(ex);
+	free_board(b);
+}
+
 IL_TEST(C, n72_a_tasks_waiting_call_is_taken_back)
 {
 	struct board *b = new_board(), *never = new_board();

@@ -44,12 +44,51 @@ static uint64_t next_random(void)
 	return state;
 }
 
+static void fire_nothing(struct il__timer *timer)
+{
+	(void)timer;
+}
+
+static struct il__timer more[2 * COUNT];
+static size_t used;
+static il_loop *more_loop;
+
+static void arm_two(struct il__timer *timer)
+{
+	(void)timer;
+	for (int i = 0; i < 2; i++) {
+		more[used].fire = fire_nothing;
+		CHECK(il__timer_arm(more_loop, &more[used++], clock_now + 1) == 0);
+	}
+}
+
+/* While others, taken out of the heap with it, have not fired. */
+static void arm_while_firing(il_loop *loop)
+{
+	static struct il__timer first[64];
+
+	more_loop = loop;
+	for (size_t i = 0; i < 64; i++) {
+		first[i].fire = arm_two;
+		CHECK(il__timer_arm(loop, &first[i], clock_now) == 0);
+	}
+	while (il__timers_expire(loop))
+		;
+	CHECK(used == 128 && loop->timers.count == used);
+	CHECK(loop->timers.used <= loop->timers.capacity);
+	clock_now++;
+	while (il__timers_expire(loop))
+		;
+	CHECK(loop->timers.count == 0);
+}
+
 int main(void)
 {
 	static const il_backend backend = {
 	    .abi = IL_BACKEND_ABI, .name = "test", .driver.now = now};
 	/* `turning`: arming does not ask the driver for a turn. */
 	static il_loop loop = {.backend = &backend, .turning = true};
+	static il_loop other = {.backend = &backend, .turning = true};
 	unsigned order = 0;
 	size_t armed = 0;
 
@@ -77,5 +116,7 @@ int main(void)
 	}
 	CHECK(fired == armed && loop.timers.count == 0);
 	il__timers_fini(&loop.timers);
+	arm_while_firing(&other);
+	il__timers_fini(&other.timers);
 	return 0;
 }
