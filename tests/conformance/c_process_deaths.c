@@ -139,9 +139,13 @@ static int answer_with_child(void *arg)
 
 static void die_though_a_child_holds_the_stream(void)
 {
-	il_executor *ex = new_processes((il_process_pool_options){.max_workers = 1});
-	struct board *b = new_board();
+	il_executor *ex;
+	struct board *b;
 
+	if (IL_TEST_PORTABLE || il_test_valgrind()) /* no handle of a process: its stream tells */
+		return;
+	ex = new_processes((il_process_pool_options){.max_workers = 1});
+	b = new_board();
 	for (int i = 0; i < 2; i++) {
 		struct job j = job_on(b, 6);
 		CHECK_RC(il_executor_run(ex, answer_with_child, &j, sizeof j), 6);
