@@ -41,10 +41,10 @@ double bench_cpu(void)
 	return clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 }
 
-double bench_memory(pid_t pid)
+double bench_status(pid_t pid, const char *format)
 {
 	char path[32], line[128];
-	double sum = 0, value;
+	double value = 0;
 	FILE *file;
 
 	snprintf(path, sizeof path, "/proc/%ld/status", (long)pid);
@@ -52,11 +52,15 @@ double bench_memory(pid_t pid)
 	if (!file)
 		bench_die("no /proc");
 	while (fgets(line, sizeof line, file))
-		if (sscanf(line, "VmRSS: %lf", &value) == 1 ||
-		    sscanf(line, "VmPTE: %lf", &value) == 1)
-			sum += value * 1024;
+		if (sscanf(line, format, &value) == 1)
+			break;
 	fclose(file);
-	return sum;
+	return value;
+}
+
+double bench_memory(pid_t pid)
+{
+	return (bench_status(pid, "VmRSS: %lf") + bench_status(pid, "VmPTE: %lf")) * 1024;
 }
 
 void bench_samples_init(struct bench_samples *s, size_t capacity)

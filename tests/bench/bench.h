@@ -70,6 +70,8 @@ static inline size_t bench_amount(size_t n)
 
 double bench_ns(void);  /* a clock */
 double bench_cpu(void); /* this process's processor time, in ns */
+/* A number from the status of a process (of its main thread); format: the line's, with one %lf. */
+double bench_status(pid_t pid, const char *format);
 /* A process's resident memory and page tables, in bytes. */
 double bench_memory(pid_t pid);
 void bench_pin(int core);

@@ -17,16 +17,7 @@ enum { SECONDS = 30, SECONDS_QUICK = 3 };
 /* How often the main thread gave the processor up, by itself or not. */
 static double sleeps_of_main(void)
 {
-	FILE *file = fopen("/proc/self/status", "re");
-	char line[128];
-	double value = 0;
-
-	while (file && fgets(line, sizeof line, file))
-		if (sscanf(line, "voluntary_ctxt_switches: %lf", &value) == 1)
-			break;
-	if (file)
-		fclose(file);
-	return value;
+	return bench_status(getpid(), "voluntary_ctxt_switches: %lf");
 }
 
 /* A thread beside the loop, which stays out of its way. */

@@ -24,24 +24,9 @@ static struct meter start_meter(void)
 	return (struct meter){bench_cpu(), bench_ns(), bench_memory(getpid())};
 }
 
-/* The most that was resident at a time, in bytes. */
-static double peak_memory(void)
-{
-	FILE *file = fopen("/proc/self/status", "re");
-	char line[128];
-	double value = 0;
-
-	while (file && fgets(line, sizeof line, file))
-		if (sscanf(line, "VmHWM: %lf", &value) == 1)
-			break;
-	if (file)
-		fclose(file);
-	return value * 1024;
-}
-
 static void read_meter(const struct meter *m, size_t operations, size_t many, double *values)
 {
-	double peak = peak_memory() - m->memory;
+	double peak = bench_status(getpid(), "VmHWM: %lf") * 1024 - m->memory;
 
 	values[SCALE_CPU] = (bench_cpu() - m->cpu) / (double)operations;
 	values[SCALE_WALL] = (bench_ns() - m->wall) / (double)operations;
