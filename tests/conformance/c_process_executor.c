@@ -328,33 +328,55 @@ IL_TEST(C, n60_a_deadline_does_not_end_it_either)
 	free_board(b);
 }
 
+enum { QUEUED = 5 };
+
+/* One that runs until the board is open, and five behind it that must never begin. */
+struct queue_of_calls {
+	struct board *board, *never;
+	il_executor *ex;
+	struct job busy, queued[QUEUED];
+	il_future *first, *f[QUEUED];
+};
+
+static void begin_queue(struct queue_of_calls *q)
+{
+	q->board = new_board();
+	q->never = new_board();
+	q->ex = new_processes((il_process_pool_options){.max_workers = 1});
+	q->busy = job_on(q->board, 1);
+	q->first = submit_job(q->ex, linger, &q->busy);
+	UNTIL_THREAD(atomic_load(&q->board->begun) == 1);
+	for (int i = 0; i < QUEUED; i++) {
+		q->queued[i] = job_on(q->never, i);
+		q->f[i] = submit_job(q->ex, linger, &q->queued[i]);
+	}
+}
+
+static void end_queue(struct queue_of_calls *q)
+{
+	il_executor_destroy(q->ex);
+	CHECK_EQ(q->never->begun, 0);
+	free_board(q->board);
+	free_board(q->never);
+}
+
 static void cancel_queued(void)
 {
-	enum { QUEUED = 5 };
-	struct board *b = new_board(), *never = new_board();
-	il_executor *ex = new_processes((il_process_pool_options){.max_workers = 1});
-	struct job busy = job_on(b, 1), queued[QUEUED];
-	il_future *first = submit_job(ex, linger, &busy), *f[QUEUED];
+	struct queue_of_calls q;
 
-	UNTIL_THREAD(atomic_load(&b->begun) == 1);
+	begin_queue(&q);
+	for (int i = 0; i < QUEUED; i++)
+		CHECK_EQ(il_future_running(q.f[i]), false);
 	for (int i = 0; i < QUEUED; i++) {
-		queued[i] = job_on(never, i);
-		f[i] = submit_job(ex, linger, &queued[i]);
-		CHECK_EQ(il_future_running(f[i]), false);
+		CHECK_EQ(il_future_cancel(q.f[i]), true);
+		CHECK_RC(il_future_result(q.f[i], 0), -ECANCELED);
+		il_future_unref(q.f[i]);
 	}
-	for (int i = 0; i < QUEUED; i++) {
-		CHECK_EQ(il_future_cancel(f[i]), true);
-		CHECK_RC(il_future_result(f[i], 0), -ECANCELED);
-		il_future_unref(f[i]);
-	}
-	CHECK_EQ(il_future_cancel(first), false);
-	atomic_store(&b->open, true);
-	CHECK_RC(end_of(first), 1);
-	pid_of_next(ex);
-	il_executor_destroy(ex);
-	CHECK_EQ(never->begun, 0);
-	free_board(b);
-	free_board(never);
+	CHECK_EQ(il_future_cancel(q.first), false);
+	atomic_store(&q.board->open, true);
+	CHECK_RC(end_of(q.first), 1);
+	pid_of_next(q.ex);
+	end_queue(&q);
 }
 
 struct named_future {
@@ -396,30 +418,19 @@ IL_TEST(C, n72_a_tasks_job_not_yet_sent_can_be_cancelled)
 /* As those of a thread pool they are done when the shutdown returns, however little it waits. */
 static void cancel_by_shutdown(void)
 {
-	enum { QUEUED = 5 };
-	struct board *b = new_board(), *never = new_board();
-	il_executor *ex = new_processes((il_process_pool_options){.max_workers = 1});
-	struct job busy = job_on(b, 1), queued[QUEUED];
-	il_future *first = submit_job(ex, linger, &busy), *f[QUEUED];
+	struct queue_of_calls q;
 
-	UNTIL_THREAD(atomic_load(&b->begun) == 1);
+	begin_queue(&q);
+	CHECK_RC(il_executor_shutdown(q.ex, IL_NOWAIT | IL_CANCEL_FUTURES), 0);
 	for (int i = 0; i < QUEUED; i++) {
-		queued[i] = job_on(never, i);
-		f[i] = submit_job(ex, linger, &queued[i]);
+		CHECK_EQ(il_future_cancelled(q.f[i]), true);
+		CHECK_RC(il_future_result(q.f[i], 0), -ECANCELED);
+		il_future_unref(q.f[i]);
 	}
-	CHECK_RC(il_executor_shutdown(ex, IL_NOWAIT | IL_CANCEL_FUTURES), 0);
-	for (int i = 0; i < QUEUED; i++) {
-		CHECK_EQ(il_future_cancelled(f[i]), true);
-		CHECK_RC(il_future_result(f[i], 0), -ECANCELED);
-		il_future_unref(f[i]);
-	}
-	CHECK_EQ(il_future_done(first), false);
-	atomic_store(&b->open, true);
-	CHECK_RC(end_of(first), 1);
-	il_executor_destroy(ex);
-	CHECK_EQ(never->begun, 0);
-	free_board(b);
-	free_board(never);
+	CHECK_EQ(il_future_done(q.first), false);
+	atomic_store(&q.board->open, true);
+	CHECK_RC(end_of(q.first), 1);
+	end_queue(&q);
 }
 
 IL_TEST_CORE(C, n72_a_shutdown_cancels_what_is_queued_before_it_returns)
