@@ -1,0 +1,83 @@
+/*
+ * future.h: futures, and tasks with one.
+ */
+#ifndef IL_CORE_FUTURE_H
+#define IL_CORE_FUTURE_H
+
+#include "inbox.h"
+#include "task.h"
+
+#include <interloop/future.h>
+
+/* Somebody who waits for a future: called under its lock, once, then forgotten. */
+struct il__watcher {
+	struct il__list link;
+	void (*fire)(struct il__watcher *w, il_future *f);
+};
+
+enum il__future_state {
+	IL__FUTURE_PENDING,
+	IL__FUTURE_RUNNING,
+	IL__FUTURE_CANCELLING, /* running, the outcome is fixed: -ECANCELED */
+	IL__FUTURE_ENDING,     /* the result is there and counts: it is not cancelled any more */
+	IL__FUTURE_DONE,
+	IL__FUTURE_CANCELLED
+};
+
+struct il_future {
+	atomic_uint refs;
+	atomic_uint state; /* written under lock, read by anyone: release, acquire */
+	int result;        /* written before state becomes DONE */
+	unsigned generation;
+	pthread_mutex_t lock;
+	struct il__list watchers;                        /* under lock */
+	struct il__callback *callbacks, **callbacks_end; /* under lock */
+	const struct il__future_ops *ops;
+	void *self; /* for ops */
+};
+
+struct il__future_ops {
+	/* Cancels the call while it runs: any thread, no lock held, the caller has a reference; called
+	 * at most once. NULL: it cannot be stopped, il_future_cancel answers false. */
+	void (*cancel)(il_future *f);
+	/* Called when cancelled before it began, after f is done. May be NULL. */
+	void (*dropped)(il_future *f);
+	/* Frees the memory that f is part of. NULL: free(f). */
+	void (*free)(il_future *f);
+	/* Whether waiting for ever in this thread could never end. May be NULL. */
+	bool (*deadlock)(il_future *f);
+	/* Whether only a task of the calling thread's loop can complete it. May be NULL. */
+	bool (*local)(il_future *f);
+	/* A task of the calling thread's loop waits for a worker's result (+1, then -1), so that virtual
+	 * time stands. NULL: no worker owes it. */
+	void (*owed)(il_future *f, il_loop *loop, int one);
+	/* Sets il_error_detail() for a negative result. May be NULL. */
+	void (*explain)(il_future *f);
+};
+
+void il__future_init(il_future *f, const struct il__future_ops *ops,
+		     void *self); /* one reference */
+/* The producer's side of the library's own futures. True: run it. */
+bool il__future_begin(il_future *f);
+/* Before one that runs is completed: whether its result counts. If so nobody cancels it any more. */
+bool il__future_settle(il_future *f);
+/* Completes f; `cancelled`: the call ended because it was cancelled. Not twice. */
+void il__future_finish(il_future *f, int result, bool cancelled);
+void il__future_cancelled_early(il_future *f); /* completes one that never began: -ECANCELED */
+
+/* A task with a future in one allocation. A portal makes it in any thread; the rest is the loop's. */
+struct il__future_task;
+int il__future_task_make(struct il__future_task **ft, struct il__inbox *inbox, il_loop *loop,
+			 il_fn *fn, void *arg);
+il_future *il__future_task_future(
+    struct il__future_task *ft); /* borrowed; the task has the reference */
+/* NULL: no stack, nothing changed. Cancelled before it begins, the task skips fn. */
+il_task *il__future_task_start(struct il__future_task *ft, il_loop *loop,
+			       const struct il__task_options *options);
+void il__future_task_fail(struct il__future_task *ft,
+			  int rc); /* instead of start: the outcome is rc */
+/* All in one; used by groups and il_loop_spawn. */
+int il__future_task(il_loop *loop, il_future **f, il_fn *fn, void *arg,
+		    const struct il__task_options *options);
+
+#endif

@@ -1,0 +1,163 @@
+/*
+ * loop.h: a loop, its turns, its end. Loop's thread only, but for what is the inbox's.
+ */
+#ifndef IL_CORE_LOOP_H
+#define IL_CORE_LOOP_H
+
+#include "inbox.h"
+#include "sigint.h"
+#include "task.h"
+#include "thread_state.h"
+
+#include <interloop/backend.h>
+#include <interloop/loop.h>
+
+/* A descriptor of the core's own: fd readiness, the wake descriptor, the timer. */
+struct il__source {
+	struct il_watch watch; /* first */
+	void (*ready)(struct il__source *source, il_loop *loop, unsigned mask);
+};
+int il__source_watch(il_loop *loop, struct il__source *source, unsigned mask);
+
+/* Something of an upper floor that lives with the loop. Loop's thread. */
+struct il__extension {
+	struct il__list link;
+	void (*shutdown)(struct il__extension *x, il_loop *loop); /* refuse new work; may be NULL */
+	void (*idle)(struct il__extension *x,
+		     il_loop *loop); /* nothing lives any more; may be NULL */
+	/* An own loop begins to run, and has ended to. May be NULL. */
+	void (*resumed)(struct il__extension *x, il_loop *loop);
+	void (*paused)(struct il__extension *x, il_loop *loop);
+	int (*closing)(struct il__extension *x,
+		       il_loop *loop); /* last: free it. 0 or a warning code */
+};
+
+enum { IL__EXT_FD, IL__EXT_THREADS, IL__EXT_RESOLVER, IL__EXT_PORTALS, IL__EXT_COUNT };
+
+struct il_loop {
+	const il_backend *backend;
+	void *driver;
+	struct il_loop_options options;
+	unsigned generation;
+	pthread_t thread;
+	bool own, running, turning, stopping, shut, closed;
+	bool draining; /* il_loop_close runs the loop until nothing is left */
+
+	il_task *current;
+	struct il__context hub;
+	il_task *dead; /* ended, its stack not given back yet */
+	struct il__list ready;
+	size_t tasks; /* that live */
+	size_t budget, batch;
+	struct il__patience patience; /* before it goes back to poll */
+	uint64_t random, steps;
+
+	struct il__timers timers;
+	il_time armed;
+	/* The core's own timer was set `lead` ahead of `aim` (IL_FOREVER: it was not), or may be set anew;
+	 * `lead` was adjusted last when lead_aim came. */
+	il_time aim, lead, lead_aim;
+	struct il__source wake, timer; /* timer.watch.fd < 0: the driver's timer is used */
+	bool wake_signalled, watching;
+	bool awake;       /* the inbox's `asleep` was cleared by us */
+	bool timer_fired; /* its descriptor is readable until it is set */
+
+	struct il__inbox *inbox;
+	struct il__message *backlog, **backlog_end; /* taken from the inbox, not handled yet */
+
+	struct il__scope scope; /* of all tasks */
+	size_t alive;           /* tasks, open portals, offloaded calls: keep the watch */
+	long
+	    inflight; /* calls that threads owe us, less tasks that threads wait for: above 0 virtual time
+			* stands */
+	size_t portals;  /* open ones */
+	long fd_waiters; /* tasks that wait for a descriptor or another thread: no deadlock */
+	struct il__stacks stacks;
+	struct il__list extensions;
+	void *slots[IL__EXT_COUNT]; /* the extensions by kind */
+	struct il__list crowds;     /* offload: calls into pools that a virtual clock counts */
+
+	void (*on_empty)(il_loop *loop, void *arg);
+	void *on_empty_arg;
+	struct il__main *main; /* of the il_loop_run on the stack */
+};
+
+struct il__main {
+	il_task *task; /* NULL: it has ended */
+	int result;
+	bool interrupted; /* SIGINT cancelled it */
+	int failure;      /* virtual time gave up: -EDEADLK or -ETIMEDOUT */
+	char report[200]; /* and why */
+};
+
+il_time il__loop_now(il_loop *loop);
+/* One more (or less) reason to keep the loop's descriptors watched. The first may be refused; one of a
+ * task cannot be, for the task holds the loop already. */
+int il__loop_hold(il_loop *loop);
+void il__loop_release(il_loop *loop);
+/* A call that another thread or process answers: holds the loop and the virtual clock. */
+int il__loop_hold_call(il_loop *loop);
+void il__loop_release_call(il_loop *loop);
+/* After something was made ready outside an upcall: makes the loop visit us soon. */
+void il__loop_kick(il_loop *loop);
+void il__loop_extend(il_loop *loop, struct il__extension *x);
+/* Watches the core's own descriptors now, or only while something is alive. */
+int il__loop_watch_own(il_loop *loop, unsigned mask);
+int il__loop_update_watch(il_loop *loop);
+
+/* Runs the driver until il__loop_settle stops it. */
+int il__loop_drive(il_loop *loop);
+void il__loop_free(il_loop *loop);
+/* Takes a SIGINT that has come, and cancels the main task of the il_loop_run on the stack. False: none has,
+ * or nobody is there to be cancelled. */
+bool il__loop_interrupt(il_loop *loop);
+/* After each turn: watches, stop, shut down; the loop may be gone after it. */
+void il__loop_settle(il_loop *loop);
+/* Refuses new work, cancels every task, tells the extensions. */
+void il__loop_refuse(il_loop *loop);
+
+/* virtual_time.c: what only a loop with a clock of its own can know */
+void il__loop_step(il_loop *loop);           /* counts towards options.step_limit */
+void il__loop_check_deadlock(il_loop *loop); /* every task asleep for ever? */
+
+/* Fetches the lines of its stack that a resumed task returns through, ahead of time, and those of its
+ * header that it may end with. */
+static inline void il__task_prefetch(const il_task *task)
+{
+	const char *sp = task->context.sp;
+
+	for (int i = 0; i < 5; i++)
+		__builtin_prefetch(sp + IL__LINE * i);
+	__builtin_prefetch(&task->loop);
+	__builtin_prefetch(&task->locals);
+}
+
+/* The current task, or NULL with *rc from il__refuse_place. */
+static inline il_task *il__task_current(const char *function, int *rc)
+{
+	il_loop *loop = il__self.loop;
+
+	if (il__likely(loop && loop->current && !il__self.no_wait))
+		return loop->current;
+	*rc = il__refuse_place(function);
+	return NULL;
+}
+
+/* turn.c */
+void il__loop_ready(il_loop *loop, il_task *task);
+void il__loop_switch_from(il_loop *loop, il_task *self); /* self is parked, ready again, or ended */
+void il__loop_arrived(il_loop *loop);                    /* first thing after each switch */
+void il__loop_turn(il_loop *loop);
+void il__loop_adjust_lead(il_loop *loop, il_time woken);          /* by the core's own timer */
+void il__loop_handle_later(il_loop *loop, struct il__message *m); /* in the next turn */
+/* Runs a function as a plain call on the hub: it may not wait, and sees these locals. */
+int il__plain_call(il_fn *fn, void *arg, struct il__locals *locals);
+
+/* ---- backends (backend.c) ---- */
+
+void il__backends_after_fork(void);                      /* backend.c: in the child */
+const char *il__backend_flaw(const il_backend *backend); /* why it cannot be used; NULL: it can */
+const char *il__backend_not_found(
+    void); /* why this thread's last il_backend_find gave NULL; or "" */
+
+#endif

@@ -1,0 +1,35 @@
+/*
+ * signal.h: one wait of a task or a plain thread for one event.
+ */
+#ifndef IL_CORE_SIGNAL_H
+#define IL_CORE_SIGNAL_H
+
+#include "inbox.h"
+
+/*
+ * On the waiter's stack. Prepared by the waiter, fired at most once by any thread, waited for by the
+ * waiter only. The waiter must not leave before it was fired, or before it made sure (under the lock
+ * of whoever fires) that it never will be.
+ */
+struct il__signal {
+	struct il__message message;
+	il_task *task;           /* NULL: a plain thread, which waits on parker */
+	struct il__inbox *inbox; /* the task's loop; borrowed: the task keeps the loop alive */
+	struct il__parker parker;
+	bool fired; /* tasks: loop's thread only */
+	bool local; /* only a task of the same loop can fire it: for the report of a deadlock */
+	/* A future that a worker owes, so that virtual time stands meanwhile; borrowed; NULL: none. */
+	il_future *owed;
+};
+
+/* 0, or why this place may not wait. */
+int il__signal_init(struct il__signal *s, const char *function);
+void il__signal_fire(struct il__signal *s);
+/*
+ * 0: fired. -ETIMEDOUT, -ECANCELED: that came first. It may be fired all the same, then or later: the
+ * caller must withdraw from whoever fires it, or call il__signal_wait_shielded if that is too late.
+ */
+int il__signal_wait(struct il__signal *s, il_time deadline, const char *waits_for);
+void il__signal_wait_shielded(struct il__signal *s, const char *waits_for);
+
+#endif

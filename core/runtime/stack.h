@@ -1,0 +1,35 @@
+/*
+ * stack.h: guarded stacks, the warm one first. Loop's thread only.
+ */
+#ifndef IL_CORE_STACK_H
+#define IL_CORE_STACK_H
+
+#include "../base/base.h"
+
+struct il__stack {
+	char *low, *top; /* usable bytes; the guard is below low */
+	struct il__stack *next;
+	unsigned valgrind_id;
+	unsigned colour;
+	bool given_back; /* its pages */
+};
+
+struct il__stacks {
+	struct il__stack *free; /* last in, first out: the warm one first */
+	struct il__slab *slabs;
+	size_t size; /* of a stack, guard excluded, whole pages */
+	size_t made;
+	size_t free_count, low; /* now, and the least since `turns` was 0 */
+	unsigned turns;
+	struct il__stack *cold; /* the next whose pages are given back */
+};
+
+int il__stacks_init(struct il__stacks *pool, size_t stack_size);
+void il__stacks_fini(struct il__stacks *pool);
+struct il__stack *il__stack_get(
+    struct il__stacks *pool); /* NULL: il_error_detail() names the limit */
+void il__stack_put(struct il__stacks *pool, struct il__stack *stack);
+/* Once a turn: gives the pages of stacks that a crowd has left back to the system, a few at a time. */
+void il__stacks_rest(struct il__stacks *pool);
+
+#endif

@@ -1,0 +1,110 @@
+/*
+ * task.h: tasks: spawn, park, wake, end. Loop's thread only.
+ */
+#ifndef IL_CORE_TASK_H
+#define IL_CORE_TASK_H
+
+#include "context.h"
+#include "local.h"
+#include "scope.h"
+
+#include <interloop/task.h>
+
+enum il__task_state { IL__TASK_READY, IL__TASK_RUNNING, IL__TASK_PARKED, IL__TASK_ENDED };
+
+/*
+ * Gives up a wait because of cancellation: unlink whatever would wake the task, and return true (the
+ * task is then woken with -ECANCELED), or false if it cannot be given up now (it will be woken when it
+ * is over; called once).
+ */
+typedef bool il__abort_fn(il_task *task, void *arg);
+
+struct il_task {
+	/* One line of the cache: all that waking and resuming touch here. */
+	struct il__list link;   /* the ready queue; while parked a waiter's list may use it */
+	struct il__timer alarm; /* of il__task_park_until */
+	enum il__task_state state;
+	int wake_rc;
+	il__abort_fn *abort; /* NULL: this wait cannot be given up */
+	void *abort_arg;
+	struct il__context context;
+
+	/* One more: with it all that ending touches. */
+	il_loop *loop;
+	struct il__stack *stack;
+	struct il__scope *scope; /* innermost; never NULL while the task lives */
+	struct il__scope *parent_scope;
+	struct il__list scope_link;
+	/* Runs last on the task's own stack, as a plain call: no task is current. */
+	void (*ended)(il_task *task, int rc);
+	void *owner; /* for `ended` */
+
+	struct il__locals *locals;
+	struct il__list owned; /* of struct il__owned */
+	bool has_own;
+	bool begun;
+	const char *waits_for; /* a constant, for the report of a deadlock in virtual time */
+	il_fn *fn;
+	void *arg;
+	int (*started)(il_task *task, int value); /* il_task_started; NULL: nobody asked */
+	void *starter;
+	void *hold; /* il_portal_hold; NULL: not in a context */
+	char name[32];
+	struct il__scope own; /* used when has_own: the task can be cancelled by itself */
+};
+
+/* Something that a task must give back before it ends; `abandoned` is called if it did not. */
+struct il__owned {
+	struct il__list link;
+	void (*abandoned)(struct il__owned *owned, il_task *task);
+};
+
+struct il__task_options {
+	struct il__scope *scope; /* its parent scope */
+	bool own_scope;          /* give it a scope of its own: task->own */
+	void (*ended)(il_task *task, int rc);
+	void *owner;
+	struct il__locals *locals; /* a reference is taken */
+};
+
+/* Makes a task and puts it at the end of the ready queue. NULL: no stack or no memory, detail set. */
+il_task *il__task_spawn(il_loop *loop, il_fn *fn, void *arg,
+			const struct il__task_options *options);
+/* A task that has not begun and never will: `ended` is not called. */
+void il__task_discard(il_task *task);
+
+/*
+ * Parks the current task until il__task_wake; gives the rc of the wake. The caller has checked
+ * il__task_check() and linked itself to whoever wakes it.
+ */
+int il__task_park(il_task *self, il__abort_fn *abort, void *arg, const char *waits_for);
+/* Parks until woken or the deadline: -ETIMEDOUT. abort also serves to give up at the deadline; when it
+ * answers false the wait goes on until woken. */
+int il__task_park_until(il_task *self, il__abort_fn *abort, void *arg, const char *waits_for,
+			il_time deadline);
+/* Loop's thread. The first wake counts, others and those for a task that is not parked are ignored
+ * (false). */
+bool il__task_wake(il_task *task, int rc);
+/* Called by scope.c: the task is inside a cancelled scope; gives up its wait if it can. */
+void il__task_interrupt(il_task *task);
+/* In `ended`: whether rc says no more than that the task was cancelled. */
+bool il__task_was_cancelled(const il_task *task, int rc);
+/* Cancels the task's own scope (has_own). */
+void il__task_cancel(il_task *task);
+/* To the end of the ready queue and back; does not look at cancellation. */
+void il__task_yield(il_task *self);
+/*
+ * What every waiting call does first: 0, or -ECANCELED after a yield, so that a task that does not heed
+ * its cancellation starves nobody. Notices a deadline that has passed.
+ */
+int il__task_check_closely(il_task *self);
+bool il__task_cancelled(il_task *self); /* likewise, but never yields */
+
+static inline int il__task_check(il_task *self)
+{
+	if (il__likely(!self->scope->effective && self->scope->until == IL_FOREVER))
+		return 0;
+	return il__task_check_closely(self);
+}
+
+#endif

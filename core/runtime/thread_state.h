@@ -1,0 +1,30 @@
+/*
+ * thread_state.h: what the library knows about the calling thread, and who may wait where.
+ */
+#ifndef IL_CORE_THREAD_STATE_H
+#define IL_CORE_THREAD_STATE_H
+
+#include "../base/base.h"
+
+struct il__thread {
+	il_loop *loop; /* the loop whose thread this is */
+	struct il__locals
+	    *locals;      /* outside a task: a worker call's, a portal call's, or the thread's */
+	void *call;       /* offload: whose call this worker runs, if a task waits for it */
+	void *worker_of;  /* offload: the pool that this thread works for */
+	unsigned no_wait; /* inside a plain call or callback that may not wait */
+	bool in_call;     /* offload: it runs the call of somebody */
+	bool orphaned;    /* a forked child of a loop's thread */
+	struct il__patience patience; /* of its waits for other threads */
+};
+
+extern IL__THREAD_LOCAL struct il__thread il__self;
+
+/* -EPERM or -ESHUTDOWN, with a detail naming `function`: there is no current task. */
+int il__refuse_place(const char *function);
+/* Whether the caller may wait at all. 0: yes, *task is the task or NULL for a plain thread. */
+int il__may_wait(const char *function, il_task **task);
+/* For an object of `loop`: 0 in the loop's thread, else -EPERM (-ESHUTDOWN when inherited). */
+int il__loop_check_thread(il_loop *loop, const char *function);
+
+#endif
