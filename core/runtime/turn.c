@@ -180,7 +180,7 @@ int il__plain_call(il_fn *fn, void *arg, struct il__locals *locals)
  */
 static il_time aim(il_loop *loop)
 {
-	const il_time PACE = IL_USEC(75);
+	const il_time PACE = IL_USEC(60);
 	il_time next = il__timers_next(&loop->timers), paced = loop->timers.expired + PACE;
 
 	loop->aim = IL_FOREVER;

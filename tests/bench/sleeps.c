@@ -8,6 +8,32 @@
 #include <time.h>
 #include <unistd.h>
 
+/* ---- what the system can do at best ---- */
+
+struct timer {
+	int timer, poll;
+};
+
+static struct timer open_timer(void)
+{
+	struct timer t = {.timer = timerfd_create(CLOCK_MONOTONIC, 0), .poll = epoll_create1(0)};
+	struct epoll_event in = {.events = EPOLLIN};
+
+	if (t.timer < 0 || t.poll < 0 || epoll_ctl(t.poll, EPOLL_CTL_ADD, t.timer, &in) < 0)
+		bench_die("no timerfd");
+	return t;
+}
+
+static void sleep_with_timerfd(void *arg, il_time delay)
+{
+	const struct timer *t = arg;
+	struct itimerspec at = {.it_value = {.tv_nsec = (long)delay}};
+	struct epoll_event event;
+
+	timerfd_settime(t->timer, 0, &at, NULL);
+	epoll_wait(t->poll, &event, 1, -1);
+}
+
 /* ---- P8 ---- */
 
 static struct {
@@ -95,8 +121,21 @@ static void ev_timers(const struct bench_case *c, double *values)
 	tell(values, c->tasks, cpu);
 }
 
+/* Wakes up for a second as often as sleeps that are at most 60 us late ask for, and does nothing else. */
+static void bare_wakes(const struct bench_case *c, double *values)
+{
+	struct timer t = open_timer();
+	double cpu = bench_cpu();
+
+	for (double begin = bench_ns(); bench_ns() - begin < 1e9;)
+		sleep_with_timerfd(&t, IL_USEC(60));
+	values[0] = (bench_cpu() - cpu) / (double)c->tasks;
+}
+
 void bench_sleeps(void)
 {
+	const struct bench_side wakes = {"bare_wakes", bare_wakes};
+	const struct bench_stat cpu = {.name = "cpu"};
 	const struct bench_side timers = {"ev_timer", ev_timers};
 	struct bench_stat stats[] = {{.name = "cpu", .limit = 2},
 				     {.name = "late_p50", .unit = "us"},
@@ -106,8 +145,9 @@ void bench_sleeps(void)
 	stats[1].absolute = 60;
 	stats[1].limit = 1;
 	bench_compare(&c, stats, 3, our_sleeps, &timers, 1);
-	c.tasks = 1000000;
 	c.passes = 3;
+	bench_compare(&c, &cpu, 1, our_sleeps, &wakes, 1);
+	c.tasks = 1000000;
 	stats[1].absolute = stats[1].limit = 0;
 	stats[2].absolute = 1.2;
 	stats[2].limit = 1;
@@ -161,29 +201,11 @@ static void our_lateness(const struct bench_case *c, double *values)
 	bench_run(sleeper_main, &l);
 }
 
-/* What the system can do at best. */
-struct timer {
-	int timer, poll;
-};
-
-static void sleep_with_timerfd(void *arg, il_time delay)
-{
-	const struct timer *t = arg;
-	struct itimerspec at = {.it_value = {.tv_nsec = (long)delay}};
-	struct epoll_event event;
-
-	timerfd_settime(t->timer, 0, &at, NULL);
-	epoll_wait(t->poll, &event, 1, -1);
-}
-
 static void timerfd_lateness(const struct bench_case *c, double *values)
 {
 	struct late l = {.c = c, .values = values};
-	struct timer t = {.timer = timerfd_create(CLOCK_MONOTONIC, 0), .poll = epoll_create1(0)};
-	struct epoll_event in = {.events = EPOLLIN};
+	struct timer t = open_timer();
 
-	if (t.timer < 0 || t.poll < 0 || epoll_ctl(t.poll, EPOLL_CTL_ADD, t.timer, &in) < 0)
-		bench_die("no timerfd");
 	sleep_often(&l, sleep_with_timerfd, &t);
 }
 
