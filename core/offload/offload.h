@@ -69,6 +69,9 @@ struct il_call {
 	struct il__process_worker *worker; /* who has it */
 	int dropped;                       /* it will be answered so, without a worker */
 	bool claimed;                      /* by `claim`, which is not asked again */
+	/* a thread pool's: who wait for what this call holds, and which of them its worker took */
+	struct il__list *line;
+	il_call *heir;
 	/* Why it failed, for il_error_detail(): set before `answer`, from then on whoever waits frees it. */
 	char *detail;
 };
@@ -143,6 +146,12 @@ int il__executor_make(il_executor **ex, const struct il__executor_ops *ops, void
 		      bool locals);
 /* Waits in this thread whatever it is; the loop's own threads at its end. False: time is up. */
 bool il__thread_pool_finish(il_executor *ex, il_time deadline);
+/* A call that waits for what others hold: the worker of one that is through, and is in line, runs the first
+ * of that line. Any thread. */
+void il__thread_pool_line_up(il_executor *ex, il_call *call);
+bool il__thread_pool_step_out(il_executor *ex, il_call *call); /* false: a worker has it */
+/* One that runs shall have no heir. False: it has run, and has one. */
+bool il__thread_pool_leave_line(il_executor *ex, il_call *call);
 int il__executor_check(il_executor *ex, il_fn *fn, const char *function);
 /* While a task of the loop waits for a call: executor_hold.c. */
 void il__executor_hold(il_executor *ex, il_loop *loop);

@@ -1,154 +1,19 @@
 /*
- * thread.c: il_run_in_thread: one blocking call in a worker thread. Each loop has a pool without a bound
- * of its own: limiters bound it. Loop's thread, but for claim and answer, which are the worker's.
+ * thread.c: il_run_in_thread: one blocking call in a worker thread. Loop's thread, but for claim and answer,
+ * which are the worker's.
+ *
+ * A call without a token waits in its limiter's queue, and from there is offered to the workers: one
+ * that is through with a call of that limiter takes the next with its token, and the answer tells the loop.
  *
  * A call that cannot be abandoned lives on the waiting task's stack. One that can is on the heap and
  * belongs to two, the task and the worker; `owners` counts them.
  */
-#include "offload.h"
+#include "../sync/sync.h"
+#include "threads.h"
 
-#include <interloop/sync.h>
-
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-struct il__threads {
-	struct il__extension extension;
-	il_executor *pool;
-	il_limiter *limiter;
-	size_t active;
-	long abandoned; /* calls that run on, less those that wait for a task of the loop */
-	struct il__list waiters; /* of il_threads_wait */
-};
-
-/* ---- the loop's threads ---- */
-
-static int close_threads(struct il__extension *x, il_loop *loop)
-{
-	struct il__threads *threads = il__container_of(x, struct il__threads, extension);
-	il_time patience = loop->options.shutdown_timeout;
-	int rc = 0;
-
-	/* Idle workers end at once; only abandoned calls can make us wait. */
-	if (threads->active == 0)
-		il__thread_pool_finish(threads->pool, IL_FOREVER);
-	else if (!il__thread_pool_finish(threads->pool,
-					 il__deadline_from(il__os_now(), patience)) &&
-		 patience)
-		rc = il__refuse(-ETIMEDOUT,
-				"il_loop_close: %zu abandoned threads still run after "
-				"shutdown_timeout; they end by themselves",
-				threads->active);
-	il_executor_unref(threads->pool);
-	il_limiter_destroy(threads->limiter);
-	free(threads);
-	loop->slots[IL__EXT_THREADS] = NULL;
-	return rc;
-}
-
-static int get_threads(il_loop *loop, struct il__threads **out)
-{
-	il_thread_pool_options options = {
-	    .max_workers = INT_MAX, .queue_limit = SIZE_MAX, .name = "il-thread"};
-	struct il__threads *threads = loop->slots[IL__EXT_THREADS];
-	int rc;
-
-	*out = threads;
-	if (threads)
-		return 0;
-	threads = calloc(1, sizeof *threads);
-	if (!threads)
-		return il__refuse(-ENOMEM, "il_run_in_thread: out of memory");
-	rc = il_limiter_create(&threads->limiter, loop->options.thread_limit);
-	if (rc == 0)
-		rc = il_thread_pool_create(&threads->pool, &options);
-	if (rc < 0) {
-		il_limiter_destroy(threads->limiter);
-		free(threads);
-		return rc;
-	}
-	threads->extension.closing = close_threads;
-	il__list_init(&threads->waiters);
-	il__loop_extend(loop, &threads->extension);
-	loop->slots[IL__EXT_THREADS] = threads;
-	*out = threads;
-	return 0;
-}
-
-/* A virtual clock stands for abandoned calls as long as somebody waits for them. */
-static void count_abandoned(struct il__threads *threads, il_loop *loop, int more)
-{
-	threads->abandoned += more;
-	if (!il__list_empty(&threads->waiters))
-		loop->inflight += more;
-}
-
-void il__host_lend(struct il__host *host, il_loop *loop, int one)
-{
-	if (host && host->gone) {
-		count_abandoned(loop->slots[IL__EXT_THREADS], loop, -one);
-		return;
-	}
-	if (host)
-		host->lent += one;
-	loop->inflight -= one;
-}
-
-static void count_out(struct il__threads *threads)
-{
-	struct il__list *node;
-
-	if (--threads->active > 0)
-		return;
-	while ((node = il__list_pop(&threads->waiters)))
-		il__task_wake(il__container_of(node, il_task, link), 0);
-}
-
-il_limiter *il_thread_limiter(void)
-{
-	struct il__threads *threads;
-
-	return il__self.loop && get_threads(il__self.loop, &threads) == 0 ? threads->limiter : NULL;
-}
-
-size_t il_threads_active(void)
-{
-	struct il__threads *threads = il__self.loop ? il__self.loop->slots[IL__EXT_THREADS] : NULL;
-
-	return threads ? threads->active : 0;
-}
-
-static bool unlink_waiter(il_task *task, void *arg)
-{
-	struct il__threads *threads = arg;
-
-	il__list_remove(&task->link);
-	if (il__list_empty(&threads->waiters))
-		task->loop->inflight -= threads->abandoned;
-	return true;
-}
-
-int il_threads_wait(void)
-{
-	struct il__threads *threads;
-	int rc;
-	il_task *task = il__task_current("il_threads_wait", &rc);
-
-	if (!task || (rc = il__task_check(task)) < 0 ||
-	    (rc = get_threads(task->loop, &threads)) < 0)
-		return rc;
-	if (threads->active == 0) {
-		il__task_yield(task);
-		return 0;
-	}
-	if (il__list_empty(&threads->waiters))
-		task->loop->inflight += threads->abandoned;
-	il__list_push(&threads->waiters, &task->link);
-	return il__task_park(task, unlink_waiter, threads, "il_threads_wait");
-}
-
-/* ---- one call ---- */
+#include <string.h>
 
 /*
  * The worker goes QUEUED -> RUNNING -> FINISHED; the task makes QUEUED CANCELLED, or RUNNING ABANDONED.
@@ -163,9 +28,12 @@ struct thread_call {
 	struct il__inbox *inbox;    /* borrowed; a reference of its own if abandonable */
 	struct il__threads *threads;
 	il_limiter *limiter;
+	struct il__applicant applicant;
 	il_task *task; /* who waits, unless host.gone */
 	atomic_int state;
-	bool answered;   /* loop's thread only, as the next */
+	bool waits; /* for a token; loop's thread only, as the next three */
+	bool held;  /* the loop is held for it */
+	bool answered;
 	bool abandoned;  /* it may be answered all the same before its task runs again */
 	int rc;          /* before the message */
 	int released_rc; /* the limiter's answer */
@@ -192,70 +60,156 @@ static void drop(struct thread_call *tc)
 	free(tc);
 }
 
-static void on_answer(struct il__message *m, il_loop *loop)
+/* It runs, or is about to. */
+static void begin(struct thread_call *tc)
 {
-	struct thread_call *tc = il__container_of(m, struct thread_call, message);
+	tc->waits = false;
+	tc->threads->active++;
+	tc->held = !tc->host.gone;
+	if (tc->held)
+		il__loop_hold_call(tc->task->loop);
+}
 
+static void conclude(struct thread_call *tc)
+{
 	tc->answered = true;
-	if (tc->host.gone) {
-		loop->fd_waiters--;
-		count_abandoned(tc->threads, loop, -1);
-	}
-	count_out(tc->threads);
-	tc->released_rc = il_limiter_release_on_behalf_of(tc->limiter, tc);
 	if (!tc->host.gone)
 		il__task_wake(tc->task, 0);
 	if (tc->abandonable)
 		drop(tc);
 }
 
-/* The worker's last step. The loop may be gone if nobody waits any more. */
+/* To whom the worker gave it, or back. */
+static int give_token(struct thread_call *tc)
+{
+	struct thread_call *heir;
+
+	if (!tc->call.heir)
+		return il_limiter_release_on_behalf_of(tc->limiter, tc);
+	heir = il__container_of(tc->call.heir, struct thread_call, call);
+	begin(heir);
+	return il__limiter_pass(tc->limiter, tc, &heir->applicant);
+}
+
+static void on_answer(struct il__message *m, il_loop *loop)
+{
+	struct thread_call *tc = il__container_of(m, struct thread_call, message);
+
+	if (tc->host.gone) {
+		loop->fd_waiters--;
+		il__threads_count_abandoned(tc->threads, loop, -1);
+	}
+	tc->released_rc = give_token(tc);
+	il__threads_count_out(tc->threads);
+	conclude(tc);
+}
+
+/* The worker's last step. Nobody may wait any more for a call that was abandoned: then the loop may be gone. */
 static void answer(il_call *call, int rc)
 {
 	struct thread_call *tc = il__container_of(call, struct thread_call, call);
-	struct il__inbox *inbox = il__inbox_ref(tc->inbox);
-	bool abandonable = tc->abandonable;
+	struct il__inbox *held = tc->abandonable ? il__inbox_ref(tc->inbox) : NULL;
 
 	tc->rc = rc;
 	if (atomic_exchange(&tc->state, FINISHED) == ABANDONED && tc->release)
 		tc->release(tc->call.arg);
-	if (il__inbox_post(inbox, &tc->message) < 0 && abandonable)
+	if (il__inbox_post(tc->inbox, &tc->message) < 0 && held)
 		drop(tc);
-	il__inbox_unref(inbox);
+	if (held)
+		il__inbox_unref(held);
 }
 
 static const struct il__call_ops ops = {.claim = claim, .answer = answer};
 
+/* ---- waiting for a token ---- */
+
+static int start(struct thread_call *tc)
+{
+	il_executor *pool = tc->threads->pool;
+	int rc = pool->ops->submit(pool->self, &tc->call, true);
+
+	if (rc == 0)
+		begin(tc);
+	return rc;
+}
+
+static struct thread_call *call_of(struct il__applicant *a)
+{
+	return il__container_of(a, struct thread_call, applicant);
+}
+
+static void offer(struct il__applicant *a)
+{
+	struct thread_call *tc = call_of(a);
+
+	il__thread_pool_line_up(tc->threads->pool, &tc->call);
+}
+
+static bool retract(struct il__applicant *a)
+{
+	struct thread_call *tc = call_of(a);
+
+	return il__thread_pool_step_out(tc->threads->pool, &tc->call);
+}
+
+static bool admit(struct il__applicant *a)
+{
+	struct thread_call *tc = call_of(a);
+	int rc = start(tc);
+
+	if (rc == 0)
+		return true;
+	tc->call.detail = strdup(il_error_detail());
+	tc->rc = rc;
+	il__call_fini(&tc->call);
+	conclude(tc);
+	return false;
+}
+
+static const struct il__applicant_ops applicant_ops = {
+    .offer = offer, .retract = retract, .admit = admit};
+
+/* ---- waiting for the answer ---- */
+
+/* It never begins now. If no worker has it, nobody else will answer. */
+static void take_back(struct thread_call *tc)
+{
+	il_executor *pool = tc->threads->pool;
+
+	if (tc->waits ? !il__limiter_withdraw(tc->limiter, &tc->applicant)
+		      : !pool->ops->withdraw(pool->self, &tc->call))
+		return;
+	il__call_fini(&tc->call);
+	il__task_wake(tc->task, -ECANCELED); /* which tells the reason */
+	if (tc->waits)
+		conclude(tc);
+	else
+		on_answer(&tc->message, tc->task->loop);
+}
+
 static bool interrupt(il_task *task, void *arg)
 {
 	struct thread_call *tc = arg;
-	il_executor *pool = tc->threads->pool;
 	int queued = QUEUED, running = RUNNING;
 
+	(void)task;
 	atomic_store_explicit(&tc->host.cancelled, true, memory_order_relaxed);
-	/* Not begun: it never will; the answer comes at once if the pool still had it. */
 	if (atomic_compare_exchange_strong(&tc->state, &queued, CANCELLED)) {
-		if (pool->ops->withdraw(pool->self, &tc->call)) {
-			il__call_fini(&tc->call);
-			tc->rc = -ECANCELED;
-			on_answer(&tc->message, task->loop);
-		}
+		take_back(tc);
 		return false;
 	}
-	tc->abandoned =
-	    tc->abandonable && atomic_compare_exchange_strong(&tc->state, &running, ABANDONED);
+	/* Whoever has an heir is waited for: the loop must hear of the one before the other. */
+	tc->abandoned = tc->abandonable &&
+			il__thread_pool_leave_line(tc->threads->pool, &tc->call) &&
+			atomic_compare_exchange_strong(&tc->state, &running, ABANDONED);
 	return tc->abandoned;
 }
 
-static int wait_answer(struct thread_call *tc, il_task *task)
+static int explain(struct thread_call *tc)
 {
-	int rc;
-
-	il__loop_hold_call(task->loop);
-	rc = il__task_park(task, interrupt, tc, "il_run_in_thread");
-	il__loop_release_call(task->loop);
-	if (rc < 0)
-		return rc;
+	if (tc->call.detail)
+		il__refuse(tc->rc, "%s", tc->call.detail);
+	free(tc->call.detail);
 	if (tc->released_rc < 0)
 		return il__refuse(tc->released_rc,
 				  "il_run_in_thread: somebody else gave the call's token back; the "
@@ -264,6 +218,17 @@ static int wait_answer(struct thread_call *tc, il_task *task)
 	return tc->rc;
 }
 
+static int wait_answer(struct thread_call *tc, il_task *task)
+{
+	int rc = il__task_park(task, interrupt, tc, "il_run_in_thread");
+
+	if (tc->held)
+		il__loop_release_call(task->loop);
+	return rc < 0 ? rc : explain(tc);
+}
+
+/* ---- one call ---- */
+
 static int submit(struct thread_call *tc, il_task *task, struct il__threads *threads, il_fn *fn,
 		  void *arg, const il_run_in_thread_options *options)
 {
@@ -271,12 +236,11 @@ static int submit(struct thread_call *tc, il_task *task, struct il__threads *thr
 
 	tc->threads = threads;
 	tc->limiter = options->limiter ? options->limiter : threads->limiter;
-	rc = il_limiter_acquire_on_behalf_of(tc->limiter, tc);
-	if (rc < 0)
-		return rc;
+	tc->applicant = (struct il__applicant){.task = task, .borrower = tc, .ops = &applicant_ops};
 	rc = il__call_init(&tc->call, threads->pool, fn, arg, 0);
 	tc->call.ops = &ops;
 	tc->call.host = &tc->host;
+	tc->call.line = il__limiter_line(tc->limiter);
 	if (options->name) {
 		snprintf(tc->name, sizeof tc->name, "%s", options->name);
 		tc->call.thread_name = tc->name;
@@ -289,14 +253,13 @@ static int submit(struct thread_call *tc, il_task *task, struct il__threads *thr
 				     .loop = task->loop};
 	atomic_init(&tc->state, QUEUED);
 	if (rc == 0)
-		rc = threads->pool->ops->submit(threads->pool->self, &tc->call, true);
-	if (rc < 0) {
-		il__call_fini(&tc->call);
+		rc = il__limiter_apply(tc->limiter, &tc->applicant, "il_run_in_thread");
+	tc->waits = rc == 0;
+	if (rc > 0 && (rc = start(tc)) < 0)
 		il_limiter_release_on_behalf_of(tc->limiter, tc);
-		return rc;
-	}
-	threads->active++;
-	return 0;
+	if (rc < 0)
+		il__call_fini(&tc->call);
+	return rc;
 }
 
 /* Until an abandoned call ends it may call into the loop: nobody sleeps for ever. */
@@ -305,7 +268,7 @@ static void leave(struct thread_call *tc, il_loop *loop)
 	tc->host.gone = true;
 	loop->fd_waiters++;
 	loop->inflight += tc->host.lent;
-	count_abandoned(tc->threads, loop, 1 - tc->host.lent);
+	il__threads_count_abandoned(tc->threads, loop, 1 - tc->host.lent);
 }
 
 static int run_abandonable(il_task *task, struct il__threads *threads, il_fn *fn, void *arg,
@@ -355,11 +318,11 @@ int il_run_in_thread_with(il_fn *fn, void *arg, const il_run_in_thread_options *
 				   "release and abandoned, which say who frees it");
 	if (options->abandoned)
 		*options->abandoned = false;
-	if ((rc = il__task_check(task)) < 0 || (rc = get_threads(task->loop, &threads)) < 0)
+	if ((rc = il__task_check(task)) < 0 || (rc = il__threads_get(task->loop, &threads)) < 0)
 		return rc;
 	if (options->abandon_on_cancel)
 		return run_abandonable(task, threads, fn, arg, options);
-	tc.abandonable = tc.answered = false;
+	tc.abandonable = tc.answered = tc.held = false;
 	tc.released_rc = 0;
 	rc = submit(&tc, task, threads, fn, arg, options);
 	return rc < 0 ? rc : wait_answer(&tc, task);

@@ -248,7 +248,40 @@ int il_thread_pool_create(il_executor **ex, const il_thread_pool_options *option
 	return rc;
 }
 
-/* ---- a loop's own pool, at the loop's end ---- */
+/* ---- a loop's own pool ---- */
+
+void il__thread_pool_line_up(il_executor *ex, il_call *call)
+{
+	struct il__thread_pool *pool = ex->self;
+
+	pthread_mutex_lock(&pool->lock);
+	il__list_push(call->line, &call->link);
+	pthread_mutex_unlock(&pool->lock);
+}
+
+bool il__thread_pool_step_out(il_executor *ex, il_call *call)
+{
+	struct il__thread_pool *pool = ex->self;
+	bool in_line;
+
+	pthread_mutex_lock(&pool->lock);
+	in_line = !il__list_empty(&call->link);
+	il__list_remove(&call->link);
+	pthread_mutex_unlock(&pool->lock);
+	return in_line;
+}
+
+bool il__thread_pool_leave_line(il_executor *ex, il_call *call)
+{
+	struct il__thread_pool *pool = ex->self;
+	bool has_heir;
+
+	pthread_mutex_lock(&pool->lock);
+	call->line = NULL;
+	has_heir = call->heir != NULL;
+	pthread_mutex_unlock(&pool->lock);
+	return !has_heir;
+}
 
 bool il__thread_pool_finish(il_executor *ex, il_time deadline)
 {

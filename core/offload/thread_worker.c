@@ -146,6 +146,17 @@ struct il__thread_worker *il__thread_worker_rouse(struct il__thread_pool *pool)
 	return node ? il__container_of(node, struct il__thread_worker, idle) : NULL;
 }
 
+/* Under the lock: what the worker runs next, or NULL. What the call held goes with it to its heir. */
+static il_call *next_call(struct il__thread_pool *pool, il_call *done)
+{
+	struct il__list *node = done->line ? il__list_pop(done->line) : NULL;
+
+	if (!node)
+		return pop_call(pool, &pool->queue);
+	done->heir = il__container_of(node, il_call, link);
+	return done->heir;
+}
+
 /* Under the lock, not while it runs or answers: the call and those after it, while there are any. The last
  * one is not answered yet, and the worker counts as busy. */
 static il_call *run_calls(struct il__thread_worker *w, il_call *call, int *rc)
@@ -161,7 +172,7 @@ static il_call *run_calls(struct il__thread_worker *w, il_call *call, int *rc)
 		il_call *after;
 		*rc = il__call_execute(call);
 		pthread_mutex_lock(&pool->lock);
-		after = pop_call(pool, &pool->queue);
+		after = next_call(pool, call);
 		if (!after)
 			return call;
 		pthread_mutex_unlock(&pool->lock);

@@ -1,7 +1,7 @@
 /*
  * limiter.c: capacity limiters. Each borrower has one place in the set from the moment it asks
  * until it gives its token back, so memory runs out before anything is taken, and nobody asks
- * twice. A token that comes back goes to the first waiter: while somebody waits none is free.
+ * twice. A token that comes back goes to the first applicant: while somebody waits none is free.
  * Loop's thread only; one made outside a loop is anybody's until a task waits.
  */
 #include "sync.h"
@@ -12,14 +12,15 @@ struct il_limiter {
 	struct il__home home;
 	size_t total, borrowed;
 	struct il__borrowers borrowers;
-	struct il__list waiters; /* struct waiter */
+	struct il__list queue;     /* of applicants */
+	struct il__list *frontier; /* those before it are offered; &queue: all are */
+	struct il__list line;      /* the pool's */
 };
 
-struct waiter {
-	struct il__waiter waiter;
-	il_limiter *limiter;
-	const void *borrower;
-};
+static struct il__applicant *applicant_of(struct il__list *node)
+{
+	return il__container_of(node, struct il__applicant, link);
+}
 
 static int check_total(size_t total, const char *function)
 {
@@ -46,7 +47,9 @@ int il_limiter_create(il_limiter **limiter, size_t total)
 		return il__refuse(-ENOMEM, "il_limiter_create: no memory");
 	il__home_init(&l->home, il__self.loop);
 	l->total = total;
-	il__list_init(&l->waiters);
+	il__list_init(&l->queue);
+	il__list_init(&l->line);
+	l->frontier = &l->queue;
 	*limiter = l;
 	return 0;
 }
@@ -55,9 +58,57 @@ void il_limiter_destroy(il_limiter *limiter)
 {
 	if (!limiter)
 		return;
-	il__queue_check_empty(&limiter->waiters, "il_limiter_destroy");
+	il__queue_check_empty(&limiter->queue, "il_limiter_destroy");
 	free(limiter->borrowers.places);
 	free(limiter);
+}
+
+/* ---- the queue ---- */
+
+static void join_queue(il_limiter *l, struct il__applicant *a)
+{
+	il__list_push(&l->queue, &a->link);
+	if (l->frontier == &l->queue)
+		l->frontier = &a->link;
+}
+
+static void leave_queue(il_limiter *l, struct il__applicant *a)
+{
+	if (l->frontier == &a->link)
+		l->frontier = a->link.next;
+	il__list_remove(&a->link);
+}
+
+/* False: it was offered, and somebody has taken it. */
+static bool retract(struct il__applicant *a)
+{
+	if (a->offered && !a->ops->retract(a))
+		return false;
+	a->offered = false;
+	return true;
+}
+
+/* Tokens are passed on as long as there are not too many of them. */
+static void offer(il_limiter *l)
+{
+	if (l->borrowed > l->total)
+		return;
+	while (l->frontier != &l->queue && applicant_of(l->frontier)->ops) {
+		struct il__applicant *a = applicant_of(l->frontier);
+		l->frontier = l->frontier->next;
+		a->offered = true;
+		a->ops->offer(a);
+	}
+}
+
+static void retract_all(il_limiter *l)
+{
+	for (struct il__list *next, *node = l->queue.next; node != l->frontier; node = next) {
+		next = node->next;
+		if (!retract(applicant_of(node)))
+			leave_queue(l, applicant_of(node));
+	}
+	l->frontier = l->queue.next;
 }
 
 /* ---- tokens ---- */
@@ -67,17 +118,32 @@ static bool has_room(const il_limiter *l)
 	return l->borrowed < l->total;
 }
 
-/* Hands what is free to the first waiters. */
+static bool take_token(il_limiter *l, struct il__applicant *a)
+{
+	if (a->ops && !a->ops->admit(a))
+		return false;
+	il__borrowers_find(&l->borrowers, a->borrower)->holds = true;
+	l->borrowed++;
+	if (!a->ops)
+		il__task_wake(a->task, 0);
+	return true;
+}
+
+/* Hands what is free to the first in the queue. One that has been taken gets its token from whoever took it. */
 static void admit(il_limiter *l)
 {
-	struct il__list *node;
-
-	while (has_room(l) && (node = il__list_pop(&l->waiters))) {
-		struct waiter *w = il__container_of(node, struct waiter, waiter.link);
-		il__borrowers_find(&l->borrowers, w->borrower)->holds = true;
-		l->borrowed++;
-		il__task_wake(w->waiter.task, 0);
+	while (has_room(l) && !il__list_empty(&l->queue)) {
+		struct il__applicant *a = applicant_of(l->queue.next);
+		const void *borrower = a->borrower;
+		bool free = retract(a);
+		leave_queue(l, a);
+		if (!free)
+			continue;
+		if (!take_token(l, a))
+			il__borrowers_remove(&l->borrowers,
+					     il__borrowers_find(&l->borrowers, borrower));
 	}
+	offer(l);
 }
 
 static void give_back(il_limiter *l, struct il__borrower *place)
@@ -99,15 +165,27 @@ static int enter(il_limiter *l, const void *borrower, bool holds, const char *fu
 	return rc;
 }
 
+bool il__limiter_withdraw(il_limiter *l, struct il__applicant *a)
+{
+	if (!retract(a))
+		return false;
+	leave_queue(l, a);
+	il__borrowers_remove(&l->borrowers, il__borrowers_find(&l->borrowers, a->borrower));
+	offer(l);
+	return true;
+}
+
+struct waiter {
+	struct il__applicant applicant;
+	il_limiter *limiter;
+};
+
 static bool give_up(il_task *task, void *arg)
 {
 	struct waiter *w = arg;
-	struct il__borrowers *set = &w->limiter->borrowers;
 
 	(void)task;
-	il__list_remove(&w->waiter.link);
-	il__borrowers_remove(set, il__borrowers_find(set, w->borrower));
-	return true;
+	return il__limiter_withdraw(w->limiter, &w->applicant);
 }
 
 /* borrower NULL: the calling task. */
@@ -131,8 +209,8 @@ static int acquire(il_limiter *l, const void *borrower, const char *function)
 	if (free) {
 		il__task_yield(task);
 	} else {
-		struct waiter w = {.waiter.task = task, .limiter = l, .borrower = borrower};
-		il__list_push(&l->waiters, &w.waiter.link);
+		struct waiter w = {.limiter = l, .applicant = {.task = task, .borrower = borrower}};
+		join_queue(l, &w.applicant);
 		rc = il__task_park(task, give_up, &w, function);
 		if (rc < 0)
 			return rc;
@@ -169,6 +247,43 @@ static int release(il_limiter *l, const void *borrower, const char *function)
 		return il__refuse(-EALREADY, "%s: this borrower has no token", function);
 	give_back(l, place);
 	return 0;
+}
+
+/* ---- calls in worker threads ---- */
+
+int il__limiter_apply(il_limiter *l, struct il__applicant *a, const char *function)
+{
+	bool holds;
+	int rc;
+
+	if (!il__home_task(&l->home, function, &rc))
+		return rc;
+	holds = has_room(l);
+	rc = enter(l, a->borrower, holds, function);
+	if (rc < 0 || holds)
+		return rc < 0 ? rc : 1;
+	join_queue(l, a);
+	offer(l);
+	return 0;
+}
+
+int il__limiter_pass(il_limiter *l, const void *borrower, struct il__applicant *to)
+{
+	struct il__borrower *from = il__borrowers_find(&l->borrowers, borrower);
+	bool held = from && from->holds;
+
+	leave_queue(l, to);
+	if (held)
+		il__borrowers_remove(&l->borrowers, from);
+	else if (++l->borrowed > l->total)
+		retract_all(l);
+	il__borrowers_find(&l->borrowers, to->borrower)->holds = true;
+	return held ? 0 : -EALREADY;
+}
+
+struct il__list *il__limiter_line(il_limiter *l)
+{
+	return &l->line;
 }
 
 /* ---- the public side ---- */
@@ -238,6 +353,8 @@ int il_limiter_set_total(il_limiter *limiter, size_t total)
 	if (rc < 0)
 		return rc;
 	limiter->total = total;
+	if (limiter->borrowed > total)
+		retract_all(limiter);
 	admit(limiter);
 	return 0;
 }
@@ -279,6 +396,6 @@ il_limiter_statistics il_limiter_get_statistics(const il_limiter *limiter)
 		return s;
 	s.total = limiter->total;
 	s.borrowed = limiter->borrowed;
-	s.waiting = il__queue_length(&limiter->waiters);
+	s.waiting = il__queue_length(&limiter->queue);
 	return s;
 }

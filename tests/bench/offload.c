@@ -186,8 +186,6 @@ void bench_inflight(void)
 	const struct bench_side bases[] = {{"uv_queue_work", raw_uv_queue_work_inflight},
 					   {"mutex_pool_on_libev", ev_inflight}};
 	const struct bench_stat stat = {.name = "per_call", .limit = 0.5};
-	const struct bench_stat limited = {.name =
-					       "per_call"}; /* by the limiter: one trip a token */
 	struct bench_case c = {.work = "P2", .n = bench_amount(60000), .cores = 2};
 
 	for (c.inflight = 64; c.inflight <= 1024; c.inflight *= 16)
@@ -197,7 +195,6 @@ void bench_inflight(void)
 			c.via = "executor_submit";
 			bench_compare(&c, &stat, 1, our_futures, bases, 2);
 			c.via = "run_in_thread";
-			if (c.inflight == 64)
-				bench_compare(&c, &limited, 1, our_threads, bases, 2);
+			bench_compare(&c, &stat, 1, our_threads, bases, 2);
 		}
 }
