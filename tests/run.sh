@@ -187,20 +187,24 @@ stage_tsan()
   conformance tsan 'conformance-'
 }
 
-# Own loops only, and one process a group: valgrind is slow to start.
+# under_valgrind PROGRAM: its groups on own loops, a process each, for valgrind is slow to start and runs
+# one thread at a time: as many processes at once as there are processors.
+under_valgrind()
+{
+  "$1" --suites | grep -v _adopted_ | sed 's/$/\/*/' |
+    xargs -P "$jobs" -n 1 valgrind -q --fair-sched=yes --error-exitcode=9 --num-callers=30 \
+      --log-file="$out/findings/valgrind.%p" "$1" --in-process
+}
+
 stage_valgrind()
 {
   build valgrind
   for backend in core virtual $backends; do
-    program=build/valgrind/tests/conformance/conformance-$backend
-    for group in $("$program" --suites | grep -v _adopted_); do
-      before=$(grep -c '	fail	' "$IL_TEST_RESULTS")
-      step "valgrind $group" valgrind -q --fair-sched=yes --error-exitcode=9 \
-        --num-callers=30 --log-file="$out/findings/valgrind.%p" \
-        "$program" --in-process "$group/*" ||
-        [ "$(grep -c '	fail	' "$IL_TEST_RESULTS")" -gt "$before" ] ||
-        failed=$((failed + 1))
-    done
+    before=$(grep -c '	fail	' "$IL_TEST_RESULTS")
+    step "valgrind conformance-$backend" \
+      under_valgrind "build/valgrind/tests/conformance/conformance-$backend" ||
+      [ "$(grep -c '	fail	' "$IL_TEST_RESULTS")" -gt "$before" ] ||
+      failed=$((failed + 1))
   done
 }
 
