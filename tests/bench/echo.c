@@ -258,7 +258,7 @@ static void rows(struct bench_case *c, bench_side_fn *time, bench_side_fn *count
 									  : c->connections == 64
 									      ? 1000
 									      : 1001) {
-		c->n = bench_amount(c->connections == 1 ? 2500 : 8000);
+		c->n = bench_amount(c->connections == 1 ? 2500 : 6000);
 		c->passes = 15;
 		stats[0].limit = 1.05;
 		bench_compare(c, stats, 2, time, &raw, 1);

@@ -301,26 +301,26 @@ void bench_process(void)
 	const struct bench_side small = {"socketpair_copy", copy_small};
 	const struct bench_side large = {"socketpair_copy", copy_large};
 	static const char *const ways[] = {"flat", "bytes", "shared"};
-	struct bench_case c = {.work = "process-roundtrip", .via = "run", .passes = 5};
+	struct bench_case c = {.work = "process-roundtrip", .via = "run", .passes = 3};
 
 	for (c.cores = 2; c.cores > 0; c.cores--) {
-		c.n = bench_amount(4000);
+		c.n = bench_amount(2000);
 		compare(&c, "p50", our_trips, ping, python_trips);
 	}
 	c.cores = 2;
 	c.work = "process-throughput";
 	c.via = "map";
 	c.workers = 2;
-	c.n = bench_amount(8000);
+	c.n = bench_amount(4000);
 	compare(&c, "mean", our_map, ping, python_map);
 	c.workers = 0;
 	for (int i = 0; i < 3; i++) {
 		c.via = ways[i];
 		c.work = "process-64KiB";
-		c.n = bench_amount(1000);
+		c.n = bench_amount(500);
 		compare(&c, "p50", our_small, small, python_small);
 		c.work = "process-64MiB";
-		c.n = bench_amount(8);
+		c.n = bench_amount(4);
 		compare(&c, "p50", our_large, large, python_large);
 	}
 }

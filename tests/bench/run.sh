@@ -16,13 +16,14 @@ cd "$(dirname "$0")/../.." || exit 1
 build=${BENCH_BUILD:-build/release}
 loops=${BENCH_LOOPS:-libuv libev libevent}
 results=$build/benchmarks.txt
+works="floors P1 P2 P3 P4 P5 P6 P7 P8 P9 P10 P12 process scale percore" # and P11
 here=tests/bench
 docs=docs/benchmarks.md
 
 target=bench
 [ "${1:-}" != peers ] || target=bench-peer
 
-for p in gcc cmake ninja-build pkg-config libuv1-dev libev-dev libevent-dev libcriterion-dev; do
+for p in gcc cmake ninja-build pkg-config libuv1-dev libev-dev libevent-dev libcriterion-dev python3; do
   dpkg-query -W -f='${Status}' $p 2>/dev/null | grep -q 'install ok installed' || missing="${missing:-} $p"
 done
 if [ -n "${missing:-}" ]; then
@@ -52,9 +53,22 @@ if [ $target = bench-peer ]; then
 fi
 
 : >"$results"
+bench()
+{
+  program=$build/tests/bench/bench-$1
+  shift
+  "$program" "$@" </dev/null | tee -a "$results"
+}
+
 for loop in $loops; do
-  "$build/tests/bench/bench-$loop" "$@" </dev/null | tee -a "$results"
+  # shellcheck disable=SC2086
+  if [ $# = 0 ]; then bench "$loop" $works; else bench "$loop" "$@"; fi
 done
+# Those that only wait do not disturb one another.
+if [ $# = 0 ]; then
+  for loop in $loops; do bench "$loop" P11 & done
+  wait
+fi
 echo
 machine
 awk -f $here/table.awk "$results"
