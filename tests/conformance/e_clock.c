@@ -13,9 +13,12 @@ static void really_sleep(void)
 	nanosleep(&(struct timespec){0, NAP}, NULL);
 }
 
+static bool napping; /* the loop's thread */
+
 static int nap(void *arg)
 {
 	(void)arg;
+	napping = true;
 	return il_sleep(NAP);
 }
 
@@ -53,16 +56,29 @@ static void keep(void *arg)
 	(void)arg;
 }
 
+static int cancel_the_napping(void *arg)
+{
+	UNTIL(napping);
+	CHECK_RC(il_sleep(NAP / 3), 0);
+	return il_scope_cancel(arg);
+}
+
+/* Leaves a call whose function naps in the loop. */
 static void abandon(il_fn *fn, void *arg)
 {
 	bool abandoned = false;
 	const il_run_in_thread_options options = {
 	    .abandon_on_cancel = true, .release = keep, .abandoned = &abandoned};
 	il_scope s = IL_SCOPE_INIT;
+	il_group g;
 
-	CHECK_RC(il_scope_enter(&s, il_deadline(NAP / 3), 0), 0);
+	napping = false;
+	CHECK_RC(il_group_open(&g), 0);
+	CHECK_RC(il_group_start_soon(&g, NULL, cancel_the_napping, &s), 0);
+	CHECK_RC(il_scope_enter(&s, IL_FOREVER, 0), 0);
 	CHECK_RC(il_scope_exit(&s, il_run_in_thread_with(fn, arg, &options)), 0);
 	CHECK(abandoned && il_scope_caught(&s));
+	CHECK_RC(il_group_close(&g, 0), 0);
 }
 
 static void check_abandoned(il_fn *fn, void *arg)
