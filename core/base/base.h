@@ -125,6 +125,10 @@ static inline void *il__alloc_lines(size_t size)
 int il__refuse(int rc, const char *format, ...) __attribute__((format(printf, 2, 3), cold));
 /* For an error that has nothing to say: il_error_detail() must not tell of an older one. */
 void il__forget_refusal(void);
+/* A copy of il_error_detail() if it belongs to this code, else NULL; and tells it again, in this thread or
+ * another, and frees it. */
+char *il__keep_refusal(int rc);
+int il__refuse_again(int rc, char *why);
 void il__log_hold(void); /* for os.c, around fork */
 void il__log_release(void);
 void il__log(int level, const char *format, ...) __attribute__((format(printf, 2, 3), cold));

@@ -93,6 +93,7 @@ const char *il_strerror(int rc)
 /* ---- the detail ---- */
 
 static IL__THREAD_LOCAL char detail[240];
+static IL__THREAD_LOCAL int refused; /* with which code */
 
 const char *il_error_detail(void)
 {
@@ -108,12 +109,29 @@ int il__refuse(int rc, const char *format, ...)
 	vsnprintf(detail, sizeof detail, format, args);
 	va_end(args);
 	errno = saved;
+	refused = rc;
 	return rc;
 }
 
 void il__forget_refusal(void)
 {
 	detail[0] = 0;
+	refused = 0;
+}
+
+char *il__keep_refusal(int rc)
+{
+	return rc < 0 && rc == refused && detail[0] ? strdup(detail) : NULL;
+}
+
+int il__refuse_again(int rc, char *why)
+{
+	if (why)
+		il__refuse(rc, "%s", why);
+	else if (rc < 0)
+		il__forget_refusal();
+	free(why);
+	return rc;
 }
 
 /* ---- the log ---- */

@@ -170,10 +170,15 @@ static il_time end_of(const struct wait *w)
 	return w->deadline < w->patience ? w->deadline : w->patience;
 }
 
+static int no_request(void)
+{
+	return il__refuse(-ETIMEDOUT, "il_client_receive: no request has come in time");
+}
+
 static int on_timeout(il_client *c, const struct wait *w)
 {
 	if (w->deadline <= w->patience)
-		return -ETIMEDOUT;
+		return no_request();
 	il__log(c->server->options.quiet ? IL_LOG_DEBUG : IL_LOG_INFO,
 		"client %s sent no request in time", c->address);
 	give_up(c);
@@ -186,7 +191,7 @@ static int on_failure(il_client *c, const struct wait *w, int rc)
 	il_time until = end_of(w);
 
 	if (rc == -EAGAIN || rc == -EWOULDBLOCK)
-		return -ETIMEDOUT;
+		return no_request();
 	if (rc == -ETIMEDOUT && until != IL_FOREVER && until <= il__loop_now(c->loop))
 		return on_timeout(c, w);
 	if (rc == -ECANCELED || rc == -EBADF || rc == -EBUSY || rc == -ENOMEM || rc == -EPERM)

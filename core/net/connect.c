@@ -136,7 +136,7 @@ static int run(struct race *r, il_time deadline)
 		int rc;
 
 		if (now >= deadline)
-			return -ETIMEDOUT;
+			return il__refuse(-ETIMEDOUT, "no connection was made in time");
 		if (r->next < r->count && (!r->active || now >= r->start_next)) {
 			int which = r->next++;
 			r->start_next = il__deadline_from(now, r->options->attempt_delay);

@@ -2,7 +2,7 @@
  * resolver.c: host and port to addresses. Numbers are answered in place; names go to getaddrinfo in a pool of
  * the loop's own, so that slow name servers hold up nobody else. A lookup is shared by the waiting task
  * and the worker: whoever is last frees it, so a cancelled task leaves at once. The lock guards `state`
- * and whether the signal may still be fired; the worker writes the results before it, under it.
+ * and whether the wakeup may still be fired; the worker writes the results before it, under it.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -119,7 +119,7 @@ enum state { WAITING, ANSWERED, ABANDONED };
 struct lookup {
 	pthread_mutex_t lock;
 	enum state state;
-	struct il__signal *signal; /* the task's; only while WAITING */
+	struct il__wakeup *wakeup; /* the task's; only while WAITING */
 	struct resolver *resolver;
 	struct query query; /* with copies of the names */
 	il_address *list;
@@ -147,7 +147,7 @@ static enum state settle(struct lookup *l, enum state state)
 	if (before == WAITING) {
 		l->state = state;
 		if (state == ANSWERED)
-			il__signal_fire(l->signal);
+			il__wakeup_fire(l->wakeup);
 	}
 	pthread_mutex_unlock(&l->lock);
 	return before;
@@ -172,14 +172,14 @@ static int work(void *arg)
 }
 
 static struct lookup *make_lookup(const struct query *q, struct resolver *r,
-				  struct il__signal *signal)
+				  struct il__wakeup *wakeup)
 {
 	struct lookup *l = calloc(1, sizeof *l);
 
 	if (!l)
 		return NULL;
 	pthread_mutex_init(&l->lock, NULL);
-	l->signal = signal;
+	l->wakeup = wakeup;
 	l->resolver = r;
 	l->query = *q;
 	l->query.host = q->host ? strdup(q->host) : NULL;
@@ -243,14 +243,17 @@ static bool abandon(struct lookup *l)
 static int look_up(il_loop *loop, const struct query *q, il_address **list, il_time deadline,
 		   const char *function)
 {
-	struct il__signal signal;
+	struct il__wakeup wakeup;
 	struct resolver *r = resolver_of(loop);
 	struct lookup *l;
-	int rc = r ? il__signal_init(&signal, function) : -ENOMEM;
+	int rc;
 
+	if (!r)
+		return il__refuse(-ENOMEM, "%s: out of memory", function);
+	rc = il__wakeup_init(&wakeup, function);
 	if (rc < 0)
 		return rc;
-	l = make_lookup(q, r, &signal);
+	l = make_lookup(q, r, &wakeup);
 	if (!l)
 		return il__refuse(-ENOMEM, "%s: out of memory", function);
 	rc = il_executor_submit(r->pool, NULL, work, l, 0);
@@ -259,12 +262,12 @@ static int look_up(il_loop *loop, const struct query *q, il_address **list, il_t
 		return rc;
 	}
 	il__loop_hold_call(loop);
-	rc = il__signal_wait(&signal, deadline, function);
+	rc = il__wakeup_wait(&wakeup, deadline, function);
 	il__loop_release_call(loop);
 	if (rc < 0) {
 		if (abandon(l))
 			return rc;
-		il__signal_wait_shielded(&signal, function);
+		il__wakeup_wait_shielded(&wakeup, function);
 	}
 	rc = l->result;
 	if (rc < 0)

@@ -383,6 +383,8 @@ static int wait_for_one(il_signal_receiver *r, il_task *task, il_time deadline)
 			rc = -ECANCELED;
 	} while (rc == 0 && number == 0);
 	r->waiter = NULL;
+	if (!number && rc == -ETIMEDOUT)
+		return il__refuse(rc, "il_signal_receiver_next: none has come in time");
 	return number ? number : rc;
 }
 
@@ -420,5 +422,5 @@ int il_signal_receiver_next(il_signal_receiver *receiver, il_time timeout)
 				    il__deadline_from(il__loop_now(receiver->loop), timeout));
 	if (task)
 		il__task_yield(task);
-	return number ? number : -ETIMEDOUT;
+	return number ? number : il__refuse(-ETIMEDOUT, "il_signal_receiver_next: none has come");
 }

@@ -56,7 +56,7 @@ int il__op_end(il_stream *s, struct il__op *op, int rc)
 static int last_try(il_stream *s, struct il__op *op)
 {
 	if (op->deadline == INT64_MIN)
-		return -ETIMEDOUT;
+		return il__refuse(-ETIMEDOUT, "%s: the time is up", op->function);
 	op->deadline = INT64_MIN;
 	s->fd->ready |= (unsigned char)op->direction;
 	return 0;

@@ -136,9 +136,10 @@ int il_blocking_portal_start(il_portal **p, const il_backend *backend,
 
 	if (rc < 0)
 		return rc;
-	if (!p || !backend)
-		return il__refuse(p ? -ENOENT : -EINVAL, "il_blocking_portal_start: %s is NULL",
-				  p ? "backend" : "p");
+	if (!p)
+		return il__refuse(-EINVAL, "il_blocking_portal_start: p is NULL");
+	if (!backend)
+		return il__refuse_no_backend("il_blocking_portal_start");
 	if (task && (rc = il__task_check(task)) < 0)
 		return rc;
 	if ((rc = make(&b, backend, options)) < 0)

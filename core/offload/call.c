@@ -131,7 +131,9 @@ int il__call_execute(il_call *call)
 	il__self.in_call = true;
 	if (call->thread_name)
 		il__os_thread_name(call->thread_name, saved_name);
+	il__forget_refusal();
 	rc = call->fn(call->arg);
+	call->detail = il__keep_refusal(rc);
 	if (call->form == IL__BYTES)
 		il__bytes_end(call->arg);
 	if (call->thread_name)

@@ -94,7 +94,7 @@ static void wait_end(il_executor *ex, unsigned flags, struct il__watcher_of_end 
 	if (task)
 		il__loop_hold_call(task->loop);
 	if (ex->ops->shutdown(ex->self, flags, end))
-		il__signal_wait_shielded(&end->signal, "il_executor_shutdown");
+		il__wakeup_wait_shielded(&end->wakeup, "il_executor_shutdown");
 	ex->ops->ended(ex->self);
 	if (task)
 		il__loop_release_call(task->loop);
@@ -110,8 +110,8 @@ static int may_wait(il_executor *ex, struct il__watcher_of_end *end)
 		return il__refuse(-EDEADLK,
 				  "il_executor_shutdown: called by a worker of that executor, "
 				  "which would wait for itself; use IL_NOWAIT");
-	rc = il__signal_init(&end->signal, "il_executor_shutdown");
-	if (rc == 0 && end->signal.task && il__task_cancelled(end->signal.task))
+	rc = il__wakeup_init(&end->wakeup, "il_executor_shutdown");
+	if (rc == 0 && end->wakeup.task && il__task_cancelled(end->wakeup.task))
 		rc = -ECANCELED;
 	return rc;
 }
@@ -127,13 +127,13 @@ static int shut_down(il_executor *ex, unsigned flags, struct il__watcher_of_end 
 	if (flags & IL_NOWAIT)
 		ex->ops->shutdown(ex->self, flags, NULL);
 	else
-		wait_end(ex, flags, end, end->signal.task);
+		wait_end(ex, flags, end, end->wakeup.task);
 	return rc;
 }
 
 int il_executor_shutdown(il_executor *ex, unsigned flags)
 {
-	struct il__watcher_of_end end = {.signal = {.task = NULL}};
+	struct il__watcher_of_end end = {.wakeup = {.task = NULL}};
 	int rc = 0, answer;
 
 	if (!ex || (flags & ~(unsigned)(IL_NOWAIT | IL_CANCEL_FUTURES)))
@@ -152,6 +152,6 @@ int il_executor_shutdown(il_executor *ex, unsigned flags)
 		return shut_down(ex, flags, &end, rc);
 	if (rc == -EPERM && ex->user.shutdown)
 		return rc;
-	answer = shutdown_user(ex, flags, end.signal.task);
+	answer = shutdown_user(ex, flags, end.wakeup.task);
 	return rc == -ECANCELED ? rc : answer;
 }

@@ -34,10 +34,10 @@ enum { QUEUED, RUNNING, CANCELLED };
 
 struct run {
 	il_call call;
-	struct il__signal signal;
+	struct il__wakeup wakeup;
 	struct il__host host;
 	atomic_int state; /* QUEUED to one of the others, by who is first */
-	int rc;           /* before the signal */
+	int rc;           /* before the wakeup */
 };
 
 static bool claim_run(il_call *call)
@@ -53,7 +53,7 @@ static void answer_run(il_call *call, int rc)
 	struct run *run = il__container_of(call, struct run, call);
 
 	run->rc = rc;
-	il__signal_fire(&run->signal);
+	il__wakeup_fire(&run->wakeup);
 }
 
 static const struct il__call_ops run_ops = {.claim = claim_run, .answer = answer_run};
@@ -63,7 +63,7 @@ static int await(il_executor *ex, struct run *run)
 {
 	int queued = QUEUED;
 
-	if (il__signal_wait(&run->signal, IL_FOREVER, "il_executor_run") == 0)
+	if (il__wakeup_wait(&run->wakeup, IL_FOREVER, "il_executor_run") == 0)
 		return run->rc;
 	if (ex->ops->withdraw && ex->ops->withdraw(ex->self, &run->call)) {
 		il__call_fini(&run->call);
@@ -73,7 +73,7 @@ static int await(il_executor *ex, struct run *run)
 	atomic_store_explicit(&run->host.cancelled, true, memory_order_relaxed);
 	if (ex->kills)
 		ex->ops->kill(ex->self, &run->call);
-	il__signal_wait_shielded(&run->signal, "il_executor_run");
+	il__wakeup_wait_shielded(&run->wakeup, "il_executor_run");
 	return run->rc;
 }
 
@@ -81,10 +81,7 @@ static int await_and_explain(il_executor *ex, struct run *run)
 {
 	int rc = await(ex, run);
 
-	if (run->call.detail)
-		il__refuse(rc, "%s", run->call.detail);
-	free(run->call.detail);
-	return rc;
+	return il__refuse_again(rc, run->call.detail);
 }
 
 int il_executor_run(il_executor *ex, il_fn *fn, void *arg, size_t size)
@@ -93,13 +90,13 @@ int il_executor_run(il_executor *ex, il_fn *fn, void *arg, size_t size)
 	il_task *task;
 	int rc = il__executor_check(ex, fn, "il_executor_run");
 
-	if (rc < 0 || (rc = il__signal_init(&run.signal, "il_executor_run")) < 0)
+	if (rc < 0 || (rc = il__wakeup_init(&run.wakeup, "il_executor_run")) < 0)
 		return rc;
 	if (ex->ops->only_worker(ex->self))
 		return il__refuse(
 		    -EDEADLK, "il_executor_run: called by the pool's only worker, which would wait "
 			      "for itself; give the pool more workers");
-	task = run.signal.task;
+	task = run.wakeup.task;
 	if (task && (rc = il__task_check(task)) < 0)
 		return rc;
 	rc = il__call_init(&run.call, ex, fn, arg, size);

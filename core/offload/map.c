@@ -20,7 +20,7 @@ struct map {
 	size_t left;               /* under lock: submitted and not answered */
 	bool failed;               /* under lock */
 	bool killed;               /* under lock: those that ran, too */
-	struct il__signal *waiter; /* under lock */
+	struct il__wakeup *waiter; /* under lock */
 	atomic_bool stopped;       /* set by the waiter, or by the first failure: run no more */
 	struct il__host host;
 	bool virtual_time; /* each answer wakes the waiter: one call less holds the clock */
@@ -41,7 +41,7 @@ static void answer_item(il_call *call, int rc)
 {
 	struct item *item = il__container_of(call, struct item, call);
 	struct map *map = item->map;
-	struct il__signal *waiter = NULL;
+	struct il__wakeup *waiter = NULL;
 
 	pthread_mutex_lock(&map->lock);
 	item->rc = rc;
@@ -57,7 +57,7 @@ static void answer_item(il_call *call, int rc)
 		waiter = map->waiter;
 	if (waiter) {
 		map->waiter = NULL;
-		il__signal_fire(waiter);
+		il__wakeup_fire(waiter);
 	}
 	pthread_mutex_unlock(&map->lock);
 }
@@ -94,22 +94,22 @@ static void count_owed(struct map *map, il_executor *ex, il_loop *loop, size_t l
 /* Until every submitted call is answered; stops early on failure, time-out or cancellation. */
 static int await(struct map *map, il_executor *ex, il_time deadline)
 {
-	struct il__signal signal;
+	struct il__wakeup wakeup;
 	bool stopped = false, killed = !ex->ops->kill;
 	int outcome = 0;
 
 	for (;;) {
 		bool failed, over, kill;
 		size_t left;
-		il__signal_init(&signal, "il_executor_map");
+		il__wakeup_init(&wakeup, "il_executor_map");
 		pthread_mutex_lock(&map->lock);
 		left = map->left;
 		over = left == 0;
 		failed = map->failed;
-		map->waiter = over || (failed && !stopped) ? NULL : &signal;
+		map->waiter = over || (failed && !stopped) ? NULL : &wakeup;
 		pthread_mutex_unlock(&map->lock);
 		if (map->virtual_time)
-			count_owed(map, ex, signal.task->loop, left);
+			count_owed(map, ex, wakeup.task->loop, left);
 		if (over)
 			return outcome;
 		if (failed && !stopped) {
@@ -118,18 +118,18 @@ static int await(struct map *map, il_executor *ex, il_time deadline)
 			continue;
 		}
 		/* Cancelled after it stopped it goes on waiting, and the workers can ask for it. */
-		if (stopped && signal.task && il__task_cancelled(signal.task))
+		if (stopped && wakeup.task && il__task_cancelled(wakeup.task))
 			atomic_store_explicit(&map->host.cancelled, true, memory_order_relaxed);
-		int rc = il__signal_wait(&signal, stopped && killed ? IL_FOREVER : deadline,
+		int rc = il__wakeup_wait(&wakeup, stopped && killed ? IL_FOREVER : deadline,
 					 "il_executor_map");
 		if (rc == 0)
 			continue;
 		pthread_mutex_lock(&map->lock);
-		bool withdrawn = map->waiter == &signal;
+		bool withdrawn = map->waiter == &wakeup;
 		map->waiter = NULL;
 		pthread_mutex_unlock(&map->lock);
 		if (!withdrawn)
-			il__signal_wait_shielded(&signal, "il_executor_map");
+			il__wakeup_wait_shielded(&wakeup, "il_executor_map");
 		if (rc == -ECANCELED)
 			atomic_store_explicit(&map->host.cancelled, true, memory_order_relaxed);
 		kill = !killed && (rc == -ETIMEDOUT || ex->kills);
@@ -216,9 +216,8 @@ static int collect(struct map *map, size_t count, int *results, int rc)
 			results[i] = item->rc;
 		/* A call that was cancelled because another failed is not the failure. */
 		if (rc == 0 && item->rc < 0 && (item->rc != -ECANCELED || item->begun)) {
-			rc = item->rc;
-			if (item->call.detail)
-				il__refuse(rc, "%s", item->call.detail);
+			rc = il__refuse_again(item->rc, item->call.detail);
+			continue;
 		}
 		free(item->call.detail);
 	}
@@ -258,7 +257,7 @@ int il_executor_map(il_executor *ex, il_fn *fn, void *items, size_t count, size_
 	for (size_t i = 0; results && i < count; i++)
 		results[i] = -ECANCELED;
 	if (!waits)
-		return count ? -ETIMEDOUT : 0;
+		return count ? il__refuse(-ETIMEDOUT, "il_executor_map: the timeout is 0") : 0;
 	if (task && (rc = il__task_check(task)) < 0)
 		return rc;
 	map.items = calloc(count, sizeof *map.items);
@@ -268,6 +267,8 @@ int il_executor_map(il_executor *ex, il_fn *fn, void *items, size_t count, size_
 	rc = run(&map, ex, fn, items, count, size, deadline, task);
 	if (rc == -ECANCELED && all_begun(&map, count))
 		rc = 0; /* it came too late to stop anything: the results are whole */
+	if (rc == -ETIMEDOUT)
+		il__refuse(rc, "il_executor_map: not all of %zu calls ended in time", count);
 	rc = collect(&map, count, results, rc);
 	if (rc == 0 && !all_begun(&map, count))
 		rc = -ECANCELED; /* somebody shut the executor down with IL_CANCEL_FUTURES */

@@ -17,7 +17,8 @@
 
 /* Lives as long as the call: on the waiting task's stack, or in an abandonable call. */
 struct il__host {
-	struct il__inbox *inbox; /* a reference is the call's */
+	struct il__inbox
+	    *inbox; /* the waiting task keeps it; an abandonable call has a reference */
 	struct il__scope *scope; /* of the waiting task; loop's thread only; NULL: not under it */
 	il_loop *loop;           /* loop's thread only */
 	atomic_bool cancelled;   /* by the loop's thread, read by the worker; a hint, relaxed */
@@ -27,7 +28,7 @@ struct il__host {
 };
 
 /* While a thread that runs the call waits for a task of the loop (+1, then -1) it owes nothing: the clock
- * goes on. thread.c; loop's thread. */
+ * goes on. threads.c; loop's thread. */
 void il__host_lend(struct il__host *host, il_loop *loop, int one);
 
 /* ================= calls (call.c) =============================================================== */
@@ -125,7 +126,7 @@ enum { IL__UNLESS_IT_WAITS = 1 << 8 };
 /* Somebody who waits for an executor's end; under the executor's lock. */
 struct il__watcher_of_end {
 	struct il__list link;
-	struct il__signal signal;
+	struct il__wakeup wakeup;
 };
 
 struct il_executor {
@@ -146,8 +147,8 @@ int il__executor_make(il_executor **ex, const struct il__executor_ops *ops, void
 		      bool locals);
 /* Waits in this thread whatever it is; the loop's own threads at its end. False: time is up. */
 bool il__thread_pool_finish(il_executor *ex, il_time deadline);
-/* A call that waits for what others hold: the worker of one that is through, and is in line, runs the first
- * of that line. Any thread. */
+/* A call that waits for what others hold: a worker that is through with a call of the same `line` runs the
+ * first of that line next. Any thread. */
 void il__thread_pool_line_up(il_executor *ex, il_call *call);
 bool il__thread_pool_step_out(il_executor *ex, il_call *call); /* false: a worker has it */
 /* One that runs shall have no heir. False: it has run, and has one. */
@@ -170,8 +171,9 @@ struct il__remote {
 	il_fn *fn;
 	void *arg;
 	struct il__locals *locals; /* borrowed */
-	struct il__signal signal;
+	struct il__wakeup wakeup;
 	int rc;
+	char *why; /* the function's il_error_detail() */
 	bool as_task;
 	struct il__host *host; /* from_thread: whose scope; NULL: the portal's */
 	/* Which call of this loop the thread runs, and whether it runs any. */
@@ -274,7 +276,7 @@ int il__portal_run_from_task(il_portal *p, il_fn *fn, void *arg, bool as_task,
 
 /* Waits for il_task_started or il_portal_hold (portal_start.c); on the caller's stack. */
 struct il__starter {
-	struct il__signal signal;
+	struct il__wakeup wakeup;
 	int rc, value;
 };
 

@@ -21,9 +21,10 @@ int il_portal_provider_create(il_portal_provider **out, const il_backend *backen
 {
 	il_portal_provider *provider;
 
-	if (!out || !backend)
-		return il__refuse(out ? -ENOENT : -EINVAL, "il_portal_provider_create: %s is NULL",
-				  out ? "backend" : "provider");
+	if (!out)
+		return il__refuse(-EINVAL, "il_portal_provider_create: provider is NULL");
+	if (!backend)
+		return il__refuse_no_backend("il_portal_provider_create");
 	provider = calloc(1, sizeof *provider);
 	if (!provider)
 		return il__refuse(-ENOMEM, "il_portal_provider_create: out of memory");

@@ -262,5 +262,8 @@ int il__portal_run_from_task(il_portal *p, il_fn *fn, void *arg, bool as_task, c
 	il__soon_post(soon);
 	if (il_future_wait(f, IL_FOREVER) < 0)
 		il_future_cancel(f);
-	return il_future_join(f);
+	rc = il_future_join(f);
+	if (rc == -ECANCELED)
+		il__task_cancelled(task); /* the reason, if it is this task's */
+	return rc;
 }

@@ -10,7 +10,7 @@ void il__starter_answer(struct il__starter *starter, int rc, int value)
 {
 	starter->rc = rc;
 	starter->value = value;
-	il__signal_fire(&starter->signal);
+	il__wakeup_fire(&starter->wakeup);
 }
 
 static int start(il_portal *p, const char *function, il_future **f, int *value, il_fn *fn,
@@ -22,7 +22,7 @@ static int start(il_portal *p, const char *function, il_future **f, int *value, 
 	il_task *task;
 	int rc = il__portal_may_wait(p, fn, function, &task);
 
-	if (rc < 0 || (rc = il__signal_init(&starter.signal, function)) < 0)
+	if (rc < 0 || (rc = il__wakeup_init(&starter.wakeup, function)) < 0)
 		return rc;
 	if (task && (rc = il__task_check(task)) < 0)
 		return rc;
@@ -32,11 +32,13 @@ static int start(il_portal *p, const char *function, il_future **f, int *value, 
 	il__soon_task_of(soon)->starter = &starter;
 	il__soon_task_of(soon)->context = context;
 	il__soon_post(soon);
-	rc = il__signal_wait(&starter.signal, IL_FOREVER, function);
+	rc = il__wakeup_wait(&starter.wakeup, IL_FOREVER, function);
 	if (rc < 0) {
 		il_future_cancel(future);
-		il__signal_wait_shielded(&starter.signal, function);
+		il__wakeup_wait_shielded(&starter.wakeup, function);
 		il_future_join(future);
+		if (task)
+			il__task_cancelled(task); /* the reason */
 		return rc;
 	}
 	if (starter.rc < 0) {

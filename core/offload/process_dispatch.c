@@ -167,7 +167,7 @@ void il__process_tell_ends(struct il__process_pool *pool)
 	if (pool->live)
 		return;
 	while ((node = il__list_pop(&pool->ends)))
-		il__signal_fire(&il__container_of(node, struct il__watcher_of_end, link)->signal);
+		il__wakeup_fire(&il__container_of(node, struct il__watcher_of_end, link)->wakeup);
 }
 
 static void assign(struct il__process_pool *pool, struct il__process_worker *w)

@@ -110,7 +110,7 @@ struct il__pump {
 
 	/* under the pool's lock */
 	struct il__list handed;  /* workers to begin with */
-	struct il__list dropped; /* calls to answer with their drop_rc */
+	struct il__list dropped; /* calls to answer with their `dropped` */
 	struct il__list busy;    /* changed by whoever attends */
 	size_t outstanding;      /* calls not answered, and workers that end without one */
 	bool attended;           /* by the attendant thread */

@@ -10,7 +10,8 @@ static void finish(struct il__remote *r, int rc)
 	if (r->portal)
 		il__portal_leave_gate(r->portal);
 	r->rc = rc;
-	il__signal_fire(&r->signal);
+	r->why = il__keep_refusal(rc);
+	il__wakeup_fire(&r->wakeup);
 }
 
 static void task_ended(il_task *task, int rc)
@@ -64,8 +65,9 @@ static void on_message(struct il__message *m, il_loop *loop)
 	struct il__remote *r = il__container_of(m, struct il__remote, message);
 
 	/* A loop that shuts down still serves the threads that its own tasks wait for. */
+	il__forget_refusal();
 	if (loop->shut && !(r->host && r->host->scope))
-		finish(r, -ESHUTDOWN);
+		finish(r, il__refuse(-ESHUTDOWN, "the loop shut down before the call began"));
 	else if (is_cancelled(r))
 		finish(r, -ECANCELED);
 	else if (r->as_task)
@@ -82,14 +84,12 @@ int il__remote_run(struct il__remote *r, struct il__inbox *inbox, const char *fu
 	r->locals = il__locals_current();
 	r->lender = il__self.call;
 	r->lends = r->lender ? r->lender->inbox == inbox : il__self.in_call;
-	rc = il__signal_init(&r->signal, function);
+	rc = il__wakeup_init(&r->wakeup, function);
 	if (rc < 0)
 		return rc;
 	rc = il__inbox_post(inbox, &r->message);
 	if (rc < 0)
 		return il__refuse(rc, "%s: the loop is closed", function);
-	il__signal_wait_shielded(&r->signal, function);
-	return r->rc == -ESHUTDOWN
-		   ? il__refuse(r->rc, "%s: the loop shut down before the call began", function)
-		   : r->rc;
+	il__wakeup_wait_shielded(&r->wakeup, function);
+	return il__refuse_again(r->rc, r->why);
 }

@@ -57,6 +57,7 @@ static void drop(struct thread_call *tc)
 	if (atomic_fetch_sub_explicit(&tc->owners, 1, memory_order_acq_rel) != 1)
 		return;
 	il__inbox_unref(tc->inbox);
+	free(tc->call.detail);
 	free(tc);
 }
 
@@ -207,9 +208,13 @@ static bool interrupt(il_task *task, void *arg)
 
 static int explain(struct thread_call *tc)
 {
-	if (tc->call.detail)
-		il__refuse(tc->rc, "%s", tc->call.detail);
-	free(tc->call.detail);
+	char *why = tc->call.detail;
+
+	tc->call.detail = NULL;
+	if (tc->rc == -ECANCELED && il__task_cancelled(tc->task)) /* which tells the reason */
+		free(why);
+	else
+		il__refuse_again(tc->rc, why);
 	if (tc->released_rc < 0)
 		return il__refuse(tc->released_rc,
 				  "il_run_in_thread: somebody else gave the call's token back; the "

@@ -285,18 +285,18 @@ bool il__thread_pool_leave_line(il_executor *ex, il_call *call)
 
 bool il__thread_pool_finish(il_executor *ex, il_time deadline)
 {
-	struct il__watcher_of_end end = {.signal = {.task = NULL}};
+	struct il__watcher_of_end end = {.wakeup = {.task = NULL}};
 	struct il__thread_pool *pool = ex->self;
 	bool ended = true;
 
-	il__parker_init(&end.signal.parker);
-	if (shut_down(pool, 0, &end) && il__parker_wait(&end.signal.parker, deadline, NULL) < 0) {
+	il__parker_init(&end.wakeup.parker);
+	if (shut_down(pool, 0, &end) && il__parker_wait(&end.wakeup.parker, deadline, NULL) < 0) {
 		pthread_mutex_lock(&pool->lock);
 		ended = il__list_empty(&end.link);
 		il__list_remove(&end.link);
 		pthread_mutex_unlock(&pool->lock);
 		if (ended)
-			il__parker_wait(&end.signal.parker, IL_FOREVER, NULL);
+			il__parker_wait(&end.wakeup.parker, IL_FOREVER, NULL);
 	}
 	if (ended)
 		reap(pool);

@@ -121,9 +121,10 @@ static bool rest(struct il__thread_worker *w, il_call *answered, int rc)
 		       : il__deadline_from(il__os_now(), pool->options.idle_timeout);
 	rc = il__parker_wait(&w->parker, deadline, &il__self.patience);
 	pthread_mutex_lock(&pool->lock);
+	/* A call that came meanwhile may have counted on this worker. */
 	if (rc == -ETIMEDOUT && !il__list_empty(&w->idle)) {
 		il__list_remove(&w->idle);
-		return false;
+		return pool->queued > 0;
 	}
 	/* Assigned at that very moment: the wake-up is on its way, and must not outlive the rest. */
 	if (rc == -ETIMEDOUT) {
@@ -248,8 +249,8 @@ static void leave(struct il__thread_worker *w)
 		pthread_detach(pthread_self());
 	if (pool->live == 0)
 		while ((node = il__list_pop(&pool->ends)))
-			il__signal_fire(
-			    &il__container_of(node, struct il__watcher_of_end, link)->signal);
+			il__wakeup_fire(
+			    &il__container_of(node, struct il__watcher_of_end, link)->wakeup);
 	pthread_mutex_unlock(&pool->lock);
 	if (join)
 		pthread_join(before, NULL);

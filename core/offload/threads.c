@@ -59,7 +59,6 @@ int il__threads_get(il_loop *loop, struct il__threads **out)
 	return 0;
 }
 
-/* A virtual clock stands for abandoned calls as long as somebody waits for them. */
 void il__threads_count_abandoned(struct il__threads *threads, il_loop *loop, int more)
 {
 	threads->abandoned += more;

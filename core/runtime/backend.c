@@ -206,9 +206,10 @@ static const il_backend *find(const char *name, char *why, size_t size)
 /* Of this thread's last il_backend_find: il_run(il_backend_find(name), ...) tells what it said. */
 static IL__THREAD_LOCAL char not_found[240];
 
-const char *il__backend_not_found(void)
+int il__refuse_no_backend(const char *function)
 {
-	return not_found;
+	return il__refuse(-ENOENT, "%s: no backend: %s", function,
+			  not_found[0] ? not_found : "it is NULL; ask il_backend_find");
 }
 
 static void refuse_name(const char *name, const char *origin, const char *why)

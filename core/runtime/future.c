@@ -292,20 +292,20 @@ int il_future_on_done(il_future *f, int (*fn)(il_future *f, void *arg), void *ar
 
 struct waiter {
 	struct il__watcher watcher;
-	struct il__signal signal;
+	struct il__wakeup wakeup;
 };
 
 static void fire_waiter(struct il__watcher *w, il_future *f)
 {
 	(void)f;
-	il__signal_fire(&il__container_of(w, struct waiter, watcher)->signal);
+	il__wakeup_fire(&il__container_of(w, struct waiter, watcher)->wakeup);
 }
 
 /* Waits until f is done; shielded or not. */
 static int wait_done(il_future *f, il_time deadline, bool shielded, const char *function)
 {
 	struct waiter w = {.watcher = {.fire = fire_waiter}};
-	int rc = il__signal_init(&w.signal, function);
+	int rc = il__wakeup_init(&w.wakeup, function);
 	bool linked;
 
 	if (rc < 0)
@@ -317,10 +317,10 @@ static int wait_done(il_future *f, il_time deadline, bool shielded, const char *
 		    "behind the caller, its pool's only worker; give it a timeout, or the pool "
 		    "more workers",
 		    function);
-	if (w.signal.task && !shielded && (rc = il__task_check(w.signal.task)) < 0)
+	if (w.wakeup.task && !shielded && (rc = il__task_check(w.wakeup.task)) < 0)
 		return rc;
-	w.signal.local = f->ops->local && f->ops->local(f);
-	w.signal.owed = f->ops->owed ? f : NULL;
+	w.wakeup.local = f->ops->local && f->ops->local(f);
+	w.wakeup.owed = f->ops->owed ? f : NULL;
 	pthread_mutex_lock(&f->lock);
 	linked = !il_future_done(f);
 	if (linked)
@@ -329,18 +329,20 @@ static int wait_done(il_future *f, il_time deadline, bool shielded, const char *
 	if (!linked)
 		return 0;
 	if (!shielded) {
-		rc = il__signal_wait(&w.signal, deadline, function);
+		rc = il__wakeup_wait(&w.wakeup, deadline, function);
 		if (rc == 0)
 			return 0;
 		pthread_mutex_lock(&f->lock);
 		linked = !il__list_empty(&w.watcher.link);
 		il__list_remove(&w.watcher.link);
 		pthread_mutex_unlock(&f->lock);
+		if (linked && rc == -ETIMEDOUT)
+			il__refuse(rc, "%s: the future is not done, and the time is up", function);
 		if (linked)
 			return rc;
 	}
 	/* Fired: its message must not be left behind. What reached the task first is its answer. */
-	il__signal_wait_shielded(&w.signal, function);
+	il__wakeup_wait_shielded(&w.wakeup, function);
 	return rc;
 }
 
@@ -355,7 +357,7 @@ static int look(il_future *f, il_time timeout, il_time *deadline, const char *fu
 	if (il__inherited(f->generation))
 		return il__refuse(-ESHUTDOWN, "%s: the future was inherited across fork", function);
 	if (timeout == 0)
-		return -ETIMEDOUT;
+		return il__refuse(-ETIMEDOUT, "%s: the future is not done", function);
 	*deadline = timeout == IL_FOREVER ? IL_FOREVER : il_deadline(timeout);
 	return 1;
 }
@@ -370,6 +372,8 @@ int il_future_wait(il_future *f, il_time timeout)
 
 static int result_of(il_future *f)
 {
+	if (f->result < 0)
+		il__forget_refusal();
 	if (f->result < 0 && f->ops->explain)
 		f->ops->explain(f);
 	return f->result;

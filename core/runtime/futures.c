@@ -49,7 +49,7 @@ static int make_members(struct set *set, il_future *const *fs, size_t count)
 	for (size_t i = 0; i < count; i++)
 		if (i == 0 || sorted[i] != sorted[unique - 1])
 			sorted[unique++] = sorted[i];
-	/* Taken out of `sorted` (by its twin mark) when first met. */
+	/* Each counts where it is met first. */
 	bool *met = calloc(unique + 1, sizeof *met);
 	for (size_t i = 0; met && i < count; i++) {
 		il_future **at = bsearch(&fs[i], sorted, unique, sizeof *sorted, compare);
@@ -110,7 +110,7 @@ static void unwatch(struct set *set)
  * this thread is the only worker of the pool that has the calls; and lets virtual time stand while a
  * worker owes a result.
  */
-static int prepare(const struct set *set, bool all, il_time deadline, struct il__signal *signal,
+static int prepare(const struct set *set, bool all, il_time deadline, struct il__wakeup *wakeup,
 		   const char *function)
 {
 	size_t left = 0, stuck = 0, local = 0;
@@ -123,9 +123,9 @@ static int prepare(const struct set *set, bool all, il_time deadline, struct il_
 		stuck += f->ops->deadlock && f->ops->deadlock(f);
 		local += f->ops->local && f->ops->local(f);
 		if (f->ops->owed)
-			signal->owed = f;
+			wakeup->owed = f;
 	}
-	signal->local = local == left;
+	wakeup->local = local == left;
 	if (deadline == IL_FOREVER && stuck > 0 && (all || stuck == left))
 		return il__refuse(
 		    -EDEADLK,
@@ -155,9 +155,9 @@ static int check_futures(il_future *const *fs, size_t count, il_time timeout, co
 
 struct wait {
 	struct set set; /* first */
-	struct il__signal signal;
+	struct il__wakeup wakeup;
 	il_return_when when;
-	atomic_size_t left; /* until the signal fires; who brings it to 0 fires it */
+	atomic_size_t left; /* until the wakeup fires; who brings it to 0 fires it */
 };
 
 static bool failed(const il_future *f)
@@ -180,7 +180,7 @@ static void on_wait_member(struct member *m)
 	} while (!atomic_compare_exchange_weak_explicit(&w->left, &left, less, memory_order_acq_rel,
 							memory_order_relaxed));
 	if (less == 0)
-		il__signal_fire(&w->signal);
+		il__wakeup_fire(&w->wakeup);
 }
 
 static int count_done(const struct set *set)
@@ -200,11 +200,11 @@ static int wait_for(struct wait *w, il_time timeout)
 	watch(&w->set);
 	/* What is done already needs no wait, and may be asked anywhere. */
 	if (atomic_load_explicit(&w->left, memory_order_acquire) > 0 && timeout > 0)
-		rc = il__signal_wait(&w->signal, deadline, "il_futures_wait");
+		rc = il__wakeup_wait(&w->wakeup, deadline, "il_futures_wait");
 	unwatch(&w->set);
 	/* No watcher can fire any more; if one has, its message must not be left behind. */
 	if (atomic_load_explicit(&w->left, memory_order_acquire) == 0)
-		il__signal_wait_shielded(&w->signal, "il_futures_wait");
+		il__wakeup_wait_shielded(&w->wakeup, "il_futures_wait");
 	return rc;
 }
 
@@ -234,12 +234,12 @@ int il_futures_wait(il_future *const *fs, size_t count, il_return_when when, il_
 	w.set.on_member = on_wait_member;
 	atomic_init(&w.left, w.set.count);
 	if (timeout > 0 && !enough(&w)) {
-		rc = il__signal_init(&w.signal, "il_futures_wait");
+		rc = il__wakeup_init(&w.wakeup, "il_futures_wait");
 		if (rc == 0)
-			rc = prepare(&w.set, when == IL_ALL_COMPLETED, timeout, &w.signal,
+			rc = prepare(&w.set, when == IL_ALL_COMPLETED, timeout, &w.wakeup,
 				     "il_futures_wait");
-		if (rc == 0 && w.signal.task)
-			rc = il__task_check(w.signal.task);
+		if (rc == 0 && w.wakeup.task)
+			rc = il__task_check(w.wakeup.task);
 		if (rc == 0)
 			rc = wait_for(&w, timeout);
 	}
@@ -255,7 +255,7 @@ struct il_as_completed {
 	struct set set;                  /* first */
 	pthread_mutex_t lock;            /* taken inside a future's lock */
 	struct member *done, **done_end; /* under lock, in the order of completion */
-	struct il__signal *waiter;       /* under lock */
+	struct il__wakeup *waiter;       /* under lock */
 	size_t pending;                  /* the owner's */
 	il_time deadline;
 };
@@ -263,7 +263,7 @@ struct il_as_completed {
 static void on_iter_member(struct member *m)
 {
 	il_as_completed *it = il__container_of(m->set, il_as_completed, set);
-	struct il__signal *waiter;
+	struct il__wakeup *waiter;
 
 	pthread_mutex_lock(&it->lock);
 	*it->done_end = m;
@@ -271,7 +271,7 @@ static void on_iter_member(struct member *m)
 	waiter = it->waiter;
 	it->waiter = NULL;
 	if (waiter)
-		il__signal_fire(waiter);
+		il__wakeup_fire(waiter);
 	pthread_mutex_unlock(&it->lock);
 }
 
@@ -299,8 +299,8 @@ int il_as_completed_open(il_as_completed **out, il_future *const *fs, size_t cou
 	return 0;
 }
 
-/* Takes the next done member, or leaves a signal to be fired by the next one. */
-static struct member *take(il_as_completed *it, struct il__signal *waiter)
+/* Takes the next done member, or leaves a wakeup to be fired by the next one. */
+static struct member *take(il_as_completed *it, struct il__wakeup *waiter)
 {
 	struct member *m;
 
@@ -318,24 +318,24 @@ static struct member *take(il_as_completed *it, struct il__signal *waiter)
 
 static int wait_next(il_as_completed *it, struct member **m)
 {
-	struct il__signal signal;
+	struct il__wakeup wakeup;
 	bool withdrawn;
-	int rc = il__signal_init(&signal, "il_as_completed_next");
+	int rc = il__wakeup_init(&wakeup, "il_as_completed_next");
 
 	if (rc == 0)
-		rc = prepare(&it->set, false, it->deadline, &signal, "il_as_completed_next");
-	if (rc == 0 && signal.task)
-		rc = il__task_check(signal.task);
-	if (rc < 0 || (*m = take(it, &signal)))
+		rc = prepare(&it->set, false, it->deadline, &wakeup, "il_as_completed_next");
+	if (rc == 0 && wakeup.task)
+		rc = il__task_check(wakeup.task);
+	if (rc < 0 || (*m = take(it, &wakeup)))
 		return rc;
-	rc = il__signal_wait(&signal, it->deadline, "il_as_completed_next");
+	rc = il__wakeup_wait(&wakeup, it->deadline, "il_as_completed_next");
 	if (rc < 0) {
 		pthread_mutex_lock(&it->lock);
-		withdrawn = it->waiter == &signal;
+		withdrawn = it->waiter == &wakeup;
 		it->waiter = NULL;
 		pthread_mutex_unlock(&it->lock);
 		if (!withdrawn)
-			il__signal_wait_shielded(&signal, "il_as_completed_next");
+			il__wakeup_wait_shielded(&wakeup, "il_as_completed_next");
 		return rc; /* what is done comes with the next call */
 	}
 	/* The firing thread still holds the lock for a moment: take() waits for it. */

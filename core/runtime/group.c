@@ -10,11 +10,11 @@ enum { ERRORS_KEPT = 8 };
 
 struct il__group {
 	il_task *host;
-	il_loop *loop;
 	struct il__scope scope;
 	size_t children;
 	size_t errors;
 	int codes[ERRORS_KEPT];
+	char *why; /* the first one's il_error_detail(); NULL: it had none */
 	bool open, joining;
 };
 
@@ -38,6 +38,8 @@ static void child_ended(il_task *task, int rc)
 	struct il__group *g = task->owner;
 
 	if (rc < 0 && !il__task_was_cancelled(task, rc)) {
+		if (g->errors == 0)
+			g->why = il__keep_refusal(rc);
 		if (g->errors < ERRORS_KEPT)
 			g->codes[g->errors] = rc;
 		g->errors++;
@@ -54,7 +56,7 @@ static int check_open(il_group *group, il_fn *fn, const char *function)
 		return il__refuse(-EINVAL, "%s: %s is NULL", function, group ? "fn" : "group");
 	if (!g->open)
 		return il__refuse(-ESHUTDOWN, "%s: the group is closed", function);
-	return il__loop_check_thread(g->loop, function);
+	return il__loop_check_thread(g->scope.loop, function);
 }
 
 int il_group_start_soon(il_group *group, il_future **f, il_fn *fn, void *arg)
@@ -68,8 +70,8 @@ int il_group_start_soon(il_group *group, il_future **f, il_fn *fn, void *arg)
 	options = (struct il__task_options){
 	    .scope = &g->scope, .ended = child_ended, .owner = g, .locals = il__locals_current()};
 	if (f)
-		rc = il__future_task(g->loop, f, fn, arg, &options);
-	else if (!il__task_spawn(g->loop, fn, arg, &options))
+		rc = il__future_task(g->scope.loop, f, fn, arg, &options);
+	else if (!il__task_spawn(g->scope.loop, fn, arg, &options))
 		rc = -ENOMEM;
 	if (rc == 0)
 		g->children++;
@@ -144,13 +146,15 @@ int il_group_start(il_group *group, int *value, il_fn *fn, void *arg)
 					    .ended = started_child_ended,
 					    .owner = g,
 					    .locals = il__locals_current()};
-	start.child = il__task_spawn(g->loop, fn, arg, &options);
+	start.child = il__task_spawn(g->scope.loop, fn, arg, &options);
 	if (!start.child)
 		return -ENOMEM;
 	start.child->started = on_started;
 	start.child->starter = &start;
 	g->children++;
 	il__task_park(start.caller, cancel_child, &start, "il_group_start");
+	if (start.rc == -ECANCELED)
+		il__task_cancelled(start.caller); /* the reason */
 	if (start.rc == -EPROTO)
 		return il__refuse(-EPROTO,
 				  "il_group_start: the task ended without calling il_task_started");
@@ -176,7 +180,7 @@ int il_group_open(il_group *group)
 	for (struct il__scope *s = task->scope; s; s = s->parent)
 		if (s == &g->scope)
 			return il__refuse(-EALREADY, "il_group_open: the group is open");
-	*g = (struct il__group){.host = task, .loop = task->loop, .open = true};
+	*g = (struct il__group){.host = task, .open = true};
 	g->scope.of_group = true;
 	return il__scope_enter_for(task, &g->scope, IL_FOREVER, 0);
 }
@@ -218,10 +222,11 @@ int il_group_close(il_group *group, int body)
 	g->open = false;
 	outer = !g->scope.shield && g->scope.parent->effective;
 	il__scope_exit_for(task, &g->scope, cancelled ? -ECANCELED : 0);
+	if (g->errors && (body >= 0 || cancelled))
+		return il__refuse_again(g->codes[0], g->why);
+	free(g->why);
 	if (body < 0 && !cancelled)
 		return body;
-	if (g->errors)
-		return g->codes[0];
 	if (outer)
 		return -ECANCELED;
 	return body < 0 ? 0 : body;

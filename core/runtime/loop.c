@@ -87,9 +87,7 @@ static int make_loop(il_loop **out, const il_backend *backend, const il_loop_opt
 	int rc;
 
 	if (!backend)
-		return il__refuse(-ENOENT, "no backend: %s",
-				  il__backend_not_found()[0] ? il__backend_not_found()
-							     : "it is NULL; ask il_backend_find");
+		return il__refuse_no_backend("il_loop");
 	flaw = il__backend_flaw(backend);
 	if (flaw)
 		return il__refuse(-EINVAL, "the backend cannot be used: %s", flaw);

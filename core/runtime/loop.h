@@ -4,6 +4,7 @@
 #ifndef IL_CORE_LOOP_H
 #define IL_CORE_LOOP_H
 
+#include "backend.h"
 #include "inbox.h"
 #include "sigint.h"
 #include "task.h"
@@ -120,18 +121,6 @@ void il__loop_refuse(il_loop *loop);
 void il__loop_step(il_loop *loop);           /* counts towards options.step_limit */
 void il__loop_check_deadlock(il_loop *loop); /* every task asleep for ever? */
 
-/* Fetches the lines of its stack that a resumed task returns through, ahead of time, and those of its
- * header that it may end with. */
-static inline void il__task_prefetch(const il_task *task)
-{
-	const char *sp = task->context.sp;
-
-	for (int i = 0; i < 5; i++)
-		__builtin_prefetch(sp + IL__LINE * i);
-	__builtin_prefetch(&task->loop);
-	__builtin_prefetch(&task->locals);
-}
-
 /* The current task, or NULL with *rc from il__refuse_place. */
 static inline il_task *il__task_current(const char *function, int *rc)
 {
@@ -148,16 +137,23 @@ void il__loop_ready(il_loop *loop, il_task *task);
 void il__loop_switch_from(il_loop *loop, il_task *self); /* self is parked, ready again, or ended */
 void il__loop_arrived(il_loop *loop);                    /* first thing after each switch */
 void il__loop_turn(il_loop *loop);
-void il__loop_adjust_lead(il_loop *loop, il_time woken);          /* by the core's own timer */
+void il__loop_adjust_lead(il_loop *loop, il_time woken); /* by the core's own timer */
+/* Of those that were taken from the inbox, the first; NULL: there is none. */
+static inline struct il__message *il__loop_next_message(il_loop *loop)
+{
+	struct il__message *m = loop->backlog;
+
+	if (!m)
+		return NULL;
+	loop->backlog = m->next;
+	if (loop->backlog)
+		__builtin_prefetch(loop->backlog->next);
+	else
+		loop->backlog_end = &loop->backlog;
+	return m;
+}
 void il__loop_handle_later(il_loop *loop, struct il__message *m); /* in the next turn */
 /* Runs a function as a plain call on the hub: it may not wait, and sees these locals. */
 int il__plain_call(il_fn *fn, void *arg, struct il__locals *locals);
-
-/* ---- backends (backend.c) ---- */
-
-void il__backends_after_fork(void);                      /* backend.c: in the child */
-const char *il__backend_flaw(const il_backend *backend); /* why it cannot be used; NULL: it can */
-const char *il__backend_not_found(
-    void); /* why this thread's last il_backend_find gave NULL; or "" */
 
 #endif

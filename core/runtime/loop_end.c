@@ -24,11 +24,8 @@ static int release(il_loop *loop)
 	int warning = 0;
 
 	il__inbox_close(loop->inbox, &loop->backlog_end);
-	while ((m = loop->backlog)) {
-		loop->backlog = m->next;
+	while ((m = il__loop_next_message(loop)))
 		m->handle(m, loop);
-	}
-	loop->backlog_end = &loop->backlog;
 	while (!il__list_empty(&loop->extensions)) {
 		struct il__list *node = il__list_pop(&loop->extensions);
 		struct il__extension *x = il__container_of(node, struct il__extension, link);

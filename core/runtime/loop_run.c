@@ -71,7 +71,6 @@ static void tell_extensions(il_loop *loop, bool runs)
 	}
 }
 
-/* Runs the driver until settle stops it. */
 int il__loop_drive(il_loop *loop)
 {
 	il_loop *outer = il__self.loop;

@@ -277,7 +277,7 @@ il_time il_effective_deadline(void)
 	return task->scope->effective ? INT64_MIN : task->scope->until;
 }
 
-/* The scope of il_move_on_after; *expired: its deadline passed and its exit caught it. */
+/* The scope of il_move_on_after; *caught: its deadline passed and its exit caught it. */
 static int run_under_deadline(const char *function, il_time delay, il_fn *fn, void *arg,
 			      bool *caught)
 {

@@ -123,7 +123,7 @@ static void tell_reason(const il_task *self)
 	const char *reason = il__scope_reason(self->scope);
 
 	if (reason)
-		il__refuse(0, "cancelled: %s", reason);
+		il__refuse(-ECANCELED, "cancelled: %s", reason);
 	else
 		il__forget_refusal();
 }

@@ -138,16 +138,11 @@ static void run_ready(il_loop *loop)
 
 static void deliver(il_loop *loop)
 {
+	struct il__message *m;
+
 	il__inbox_take(loop->inbox, &loop->backlog_end);
-	for (int n = 0; loop->backlog && n < MESSAGES_MAX; n++) {
-		struct il__message *m = loop->backlog;
-		loop->backlog = m->next;
-		if (loop->backlog)
-			__builtin_prefetch(loop->backlog->next);
-		else
-			loop->backlog_end = &loop->backlog;
+	for (int n = 0; n < MESSAGES_MAX && (m = il__loop_next_message(loop)); n++)
 		m->handle(m, loop);
-	}
 }
 
 void il__loop_handle_later(il_loop *loop, struct il__message *m)

@@ -14,7 +14,7 @@ struct il_limiter {
 	struct il__borrowers borrowers;
 	struct il__list queue;     /* of applicants */
 	struct il__list *frontier; /* those before it are offered; &queue: all are */
-	struct il__list line;      /* the pool's */
+	struct il__list line;      /* of those that are offered; under the pool's lock */
 };
 
 static struct il__applicant *applicant_of(struct il__list *node)

@@ -1,5 +1,5 @@
 /*
- * signal.c: one wait for one event, of a task or of a plain thread alike. Fired by any thread: in the
+ * wakeup.c: one wait for one event, of a task or of a plain thread alike. Fired by any thread: in the
  * loop's own it wakes the task directly, from another through the loop's inbox. `fired` is the loop
  * thread's; a plain thread has its parker instead.
  */
@@ -7,14 +7,14 @@
 
 static void on_message(struct il__message *m, il_loop *loop)
 {
-	struct il__signal *s = il__container_of(m, struct il__signal, message);
+	struct il__wakeup *s = il__container_of(m, struct il__wakeup, message);
 
 	(void)loop;
 	s->fired = true;
 	il__task_wake(s->task, 0);
 }
 
-int il__signal_init(struct il__signal *s, const char *function)
+int il__wakeup_init(struct il__wakeup *s, const char *function)
 {
 	int rc = il__may_wait(function, &s->task);
 
@@ -29,7 +29,7 @@ int il__signal_init(struct il__signal *s, const char *function)
 	return 0;
 }
 
-void il__signal_fire(struct il__signal *s)
+void il__wakeup_fire(struct il__wakeup *s)
 {
 	if (!s->task) {
 		il__parker_wake(&s->parker);
@@ -50,7 +50,7 @@ static bool give_up(il_task *task, void *arg)
 }
 
 /* What virtual time must know of a task that waits for somebody else. */
-static void count(struct il__signal *s, int one)
+static void count(struct il__wakeup *s, int one)
 {
 	il_loop *loop = s->task->loop;
 
@@ -60,7 +60,7 @@ static void count(struct il__signal *s, int one)
 		s->owed->ops->owed(s->owed, loop, one);
 }
 
-int il__signal_wait(struct il__signal *s, il_time deadline, const char *waits_for)
+int il__wakeup_wait(struct il__wakeup *s, il_time deadline, const char *waits_for)
 {
 	int rc;
 
@@ -74,7 +74,7 @@ int il__signal_wait(struct il__signal *s, il_time deadline, const char *waits_fo
 	return rc;
 }
 
-void il__signal_wait_shielded(struct il__signal *s, const char *waits_for)
+void il__wakeup_wait_shielded(struct il__wakeup *s, const char *waits_for)
 {
 	if (!s->task) {
 		il__parker_wait(&s->parker, IL_FOREVER, &il__self.patience);

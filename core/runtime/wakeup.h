@@ -1,8 +1,8 @@
 /*
- * signal.h: one wait of a task or a plain thread for one event.
+ * wakeup.h: one wait of a task or a plain thread for one event.
  */
-#ifndef IL_CORE_SIGNAL_H
-#define IL_CORE_SIGNAL_H
+#ifndef IL_CORE_WAKEUP_H
+#define IL_CORE_WAKEUP_H
 
 #include "inbox.h"
 
@@ -11,7 +11,7 @@
  * waiter only. The waiter must not leave before it was fired, or before it made sure (under the lock
  * of whoever fires) that it never will be.
  */
-struct il__signal {
+struct il__wakeup {
 	struct il__message message;
 	il_task *task;           /* NULL: a plain thread, which waits on parker */
 	struct il__inbox *inbox; /* the task's loop; borrowed: the task keeps the loop alive */
@@ -23,13 +23,13 @@ struct il__signal {
 };
 
 /* 0, or why this place may not wait. */
-int il__signal_init(struct il__signal *s, const char *function);
-void il__signal_fire(struct il__signal *s);
+int il__wakeup_init(struct il__wakeup *s, const char *function);
+void il__wakeup_fire(struct il__wakeup *s);
 /*
  * 0: fired. -ETIMEDOUT, -ECANCELED: that came first. It may be fired all the same, then or later: the
- * caller must withdraw from whoever fires it, or call il__signal_wait_shielded if that is too late.
+ * caller must withdraw from whoever fires it, or call il__wakeup_wait_shielded if that is too late.
  */
-int il__signal_wait(struct il__signal *s, il_time deadline, const char *waits_for);
-void il__signal_wait_shielded(struct il__signal *s, const char *waits_for);
+int il__wakeup_wait(struct il__wakeup *s, il_time deadline, const char *waits_for);
+void il__wakeup_wait_shielded(struct il__wakeup *s, const char *waits_for);
 
 #endif
