@@ -1386,3 +1386,28 @@ IL_TEST_OWN(B, n55_closing_a_loop_leaves_a_longer_job_to_finish)
 	close_with_timeout(IL_MSEC(20), -ETIMEDOUT);
 	close_with_timeout(0, 0);
 }
+
+static int wait_for_other(void *arg)
+{
+	UNTIL_THREAD(atomic_load((atomic_int *)arg) > 0);
+	return 0;
+}
+
+/* Two are idle, one was woken for the first call; the other's time is up just when the second counts on it. */
+IL_TEST_CORE(B, no_call_waits_for_a_worker_that_has_left)
+{
+	il_thread_pool_options options = {.max_workers = 8, .idle_timeout = IL_MSEC(1)};
+	il_executor *ex = NULL;
+
+	CHECK_RC(il_thread_pool_create(&ex, &options), 0);
+	for (size_t round = 0; round < il_test_rounds(200); round++) {
+		atomic_int other = 0;
+		il_future *first = submitted(ex, wait_for_other, &other);
+		il_future *second = submitted(ex, count_in, &other);
+		CHECK_RC(finished(first), 0);
+		CHECK_RC(finished(second), 0);
+		nanosleep(&(struct timespec){0, IL_USEC(850) + IL_USEC(10) * (long)(round % 40)},
+			  NULL);
+	}
+	il_executor_destroy(ex);
+}
