@@ -89,7 +89,7 @@ int il__remote_run(struct il__remote *r, struct il__inbox *inbox, const char *fu
 		return rc;
 	rc = il__inbox_post(inbox, &r->message);
 	if (rc < 0)
-		return il__refuse(rc, "%s: the loop is closed", function);
+		return il__refuse(rc, "%s: the loop is closed, or closing", function);
 	il__wakeup_wait_shielded(&r->wakeup, function);
 	return il__refuse_again(r->rc, r->why);
 }

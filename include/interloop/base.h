@@ -85,8 +85,10 @@ IL_API const char *il_error_name(int rc);
  * @brief What went wrong with the last call in this thread that interloop refused: which name,
  * which limit, which library, and what to do.
  *
- * The text belongs to the library and is valid until the next refused call in this thread; "" when
- * nothing was refused yet. Read it at once after the failing call, before anything that may wait.
+ * A code that comes from elsewhere (the function of a worker, of a portal call, of a group's task) brings
+ * the detail with which the library refused it there; "" if it is that function's own, or nothing was
+ * refused yet. The text belongs to the library and is valid until the next refused call in this thread.
+ * Read it at once after the failing call, before anything that may wait.
  */
 IL_API const char *il_error_detail(void);
 

@@ -22,7 +22,7 @@ IL_API void il_event_destroy(il_event *event);
 
 /**
  * @brief Sets it and wakes every waiter, first come first. Idempotent; never waits.
- * @return 0; -EPERM: another thread than its loop's; -EINVAL: NULL.
+ * @return 0; -EPERM: another thread than its loop's; -ESHUTDOWN: inherited across fork; -EINVAL: NULL.
  */
 IL_API int il_event_set(il_event *event);
 

@@ -99,7 +99,8 @@ IL_API int il_executor_create(il_executor **ex, const il_executor_ops *ops, void
 IL_API int il_executor_submit(il_executor *ex, il_future **f, il_fn *fn, void *arg, size_t size);
 
 /**
- * @brief Runs fn in the executor and waits for it, also for room in the queue. In a task a
+ * @brief Runs fn in the executor and waits for it; queue_limit does not bind it, and where an
+ * executor of the user's own says that it is full, it waits for room. In a task a
  * cancellation point: a queued call is taken back (-ECANCELED), a running one is waited for, its
  * result returned, and the cancellation shows at the next cancellation point. With kill_on_cancel of a
  * process pool a running one is killed (-ECANCELED).

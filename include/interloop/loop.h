@@ -33,11 +33,11 @@ typedef struct il_loop_options {
  * the first one cancels main, and il_run answers -EINTR; a second one kills as usual.
  *
  * @param backend  what il_backend_find or il_libuv() etc. gave; NULL: -ENOENT.
- * @return main's result; -EBUSY: a loop already runs in this thread; -EINTR; or why the loop could
- *         not be opened.
  * For options use il_loop_open with handle_sigint, il_loop_run and il_loop_destroy.
  * Waits for everything started on the loop: tasks left when main returns are cancelled and joined
  * (as asyncio.run does).
+ * @return main's result; -EBUSY: a loop already runs in this thread; -EINTR; or why the loop could
+ *         not be opened.
  */
 IL_API int il_run(const il_backend *backend, il_fn *main, void *arg);
 
@@ -78,7 +78,8 @@ IL_API int il_loop_open(il_loop **loop, const il_backend *backend, const il_loop
  * @return main's result; -EPERM: not the thread that opened it, or the loop is attached (its host
  *         runs it); -EBUSY: a loop already runs in this thread; -ESHUTDOWN: closed, or inherited
  *         across fork; -EINTR: SIGINT ended it; -EDEADLK: virtual time, and every task is asleep
- *         for ever; -ENOMEM: no stack for the root task.
+ *         for ever; -ETIMEDOUT: virtual time, and step_limit is used up; -ENOMEM: no stack for the
+ *         root task.
  */
 IL_API int il_loop_run(il_loop *loop, il_fn *main, void *arg);
 
@@ -89,7 +90,8 @@ IL_API int il_loop_run(il_loop *loop, il_fn *main, void *arg);
  * Calls that were posted and never began answer -ESHUTDOWN; those without a future are run, tasks
  * among them in a cancelled scope. Waits for worker threads that a task waits for, and up to
  * options.shutdown_timeout for abandoned ones.
- * @return 0; -ETIMEDOUT: an abandoned thread was left to finish by itself; -EPERM: another thread,
+ * @return 0; -ETIMEDOUT: shutdown_timeout is not 0, it passed, and an abandoned thread was left to
+ *         finish by itself; -EPERM: another thread,
  *         or an attached loop (see il_loop_detach); -EBUSY: it runs.
  */
 IL_API int il_loop_close(il_loop *loop);

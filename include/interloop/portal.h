@@ -19,7 +19,7 @@ extern "C" {
 #endif
 
 /** @name Calls that wait
- * They wait for room in the loop's queue, and return only when fn has ended or is certain never to
+ * queue_limit does not bind them. They return only when fn has ended or is certain never to
  * run. In a task of another loop they are cancellation points: cancelled, they cancel the remote call
  * and wait for its end. Errors of all: -EDEADLK: the portal's own loop's thread; -EPERM: a place that
  * may not wait; -ESHUTDOWN: the portal is stopped or closed, its loop is gone, or it was inherited

@@ -54,7 +54,7 @@ IL_API int il_scope_exit(il_scope *scope, int rc);
  * @brief Cancels the scope: now, or from its entry on if it is not entered yet. Loop's thread only,
  * inside a task or not (from another thread: il_portal_run_sync a function that does it).
  * @return 0, also when it was cancelled before or left already; -EINVAL: NULL; -EPERM: another
- *         thread.
+ *         thread; -ESHUTDOWN: inherited across fork.
  */
 IL_API int il_scope_cancel(il_scope *scope);
 
@@ -73,15 +73,15 @@ IL_API bool il_scope_expired(const il_scope *scope);
 
 /**
  * @brief Moves the deadline of a scope, entered or not yet.
- * @return 0; -EALREADY: the scope is cancelled or was left; -EINVAL: NULL; -EPERM: another thread;
- *         -ENOMEM.
  * A deadline set before entry counts if il_scope_enter is given IL_FOREVER, or is the earlier one.
+ * @return 0; -EALREADY: the scope is cancelled or was left; -EINVAL: NULL; -EPERM: another thread;
+ *         -ESHUTDOWN: inherited across fork; -ENOMEM.
  */
 IL_API int il_scope_set_deadline(il_scope *scope, il_time deadline);
 
 /**
  * @brief Switches the shield. Off, a pending outer cancellation wakes what waits inside, at once.
- * @return 0; -EINVAL: NULL; -EPERM: another thread.
+ * @return 0; -EINVAL: NULL; -EPERM: another thread; -ESHUTDOWN: inherited across fork.
  */
 IL_API int il_scope_set_shield(il_scope *scope, bool shield);
 

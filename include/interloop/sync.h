@@ -283,7 +283,8 @@ IL_API size_t il_limiter_available(const il_limiter *limiter);
  */
 IL_API size_t il_limiter_borrowers(const il_limiter *limiter, const void **borrowers, size_t n);
 
-/** @brief A picture of the limiter as it is now; all zero for NULL. */
+/** @brief A picture of the limiter as it is now; all zero for NULL. Of calls in worker threads that follow
+ * one another with one token it names the earlier until the loop has heard of its end. */
 IL_API il_limiter_statistics il_limiter_get_statistics(const il_limiter *limiter);
 /** @} */
 

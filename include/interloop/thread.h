@@ -32,8 +32,8 @@ typedef struct il_run_in_thread_options {
  * @brief Runs fn in a worker thread while the loop goes on; parks the calling task until it has
  * ended. A cancellation point before fn has begun; once it runs it is waited for, its result is
  * returned, and the cancellation shows at the next cancellation point.
- * @return fn's result; -ECANCELED: fn was not called; -EPERM: not in a task; -ENOMEM: no thread
- *         could be made.
+ * @return fn's result; -ECANCELED: fn was not called; -EPERM: not in a task; -EINVAL: fn is NULL;
+ *         -ENOMEM: no thread could be made; -EALREADY: somebody else gave the call's token back.
  */
 IL_API int il_run_in_thread(il_fn *fn, void *arg);
 
@@ -42,7 +42,7 @@ IL_API int il_run_in_thread(il_fn *fn, void *arg);
  *
  * With abandon_on_cancel a cancelled call returns -ECANCELED at once. Then *abandoned tells who has
  * arg: true: the thread still has it and calls release(arg) once when through; false: it is the
- * caller's and release is never called.
+ * caller's and release is never called. In release il_from_thread_* answer -EPERM: the call is over.
  * @return as il_run_in_thread; -EINVAL: abandon_on_cancel with an arg, but without release and
  *         abandoned.
  */
@@ -54,7 +54,10 @@ IL_API il_limiter *il_thread_limiter(void);
 /** @brief How many worker threads of the calling loop run a function now, abandoned ones included. */
 IL_API size_t il_threads_active(void);
 
-/** @brief Waits until il_threads_active() is 0. A cancellation point. */
+/**
+ * @brief Waits until il_threads_active() is 0. A cancellation point.
+ * @return 0; -ECANCELED; -EPERM: not in a task; -ENOMEM.
+ */
 IL_API int il_threads_wait(void);
 
 /** @name From a worker thread back into the loop
@@ -64,7 +67,8 @@ IL_API int il_threads_wait(void);
 /**
  * @brief Runs fn as a task on the loop of the task that waits for this thread, under that task's
  * scope (of an abandonable call: not under it), and waits for its result.
- * @return fn's result; -EPERM; -ESHUTDOWN: the loop is closed; -ENOMEM.
+ * @return fn's result; -EPERM; -ESHUTDOWN: the loop is closed or closing, and no task waits for this
+ *         thread; -ENOMEM.
  */
 IL_API int il_from_thread_run(il_fn *fn, void *arg);
 /** @brief Runs fn as a plain call in that loop's thread, where it may not wait; waits for it. */
