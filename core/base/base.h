@@ -23,6 +23,13 @@
 #define il__likely(x)                       __builtin_expect(!!(x), 1)
 #define il__unlikely(x)                     __builtin_expect(!!(x), 0)
 
+/* What only Linux has is called in os*.c, and has a fallback there. */
+#if defined(__linux__) && !defined(IL_PORTABLE)
+#define IL__LINUX 1
+#else
+#define IL__LINUX 0
+#endif
+
 /* ---- the tools that we tell what we do ---- */
 
 #if defined(__SANITIZE_ADDRESS__)

@@ -16,14 +16,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#if defined(__linux__) && !defined(IL_PORTABLE)
-#define IL__LINUX 1
+#if IL__LINUX
 #include <linux/futex.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
-#else
-#define IL__LINUX 0
 #endif
 
 /* ---- the clock ---- */

@@ -24,12 +24,6 @@
 #define RUNNING_ON_VALGRIND 0
 #endif
 
-#if defined(__linux__) && !defined(IL_PORTABLE)
-#define IL__LINUX 1
-#else
-#define IL__LINUX 0
-#endif
-
 #if defined(__GLIBC__) && !defined(IL_PORTABLE)
 #define IL__GLIBC(major, minor) __GLIBC_PREREQ(major, minor)
 #else

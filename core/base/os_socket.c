@@ -18,12 +18,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#if defined(__linux__) && !defined(IL_PORTABLE)
-#define IL__LINUX 1
-#else
-#define IL__LINUX 0
-#endif
-
 #ifdef MSG_NOSIGNAL
 #define SEND_FLAGS (MSG_NOSIGNAL | MSG_DONTWAIT)
 #else

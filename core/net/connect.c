@@ -121,13 +121,6 @@ static int look(struct race *r)
 }
 
 /* The sockets stay linked: the race unlinks them at its end. */
-static bool give_up(il_task *task, void *arg)
-{
-	(void)task;
-	(void)arg;
-	return true;
-}
-
 /* The index of the winner, or the error. */
 static int run(struct race *r, il_time deadline)
 {
@@ -152,7 +145,7 @@ static int run(struct race *r, il_time deadline)
 		if (il__task_cancelled(r->task)) /* since it was woken */
 			return -ECANCELED;
 		until = r->next < r->count && r->start_next < deadline ? r->start_next : deadline;
-		rc = il__task_park_until(r->task, give_up, NULL, r->function, until);
+		rc = il__task_park_until(r->task, il__abort_freely, NULL, r->function, until);
 		if (rc < 0 && rc != -ETIMEDOUT)
 			return rc;
 		rc = look(r);

@@ -292,8 +292,7 @@ int il__fd_wait(struct il__fd_wait *w, il_time deadline, const char *function)
 
 	if (rc < 0)
 		return rc;
-	rc = deadline == IL_FOREVER ? il__task_park(w->task, give_up, w, function)
-				    : il__task_park_until(w->task, give_up, w, function, deadline);
+	rc = il__task_park_until(w->task, give_up, w, function, deadline);
 	if (rc == 0)
 		w->fd->woken &= (unsigned char)~w->asked;
 	return rc;

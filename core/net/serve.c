@@ -7,13 +7,6 @@
 
 /* ---- main waits for a change ---- */
 
-static bool can_give_up(il_task *task, void *arg)
-{
-	(void)task;
-	(void)arg;
-	return true;
-}
-
 int il__server_wait(il_server *s, bool shielded, il_time deadline)
 {
 	int rc = shielded ? 0 : il__task_check(s->main);
@@ -21,9 +14,9 @@ int il__server_wait(il_server *s, bool shielded, il_time deadline)
 	if (rc < 0)
 		return rc;
 	s->waits = true;
-	rc = shielded
-		 ? il__task_park(s->main, NULL, NULL, "il_server_serve")
-		 : il__task_park_until(s->main, can_give_up, NULL, "il_server_serve", deadline);
+	rc = shielded ? il__task_park(s->main, NULL, NULL, "il_server_serve")
+		      : il__task_park_until(s->main, il__abort_freely, NULL, "il_server_serve",
+					    deadline);
 	s->waits = false;
 	return rc;
 }
@@ -41,8 +34,7 @@ void il__server_poke(il_server *s)
 void il__server_stop(il_server *s)
 {
 	s->stopping = true;
-	while (il__queue_wake(&s->want_room, 0))
-		;
+	il__queue_wake_all(&s->want_room, 0);
 	il__server_poke(s);
 }
 
@@ -138,8 +130,7 @@ static void end_round(il_server *s)
 	il__server_tell_left_out(s);
 	s->phase = IL__SERVER_IDLE;
 	s->main = NULL;
-	while (il__queue_wake(&s->shutdowns, 0))
-		;
+	il__queue_wake_all(&s->shutdowns, 0);
 }
 
 int il_server_serve(il_server *server)

@@ -124,13 +124,6 @@ int il_portal_enter(il_portal *p, il_portal_context **context, il_fn *fn, void *
 	return value;
 }
 
-static bool give_up(il_task *task, void *arg)
-{
-	(void)task;
-	(void)arg;
-	return true;
-}
-
 int il_portal_hold(int value)
 {
 	int rc;
@@ -152,7 +145,7 @@ int il_portal_hold(int value)
 	task->started(task, value);
 	c->holder = task;
 	if (!c->left) /* it may have said il_task_started before, and be left already */
-		rc = il__task_park(task, give_up, NULL, "il_portal_hold");
+		rc = il__task_park(task, il__abort_freely, NULL, "il_portal_hold");
 	c->holder = NULL;
 	return rc < 0 ? rc : c->rc;
 }

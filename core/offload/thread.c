@@ -25,7 +25,6 @@ struct thread_call {
 	il_call call;
 	struct il__host host;
 	struct il__message message; /* carries the answer to the loop */
-	struct il__inbox *inbox;    /* borrowed; a reference of its own if abandonable */
 	struct il__threads *threads;
 	il_limiter *limiter;
 	struct il__applicant applicant;
@@ -56,7 +55,7 @@ static void drop(struct thread_call *tc)
 {
 	if (atomic_fetch_sub_explicit(&tc->owners, 1, memory_order_acq_rel) != 1)
 		return;
-	il__inbox_unref(tc->inbox);
+	il__inbox_unref(tc->host.inbox);
 	free(tc->call.detail);
 	free(tc);
 }
@@ -109,12 +108,12 @@ static void on_answer(struct il__message *m, il_loop *loop)
 static void answer(il_call *call, int rc)
 {
 	struct thread_call *tc = il__container_of(call, struct thread_call, call);
-	struct il__inbox *held = tc->abandonable ? il__inbox_ref(tc->inbox) : NULL;
+	struct il__inbox *held = tc->abandonable ? il__inbox_ref(tc->host.inbox) : NULL;
 
 	tc->rc = rc;
 	if (atomic_exchange(&tc->state, FINISHED) == ABANDONED && tc->release)
 		tc->release(tc->call.arg);
-	if (il__inbox_post(tc->inbox, &tc->message) < 0 && held)
+	if (il__inbox_post(tc->host.inbox, &tc->message) < 0 && held)
 		drop(tc);
 	if (held)
 		il__inbox_unref(held);
@@ -241,7 +240,7 @@ static int submit(struct thread_call *tc, il_task *task, struct il__threads *thr
 
 	tc->threads = threads;
 	tc->limiter = options->limiter ? options->limiter : threads->limiter;
-	tc->applicant = (struct il__applicant){.task = task, .borrower = tc, .ops = &applicant_ops};
+	tc->applicant = (struct il__applicant){.borrower = tc, .ops = &applicant_ops};
 	rc = il__call_init(&tc->call, threads->pool, fn, arg, 0);
 	tc->call.ops = &ops;
 	tc->call.host = &tc->host;
@@ -251,7 +250,6 @@ static int submit(struct thread_call *tc, il_task *task, struct il__threads *thr
 		tc->call.thread_name = tc->name;
 	}
 	tc->message.handle = on_answer;
-	tc->inbox = task->loop->inbox;
 	tc->task = task;
 	tc->host = (struct il__host){.inbox = task->loop->inbox,
 				     .scope = options->abandon_on_cancel ? NULL : task->scope,

@@ -4,6 +4,8 @@
  */
 #include "threads.h"
 
+#include <interloop/sync.h>
+
 #include <limits.h>
 #include <stdlib.h>
 

@@ -6,8 +6,6 @@
 
 #include "offload.h"
 
-#include <interloop/sync.h>
-
 struct il__threads {
 	struct il__extension extension;
 	il_executor *pool;

@@ -6,14 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if defined(IL__ASAN) || defined(IL__TSAN)
 #define DEFAULT_STACK ((size_t)256 << 10)
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define DEFAULT_STACK ((size_t)256 << 10)
-#endif
-#endif
-#ifndef DEFAULT_STACK
+#else
 #define DEFAULT_STACK ((size_t)64 << 10)
 #endif
 

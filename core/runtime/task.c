@@ -151,6 +151,13 @@ bool il__task_wake(il_task *task, int rc)
 	return true;
 }
 
+bool il__abort_freely(il_task *task, void *arg)
+{
+	(void)task;
+	(void)arg;
+	return true;
+}
+
 /* Gives up the task's wait if it can be given up. */
 static void give_up(il_task *task, int rc)
 {
@@ -231,20 +238,13 @@ int il__task_check_closely(il_task *self)
 
 /* ---- the public side ---- */
 
-static bool can_give_up(il_task *task, void *arg)
-{
-	(void)task;
-	(void)arg;
-	return true;
-}
-
 static int sleep_until(il_task *task, il_time deadline)
 {
 	int rc = il__task_check(task);
 
 	if (rc < 0)
 		return rc;
-	rc = il__task_park_until(task, can_give_up, NULL, "il_sleep", deadline);
+	rc = il__task_park_until(task, il__abort_freely, NULL, "il_sleep", deadline);
 	return rc == -ETIMEDOUT ? 0 : rc;
 }
 
@@ -301,7 +301,7 @@ int il_sleep_forever(void)
 	if (!task)
 		return rc;
 	rc = il__task_check(task);
-	return rc < 0 ? rc : il__task_park(task, can_give_up, NULL, "il_sleep_forever");
+	return rc < 0 ? rc : il__task_park(task, il__abort_freely, NULL, "il_sleep_forever");
 }
 
 int il_yield(void)

@@ -18,6 +18,7 @@ enum il__task_state { IL__TASK_READY, IL__TASK_RUNNING, IL__TASK_PARKED, IL__TAS
  * is over; called once).
  */
 typedef bool il__abort_fn(il_task *task, void *arg);
+bool il__abort_freely(il_task *task, void *arg); /* nothing is to be unlinked */
 
 struct il_task {
 	/* One line of the cache: all that waking and resuming touch here. */

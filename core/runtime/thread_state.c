@@ -54,8 +54,6 @@ int il__may_wait(const char *function, il_task **task)
 	if (il__self.no_wait || (loop && !loop->current))
 		return loop ? il__refuse_place(function)
 			    : il__refuse(-EPERM, "%s: a callback may not wait", function);
-	if (!loop && il__self.orphaned)
-		return 0; /* a plain thread of the child now */
 	if (loop)
 		*task = loop->current;
 	return 0;

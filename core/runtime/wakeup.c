@@ -42,13 +42,6 @@ void il__wakeup_fire(struct il__wakeup *s)
 	}
 }
 
-static bool give_up(il_task *task, void *arg)
-{
-	(void)task;
-	(void)arg;
-	return true;
-}
-
 /* What virtual time must know of a task that waits for somebody else. */
 static void count(struct il__wakeup *s, int one)
 {
@@ -69,7 +62,7 @@ int il__wakeup_wait(struct il__wakeup *s, il_time deadline, const char *waits_fo
 	if (s->fired)
 		return 0;
 	count(s, 1);
-	rc = il__task_park_until(s->task, give_up, NULL, waits_for, deadline);
+	rc = il__task_park_until(s->task, il__abort_freely, NULL, waits_for, deadline);
 	count(s, -1);
 	return rc;
 }

@@ -282,11 +282,9 @@ static void close_end(struct end *end)
 	if (--end->side->open > 0)
 		return;
 	if (end->side == &c->senders) {
-		while (il__queue_wake(&c->receivers.waiters, 0))
-			;
+		il__queue_wake_all(&c->receivers.waiters, 0);
 	} else {
-		while (il__queue_wake(&c->senders.waiters, -EPIPE))
-			;
+		il__queue_wake_all(&c->senders.waiters, -EPIPE);
 		free(c->buffer);
 		c->buffer = NULL;
 		c->count = 0;

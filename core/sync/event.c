@@ -65,8 +65,7 @@ int il_event_set(il_event *event)
 	if (rc < 0)
 		return rc;
 	event->set = true;
-	while (il__queue_wake(&event->waiters, 0))
-		;
+	il__queue_wake_all(&event->waiters, 0);
 	return 0;
 }
 

@@ -20,12 +20,10 @@ static void abandoned(struct il__owned *owned, il_task *task)
 	(void)task;
 	lock->owner = NULL;
 	lock->broken = true;
-	while (il__queue_wake(&lock->waiters, -EOWNERDEAD))
-		;
+	il__queue_wake_all(&lock->waiters, -EOWNERDEAD);
 	il__list_each (node, &lock->conditions) {
 		il_condition *c = il__container_of(node, il_condition, link);
-		while (il__queue_wake(&c->waiters, -EOWNERDEAD))
-			;
+		il__queue_wake_all(&c->waiters, -EOWNERDEAD);
 	}
 }
 

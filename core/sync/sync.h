@@ -93,6 +93,12 @@ static inline bool il__queue_wake(struct il__list *queue, int rc)
 	return true;
 }
 
+static inline void il__queue_wake_all(struct il__list *queue, int rc)
+{
+	while (il__queue_wake(queue, rc))
+		;
+}
+
 /* ---- numbers ---- */
 
 /* A size_t that was a negative number before the call. */
