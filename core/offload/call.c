@@ -133,7 +133,8 @@ int il__call_execute(il_call *call)
 		il__os_thread_name(call->thread_name, saved_name);
 	il__forget_refusal();
 	rc = call->fn(call->arg);
-	call->detail = il__keep_refusal(rc);
+	if (!call->ops->unattended)
+		call->detail = il__keep_refusal(rc);
 	if (call->form == IL__BYTES)
 		il__bytes_end(call->arg);
 	if (call->thread_name)
