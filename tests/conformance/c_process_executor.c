@@ -272,7 +272,7 @@ IL_TEST_CORE(C, n59_a_call_that_is_cancelled_while_it_answers_gives_all_or_nothi
 	struct two_ends *l = malloc(sizeof *l);
 
 	CHECK(l != NULL);
-	for (int i = 0; i < (int)il_test_rounds(200); i++)
+	for (int i = 0; i < (int)il_test_rounds(80); i++)
 		cancel_after(ex, l, cancel_after(ex, l, 0) * (70 + i % 50) / 100);
 	free(l);
 	il_executor_destroy(ex);
