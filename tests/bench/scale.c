@@ -205,7 +205,7 @@ void bench_scale(void)
 	c.n = c.tasks = bench_amount(1000000);
 	bench_alone(&c, stats, SCALE_VALUES, scale_parked);
 	c.tasks = 0;
-	c.passes = 3;
+	c.passes = 2;
 	c.via = "connections";
 	c.connections = 10000;
 	c.n = bench_amount(100000);
