@@ -81,7 +81,10 @@ static int await_and_explain(il_executor *ex, struct run *run)
 {
 	int rc = await(ex, run);
 
-	return il__refuse_again(rc, run->call.detail);
+	il__refuse_again(rc, run->call.detail);
+	if (rc == -ECANCELED && run->wakeup.task)
+		il__task_cancelled(run->wakeup.task); /* the reason */
+	return rc;
 }
 
 int il_executor_run(il_executor *ex, il_fn *fn, void *arg, size_t size)

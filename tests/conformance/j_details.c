@@ -121,6 +121,7 @@ IL_TEST(J, what_a_function_in_the_loop_was_refused_is_told_in_the_calling_thread
 }
 
 struct starter {
+	il_executor *ex; /* NULL: il_group_start */
 	il_scope scope;
 	int rc;
 	char detail[80];
@@ -133,15 +134,16 @@ static int start_in_scope(void *arg)
 
 	CHECK_RC(il_group_open(&g), 0);
 	CHECK_RC(il_scope_enter(&s->scope, IL_FOREVER, 0), 0);
-	s->rc = il_group_start(&g, NULL, sleep_on, NULL);
+	s->rc = s->ex ? il_executor_run(s->ex, sleep_on, NULL, 0)
+		      : il_group_start(&g, NULL, sleep_on, NULL);
 	strncat(s->detail, il_error_detail(), sizeof s->detail - 1);
 	CHECK_RC(il_scope_exit(&s->scope, s->rc), 0);
 	return il_group_close(&g, 0);
 }
 
-IL_TEST(J, a_start_that_was_cancelled_tells_the_reason)
+static void check_reason(il_executor *ex)
 {
-	struct starter s = {.scope = IL_SCOPE_INIT};
+	struct starter s = {.ex = ex, .scope = IL_SCOPE_INIT};
 	il_group g;
 
 	CHECK_RC(il_group_open(&g), 0);
@@ -153,6 +155,23 @@ IL_TEST(J, a_start_that_was_cancelled_tells_the_reason)
 	CHECK_RC(il_group_close(&g, 0), 0);
 	CHECK_RC(s.rc, -ECANCELED);
 	CHECK(strstr(s.detail, "enough is enough") != NULL);
+}
+
+IL_TEST(J, a_start_that_was_cancelled_tells_the_reason)
+{
+	check_reason(NULL);
+}
+
+IL_TEST(J, a_queued_call_that_was_cancelled_tells_the_reason)
+{
+	il_executor *ex = new_pool(1);
+	struct gate g = {.result = 0};
+	il_future *busy = occupy(ex, &g);
+
+	check_reason(ex);
+	atomic_store(&g.open, true);
+	CHECK_RC(finished(busy), 0);
+	il_executor_destroy(ex);
 }
 
 IL_TEST_CORE(J, every_start_tells_which_backend_there_is_not)
