@@ -101,7 +101,7 @@ static int client_main(void *arg)
 	const il_handler *h = &c->server->handler;
 	int rc = il__task_cancelled(task) ? -ECANCELED : 0;
 
-	snprintf(task->name, sizeof task->name, "%s", c->address);
+	snprintf(task->base->name, sizeof task->base->name, "%s", c->address);
 	note(c, "connected");
 	if (rc == 0 && h->on_connection)
 		rc = h->on_connection(c, c->server->data);
@@ -118,7 +118,7 @@ static int client_main(void *arg)
 
 static void on_ended(il_task *task, int rc)
 {
-	il_client *c = task->owner;
+	il_client *c = task->base->owner;
 	il_server *s = c->server;
 
 	(void)rc;

@@ -91,18 +91,18 @@ static int send_packet(il_client *c, struct il__op *op, const void *data, size_t
 
 int il__client_acquire(il_client *c)
 {
-	struct il__waiter w;
+	il_task *task;
 	int rc;
 
 	if (il__likely(!c->sending)) {
 		c->sending = true;
 		return 0;
 	}
-	w.task = il__task_current("il_client_send", &rc);
-	if (!w.task)
+	task = il__task_current("il_client_send", &rc);
+	if (!task)
 		return rc;
-	rc = il__task_check(w.task);
-	return rc < 0 ? rc : il__queue_wait(&c->senders, &w, "il_client_send");
+	rc = il__task_check(task);
+	return rc < 0 ? rc : il__queue_wait(&c->senders, task, NULL, "il_client_send");
 }
 
 void il__client_release(il_client *c)

@@ -91,15 +91,14 @@ void il__endpoints_close(il_server *s)
 
 static int wait_for_room(il_server *s)
 {
-	struct il__waiter w;
+	il_task *task = il__self.loop->current;
 	int rc = 0;
 
 	while (rc == 0 && !s->stopping && s->options.max_clients &&
 	       s->client_count >= s->options.max_clients) {
-		w.task = il__self.loop->current;
-		rc = il__task_check(w.task);
+		rc = il__task_check(task);
 		if (rc == 0)
-			rc = il__queue_wait(&s->want_room, &w, "a server with max_clients");
+			rc = il__queue_wait(&s->want_room, task, NULL, "a server with max_clients");
 	}
 	return rc;
 }
@@ -126,7 +125,7 @@ static int accept_clients(void *arg)
 
 static void on_accept_ended(il_task *task, int rc)
 {
-	struct il__endpoint *e = task->owner;
+	struct il__endpoint *e = task->base->owner;
 	il_server *s = e->server;
 
 	s->accepting--;

@@ -98,6 +98,7 @@ static void on_ready(struct il__source *source, il_loop *loop, unsigned mask)
 		w->got = fd->waiter[!d] == w ? waited : bit_of(d);
 		fd->woken |= (unsigned char)bit_of(d);
 		unlink_wait(loop, fd, w);
+		il__task_prefetch(w->task);
 		il__task_wake(w->task, 0);
 	}
 	if (!fd->owned)

@@ -231,8 +231,8 @@ struct il_server {
 	bool own_open;
 	size_t accepting;          /* acceptors that live */
 	int accept_rc;             /* why the last listener failed, or 0 */
-	struct il__list want_room; /* il__waiter: acceptors while there are max_clients */
-	struct il__list shutdowns; /* il__waiter: who waits for the end of the round */
+	struct il__list want_room; /* acceptors while there are max_clients */
+	struct il__list shutdowns; /* who waits for the end of the round */
 	void (*on_up)(void *arg);  /* the server thread's; may be NULL */
 	void *on_up_arg;
 	il_time logged_since; /* the second in which `logged` lines about clients were asked for */
@@ -280,7 +280,7 @@ struct il_client {
 	bool sending;    /* somebody owns the sending side */
 	bool welcome;    /* a whole packet has come */
 	unsigned streak; /* packets received and sent since its task has let others run */
-	struct il__list senders;   /* il__waiter: who wait for the sending side */
+	struct il__list senders;   /* who wait for the sending side */
 	il_time connected, waited; /* when; how long for the packet that has not come yet */
 
 	/* [begin, begin + packet) belongs to the packet given last, [.., end) is to be parsed. */

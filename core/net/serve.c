@@ -183,7 +183,7 @@ static bool is_inside(const il_server *s, const il_task *task)
 int il_server_shutdown(il_server *server)
 {
 	int rc = il__server_check(server, "il_server_shutdown");
-	struct il__waiter w;
+	il_task *task;
 
 	if (rc < 0 || server->phase == IL__SERVER_IDLE)
 		return rc;
@@ -193,11 +193,11 @@ int il_server_shutdown(il_server *server)
 		server->stopping = true;
 		il_scope_cancel_because(&server->scope, "the server was shut down");
 	}
-	w.task = il__task_here();
-	if (!w.task || is_inside(server, w.task))
+	task = il__task_here();
+	if (!task || is_inside(server, task))
 		return 0;
-	rc = il__task_check(w.task);
-	return rc < 0 ? rc : il__queue_wait(&server->shutdowns, &w, "il_server_shutdown");
+	rc = il__task_check(task);
+	return rc < 0 ? rc : il__queue_wait(&server->shutdowns, task, NULL, "il_server_shutdown");
 }
 
 /* ---- tasks of the server ---- */
@@ -205,15 +205,16 @@ int il_server_shutdown(il_server *server)
 static void on_own_ended(il_task *task, int rc)
 {
 	(void)rc;
-	il__server_tasks_left(task->owner);
+	il__server_tasks_left(task->base->owner);
 }
 
 static void on_unwatched_ended(il_task *task, int rc)
 {
 	if (rc < 0 && !il__task_was_cancelled(task, rc))
 		il__log(IL_LOG_ERROR, "a task of il_server_start_soon%s%s failed: %s (%s)",
-			task->name[0] ? ", " : "", task->name, il_error_name(rc), il_strerror(rc));
-	il__server_tasks_left(task->owner);
+			task->base->name[0] ? ", " : "", task->base->name, il_error_name(rc),
+			il_strerror(rc));
+	il__server_tasks_left(task->base->owner);
 }
 
 int il_server_start_soon(il_server *server, il_future **f, il_fn *fn, void *arg)

@@ -114,7 +114,7 @@ void il__soon_post(struct il__soon *soon)
 
 static void task_ended(il_task *task, int rc)
 {
-	struct il__soon_task *st = task->owner;
+	struct il__soon_task *st = task->base->owner;
 
 	if (st->ft && st->soon.lends)
 		task->loop->inflight++;
@@ -122,14 +122,14 @@ static void task_ended(il_task *task, int rc)
 		il__starter_answer(st->starter, rc < 0 && rc != -ECANCELED ? rc : -EPROTO, 0);
 	if (!st->ft && rc < 0 && rc != -ECANCELED)
 		il__log(IL_LOG_WARNING, "a task%s%s that was posted through a portal failed: %s",
-			task->name[0] ? " called " : "", task->name, il_strerror(rc));
+			task->base->name[0] ? " called " : "", task->base->name, il_strerror(rc));
 	il__portal_leave_gate(st->soon.portal);
 	release(&st->soon);
 }
 
 static int on_started(il_task *task, int value)
 {
-	struct il__soon_task *st = task->owner;
+	struct il__soon_task *st = task->base->owner;
 	struct il__starter *starter = st->starter;
 
 	if (!starter)
@@ -152,9 +152,9 @@ static bool start_task(struct il__soon_task *st, il_loop *loop)
 		return false;
 	if (st->ft && st->soon.lends) /* the worker may wait for it: virtual time may pass */
 		loop->inflight--;
-	task->hold = st->context;
+	task->base->hold = st->context;
 	if (st->starter)
-		task->started = on_started;
+		task->base->started = on_started;
 	return true;
 }
 

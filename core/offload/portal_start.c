@@ -128,7 +128,7 @@ int il_portal_hold(int value)
 {
 	int rc;
 	il_task *task = il__task_current("il_portal_hold", &rc);
-	il_portal_context *c = task ? task->hold : NULL;
+	il_portal_context *c = task ? task->base->hold : NULL;
 
 	if (!task)
 		return rc;
@@ -142,7 +142,7 @@ int il_portal_hold(int value)
 	if (rc < 0)
 		return rc;
 	c->held = true;
-	task->started(task, value);
+	task->base->started(task, value);
 	c->holder = task;
 	if (!c->left) /* it may have said il_task_started before, and be left already */
 		rc = il__task_park(task, il__abort_freely, NULL, "il_portal_hold");

@@ -16,7 +16,7 @@ static void finish(struct il__remote *r, int rc)
 
 static void task_ended(il_task *task, int rc)
 {
-	struct il__remote *r = task->owner;
+	struct il__remote *r = task->base->owner;
 
 	if (r->lends)
 		il__host_lend(r->lender, task->loop, -1);

@@ -42,15 +42,15 @@ static void arrive(struct il__context *self)
 #include <sanitizer/tsan_interface.h>
 #endif
 
-void il__context_make(struct il__context *c, struct il__stack *stack, char *top,
-		      void (*entry)(void *arg), void *arg)
+void il__context_make(struct il__context *c, char *low, char *top, void (*entry)(void *arg),
+		      void *arg)
 {
-	(void)stack;
+	(void)low;
 	c->sp = il__switch_prepare(top, entry, arg);
 #ifdef IL__ASAN
 	c->asan_fake = NULL;
-	c->asan_low = stack->low;
-	c->asan_size = (size_t)(stack->top - stack->low);
+	c->asan_low = low;
+	c->asan_size = (size_t)(top - low);
 #endif
 #ifdef IL__TSAN
 	c->tsan = __tsan_create_fiber(0);

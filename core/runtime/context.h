@@ -4,7 +4,7 @@
 #ifndef IL_CORE_CONTEXT_H
 #define IL_CORE_CONTEXT_H
 
-#include "stack.h"
+#include "../base/base.h"
 
 /* A saved context is a stack pointer. */
 struct il__context {
@@ -19,8 +19,9 @@ struct il__context {
 #endif
 };
 
-void il__context_make(struct il__context *c, struct il__stack *stack, char *top,
-		      void (*entry)(void *arg), void *arg);
+/* Begins by entry(arg), at `top` of the stack whose lowest usable byte is `low`. */
+void il__context_make(struct il__context *c, char *low, char *top, void (*entry)(void *arg),
+		      void *arg);
 /* `ending`: from is never resumed. */
 void il__context_switch(struct il__context *from, struct il__context *to, bool ending);
 void il__context_entered(struct il__context *self); /* first thing on a new stack */

@@ -71,7 +71,7 @@ static int run(void *arg)
 {
 	struct il__future_task *ft = arg;
 
-	if (ft->task->own.effective || !il__future_begin(&ft->future)) {
+	if (ft->task->base->own.effective || !il__future_begin(&ft->future)) {
 		ft->skipped = true;
 		return -ECANCELED;
 	}
@@ -80,11 +80,11 @@ static int run(void *arg)
 
 static void on_end(il_task *task, int rc)
 {
-	struct il__future_task *ft = task->arg;
+	struct il__future_task *ft = task->base->arg;
 
 	ft->task = NULL;
 	if (ft->skipped) {
-		task->own.effective =
+		task->base->own.effective =
 		    true; /* whoever cancelled it: for the owner it is no failure */
 		il__future_cancelled_early(&ft->future);
 	} else {
@@ -161,8 +161,8 @@ static void root_ended(il_task *task, int rc)
 {
 	if (rc < 0 && !il__task_was_cancelled(task, rc))
 		il__log(IL_LOG_WARNING, "a task of il_loop_spawn%s%s%s failed: %s",
-			task->name[0] ? ", " : "", task->name, task->name[0] ? "," : "",
-			il_strerror(rc));
+			task->base->name[0] ? ", " : "", task->base->name,
+			task->base->name[0] ? "," : "", il_strerror(rc));
 }
 
 int il_loop_spawn(il_loop *loop, il_future **f, il_fn *fn, void *arg)

@@ -35,7 +35,7 @@ static void one_less(struct il__group *g)
 
 static void child_ended(il_task *task, int rc)
 {
-	struct il__group *g = task->owner;
+	struct il__group *g = task->base->owner;
 
 	if (rc < 0 && !il__task_was_cancelled(task, rc)) {
 		if (g->errors == 0)
@@ -89,7 +89,7 @@ struct start {
 
 static int on_started(il_task *task, int value)
 {
-	struct start *start = task->starter;
+	struct start *start = task->base->starter;
 
 	if (!start || start->answered)
 		return il__refuse(-EALREADY, "il_task_started: called before");
@@ -97,14 +97,14 @@ static int on_started(il_task *task, int value)
 	start->value = value;
 	if (start->cancelled)
 		return 0;
-	task->starter = NULL;
+	task->base->starter = NULL;
 	il__task_wake(start->caller, 0);
 	return 0;
 }
 
 static void started_child_ended(il_task *task, int rc)
 {
-	struct start *start = task->starter;
+	struct start *start = task->base->starter;
 	bool answered = !start || start->answered;
 
 	if (start) {
@@ -117,7 +117,7 @@ static void started_child_ended(il_task *task, int rc)
 	if (answered)
 		child_ended(task, rc);
 	else
-		one_less(task->owner);
+		one_less(task->base->owner);
 }
 
 static bool cancel_child(il_task *caller, void *arg)
@@ -149,8 +149,8 @@ int il_group_start(il_group *group, int *value, il_fn *fn, void *arg)
 	start.child = il__task_spawn(g->scope.loop, fn, arg, &options);
 	if (!start.child)
 		return -ENOMEM;
-	start.child->started = on_started;
-	start.child->starter = &start;
+	start.child->base->started = on_started;
+	start.child->base->starter = &start;
 	g->children++;
 	il__task_park(start.caller, cancel_child, &start, "il_group_start");
 	if (start.rc == -ECANCELED)

@@ -53,7 +53,7 @@ static struct il__locals **place(void)
 {
 	il_loop *loop = il__self.loop;
 
-	return loop && loop->current ? &loop->current->locals : &il__self.locals;
+	return loop && loop->current ? &loop->current->base->locals : &il__self.locals;
 }
 
 struct il__locals *il__locals_current(void)

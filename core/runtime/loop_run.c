@@ -28,7 +28,7 @@ bool il__loop_interrupt(il_loop *loop)
 
 static void main_ended(il_task *task, int rc)
 {
-	struct il__main *m = task->owner;
+	struct il__main *m = task->base->owner;
 
 	m->task = NULL;
 	m->result = rc;
@@ -109,7 +109,7 @@ static int run_main(il_loop *loop, il_fn *main, void *arg)
 	loop->main = &m;
 	rc = il__loop_drive(loop);
 	loop->main = NULL;
-	if (m.task && m.task->begun)
+	if (m.task && m.task->base->begun)
 		il__fatal("il_loop_run: the driver of %s failed while tasks waited on it: %s",
 			  il_backend_name(loop->backend), il_strerror(rc));
 	if (m.task)

@@ -1,8 +1,8 @@
 /*
- * stack.c: guarded stacks for tasks, cut from slabs so that a million of them need few mappings, given
- * out last in, first out so that a warm one comes first. Loop's thread only. Invariants: below each
- * stack that was ever given out lies a guard page; of the free ones those without pages lie at the
- * bottom.
+ * stack.c: tasks with their guarded stacks, cut from slabs so that a million of them need few mappings,
+ * given out last in, first out so that a warm one comes first. Loop's thread only. Invariants: below
+ * each stack that was ever given out lies a guard page; of the free ones those without pages lie at
+ * the bottom.
  */
 #include "runtime.h"
 
@@ -23,11 +23,11 @@
 enum { SLAB_STACKS = 64, PERIOD = 16384, KEPT_WARM = 256, TRIMMED_A_TURN = 8 };
 
 struct il__slab {
+	il_task tasks[SLAB_STACKS];
 	struct il__slab *next;
-	char *memory;
-	size_t used;       /* stacks cut so far */
+	char *memory;      /* their stacks */
+	size_t used;       /* cut so far */
 	size_t mprotected; /* guards that took a mapping */
-	struct il__stack stacks[SLAB_STACKS];
 };
 
 int il__stacks_init(struct il__stacks *pool, size_t stack_size)
@@ -52,7 +52,7 @@ static size_t stride(const struct il__stacks *pool)
 
 static struct il__slab *make_slab(struct il__stacks *pool)
 {
-	struct il__slab *slab = calloc(1, sizeof *slab);
+	struct il__slab *slab = il__alloc_lines(sizeof *slab);
 	size_t size = stride(pool) * SLAB_STACKS;
 
 	if (!slab) {
@@ -87,7 +87,7 @@ void il__stacks_fini(struct il__stacks *pool)
 		pool->slabs = slab->next;
 #ifdef IL__VALGRIND
 		for (size_t i = 0; i < slab->used; i++)
-			VALGRIND_STACK_DEREGISTER(slab->stacks[i].valgrind_id);
+			VALGRIND_STACK_DEREGISTER(slab->tasks[i].stack.valgrind_id);
 #endif
 		il__os_unguarded(slab->mprotected);
 		munmap(slab->memory, size);
@@ -114,13 +114,12 @@ static struct il__stack *cut(struct il__stacks *pool)
 	if (rc < 0)
 		return NULL;
 	slab->mprotected += rc == 0;
-	stack = &slab->stacks[slab->used++];
-	stack->low = low + il__os_page_size();
-	stack->top = stack->low + pool->size;
-	/* The same offset in each page would put all task headers into one set of the cache. */
-	stack->colour = (unsigned)(pool->made++ % 16) * 64;
+	stack = &slab->tasks[slab->used++].stack;
+	stack->top = low + stride(pool);
+	/* The same offset in each page would put what all tasks touch into one set of the cache. */
+	stack->colour = (unsigned short)(pool->made++ % 16 * IL__LINE);
 #ifdef IL__VALGRIND
-	stack->valgrind_id = VALGRIND_STACK_REGISTER(stack->low, stack->top);
+	stack->valgrind_id = VALGRIND_STACK_REGISTER(low + il__os_page_size(), stack->top);
 #endif
 	return stack;
 }
@@ -143,7 +142,7 @@ struct il__stack *il__stack_get(struct il__stacks *pool)
 void il__stack_put(struct il__stacks *pool, struct il__stack *stack)
 {
 #ifdef IL__ASAN
-	__asan_unpoison_memory_region(stack->low, (size_t)(stack->top - stack->low));
+	__asan_unpoison_memory_region(il__stack_low(pool, stack), pool->size);
 #endif
 	stack->next = pool->free;
 	pool->free = stack;
@@ -172,7 +171,7 @@ void il__stacks_rest(struct il__stacks *pool)
 			pool->cold = NULL; /* and so are those below it */
 			break;
 		}
-		il__os_discard(stack->low, (size_t)(stack->top - stack->low));
+		il__os_discard(il__stack_low(pool, stack), pool->size);
 		stack->given_back = true;
 		pool->cold = stack->next;
 	}

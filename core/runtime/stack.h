@@ -6,11 +6,12 @@
 
 #include "../base/base.h"
 
+/* Part of a task, so that its pages need not be touched in order to keep it. */
 struct il__stack {
-	char *low, *top; /* usable bytes; the guard is below low */
+	char *top; /* the guard is pool->size below it */
 	struct il__stack *next;
 	unsigned valgrind_id;
-	unsigned colour;
+	unsigned short colour;
 	bool given_back; /* its pages */
 };
 
@@ -29,6 +30,10 @@ void il__stacks_fini(struct il__stacks *pool);
 struct il__stack *il__stack_get(
     struct il__stacks *pool); /* NULL: il_error_detail() names the limit */
 void il__stack_put(struct il__stacks *pool, struct il__stack *stack);
+static inline char *il__stack_low(const struct il__stacks *pool, const struct il__stack *stack)
+{
+	return stack->top - pool->size;
+}
 /* Once a turn: gives the pages of stacks that a crowd has left back to the system, a few at a time. */
 void il__stacks_rest(struct il__stacks *pool);
 

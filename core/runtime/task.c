@@ -1,12 +1,16 @@
 /*
  * task.c: a task from its spawn to its end; park and wake. Loop's thread only. Invariants: a task is in
- * the ready queue exactly while its state is READY; the first wake of a parked task counts; the
- * task's header lies at the top of its own stack, so that a parked task touches one page.
+ * the ready queue exactly while its state is READY; the first wake of a parked task counts; what the
+ * task alone needs lies at the base of its own stack, so that a parked task touches one page.
  */
 #include "runtime.h"
 
 #include <stdio.h>
 #include <string.h>
+
+#if !defined(IL__ASAN) && !defined(IL__TSAN)
+_Static_assert(sizeof(il_task) <= 2 * IL__LINE, "a task takes two lines of the cache");
+#endif
 
 /* ---- from spawn to end ---- */
 
@@ -14,7 +18,7 @@ static void finish_owned(il_task *task)
 {
 	struct il__list *node;
 
-	while ((node = il__list_pop(&task->owned))) {
+	while ((node = il__list_pop(&task->base->owned))) {
 		struct il__owned *owned = il__container_of(node, struct il__owned, link);
 		owned->abandoned(owned, task);
 	}
@@ -24,33 +28,42 @@ static void finish_owned(il_task *task)
 static void retire(il_task *task)
 {
 	il__list_remove(&task->scope_link);
-	if (task->has_own)
-		il__scope_fini_root(&task->own);
+	if (task->base->has_own)
+		il__scope_fini_root(&task->base->own);
 	task->loop->tasks--;
 	task->state = IL__TASK_ENDED;
+}
+
+/* The scope that it began in. */
+static const struct il__scope *outermost(const il_task *task)
+{
+	const struct il__task_base *base = task->base;
+
+	return base->has_own ? &base->own : base->parent_scope;
 }
 
 static void end(il_task *task, int rc)
 {
 	il_loop *loop = task->loop;
+	struct il__task_base *base = task->base;
 
 	if (il__inherited(loop->generation))
 		il__fatal("a task returned in a forked child, but its loop stayed with the parent: "
 			  "end the "
 			  "child with _exit or exec");
-	if (task->scope != (task->has_own ? &task->own : task->parent_scope))
+	if (task->scope != outermost(task))
 		il__fatal(
 		    "a task%s%s ended inside a scope or group that it had entered: leave it with "
 		    "il_scope_exit or il_group_close first",
-		    task->name[0] ? " called " : "", task->name);
+		    base->name[0] ? " called " : "", base->name);
 	finish_owned(task);
 	retire(task);
 	loop->current = NULL;
 	il__self.no_wait++;
-	if (task->ended)
-		task->ended(task, rc);
+	if (base->ended)
+		base->ended(task, rc);
 	il__self.no_wait--;
-	il__locals_unref(task->locals);
+	il__locals_unref(base->locals);
 	il__loop_release(loop);
 	il__loop_switch_from(loop, task);
 }
@@ -61,8 +74,26 @@ static void begin(void *arg)
 
 	il__context_entered(&task->context);
 	il__loop_arrived(task->loop);
-	task->begun = true;
-	end(task, task->fn(task->arg));
+	task->base->begun = true;
+	end(task, task->base->fn(task->base->arg));
+}
+
+/* At the top of its stack, whole lines of the cache. */
+static struct il__task_base *make_base(const struct il__stack *stack, il_fn *fn, void *arg,
+				       const struct il__task_options *options)
+{
+	enum { SIZE = (sizeof(struct il__task_base) + IL__LINE - 1) / IL__LINE * IL__LINE };
+	struct il__task_base *base = (void *)(stack->top - stack->colour - SIZE);
+
+	memset(base, 0, sizeof *base);
+	base->fn = fn;
+	base->arg = arg;
+	base->ended = options->ended;
+	base->owner = options->owner;
+	base->locals = il__locals_ref(options->locals);
+	base->parent_scope = options->scope;
+	il__list_init(&base->owned);
+	return base;
 }
 
 static void on_alarm(struct il__timer *timer);
@@ -70,6 +101,7 @@ static void on_alarm(struct il__timer *timer);
 il_task *il__task_spawn(il_loop *loop, il_fn *fn, void *arg, const struct il__task_options *options)
 {
 	struct il__stack *stack = il__stack_get(&loop->stacks);
+	struct il__task_base *base;
 	il_task *task;
 
 	if (!stack)
@@ -78,27 +110,22 @@ il_task *il__task_spawn(il_loop *loop, il_fn *fn, void *arg, const struct il__ta
 		il__stack_put(&loop->stacks, stack);
 		return NULL;
 	}
-	task = (il_task *)(void *)(stack->top - stack->colour - (sizeof *task + 63) / 64 * 64);
-	memset(task, 0, sizeof *task);
-	task->alarm.fire = on_alarm;
+	base = make_base(stack, fn, arg, options);
+	task = il__container_of(stack, il_task, stack);
+	task->alarm = (struct il__timer){.fire = on_alarm};
+	task->abort = NULL;
 	task->loop = loop;
-	task->stack = stack;
-	task->fn = fn;
-	task->arg = arg;
-	task->ended = options->ended;
-	task->owner = options->owner;
-	task->locals = il__locals_ref(options->locals);
-	task->parent_scope = options->scope;
 	task->scope = options->scope;
-	il__list_init(&task->owned);
+	task->base = base;
 	if (options->own_scope) {
-		task->has_own = true;
-		il__scope_init_root(&task->own, loop, options->scope);
-		task->scope = &task->own;
+		base->has_own = true;
+		il__scope_init_root(&base->own, loop, options->scope);
+		task->scope = &base->own;
 	}
 	il__list_push(&task->scope->tasks, &task->scope_link);
 	loop->tasks++;
-	il__context_make(&task->context, stack, (char *)task, begin, task);
+	il__context_make(&task->context, il__stack_low(&loop->stacks, stack), (char *)base, begin,
+			 task);
 	il__loop_ready(loop, task);
 	return task;
 }
@@ -109,9 +136,9 @@ void il__task_discard(il_task *task)
 
 	il__list_remove(&task->link);
 	retire(task);
-	il__locals_unref(task->locals);
+	il__locals_unref(task->base->locals);
 	il__context_free(&task->context);
-	il__stack_put(&loop->stacks, task->stack);
+	il__stack_put(&loop->stacks, &task->stack);
 	il__loop_release(loop);
 }
 
@@ -132,7 +159,7 @@ int il__task_park(il_task *self, il__abort_fn *abort, void *arg, const char *wai
 {
 	self->abort = abort;
 	self->abort_arg = arg;
-	self->waits_for = waits_for;
+	self->base->waits_for = waits_for;
 	self->state = IL__TASK_PARKED;
 	il__loop_switch_from(self->loop, self);
 	if (il__unlikely(self->wake_rc == -ECANCELED))
@@ -144,7 +171,6 @@ bool il__task_wake(il_task *task, int rc)
 {
 	if (task->state != IL__TASK_PARKED)
 		return false;
-	il__task_prefetch(task);
 	task->abort = NULL;
 	task->wake_rc = rc;
 	il__loop_ready(task->loop, task);
@@ -177,7 +203,12 @@ void il__task_interrupt(il_task *task)
 
 static void on_alarm(struct il__timer *timer)
 {
-	give_up(il__container_of(timer, il_task, alarm), -ETIMEDOUT);
+	il_task *task = il__container_of(timer, il_task, alarm);
+
+	/* When it ends soon it leaves its neighbours, who have slept as long. */
+	__builtin_prefetch(task->scope_link.prev);
+	__builtin_prefetch(task->scope_link.next);
+	give_up(task, -ETIMEDOUT);
 }
 
 int il__task_park_until(il_task *self, il__abort_fn *abort, void *arg, const char *waits_for,
@@ -200,12 +231,12 @@ int il__task_park_until(il_task *self, il__abort_fn *abort, void *arg, const cha
 
 bool il__task_was_cancelled(const il_task *task, int rc)
 {
-	return rc == -ECANCELED && (task->has_own ? &task->own : task->parent_scope)->effective;
+	return rc == -ECANCELED && outermost(task)->effective;
 }
 
 void il__task_cancel(il_task *task)
 {
-	il__scope_cancel(&task->own, NULL);
+	il__scope_cancel(&task->base->own, NULL);
 }
 
 void il__task_yield(il_task *self)
@@ -340,7 +371,7 @@ const char *il_task_name(void)
 {
 	il_loop *loop = il__self.loop;
 
-	return loop && loop->current ? loop->current->name : NULL;
+	return loop && loop->current ? loop->current->base->name : NULL;
 }
 
 int il_task_set_name(const char *name)
@@ -352,7 +383,7 @@ int il_task_set_name(const char *name)
 		return rc;
 	if (!name)
 		return il__refuse(-EINVAL, "il_task_set_name: name is NULL");
-	snprintf(task->name, sizeof task->name, "%s", name);
+	snprintf(task->base->name, sizeof task->base->name, "%s", name);
 	return 0;
 }
 
@@ -363,10 +394,10 @@ int il_task_started(int value)
 
 	if (!task)
 		return rc;
-	if (!task->started)
+	if (!task->base->started)
 		return il__refuse(
 		    -EPERM,
 		    "il_task_started: nobody waits for it; start the task with il_group_start "
 		    "or il_portal_start_task");
-	return task->started(task, value);
+	return task->base->started(task, value);
 }

@@ -7,6 +7,7 @@
 #include "context.h"
 #include "local.h"
 #include "scope.h"
+#include "stack.h"
 
 #include <interloop/task.h>
 
@@ -20,31 +21,43 @@ enum il__task_state { IL__TASK_READY, IL__TASK_RUNNING, IL__TASK_PARKED, IL__TAS
 typedef bool il__abort_fn(il_task *task, void *arg);
 bool il__abort_freely(il_task *task, void *arg); /* nothing is to be unlinked */
 
+/*
+ * What others touch of a task: they lie side by side, and not each in a page of its own, so that waking,
+ * queueing and unlinking one of very many neither waits for that page nor for its neighbours'.
+ */
 struct il_task {
-	/* One line of the cache: all that waking and resuming touch here. */
-	struct il__list link;   /* the ready queue; while parked a waiter's list may use it */
+	/* One line of the cache: all that waking and resuming touch here. While parked a waiter's list may use
+	 * the link, else it is the ready queue's. */
+	_Alignas(IL__LINE) struct il__list link;
 	struct il__timer alarm; /* of il__task_park_until */
 	enum il__task_state state;
 	int wake_rc;
 	il__abort_fn *abort; /* NULL: this wait cannot be given up */
-	void *abort_arg;
+	void *abort_arg;     /* for it, or for who wakes the task */
 	struct il__context context;
 
-	/* One more: with it all that ending touches. */
+	/* One more: with it all that beginning and ending touch. */
 	il_loop *loop;
-	struct il__stack *stack;
 	struct il__scope *scope; /* innermost; never NULL while the task lives */
-	struct il__scope *parent_scope;
 	struct il__list scope_link;
+	struct il__stack stack;
+	struct il__task_base *base;
+};
+
+/* What only the task itself touches, as a rule: at the base of its stack, next to what it is about to
+ * return through. */
+struct il__task_base {
+	/* One line of the cache: all that beginning and ending touch here. */
+	struct il__scope *parent_scope;
 	/* Runs last on the task's own stack, as a plain call: no task is current. */
 	void (*ended)(il_task *task, int rc);
 	void *owner; /* for `ended` */
-
 	struct il__locals *locals;
 	struct il__list owned; /* of struct il__owned */
 	bool has_own;
 	bool begun;
 	const char *waits_for; /* a constant, for the report of a deadlock in virtual time */
+
 	il_fn *fn;
 	void *arg;
 	int (*started)(il_task *task, int value); /* il_task_started; NULL: nobody asked */
@@ -62,7 +75,7 @@ struct il__owned {
 
 struct il__task_options {
 	struct il__scope *scope; /* its parent scope */
-	bool own_scope;          /* give it a scope of its own: task->own */
+	bool own_scope;          /* give it a scope of its own: base->own */
 	void (*ended)(il_task *task, int rc);
 	void *owner;
 	struct il__locals *locals; /* a reference is taken */
@@ -108,8 +121,8 @@ static inline int il__task_check(il_task *self)
 	return il__task_check_closely(self);
 }
 
-/* Fetches the lines of its stack that a resumed task returns through, ahead of time, and those of its
- * header that it may end with. */
+/* Fetches the lines of its stack that a resumed task returns through, ahead of time, and what it may end
+ * with. */
 static inline void il__task_prefetch(const il_task *task)
 {
 	const char *sp = task->context.sp;
@@ -117,7 +130,7 @@ static inline void il__task_prefetch(const il_task *task)
 	for (int i = 0; i < 5; i++)
 		__builtin_prefetch(sp + IL__LINE * i);
 	__builtin_prefetch(&task->loop);
-	__builtin_prefetch(&task->locals);
+	__builtin_prefetch(task->base);
 }
 
 #endif

@@ -196,8 +196,11 @@ static size_t take_due(struct il__timers *timers, il_time now, uint32_t due[BURS
 		take_out(timers, 0);
 		timers->places[due[n]] = DUE;
 	}
-	for (size_t i = 0; i < n; i++)
-		__builtin_prefetch(timers->slots[due[i]]);
+	for (size_t i = 0; i < n; i++) {
+		const char *timer = (const char *)timers->slots[due[i]];
+		__builtin_prefetch(timer);
+		__builtin_prefetch(timer + IL__LINE);
+	}
 	return n;
 }
 

@@ -37,19 +37,16 @@ static struct il__list *pick(il_loop *loop)
 	return node;
 }
 
-/* With many tasks each visit is a miss in every cache: fetch the stack of the task after this one with its
- * neighbours in its scope, which it leaves when it ends, and the header of the one after that. */
+/* With many tasks each visit is a miss in every cache: fetch the stack of the task after this one, and the
+ * one after that itself. */
 static void prefetch(il_loop *loop, const struct il__list *node)
 {
 	const struct il__list *after = node->next;
-	const il_task *task = il__container_of(after, const il_task, link);
 
 	if (after == &loop->ready)
 		return;
 	__builtin_prefetch(after->next);
-	__builtin_prefetch(task->scope_link.prev);
-	__builtin_prefetch(task->scope_link.next);
-	il__task_prefetch(task);
+	il__task_prefetch(il__container_of(after, const il_task, link));
 }
 
 /* The next task to run, or NULL: none, or this batch is over. */
@@ -81,7 +78,7 @@ void il__loop_arrived(il_loop *loop)
 		return;
 	loop->dead = NULL;
 	il__context_free(&dead->context);
-	il__stack_put(&loop->stacks, dead->stack);
+	il__stack_put(&loop->stacks, &dead->stack);
 }
 
 void il__loop_switch_from(il_loop *loop, il_task *self)

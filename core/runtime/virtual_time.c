@@ -49,14 +49,14 @@ static void report(il_loop *loop, char *text, size_t size)
 	for (struct il__scope *s = &loop->scope; s; s = next_scope(&loop->scope, s))
 		il__list_each (node, &s->tasks) {
 			il_task *task = il__container_of(node, il_task, scope_link);
-			const char *name = task->name[0]              ? task->name
+			const char *name = task->base->name[0]        ? task->base->name
 					   : task == loop->main->task ? "main"
 								      : "a task";
 			if (used + 1 >= size)
 				return;
-			used += (size_t)snprintf(text + used, size - used, "%s%s waits in %s",
-						 separator, name,
-						 task->waits_for ? task->waits_for : "?");
+			used += (size_t)snprintf(
+			    text + used, size - used, "%s%s waits in %s", separator, name,
+			    task->base->waits_for ? task->base->waits_for : "?");
 			separator = ", ";
 		}
 }

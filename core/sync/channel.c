@@ -11,7 +11,7 @@
 
 struct side {
 	size_t open;             /* ends that are not closed */
-	struct il__list waiters; /* struct waiter */
+	struct il__list waiters; /* tasks, with a struct wish */
 };
 
 struct channel {
@@ -37,18 +37,21 @@ struct il_receiver {
 	struct end end; /* first */
 };
 
-struct waiter {
-	struct il__waiter waiter;
+/* What a task in a queue waits with. */
+struct wish {
 	const struct end *end;
 	const void *from; /* a sender's item */
 	void *to;         /* a receiver's */
 };
 
-static struct waiter *pop(struct il__list *queue)
+static il_task *pop(struct il__list *queue, const struct wish **wish)
 {
 	struct il__list *node = il__list_pop(queue);
+	il_task *task = node ? il__queued(node) : NULL;
 
-	return node ? il__container_of(node, struct waiter, waiter.link) : NULL;
+	if (task)
+		*wish = task->abort_arg;
+	return task;
 }
 
 /* ---- items ---- */
@@ -70,11 +73,12 @@ static char *place(const struct channel *c, size_t n)
 /* 0, or -EAGAIN: it would have to wait. */
 static int put(struct channel *c, const void *item)
 {
-	struct waiter *w = pop(&c->receivers.waiters);
+	const struct wish *wish;
+	il_task *receiver = pop(&c->receivers.waiters, &wish);
 
-	if (w) {
-		copy(c, w->to, item);
-		il__task_wake(w->waiter.task, 1);
+	if (receiver) {
+		copy(c, wish->to, item);
+		il__task_wake(receiver, 1);
 		return 0;
 	}
 	if (c->count == c->max)
@@ -87,25 +91,26 @@ static int put(struct channel *c, const void *item)
 /* 1, 0 at the end, or -EAGAIN: it would have to wait. */
 static int take(struct channel *c, void *item)
 {
-	struct waiter *w;
+	const struct wish *wish;
+	il_task *sender;
 
 	if (c->count > 0) {
 		copy(c, item, place(c, 0));
 		c->head = c->head + 1 < c->max ? c->head + 1 : 0;
 		c->count--;
-		w = pop(&c->senders.waiters);
-		if (w) {
-			copy(c, place(c, c->count), w->from);
+		sender = pop(&c->senders.waiters, &wish);
+		if (sender) {
+			copy(c, place(c, c->count), wish->from);
 			c->count++;
 		}
 	} else {
-		w = pop(&c->senders.waiters);
-		if (!w)
+		sender = pop(&c->senders.waiters, &wish);
+		if (!sender)
 			return c->senders.open > 0 ? -EAGAIN : 0;
-		copy(c, item, w->from);
+		copy(c, item, wish->from);
 	}
-	if (w)
-		il__task_wake(w->waiter.task, 0);
+	if (sender)
+		il__task_wake(sender, 0);
 	return 1;
 }
 
@@ -136,21 +141,22 @@ int il_channel_send(il_sender *sender, const void *item)
 {
 	const struct end *end = (const struct end *)sender;
 	int rc = check_arguments(end, item, "il_channel_send");
-	struct waiter w = {.end = end, .from = item};
+	struct wish wish = {.end = end, .from = item};
+	il_task *task;
 
 	if (rc < 0)
 		return rc;
-	w.waiter.task = il__home_task(&end->channel->home, "il_channel_send", &rc);
-	if (!w.waiter.task)
+	task = il__home_task(&end->channel->home, "il_channel_send", &rc);
+	if (!task)
 		return rc;
-	rc = il__task_check(w.waiter.task);
+	rc = il__task_check(task);
 	if (rc == 0)
 		rc = check_sender(end, "il_channel_send");
 	if (rc < 0)
 		return rc;
 	if (put(end->channel, item) < 0)
-		return il__queue_wait(&end->side->waiters, &w.waiter, "il_channel_send");
-	il__task_yield(w.waiter.task);
+		return il__queue_wait(&end->side->waiters, task, &wish, "il_channel_send");
+	il__task_yield(task);
 	return 0;
 }
 
@@ -178,22 +184,23 @@ int il_channel_receive(il_receiver *receiver, void *item)
 {
 	const struct end *end = (const struct end *)receiver;
 	int rc = check_arguments(end, item, "il_channel_receive");
-	struct waiter w = {.end = end, .to = item};
+	struct wish wish = {.end = end, .to = item};
+	il_task *task;
 
 	if (rc < 0)
 		return rc;
-	w.waiter.task = il__home_task(&end->channel->home, "il_channel_receive", &rc);
-	if (!w.waiter.task)
+	task = il__home_task(&end->channel->home, "il_channel_receive", &rc);
+	if (!task)
 		return rc;
-	rc = il__task_check(w.waiter.task);
+	rc = il__task_check(task);
 	if (rc < 0)
 		return rc;
 	if (end->closed)
 		return refuse_closed("il_channel_receive");
 	rc = take(end->channel, item);
 	if (rc < 0)
-		return il__queue_wait(&end->side->waiters, &w.waiter, "il_channel_receive");
-	il__task_yield(w.waiter.task);
+		return il__queue_wait(&end->side->waiters, task, &wish, "il_channel_receive");
+	il__task_yield(task);
 	return rc;
 }
 
@@ -273,10 +280,11 @@ static void close_end(struct end *end)
 		return;
 	end->closed = true;
 	il__list_each_safe (node, &end->side->waiters) {
-		struct waiter *w = il__container_of(node, struct waiter, waiter.link);
-		if (w->end == end) {
+		il_task *task = il__queued(node);
+		const struct wish *wish = task->abort_arg;
+		if (wish->end == end) {
 			il__list_remove(node);
-			il__task_wake(w->waiter.task, -EBADF);
+			il__task_wake(task, -EBADF);
 		}
 	}
 	if (--end->side->open > 0)
@@ -296,7 +304,8 @@ static void destroy_end(struct end *end, const char *function)
 	struct channel *c = end->channel;
 
 	il__list_each (node, &end->side->waiters) {
-		if (il__container_of(node, struct waiter, waiter.link)->end == end)
+		const struct wish *wish = il__queued(node)->abort_arg;
+		if (wish->end == end)
 			il__fatal(
 			    "%s: a task waits on this end; close it first, which wakes the task",
 			    function);

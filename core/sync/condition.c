@@ -99,13 +99,13 @@ static bool give_up(il_task *task, void *arg)
 
 	if (w->notified)
 		return false;
-	il__list_remove(&w->lock.waiter.link);
+	il__list_remove(&task->link);
 	if (!w->of->owner) {
 		il__lock_give(w->of, task);
 		return true;
 	}
 	w->lock.rc = -ECANCELED;
-	il__list_push(&w->of->waiters, &w->lock.waiter.link);
+	il__list_push(&w->of->waiters, &task->link);
 	return false;
 }
 
@@ -113,7 +113,7 @@ int il_condition_wait(il_condition *condition)
 {
 	int rc;
 	il_task *task = holder(condition, "il_condition_wait", &rc);
-	struct waiter w = {.lock.waiter.task = task};
+	struct waiter w = {.notified = false};
 
 	if (!task)
 		return rc;
@@ -121,7 +121,7 @@ int il_condition_wait(il_condition *condition)
 	if (rc < 0)
 		return rc;
 	w.of = condition->lock;
-	il__list_push(&condition->waiters, &w.lock.waiter.link);
+	il__list_push(&condition->waiters, &task->link);
 	il__lock_pass(w.of);
 	return il__task_park(task, give_up, &w, "il_condition_wait");
 }
@@ -156,7 +156,8 @@ static int notify(il_condition *condition, size_t n, const char *function)
 	if (!holder(condition, function, &rc))
 		return rc;
 	while (n-- > 0 && (node = il__list_pop(&condition->waiters))) {
-		il__container_of(node, struct waiter, lock.waiter.link)->notified = true;
+		struct waiter *w = il__queued(node)->abort_arg;
+		w->notified = true;
 		il__list_push(&condition->lock->waiters, node);
 	}
 	return 0;

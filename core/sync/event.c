@@ -10,7 +10,7 @@
 struct il_event {
 	struct il__home home;
 	bool set;
-	struct il__list waiters; /* struct il__waiter; empty once set */
+	struct il__list waiters; /* tasks; empty once set */
 };
 
 static int create(il_event **event, il_loop *loop)
@@ -87,10 +87,8 @@ int il_event_wait(il_event *event)
 	rc = il__task_check(task);
 	if (rc < 0)
 		return rc;
-	if (!event->set) {
-		struct il__waiter w = {.task = task};
-		return il__queue_wait(&event->waiters, &w, "il_event_wait");
-	}
+	if (!event->set)
+		return il__queue_wait(&event->waiters, task, NULL, "il_event_wait");
 	il__task_yield(task);
 	return il__task_cancelled(task) ? -ECANCELED : 0;
 }

@@ -7,11 +7,6 @@
 
 #include <stdlib.h>
 
-static struct il__lock_waiter *waiter_of(struct il__list *node)
-{
-	return il__container_of(node, struct il__lock_waiter, waiter.link);
-}
-
 /* The owner has ended. Nobody can ever notify the conditions again, so they break as well. */
 static void abandoned(struct il__owned *owned, il_task *task)
 {
@@ -64,7 +59,7 @@ void il_lock_destroy(il_lock *lock)
 	if (lock->owner && !il_lock_held(lock))
 		il__fatal(
 		    "il_lock_destroy: another task%s%s holds it; wait until it has released it",
-		    lock->owner->name[0] ? ", " : "", lock->owner->name);
+		    lock->owner->base->name[0] ? ", " : "", lock->owner->base->name);
 	if (!il__list_empty(&lock->conditions))
 		il__fatal(
 		    "il_lock_destroy: a condition still uses it; destroy the condition first");
@@ -77,7 +72,7 @@ void il_lock_destroy(il_lock *lock)
 void il__lock_give(il_lock *lock, il_task *task)
 {
 	lock->owner = task;
-	il__list_push(&task->owned, &lock->owned.link);
+	il__list_push(&task->base->owned, &lock->owned.link);
 }
 
 void il__lock_pass(il_lock *lock)
@@ -87,9 +82,10 @@ void il__lock_pass(il_lock *lock)
 	il__list_remove(&lock->owned.link);
 	lock->owner = NULL;
 	if (node) {
-		struct il__lock_waiter *w = waiter_of(node);
-		il__lock_give(lock, w->waiter.task);
-		il__task_wake(w->waiter.task, w->rc);
+		il_task *next = il__queued(node);
+		const struct il__lock_waiter *w = next->abort_arg;
+		il__lock_give(lock, next);
+		il__task_wake(next, w->rc);
 	}
 }
 
@@ -121,8 +117,8 @@ static int take(il_lock *lock, il_task *task)
 			return 0;
 		il__task_yield(task);
 	} else {
-		struct il__lock_waiter w = {.waiter.task = task};
-		rc = il__queue_wait(&lock->waiters, &w.waiter, "il_lock_acquire");
+		struct il__lock_waiter w = {.rc = 0};
+		rc = il__queue_wait(&lock->waiters, task, &w, "il_lock_acquire");
 		if (rc < 0)
 			return rc;
 	}
@@ -197,7 +193,7 @@ bool il_lock_held(const il_lock *lock)
 
 const char *il_lock_owner(const il_lock *lock)
 {
-	return lock && lock->owner ? lock->owner->name : NULL;
+	return lock && lock->owner ? lock->owner->base->name : NULL;
 }
 
 il_lock_statistics il_lock_get_statistics(const il_lock *lock)

@@ -10,7 +10,7 @@ struct il_semaphore {
 	struct il__home home;
 	size_t value, max;
 	bool fast;
-	struct il__list waiters; /* struct il__waiter */
+	struct il__list waiters; /* tasks */
 };
 
 int il_semaphore_create_with(il_semaphore **semaphore, size_t initial, size_t max, unsigned flags)
@@ -81,8 +81,7 @@ int il_semaphore_acquire(il_semaphore *semaphore)
 			return 0;
 		il__task_yield(task);
 	} else {
-		struct il__waiter w = {.task = task};
-		rc = il__queue_wait(&semaphore->waiters, &w, "il_semaphore_acquire");
+		rc = il__queue_wait(&semaphore->waiters, task, NULL, "il_semaphore_acquire");
 		if (rc < 0)
 			return rc;
 	}

@@ -35,19 +35,17 @@ il_task *il__home_bind(struct il__home *home, il_task *task, const char *functio
 	return NULL;
 }
 
-static bool leave_queue(il_task *task, void *arg)
+static bool leave_queue(il_task *task, void *with)
 {
-	struct il__waiter *w = arg;
-
-	(void)task;
-	il__list_remove(&w->link);
+	(void)with;
+	il__list_remove(&task->link);
 	return true;
 }
 
-int il__queue_wait(struct il__list *queue, struct il__waiter *w, const char *function)
+int il__queue_wait(struct il__list *queue, il_task *task, void *with, const char *function)
 {
-	il__list_push(queue, &w->link);
-	return il__task_park(w->task, leave_queue, w, function);
+	il__list_push(queue, &task->link);
+	return il__task_park(task, leave_queue, with, function);
 }
 
 size_t il__queue_length(const struct il__list *queue)

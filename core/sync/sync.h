@@ -1,9 +1,9 @@
 /*
  * sync.h: what the objects of this floor share: the loop they belong to, queues of waiting tasks.
  *
- * A waiter is a node on the waiting task's stack. Whoever wakes it unlinks it first and never
- * touches it again; the woken task does not touch the queue. So an object may be freed as soon as
- * nobody is in its queues, and nothing is allocated in order to wait.
+ * Tasks queue by their own links. Whoever wakes one unlinks it first; the woken task does not touch the
+ * queue. So an object may be freed as soon as nobody is in its queues, and nothing is allocated in
+ * order to wait.
  *
  * What is only held (a lock, a permit, a token) is given on when a cancellation came between the
  * hand-over and the run, as in the yield after taking a free one; what has happened (an event, a
@@ -66,18 +66,14 @@ static inline int il__home_check(const struct il__home *home, const char *functi
 
 /* ---- waiting tasks ---- */
 
-struct il__waiter {
-	struct il__list link;
-	il_task *task;
-};
-
-static inline struct il__waiter *il__waiter_of(struct il__list *node)
+static inline il_task *il__queued(struct il__list *node)
 {
-	return il__container_of(node, struct il__waiter, link);
+	return il__container_of(node, il_task, link);
 }
 
-/* Parks w->task, the current one, at the end of the queue until il__queue_wake or cancellation. */
-int il__queue_wait(struct il__list *queue, struct il__waiter *w, const char *function);
+/* Parks the current task at the end of the queue until it is woken from there, or cancelled. `with` is for
+ * who wakes it: its abort_arg. */
+int il__queue_wait(struct il__list *queue, il_task *task, void *with, const char *function);
 size_t il__queue_length(const struct il__list *queue);
 /* For a destroy: stops the program if somebody waits. */
 void il__queue_check_empty(const struct il__list *queue, const char *function);
@@ -89,7 +85,7 @@ static inline bool il__queue_wake(struct il__list *queue, int rc)
 
 	if (!node)
 		return false;
-	il__task_wake(il__waiter_of(node)->task, rc);
+	il__task_wake(il__queued(node), rc);
 	return true;
 }
 
@@ -161,7 +157,7 @@ struct il_lock {
 	struct il__home home;
 	il_task *owner; /* NULL: free or broken; then nobody waits */
 	struct il__owned owned;
-	struct il__list waiters;    /* struct il__lock_waiter */
+	struct il__list waiters;    /* tasks, with a struct il__lock_waiter */
 	struct il__list conditions; /* struct il_condition: who wait there can hope for nothing when
 				     * the lock breaks */
 	bool fast, broken;
@@ -169,7 +165,6 @@ struct il_lock {
 
 /* Waits for the lock, or for a condition and then for the lock. */
 struct il__lock_waiter {
-	struct il__waiter waiter;
 	int rc; /* the result it is woken with, once it has the lock */
 };
 
@@ -177,7 +172,7 @@ struct il_condition {
 	il_lock *lock;
 	bool own_lock;
 	struct il__list link;    /* lock->conditions */
-	struct il__list waiters; /* struct il__lock_waiter */
+	struct il__list waiters; /* likewise */
 };
 
 void il__lock_give(il_lock *lock, il_task *task); /* the lock is free */
