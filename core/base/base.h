@@ -22,6 +22,8 @@
 #define il__container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 #define il__likely(x)                       __builtin_expect(!!(x), 1)
 #define il__unlikely(x)                     __builtin_expect(!!(x), 0)
+/* For functions that only prefetch: gcc sees no effect in such a one, and drops its calls. */
+#define il__always_inline static inline __attribute__((always_inline))
 
 /* What only Linux has is called in os*.c, and has a fallback there. */
 #if defined(__linux__) && !defined(IL_PORTABLE)

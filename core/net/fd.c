@@ -76,7 +76,7 @@ static bool linked(const struct il__fd_wait *w)
 }
 
 /* With many connections its stack is cold: fetch what lies around, all at once. */
-static void prefetch_waiter(const struct il__fd_wait *w)
+il__always_inline void prefetch_waiter(const struct il__fd_wait *w)
 {
 	for (int i = -5; w && i < 3; i++)
 		__builtin_prefetch((const char *)w + 64 * i);

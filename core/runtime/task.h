@@ -123,7 +123,7 @@ static inline int il__task_check(il_task *self)
 
 /* Fetches the lines of its stack that a resumed task returns through, ahead of time, and what it may end
  * with. */
-static inline void il__task_prefetch(const il_task *task)
+il__always_inline void il__task_prefetch(const il_task *task)
 {
 	const char *sp = task->context.sp;
 
