@@ -79,7 +79,7 @@ static bool linked(const struct il__fd_wait *w)
 il__always_inline void prefetch_waiter(const struct il__fd_wait *w)
 {
 	for (int i = -5; w && i < 3; i++)
-		__builtin_prefetch((const char *)w + 64 * i);
+		__builtin_prefetch((const char *)w + IL__LINE * i);
 }
 
 /* An upcall. What the descriptor is ready for the waiter learns from the system call. */

@@ -4,6 +4,7 @@
  * adding to a closed gate is impossible, so a closed portal whose count is 0 will never run anything
  * again.
  */
+#include "../sync/sync.h"
 #include "offload.h"
 
 #include <stdlib.h>
@@ -69,18 +70,15 @@ int il__portal_enter_gate(il_portal *p, const char *function)
 static void finish(il_portal *p)
 {
 	il_loop *loop = p->loop;
-	struct il__list *node;
 
 	if (p->finished)
 		return;
 	p->finished = true;
 	il__list_remove(&p->link);
 	il__scope_fini_root(&p->scope);
-	while ((node = il__list_pop(&p->closers)))
-		il__task_wake(il__container_of(node, il_task, link), 0);
+	il__queue_wake_all(&p->closers, 0);
 	/* The last call may end between the closing of the gate and the message that tells of it. */
-	while ((node = il__list_pop(&p->sleepers)))
-		il__task_wake(il__container_of(node, il_task, link), 0);
+	il__queue_wake_all(&p->sleepers, 0);
 	loop->portals--;
 	il__loop_release(loop);
 	il_portal_unref(p); /* the loop's */
@@ -123,12 +121,9 @@ void il__portal_abandon_gate(il_portal *p)
 /* In the loop's thread: after the gate was closed. */
 static void stop_here(il_portal *p, bool cancel)
 {
-	struct il__list *node;
-
 	if (p->finished)
 		return;
-	while ((node = il__list_pop(&p->sleepers)))
-		il__task_wake(il__container_of(node, il_task, link), 0);
+	il__queue_wake_all(&p->sleepers, 0);
 	if (cancel)
 		il__scope_cancel(&p->scope, "the portal was stopped");
 	p->stopping = true;
@@ -166,13 +161,6 @@ int il_portal_stop(il_portal *p, bool cancel_remaining)
 	return 0;
 }
 
-static bool unlink_task(il_task *task, void *arg)
-{
-	(void)arg;
-	il__list_remove(&task->link);
-	return true;
-}
-
 int il_portal_sleep_until_stopped(il_portal *p)
 {
 	int rc;
@@ -196,8 +184,7 @@ int il_portal_sleep_until_stopped(il_portal *p)
 		il__task_yield(task);
 		return il__task_check(task);
 	}
-	il__list_push(&p->sleepers, &task->link);
-	return il__task_park(task, unlink_task, NULL, "il_portal_sleep_until_stopped");
+	return il__queue_wait(&p->sleepers, task, NULL, "il_portal_sleep_until_stopped");
 }
 
 /* ---- close ---- */

@@ -4,7 +4,7 @@
  */
 #include "threads.h"
 
-#include <interloop/sync.h>
+#include "../sync/sync.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -81,12 +81,8 @@ void il__host_lend(struct il__host *host, il_loop *loop, int one)
 
 void il__threads_count_out(struct il__threads *threads)
 {
-	struct il__list *node;
-
-	if (--threads->active > 0)
-		return;
-	while ((node = il__list_pop(&threads->waiters)))
-		il__task_wake(il__container_of(node, il_task, link), 0);
+	if (--threads->active == 0)
+		il__queue_wake_all(&threads->waiters, 0);
 }
 
 il_limiter *il_thread_limiter(void)

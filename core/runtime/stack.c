@@ -1,8 +1,8 @@
 /*
- * stack.c: tasks with their guarded stacks, cut from slabs so that a million of them need few mappings,
- * given out last in, first out so that a warm one comes first. Loop's thread only. Invariants: below
- * each stack that was ever given out lies a guard page; of the free ones those without pages lie at
- * the bottom.
+ * stack.c: tasks with their guarded stacks, cut from slabs so that a million of them need few
+ * mappings, given out last in, first out so that a warm one comes first. Loop's thread only.
+ * Invariants: below each stack that was ever given out lies a guard page; of the free ones those
+ * without pages lie at the bottom.
  */
 #include "runtime.h"
 

@@ -1,7 +1,7 @@
 /*
- * task.c: a task from its spawn to its end; park and wake. Loop's thread only. Invariants: a task is in
- * the ready queue exactly while its state is READY; the first wake of a parked task counts; what the
- * task alone needs lies at the base of its own stack, so that a parked task touches one page.
+ * task.c: a task from its spawn to its end; park and wake. Loop's thread only. Invariants: a task is
+ * in the ready queue exactly while its state is READY; the first wake of a parked task counts; what
+ * it alone needs lies at the base of its stack, so that a parked task holds one page.
  */
 #include "runtime.h"
 
@@ -9,7 +9,8 @@
 #include <string.h>
 
 #if !defined(IL__ASAN) && !defined(IL__TSAN)
-_Static_assert(sizeof(il_task) <= 2 * IL__LINE, "a task takes two lines of the cache");
+_Static_assert(offsetof(il_task, loop) <= IL__LINE, "waking and resuming touch one line");
+_Static_assert(sizeof(il_task) <= 2 * IL__LINE, "a task takes two lines");
 #endif
 
 /* ---- from spawn to end ---- */
@@ -222,7 +223,7 @@ int il__task_park_until(il_task *self, il__abort_fn *abort, void *arg, const cha
 	if (rc < 0) {
 		if (abort(self, arg))
 			return rc;
-		return il__task_park(self, NULL, NULL, waits_for);
+		return il__task_park(self, NULL, arg, waits_for);
 	}
 	rc = il__task_park(self, abort, arg, waits_for);
 	il__timer_disarm(self->loop, &self->alarm);

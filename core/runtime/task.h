@@ -22,12 +22,12 @@ typedef bool il__abort_fn(il_task *task, void *arg);
 bool il__abort_freely(il_task *task, void *arg); /* nothing is to be unlinked */
 
 /*
- * What others touch of a task: they lie side by side, and not each in a page of its own, so that waking,
- * queueing and unlinking one of very many neither waits for that page nor for its neighbours'.
+ * What others touch of a task. Tasks lie side by side, not each in a page of its own, so that waking,
+ * queueing and unlinking one of very many waits for no such page, its own or a neighbour's.
  */
 struct il_task {
-	/* One line of the cache: all that waking and resuming touch here. While parked a waiter's list may use
-	 * the link, else it is the ready queue's. */
+	/* One line of the cache: all that waking and resuming touch here. The link is the ready queue's, or
+	 * while the task is parked, of whom it waits for. */
 	_Alignas(IL__LINE) struct il__list link;
 	struct il__timer alarm; /* of il__task_park_until */
 	enum il__task_state state;
@@ -44,10 +44,10 @@ struct il_task {
 	struct il__task_base *base;
 };
 
-/* What only the task itself touches, as a rule: at the base of its stack, next to what it is about to
- * return through. */
+/* What only the task itself touches, as a rule: at the base of its stack, next to what it is about
+ * to return through. */
 struct il__task_base {
-	/* One line of the cache: all that beginning and ending touch here. */
+	/* One line of the cache: all that parking and ending touch here. */
 	struct il__scope *parent_scope;
 	/* Runs last on the task's own stack, as a plain call: no task is current. */
 	void (*ended)(il_task *task, int rc);
@@ -121,8 +121,8 @@ static inline int il__task_check(il_task *self)
 	return il__task_check_closely(self);
 }
 
-/* Fetches the lines of its stack that a resumed task returns through, ahead of time, and what it may end
- * with. */
+/* Fetches the lines of its stack that a resumed task returns through, ahead of time, and what it
+ * parks or ends with. */
 il__always_inline void il__task_prefetch(const il_task *task)
 {
 	const char *sp = task->context.sp;

@@ -37,8 +37,8 @@ static struct il__list *pick(il_loop *loop)
 	return node;
 }
 
-/* With many tasks each visit is a miss in every cache: fetch the stack of the task after this one, and the
- * one after that itself. */
+/* With many tasks each visit is a miss in every cache: fetch the stack of the task after this one,
+ * and the task after that. */
 il__always_inline void prefetch(il_loop *loop, const struct il__list *node)
 {
 	const struct il__list *after = node->next;

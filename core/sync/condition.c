@@ -9,9 +9,8 @@
 #include <stdlib.h>
 
 struct waiter {
-	struct il__lock_waiter lock; /* first */
-	il_lock *of;
-	bool notified;
+	int result; /* first: the lock's queue knows no more of it */
+	il_lock *lock;
 };
 
 int il_condition_create(il_condition **condition, il_lock *lock)
@@ -97,15 +96,13 @@ static bool give_up(il_task *task, void *arg)
 {
 	struct waiter *w = arg;
 
-	if (w->notified)
-		return false;
 	il__list_remove(&task->link);
-	if (!w->of->owner) {
-		il__lock_give(w->of, task);
+	if (!w->lock->owner) {
+		il__lock_give(w->lock, task);
 		return true;
 	}
-	w->lock.rc = -ECANCELED;
-	il__list_push(&w->of->waiters, &task->link);
+	w->result = -ECANCELED;
+	il__list_push(&w->lock->waiters, &task->link);
 	return false;
 }
 
@@ -113,16 +110,16 @@ int il_condition_wait(il_condition *condition)
 {
 	int rc;
 	il_task *task = holder(condition, "il_condition_wait", &rc);
-	struct waiter w = {.notified = false};
+	struct waiter w = {.result = 0};
 
 	if (!task)
 		return rc;
 	rc = il__task_check(task);
 	if (rc < 0)
 		return rc;
-	w.of = condition->lock;
+	w.lock = condition->lock;
 	il__list_push(&condition->waiters, &task->link);
-	il__lock_pass(w.of);
+	il__lock_pass(w.lock);
 	return il__task_park(task, give_up, &w, "il_condition_wait");
 }
 
@@ -156,8 +153,7 @@ static int notify(il_condition *condition, size_t n, const char *function)
 	if (!holder(condition, function, &rc))
 		return rc;
 	while (n-- > 0 && (node = il__list_pop(&condition->waiters))) {
-		struct waiter *w = il__queued(node)->abort_arg;
-		w->notified = true;
+		il__queued(node)->abort = NULL; /* its result is fixed */
 		il__list_push(&condition->lock->waiters, node);
 	}
 	return 0;

@@ -83,9 +83,9 @@ void il__lock_pass(il_lock *lock)
 	lock->owner = NULL;
 	if (node) {
 		il_task *next = il__queued(node);
-		const struct il__lock_waiter *w = next->abort_arg;
+		const int *result = next->abort_arg;
 		il__lock_give(lock, next);
-		il__task_wake(next, w->rc);
+		il__task_wake(next, *result);
 	}
 }
 
@@ -117,8 +117,7 @@ static int take(il_lock *lock, il_task *task)
 			return 0;
 		il__task_yield(task);
 	} else {
-		struct il__lock_waiter w = {.rc = 0};
-		rc = il__queue_wait(&lock->waiters, task, &w, "il_lock_acquire");
+		rc = il__queue_wait(&lock->waiters, task, &(int){0}, "il_lock_acquire");
 		if (rc < 0)
 			return rc;
 	}

@@ -35,17 +35,17 @@ il_task *il__home_bind(struct il__home *home, il_task *task, const char *functio
 	return NULL;
 }
 
-static bool leave_queue(il_task *task, void *with)
+static bool leave_queue(il_task *task, void *for_waker)
 {
-	(void)with;
+	(void)for_waker;
 	il__list_remove(&task->link);
 	return true;
 }
 
-int il__queue_wait(struct il__list *queue, il_task *task, void *with, const char *function)
+int il__queue_wait(struct il__list *queue, il_task *task, void *for_waker, const char *function)
 {
 	il__list_push(queue, &task->link);
-	return il__task_park(task, leave_queue, with, function);
+	return il__task_park(task, leave_queue, for_waker, function);
 }
 
 size_t il__queue_length(const struct il__list *queue)

@@ -1,9 +1,9 @@
 /*
  * sync.h: what the objects of this floor share: the loop they belong to, queues of waiting tasks.
  *
- * Tasks queue by their own links. Whoever wakes one unlinks it first; the woken task does not touch the
- * queue. So an object may be freed as soon as nobody is in its queues, and nothing is allocated in
- * order to wait.
+ * Tasks queue by their own links. Whoever wakes one unlinks it first; the woken task does not
+ * touch the queue. So an object may be freed as soon as nobody is in its queues, and nothing is
+ * allocated in order to wait.
  *
  * What is only held (a lock, a permit, a token) is given on when a cancellation came between the
  * hand-over and the run, as in the yield after taking a free one; what has happened (an event, a
@@ -66,14 +66,14 @@ static inline int il__home_check(const struct il__home *home, const char *functi
 
 /* ---- waiting tasks ---- */
 
+/* Its abort_arg is what it has for its waker. */
 static inline il_task *il__queued(struct il__list *node)
 {
 	return il__container_of(node, il_task, link);
 }
 
-/* Parks the current task at the end of the queue until it is woken from there, or cancelled. `with` is for
- * who wakes it: its abort_arg. */
-int il__queue_wait(struct il__list *queue, il_task *task, void *with, const char *function);
+/* Parks the current task at the end of the queue until it is woken from there, or cancelled. */
+int il__queue_wait(struct il__list *queue, il_task *task, void *for_waker, const char *function);
 size_t il__queue_length(const struct il__list *queue);
 /* For a destroy: stops the program if somebody waits. */
 void il__queue_check_empty(const struct il__list *queue, const char *function);
@@ -157,15 +157,10 @@ struct il_lock {
 	struct il__home home;
 	il_task *owner; /* NULL: free or broken; then nobody waits */
 	struct il__owned owned;
-	struct il__list waiters;    /* tasks, with a struct il__lock_waiter */
+	struct il__list waiters;    /* tasks, each with an int: its result, once it has the lock */
 	struct il__list conditions; /* struct il_condition: who wait there can hope for nothing when
 				     * the lock breaks */
 	bool fast, broken;
-};
-
-/* Waits for the lock, or for a condition and then for the lock. */
-struct il__lock_waiter {
-	int rc; /* the result it is woken with, once it has the lock */
 };
 
 struct il_condition {

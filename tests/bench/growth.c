@@ -47,7 +47,7 @@ static double walk_memory(size_t count, size_t stride)
 		bench_die("no address space");
 	madvise(memory, count * stride, MADV_NOHUGEPAGE);
 	for (size_t i = count; i > 0; i--) {
-		/* where a task's header would be, coloured */
+		/* where a task's frames would be, coloured */
 		size_t offset = stride > NODE ? stride - 640 - i % 16 * 64 : 0;
 		struct node *n = (struct node *)(void *)(memory + (i - 1) * stride + offset);
 		n->next = first;

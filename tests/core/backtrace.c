@@ -48,7 +48,7 @@ int main(void)
 	CHECK(stack);
 	t.high = (uintptr_t)stack->top;
 	t.low = t.high - 65536;
-	il__context_make(&other, stack, stack->top, entry, &t);
+	il__context_make(&other, il__stack_low(&pool, stack), stack->top, entry, &t);
 	il__context_switch(&mine, &other, false);
 	CHECK(t.frames >= 2 && t.frames < TOO_MANY);
 	il__context_free(&other);

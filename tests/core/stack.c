@@ -33,13 +33,13 @@ int main(void)
 	CHECK(il__stacks_init(&pool, 65536) == 0);
 	for (size_t i = 0; i < COUNT; i++) {
 		stacks[i] = il__stack_get(&pool);
-		CHECK(stacks[i] && stacks[i]->top - stacks[i]->low == 65536);
-		memset(stacks[i]->low, (int)i, 65536);
+		CHECK(stacks[i] && stacks[i]->top - il__stack_low(&pool, stacks[i]) == 65536);
+		memset(il__stack_low(&pool, stacks[i]), (int)i, 65536);
 	}
 	for (size_t i = 0; i < COUNT; i++)
-		CHECK(stacks[i]->low[0] == (char)i && stacks[i]->top[-1] == (char)i);
-	CHECK(touch(stacks[COUNT / 2]->low) == 0);
-	CHECK(touch(stacks[COUNT / 2]->low - 1) == SIGSEGV);
+		CHECK(*il__stack_low(&pool, stacks[i]) == (char)i && stacks[i]->top[-1] == (char)i);
+	CHECK(touch(il__stack_low(&pool, stacks[COUNT / 2])) == 0);
+	CHECK(touch(il__stack_low(&pool, stacks[COUNT / 2]) - 1) == SIGSEGV);
 	il__stack_put(&pool, stacks[3]);
 	il__stack_put(&pool, stacks[7]);
 	CHECK(il__stack_get(&pool) == stacks[7] && il__stack_get(&pool) == stacks[3]);

@@ -15,14 +15,14 @@ static void take(size_t from, size_t to)
 	for (size_t i = from; i < to; i++) {
 		stacks[i] = il__stack_get(&pool);
 		CHECK(stacks[i]);
-		memset(stacks[i]->low, (int)i, SIZE);
+		memset(il__stack_low(&pool, stacks[i]), (int)i, SIZE);
 	}
 }
 
 static void put(size_t from, size_t to)
 {
 	for (size_t i = to; i-- > from;) {
-		CHECK(stacks[i]->low[0] == (char)i && stacks[i]->top[-1] == (char)i);
+		CHECK(*il__stack_low(&pool, stacks[i]) == (char)i && stacks[i]->top[-1] == (char)i);
 		il__stack_put(&pool, stacks[i]);
 	}
 }
@@ -39,7 +39,7 @@ static size_t count_resident(void)
 	unsigned char pages[SIZE / 4096];
 
 	for (const struct il__stack *s = pool.free; s; s = s->next) {
-		CHECK(mincore(s->low, SIZE, (void *)pages) == 0);
+		CHECK(mincore(il__stack_low(&pool, s), SIZE, (void *)pages) == 0);
 		resident += pages[0] & 1;
 	}
 	return resident;

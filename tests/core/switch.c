@@ -47,7 +47,7 @@ int main(void)
 	CHECK(third_up > third_nearest);
 
 	errno = EIO;
-	il__context_make(&other, stack, stack->top, entry, &rounds);
+	il__context_make(&other, il__stack_low(&pool, stack), stack->top, entry, &rounds);
 	for (register int i = 1; i <= 1000; i++) {
 		double kept = i * 0.5;
 		il__context_switch(&mine, &other, false);
