@@ -1,7 +1,7 @@
 /*
  * subprocess_end.c: the end of a child process: waiting for it, hastening it, and giving back what it took.
  * The descriptor that tells it is watched only while somebody waits, so that a host's loop ends by
- * itself. Who waits lies in a list, each on its own stack; the first who looks reaps. Loop's thread only.
+ * itself. Who waits is in a queue; the first who looks reaps. Loop's thread only.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -12,7 +12,6 @@
 #include <stdlib.h>
 
 struct waiter {
-	struct il__list link;
 	il_task *task;
 	il_process *process;
 	int hastened; /* by a cancelled close: -ECANCELED: killed; else why it could not be */
@@ -33,7 +32,6 @@ static void reap(il_process *p)
 {
 	siginfo_t info = {0};
 	int rc = il__os_child_reap(&p->child, &info);
-	struct il__list *node;
 
 	p->ended = true;
 	p->result = rc < 0                       ? rc
@@ -41,8 +39,7 @@ static void reap(il_process *p)
 						 : IL_PROCESS_SIGNALED + info.si_status;
 	if (p->loop)
 		il__source_watch(p->loop, &p->source, 0);
-	while ((node = il__list_pop(&p->waiters)))
-		il__task_wake(il__container_of(node, struct waiter, link)->task, p->result);
+	il__queue_wake_all(&p->waiters, p->result);
 }
 
 static void on_ready(struct il__source *source, il_loop *loop, unsigned mask)
@@ -99,19 +96,14 @@ static int answer(int result, const char *function)
 
 /* ---- waiting ---- */
 
-static void leave(il_process *p, struct waiter *w)
-{
-	il__list_remove(&w->link);
-	if (il__list_empty(&p->waiters))
-		il__source_watch(p->loop, &p->source, 0);
-}
-
 static bool give_up(il_task *task, void *arg)
 {
-	struct waiter *w = arg;
+	const struct waiter *w = arg;
+	il_process *p = w->process;
 
-	(void)task;
-	leave(w->process, w);
+	il__list_remove(&task->link);
+	if (il__list_empty(&p->waiters))
+		il__source_watch(p->loop, &p->source, 0);
 	return true;
 }
 
@@ -123,7 +115,7 @@ static int wait_for_end(struct waiter *w, il__abort_fn *abort, const char *funct
 
 	if (rc < 0)
 		return il__refuse(rc, "%s: the native loop refused to watch the child", function);
-	il__list_push(&p->waiters, &w->link);
+	il__list_push(&p->waiters, &w->task->link);
 	w->task->loop->fd_waiters++;
 	rc = il__task_park(w->task, abort, w, function);
 	w->task->loop->fd_waiters--;
@@ -260,16 +252,13 @@ int il_process_close(il_process *process)
 /* Somebody else's by now, such as root's: it goes on without us. */
 static void abandon(il_process *p, int rc)
 {
-	struct il__list *node;
-
 	il__log(IL_LOG_WARNING,
 		"il_process_destroy: process %d cannot be killed: %s; it goes on, and will be a "
 		"zombie when it ends",
 		(int)p->child.pid, il_strerror(rc));
 	if (p->loop)
 		il__source_watch(p->loop, &p->source, 0);
-	while ((node = il__list_pop(&p->waiters)))
-		il__task_wake(il__container_of(node, struct waiter, link)->task, -EBADF);
+	il__queue_wake_all(&p->waiters, -EBADF);
 }
 
 /* The loop's task that destroys, if it is one. */

@@ -79,12 +79,11 @@ static void begin(void *arg)
 	end(task, task->base->fn(task->base->arg));
 }
 
-/* At the top of its stack, whole lines of the cache. */
+/* At the top of its stack. */
 static struct il__task_base *make_base(const struct il__stack *stack, il_fn *fn, void *arg,
 				       const struct il__task_options *options)
 {
-	enum { SIZE = (sizeof(struct il__task_base) + IL__LINE - 1) / IL__LINE * IL__LINE };
-	struct il__task_base *base = (void *)(stack->top - stack->colour - SIZE);
+	struct il__task_base *base = (void *)(stack->top - stack->colour - sizeof *base);
 
 	memset(base, 0, sizeof *base);
 	base->fn = fn;

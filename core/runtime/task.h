@@ -48,7 +48,7 @@ struct il_task {
  * to return through. */
 struct il__task_base {
 	/* One line of the cache: all that parking and ending touch here. */
-	struct il__scope *parent_scope;
+	_Alignas(IL__LINE) struct il__scope *parent_scope;
 	/* Runs last on the task's own stack, as a plain call: no task is current. */
 	void (*ended)(il_task *task, int rc);
 	void *owner; /* for `ended` */
