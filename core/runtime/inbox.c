@@ -163,7 +163,7 @@ static struct il__message *reverse(struct il__message *m, struct il__message ***
 
 	while (m) {
 		struct il__message *next = m->next;
-		/* One thread's calls mostly lie one behind the other: spare.c. */
+		/* One thread's calls mostly lie one behind the other: soon_memory.c. */
 		__builtin_prefetch((char *)m - 6 * IL__LINE);
 		m->next = first;
 		first = m;

@@ -121,7 +121,7 @@ int il__borrowers_add(struct il__borrowers *set, const void *who, bool holds);
 struct il__borrower *il__borrowers_find(const struct il__borrowers *set, const void *who);
 void il__borrowers_remove(struct il__borrowers *set, struct il__borrower *place);
 
-/* ---- a limiter from inside: for calls in worker threads (offload/thread.c) ---- */
+/* ---- a limiter from inside: for calls in worker threads (executor/run_in_thread.c) ---- */
 
 /*
  * Who waits for a token: a task, or a call, which has `ops`. The calls that no task comes before are offered:

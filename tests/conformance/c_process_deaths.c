@@ -3,7 +3,7 @@
  * call: that call alone answers for it, nothing is left behind, and what comes next finds another worker.
  */
 #define _GNU_SOURCE
-#include "../../core/offload/process_wire.h"
+#include "../../core/process/wire.h"
 #include "processes.h"
 
 #include <interloop/backend.h>

@@ -3,7 +3,7 @@
  * frames does not matter, nor in which pieces they come, and functions are called by their names alone.
  */
 #define _GNU_SOURCE
-#include "../../core/offload/process_wire.h"
+#include "../../core/process/wire.h"
 #include "../core/check.h"
 
 #include <interloop.h>

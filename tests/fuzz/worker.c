@@ -17,7 +17,7 @@ static void *limited_malloc(size_t size)
 }
 
 #define malloc limited_malloc
-#include "../../core/offload/process_worker.c"
+#include "../../core/process/worker.c"
 #undef malloc
 
 enum frame_flags {

@@ -1,0 +1,28 @@
+/*
+ * subprocess.h: a child process, between the files that start it, wait for it and run it to its end.
+ * Loop's thread only.
+ */
+#ifndef IL_CORE_NET_SUBPROCESS_H
+#define IL_CORE_NET_SUBPROCESS_H
+
+#include "../io/net.h"
+
+#include <interloop/subprocess.h>
+
+struct il_process {
+	il_loop *loop; /* NULL: it was closed */
+	unsigned generation;
+	struct il__os_child child;
+	struct il__source source; /* child.fd; watched while somebody waits */
+	struct il__fd_owner owner;
+	struct il__list waiters;
+	il_stream *pipes[3];
+	bool ended; /* and reaped */
+	int result;
+};
+
+/* Prepares to be told of the end of p->child. */
+int il__subprocess_watch(il_process *p, il_loop *loop);
+void il__subprocess_close_pipes(il_process *p);
+
+#endif

@@ -1,0 +1,157 @@
+/*
+ * executor.c: the one interface over thread pools, process pools and executors of the user's own: the object
+ * and its end. Calls are in executor_submit.c, executor_run.c and executor_map.c. Any thread.
+ */
+#include "offload.h"
+
+#include <stdlib.h>
+
+/* ---- the object ---- */
+
+int il__executor_make(il_executor **out, const struct il__executor_ops *ops, void *self,
+		      bool copies, bool locals)
+{
+	il_executor *ex = calloc(1, sizeof *ex);
+
+	if (!ex)
+		return il__refuse(-ENOMEM, "an executor: out of memory");
+	il__watch_fork();
+	atomic_init(&ex->refs, 1);
+	ex->generation = il__generation;
+	ex->ops = ops;
+	ex->self = self;
+	ex->copies = copies;
+	ex->locals = locals;
+	*out = ex;
+	return 0;
+}
+
+il_executor *il_executor_ref(il_executor *ex)
+{
+	if (ex)
+		atomic_fetch_add_explicit(&ex->refs, 1, memory_order_relaxed);
+	return ex;
+}
+
+void il_executor_unref(il_executor *ex)
+{
+	if (!ex || il__inherited(ex->generation) ||
+	    atomic_fetch_sub_explicit(&ex->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	ex->ops->destroy(ex->self);
+	free(ex);
+}
+
+void il_executor_destroy(il_executor *ex)
+{
+	if (!ex)
+		return;
+	il_executor_shutdown(ex, 0);
+	il_executor_unref(ex);
+}
+
+int il__executor_check(il_executor *ex, il_fn *fn, const char *function)
+{
+	if (!ex || !fn)
+		return il__refuse(-EINVAL, "%s: %s is NULL", function, ex ? "fn" : "the executor");
+	if (il__inherited(ex->generation))
+		return il__refuse(-ESHUTDOWN, "%s: the executor was inherited across fork",
+				  function);
+	return 0;
+}
+
+/* ---- shutdown ---- */
+
+struct user_shutdown {
+	il_executor *ex;
+	unsigned flags;
+};
+
+static int run_user_shutdown(void *arg)
+{
+	struct user_shutdown *s = arg;
+
+	return s->ex->ops->user_shutdown(s->ex->self, s->flags);
+}
+
+/* It may block: in a task it runs in a worker thread, shielded. */
+static int shutdown_user(il_executor *ex, unsigned flags, il_task *task)
+{
+	struct user_shutdown s = {ex, flags};
+	il_scope shield = IL_SCOPE_INIT;
+	int rc;
+
+	atomic_store(&ex->user_shut, true);
+	if (!task || (flags & IL_NOWAIT) || !ex->user.shutdown)
+		return run_user_shutdown(&s);
+	rc = il_scope_enter(&shield, IL_FOREVER, IL_SHIELD);
+	return rc < 0 ? rc : il_scope_exit(&shield, il_run_in_thread(run_user_shutdown, &s));
+}
+
+/* Waits for the end, if it is not there. */
+static void wait_end(il_executor *ex, unsigned flags, struct il__watcher_of_end *end, il_task *task)
+{
+	if (task)
+		il__loop_hold_call(task->loop);
+	if (ex->ops->shutdown(ex->self, flags, end))
+		il__wakeup_wait_shielded(&end->wakeup, "il_executor_shutdown");
+	ex->ops->ended(ex->self);
+	if (task)
+		il__loop_release_call(task->loop);
+}
+
+/* Whether the caller may wait here and now: 0, or a code. -EPERM leaves it to the executor, which may have
+ * nothing to wait for; -ECANCELED: it must not. */
+static int may_wait(il_executor *ex, struct il__watcher_of_end *end)
+{
+	int rc;
+
+	if (ex->ops->is_worker(ex->self))
+		return il__refuse(-EDEADLK,
+				  "il_executor_shutdown: called by a worker of that executor, "
+				  "which would wait for itself; use IL_NOWAIT");
+	rc = il__wakeup_init(&end->wakeup, "il_executor_shutdown");
+	if (rc == 0 && end->wakeup.task && il__task_cancelled(end->wakeup.task))
+		rc = -ECANCELED;
+	return rc;
+}
+
+static int shut_down(il_executor *ex, unsigned flags, struct il__watcher_of_end *end, int rc)
+{
+	if (rc == -EPERM) {
+		if (ex->ops->shutdown(ex->self, flags | IL__UNLESS_IT_WAITS, end))
+			return rc;
+		ex->ops->ended(ex->self);
+		return 0;
+	}
+	if (flags & IL_NOWAIT)
+		ex->ops->shutdown(ex->self, flags, NULL);
+	else
+		wait_end(ex, flags, end, end->wakeup.task);
+	return rc;
+}
+
+int il_executor_shutdown(il_executor *ex, unsigned flags)
+{
+	struct il__watcher_of_end end = {.wakeup = {.task = NULL}};
+	int rc = 0, answer;
+
+	if (!ex || (flags & ~(unsigned)(IL_NOWAIT | IL_CANCEL_FUTURES)))
+		return il__refuse(
+		    -EINVAL, "il_executor_shutdown: the executor is NULL or a flag is unknown");
+	if (il__inherited(ex->generation))
+		return il__refuse(-ESHUTDOWN,
+				  "il_executor_shutdown: the executor was inherited across fork");
+	if (!(flags & IL_NOWAIT))
+		rc = may_wait(ex, &end);
+	if (rc == -ECANCELED)
+		flags |= IL_NOWAIT;
+	else if (rc < 0 && rc != -EPERM)
+		return rc;
+	if (!ex->ops->user_shutdown)
+		return shut_down(ex, flags, &end, rc);
+	if (rc == -EPERM && ex->user.shutdown)
+		return rc;
+	answer = shutdown_user(ex, flags, end.wakeup.task);
+	return rc == -ECANCELED ? rc : answer;
+}

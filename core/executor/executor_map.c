@@ -1,0 +1,278 @@
+/*
+ * executor_map.c: il_executor_map. The items and their calls are one allocation. `lock` orders the workers that
+ * answer with the waiter: whoever answers last, or fails first, fires the waiter under it, and the
+ * waiter takes it once more before it leaves.
+ */
+#include "offload.h"
+
+#include <stdlib.h>
+
+struct item {
+	il_call call;
+	struct map *map;
+	int rc;
+	bool answered; /* under lock */
+	bool begun;    /* by its worker, before it answers */
+};
+
+struct map {
+	pthread_mutex_t lock;
+	size_t left;               /* under lock: submitted and not answered */
+	bool failed;               /* under lock */
+	bool killed;               /* under lock: those that ran, too */
+	struct il__wakeup *waiter; /* under lock */
+	atomic_bool stopped;       /* set by the waiter, or by the first failure: run no more */
+	struct il__host host;
+	bool virtual_time; /* each answer wakes the waiter: one call less holds the clock */
+	size_t owed;       /* by the waiter: the calls that hold it */
+	struct item *items;
+	size_t submitted;
+};
+
+static bool claim_item(il_call *call)
+{
+	struct item *item = il__container_of(call, struct item, call);
+
+	item->begun = !atomic_load_explicit(&item->map->stopped, memory_order_relaxed);
+	return item->begun;
+}
+
+static void answer_item(il_call *call, int rc)
+{
+	struct item *item = il__container_of(call, struct item, call);
+	struct map *map = item->map;
+	struct il__wakeup *waiter = NULL;
+
+	pthread_mutex_lock(&map->lock);
+	item->rc = rc;
+	item->answered = true;
+	item->begun &= !(map->killed && rc == -ECANCELED);
+	map->left--;
+	if (rc < 0 && !map->failed) {
+		map->failed = true;
+		atomic_store_explicit(&map->stopped, true, memory_order_relaxed);
+		waiter = map->waiter;
+	}
+	if (map->left == 0 || map->virtual_time)
+		waiter = map->waiter;
+	if (waiter) {
+		map->waiter = NULL;
+		il__wakeup_fire(waiter);
+	}
+	pthread_mutex_unlock(&map->lock);
+}
+
+static const struct il__call_ops item_ops = {.claim = claim_item, .answer = answer_item};
+
+/* Takes back what has not begun; with `kill` ends what has. */
+static void stop(struct map *map, il_executor *ex, bool kill)
+{
+	atomic_store_explicit(&map->stopped, true, memory_order_relaxed);
+	for (size_t i = 0; ex->ops->withdraw && i < map->submitted; i++) {
+		struct item *item = &map->items[i];
+		bool mine;
+		pthread_mutex_lock(&map->lock);
+		mine = !item->answered;
+		map->killed |= kill;
+		pthread_mutex_unlock(&map->lock);
+		if (mine && ex->ops->withdraw(ex->self, &item->call))
+			il__call_answer(&item->call, -ECANCELED);
+		else if (mine && kill)
+			ex->ops->kill(ex->self, &item->call);
+	}
+}
+
+/* `left` calls hold a virtual clock; the last is il__executor_hold's. */
+static void count_owed(struct map *map, il_executor *ex, il_loop *loop, size_t left)
+{
+	for (; map->owed < left; map->owed++)
+		il__pool_owes(ex->self, ex->workers, loop);
+	for (; map->owed > left && map->owed > 1; map->owed--)
+		il__pool_paid(ex->self, loop);
+}
+
+/* Until every submitted call is answered; stops early on failure, time-out or cancellation. */
+static int await(struct map *map, il_executor *ex, il_time deadline)
+{
+	struct il__wakeup wakeup;
+	bool stopped = false, killed = !ex->ops->kill;
+	int outcome = 0;
+
+	for (;;) {
+		bool failed, over, kill;
+		size_t left;
+		il__wakeup_init(&wakeup, "il_executor_map");
+		pthread_mutex_lock(&map->lock);
+		left = map->left;
+		over = left == 0;
+		failed = map->failed;
+		map->waiter = over || (failed && !stopped) ? NULL : &wakeup;
+		pthread_mutex_unlock(&map->lock);
+		if (map->virtual_time)
+			count_owed(map, ex, wakeup.task->loop, left);
+		if (over)
+			return outcome;
+		if (failed && !stopped) {
+			stop(map, ex, false);
+			stopped = true;
+			continue;
+		}
+		/* Cancelled after it stopped it goes on waiting, and the workers can ask for it. */
+		if (stopped && wakeup.task && il__task_cancelled(wakeup.task))
+			atomic_store_explicit(&map->host.cancelled, true, memory_order_relaxed);
+		int rc = il__wakeup_wait(&wakeup, stopped && killed ? IL_FOREVER : deadline,
+					 "il_executor_map");
+		if (rc == 0)
+			continue;
+		pthread_mutex_lock(&map->lock);
+		bool withdrawn = map->waiter == &wakeup;
+		map->waiter = NULL;
+		pthread_mutex_unlock(&map->lock);
+		if (!withdrawn)
+			il__wakeup_wait_shielded(&wakeup, "il_executor_map");
+		if (rc == -ECANCELED)
+			atomic_store_explicit(&map->host.cancelled, true, memory_order_relaxed);
+		kill = !killed && (rc == -ETIMEDOUT || ex->kills);
+		if (!stopped)
+			outcome = rc;
+		if (!stopped || kill)
+			stop(map, ex, kill);
+		stopped = true;
+		killed |= kill;
+	}
+}
+
+static int submit_all(struct map *map, il_executor *ex, il_fn *fn, char *items, size_t count,
+		      size_t size, il_time deadline, il_task *task)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < count && rc == 0; i++) {
+		struct item *item = &map->items[i];
+		if (atomic_load_explicit(&map->stopped, memory_order_relaxed))
+			break;
+		rc = il__call_init(&item->call, ex, fn, items + i * il__form_stride(size), size);
+		if (rc < 0)
+			break;
+		item->call.ops = &item_ops;
+		item->call.host = task ? &map->host : NULL;
+		pthread_mutex_lock(&map->lock);
+		map->left++;
+		pthread_mutex_unlock(&map->lock);
+		rc = il__executor_submit_waiting(ex, &item->call, task, deadline);
+		if (rc < 0) {
+			il__call_fini(&item->call);
+			pthread_mutex_lock(&map->lock);
+			map->left--;
+			pthread_mutex_unlock(&map->lock);
+		} else {
+			map->submitted++;
+		}
+	}
+	return rc;
+}
+
+static int run(struct map *map, il_executor *ex, il_fn *fn, void *items, size_t count, size_t size,
+	       il_time deadline, il_task *task)
+{
+	int rc, refused;
+
+	for (size_t i = 0; i < count; i++) {
+		map->items[i].map = map;
+		map->items[i].rc = -ECANCELED;
+	}
+	if (task) {
+		map->host = (struct il__host){
+		    .inbox = task->loop->inbox, .scope = task->scope, .loop = task->loop};
+		map->virtual_time = task->loop->backend->driver.now;
+		map->owed = 1;
+		il__executor_hold(ex, task->loop);
+	}
+	refused = submit_all(map, ex, fn, items, count, size, deadline, task);
+	if (refused == -ECANCELED)
+		atomic_store_explicit(&map->host.cancelled, true, memory_order_relaxed);
+	if (refused < 0)
+		stop(map, ex, false);
+	rc = await(map, ex, deadline);
+	if (task)
+		il__executor_release(ex, task->loop);
+	return refused < 0 ? refused : rc;
+}
+
+static bool all_begun(const struct map *map, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!map->items[i].begun)
+			return false;
+	return true;
+}
+
+/* Every result, and the failure that counts if there is none so far. */
+static int collect(struct map *map, size_t count, int *results, int rc)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct item *item = &map->items[i];
+		if (results)
+			results[i] = item->rc;
+		/* A call that was cancelled because another failed is not the failure. */
+		if (rc == 0 && item->rc < 0 && (item->rc != -ECANCELED || item->begun)) {
+			rc = il__refuse_again(item->rc, item->call.detail);
+			continue;
+		}
+		free(item->call.detail);
+	}
+	return rc;
+}
+
+static int check(il_executor *ex, il_fn *fn, void *items, size_t count, size_t size,
+		 il_time timeout)
+{
+	size_t stride = il__form_stride(size);
+
+	if (!ex || !fn || (count && !items) || timeout < 0 || (stride && count > SIZE_MAX / stride))
+		return il__refuse(
+		    -EINVAL, "il_executor_map: the executor, fn or items is NULL, the timeout is "
+			     "negative, or count * size overflows");
+	if (il__inherited(ex->generation))
+		return il__refuse(-ESHUTDOWN,
+				  "il_executor_map: the executor was inherited across fork");
+	if (ex->ops->only_worker(ex->self))
+		return il__refuse(
+		    -EDEADLK, "il_executor_map: called by the pool's only worker, which would wait "
+			      "for itself; give the pool more workers");
+	return 0;
+}
+
+int il_executor_map(il_executor *ex, il_fn *fn, void *items, size_t count, size_t size,
+		    int *results, il_time timeout)
+{
+	il_time deadline = timeout == IL_FOREVER ? IL_FOREVER : il_deadline(timeout);
+	struct map map = {.left = 0};
+	bool waits = count > 0 && timeout > 0;
+	il_task *task = NULL;
+	int rc = check(ex, fn, items, count, size, timeout);
+
+	if (rc < 0 || (waits && (rc = il__may_wait("il_executor_map", &task)) < 0))
+		return rc;
+	for (size_t i = 0; results && i < count; i++)
+		results[i] = -ECANCELED;
+	if (!waits)
+		return count ? il__refuse(-ETIMEDOUT, "il_executor_map: the timeout is 0") : 0;
+	if (task && (rc = il__task_check(task)) < 0)
+		return rc;
+	map.items = calloc(count, sizeof *map.items);
+	if (!map.items)
+		return il__refuse(-ENOMEM, "il_executor_map: no memory for %zu calls", count);
+	pthread_mutex_init(&map.lock, NULL);
+	rc = run(&map, ex, fn, items, count, size, deadline, task);
+	if (rc == -ECANCELED && all_begun(&map, count))
+		rc = 0; /* it came too late to stop anything: the results are whole */
+	if (rc == -ETIMEDOUT)
+		il__refuse(rc, "il_executor_map: not all of %zu calls ended in time", count);
+	rc = collect(&map, count, results, rc);
+	if (rc == 0 && !all_begun(&map, count))
+		rc = -ECANCELED; /* somebody shut the executor down with IL_CANCEL_FUTURES */
+	pthread_mutex_destroy(&map.lock);
+	free(map.items);
+	return rc;
+}

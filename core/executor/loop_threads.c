@@ -1,0 +1,130 @@
+/*
+ * loop_threads.c: a loop's worker threads: a pool without a bound, which limiters bound, and how many calls it
+ * runs. Loop's thread only.
+ */
+#include "loop_threads.h"
+
+#include "../sync/sync.h"
+
+#include <limits.h>
+#include <stdlib.h>
+
+static int close_threads(struct il__extension *x, il_loop *loop)
+{
+	struct il__threads *threads = il__container_of(x, struct il__threads, extension);
+	il_time patience = loop->options.shutdown_timeout;
+	int rc = 0;
+
+	/* Idle workers end at once; only abandoned calls can make us wait. */
+	if (threads->active == 0)
+		il__thread_pool_finish(threads->pool, IL_FOREVER);
+	else if (!il__thread_pool_finish(threads->pool,
+					 il__deadline_from(il__os_now(), patience)) &&
+		 patience)
+		rc = il__refuse(-ETIMEDOUT,
+				"il_loop_close: %zu abandoned threads still run after "
+				"shutdown_timeout; they end by themselves",
+				threads->active);
+	il_executor_unref(threads->pool);
+	il_limiter_destroy(threads->limiter);
+	free(threads);
+	loop->slots[IL__EXT_THREADS] = NULL;
+	return rc;
+}
+
+int il__threads_get(il_loop *loop, struct il__threads **out)
+{
+	il_thread_pool_options options = {
+	    .max_workers = INT_MAX, .queue_limit = SIZE_MAX, .name = "il-thread"};
+	struct il__threads *threads = loop->slots[IL__EXT_THREADS];
+	int rc;
+
+	*out = threads;
+	if (threads)
+		return 0;
+	threads = calloc(1, sizeof *threads);
+	if (!threads)
+		return il__refuse(-ENOMEM, "il_run_in_thread: out of memory");
+	rc = il_limiter_create(&threads->limiter, loop->options.thread_limit);
+	if (rc == 0)
+		rc = il_thread_pool_create(&threads->pool, &options);
+	if (rc < 0) {
+		il_limiter_destroy(threads->limiter);
+		free(threads);
+		return rc;
+	}
+	threads->extension.closing = close_threads;
+	il__list_init(&threads->waiters);
+	il__loop_extend(loop, &threads->extension);
+	loop->slots[IL__EXT_THREADS] = threads;
+	*out = threads;
+	return 0;
+}
+
+void il__threads_count_abandoned(struct il__threads *threads, il_loop *loop, int more)
+{
+	threads->abandoned += more;
+	if (!il__list_empty(&threads->waiters))
+		loop->inflight += more;
+}
+
+void il__host_lend(struct il__host *host, il_loop *loop, int one)
+{
+	if (host && host->gone) {
+		il__threads_count_abandoned(loop->slots[IL__EXT_THREADS], loop, -one);
+		return;
+	}
+	if (host)
+		host->lent += one;
+	loop->inflight -= one;
+}
+
+void il__threads_count_out(struct il__threads *threads)
+{
+	if (--threads->active == 0)
+		il__queue_wake_all(&threads->waiters, 0);
+}
+
+il_limiter *il_thread_limiter(void)
+{
+	struct il__threads *threads;
+
+	return il__self.loop && il__threads_get(il__self.loop, &threads) == 0 ? threads->limiter
+									      : NULL;
+}
+
+size_t il_threads_active(void)
+{
+	struct il__threads *threads = il__self.loop ? il__self.loop->slots[IL__EXT_THREADS] : NULL;
+
+	return threads ? threads->active : 0;
+}
+
+static bool unlink_waiter(il_task *task, void *arg)
+{
+	struct il__threads *threads = arg;
+
+	il__list_remove(&task->link);
+	if (il__list_empty(&threads->waiters))
+		task->loop->inflight -= threads->abandoned;
+	return true;
+}
+
+int il_threads_wait(void)
+{
+	struct il__threads *threads;
+	int rc;
+	il_task *task = il__task_current("il_threads_wait", &rc);
+
+	if (!task || (rc = il__task_check(task)) < 0 ||
+	    (rc = il__threads_get(task->loop, &threads)) < 0)
+		return rc;
+	if (threads->active == 0) {
+		il__task_yield(task);
+		return 0;
+	}
+	if (il__list_empty(&threads->waiters))
+		task->loop->inflight += threads->abandoned;
+	il__list_push(&threads->waiters, &task->link);
+	return il__task_park(task, unlink_waiter, threads, "il_threads_wait");
+}

@@ -1,0 +1,242 @@
+/*
+ * listener_open.c: opening listeners. All the sockets of a listener are bound and listen, or none is left. TCP:
+ * one socket an address, the same port for each; Unix: a stale socket file is replaced, anything else
+ * under the path is kept. Loop's thread only.
+ */
+#include "net.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { PORT_ATTEMPTS = 16 };
+
+static int backlog(const il_listen_options *o)
+{
+	return o->backlog > 0 ? o->backlog : SOMAXCONN;
+}
+
+static int check_options(il_listen_options *to, const il_listen_options *from, const char *function)
+{
+	*to = from ? *from : (il_listen_options){0};
+	if (to->backlog < 0 || to->mode > 07777)
+		return il__refuse(-EINVAL, "%s: the backlog is negative or the mode out of range",
+				  function);
+	return 0;
+}
+
+/* ---- TCP ---- */
+
+/* Accepted sockets inherit TCP_NODELAY. */
+static int open_one(const il_address *address, const il_listen_options *o)
+{
+	int family = address->storage.ss_family;
+	int fd = il__os_socket(family, SOCK_STREAM);
+	int rc = fd < 0 ? fd : il__os_socket_set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+
+	if (rc == 0 && family == AF_INET6)
+		rc = il__os_socket_set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+	if (rc == 0 && o->reuse_port)
+#ifdef SO_REUSEPORT
+		rc = il__os_socket_set(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+#else
+		rc = -ENOTSUP;
+#endif
+	if (rc == 0 && !o->delay_small)
+		rc = il__os_socket_set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	if (rc == 0 && (bind(fd, (const struct sockaddr *)&address->storage, address->length) < 0 ||
+			listen(fd, backlog(o)) < 0))
+		rc = -errno;
+	if (rc < 0 && fd >= 0)
+		close(fd);
+	return rc < 0 ? rc : fd;
+}
+
+/* This family is not there, as IPv6 often is not: another may do. */
+static bool family_missing(int rc)
+{
+	return rc == -EAFNOSUPPORT || rc == -EPROTONOSUPPORT || rc == -EADDRNOTAVAIL;
+}
+
+struct opening {
+	const il_address *list;
+	int count;
+	int *fds; /* -1: left out */
+	const il_listen_options *options;
+	int failed; /* the address that could not be used */
+};
+
+static void close_all(struct opening *o)
+{
+	for (int i = 0; i < o->count; i++) {
+		if (o->fds[i] >= 0)
+			close(o->fds[i]);
+		o->fds[i] = -1;
+	}
+}
+
+/* All addresses; those without a port take the first one's. */
+static int open_all(struct opening *o)
+{
+	uint16_t port = 0;
+	int missing = 0, rc = 0;
+
+	for (int i = 0; i < o->count; i++) {
+		il_address address = o->list[i];
+		bool any = !il_address_port(&address);
+		if (any)
+			il__address_set_port(&address, port);
+		rc = o->fds[i] = open_one(&address, o->options);
+		if (rc < 0)
+			o->failed = i;
+		if (rc < 0 && family_missing(rc) && ++missing < o->count)
+			continue;
+		if (rc < 0)
+			break;
+		address.length = sizeof address.storage;
+		if (any && !port &&
+		    getsockname(rc, (struct sockaddr *)&address.storage, &address.length) == 0)
+			port = il_address_port(&address);
+	}
+	if (rc >= 0 || (family_missing(rc) && missing < o->count))
+		return 0;
+	close_all(o);
+	return rc;
+}
+
+static int open_addresses(il_listener **listener, il_loop *loop, struct opening *o)
+{
+	bool any = il_address_port(&o->list[0]) == 0;
+	int rc, count = 0;
+
+	o->fds = malloc((size_t)o->count * sizeof *o->fds);
+	if (!o->fds)
+		return il__refuse(-ENOMEM, "il_listener_open_tcp: out of memory");
+	for (int i = 0; i < o->count; i++)
+		o->fds[i] = -1;
+	/* The port that one family gave may be taken in the other: then another one. */
+	for (int i = 0; (rc = open_all(o)) == -EADDRINUSE && any && i < PORT_ATTEMPTS; i++)
+		;
+	for (int i = 0; rc == 0 && i < o->count; i++)
+		if (o->fds[i] >= 0)
+			o->fds[count++] = o->fds[i];
+	if (rc == 0)
+		rc = il__listener_create(listener, loop, o->fds, count, IL__STREAM_INET, NULL);
+	free(o->fds);
+	return rc;
+}
+
+int il_listener_open_tcp(il_listener **listener, const char *host, const char *port,
+			 const il_listen_options *options)
+{
+	static const char function[] = "il_listener_open_tcp";
+	char text[IL_ADDRESS_TEXT_MAX];
+	il_listen_options o;
+	struct opening opening = {.options = &o, .failed = -1};
+	il_address *list = NULL;
+	il_task *task;
+	int rc;
+
+	if (!listener || !port)
+		return il__refuse(-EINVAL, "%s: the listener or the port is NULL", function);
+	rc = check_options(&o, options, function);
+	if (rc < 0)
+		return rc;
+	task = il__task_current(function, &rc);
+	if (!task)
+		return rc;
+	rc = il__resolve(&list, host, port, IL_RESOLVE_PASSIVE, IL_FOREVER, function);
+	if (rc < 0)
+		return rc;
+	opening.list = list;
+	opening.count = rc;
+	rc = open_addresses(listener, task->loop, &opening);
+	if (rc < 0 && opening.failed >= 0) {
+		il_address_text(&list[opening.failed], text, sizeof text);
+		il__refuse(rc, "%s: %s: %s", function, text, il_strerror(rc));
+	}
+	free(list);
+	return rc;
+}
+
+/* ---- Unix ---- */
+
+/* Whether somebody listens behind the socket file. */
+static bool in_use(const il_address *address)
+{
+	int fd = il__os_socket(AF_UNIX, SOCK_STREAM);
+	bool answered =
+	    fd < 0 || connect(fd, (const struct sockaddr *)&address->storage, address->length) == 0;
+
+	if (!answered)
+		answered = errno != ECONNREFUSED && errno != ENOENT;
+	if (fd >= 0)
+		close(fd);
+	return answered;
+}
+
+static int make_way(const il_address *address, const char *path)
+{
+	struct stat st;
+
+	if (lstat(path, &st) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (!S_ISSOCK(st.st_mode))
+		return il__refuse(-EEXIST,
+				  "il_listener_open_unix: %s is no socket, so it is kept; choose "
+				  "another path, or remove it",
+				  path);
+	if (in_use(address))
+		return il__refuse(-EADDRINUSE, "il_listener_open_unix: somebody listens on %s",
+				  path);
+	return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+static int open_path(int fd, const il_address *address, const char *path,
+		     const il_listen_options *o)
+{
+	int rc = make_way(address, path);
+
+	if (rc < 0)
+		return rc;
+	if (bind(fd, (const struct sockaddr *)&address->storage, address->length) < 0)
+		rc = -errno;
+	else if ((o->mode && chmod(path, (mode_t)o->mode) < 0) || listen(fd, backlog(o)) < 0) {
+		rc = -errno; /* nobody could connect yet */
+		unlink(path);
+	}
+	return rc < 0 ? il__refuse(rc, "il_listener_open_unix: %s: %s", path, il_strerror(rc)) : 0;
+}
+
+int il_listener_open_unix(il_listener **listener, const char *path,
+			  const il_listen_options *options)
+{
+	static const char function[] = "il_listener_open_unix";
+	il_loop *loop = il_loop_current();
+	il_listen_options o;
+	il_address address;
+	int fd, rc;
+
+	if (!listener)
+		return il__refuse(-EINVAL, "%s: NULL where the listener is to be stored", function);
+	if (!loop)
+		return il__refuse(-EPERM, "%s: call it in the thread of a loop that runs",
+				  function);
+	rc = check_options(&o, options, function);
+	if (rc == 0)
+		rc = il__address_unix(&address, path, function);
+	if (rc < 0)
+		return rc;
+	fd = il__os_socket(AF_UNIX, SOCK_STREAM);
+	if (fd < 0)
+		return fd;
+	rc = open_path(fd, &address, path, &o);
+	if (rc < 0) {
+		close(fd);
+		return rc;
+	}
+	return il__listener_create(listener, loop, &fd, 1, IL__STREAM_UNIX, path);
+}

@@ -1,0 +1,347 @@
+/*
+ * resolver.c: host and port to addresses. Numbers are answered in place; names go to getaddrinfo in a pool of
+ * the loop's own, so that slow name servers hold up nobody else. A lookup is shared by the waiting task
+ * and the worker: whoever is last frees it, so a cancelled task leaves at once. The lock guards `state`
+ * and whether the wakeup may still be fired; the worker writes the results before it, under it.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "../executor/offload.h"
+#include "net.h"
+
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { WORKERS = 4 };
+
+struct resolver {
+	struct il__extension extension;
+	il_executor *pool;
+	atomic_int owners; /* the loop, and each abandoned lookup until its worker is through */
+};
+
+static void resolver_unref(struct resolver *r)
+{
+	if (atomic_fetch_sub(&r->owners, 1) == 1)
+		free(r);
+}
+
+/* ---- getaddrinfo ---- */
+
+struct query {
+	const char *host, *port;
+	struct addrinfo hints;
+};
+
+static int map_error(int error, int saved_errno)
+{
+	switch (error) {
+	case EAI_AGAIN:
+		return -EAGAIN;
+	case EAI_SYSTEM:
+		return saved_errno ? -saved_errno : -EIO;
+	case EAI_MEMORY:
+		return -ENOMEM;
+	case EAI_FAMILY:
+		return -EAFNOSUPPORT;
+	case EAI_BADFLAGS:
+	case EAI_SOCKTYPE:
+		return -EINVAL;
+	case EAI_FAIL:
+		return -EIO;
+	default: /* EAI_NONAME, EAI_SERVICE, EAI_NODATA, EAI_ADDRFAMILY: nothing of that name */
+		return -ENOENT;
+	}
+}
+
+/* Copies the list, each address once. The number of them. */
+static int copy_list(il_address **out, const struct addrinfo *info)
+{
+	size_t count = 0, kept = 0;
+	il_address *list;
+
+	for (const struct addrinfo *i = info; i; i = i->ai_next)
+		count++;
+	list = calloc(count ? count : 1, sizeof *list);
+	if (!list)
+		return -ENOMEM;
+	for (const struct addrinfo *i = info; i; i = i->ai_next) {
+		il_address *a = &list[kept];
+		bool known = i->ai_addrlen > sizeof a->storage;
+		if (known)
+			continue;
+		memset(a, 0, sizeof *a);
+		memcpy(&a->storage, i->ai_addr, i->ai_addrlen);
+		a->length = i->ai_addrlen;
+		for (size_t k = 0; k < kept && !known; k++)
+			known = il__address_equal(&list[k], a);
+		kept += !known;
+	}
+	*out = list;
+	return (int)kept;
+}
+
+/* Blocks, unless the hints ask for numbers only. *error: getaddrinfo's own code. */
+static int ask(const struct query *q, int more_flags, il_address **list, int *error)
+{
+	struct addrinfo hints = q->hints, *info = NULL;
+	int rc;
+
+	hints.ai_flags |= more_flags;
+	errno = 0;
+	*error = getaddrinfo(q->host, q->port, &hints, &info);
+	if (*error)
+		return map_error(*error, errno);
+	rc = copy_list(list, info);
+	freeaddrinfo(info);
+	return rc ? rc : -ENOENT;
+}
+
+static int refuse(const char *function, const struct query *q, int rc, int error)
+{
+	if (error == EAI_SERVICE)
+		return il__refuse(rc,
+				  "%s: port \"%s\": no TCP service of that name is known here (see "
+				  "/etc/services); give its number",
+				  function, q->port);
+	return il__refuse(rc, "%s: host %s, port %s: %s", function, q->host ? q->host : "(none)",
+			  q->port,
+			  error && error != EAI_SYSTEM ? gai_strerror(error) : il_strerror(rc));
+}
+
+/* ---- a lookup in a worker ---- */
+
+enum state { WAITING, ANSWERED, ABANDONED };
+
+struct lookup {
+	pthread_mutex_t lock;
+	enum state state;
+	struct il__wakeup *wakeup; /* the task's; only while WAITING */
+	struct resolver *resolver;
+	struct query query; /* with copies of the names */
+	il_address *list;
+	int result, error;
+};
+
+static void free_lookup(struct lookup *l)
+{
+	pthread_mutex_lock(&l->lock); /* whoever let us come here has left it then */
+	pthread_mutex_unlock(&l->lock);
+	pthread_mutex_destroy(&l->lock);
+	free(l->list);
+	free((char *)(uintptr_t)l->query.host);
+	free((char *)(uintptr_t)l->query.port);
+	free(l);
+}
+
+/* Sets the state and gives the one before; the second to come frees. */
+static enum state settle(struct lookup *l, enum state state)
+{
+	enum state before;
+
+	pthread_mutex_lock(&l->lock);
+	before = l->state;
+	if (before == WAITING) {
+		l->state = state;
+		if (state == ANSWERED)
+			il__wakeup_fire(l->wakeup);
+	}
+	pthread_mutex_unlock(&l->lock);
+	return before;
+}
+
+/* In a worker. Called exactly once, whatever becomes of the pool. */
+static int work(void *arg)
+{
+	struct lookup *l = arg;
+	bool abandoned;
+
+	pthread_mutex_lock(&l->lock);
+	abandoned = l->state == ABANDONED;
+	pthread_mutex_unlock(&l->lock);
+	if (!abandoned)
+		l->result = ask(&l->query, 0, &l->list, &l->error);
+	if (settle(l, ANSWERED) == ABANDONED) {
+		resolver_unref(l->resolver);
+		free_lookup(l);
+	}
+	return 0;
+}
+
+static struct lookup *make_lookup(const struct query *q, struct resolver *r,
+				  struct il__wakeup *wakeup)
+{
+	struct lookup *l = calloc(1, sizeof *l);
+
+	if (!l)
+		return NULL;
+	pthread_mutex_init(&l->lock, NULL);
+	l->wakeup = wakeup;
+	l->resolver = r;
+	l->query = *q;
+	l->query.host = q->host ? strdup(q->host) : NULL;
+	l->query.port = q->port ? strdup(q->port) : NULL;
+	if ((q->host && !l->query.host) || (q->port && !l->query.port)) {
+		free_lookup(l);
+		return NULL;
+	}
+	return l;
+}
+
+/* ---- the pool ---- */
+
+/* Idle workers end at once. Only a lookup that was abandoned could hold us up: it ends by itself. */
+static int on_closing(struct il__extension *extension, il_loop *loop)
+{
+	struct resolver *r = il__container_of(extension, struct resolver, extension);
+	il_time patience = loop->options.shutdown_timeout;
+
+	il__thread_pool_finish(r->pool, atomic_load(&r->owners) == 1
+					    ? IL_FOREVER
+					    : il__deadline_from(il__os_now(), patience));
+	il_executor_unref(r->pool);
+	loop->slots[IL__EXT_RESOLVER] = NULL;
+	resolver_unref(r);
+	return 0;
+}
+
+static struct resolver *resolver_of(il_loop *loop)
+{
+	const il_thread_pool_options options = {
+	    .max_workers = WORKERS, .name = "il_resolver", .without_locals = true};
+	struct resolver *r = loop->slots[IL__EXT_RESOLVER];
+
+	if (r)
+		return r;
+	r = calloc(1, sizeof *r);
+	if (!r || il_thread_pool_create(&r->pool, &options) < 0) {
+		free(r);
+		return NULL;
+	}
+	r->extension.closing = on_closing;
+	atomic_init(&r->owners, 1);
+	loop->slots[IL__EXT_RESOLVER] = r;
+	il__loop_extend(loop, &r->extension);
+	return r;
+}
+
+/* The task leaves. False: too late, it is answered this very moment. */
+static bool abandon(struct lookup *l)
+{
+	struct resolver *r = l->resolver;
+
+	atomic_fetch_add(&r->owners, 1); /* the worker's, which may drop it at once */
+	if (settle(l, ABANDONED) == WAITING)
+		return true;
+	resolver_unref(r);
+	return false;
+}
+
+static int look_up(il_loop *loop, const struct query *q, il_address **list, il_time deadline,
+		   const char *function)
+{
+	struct il__wakeup wakeup;
+	struct resolver *r = resolver_of(loop);
+	struct lookup *l;
+	int rc;
+
+	if (!r)
+		return il__refuse(-ENOMEM, "%s: out of memory", function);
+	rc = il__wakeup_init(&wakeup, function);
+	if (rc < 0)
+		return rc;
+	l = make_lookup(q, r, &wakeup);
+	if (!l)
+		return il__refuse(-ENOMEM, "%s: out of memory", function);
+	rc = il_executor_submit(r->pool, NULL, work, l, 0);
+	if (rc < 0) {
+		free_lookup(l);
+		return rc;
+	}
+	il__loop_hold_call(loop);
+	rc = il__wakeup_wait(&wakeup, deadline, function);
+	il__loop_release_call(loop);
+	if (rc < 0) {
+		if (abandon(l))
+			return rc;
+		il__wakeup_wait_shielded(&wakeup, function);
+	}
+	rc = l->result;
+	if (rc < 0)
+		refuse(function, q, rc, l->error);
+	*list = l->list;
+	l->list = NULL;
+	free_lookup(l);
+	return rc;
+}
+
+/* ---- the public face ---- */
+
+static bool is_number(const char *text)
+{
+	return *text && strspn(text, "0123456789") == strlen(text);
+}
+
+/* getaddrinfo cuts a number that is too large for a port, silently. */
+static int check_port(const char *port, const char *function)
+{
+	if (port && is_number(port) && (strlen(port) > 9 || atol(port) > 65535))
+		return il__refuse(-EINVAL, "%s: port %s is more than 65535", function, port);
+	return 0;
+}
+
+int il__resolve(il_address **list, const char *host, const char *port, unsigned flags,
+		il_time deadline, const char *function)
+{
+	const unsigned all =
+	    IL_RESOLVE_PASSIVE | IL_RESOLVE_IPV4 | IL_RESOLVE_IPV6 | IL_RESOLVE_NUMERIC;
+	struct query q = {.host = host, .port = port ? port : "0"};
+	int rc, error;
+	il_task *task = il__task_current(function, &rc);
+
+	if (!task)
+		return rc;
+	if (flags & ~all)
+		return il__refuse(-EINVAL, "%s: unknown flag in %#x", function, flags);
+	rc = check_port(port, function);
+	if (rc == 0)
+		rc = il__task_check(task);
+	if (rc < 0)
+		return rc;
+	q.hints.ai_socktype = SOCK_STREAM;
+	q.hints.ai_protocol = IPPROTO_TCP;
+	q.hints.ai_flags = flags & IL_RESOLVE_PASSIVE ? AI_PASSIVE : 0;
+	if ((flags & IL_RESOLVE_IPV4) && !(flags & IL_RESOLVE_IPV6))
+		q.hints.ai_family = AF_INET;
+	if ((flags & IL_RESOLVE_IPV6) && !(flags & IL_RESOLVE_IPV4))
+		q.hints.ai_family = AF_INET6;
+	rc = ask(&q, AI_NUMERICHOST | AI_NUMERICSERV, list, &error);
+	if (rc > 0)
+		il__task_yield(task);
+	else if (error != EAI_NONAME || flags & IL_RESOLVE_NUMERIC)
+		refuse(function, &q, rc, error);
+	else
+		rc = look_up(task->loop, &q, list, deadline, function);
+	return rc;
+}
+
+int il_resolve(const char *host, const char *port, unsigned flags, il_address *addresses,
+	       size_t capacity)
+{
+	il_address *list;
+	int rc;
+
+	if (!addresses && capacity)
+		return il__refuse(-EINVAL, "il_resolve: the addresses are NULL");
+	rc = il__resolve(&list, host, port, flags, IL_FOREVER, "il_resolve");
+	if (rc < 0)
+		return rc;
+	if (capacity)
+		memcpy(addresses, list,
+		       ((size_t)rc < capacity ? (size_t)rc : capacity) * sizeof *addresses);
+	free(list);
+	return rc;
+}

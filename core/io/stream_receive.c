@@ -1,0 +1,173 @@
+/*
+ * stream_receive.c: receiving a known number of bytes, or up to a delimiter. The invariant: a byte that came from
+ * the system is either handed to a caller whose call succeeded, or kept in the stream for the next one;
+ * so room to keep it is made before it is received. Loop's thread only, in a task.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* memmem */
+#endif
+#include "net.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { CHUNK = 4096 };
+
+static size_t kept(const il_stream *s)
+{
+	return s->kept_end - s->kept_begin;
+}
+
+size_t il_stream_buffered(const il_stream *stream)
+{
+	return stream ? kept(stream) : 0;
+}
+
+/* Makes room for `more` bytes behind the kept ones. */
+static int reserve(il_stream *s, size_t more, const char *function)
+{
+	size_t have = kept(s), capacity = s->kept_capacity;
+	char *bytes;
+
+	if (s->kept_capacity - s->kept_end >= more)
+		return 0;
+	if (s->kept_begin) {
+		memmove(s->kept, s->kept + s->kept_begin, have);
+		s->kept_begin = 0;
+		s->kept_end = have;
+	}
+	if (capacity - have >= more)
+		return 0;
+	if (more > SIZE_MAX / 2 - have)
+		return il__refuse(-ENOMEM, "%s: %zu bytes are more than memory has", function,
+				  more);
+	capacity = capacity ? capacity : CHUNK;
+	while (capacity < have + more)
+		capacity *= 2;
+	bytes = realloc(s->kept, capacity);
+	if (!bytes)
+		return il__refuse(-ENOMEM, "%s: out of memory to keep %zu bytes", function,
+				  capacity);
+	s->kept = bytes;
+	s->kept_capacity = capacity;
+	return 0;
+}
+
+/* ---- a known number ---- */
+
+/* Straight into the caller's memory. What came before an error goes back; there is room for it. */
+static int receive_exactly(il_stream *s, struct il__op *op, char *data, size_t size)
+{
+	size_t got = kept(s) < size ? kept(s) : size;
+	int rc = got < size ? reserve(s, size - got, op->function) : 0;
+
+	if (rc < 0)
+		return rc;
+	memcpy(data, s->kept + s->kept_begin, got);
+	s->kept_begin += got;
+	while (got < size) {
+		size_t left = size - got;
+		rc = il__op_receive(s, op, data + got, left < INT_MAX ? left : INT_MAX);
+		if (rc <= 0)
+			break;
+		got += (size_t)rc;
+	}
+	if (got == size)
+		return 0;
+	if (op->gone)
+		return rc;
+	memcpy(s->kept, data,
+	       got); /* nothing else is kept: the caller wanted more than there was */
+	s->kept_begin = 0;
+	s->kept_end = got;
+	return rc < 0 ? rc
+		      : il__refuse(-ENODATA, "%s: the stream ended after %zu of %zu bytes",
+				   op->function, got, size);
+}
+
+int il_stream_receive_exactly(il_stream *stream, void *data, size_t size)
+{
+	static const char function[] = "il_stream_receive_exactly";
+	struct il__op op;
+	int rc;
+
+	if (!data && size)
+		return il__refuse(-EINVAL, "%s: the data is NULL", function);
+	rc = il__op_begin(stream, &op, IL_READABLE, IL_FOREVER, function);
+	if (rc < 0)
+		return rc;
+	return il__op_end(stream, &op, size ? receive_exactly(stream, &op, data, size) : 0);
+}
+
+/* ---- up to a delimiter ---- */
+
+struct search {
+	const char *delimiter;
+	size_t length, max;
+	size_t from; /* no delimiter begins before this byte */
+};
+
+/* The number of bytes before the delimiter; -EMSGSIZE; -EAGAIN: more must come. */
+static int search(const il_stream *s, struct search *f)
+{
+	const char *bytes = s->kept + s->kept_begin, *hit = NULL;
+	size_t have = kept(s);
+
+	if (f->from + f->length <= have) {
+		hit = memmem(bytes + f->from, have - f->from, f->delimiter, f->length);
+		f->from = hit ? (size_t)(hit - bytes) : have - f->length + 1;
+	}
+	if (f->from > f->max)
+		return -EMSGSIZE;
+	return hit ? (int)f->from : -EAGAIN;
+}
+
+static int receive_until(il_stream *s, struct il__op *op, char *data, struct search *f)
+{
+	for (;;) {
+		int rc = kept(s) ? search(s, f) : -EAGAIN;
+
+		if (rc >= 0) {
+			if (rc) /* data may be NULL when it needs no room */
+				memcpy(data, s->kept + s->kept_begin, (size_t)rc);
+			s->kept_begin += (size_t)rc + f->length;
+			return rc;
+		}
+		if (rc == -EMSGSIZE)
+			return il__refuse(rc,
+					  "%s: no delimiter within %zu bytes; raise the limit, or "
+					  "take the bytes with il_stream_read",
+					  op->function, f->max);
+		rc = reserve(s, CHUNK, op->function);
+		if (rc < 0)
+			return rc;
+		rc = il__op_receive(s, op, s->kept + s->kept_end, s->kept_capacity - s->kept_end);
+		if (rc == 0)
+			return il__refuse(-ENODATA,
+					  "%s: the stream ended before the delimiter, after "
+					  "%zu bytes",
+					  op->function, kept(s));
+		if (rc < 0)
+			return rc;
+		s->kept_end += (size_t)rc;
+	}
+}
+
+int il_stream_receive_until(il_stream *stream, void *data, size_t max, const void *delimiter,
+			    size_t length)
+{
+	static const char function[] = "il_stream_receive_until";
+	struct search f = {.delimiter = delimiter, .length = length};
+	struct il__op op;
+	int rc;
+
+	if ((!data && max) || !delimiter || !length)
+		return il__refuse(-EINVAL, "%s: the data or the delimiter is NULL or empty",
+				  function);
+	f.max = max < INT_MAX ? max : INT_MAX;
+	rc = il__op_begin(stream, &op, IL_READABLE, IL_FOREVER, function);
+	if (rc < 0)
+		return rc;
+	return il__op_end(stream, &op, receive_until(stream, &op, data, &f));
+}

@@ -1,0 +1,38 @@
+/*
+ * from_thread.c: from a worker thread back into the loop of the task that waits for it. The worker's
+ * il__self.call is that task's host; it lives as long as the call does.
+ */
+#include "../executor/offload.h"
+
+static int call_back(il_fn *fn, void *arg, bool as_task, const char *function)
+{
+	struct il__host *host = il__self.call;
+	struct il__remote r = {.fn = fn, .arg = arg, .as_task = as_task, .host = host};
+
+	if (!fn)
+		return il__refuse(-EINVAL, "%s: fn is NULL", function);
+	if (!host)
+		return il__refuse(-EPERM, "%s: no task waits for this thread; use a portal",
+				  function);
+	return il__remote_run(&r, host->inbox, function);
+}
+
+int il_from_thread_run(il_fn *fn, void *arg)
+{
+	return call_back(fn, arg, true, "il_from_thread_run");
+}
+
+int il_from_thread_run_sync(il_fn *fn, void *arg)
+{
+	return call_back(fn, arg, false, "il_from_thread_run_sync");
+}
+
+int il_from_thread_check_cancelled(void)
+{
+	struct il__host *host = il__self.call;
+
+	if (!host)
+		return il__refuse(-EPERM,
+				  "il_from_thread_check_cancelled: no task waits for this thread");
+	return atomic_load_explicit(&host->cancelled, memory_order_relaxed) ? -ECANCELED : 0;
+}

@@ -1,0 +1,343 @@
+/*
+ * portal.c: portals: open and close, and the calls that need no future. Any thread may call; what runs,
+ * runs in the loop's thread. Invariant: the gate counts every accepted call until it has ended, and
+ * adding to a closed gate is impossible, so a closed portal whose count is 0 will never run anything
+ * again.
+ */
+#include "../sync/sync.h"
+#include "../executor/offload.h"
+
+#include <stdlib.h>
+
+/* ---- references ---- */
+
+il_portal *il_portal_ref(il_portal *p)
+{
+	if (p)
+		atomic_fetch_add_explicit(&p->refs, 1, memory_order_relaxed);
+	return p;
+}
+
+void il_portal_unref(il_portal *p)
+{
+	if (!p || atomic_fetch_sub_explicit(&p->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	il__inbox_unref(p->inbox);
+	free(p);
+}
+
+bool il__portal_is_own_loop(const il_portal *p)
+{
+	return il__self.loop && il__self.loop->inbox == p->inbox;
+}
+
+/* ---- the gate ---- */
+
+enum { CLOSED = 1, ONE_CALL = 2 };
+
+static bool is_closed(const il_portal *p)
+{
+	return atomic_load(&p->gate) & CLOSED;
+}
+
+bool il__portal_is_own_thread(const il_portal *p)
+{
+	return il__portal_is_own_loop(p) ||
+	       (pthread_equal(p->thread, pthread_self()) && !is_closed(p));
+}
+
+static int refuse_closed(const char *function)
+{
+	return il__refuse(-ESHUTDOWN, "%s: the portal is stopped or closed, or its loop has ended",
+			  function);
+}
+
+int il__portal_enter_gate(il_portal *p, const char *function)
+{
+	size_t gate = atomic_load_explicit(&p->gate, memory_order_relaxed);
+
+	if (il__inherited(p->generation))
+		return il__refuse(-ESHUTDOWN, "%s: the portal was inherited across fork", function);
+	do {
+		if (gate & CLOSED)
+			return refuse_closed(function);
+	} while (!atomic_compare_exchange_weak_explicit(
+	    &p->gate, &gate, gate + ONE_CALL, memory_order_relaxed, memory_order_relaxed));
+	return 0;
+}
+
+/* Closed and empty: the loop is not held for it any more. */
+static void finish(il_portal *p)
+{
+	il_loop *loop = p->loop;
+
+	if (p->finished)
+		return;
+	p->finished = true;
+	il__list_remove(&p->link);
+	il__scope_fini_root(&p->scope);
+	il__queue_wake_all(&p->closers, 0);
+	/* The last call may end between the closing of the gate and the message that tells of it. */
+	il__queue_wake_all(&p->sleepers, 0);
+	loop->portals--;
+	il__loop_release(loop);
+	il_portal_unref(p); /* the loop's */
+}
+
+/* Takes what has left off the count. Seq_cst, as the closing: whoever comes second sees the first. True:
+ * these were the last, and the portal may be gone. */
+static bool settle(il_portal *p)
+{
+	size_t leaving = p->leaving * (size_t)ONE_CALL;
+
+	p->leaving = 0;
+	if (!leaving || atomic_fetch_sub(&p->gate, leaving) != (CLOSED | leaving))
+		return false;
+	finish(p);
+	return true;
+}
+
+/* The count matters once the portal is closed, which stop_here tells; before that other threads write it
+ * all the time, so that looking at it is dear, and it is set right for many at once. */
+void il__portal_leave_gate(il_portal *p)
+{
+	const unsigned many = 32;
+
+	if (++p->leaving == many || p->stopping)
+		settle(p);
+}
+
+/* If the portal was closed meanwhile and this was its last call, the loop must finish it. */
+void il__portal_abandon_gate(il_portal *p)
+{
+	il_portal_ref(p);
+	if (atomic_fetch_sub(&p->gate, ONE_CALL) == (CLOSED | ONE_CALL))
+		il_portal_stop(p, false);
+	il_portal_unref(p);
+}
+
+/* ---- stop ---- */
+
+/* In the loop's thread: after the gate was closed. */
+static void stop_here(il_portal *p, bool cancel)
+{
+	if (p->finished)
+		return;
+	il__queue_wake_all(&p->sleepers, 0);
+	if (cancel)
+		il__scope_cancel(&p->scope, "the portal was stopped");
+	p->stopping = true;
+	if (!settle(p) && atomic_load(&p->gate) == CLOSED)
+		finish(p);
+}
+
+static void on_stop(struct il__message *m, il_loop *loop)
+{
+	il_portal *p = il__container_of(m, il_portal, stop);
+
+	(void)loop;
+	atomic_store(&p->stop_queued, false);
+	stop_here(p, atomic_load(&p->stop_cancels));
+	il_portal_unref(p);
+}
+
+int il_portal_stop(il_portal *p, bool cancel_remaining)
+{
+	if (!p)
+		return il__refuse(-EINVAL, "il_portal_stop: the portal is NULL");
+	if (il__inherited(p->generation))
+		return il__refuse(-ESHUTDOWN,
+				  "il_portal_stop: the portal was inherited across fork");
+	atomic_fetch_or(&p->gate, CLOSED);
+	if (cancel_remaining)
+		atomic_store(&p->stop_cancels, true);
+	if (il__portal_is_own_loop(p)) {
+		stop_here(p, cancel_remaining);
+	} else if (!atomic_exchange(&p->stop_queued, true)) {
+		il_portal_ref(p);
+		if (il__inbox_post(p->inbox, &p->stop) < 0)
+			il_portal_unref(p); /* the loop has ended, and the portal with it */
+	}
+	return 0;
+}
+
+int il_portal_sleep_until_stopped(il_portal *p)
+{
+	int rc;
+	il_task *task = il__task_current("il_portal_sleep_until_stopped", &rc);
+
+	if (!task)
+		return rc;
+	if (!p)
+		return il__refuse(-EINVAL, "il_portal_sleep_until_stopped: the portal is NULL");
+	if (il__inherited(p->generation))
+		return il__refuse(
+		    -ESHUTDOWN,
+		    "il_portal_sleep_until_stopped: the portal was inherited across fork");
+	if (!il__portal_is_own_loop(p))
+		return il__refuse(-EPERM, "il_portal_sleep_until_stopped: the calling task belongs "
+					  "to another loop");
+	rc = il__task_check(task);
+	if (rc < 0)
+		return rc;
+	if (is_closed(p)) {
+		il__task_yield(task);
+		return il__task_check(task);
+	}
+	return il__queue_wait(&p->sleepers, task, NULL, "il_portal_sleep_until_stopped");
+}
+
+/* ---- close ---- */
+
+static bool cancel_rest(il_task *task, void *arg)
+{
+	il_portal *p = arg;
+
+	(void)task;
+	il__scope_cancel(&p->scope, "the closing of the portal was cancelled");
+	return false;
+}
+
+int il_portal_close(il_portal *p)
+{
+	il_task *task;
+
+	if (!p)
+		return il__refuse(-EINVAL, "il_portal_close: the portal is NULL");
+	if (il__inherited(p->generation))
+		return il__refuse(-ESHUTDOWN,
+				  "il_portal_close: the portal was inherited across fork");
+	task = il__portal_is_own_loop(p) && !il__self.no_wait ? il__self.loop->current : NULL;
+	for (struct il__scope *s = task ? task->scope : NULL; s; s = s->parent)
+		if (s == &p->scope && !p->finished)
+			return il__refuse(
+			    -EDEADLK, "il_portal_close: called from a task of that portal, which "
+				      "it would wait for");
+	il_portal_stop(p, task && il__task_cancelled(task));
+	if (task && !p->finished) {
+		il__list_push(&p->closers, &task->link);
+		il__task_park(task, cancel_rest, p, "il_portal_close");
+	}
+	il_portal_unref(p);
+	return 0;
+}
+
+/* ---- creation, and the loop's end ---- */
+
+struct portals {
+	struct il__extension extension;
+	struct il__list list;
+};
+
+static void refuse_portals(struct il__extension *x, il_loop *loop)
+{
+	struct portals *portals = il__container_of(x, struct portals, extension);
+
+	(void)loop;
+	il__list_each_safe (node, &portals->list)
+		il_portal_stop(il__container_of(node, il_portal, link), false);
+}
+
+static int close_portals(struct il__extension *x, il_loop *loop)
+{
+	free(il__container_of(x, struct portals, extension));
+	loop->slots[IL__EXT_PORTALS] = NULL;
+	il__spare_free();
+	return 0;
+}
+
+static struct portals *get_portals(il_loop *loop)
+{
+	struct portals *portals = loop->slots[IL__EXT_PORTALS];
+
+	if (portals)
+		return portals;
+	portals = calloc(1, sizeof *portals);
+	if (!portals)
+		return NULL;
+	il__list_init(&portals->list);
+	portals->extension.shutdown = refuse_portals;
+	portals->extension.closing = close_portals;
+	il__loop_extend(loop, &portals->extension);
+	loop->slots[IL__EXT_PORTALS] = portals;
+	return portals;
+}
+
+int il_core_create_threads_portal(il_loop *loop, il_portal **portal)
+{
+	struct portals *portals;
+	il_portal *p;
+	int rc;
+
+	if (!portal)
+		return il__refuse(-EINVAL, "il_loop_create_threads_portal: portal is NULL");
+	if (loop->shut)
+		return il__refuse(-ESHUTDOWN,
+				  "il_loop_create_threads_portal: the loop is shut down");
+	portals = get_portals(loop);
+	p = portals ? calloc(1, sizeof *p) : NULL;
+	if (!p)
+		return il__refuse(-ENOMEM, "il_loop_create_threads_portal: out of memory");
+	rc = il__loop_hold(loop);
+	if (rc < 0) {
+		free(p);
+		return rc;
+	}
+	atomic_init(&p->refs, 2); /* the creator's, and the loop's until it is finished */
+	atomic_init(&p->gate, 0);
+	p->generation = loop->generation;
+	p->thread = loop->thread;
+	p->inbox = il__inbox_ref(loop->inbox);
+	p->stop.handle = on_stop;
+	p->loop = loop;
+	il__list_init(&p->sleepers);
+	il__list_init(&p->closers);
+	il__scope_init_root(&p->scope, loop, &loop->scope);
+	il__list_push(&portals->list, &p->link);
+	loop->portals++;
+	*portal = p;
+	return 0;
+}
+
+/* ---- waiting calls ---- */
+
+int il__portal_may_wait(il_portal *p, il_fn *fn, const char *function, il_task **task)
+{
+	if (!p || !fn)
+		return il__refuse(-EINVAL, "%s: %s is NULL", function, p ? "fn" : "the portal");
+	if (il__inherited(p->generation))
+		return il__refuse(-ESHUTDOWN, "%s: the portal was inherited across fork", function);
+	if (is_closed(p))
+		return refuse_closed(function);
+	if (il__portal_is_own_thread(p))
+		return il__refuse(
+		    -EDEADLK,
+		    "%s: called in the thread of the portal's loop, which would wait for "
+		    "itself; call the function, or use the _soon form",
+		    function);
+	return il__may_wait(function, task);
+}
+
+static int run_waiting(il_portal *p, il_fn *fn, void *arg, bool as_task, const char *function)
+{
+	struct il__remote r = {.fn = fn, .arg = arg, .as_task = as_task, .portal = p};
+	const struct il__blocking *blocking = p ? p->blocking : NULL;
+	il_task *task;
+	int rc = il__portal_may_wait(p, fn, function, &task);
+
+	if (rc == 0 && task)
+		rc = il__portal_run_from_task(p, fn, arg, as_task, function);
+	else if (rc == 0 && (rc = il__portal_enter_gate(p, function)) == 0)
+		rc = il__remote_run(&r, p->inbox, function);
+	return il__portal_answer(blocking, rc);
+}
+
+int il_portal_run_coroutine(il_portal *p, il_fn *fn, void *arg)
+{
+	return run_waiting(p, fn, arg, true, "il_portal_run_coroutine");
+}
+
+int il_portal_run_sync(il_portal *p, il_fn *fn, void *arg)
+{
+	return run_waiting(p, fn, arg, false, "il_portal_run_sync");
+}

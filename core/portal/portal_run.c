@@ -1,0 +1,95 @@
+/*
+ * portal_run.c: a plain thread waits for a function that runs in a loop, as a plain call or as a task. The call
+ * lives on the thread's stack: nothing but the function's end lets the thread go on. Everything but
+ * il__remote_run is the loop's thread's.
+ */
+#include "../executor/offload.h"
+
+static void finish(struct il__remote *r, int rc)
+{
+	if (r->portal)
+		il__portal_leave_gate(r->portal);
+	r->rc = rc;
+	r->why = il__keep_refusal(rc);
+	il__wakeup_fire(&r->wakeup);
+}
+
+static void task_ended(il_task *task, int rc)
+{
+	struct il__remote *r = task->base->owner;
+
+	if (r->lends)
+		il__host_lend(r->lender, task->loop, -1);
+	finish(r, rc);
+}
+
+static struct il__scope *scope_of(struct il__remote *r, il_loop *loop)
+{
+	if (r->portal)
+		return &r->portal->scope;
+	return r->host->scope ? r->host->scope : &loop->scope;
+}
+
+/* Whether a portal's call is cancelled; one that has not begun then never begins. A worker's call goes up
+ * to its first checkpoint: its task waits for it. */
+static bool is_cancelled(const struct il__remote *r)
+{
+	return r->portal && r->portal->scope.effective;
+}
+
+static int run(void *arg)
+{
+	struct il__remote *r = arg;
+
+	return is_cancelled(r) ? -ECANCELED : r->fn(r->arg);
+}
+
+static void start_task(struct il__remote *r, il_loop *loop)
+{
+	struct il__task_options options = {.scope = scope_of(r, loop),
+					   .own_scope = true,
+					   .ended = task_ended,
+					   .owner = r,
+					   .locals = r->locals};
+
+	if (!il__task_spawn(loop, run, r, &options)) {
+		finish(r, -ENOMEM);
+		return;
+	}
+	if (r->lends)
+		il__host_lend(r->lender, loop, 1);
+}
+
+static void on_message(struct il__message *m, il_loop *loop)
+{
+	struct il__remote *r = il__container_of(m, struct il__remote, message);
+
+	/* A loop that shuts down still serves the threads that its own tasks wait for. */
+	il__forget_refusal();
+	if (loop->shut && !(r->host && r->host->scope))
+		finish(r, il__refuse(-ESHUTDOWN, "the loop shut down before the call began"));
+	else if (is_cancelled(r))
+		finish(r, -ECANCELED);
+	else if (r->as_task)
+		start_task(r, loop);
+	else
+		finish(r, il__plain_call(r->fn, r->arg, r->locals));
+}
+
+int il__remote_run(struct il__remote *r, struct il__inbox *inbox, const char *function)
+{
+	int rc;
+
+	r->message.handle = on_message;
+	r->locals = il__locals_current();
+	r->lender = il__self.call;
+	r->lends = r->lender ? r->lender->inbox == inbox : il__self.in_call;
+	rc = il__wakeup_init(&r->wakeup, function);
+	if (rc < 0)
+		return rc;
+	rc = il__inbox_post(inbox, &r->message);
+	if (rc < 0)
+		return il__refuse(rc, "%s: the loop is closed, or closing", function);
+	il__wakeup_wait_shielded(&r->wakeup, function);
+	return il__refuse_again(r->rc, r->why);
+}

@@ -1,0 +1,173 @@
+/*
+ * portal_start.c: calls that wait for a task's first word: il_portal_start_task, and the async context
+ * with its il_portal_enter, _hold and _exit.
+ */
+#include "../executor/offload.h"
+
+#include <stdlib.h>
+
+void il__starter_answer(struct il__starter *starter, int rc, int value)
+{
+	starter->rc = rc;
+	starter->value = value;
+	il__wakeup_fire(&starter->wakeup);
+}
+
+static int start(il_portal *p, const char *function, il_future **f, int *value, il_fn *fn,
+		 void *arg, il_portal_context *context)
+{
+	struct il__starter starter;
+	struct il__soon *soon;
+	il_future *future;
+	il_task *task;
+	int rc = il__portal_may_wait(p, fn, function, &task);
+
+	if (rc < 0 || (rc = il__wakeup_init(&starter.wakeup, function)) < 0)
+		return rc;
+	if (task && (rc = il__task_check(task)) < 0)
+		return rc;
+	rc = il__soon_make(&soon, p, &future, fn, arg, true, false, function);
+	if (rc < 0)
+		return rc;
+	il__soon_task_of(soon)->starter = &starter;
+	il__soon_task_of(soon)->context = context;
+	il__soon_post(soon);
+	rc = il__wakeup_wait(&starter.wakeup, IL_FOREVER, function);
+	if (rc < 0) {
+		il_future_cancel(future);
+		il__wakeup_wait_shielded(&starter.wakeup, function);
+		il_future_join(future);
+		if (task)
+			il__task_cancelled(task); /* the reason */
+		return rc;
+	}
+	if (starter.rc < 0) {
+		il_future_join(future); /* it has ended, or is about to */
+		return starter.rc == -EPROTO
+			   ? il__refuse(-EPROTO, "%s: the task ended without its word", function)
+			   : starter.rc;
+	}
+	if (value)
+		*value = starter.value;
+	if (f)
+		*f = future;
+	else
+		il_future_unref(future);
+	return 0;
+}
+
+int il__portal_start(il_portal *p, const char *function, il_future **f, int *value, il_fn *fn,
+		     void *arg, il_portal_context *context)
+{
+	const struct il__blocking *blocking = p ? p->blocking : NULL;
+
+	return il__portal_answer(blocking, start(p, function, f, value, fn, arg, context));
+}
+
+int il_portal_start_task(il_portal *p, il_future **f, int *value, il_fn *fn, void *arg)
+{
+	return il__portal_start(p, "il_portal_start_task", f, value, fn, arg, NULL);
+}
+
+/* ---- async contexts ---- */
+
+struct il_portal_context {
+	struct il__message message; /* carries the exit to the loop, with a reference */
+	il_portal *portal;          /* a reference */
+	il_future *future;
+	atomic_int refs; /* who entered, and the message */
+	int rc;          /* of the exit: before the message */
+
+	/* the loop's thread only */
+	il_task *holder; /* parked in il_portal_hold */
+	bool held, left;
+};
+
+static void unref(il_portal_context *c)
+{
+	if (atomic_fetch_sub(&c->refs, 1) != 1)
+		return;
+	il_portal_unref(c->portal);
+	free(c);
+}
+
+static void on_exit_message(struct il__message *m, il_loop *loop)
+{
+	il_portal_context *c = il__container_of(m, il_portal_context, message);
+
+	(void)loop;
+	c->left = true;
+	if (c->holder)
+		il__task_wake(c->holder, 0);
+	unref(c);
+}
+
+int il_portal_enter(il_portal *p, il_portal_context **context, il_fn *fn, void *arg)
+{
+	il_portal_context *c;
+	int rc, value = 0;
+
+	if (!context)
+		return il__refuse(-EINVAL, "il_portal_enter: the context is NULL");
+	c = calloc(1, sizeof *c);
+	if (!c)
+		return il__refuse(-ENOMEM, "il_portal_enter: out of memory");
+	c->message.handle = on_exit_message;
+	c->portal = il_portal_ref(p);
+	atomic_init(&c->refs, 1);
+	rc = il__portal_start(p, "il_portal_enter", &c->future, &value, fn, arg, c);
+	if (rc < 0) {
+		unref(c);
+		return rc;
+	}
+	*context = c;
+	return value;
+}
+
+int il_portal_hold(int value)
+{
+	int rc;
+	il_task *task = il__task_current("il_portal_hold", &rc);
+	il_portal_context *c = task ? task->base->hold : NULL;
+
+	if (!task)
+		return rc;
+	if (!c)
+		return il__refuse(-EPERM,
+				  "il_portal_hold: this task was not started by il_portal_enter");
+	if (c->held || value < 0)
+		return il__refuse(c->held ? -EALREADY : -EINVAL, "il_portal_hold: %s",
+				  c->held ? "called before" : "the value is negative");
+	rc = il__task_check(task);
+	if (rc < 0)
+		return rc;
+	c->held = true;
+	task->base->started(task, value);
+	c->holder = task;
+	if (!c->left) /* it may have said il_task_started before, and be left already */
+		rc = il__task_park(task, il__abort_freely, NULL, "il_portal_hold");
+	c->holder = NULL;
+	return rc < 0 ? rc : c->rc;
+}
+
+int il_portal_exit(il_portal_context *c, int rc)
+{
+	il_task *task;
+	int result;
+
+	if (!c)
+		return il__refuse(-EINVAL, "il_portal_exit: the context is NULL");
+	if (il__portal_is_own_thread(c->portal))
+		return il__refuse(-EDEADLK,
+				  "il_portal_exit: called in the portal's own loop's thread");
+	result = il__may_wait("il_portal_exit", &task);
+	if (result < 0)
+		return result;
+	c->rc = rc;
+	atomic_fetch_add(&c->refs, 1);
+	if (il__inbox_post(c->portal->inbox, &c->message) < 0)
+		unref(c); /* the loop has ended, and the task with it */
+	result = il__portal_answer(c->portal->blocking, il_future_join(c->future));
+	unref(c);
+	return result;
+}

@@ -1,0 +1,242 @@
+/*
+ * attendant.c: the thread that talks to busy workers for plain threads, which may be blocked, and
+ * for loops that do not run at the moment. It is started by the first such call and ends when it has had
+ * nothing to do for a while, or the pool is shut.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "pool.h"
+
+#include <poll.h>
+#include <stdlib.h>
+
+#define LINGER (10 * 1000) /* ms */
+
+/* One more than is polled for each: the wake descriptor. */
+struct polled {
+	struct pollfd *fds;
+	struct il__process_worker **workers;
+	size_t count, capacity;
+	bool choked, outstanding;
+};
+
+/* ---- what is to be done at once ---- */
+
+/* Under the lock: gives pumps back to the loops that run again. */
+static void give_back(struct il__process_pool *pool)
+{
+	il__list_each (node, &pool->pumps) {
+		struct il__pump *pump = il__container_of(node, struct il__pump, link);
+		if (!pump->wanted)
+			continue;
+		pump->wanted = pump->attended = false;
+		il__pump_kick(pump);
+	}
+}
+
+static void visit(struct il__process_worker *w)
+{
+	enum il__outcome outcome = il__process_visit(w);
+
+	if (outcome != IL__WAITS)
+		il__process_finished(w, outcome);
+}
+
+/* False: nothing is. */
+static bool do_next(struct il__process_pool *pool)
+{
+	struct il__process_worker *w = NULL;
+	struct il__pump *pump = NULL;
+	il_call *call = NULL;
+	bool found = false;
+
+	pthread_mutex_lock(&pool->lock);
+	give_back(pool);
+	il__list_each (node, &pool->pumps) {
+		pump = il__container_of(node, struct il__pump, link);
+		found = pump->attended && il__pump_next(pump, &call, &w);
+		if (found)
+			break;
+	}
+	pthread_mutex_unlock(&pool->lock);
+	if (call)
+		il__pump_answer_dropped(pump, call);
+	else if (w)
+		visit(w);
+	return found;
+}
+
+/* ---- waiting for more ---- */
+
+static bool grow(struct polled *p)
+{
+	size_t capacity = p->capacity ? 2 * p->capacity : 64;
+	struct pollfd *fds = realloc(p->fds, capacity * sizeof *fds);
+	struct il__process_worker **workers;
+
+	if (!fds)
+		return false;
+	p->fds = fds;
+	workers = realloc(p->workers, capacity * sizeof *workers);
+	if (!workers)
+		return false;
+	p->workers = workers;
+	p->capacity = capacity;
+	return true;
+}
+
+static void add(struct polled *p, int fd, short events, struct il__process_worker *w)
+{
+	if (p->count == p->capacity && !grow(p))
+		return;
+	p->fds[p->count] = (struct pollfd){.fd = fd, .events = events};
+	p->workers[p->count++] = w;
+}
+
+static void add_worker(struct polled *p, struct il__process_worker *w)
+{
+	short events =
+	    (short)((w->wants & IL_READABLE ? POLLIN : 0) | (w->wants & IL_WRITABLE ? POLLOUT : 0));
+
+	/* A descriptor that is asked for nothing still reports its end. */
+	add(p, events ? w->child.stream : -1, events, w);
+	add(p, w->errors_over || w->choked ? -1 : w->child.errors, POLLIN, w);
+	add(p, w->child.process, POLLIN, w);
+	p->choked |= w->choked;
+}
+
+static void list_polled(struct il__process_pool *pool, struct polled *p)
+{
+	p->count = 0;
+	p->choked = p->outstanding = false;
+	add(p, pool->attendant.wake[0], POLLIN, NULL);
+	pthread_mutex_lock(&pool->lock);
+	il__list_each (each, &pool->pumps) {
+		struct il__pump *pump = il__container_of(each, struct il__pump, link);
+		if (!pump->attended)
+			continue;
+		p->outstanding |= pump->outstanding > 0;
+		il__list_each (node, &pump->busy)
+			add_worker(p, il__container_of(node, struct il__process_worker, link));
+	}
+	pthread_mutex_unlock(&pool->lock);
+}
+
+/* False: nothing has come for a while. */
+static bool wait_for_more(struct il__process_pool *pool, struct polled *p)
+{
+	int timeout = p->choked || p->count == 0 ? 10 : p->outstanding ? -1 : LINGER;
+	int ready = poll(p->fds, (nfds_t)p->count, timeout);
+
+	if (p->count > 0 && p->fds[0].revents)
+		il__os_wake_drain(pool->attendant.wake[0]);
+	for (size_t i = 1; i + 2 < p->count; i += 3) {
+		struct il__process_worker *w = p->workers[i];
+		if (p->fds[i + 1].revents || w->choked)
+			il__process_relay(w);
+		w->ended |= p->fds[i + 2].revents != 0;
+		if (p->fds[i].revents || p->fds[i + 1].revents || p->fds[i + 2].revents)
+			visit(w);
+	}
+	return ready != 0 || p->choked || p->outstanding;
+}
+
+/* ---- the thread ---- */
+
+/* Under the lock. */
+static bool has_outstanding(struct il__process_pool *pool)
+{
+	bool some = false;
+
+	il__list_each (node, &pool->pumps) {
+		struct il__pump *pump = il__container_of(node, struct il__pump, link);
+		some |= pump->attended && pump->outstanding > 0;
+	}
+	return some;
+}
+
+static void *attendant_main(void *arg)
+{
+	struct il__process_pool *pool = arg;
+	struct polled p = {.count = 0};
+	bool more = true, ends;
+
+	il__self.worker_of = pool;
+	il__os_thread_name("il-attendant", NULL);
+	do {
+		while (do_next(pool))
+			;
+		pthread_mutex_lock(&pool->lock);
+		ends = (pool->shut || !more) && !has_outstanding(pool);
+		pool->attendant.running = !ends;
+		pthread_mutex_unlock(&pool->lock);
+		if (!ends) {
+			list_polled(pool, &p);
+			more = wait_for_more(pool, &p);
+		}
+	} while (!ends);
+	free(p.fds);
+	free(p.workers);
+	il__process_pool_unref(pool);
+	return NULL;
+}
+
+int il__attendant_start(struct il__process_pool *pool)
+{
+	struct il__attendant *a = &pool->attendant;
+	int rc;
+
+	if (a->running)
+		return 0;
+	if (a->wake[0] < 0 && (rc = il__os_wake_open(a->wake)) < 0)
+		return il__refuse(rc, "process pool %s: no descriptor for wake-ups: %s", pool->name,
+				  il_strerror(rc));
+	if (a->joinable)
+		pthread_join(a->thread, NULL);
+	atomic_fetch_add_explicit(&pool->refs, 1, memory_order_relaxed);
+	rc = il__os_thread_start(&a->thread, 0, attendant_main, pool);
+	a->running = rc == 0;
+	a->joinable = rc == 0 && !a->released;
+	if (rc < 0)
+		atomic_fetch_sub_explicit(&pool->refs, 1, memory_order_relaxed);
+	else if (a->released)
+		pthread_detach(a->thread);
+	return rc;
+}
+
+void il__attendant_wake(struct il__process_pool *pool)
+{
+	/* The thread itself looks at its lists before it polls. */
+	if (pool->attendant.running && il__self.worker_of != pool)
+		il__os_wake_write(pool->attendant.wake[1]);
+}
+
+static bool take_thread(struct il__process_pool *pool, pthread_t *thread, bool release)
+{
+	bool joinable;
+
+	pthread_mutex_lock(&pool->lock);
+	pool->attendant.released |= release;
+	joinable = pool->attendant.joinable;
+	*thread = pool->attendant.thread;
+	pool->attendant.joinable = false;
+	pthread_mutex_unlock(&pool->lock);
+	return joinable;
+}
+
+void il__attendant_join(struct il__process_pool *pool)
+{
+	pthread_t thread;
+
+	if (take_thread(pool, &thread, false))
+		pthread_join(thread, NULL);
+}
+
+void il__attendant_detach(struct il__process_pool *pool)
+{
+	pthread_t thread;
+
+	if (take_thread(pool, &thread, true))
+		pthread_detach(thread);
+}

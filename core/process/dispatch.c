@@ -1,0 +1,374 @@
+/*
+ * dispatch.c: which call goes to which worker, and what becomes of a worker. Under the pool's lock,
+ * but for answers, the log and waiting for a killed one.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "pool.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+/* ---- workers ---- */
+
+static int take_index(struct il__process_pool *pool)
+{
+	for (int i = 0; i < 64; i++) {
+		if (!(pool->indexes & (UINT64_C(1) << i))) {
+			pool->indexes |= UINT64_C(1) << i;
+			return i;
+		}
+	}
+	return (int)pool->live;
+}
+
+static void give_back_index(struct il__process_pool *pool, int index)
+{
+	if (index < 64)
+		pool->indexes &= ~(UINT64_C(1) << index);
+}
+
+static struct il__process_worker *start_worker(struct il__process_pool *pool, int *rc)
+{
+	struct il__process_worker *w = calloc(1, sizeof *w);
+	char name[32];
+
+	if (!w) {
+		*rc = il__refuse(-ENOMEM, "process pool %s: out of memory", pool->name);
+		return NULL;
+	}
+	w->pool = pool;
+	w->index = take_index(pool);
+	w->initialized = !pool->options.initializer;
+	snprintf(name, sizeof name, "%s_%d", pool->name, w->index);
+	*rc = il__process_spawn(&pool->program, name, &w->child);
+	if (*rc < 0) {
+		give_back_index(pool, w->index);
+		free(w);
+		return NULL;
+	}
+	il__list_init(&w->link);
+	pool->live++;
+	return w;
+}
+
+/* It is reaped. */
+static void bury(struct il__process_worker *w)
+{
+	give_back_index(w->pool, w->index);
+	w->pool->live--;
+	il__process_free(w);
+}
+
+/* One that has no call: it ends, and this thread sees to it later. */
+static void doom(struct il__process_worker *w)
+{
+	struct il__process_pool *pool = w->pool;
+	struct il__pump *pump = il__pump_of_thread(pool);
+
+	il__process_kill(&w->child);
+	w->killed = w->ending = true;
+	w->call = NULL;
+	if (pump && w->child.process >= 0) {
+		pump->outstanding++;
+		pool->outstanding++;
+		il__pump_hand(pump, w);
+	} else {
+		il__list_push(&pool->doomed, &w->link);
+	}
+}
+
+void il__process_bury(struct il__process_pool *pool)
+{
+	struct il__list *node;
+
+	pthread_mutex_lock(&pool->lock);
+	while ((node = il__list_pop(&pool->doomed))) {
+		struct il__process_worker *w =
+		    il__container_of(node, struct il__process_worker, link);
+		pthread_mutex_unlock(&pool->lock);
+		il__process_reap(w, true);
+		pthread_mutex_lock(&pool->lock);
+		bury(w);
+		il__process_dispatch(pool);
+	}
+	pthread_mutex_unlock(&pool->lock);
+}
+
+static void doom_idle(struct il__process_pool *pool)
+{
+	struct il__list *node;
+
+	while ((node = il__list_pop(&pool->idle)))
+		doom(il__container_of(node, struct il__process_worker, link));
+}
+
+void il__process_prune(struct il__process_pool *pool)
+{
+	il_time now = il__os_now();
+
+	il__list_each_safe (node, &pool->idle) {
+		struct il__process_worker *w =
+		    il__container_of(node, struct il__process_worker, link);
+		if (now - w->idle_since < pool->options.idle_timeout)
+			continue;
+		il__list_remove(node);
+		doom(w);
+	}
+}
+
+/* The newest idle one that lives. */
+static struct il__process_worker *take_idle(struct il__process_pool *pool)
+{
+	struct il__list *node;
+
+	while ((node = il__list_pop(&pool->idle))) {
+		struct il__process_worker *w =
+		    il__container_of(node, struct il__process_worker, link);
+		siginfo_t info = {.si_pid = 0};
+		int rc = waitid(P_PID, (id_t)w->child.pid, &info,
+				WEXITED | WSTOPPED | WNOHANG | WNOWAIT);
+		w->idle = rc == 0 && info.si_pid == 0;
+		if (w->idle || (rc == 0 && info.si_code == CLD_STOPPED))
+			return w;
+		doom(w);
+	}
+	return NULL;
+}
+
+/* ---- calls ---- */
+
+void il__process_fail_queue(struct il__process_pool *pool, int rc)
+{
+	char detail[IL__OBITUARY + 48];
+
+	snprintf(detail, sizeof detail, "process pool %s is broken: %s", pool->name, pool->why);
+	il__list_each_safe (node, &pool->queue) {
+		il_call *call = il__container_of(node, il_call, link);
+		il__list_remove(node);
+		pool->queued--;
+		if (pool->broken)
+			call->detail = strdup(detail);
+		il__pump_drop(call->pump, call, rc);
+	}
+}
+
+void il__process_tell_ends(struct il__process_pool *pool)
+{
+	struct il__list *node;
+
+	if (!pool->shut || pool->outstanding)
+		return;
+	doom_idle(pool);
+	if (pool->live)
+		return;
+	while ((node = il__list_pop(&pool->ends)))
+		il__wakeup_fire(&il__container_of(node, struct il__watcher_of_end, link)->wakeup);
+}
+
+static void assign(struct il__process_pool *pool, struct il__process_worker *w)
+{
+	il_call *call = il__container_of(il__list_pop(&pool->queue), il_call, link);
+
+	pool->queued--;
+	pool->busy++;
+	call->worker = w;
+	w->call = call;
+	w->killed = w->begun = w->unread = false;
+	w->known = true;
+	il__pump_hand(call->pump, w);
+}
+
+void il__process_dispatch(struct il__process_pool *pool)
+{
+	while (!il__list_empty(&pool->queue)) {
+		struct il__process_worker *w = take_idle(pool);
+		int rc = 0;
+		if (!w && pool->live < pool->max)
+			w = start_worker(pool, &rc);
+		if (!w) {
+			/* Whoever is busy, or about to be gone, dispatches next. */
+			if (pool->live == 0)
+				il__process_fail_queue(pool, rc);
+			break;
+		}
+		assign(pool, w);
+	}
+	il__process_tell_ends(pool);
+}
+
+/* ---- what a visit came to ---- */
+
+/* Made under the lock, told after it: whoever logs or answers runs the user's code. */
+struct verdict {
+	int rc;
+	bool again;  /* the call goes to another worker */
+	bool back;   /* the argument is as the function left it */
+	bool tell;   /* of the death */
+	bool broken; /* the pool is, by this */
+	char detail[IL__OBITUARY];
+};
+
+static void kill_busy(struct il__process_pool *pool)
+{
+	il__list_each (p, &pool->pumps) {
+		struct il__pump *pump = il__container_of(p, struct il__pump, link);
+		struct il__list *lists[] = {&pump->handed, &pump->busy};
+		for (int i = 0; i < 2; i++)
+			il__list_each (node, lists[i]) {
+				struct il__process_worker *w =
+				    il__container_of(node, struct il__process_worker, link);
+				w->killed = true;
+				il__process_kill(&w->child);
+			}
+	}
+}
+
+static void break_pool(struct il__process_pool *pool, struct verdict *v, const char *why)
+{
+	if (pool->broken)
+		return;
+	pool->broken = v->broken = true;
+	snprintf(pool->why, sizeof pool->why, "%s", why);
+	il__process_fail_queue(pool, -ENOTRECOVERABLE);
+	doom_idle(pool);
+	if (pool->options.break_on_death)
+		kill_busy(pool);
+}
+
+/* One that died in its initializer has not read the call, which goes to another. */
+static void judge_death(struct il__process_pool *pool, struct il__process_worker *w,
+			struct verdict *v)
+{
+	const char *why = "workers died again and again, no call was answered between";
+	char failed[IL__OBITUARY + 32];
+
+	v->rc = w->killed ? -ECANCELED : -EOWNERDEAD;
+	/* Unread: the signal was on its way when it was given the call. */
+	v->again = (!w->initialized || (w->unread && w->idle)) && !w->killed && !pool->broken;
+	if (w->call && !w->killed && (!w->initialized || !v->again)) {
+		v->tell = w->initialized;
+		snprintf(v->detail, sizeof v->detail, "%s", w->obituary);
+		snprintf(failed, sizeof failed, "its initializer failed: %s", w->obituary);
+		if (pool->options.break_on_death || !w->initialized)
+			why = w->initialized ? w->obituary : failed;
+		if (pool->options.break_on_death || ++pool->deaths >= pool->options.restart_budget)
+			break_pool(pool, v, why);
+	}
+	if (pool->broken && (pool->options.break_on_death || !w->initialized)) {
+		v->rc = -ENOTRECOVERABLE;
+		v->again = false;
+		if (!w->initialized)
+			snprintf(v->detail, sizeof v->detail, "%s", pool->why);
+	}
+}
+
+static void judge(struct il__process_pool *pool, struct il__process_worker *w,
+		  enum il__outcome outcome, struct verdict *v)
+{
+	char why[160];
+
+	v->rc = w->rc;
+	switch (outcome) {
+	case IL__DIED:
+		judge_death(pool, w, v);
+		break;
+	case IL__FAILED:
+		snprintf(why, sizeof why, "its initializer failed: %s (%s)", il_error_name(w->rc),
+			 il_strerror(w->rc));
+		break_pool(pool, v, why);
+		v->rc = -ENOTRECOVERABLE;
+		snprintf(v->detail, sizeof v->detail, "process pool %s is broken: %s", pool->name,
+			 why);
+		break;
+	case IL__ANSWERED:
+		pool->deaths = 0;
+		w->calls++;
+		v->back = w->known;
+		if (!w->known)
+			snprintf(v->detail, sizeof v->detail, "process pool %s: a worker: %s",
+				 pool->name, w->why);
+		break;
+	case IL__REFUSED:
+		if (w->spoilt)
+			snprintf(v->detail, sizeof v->detail,
+				 "process pool %s: the argument could not be sent, or the result "
+				 "has no room here: %s",
+				 pool->name, il_strerror(w->rc));
+		break;
+	default:
+		break;
+	}
+}
+
+/* To the idle ones, or to its end. */
+static void put_back(struct il__process_pool *pool, struct il__process_worker *w,
+		     enum il__outcome outcome)
+{
+	int calls = pool->options.max_calls_per_worker;
+
+	if (outcome == IL__DIED) {
+		bury(w);
+	} else if (w->killed || pool->broken || outcome == IL__FAILED || w->spoilt ||
+		   (calls && w->calls >= calls)) {
+		doom(w);
+	} else {
+		w->idle_since = il__os_now();
+		il__list_push_front(&pool->idle, &w->link);
+	}
+}
+
+/* Whether anybody still wants it; from then on it is not cancelled. */
+static bool settle(il_call *call)
+{
+	return !call->ops->unattended && (!call->ops->settle || call->ops->settle(call));
+}
+
+static void answer(il_call *call, const struct verdict *v)
+{
+	if (v->back && settle(call))
+		il__call_give_back(call);
+	if (v->rc < 0 && v->detail[0])
+		call->detail = strdup(v->detail);
+	il__call_answer(call, v->rc);
+}
+
+void il__process_finished(struct il__process_worker *w, enum il__outcome outcome)
+{
+	struct il__process_pool *pool = w->pool;
+	struct il__pump *pump = w->pump;
+	il_call *call = w->call;
+	struct verdict v = {.rc = 0};
+	bool doomed;
+
+	pthread_mutex_lock(&pool->lock);
+	il__list_remove(&w->link);
+	judge(pool, w, outcome, &v);
+	if (call) {
+		call->worker = NULL;
+		pool->busy--;
+		if (v.again) {
+			il__list_push_front(&pool->queue, &call->link);
+			pool->queued++;
+		}
+	}
+	put_back(pool, w, outcome);
+	il__process_dispatch(pool);
+	doomed = !il__list_empty(&pool->doomed);
+	pthread_mutex_unlock(&pool->lock);
+	if (v.tell)
+		il__log(IL_LOG_WARNING, "process pool %s: %s", pool->name, v.detail);
+	if (v.broken)
+		il__log(IL_LOG_ERROR, "process pool %s is broken: %s", pool->name, pool->why);
+	if (doomed)
+		il__process_bury(pool);
+	if (v.again)
+		return;
+	if (call)
+		answer(call, &v);
+	il__pump_done(pump);
+}

@@ -1,0 +1,127 @@
+/*
+ * end.c: a worker's stderr, which goes where ours goes, and its death. Its pump's thread alone.
+ *
+ * Ours may be a pipe that nobody reads: then the worker has to wait, as if it had that pipe itself, and
+ * not the loop.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "pool.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { ROUNDS = 16, CHUNK = 4096 }; /* a pipe that is writable takes a chunk */
+
+/* ---- stderr ---- */
+
+static void keep(struct il__process_worker *w, const char *bytes, size_t size)
+{
+	size_t kept;
+
+	if (size > sizeof w->last) {
+		bytes += size - sizeof w->last;
+		size = sizeof w->last;
+	}
+	kept = w->last_size < sizeof w->last - size ? w->last_size : sizeof w->last - size;
+	memmove(w->last, w->last + w->last_size - kept, kept);
+	memcpy(w->last + kept, bytes, size);
+	w->last_size = kept + size;
+}
+
+/* To be relayed later: a dead one cannot wait, and the clock of virtual time stands meanwhile. */
+static bool may_wait(const struct il__process_worker *w)
+{
+	const il_loop *loop = w->pump ? w->pump->loop : NULL;
+
+	return !w->ending && !(loop && loop->backend->driver.now);
+}
+
+void il__process_relay(struct il__process_worker *w)
+{
+	char bytes[CHUNK];
+
+	w->choked = false;
+	for (int i = 0; i < ROUNDS && !w->errors_over; i++) {
+		struct pollfd fds[2] = {{.fd = w->child.errors, .events = POLLIN},
+					{.fd = STDERR_FILENO, .events = POLLOUT}};
+		struct iovec piece = {.iov_base = bytes};
+		ssize_t n;
+		if (poll(fds, 2, 0) < 0 || !fds[0].revents)
+			return;
+		w->choked = !fds[1].revents && may_wait(w);
+		if (w->choked)
+			return;
+		n = il__os_read(w->child.errors, bytes, sizeof bytes);
+		w->errors_over = n == 0;
+		if (n <= 0)
+			return;
+		keep(w, bytes, (size_t)n);
+		piece.iov_len = (size_t)n;
+		if (fds[1].revents == POLLOUT)
+			il__os_write_pieces(STDERR_FILENO, &piece, 1);
+	}
+}
+
+/* ---- the end ---- */
+
+/* The last line of what it wrote to stderr. */
+static int last_line(const struct il__process_worker *w, const char **line)
+{
+	size_t end = w->last_size, begin;
+
+	while (end > 0 && w->last[end - 1] == '\n')
+		end--;
+	for (begin = end; begin > 0 && w->last[begin - 1] != '\n'; begin--)
+		;
+	*line = w->last + begin;
+	return (int)(end - begin);
+}
+
+static void write_obituary(struct il__process_worker *w, bool known, int status)
+{
+	char how[80];
+	const char *line;
+	int length = last_line(w, &line);
+
+	if (!known)
+		snprintf(how, sizeof how, "ended, and somebody else has asked how");
+	else if (WIFSIGNALED(status))
+		snprintf(how, sizeof how, "was killed by signal %d (%s)", WTERMSIG(status),
+			 strsignal(WTERMSIG(status)));
+	else
+		snprintf(how, sizeof how, "ended with exit status %d", WEXITSTATUS(status));
+	snprintf(w->obituary, sizeof w->obituary, "worker process %d %s%s%.*s", (int)w->child.pid,
+		 how, length ? "; it last wrote: " : "", length, line);
+}
+
+bool il__process_reap(struct il__process_worker *w, bool wait)
+{
+	int status = 0;
+	pid_t pid;
+
+	do
+		pid = waitpid(w->child.pid, &status, wait ? 0 : WNOHANG);
+	while (pid < 0 && errno == EINTR);
+	if (pid == 0)
+		return false;
+	il__process_relay(w);
+	write_obituary(w, pid > 0, status);
+	return true;
+}
+
+void il__process_free(struct il__process_worker *w)
+{
+	close(w->child.stream);
+	close(w->child.errors);
+	if (w->child.process >= 0)
+		close(w->child.process);
+	free(w);
+}

@@ -1,0 +1,295 @@
+/*
+ * frames.c: the frames of one busy worker, without ever waiting, and no more of them in one visit than
+ * leaves the loop its other work. Its pump's thread alone.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "pool.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+#if __has_include(<valgrind/memcheck.h>)
+#include <valgrind/memcheck.h>
+#else
+#define VALGRIND_MAKE_MEM_DEFINED(address, size) ((void)0)
+#endif
+
+enum { VISIT_MAX = 1 << 20 }; /* bytes each way */
+
+/* ---- what goes out ---- */
+
+static void begin_frame(struct il__process_worker *w, uint32_t type, const void *payload,
+			size_t size)
+{
+	w->out = (struct il__wire_header){.version = IL__WIRE_VERSION,
+					  .type = type,
+					  .path = (uint32_t)strlen(w->function->path),
+					  .name = (uint32_t)strlen(w->function->name),
+					  .size = size,
+					  .id = ++w->ids,
+					  .offset = w->function->offset,
+					  .build = w->function->build,
+					  .limit = w->pool->options.max_size};
+	w->payload = payload;
+	(void)VALGRIND_MAKE_MEM_DEFINED(payload, size); /* what lies between the fields goes too */
+	w->sent = w->got = 0;
+	w->stalled = false;
+	w->why[0] = 0;
+}
+
+static void begin_call(struct il__process_worker *w)
+{
+	const il_call *call = w->call;
+	const il_bytes *bytes = call->arg;
+	const il_shared *shared = call->arg;
+
+	if (call->form == IL__BYTES)
+		begin_frame(w, IL__WIRE_CALL, bytes->in, bytes->in_size);
+	else if (call->form == IL__SHARED)
+		begin_frame(w, IL__WIRE_CALL, shared->args, sizeof shared->args);
+	else
+		begin_frame(w, IL__WIRE_CALL, call->arg, call->arg ? call->size : 0);
+	w->out.form = call->form;
+	w->out.memory = call->form == IL__SHARED ? shared->size : 0;
+}
+
+/* The next thing to ask of it. 0, or why the call cannot be run. */
+static int begin(struct il__process_worker *w)
+{
+	struct il__process_pool *pool = w->pool;
+	int rc;
+
+	if (!w->initialized) {
+		w->function = &pool->initializer;
+		begin_frame(w, IL__WIRE_INIT, pool->initializer_arg,
+			    pool->options.initializer_size);
+		return 0;
+	}
+	rc = il__wire_name(w->call->fn, &w->name);
+	if (rc < 0)
+		return rc;
+	w->function = &w->name;
+	begin_call(w);
+	return 0;
+}
+
+/* Of the parts what has not been sent yet. */
+static size_t rest_of(const struct iovec *parts, size_t count, size_t skip, struct iovec *rest)
+{
+	size_t left = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		size_t gone = skip < parts[i].iov_len ? skip : parts[i].iov_len;
+		skip -= gone;
+		if (gone == parts[i].iov_len) /* or it is empty, and its base NULL */
+			continue;
+		rest[left].iov_base = (char *)parts[i].iov_base + gone;
+		rest[left++].iov_len = parts[i].iov_len - gone;
+	}
+	return left;
+}
+
+union descriptor {
+	struct cmsghdr aligned;
+	char bytes[CMSG_SPACE(sizeof(int))];
+};
+
+static void attach(struct msghdr *message, union descriptor *room, int fd)
+{
+	struct cmsghdr *c;
+
+	*room = (union descriptor){.bytes = {0}};
+	message->msg_control = room->bytes;
+	message->msg_controllen = sizeof room->bytes;
+	c = CMSG_FIRSTHDR(message);
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof fd);
+	memcpy(CMSG_DATA(c), &fd, sizeof fd);
+}
+
+/* 1: all is sent. 0: not yet. */
+static int send_frame(struct il__process_worker *w)
+{
+	const struct il__wire_function *f = w->function;
+	const struct iovec parts[] = {{&w->out, sizeof w->out},
+				      {(void *)(uintptr_t)f->path, w->out.path},
+				      {(void *)(uintptr_t)f->name, w->out.name},
+				      {(void *)(uintptr_t)w->payload, w->out.size}};
+	size_t all = sizeof w->out + w->out.path + w->out.name + w->out.size, start = w->sent;
+
+	while (w->sent < all && w->sent - start < VISIT_MAX) {
+		struct iovec rest[4];
+		struct msghdr message = {.msg_iov = rest};
+		union descriptor room;
+		ssize_t n;
+		message.msg_iovlen = rest_of(parts, 4, w->sent, rest);
+		if (w->sent == 0 && w->out.memory)
+			attach(&message, &room, ((const il_shared *)w->call->arg)->fd);
+		n = il__os_sendmsg(w->child.stream, &message);
+		if (n < 0)
+			return n == -EAGAIN ? 0 : (int)n;
+		w->sent += (size_t)n;
+	}
+	return w->sent == all;
+}
+
+/* ---- what comes back ---- */
+
+/* Whether that is the answer to what went out. */
+static bool is_ours(const struct il__process_worker *w)
+{
+	const struct il__wire_header *in = &w->in, *out = &w->out;
+
+	if (in->version != IL__WIRE_VERSION || in->id != out->id)
+		return false;
+	if (in->type == IL__WIRE_REFUSED)
+		return in->rc < 0 && in->size < sizeof w->why;
+	if (in->type != IL__WIRE_REPLY)
+		return false;
+	if (out->type == IL__WIRE_INIT)
+		return in->size == 0;
+	return out->form == IL__BYTES ? in->size <= out->limit : in->size == out->size;
+}
+
+/* Where the answer's bytes go. NULL: no memory. */
+static char *place(struct il__process_worker *w)
+{
+	il_call *call = w->call;
+
+	if (w->in.type == IL__WIRE_REFUSED)
+		return w->why;
+	if (call->form == IL__BYTES)
+		return il_bytes_resize(call->arg, w->in.size);
+	return call->form == IL__SHARED ? (char *)((il_shared *)call->arg)->args : call->arg;
+}
+
+static ssize_t receive_header(struct il__process_worker *w)
+{
+	ssize_t n = il__os_receive(w->child.stream, (char *)&w->in + w->got, sizeof w->in - w->got);
+
+	if (n <= 0)
+		return n;
+	w->got += (size_t)n;
+	if (w->got < sizeof w->in)
+		return n;
+	if (!is_ours(w))
+		return -EPIPE; /* not a worker of ours any more */
+	return !w->in.size || (w->answer = place(w)) ? n : -ENOMEM;
+}
+
+static ssize_t receive_answer(struct il__process_worker *w)
+{
+	size_t at = w->got - sizeof w->in;
+	ssize_t n = il__os_receive(w->child.stream, w->answer + at, w->in.size - at);
+
+	if (n > 0)
+		w->got += (size_t)n;
+	return n;
+}
+
+/* 1: all is there. 0: not yet. -EPIPE, -ECONNRESET: it died, the second before it read all of ours.
+ * -ENOMEM: the answer has no room here. */
+static int receive_frame(struct il__process_worker *w)
+{
+	size_t start = w->got;
+
+	while (w->got - start < VISIT_MAX) {
+		ssize_t n = w->got < sizeof w->in ? receive_header(w) : receive_answer(w);
+		if (n <= 0)
+			return n == -EAGAIN ? 0 : n < 0 ? (int)n : -EPIPE;
+		if (w->got >= sizeof w->in && w->got == sizeof w->in + w->in.size)
+			return 1;
+	}
+	return 0;
+}
+
+/* ---- a visit ---- */
+
+/* One frame out and one back. 1: done, 0: not yet. -EPIPE, -ECONNRESET: it died. Else: the system does not
+ * take what goes out, or there is no room for what comes back. */
+static int exchange(struct il__process_worker *w)
+{
+	int sent = send_frame(w), got;
+
+	/* It may have died with its reply on the way: what there is counts. */
+	got = receive_frame(w);
+	if (got < 0)
+		w->unread = !w->stalled && (got == -ECONNRESET || (sent < 0 && w->sent == 0));
+	else if (got > 0 && sent <= 0)
+		got = -EPIPE; /* it answers what it has not read */
+	w->stalled |= sent == 0;
+	w->wants = sent == 0 ? IL_READABLE | IL_WRITABLE : IL_READABLE;
+	return sent < 0 && got == 0 ? sent : got;
+}
+
+static enum il__outcome refuse(struct il__process_worker *w, int rc)
+{
+	w->rc = rc;
+	return IL__REFUSED;
+}
+
+static enum il__outcome talk(struct il__process_worker *w)
+{
+	int rc;
+
+	if (!w->begun) {
+		if (!w->call->claimed && !w->call->ops->claim(w->call))
+			return refuse(w, -ECANCELED);
+		w->call->claimed = true;
+		if ((rc = begin(w)) < 0)
+			return refuse(w, rc);
+		w->begun = true;
+	}
+	for (;;) {
+		rc = exchange(w);
+		if (rc == 0)
+			return IL__WAITS;
+		if (rc == -EPIPE || rc == -ECONNRESET)
+			return IL__DIED;
+		if (rc < 0) {
+			w->spoilt = true;
+			return refuse(w, rc);
+		}
+		w->rc = (int)w->in.rc;
+		w->known = w->in.type == IL__WIRE_REPLY;
+		if (!w->known)
+			w->why[w->in.size] = 0;
+		if (w->initialized)
+			return IL__ANSWERED;
+		if (w->rc < 0)
+			return IL__FAILED;
+		w->initialized = true;
+		if ((rc = begin(w)) < 0)
+			return refuse(w, rc);
+	}
+}
+
+/* It has not answered. A child of it may keep the stream open for as long as it likes. */
+static bool will_not_answer(const struct il__process_worker *w)
+{
+	struct pollfd p = {.fd = w->child.stream, .events = POLLIN};
+
+	return w->ended && poll(&p, 1, 0) == 0;
+}
+
+enum il__outcome il__process_visit(struct il__process_worker *w)
+{
+	enum il__outcome outcome = w->ending ? IL__DIED : talk(w);
+
+	if (outcome == IL__WAITS && will_not_answer(w))
+		outcome = IL__DIED;
+	if (outcome == IL__WAITS)
+		return outcome;
+	il__process_relay(w);
+	if (outcome != IL__DIED)
+		return outcome;
+	w->ending = true;
+	w->wants = 0;
+	il__process_kill(&w->child); /* what has left the stream is of no use */
+	return il__process_reap(w, w->child.process < 0) ? IL__DIED : IL__WAITS;
+}

@@ -1,0 +1,316 @@
+/*
+ * pool.c: the executor's side of a process pool: submit, take back, kill, shut down; its making.
+ * Any thread, under the pool's lock.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "pool.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* After a change under the lock that may have doomed a worker. */
+static void unlock(struct il__process_pool *pool)
+{
+	bool doomed = !il__list_empty(&pool->doomed);
+
+	pthread_mutex_unlock(&pool->lock);
+	if (doomed)
+		il__process_bury(pool);
+}
+
+/* ---- calls ---- */
+
+static bool is_full(const struct il__process_pool *pool)
+{
+	size_t limit = pool->options.queue_limit, takers = pool->max - pool->busy;
+
+	return limit < SIZE_MAX - takers && pool->queued >= limit + takers;
+}
+
+static int check_call(struct il__process_pool *pool, bool waits)
+{
+	if (pool->broken)
+		return il__refuse(-ENOTRECOVERABLE, "process pool %s is broken: %s", pool->name,
+				  pool->why);
+	if (pool->shut)
+		return il__refuse(-ESHUTDOWN, "process pool %s is shut down", pool->name);
+	if (!waits && is_full(pool))
+		return il__refuse(
+		    -EAGAIN,
+		    "the queue of process pool %s is full: %zu calls wait; slow down, "
+		    "use il_executor_run, or raise queue_limit",
+		    pool->name, pool->queued);
+	return 0;
+}
+
+static int submit(void *self, il_call *call, bool waits)
+{
+	struct il__process_pool *pool = self;
+	struct il__pump *pump;
+	bool within = false, refused = false;
+	int rc = il__wire_name(call->fn, NULL);
+
+	if (rc < 0)
+		return rc;
+	pthread_mutex_lock(&pool->lock);
+	rc = check_call(pool, waits);
+	pump = rc == 0 ? il__pump_here(pool, &rc) : NULL;
+	if (pump) {
+		call->pump = pump;
+		if (pump->loop) { /* its worker begins now, and not when the loop polls next */
+			within = pump->turning;
+			pump->turning = true;
+		}
+		pump->outstanding++;
+		pool->outstanding++;
+		il__list_push(&pool->queue, &call->link);
+		pool->queued++;
+		il__process_dispatch(pool);
+		il__process_prune(pool);
+		refused = call->dropped; /* there is no worker, and none to be had */
+		if (refused) {
+			il__list_remove(&call->link);
+			rc = call->dropped;
+		}
+	}
+	unlock(pool);
+	if (refused)
+		il__pump_done(pump);
+	if (pump && pump->loop) {
+		il__pump_run(pump);
+		pump->turning = within;
+	}
+	return rc;
+}
+
+/* Of the queue, not of those that were dropped, whose links are not the lock's any more. */
+static bool is_queued(const il_call *call)
+{
+	return !call->dropped && !il__list_empty(&call->link);
+}
+
+static bool withdraw(void *self, il_call *call)
+{
+	struct il__process_pool *pool = self;
+	bool queued;
+
+	pthread_mutex_lock(&pool->lock);
+	queued = is_queued(call);
+	if (queued) { /* with it the pool may lose its last call, and who keeps it */
+		il__list_remove(&call->link);
+		pool->queued--;
+		atomic_fetch_add_explicit(&pool->refs, 1, memory_order_relaxed);
+	}
+	pthread_mutex_unlock(&pool->lock);
+	if (queued) {
+		il__pump_done(call->pump);
+		il__process_pool_unref(pool);
+	}
+	return queued;
+}
+
+/* The caller makes sure that the call is not answered before this returns. */
+static void kill_call(void *self, il_call *call)
+{
+	struct il__process_pool *pool = self;
+
+	pthread_mutex_lock(&pool->lock);
+	if (is_queued(call)) { /* again: its worker was dead when it was given it */
+		il__list_remove(&call->link);
+		pool->queued--;
+		il__pump_drop(call->pump, call, -ECANCELED);
+	} else if (call->worker) {
+		call->worker->killed = true;
+		il__process_kill(&call->worker->child);
+	}
+	pthread_mutex_unlock(&pool->lock);
+}
+
+/* ---- the end ---- */
+
+/* Under the lock: those that nobody waits for stay. */
+static void cancel_queue(struct il__process_pool *pool, struct il__list *cancelled)
+{
+	il__list_each_safe (node, &pool->queue) {
+		il_call *call = il__container_of(node, il_call, link);
+		if (call->ops->unattended)
+			continue;
+		il__list_remove(node);
+		pool->queued--;
+		call->dropped = -ECANCELED;
+		il__list_push(cancelled, node);
+	}
+}
+
+/* Not under it, and not by their pumps: who shuts down finds them done. */
+static void answer_cancelled(struct il__list *cancelled)
+{
+	struct il__list *node;
+
+	while ((node = il__list_pop(cancelled))) {
+		il_call *call = il__container_of(node, il_call, link);
+		il__pump_answer_dropped(call->pump, call);
+	}
+}
+
+static bool shut_down(void *self, unsigned flags, struct il__watcher_of_end *end)
+{
+	struct il__process_pool *pool = self;
+	struct il__list cancelled;
+	bool waits;
+
+	il__list_init(&cancelled);
+	pthread_mutex_lock(&pool->lock);
+	if ((flags & IL__UNLESS_IT_WAITS) &&
+	    (pool->live || pool->outstanding || pool->attendant.running)) {
+		pthread_mutex_unlock(&pool->lock);
+		return true;
+	}
+	pool->shut = true;
+	if (flags & IL_CANCEL_FUTURES)
+		cancel_queue(pool, &cancelled);
+	waits = end && (pool->live || pool->outstanding);
+	if (waits)
+		il__list_push(&pool->ends, &end->link);
+	il__list_each (node, &pool->pumps) /* those that have nothing to do go */
+		il__pump_kick(il__container_of(node, struct il__pump, link));
+	il__process_tell_ends(pool);
+	unlock(pool);
+	answer_cancelled(&cancelled);
+	return waits;
+}
+
+static void ended(void *self)
+{
+	il__attendant_join(self);
+}
+
+void il__process_pool_unref(struct il__process_pool *pool)
+{
+	if (atomic_fetch_sub_explicit(&pool->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	if (pool->attendant.wake[0] >= 0)
+		il__os_wake_close(pool->attendant.wake);
+	pthread_mutex_destroy(&pool->lock);
+	free(pool->initializer_arg);
+	free(pool);
+}
+
+static void destroy(void *self)
+{
+	struct il__process_pool *pool = self;
+
+	shut_down(pool, 0, NULL);
+	il__attendant_detach(pool);
+	il__process_pool_unref(pool);
+}
+
+/* The attendant runs callbacks of futures; a worker is another process and cannot meet its own pool. */
+static bool is_attendant(void *self)
+{
+	return il__self.worker_of == self;
+}
+
+static bool is_never(void *self)
+{
+	(void)self;
+	return false;
+}
+
+static const struct il__executor_ops process_pool_ops = {.submit = submit,
+							 .withdraw = withdraw,
+							 .kill = kill_call,
+							 .shutdown = shut_down,
+							 .ended = ended,
+							 .destroy = destroy,
+							 .is_worker = is_attendant,
+							 .only_worker = is_never};
+
+/* ---- creation ---- */
+
+static int check_options(il_process_pool_options *to, const il_process_pool_options *from)
+{
+	*to = from ? *from : (il_process_pool_options){0};
+	if (to->max_workers < 0 || to->max_calls_per_worker < 0 || to->restart_budget < 0 ||
+	    to->idle_timeout < 0 || (to->initializer_size && !to->initializer_arg))
+		return il__refuse(-EINVAL, "il_process_pool_create: an option is negative, or "
+					   "initializer_size is given without initializer_arg");
+	if (to->initializer_arg && !to->initializer_size)
+		return il__refuse(-EINVAL,
+				  "il_process_pool_create: initializer_arg is copied to each "
+				  "worker: give initializer_size");
+	if (!to->max_workers)
+		to->max_workers = il__os_cpu_count();
+	if (!to->queue_limit)
+		to->queue_limit = 65536;
+	if (!to->restart_budget)
+		to->restart_budget = 16;
+	if (!to->max_size)
+		to->max_size = (size_t)64 << 20;
+	if (!to->idle_timeout)
+		to->idle_timeout = IL_SEC(300);
+	return 0;
+}
+
+static void init_pool(struct il__process_pool *pool, const il_process_pool_options *options)
+{
+	struct il__list *lists[] = {&pool->queue,    &pool->idle,       &pool->pumps,
+				    &pool->ends,     &pool->doomed,     &pool->own.handed,
+				    &pool->own.busy, &pool->own.dropped};
+
+	pthread_mutex_init(&pool->lock, NULL);
+	atomic_init(&pool->refs, 1);
+	for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
+		il__list_init(lists[i]);
+	pool->own.pool = pool;
+	pool->own.attended = true;
+	il__list_push(&pool->pumps, &pool->own.link);
+	pool->attendant.wake[0] = -1;
+	pool->options = *options;
+	pool->max = (size_t)options->max_workers;
+	snprintf(pool->name, sizeof pool->name, "%s", options->name ? options->name : "il-process");
+	pool->options.name = pool->name;
+}
+
+static int set_up(struct il__process_pool *pool)
+{
+	il_process_pool_options *o = &pool->options;
+	int rc = il__process_program(&pool->program);
+
+	if (rc < 0 || !o->initializer)
+		return rc;
+	if (o->initializer_size) {
+		pool->initializer_arg = malloc(o->initializer_size);
+		if (!pool->initializer_arg)
+			return il__refuse(-ENOMEM, "il_process_pool_create: out of memory");
+		memcpy(pool->initializer_arg, o->initializer_arg, o->initializer_size);
+	}
+	return il__wire_name(o->initializer, &pool->initializer);
+}
+
+int il_process_pool_create(il_executor **ex, const il_process_pool_options *options)
+{
+	il_process_pool_options checked;
+	struct il__process_pool *pool;
+	int rc = check_options(&checked, options);
+
+	if (rc < 0 || !ex)
+		return rc < 0 ? rc : il__refuse(-EINVAL, "il_process_pool_create: ex is NULL");
+	pool = calloc(1, sizeof *pool);
+	if (!pool)
+		return il__refuse(-ENOMEM, "il_process_pool_create: out of memory");
+	init_pool(pool, &checked);
+	rc = set_up(pool);
+	if (rc == 0)
+		rc = il__executor_make(ex, &process_pool_ops, pool, true, false);
+	if (rc < 0) {
+		il__process_pool_unref(pool);
+		return rc;
+	}
+	(*ex)->kills = checked.kill_on_cancel;
+	(*ex)->max_size = checked.max_size;
+	return 0;
+}

@@ -1,0 +1,191 @@
+/*
+ * pool.h: a process pool, by who may touch what.
+ *
+ *   pool.c               the executor's side                             any thread, under the pool's lock
+ *   dispatch.c           which call goes to which worker                 any thread, under the pool's lock
+ *   pump.c               who talks to busy workers: the loop that submitted the call, or
+ *   attendant.c          one attendant thread, for plain threads and for loops that do not run
+ *   frames.c             what is said to one worker                      its pump's thread alone
+ *   end.c                its stderr, its death                           its pump's thread alone
+ *
+ * So a loop needs no helper thread, and answers its calls itself. A call is its pump's from submit to
+ * answer; a worker is a pump's while it is busy or ending, the pool's while it is idle.
+ */
+#ifndef IL_CORE_PROCESS_POOL_H
+#define IL_CORE_PROCESS_POOL_H
+
+#include "../executor/offload.h"
+#include "wire.h"
+
+#include <interloop/process.h>
+
+#include <sys/types.h>
+
+/* ---- starting one (spawn.c) ---- */
+
+struct il__program {
+	char path[IL__WIRE_PATH_MAX];
+	dev_t device;
+	ino_t inode;
+};
+
+struct il__child {
+	pid_t pid;
+	int process;        /* a pidfd; -1: the system has none */
+	int stream, errors; /* our ends, non-blocking: the socket, and what it writes to stderr */
+};
+
+int il__process_program(struct il__program *program);
+int il__process_spawn(const struct il__program *program, const char *name, struct il__child *child);
+void il__process_kill(const struct il__child *child);
+
+/* ---- workers ---- */
+
+enum { IL__STDERR_KEPT = 160, IL__OBITUARY = 320 };
+
+/* Of one visit to a worker by its pump. */
+enum il__outcome {
+	IL__WAITS,
+	IL__ANSWERED, /* the function's result is there */
+	IL__REFUSED,  /* the call was not run: it was cancelled, or has no name */
+	IL__FAILED,   /* the initializer said no */
+	IL__DIED      /* it is reaped */
+};
+
+struct il__process_worker {
+	struct il__list link; /* under lock: the pool's idle or doomed, the pump's handed or busy */
+	struct il__process_pool *pool;
+	struct il__child child;
+	int index;          /* in its name */
+	bool killed;        /* under lock: by us */
+	il_time idle_since; /* under lock */
+
+	/* its pump's */
+	struct il__pump *pump;
+	il_call *call; /* NULL: it is only ending */
+	int calls;     /* answered so far */
+	bool initialized, begun, ending;
+	bool ended;  /* so its pidfd says: what the stream holds is all there will be */
+	bool known;  /* the worker ran the function */
+	bool spoilt; /* an answer of it was not read to its end */
+	bool unread; /* it died before it read the call */
+	bool idle;   /* it was idle when it was given the call, and did not stand still */
+	uint64_t ids;
+	struct il__wire_header out, in;
+	struct il__wire_function name;            /* of the call's function */
+	const struct il__wire_function *function; /* what goes out: that, or the initializer's, */
+	const void *payload;                      /* and what follows */
+	char *answer;                             /* where what comes back goes */
+	size_t sent, got;                         /* bytes of the frames so far */
+	bool stalled;                             /* it did not go out at once */
+	unsigned wants;                           /* IL_READABLE | IL_WRITABLE of the stream */
+	int rc;                                   /* of the call */
+	char why[IL__WIRE_WHY_MAX];               /* it was refused */
+	bool choked;                /* our own stderr takes no more: try again later */
+	bool errors_over;           /* nobody can write to its stderr any more */
+	char last[IL__STDERR_KEPT]; /* of its stderr */
+	size_t last_size;
+	char obituary[IL__OBITUARY];
+
+	/* in a loop: stream, errors, process */
+	struct il__source source[3];
+	struct il__timer timer; /* choked */
+};
+
+/* frames.c. Talks to it without ever waiting. */
+enum il__outcome il__process_visit(struct il__process_worker *w);
+/* end.c. Passes on what it wrote to stderr, and keeps the last of it. */
+void il__process_relay(struct il__process_worker *w);
+/* After a kill, or a death. False: it is not dead yet, and !wait. Leaves an obituary. */
+bool il__process_reap(struct il__process_worker *w, bool wait);
+/* Of one that was reaped. */
+void il__process_free(struct il__process_worker *w);
+
+/* ---- pumps ---- */
+
+struct il__pump {
+	struct il__list link; /* under lock: the pool's */
+	struct il__process_pool *pool;
+	il_loop *loop; /* NULL: the pool's own pump, for plain threads */
+
+	/* under the pool's lock */
+	struct il__list handed;  /* workers to begin with */
+	struct il__list dropped; /* calls to answer with their `dropped` */
+	struct il__list busy;    /* changed by whoever attends */
+	size_t outstanding;      /* calls not answered, and workers that end without one */
+	bool attended;           /* by the attendant thread */
+	bool wanted;             /* back by its loop, which runs again */
+	bool posted;             /* the message is under way */
+
+	/* a loop's, its thread only */
+	struct il__message message; /* look at your lists */
+	struct il__extension extension;
+	bool held;      /* the loop is, as long as something is outstanding */
+	bool turning;   /* this thread will look at the lists before it goes on */
+	bool unwatched; /* the busy ones are, since the loop did not run */
+};
+
+/* Under the lock: the submitting thread's pump, ready to take calls; made when it is not there. NULL with
+ * *rc: no memory, no thread. */
+struct il__pump *il__pump_here(struct il__process_pool *pool, int *rc);
+/* Under the lock: the pump that can take what this thread wants done without waiting; NULL: it may wait. */
+struct il__pump *il__pump_of_thread(struct il__process_pool *pool);
+void il__pump_hand(struct il__pump *pump, struct il__process_worker *w);
+void il__pump_drop(struct il__pump *pump, il_call *call, int rc);
+void il__pump_kick(struct il__pump *pump);
+/* Not under it, in the pump's thread or the call's own: one less is outstanding. */
+void il__pump_done(struct il__pump *pump);
+/* One thing to do, for whoever attends: a call to answer, or a worker to visit. False: nothing. */
+bool il__pump_next(struct il__pump *pump, il_call **call, struct il__process_worker **w);
+/* A loop's thread, not under the lock: does what there is to do. True: nothing is outstanding. */
+bool il__pump_run(struct il__pump *pump);
+void il__pump_answer_dropped(struct il__pump *pump, il_call *call);
+
+/* attendant.c, under the lock */
+int il__attendant_start(struct il__process_pool *pool);
+void il__attendant_wake(struct il__process_pool *pool);
+/* Not under it. */
+void il__attendant_join(struct il__process_pool *pool);
+void il__attendant_detach(struct il__process_pool *pool);
+
+/* ---- the pool ---- */
+
+struct il__process_pool {
+	pthread_mutex_t lock;
+	atomic_uint refs; /* the executor's, the attendant's, and one of each loop's pump */
+	struct il__list queue, idle, pumps, ends;
+	struct il__list doomed; /* to be reaped by il__process_bury */
+	size_t queued, busy, live, max, outstanding;
+	bool shut, broken;
+	int deaths;       /* without an answer between */
+	uint64_t indexes; /* the lowest 64 in use: names are reused */
+	struct il__pump own;
+	struct il__attendant {
+		pthread_t thread;
+		bool running, joinable;
+		bool released; /* nobody will join it */
+		int wake[2];   /* -1: not made yet */
+	} attendant;
+
+	il_process_pool_options options;
+	void *initializer_arg;
+	struct il__wire_function initializer;
+	struct il__program program;
+	char name[16];
+	char why[IL__OBITUARY]; /* it is broken */
+};
+
+void il__process_pool_unref(struct il__process_pool *pool);
+
+/* dispatch.c. Under the lock: gives calls to workers while there are both. */
+void il__process_dispatch(struct il__process_pool *pool);
+void il__process_fail_queue(struct il__process_pool *pool, int rc);
+void il__process_prune(struct il__process_pool *pool);
+/* Under the lock: tells who waits for the end of a pool that is shut. */
+void il__process_tell_ends(struct il__process_pool *pool);
+/* Not under it: reaps what was doomed by a plain thread. */
+void il__process_bury(struct il__process_pool *pool);
+/* Not under it, the pump's thread: what a visit came to. The worker is the pool's again, or gone. */
+void il__process_finished(struct il__process_worker *w, enum il__outcome outcome);
+
+#endif

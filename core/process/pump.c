@@ -1,0 +1,391 @@
+/*
+ * pump.c: who talks to busy workers: the loop that submitted the call, in its own thread and
+ * through its own driver, while it runs; else the attendant thread. Lists are under the pool's lock; a
+ * pump is told of changes by its message, or by the attendant's wake descriptor.
+ *
+ * A loop is held as long as something of its pump is outstanding, so the pump outlives all of that.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "pool.h"
+
+#include <stdlib.h>
+
+enum { STREAM, ERRORS, PROCESS };
+
+/* ---- both kinds ---- */
+
+void il__pump_kick(struct il__pump *pump)
+{
+	if (pump->attended)
+		il__attendant_wake(pump->pool);
+	if (pump->loop && !pump->posted) {
+		pump->posted = true;
+		il__inbox_post(pump->loop->inbox, &pump->message);
+	}
+}
+
+/* Something is in its lists. */
+static void tell(struct il__pump *pump)
+{
+	if (pump->attended || !pump->loop || pump->loop != il__self.loop || !pump->turning)
+		il__pump_kick(pump);
+}
+
+void il__pump_hand(struct il__pump *pump, struct il__process_worker *w)
+{
+	w->pump = pump;
+	il__list_push(&pump->handed, &w->link);
+	tell(pump);
+}
+
+void il__pump_drop(struct il__pump *pump, il_call *call, int rc)
+{
+	call->dropped = rc;
+	il__list_push(&pump->dropped, &call->link);
+	tell(pump);
+}
+
+bool il__pump_next(struct il__pump *pump, il_call **call, struct il__process_worker **w)
+{
+	struct il__list *node;
+
+	*call = NULL;
+	*w = NULL;
+	if ((node = il__list_pop(&pump->dropped))) {
+		*call = il__container_of(node, il_call, link);
+	} else if ((node = il__list_pop(&pump->handed))) {
+		il__list_push(&pump->busy, node);
+		*w = il__container_of(node, struct il__process_worker, link);
+	}
+	return node != NULL;
+}
+
+/* A function of the pool's runs in a worker or not at all. */
+void il__pump_answer_dropped(struct il__pump *pump, il_call *call)
+{
+	int rc = call->dropped;
+
+	if (call->ops->unattended)
+		il__log(IL_LOG_WARNING,
+			"process pool %s: a call that nobody waits for was not run: %s",
+			pump->pool->name, il_strerror(rc));
+	il__call_answer(call, rc);
+	il__pump_done(pump);
+}
+
+/* ---- a loop's ---- */
+
+static void release(struct il__pump *pump)
+{
+	if (!pump->held)
+		return;
+	pump->held = false;
+	il__loop_release_call(pump->loop);
+}
+
+void il__pump_done(struct il__pump *pump)
+{
+	struct il__process_pool *pool = pump->pool;
+	bool over, mine = pump->loop && pump->loop == il__self.loop, doomed;
+
+	pthread_mutex_lock(&pool->lock);
+	pump->outstanding--;
+	pool->outstanding--;
+	il__process_tell_ends(pool); /* which may doom workers, for this pump to end */
+	over = pump->outstanding == 0;
+	if (over && (!mine || pool->shut))
+		il__pump_kick(pump);
+	doomed = !il__list_empty(&pool->doomed);
+	pthread_mutex_unlock(&pool->lock);
+	if (over && mine)
+		release(pump);
+	if (doomed)
+		il__process_bury(pool);
+}
+
+static void unwatch(struct il__process_worker *w, il_loop *loop)
+{
+	for (int i = 0; i < 3; i++)
+		il__source_watch(loop, &w->source[i], 0);
+	il__timer_disarm(loop, &w->timer);
+}
+
+static void visit(struct il__process_worker *w, il_loop *loop);
+
+/* Something happened to it; and what follows from that. */
+static void turn(struct il__process_worker *w, il_loop *loop)
+{
+	struct il__pump *pump = w->pump;
+
+	pump->turning = true;
+	visit(w, loop);
+	il__pump_run(pump);
+	pump->turning = false;
+}
+
+static void on_stream(struct il__source *source, il_loop *loop, unsigned mask)
+{
+	(void)mask;
+	turn(il__container_of(source, struct il__process_worker, source[STREAM]), loop);
+}
+
+static void on_errors(struct il__source *source, il_loop *loop, unsigned mask)
+{
+	struct il__process_worker *w =
+	    il__container_of(source, struct il__process_worker, source[ERRORS]);
+
+	(void)mask;
+	il__process_relay(w);
+	turn(w, loop);
+}
+
+static void on_process(struct il__source *source, il_loop *loop, unsigned mask)
+{
+	struct il__process_worker *w =
+	    il__container_of(source, struct il__process_worker, source[PROCESS]);
+
+	(void)mask;
+	w->ended = true;
+	turn(w, loop);
+}
+
+static void on_timer(struct il__timer *timer)
+{
+	struct il__process_worker *w = il__container_of(timer, struct il__process_worker, timer);
+
+	il__process_relay(w);
+	turn(w, w->pump->loop);
+}
+
+static int watch(struct il__process_worker *w, il_loop *loop)
+{
+	static void (*const ready[])(struct il__source *, il_loop *,
+				     unsigned) = {on_stream, on_errors, on_process};
+	int rc;
+
+	w->source[STREAM].watch.fd = w->child.stream;
+	w->source[ERRORS].watch.fd = w->child.errors;
+	w->source[PROCESS].watch.fd = w->child.process;
+	for (int i = 0; i < 3; i++)
+		w->source[i].ready = ready[i];
+	w->timer.fire = on_timer;
+	if ((rc = il__source_watch(loop, &w->source[STREAM], w->wants)) < 0 ||
+	    (rc = il__source_watch(loop, &w->source[ERRORS],
+				   w->errors_over || w->choked ? 0 : IL_READABLE)) < 0 ||
+	    (rc = il__source_watch(loop, &w->source[PROCESS],
+				   w->child.process >= 0 ? IL_READABLE : 0)) < 0)
+		return rc;
+	return w->choked ? il__timer_arm(loop, &w->timer, il__loop_now(loop) + IL_MSEC(10)) : 0;
+}
+
+static void visit(struct il__process_worker *w, il_loop *loop)
+{
+	enum il__outcome outcome = il__process_visit(w);
+
+	if (outcome == IL__WAITS) {
+		if (watch(w, loop) == 0)
+			return;
+		/* The native loop does not take its descriptors: it cannot be talked to. */
+		il__process_kill(&w->child);
+		il__process_reap(w, true);
+		outcome = IL__DIED;
+	}
+	unwatch(w, loop);
+	il__process_finished(w, outcome);
+}
+
+/* Frees it once the pool is shut and nothing is left, in the loop's thread. */
+static void close_pump(struct il__pump *pump)
+{
+	struct il__process_pool *pool = pump->pool;
+
+	pthread_mutex_lock(&pool->lock);
+	il__list_remove(&pump->link);
+	pthread_mutex_unlock(&pool->lock);
+	free(pump);
+	il__process_pool_unref(pool);
+}
+
+bool il__pump_run(struct il__pump *pump)
+{
+	struct il__process_pool *pool = pump->pool;
+	struct il__process_worker *w;
+	bool more, over, within = pump->turning;
+	il_call *call;
+
+	pump->turning = true;
+	do {
+		pthread_mutex_lock(&pool->lock);
+		more = !pump->attended && il__pump_next(pump, &call, &w);
+		over = pump->outstanding == 0;
+		if (over)
+			pump->attended = pump->wanted = false;
+		pthread_mutex_unlock(&pool->lock);
+		if (more && call)
+			il__pump_answer_dropped(pump, call);
+		else if (more)
+			visit(w, pump->loop);
+	} while (more);
+	pump->turning = within;
+	return over;
+}
+
+static void on_message(struct il__message *m, il_loop *loop)
+{
+	struct il__pump *pump = il__container_of(m, struct il__pump, message);
+	struct il__process_pool *pool = pump->pool;
+	bool over, rewatch;
+
+	pthread_mutex_lock(&pool->lock);
+	pump->posted = false;
+	rewatch = !pump->attended && pump->unwatched;
+	pthread_mutex_unlock(&pool->lock);
+	if (rewatch) {
+		pump->unwatched = false;
+		il__list_each_safe (node, &pump->busy)
+			visit(il__container_of(node, struct il__process_worker, link), loop);
+	}
+	if (!il__pump_run(pump))
+		return;
+	release(pump);
+	pthread_mutex_lock(&pool->lock);
+	over = pool->shut && !pump->posted && pump->outstanding == 0;
+	pthread_mutex_unlock(&pool->lock);
+	if (over) {
+		il__list_remove(&pump->extension.link);
+		close_pump(pump);
+	}
+}
+
+/* ---- the loop's life ---- */
+
+/* Nobody turns this loop now: the attendant does. */
+static void on_paused(struct il__extension *x, il_loop *loop)
+{
+	struct il__pump *pump = il__container_of(x, struct il__pump, extension);
+	struct il__process_pool *pool = pump->pool;
+
+	pthread_mutex_lock(&pool->lock);
+	if (pump->outstanding > 0 && !pump->attended) {
+		il__list_each (node, &pump->busy)
+			unwatch(il__container_of(node, struct il__process_worker, link), loop);
+		pump->unwatched = true;
+		pump->attended = il__attendant_start(pool) == 0;
+		il__pump_kick(pump);
+	}
+	pump->wanted = false;
+	pthread_mutex_unlock(&pool->lock);
+}
+
+static void on_resumed(struct il__extension *x, il_loop *loop)
+{
+	struct il__pump *pump = il__container_of(x, struct il__pump, extension);
+
+	(void)loop;
+	pthread_mutex_lock(&pump->pool->lock);
+	pump->wanted = pump->attended;
+	if (pump->attended || pump->unwatched)
+		il__pump_kick(pump);
+	pthread_mutex_unlock(&pump->pool->lock);
+}
+
+static bool goes_with_loop(const il_call *call)
+{
+	return !call->host && !call->ops->unattended;
+}
+
+/* The loop ends: what it submitted and no task waits for is cancelled, which kills what runs. */
+static void on_shutdown(struct il__extension *x, il_loop *loop)
+{
+	struct il__pump *pump = il__container_of(x, struct il__pump, extension);
+	struct il__process_pool *pool = pump->pool;
+	struct il__list *lists[] = {&pump->handed, &pump->busy};
+
+	(void)loop;
+	pthread_mutex_lock(&pool->lock);
+	il__list_each_safe (node, &pool->queue) {
+		il_call *call = il__container_of(node, il_call, link);
+		if (call->pump != pump || !goes_with_loop(call))
+			continue;
+		il__list_remove(node);
+		pool->queued--;
+		il__pump_drop(pump, call, -ECANCELED);
+	}
+	for (int i = 0; i < 2; i++)
+		il__list_each (node, lists[i]) {
+			struct il__process_worker *w =
+			    il__container_of(node, struct il__process_worker, link);
+			if (!w->call || !goes_with_loop(w->call))
+				continue;
+			w->killed = true;
+			il__process_kill(&w->child);
+		}
+	pthread_mutex_unlock(&pool->lock);
+}
+
+static int on_closing(struct il__extension *x, il_loop *loop)
+{
+	(void)loop;
+	close_pump(il__container_of(x, struct il__pump, extension));
+	return 0;
+}
+
+/* ---- whose pump ---- */
+
+static struct il__pump *make_pump(struct il__process_pool *pool, il_loop *loop)
+{
+	struct il__pump *pump = calloc(1, sizeof *pump);
+
+	if (!pump)
+		return NULL;
+	atomic_fetch_add_explicit(&pool->refs, 1, memory_order_relaxed);
+	pump->pool = pool;
+	pump->loop = loop;
+	pump->message.handle = on_message;
+	il__list_init(&pump->handed);
+	il__list_init(&pump->dropped);
+	il__list_init(&pump->busy);
+	pump->extension = (struct il__extension){.shutdown = on_shutdown,
+						 .paused = on_paused,
+						 .resumed = on_resumed,
+						 .closing = on_closing};
+	il__loop_extend(loop, &pump->extension);
+	il__list_push(&pool->pumps, &pump->link);
+	return pump;
+}
+
+struct il__pump *il__pump_here(struct il__process_pool *pool, int *rc)
+{
+	il_loop *loop = il__self.loop;
+	struct il__pump *pump = NULL;
+
+	if (!loop) {
+		*rc = il__attendant_start(pool);
+		return *rc < 0 ? NULL : &pool->own;
+	}
+	il__list_each (node, &pool->pumps) {
+		pump = il__container_of(node, struct il__pump, link);
+		if (pump->loop == loop)
+			break;
+		pump = NULL;
+	}
+	if (!pump)
+		pump = make_pump(pool, loop);
+	*rc = pump ? 0 : il__refuse(-ENOMEM, "process pool %s: out of memory", pool->name);
+	if (pump && !pump->held) {
+		*rc = il__loop_hold_call(loop);
+		pump->held = *rc == 0;
+	}
+	return *rc < 0 ? NULL : pump;
+}
+
+struct il__pump *il__pump_of_thread(struct il__process_pool *pool)
+{
+	int rc;
+
+	if (il__self.worker_of == pool)
+		return &pool->own;
+	return il__self.loop && il__self.loop->turning ? il__pump_here(pool, &rc) : NULL;
+}

@@ -1,0 +1,61 @@
+/*
+ * wire.h: what a process pool and its workers say to each other: frames over any byte stream, one
+ * after the other, each CALL answered before the next. docs/worker_protocol.md describes them.
+ *
+ * A function's name is the offset from its module's base, the module's path ("" is the program), and the
+ * module's build, so that a file that was replaced meanwhile is not called at the wrong place; and the name
+ * it was registered by, for where that does not lead to it.
+ */
+#ifndef IL_CORE_PROCESS_WIRE_H
+#define IL_CORE_PROCESS_WIRE_H
+
+#include "../executor/offload.h"
+
+#include <interloop/function.h>
+
+/* [frame] */
+enum { IL__WIRE_VERSION = 1, IL__WIRE_PATH_MAX = 4096, IL__WIRE_WHY_MAX = 256 };
+enum il__wire_type {
+	IL__WIRE_INIT = 1, /* to the worker: run the initializer */
+	IL__WIRE_CALL,     /* to it: run a function */
+	IL__WIRE_REPLY,    /* from it: the function's result */
+	IL__WIRE_REFUSED   /* from it, instead: rc, and a sentence that says why */
+};
+
+struct il__wire_header {
+	uint32_t version;
+	uint32_t type, form; /* il__wire_type, il__form */
+	uint32_t path, name; /* bytes that follow the header, without a NUL; */
+	uint32_t reserved;   /* zero */
+	uint64_t size;       /* and bytes that follow those */
+	uint64_t id;         /* of a call; its answer has the same */
+	uint64_t offset, build;
+	uint64_t limit;  /* of the size of what comes back */
+	uint64_t memory; /* IL__SHARED: bytes of it */
+	int64_t rc;
+};
+/* [frame] */
+
+struct il__wire_function {
+	uint64_t offset, build; /* 0: no module */
+	char path[IL__WIRE_PATH_MAX];
+	char name[IL_FUNCTION_NAME_MAX + 1];
+};
+
+/* Names fn for another process of the same program; `name` may be NULL, to ask whether it can be done.
+ * -ENOENT: no module that a file backs has it, nor is it registered. */
+int il__wire_name(il_fn *fn, struct il__wire_function *name);
+/* And back. -ENOENT: no such module, another build of it, or nothing executable at that offset; and no
+ * function of that name. */
+int il__wire_find(const struct il__wire_function *name, il_fn **fn);
+
+/* The environment variable that makes a process a worker: "DESCRIPTOR:KIND:NAME". KIND is 'c', to be
+ * taken over before main, or 'm', to wait for il_process_worker_main_if_needed. */
+#define IL__WORKER_VARIABLE "INTERLOOP_PROCESS_WORKER"
+
+/* Whether this program calls il_process_worker_main_if_needed. */
+bool il__process_main_serves(void);
+/* Whether the environment is somebody else's than the program's owner (set-user-ID). */
+bool il__process_is_secure(void);
+
+#endif

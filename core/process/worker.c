@@ -1,0 +1,369 @@
+/*
+ * worker.c: the worker's side. A process started with IL__WORKER_VARIABLE serves frames from that
+ * descriptor until the stream ends, and never gets to main, or not past
+ * il_process_worker_main_if_needed. One thread, blocking.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "wire.h"
+
+#include <interloop/process.h>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#if __has_include(<sys/auxv.h>)
+#include <sys/auxv.h>
+#endif
+
+static bool main_serves;
+static int stream = -1;
+
+bool il__process_main_serves(void)
+{
+	return main_serves;
+}
+
+bool il__process_is_secure(void)
+{
+#ifdef AT_SECURE
+	return getauxval(AT_SECURE) != 0;
+#else
+	return getuid() != geteuid() || getgid() != getegid();
+#endif
+}
+
+/* ---- the stream ---- */
+
+/* What was read too far: a small frame comes in one piece. */
+static struct {
+	char bytes[4096];
+	size_t at, end;
+} ahead;
+
+/* One piece; a descriptor that comes with it goes to *fd, if asked for. 0: the stream ended. */
+static ssize_t receive(void *to, size_t size, int *fd)
+{
+	union {
+		struct cmsghdr aligned;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} room;
+	struct iovec piece = {to, size};
+	struct msghdr message = {.msg_iov = &piece,
+				 .msg_iovlen = 1,
+				 .msg_control = fd ? room.bytes : NULL,
+				 .msg_controllen = fd ? sizeof room.bytes : 0};
+	struct cmsghdr *c;
+	ssize_t n;
+
+	do
+		n = recvmsg(stream, &message, 0);
+	while (n < 0 && errno == EINTR);
+	c = n > 0 && fd ? CMSG_FIRSTHDR(&message) : NULL;
+	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS) {
+		memcpy(fd, CMSG_DATA(c), sizeof *fd);
+		fcntl(*fd, F_SETFD, FD_CLOEXEC);
+	}
+	return n;
+}
+
+static size_t take_ahead(void *to, size_t size)
+{
+	size_t n = ahead.end - ahead.at < size ? ahead.end - ahead.at : size;
+
+	memcpy(to, ahead.bytes + ahead.at, n);
+	ahead.at += n;
+	return n;
+}
+
+/* False: the stream ended. */
+static bool read_all(void *to, size_t size, int *fd)
+{
+	char *at = to;
+
+	while (size > 0) {
+		ssize_t n = (ssize_t)take_ahead(at, size);
+		if (n == 0 && size < sizeof ahead.bytes) {
+			n = receive(ahead.bytes, sizeof ahead.bytes, fd);
+			ahead.at = 0;
+			ahead.end = n > 0 ? (size_t)n : 0;
+			if (n > 0)
+				continue;
+		} else if (n == 0) {
+			n = receive(at, size, fd);
+		}
+		if (n <= 0)
+			return false;
+		at += n;
+		size -= (size_t)n;
+	}
+	return true;
+}
+
+static bool skip(size_t size)
+{
+	char bytes[4096];
+	bool more = true;
+
+	for (size_t n; more && size > 0; size -= n) {
+		n = size < sizeof bytes ? size : sizeof bytes;
+		more = read_all(bytes, n, NULL);
+	}
+	return more;
+}
+
+/* Two pieces, the second of which may be empty. */
+static bool write_all(const void *first, size_t first_size, const void *second, size_t second_size)
+{
+	size_t sent = 0;
+
+	while (sent < first_size + second_size) {
+		size_t gone = sent < first_size ? sent : first_size, rest = sent - gone;
+		struct iovec pieces[2] = {
+		    {(char *)(uintptr_t)first + gone, first_size - gone},
+		    {second_size ? (char *)(uintptr_t)second + rest : NULL, second_size - rest}};
+		struct msghdr message = {.msg_iov = pieces, .msg_iovlen = second_size ? 2 : 1};
+		ssize_t n = sendmsg(stream, &message, MSG_NOSIGNAL);
+		if (n < 0 && errno != EINTR)
+			return false;
+		if (n > 0)
+			sent += (size_t)n;
+	}
+	return true;
+}
+
+/* ---- its end ---- */
+
+#if defined(F_SETSIG) && defined(O_ASYNC)
+static void on_stream(int number)
+{
+	struct pollfd p = {.fd = stream, .events = POLLIN};
+
+	(void)number;
+	if (poll(&p, 1, 0) == 1 && (p.revents & (POLLHUP | POLLERR)))
+		_exit(0);
+}
+
+static void watch_end(void)
+{
+	struct sigaction action = {.sa_handler = on_stream, .sa_flags = SA_RESTART};
+
+	sigemptyset(&action.sa_mask);
+	sigaction(SIGRTMAX, &action, NULL);
+	fcntl(stream, F_SETSIG, SIGRTMAX);
+	fcntl(stream, F_SETOWN, getpid());
+}
+
+/* The end of the stream is the end of a call that runs, too: nobody is left to kill it. Nothing else comes
+ * meanwhile, so no function meets the signal; what comes between calls is not worth one. */
+static void while_it_runs(bool runs)
+{
+	fcntl(stream, F_SETFL, runs ? O_ASYNC : 0);
+	if (runs)
+		on_stream(0); /* it may have come before */
+}
+#else
+static void watch_end(void)
+{
+}
+
+static void while_it_runs(bool runs)
+{
+	(void)runs;
+}
+#endif
+
+/* ---- one call ---- */
+
+struct request {
+	struct il__wire_header h;
+	struct il__wire_function function;
+	il_fn *fn;
+	void *payload;
+	int fd; /* of shared memory; -1: none */
+	il_bytes bytes;
+	/* the answer */
+	int rc;
+	const void *answer;
+	size_t size;
+	char why[IL__WIRE_WHY_MAX]; /* "": it ran */
+};
+
+__attribute__((format(printf, 3, 4))) static void refuse(struct request *r, int rc,
+							 const char *format, ...)
+{
+	va_list list;
+
+	va_start(list, format);
+	vsnprintf(r->why, sizeof r->why, format, list);
+	va_end(list);
+	r->rc = rc;
+	r->answer = r->why;
+	r->size = strlen(r->why);
+}
+
+/* False: the stream ended, or does not carry our frames. */
+static bool read_request(struct request *r)
+{
+	struct il__wire_header *h = &r->h;
+	struct il__wire_function *f = &r->function;
+
+	if (!read_all(h, sizeof *h, &r->fd) || h->version != IL__WIRE_VERSION ||
+	    h->path >= sizeof f->path || h->name >= sizeof f->name ||
+	    !read_all(f->path, h->path, NULL) || !read_all(f->name, h->name, NULL))
+		return false;
+	f->path[h->path] = 0;
+	f->name[h->name] = 0;
+	f->offset = h->offset;
+	f->build = h->build;
+	if (!h->size)
+		return true;
+	r->payload = malloc(h->size);
+	il__os_memory_is_large(r->payload, h->size);
+	if (r->payload)
+		return read_all(r->payload, h->size, NULL);
+	refuse(r, -ENOMEM, "no memory for an argument of %llu bytes", (unsigned long long)h->size);
+	return skip(h->size);
+}
+
+static void run_bytes(struct request *r)
+{
+	il_bytes *b = &r->bytes;
+
+	b->in = r->payload;
+	b->in_size = r->h.size;
+	r->rc = r->fn(b);
+	r->answer = b->out;
+	r->size = b->out ? b->out_size : 0;
+	if (r->size > r->h.limit)
+		refuse(r, -EMSGSIZE, "a result of %zu bytes; max_size is %llu", b->out_size,
+		       (unsigned long long)r->h.limit);
+}
+
+static void run_shared(struct request *r)
+{
+	il_shared s = {.size = r->h.memory, .fd = r->fd};
+
+	if (r->fd < 0 || r->h.size != sizeof s.args) {
+		refuse(r, -EPROTO, "shared memory without its descriptor");
+		return;
+	}
+	s.data = mmap(NULL, s.size, PROT_READ | PROT_WRITE, MAP_SHARED, r->fd, 0);
+	if (s.data == MAP_FAILED) {
+		refuse(r, -errno, "shared memory of %zu bytes: %s", s.size, strerror(errno));
+		return;
+	}
+	memcpy(s.args, r->payload, sizeof s.args);
+	r->rc = r->fn(&s);
+	memcpy(r->payload, s.args, sizeof s.args);
+	r->answer = r->payload;
+	r->size = sizeof s.args;
+	munmap(s.data, s.size);
+}
+
+static void run(struct request *r)
+{
+	if (il__wire_find(&r->function, &r->fn) < 0) {
+		refuse(r, -ENOENT,
+		       "no such function: %.150s cannot be loaded here, or is another build; and "
+		       "nothing is registered as \"%s\"",
+		       r->function.path[0] ? r->function.path : "the program", r->function.name);
+	} else if (r->h.form == IL__BYTES) {
+		run_bytes(r);
+	} else if (r->h.form == IL__SHARED) {
+		run_shared(r);
+	} else {
+		r->rc = r->fn(r->payload);
+		r->answer = r->payload;
+		r->size = r->h.type == IL__WIRE_INIT ? 0 : r->h.size;
+	}
+}
+
+static bool answer(const struct request *r)
+{
+	struct il__wire_header h = {.version = IL__WIRE_VERSION,
+				    .type = r->why[0] ? IL__WIRE_REFUSED : IL__WIRE_REPLY,
+				    .form = r->h.form,
+				    .size = r->size,
+				    .id = r->h.id,
+				    .rc = r->rc};
+
+	fflush(NULL);
+	return write_all(&h, sizeof h, r->answer, r->size);
+}
+
+static bool serve_one(void)
+{
+	struct request r;
+	bool more;
+
+	memset(&r.h, 0, sizeof r.h);
+	r.payload = NULL;
+	r.fd = -1;
+	r.bytes = (il_bytes){.in = NULL};
+	r.why[0] = 0;
+	more = read_request(&r);
+	if (more && !r.why[0]) {
+		while_it_runs(true);
+		run(&r);
+		while_it_runs(false);
+	}
+	more = more && answer(&r);
+	free(r.payload);
+	il_bytes_free(&r.bytes);
+	if (r.fd >= 0)
+		close(r.fd);
+	return more;
+}
+
+/* ---- the worker ---- */
+
+static _Noreturn void serve(void)
+{
+	watch_end();
+	while (serve_one())
+		;
+	_exit(0);
+}
+
+/* A child that a function forks must not keep the stream open when the worker dies. */
+static void leave_stream(void)
+{
+	close(stream);
+}
+
+/* Before main: whether this process is a worker. The variable is not handed on. */
+__attribute__((constructor)) static void take_over(void)
+{
+	const char *value = getenv(IL__WORKER_VARIABLE);
+	struct stat st;
+	char kind, name[16] = "";
+	int fd;
+
+	if (!value || il__process_is_secure() ||
+	    sscanf(value, "%d:%c:%15s", &fd, &kind, name) < 2 || fstat(fd, &st) < 0 ||
+	    !S_ISSOCK(st.st_mode))
+		return;
+	il__os_thread_name(name, NULL);
+	unsetenv(IL__WORKER_VARIABLE);
+	fcntl(fd, F_SETFD, FD_CLOEXEC);
+	stream = fd;
+	pthread_atfork(NULL, NULL, leave_stream);
+	if (kind == 'c')
+		serve();
+}
+
+void il_process_worker_main_if_needed(void)
+{
+	main_serves = true;
+	if (stream >= 0)
+		serve();
+}

@@ -1,0 +1,264 @@
+/*
+ * client.c: a client's life. Its task connects it with the handler: on_connection, handle again and
+ * again, on_disconnection; what fails there costs this client only and is reported once. The client
+ * outlives its task while somebody holds a reference, but is closed then. Loop's thread only.
+ */
+#include "../io/net.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LINES = 100 }; /* in a second: more would fill the log and serve nobody */
+
+/* ---- what the handler's results mean ---- */
+
+static bool is_connection_error(int rc)
+{
+	return rc == -EBADF || rc == -EPIPE || rc == -ENODATA || rc == -ECONNRESET ||
+	       rc == -ECONNABORTED || rc == -ENOTCONN;
+}
+
+static void report(const il_client *c, const char *function, int rc)
+{
+	const il_task *task = il__self.loop->current;
+
+	if (rc == -ECANCELED && task->scope->effective)
+		return;
+	if (is_connection_error(rc) && (il__client_is_closed(c) || c->ended || c->broken))
+		return;
+	if (!il__server_may_log(c->server))
+		return;
+	il__log(IL_LOG_ERROR, "client %s: %s failed, the client is closed: %s (%s)", c->address,
+		function, il_error_name(rc), il_strerror(rc));
+}
+
+static void note(const il_client *c, const char *what)
+{
+	il__log(c->server->options.quiet ? IL_LOG_DEBUG : IL_LOG_INFO, "client %s %s", c->address,
+		what);
+}
+
+void il__server_tell_left_out(il_server *s)
+{
+	if (s->logged > LINES)
+		il__log(IL_LOG_WARNING, "the server left out %u lines like these about clients",
+			s->logged - LINES);
+	s->logged = 0;
+}
+
+bool il__server_may_log(il_server *s)
+{
+	il_time now = il__loop_now(s->loop);
+
+	if (now - s->logged_since >= IL_SEC(1)) {
+		il__server_tell_left_out(s);
+		s->logged_since = now;
+	}
+	return ++s->logged <= LINES;
+}
+
+/* ---- the task ---- */
+
+/* Closing with received bytes unread would be a reset, which may overtake the last answer. */
+static void hang_up(il_client *c)
+{
+	char scrap[2048];
+
+	for (int i = 0; i < 64 && !c->broken && !il__client_is_closed(c); i++)
+		if (il__os_receive(il_stream_fd(c->stream), scrap, sizeof scrap) <= 0)
+			break;
+	il_stream_close(c->stream);
+}
+
+static bool stays(const il_client *c, il_task *task)
+{
+	return !il__client_is_closed(c) && !c->told && !c->server->stopping &&
+	       !il__task_cancelled(task);
+}
+
+static void converse(il_client *c, il_task *task)
+{
+	const il_handler *h = &c->server->handler;
+
+	while (stays(c, task)) {
+		int rc;
+		c->received = false;
+		rc = h->handle(c, c->server->data);
+		if (rc < 0) {
+			report(c, "handle", rc);
+			return;
+		}
+		if (!c->received)
+			return;
+	}
+}
+
+static int client_main(void *arg)
+{
+	il_client *c = arg;
+	il_task *task = il__self.loop->current;
+	const il_handler *h = &c->server->handler;
+	int rc = il__task_cancelled(task) ? -ECANCELED : 0;
+
+	snprintf(task->base->name, sizeof task->base->name, "%s", c->address);
+	note(c, "connected");
+	if (rc == 0 && h->on_connection)
+		rc = h->on_connection(c, c->server->data);
+	if (rc < 0)
+		report(c, "on_connection", rc);
+	else
+		converse(c, task);
+	hang_up(c);
+	if (rc >= 0 && h->on_disconnection)
+		h->on_disconnection(c, c->server->data);
+	note(c, "disconnected");
+	return 0;
+}
+
+static void on_ended(il_task *task, int rc)
+{
+	il_client *c = task->base->owner;
+	il_server *s = c->server;
+
+	(void)rc;
+	il__list_remove(&c->link);
+	s->client_count--;
+	s->buffered -= c->capacity;
+	c->server = NULL;
+	il_client_unref(c);
+	il__queue_wake(&s->want_room, 0);
+	il__server_tasks_left(&s->served);
+}
+
+/* ---- making one ---- */
+
+static void describe(il_server *s, const struct il__endpoint *e, il_stream *stream, char *text,
+		     size_t size)
+{
+	il_address peer = {.length = 0};
+
+	s->serial++;
+	if (e->port && il_stream_peer_address(stream, &peer) == 0)
+		il_address_text(&peer, text, size);
+	else
+		snprintf(text, size, "%s#%llu", e->host ? e->host : "",
+			 (unsigned long long)s->serial);
+}
+
+static il_client *create(il_server *s, const struct il__endpoint *e, il_stream *stream)
+{
+	char address[IL_ADDRESS_TEXT_MAX + 24];
+	size_t size;
+	il_client *c;
+
+	describe(s, e, stream, address, sizeof address);
+	size = strlen(address) + 1;
+	c = calloc(1, sizeof *c + size);
+	if (!c)
+		return NULL;
+	memcpy(c->address, address, size);
+	c->refs = 1;
+	c->server = s;
+	c->loop = s->loop;
+	c->stream = stream;
+	c->parse.limit = s->options.max_packet;
+	il__list_init(&c->senders);
+	if (s->options.first_request_timeout != IL_FOREVER)
+		c->connected = il__loop_now(s->loop);
+	return c;
+}
+
+int il__client_start(il_server *s, const struct il__endpoint *e, il_stream *stream)
+{
+	il_client *c = create(s, e, stream);
+	int rc;
+
+	if (!c) {
+		il_stream_destroy(stream);
+		if (il__server_may_log(s))
+			il__log(IL_LOG_WARNING, "a client was turned away: out of memory");
+		return -ENOMEM;
+	}
+	rc = il__server_tasks_start(&s->served, NULL, client_main, c, on_ended, c);
+	if (rc < 0) {
+		if (il__server_may_log(s))
+			il__log(IL_LOG_WARNING, "client %s was turned away: %s (%s)", c->address,
+				il_error_name(rc), il_strerror(rc));
+		il_client_unref(c);
+		return rc;
+	}
+	il__list_push(&s->clients, &c->link);
+	s->client_count++;
+	return 0;
+}
+
+/* ---- the public side ---- */
+
+int il__client_check(const il_client *c, const char *function)
+{
+	if (!c)
+		return il__refuse(-EINVAL, "%s: the client is NULL", function);
+	return il__loop_check_thread(c->loop, function);
+}
+
+il_client *il_client_ref(il_client *client)
+{
+	if (client)
+		client->refs++;
+	return client;
+}
+
+void il_client_unref(il_client *client)
+{
+	if (!client || --client->refs)
+		return;
+	il_stream_destroy(client->stream);
+	free(client->buffer);
+	free(client);
+}
+
+int il_client_close(il_client *client)
+{
+	int rc = il__client_check(client, "il_client_close");
+
+	if (rc == 0)
+		hang_up(client);
+	return rc;
+}
+
+bool il_client_is_closing(const il_client *client)
+{
+	return !client || il__client_is_closed(client) || client->told || client->broken;
+}
+
+il_loop *il_client_loop(il_client *client)
+{
+	return client ? client->loop : NULL;
+}
+
+il_server *il_client_server(const il_client *client)
+{
+	return client ? client->server : NULL;
+}
+
+const char *il_client_address(const il_client *client)
+{
+	return client ? client->address : "";
+}
+
+il_stream *il_client_stream(const il_client *client)
+{
+	return client ? client->stream : NULL;
+}
+
+void il_client_set_data(il_client *client, void *data)
+{
+	if (client)
+		client->data = data;
+}
+
+void *il_client_data(const il_client *client)
+{
+	return client ? client->data : NULL;
+}

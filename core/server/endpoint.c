@@ -1,0 +1,157 @@
+/*
+ * endpoint.c: the addresses of a server, and the task that accepts on each. An endpoint outlives its
+ * listener: it is opened again for the next il_server_serve, on the port that it had. Loop's thread only.
+ */
+#include "../io/net.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- making ---- */
+
+static char *copy(const char *text)
+{
+	return text ? strdup(text) : NULL;
+}
+
+int il__endpoint_make(il_server *s, const char *host, const char *port, struct il__endpoint **made)
+{
+	struct il__endpoint *e = calloc(1, sizeof *e);
+
+	if (!e)
+		return il__refuse(-ENOMEM, "out of memory for a server's address");
+	il__list_init(&e->link);
+	e->server = s;
+	e->host = copy(host);
+	e->port = copy(port);
+	if ((host && !e->host) || (port && !e->port)) {
+		il__endpoint_free(e);
+		return il__refuse(-ENOMEM, "out of memory for a server's address");
+	}
+	*made = e;
+	return 0;
+}
+
+void il__endpoint_free(struct il__endpoint *e)
+{
+	il__list_remove(&e->link);
+	il_listener_destroy(e->listener);
+	free(e->host);
+	free(e->port);
+	free(e);
+}
+
+static int listen_tcp(struct il__endpoint *e)
+{
+	const il_server_options *o = &e->server->options;
+	const il_listen_options options = {.backlog = o->backlog, .reuse_port = o->reuse_port};
+	char again[8];
+	int rc;
+
+	if (!e->bound)
+		return il_listener_open_tcp(&e->listener, e->host, e->port, &options);
+	snprintf(again, sizeof again, "%u", (unsigned)e->bound);
+	rc = il_listener_open_tcp(&e->listener, e->host, again, &options);
+	/* Any port was asked for, and somebody has taken ours meanwhile. */
+	if (rc == -EADDRINUSE && strcmp(e->port, "0") == 0)
+		rc = il_listener_open_tcp(&e->listener, e->host, e->port, &options);
+	return rc;
+}
+
+int il__endpoint_open(struct il__endpoint *e)
+{
+	const il_server_options *o = &e->server->options;
+	const il_listen_options unix_options = {.backlog = o->backlog, .mode = o->unix_mode};
+	int rc;
+
+	if (e->listener)
+		return 0;
+	if (!e->port)
+		return il_listener_open_unix(&e->listener, e->host, &unix_options);
+	rc = listen_tcp(e);
+	if (rc == 0)
+		e->bound = il_listener_port(e->listener);
+	return rc;
+}
+
+static void close_listener(struct il__endpoint *e)
+{
+	il_listener_destroy(e->listener);
+	e->listener = NULL;
+}
+
+void il__endpoints_close(il_server *s)
+{
+	il__list_each (node, &s->endpoints)
+		close_listener(il__container_of(node, struct il__endpoint, link));
+}
+
+/* ---- accepting ---- */
+
+static int wait_for_room(il_server *s)
+{
+	il_task *task = il__self.loop->current;
+	int rc = 0;
+
+	while (rc == 0 && !s->stopping && s->options.max_clients &&
+	       s->client_count >= s->options.max_clients) {
+		rc = il__task_check(task);
+		if (rc == 0)
+			rc = il__queue_wait(&s->want_room, task, NULL, "a server with max_clients");
+	}
+	return rc;
+}
+
+static int accept_clients(void *arg)
+{
+	struct il__endpoint *e = arg;
+	il_server *s = e->server;
+
+	for (;;) {
+		il_stream *stream;
+		int rc = e->listener ? il_listener_accept(e->listener, &stream) : -EBADF;
+
+		if (rc < 0)
+			return rc;
+		rc = wait_for_room(s);
+		if (rc < 0 || s->stopping) {
+			il_stream_destroy(stream);
+			return rc < 0 ? rc : -EBADF;
+		}
+		il__client_start(s, e, stream);
+	}
+}
+
+static void on_accept_ended(il_task *task, int rc)
+{
+	struct il__endpoint *e = task->base->owner;
+	il_server *s = e->server;
+
+	s->accepting--;
+	if (rc != -EBADF && rc != -ECANCELED) {
+		il__log(IL_LOG_ERROR,
+			"il_server_serve: accepting on %s%s%s failed, it is given up: %s (%s)",
+			e->host ? e->host : "all interfaces", e->port ? ", port " : "",
+			e->port ? e->port : "", il_error_name(rc), il_strerror(rc));
+		close_listener(e);
+		if (!s->accepting && !s->closed) {
+			s->accept_rc = rc;
+			il__server_stop(s);
+		}
+	}
+	il__server_tasks_left(&s->served);
+}
+
+int il__endpoints_accept(il_server *s)
+{
+	il__list_each (node, &s->endpoints) {
+		struct il__endpoint *e = il__container_of(node, struct il__endpoint, link);
+		int rc =
+		    il__server_tasks_start(&s->served, NULL, accept_clients, e, on_accept_ended, e);
+		if (rc < 0)
+			return rc;
+		s->accepting++;
+	}
+	return 0;
+}

@@ -1,0 +1,40 @@
+/*
+ * protocol.c: running a protocol's two functions, and not trusting them: what they answer is checked
+ * against the bytes there are, so that a wrong protocol costs its client and nothing else. Keeps no
+ * state. Any thread.
+ */
+#include "../io/net.h"
+
+#include <string.h>
+
+bool il__protocol_is_valid(const il_protocol *p)
+{
+	return p && p->find;
+}
+
+size_t il__protocol_room(const il_protocol *p, size_t max_packet)
+{
+	return max_packet + (p->overhead ? p->overhead : 64);
+}
+
+int il__protocol_find(const il_protocol *p, il_parse *parse)
+{
+	int rc;
+
+	parse->consumed = 0;
+	rc = p->find(p, parse);
+	if (parse->consumed > parse->size || (rc > 0 && !parse->consumed)) {
+		il__log(IL_LOG_ERROR,
+			"protocol %s: find answered %d and consumed %zu of %zu bytes; the client "
+			"is given up",
+			p->name ? p->name : "without a name", rc, parse->consumed, parse->size);
+		parse->consumed = 0;
+		return -EBADMSG;
+	}
+	if (rc)
+		parse->scanned = 0;
+	else
+		parse->scanned -=
+		    parse->consumed < parse->scanned ? parse->consumed : parse->scanned;
+	return rc > 0 ? 1 : rc;
+}

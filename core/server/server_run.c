@@ -1,0 +1,232 @@
+/*
+ * server_run.c: a round of serving, from il_server_serve to its return. One task, main, sets up, waits, and
+ * takes everything down in reverse order; others only change the server's state and poke it.
+ * Invariant: when the round is over no task, descriptor or scope of it is left. Loop's thread only.
+ */
+#include "../io/net.h"
+
+/* ---- main waits for a change ---- */
+
+int il__server_wait(il_server *s, bool shielded, il_time deadline)
+{
+	int rc = shielded ? 0 : il__task_check(s->main);
+
+	if (rc < 0)
+		return rc;
+	s->waits = true;
+	rc = shielded ? il__task_park(s->main, NULL, NULL, "il_server_serve")
+		      : il__task_park_until(s->main, il__abort_freely, NULL, "il_server_serve",
+					    deadline);
+	s->waits = false;
+	return rc;
+}
+
+void il__server_poke(il_server *s)
+{
+	if (!s->waits)
+		return;
+	s->waits = false;
+	il__task_wake(s->main, 0);
+}
+
+/* ---- the clients' part of a round ---- */
+
+void il__server_stop(il_server *s)
+{
+	s->stopping = true;
+	il__queue_wake_all(&s->want_room, 0);
+	il__server_poke(s);
+}
+
+static bool is_over(const il_server *s)
+{
+	return s->stopping || (s->closed && !s->client_count && !s->accepting);
+}
+
+/* Clients in the middle of something may finish it. */
+static int grant_grace(il_server *s)
+{
+	il_time deadline = il__deadline_from(il__loop_now(s->loop), s->options.grace_period);
+	int rc = 0;
+
+	il__list_each (node, &s->clients) {
+		il_client *c = il__container_of(node, il_client, link);
+		if (c->idle)
+			il_stream_close(c->stream);
+	}
+	while (rc == 0 && s->served.count)
+		rc = il__server_wait(s, false, deadline);
+	return rc == -ETIMEDOUT ? 0 : rc;
+}
+
+static int serve_clients(il_server *s)
+{
+	int rc;
+
+	il__server_tasks_open(&s->served, s, s->main->scope);
+	s->phase = IL__SERVER_UP;
+	rc = il__endpoints_accept(s);
+	if (rc == 0 && s->options.is_up)
+		rc = il_event_set(s->options.is_up);
+	if (rc == 0 && s->on_up)
+		s->on_up(s->on_up_arg);
+	while (rc == 0 && !is_over(s))
+		rc = il__server_wait(s, false, IL_FOREVER);
+	il__endpoints_close(s);
+	if (rc == 0 && s->stopping && s->options.grace_period)
+		rc = grant_grace(s);
+	s->stopping |= rc < 0;
+	il__server_tasks_close(&s->served);
+	s->phase = IL__SERVER_ENDING;
+	return rc < 0 ? rc : s->accept_rc;
+}
+
+/* ---- a round ---- */
+
+static int open_endpoints(il_server *s)
+{
+	il__list_each (node, &s->endpoints) {
+		int rc = il__endpoint_open(il__container_of(node, struct il__endpoint, link));
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+static int set_up(il_server *s, il_exit_stack *stack)
+{
+	int rc = open_endpoints(s);
+
+	if (rc >= 0 && s->handler.service_init && !s->closed && !s->stopping)
+		rc = s->handler.service_init(stack, s, s->data);
+	if (s->closed && (rc >= 0 || rc == -ECANCELED))
+		return il__refuse(-EBADF,
+				  "il_server_serve: the server was closed while it was set up");
+	return rc;
+}
+
+static int run_round(il_server *s)
+{
+	il_exit_stack stack;
+	int rc;
+
+	il__exit_stack_init(&stack, s->loop);
+	il__server_tasks_open(&s->own, s, il__scope_of(&s->scope));
+	s->own_open = true;
+	rc = set_up(s, &stack);
+	if (rc >= 0 && !s->stopping)
+		rc = serve_clients(s);
+	s->phase = IL__SERVER_ENDING;
+	il__endpoints_close(s);
+	s->own_open = false;
+	il__server_tasks_close(&s->own);
+	if (rc < 0 || s->stopping)
+		il__scope_cancel(il__scope_of(&s->scope), "the server ended");
+	return il__exit_stack_close(&stack, rc);
+}
+
+static void end_round(il_server *s)
+{
+	il__server_tell_left_out(s);
+	s->phase = IL__SERVER_IDLE;
+	s->main = NULL;
+	il__queue_wake_all(&s->shutdowns, 0);
+}
+
+int il_server_serve(il_server *server)
+{
+	int rc = il__server_check(server, "il_server_serve");
+	il_task *task;
+
+	if (rc < 0)
+		return rc;
+	task = il__task_current("il_server_serve", &rc);
+	if (!task)
+		return rc;
+	if (server->phase != IL__SERVER_IDLE)
+		return il__refuse(-EBUSY, "il_server_serve: the server serves already");
+	if (server->closed)
+		return il__refuse(-EBADF, "il_server_serve: the server is closed");
+	rc = il__task_check(task);
+	if (rc < 0)
+		return rc;
+	server->scope = (il_scope)IL_SCOPE_INIT;
+	rc = il_scope_enter(&server->scope, IL_FOREVER, 0);
+	if (rc < 0)
+		return rc;
+	server->main = task;
+	server->phase = IL__SERVER_SETTING_UP;
+	server->stopping = false;
+	server->accept_rc = 0;
+	rc = run_round(server);
+	if (il_scope_exit(&server->scope, 0) == -EALREADY)
+		il__fatal(
+		    "il_server_serve: service_init left a scope or group open; hand groups to "
+		    "il_exit_stack_group");
+	if (rc > 0 || (rc == -ECANCELED && server->stopping && !il__task_cancelled(task)))
+		rc = 0;
+	end_round(server);
+	return rc;
+}
+
+/* ---- from outside ---- */
+
+/* One of the server's own tasks cannot wait for the server's end. */
+static bool is_inside(const il_server *s, const il_task *task)
+{
+	for (const struct il__scope *scope = task->scope; scope; scope = scope->parent)
+		if ((const void *)scope == (const void *)&s->scope)
+			return true;
+	return false;
+}
+
+int il_server_shutdown(il_server *server)
+{
+	int rc = il__server_check(server, "il_server_shutdown");
+	il_task *task;
+
+	if (rc < 0 || server->phase == IL__SERVER_IDLE)
+		return rc;
+	if (server->phase == IL__SERVER_UP) {
+		il__server_stop(server);
+	} else {
+		server->stopping = true;
+		il_scope_cancel_because(&server->scope, "the server was shut down");
+	}
+	task = il__task_here();
+	if (!task || is_inside(server, task))
+		return 0;
+	rc = il__task_check(task);
+	return rc < 0 ? rc : il__queue_wait(&server->shutdowns, task, NULL, "il_server_shutdown");
+}
+
+/* ---- tasks of the server ---- */
+
+static void on_own_ended(il_task *task, int rc)
+{
+	(void)rc;
+	il__server_tasks_left(task->base->owner);
+}
+
+static void on_unwatched_ended(il_task *task, int rc)
+{
+	if (rc < 0 && !il__task_was_cancelled(task, rc))
+		il__log(IL_LOG_ERROR, "a task of il_server_start_soon%s%s failed: %s (%s)",
+			task->base->name[0] ? ", " : "", task->base->name, il_error_name(rc),
+			il_strerror(rc));
+	il__server_tasks_left(task->base->owner);
+}
+
+int il_server_start_soon(il_server *server, il_future **f, il_fn *fn, void *arg)
+{
+	int rc = il__server_check(server, "il_server_start_soon");
+
+	if (rc < 0)
+		return rc;
+	if (!fn)
+		return il__refuse(-EINVAL, "il_server_start_soon: fn is NULL");
+	if (!server->own_open)
+		return il__refuse(-ESHUTDOWN, "il_server_start_soon: the server does not serve");
+	return il__server_tasks_start(&server->own, f, fn, arg,
+				      f ? on_own_ended : on_unwatched_ended, &server->own);
+}
