@@ -116,9 +116,9 @@ static int wait_for_end(struct waiter *w, il__abort_fn *abort, const char *funct
 	if (rc < 0)
 		return il__refuse(rc, "%s: the native loop refused to watch the child", function);
 	il__list_push(&p->waiters, &w->task->link);
-	w->task->loop->fd_waiters++;
+	il__owe(w->task->loop, IL__OWED_EVENT);
 	rc = il__task_park(w->task, abort, w, function);
-	w->task->loop->fd_waiters--;
+	il__paid(w->task->loop, IL__OWED_EVENT);
 	if (rc == -EBADF)
 		return il__refuse(rc,
 				  "%s: the process was destroyed meanwhile, and could not be "

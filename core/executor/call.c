@@ -84,6 +84,22 @@ void il__call_give_back(il_call *call)
 	}
 }
 
+/* ---- what this thread works at ---- */
+
+IL__THREAD_LOCAL struct il__working il__working;
+
+static void forget_work(void)
+{
+	il__working = (struct il__working){NULL};
+}
+
+static struct il__fork_hook fork_hook = {.run = forget_work};
+
+__attribute__((constructor)) static void add_fork_hook(void)
+{
+	il__on_fork_child(&fork_hook);
+}
+
 /* ---- a call's life ---- */
 
 int il__call_init(il_call *call, il_executor *ex, il_fn *fn, void *arg, size_t size)
@@ -95,7 +111,9 @@ int il__call_init(il_call *call, il_executor *ex, il_fn *fn, void *arg, size_t s
 			  .size = il__form_stride(size),
 			  .form = il__form_of(size),
 			  .executor_ops = ex->ops,
-			  .executor_self = ex->self};
+			  .executor_self = ex->self,
+			  .own_account = il__executor_account(ex, 1)};
+	call->account = &call->own_account;
 	il__list_init(&call->link);
 	if ((rc = check_arg(call, ex)) < 0 || (ex->copies && arg && (rc = copy_arg(call)) < 0))
 		return rc;
@@ -117,8 +135,7 @@ void il__call_fini(il_call *call)
 int il__call_execute(il_call *call)
 {
 	struct il__locals *locals = il__self.locals;
-	void *host = il__self.call;
-	bool in_call = il__self.in_call;
+	struct il__working outer = il__working;
 	char saved_name[16];
 	int rc;
 
@@ -127,8 +144,8 @@ int il__call_execute(il_call *call)
 	if (call->form == IL__BYTES)
 		il_bytes_free(call->arg);
 	il__self.locals = il__locals_ref(call->locals);
-	il__self.call = call->host;
-	il__self.in_call = true;
+	il__working.caller = call->host;
+	il__working.account = call->account;
 	if (call->thread_name)
 		il__os_thread_name(call->thread_name, saved_name);
 	il__forget_refusal();
@@ -139,8 +156,7 @@ int il__call_execute(il_call *call)
 		il__bytes_end(call->arg);
 	if (call->thread_name)
 		il__os_thread_name(saved_name, NULL);
-	il__self.call = host;
-	il__self.in_call = in_call;
+	il__working = outer;
 	il__locals_unref(il__self.locals);
 	il__self.locals = locals;
 	if (!call->ops->unattended)

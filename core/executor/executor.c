@@ -50,6 +50,11 @@ void il_executor_destroy(il_executor *ex)
 	il_executor_unref(ex);
 }
 
+struct il__account il__executor_account(const il_executor *ex, size_t calls)
+{
+	return (struct il__account){.pool = ex->self, .workers = ex->workers, .calls = calls};
+}
+
 int il__executor_check(il_executor *ex, il_fn *fn, const char *function)
 {
 	if (!ex || !fn)
@@ -92,12 +97,12 @@ static int shutdown_user(il_executor *ex, unsigned flags, il_task *task)
 static void wait_end(il_executor *ex, unsigned flags, struct il__watcher_of_end *end, il_task *task)
 {
 	if (task)
-		il__loop_hold_call(task->loop);
+		il__owe(task->loop, IL__OWED_ANSWER);
 	if (ex->ops->shutdown(ex->self, flags, end))
 		il__wakeup_wait_shielded(&end->wakeup, "il_executor_shutdown");
 	ex->ops->ended(ex->self);
 	if (task)
-		il__loop_release_call(task->loop);
+		il__paid(task->loop, IL__OWED_ANSWER);
 }
 
 /* Whether the caller may wait here and now: 0, or a code. -EPERM leaves it to the executor, which may have

@@ -23,8 +23,9 @@ struct map {
 	struct il__wakeup *waiter; /* under lock */
 	atomic_bool stopped;       /* set by the waiter, or by the first failure: run no more */
 	struct il__host host;
+	struct il__account account; /* of all its calls */
+	size_t owed;                /* calls that the waiter has entered there */
 	bool virtual_time; /* each answer wakes the waiter: one call less holds the clock */
-	size_t owed;       /* by the waiter: the calls that hold it */
 	struct item *items;
 	size_t submitted;
 };
@@ -82,13 +83,14 @@ static void stop(struct map *map, il_executor *ex, bool kill)
 	}
 }
 
-/* `left` calls hold a virtual clock; the last is il__executor_hold's. */
-static void count_owed(struct map *map, il_executor *ex, il_loop *loop, size_t left)
+/* So many calls have still to be answered. */
+static void set_owed(struct map *map, il_loop *loop, size_t left)
 {
-	for (; map->owed < left; map->owed++)
-		il__pool_owes(ex->self, ex->workers, loop);
-	for (; map->owed > left && map->owed > 1; map->owed--)
-		il__pool_paid(ex->self, loop);
+	if (left > map->owed)
+		il__owe_calls(loop, &map->account, left - map->owed);
+	else if (left < map->owed)
+		il__paid_calls(loop, &map->account, map->owed - left);
+	map->owed = left;
 }
 
 /* Until every submitted call is answered; stops early on failure, time-out or cancellation. */
@@ -108,8 +110,8 @@ static int await(struct map *map, il_executor *ex, il_time deadline)
 		failed = map->failed;
 		map->waiter = over || (failed && !stopped) ? NULL : &wakeup;
 		pthread_mutex_unlock(&map->lock);
-		if (map->virtual_time)
-			count_owed(map, ex, wakeup.task->loop, left);
+		if (wakeup.task)
+			set_owed(map, wakeup.task->loop, left);
 		if (over)
 			return outcome;
 		if (failed && !stopped) {
@@ -156,6 +158,7 @@ static int submit_all(struct map *map, il_executor *ex, il_fn *fn, char *items, 
 			break;
 		item->call.ops = &item_ops;
 		item->call.host = task ? &map->host : NULL;
+		item->call.account = &map->account;
 		pthread_mutex_lock(&map->lock);
 		map->left++;
 		pthread_mutex_unlock(&map->lock);
@@ -184,18 +187,15 @@ static int run(struct map *map, il_executor *ex, il_fn *fn, void *items, size_t 
 	if (task) {
 		map->host = (struct il__host){
 		    .inbox = task->loop->inbox, .scope = task->scope, .loop = task->loop};
-		map->virtual_time = task->loop->backend->driver.now;
-		map->owed = 1;
-		il__executor_hold(ex, task->loop);
+		map->virtual_time = task->loop->own_clock;
 	}
+	map->account = il__executor_account(ex, SIZE_MAX);
 	refused = submit_all(map, ex, fn, items, count, size, deadline, task);
 	if (refused == -ECANCELED)
 		atomic_store_explicit(&map->host.cancelled, true, memory_order_relaxed);
 	if (refused < 0)
 		stop(map, ex, false);
 	rc = await(map, ex, deadline);
-	if (task)
-		il__executor_release(ex, task->loop);
 	return refused < 0 ? refused : rc;
 }
 

@@ -7,7 +7,7 @@
 #include <time.h>
 
 /* An executor of the user's own may say "full" even to a call that waits: ask again. Nobody owes an answer
- * meanwhile, so a virtual clock goes on. */
+ * yet, so a virtual clock goes on. */
 int il__executor_submit_waiting(il_executor *ex, il_call *call, il_task *task, il_time deadline)
 {
 	struct timespec pause = {0, 1000000};
@@ -22,9 +22,7 @@ int il__executor_submit_waiting(il_executor *ex, il_call *call, il_task *task, i
 			nanosleep(&pause, NULL);
 			continue;
 		}
-		il__executor_release(ex, task->loop);
 		rc = il_sleep(IL_MSEC(1));
-		il__executor_hold(ex, task->loop);
 		if (rc < 0)
 			return rc;
 	}
@@ -111,14 +109,16 @@ int il_executor_run(il_executor *ex, il_fn *fn, void *arg, size_t size)
 		run.host = (struct il__host){
 		    .inbox = task->loop->inbox, .scope = task->scope, .loop = task->loop};
 		run.call.host = &run.host;
-		il__executor_hold(ex, task->loop);
 	}
 	rc = il__executor_submit_waiting(ex, &run.call, task, IL_FOREVER);
-	if (rc < 0)
+	if (rc < 0) {
 		il__call_fini(&run.call);
-	else
-		rc = await_and_explain(ex, &run);
+		return rc;
+	}
 	if (task)
-		il__executor_release(ex, task->loop);
+		il__owe_calls(task->loop, run.call.account, 1);
+	rc = await_and_explain(ex, &run);
+	if (task)
+		il__paid_calls(task->loop, run.call.account, 1);
 	return rc;
 }

@@ -13,8 +13,7 @@
 struct future_call {
 	il_call call;
 	il_future future;
-	size_t workers; /* of its pool */
-	bool answered;  /* under the future's lock: the executor may be gone */
+	bool answered; /* under the future's lock: the executor may be gone */
 };
 
 static bool claim_future(il_call *call)
@@ -63,14 +62,9 @@ static bool waits_for_itself(il_future *f)
 	return !il_future_running(f) && call->executor_ops->only_worker(call->executor_self);
 }
 
-static void owe(il_future *f, il_loop *loop, int one)
+static struct il__account *account_of(il_future *f)
 {
-	struct future_call *fc = il__container_of(f, struct future_call, future);
-
-	if (one > 0)
-		il__pool_owes(fc->call.executor_self, fc->workers, loop);
-	else
-		il__pool_paid(fc->call.executor_self, loop);
+	return il__container_of(f, struct future_call, future)->call.account;
 }
 
 static void explain(il_future *f)
@@ -101,7 +95,7 @@ static void leave_queue(il_future *f)
 static const struct il__future_ops future_ops = {.dropped = leave_queue,
 						 .free = free_future_call,
 						 .deadlock = waits_for_itself,
-						 .owed = owe,
+						 .account = account_of,
 						 .explain = explain};
 
 static void kill_future(il_future *f)
@@ -119,7 +113,7 @@ static const struct il__future_ops killable_ops = {.cancel = kill_future,
 						   .dropped = leave_queue,
 						   .free = free_future_call,
 						   .deadlock = waits_for_itself,
-						   .owed = owe,
+						   .account = account_of,
 						   .explain = explain};
 
 static int submit_future(il_executor *ex, il_future **f, il_fn *fn, void *arg, size_t size)
@@ -139,7 +133,6 @@ static int submit_future(il_executor *ex, il_future **f, il_fn *fn, void *arg, s
 		return rc;
 	}
 	fc->call.ops = &future_call_ops;
-	fc->workers = ex->workers;
 	fc->answered = false;
 	il__future_init(&fc->future, ex->kills ? &killable_ops : &future_ops, NULL);
 	il_future_ref(&fc->future); /* one for the executor, one for the caller */

@@ -54,6 +54,7 @@ int il__threads_get(il_loop *loop, struct il__threads **out)
 		return rc;
 	}
 	threads->extension.closing = close_threads;
+	il__list_init(&threads->left);
 	il__list_init(&threads->waiters);
 	il__loop_extend(loop, &threads->extension);
 	loop->slots[IL__EXT_THREADS] = threads;
@@ -61,22 +62,33 @@ int il__threads_get(il_loop *loop, struct il__threads **out)
 	return 0;
 }
 
-void il__threads_count_abandoned(struct il__threads *threads, il_loop *loop, int more)
+static bool is_waited_for(const struct il__threads *threads)
 {
-	threads->abandoned += more;
-	if (!il__list_empty(&threads->waiters))
-		loop->inflight += more;
+	return !il__list_empty(&threads->waiters);
 }
 
-void il__host_lend(struct il__host *host, il_loop *loop, int one)
+void il__threads_leave(struct il__threads *threads, il_loop *loop, struct il__left_call *call)
 {
-	if (host && host->gone) {
-		il__threads_count_abandoned(loop->slots[IL__EXT_THREADS], loop, -one);
-		return;
-	}
-	if (host)
-		host->lent += one;
-	loop->inflight -= one;
+	il__list_push(&threads->left, &call->link);
+	il__owe(loop, IL__OWED_EVENT);
+	if (is_waited_for(threads))
+		il__owe_calls(loop, call->account, 1);
+}
+
+void il__threads_come_back(struct il__threads *threads, il_loop *loop, struct il__left_call *call)
+{
+	il__list_remove(&call->link);
+	il__paid(loop, IL__OWED_EVENT);
+	if (is_waited_for(threads))
+		il__paid_calls(loop, call->account, 1);
+}
+
+/* The first begins to wait for all that run, or the last gives up. */
+static void for_each_left(struct il__threads *threads, il_loop *loop,
+			  void (*verb)(il_loop *loop, struct il__account *account, size_t calls))
+{
+	il__list_each (node, &threads->left)
+		verb(loop, il__container_of(node, struct il__left_call, link)->account, 1);
 }
 
 void il__threads_count_out(struct il__threads *threads)
@@ -105,8 +117,8 @@ static bool unlink_waiter(il_task *task, void *arg)
 	struct il__threads *threads = arg;
 
 	il__list_remove(&task->link);
-	if (il__list_empty(&threads->waiters))
-		task->loop->inflight -= threads->abandoned;
+	if (!is_waited_for(threads))
+		for_each_left(threads, task->loop, il__paid_calls);
 	return true;
 }
 
@@ -123,8 +135,8 @@ int il_threads_wait(void)
 		il__task_yield(task);
 		return 0;
 	}
-	if (il__list_empty(&threads->waiters))
-		task->loop->inflight += threads->abandoned;
+	if (!is_waited_for(threads))
+		for_each_left(threads, task->loop, il__owe_calls);
 	il__list_push(&threads->waiters, &task->link);
 	return il__task_park(task, unlink_waiter, threads, "il_threads_wait");
 }

@@ -6,19 +6,27 @@
 
 #include "offload.h"
 
+/* A call that its task has left, and that runs on. */
+struct il__left_call {
+	struct il__list link;
+	struct il__account *account;
+};
+
 struct il__threads {
 	struct il__extension extension;
 	il_executor *pool;
-	il_limiter *limiter; /* the one that calls have by default */
-	size_t active;       /* calls that run */
-	long abandoned;      /* calls that run on, less those that wait for a task of the loop */
-	struct il__list waiters; /* of il_threads_wait */
+	il_limiter *limiter;  /* the one that calls have by default */
+	size_t active;        /* calls that run */
+	struct il__list left; /* calls that were abandoned, and run on */
+	struct il__list
+	    waiters; /* of il_threads_wait: while there are any, those calls owe an answer */
 };
 
 int il__threads_get(il_loop *loop, struct il__threads **threads);
 /* One that ran does not any more. */
 void il__threads_count_out(struct il__threads *threads);
-/* A virtual clock stands for abandoned calls as long as somebody waits for them. */
-void il__threads_count_abandoned(struct il__threads *threads, il_loop *loop, int more);
+/* A call is abandoned, and has ended: until then it may call into the loop, so nobody sleeps forever. */
+void il__threads_leave(struct il__threads *threads, il_loop *loop, struct il__left_call *call);
+void il__threads_come_back(struct il__threads *threads, il_loop *loop, struct il__left_call *call);
 
 #endif

@@ -22,14 +22,18 @@ struct il__host {
 	struct il__scope *scope; /* of the waiting task; loop's thread only; NULL: not under it */
 	il_loop *loop;           /* loop's thread only */
 	atomic_bool cancelled;   /* by the loop's thread, read by the worker; a hint, relaxed */
-	/* For virtual time; loop's thread only. */
-	int lent;  /* tasks of the loop that the call's threads wait for */
-	bool gone; /* the task left an abandoned call */
 };
 
-/* While a thread that runs the call waits for a task of the loop (+1, then -1) it owes nothing: the clock
- * goes on. loop_threads.c; loop's thread. */
-void il__host_lend(struct il__host *host, il_loop *loop, int one);
+/* ================= what this thread works at (call.c) =========================================== */
+
+struct il__working {
+	const void *pool; /* that it works for; compared only */
+	struct il__host
+	    *caller; /* of the call that it runs; NULL: no task waits, or it runs none */
+	struct il__account *account; /* of that call; NULL: it runs none */
+};
+
+extern IL__THREAD_LOCAL struct il__working il__working;
 
 /* ================= calls (call.c) =============================================================== */
 
@@ -59,7 +63,8 @@ struct il_call {
 	size_t size;    /* of the struct */
 	enum il__form form;
 	struct il__locals *locals;
-	struct il__host *host; /* NULL: no task waits */
+	struct il__host *host;                    /* NULL: no task waits */
+	struct il__account own_account, *account; /* who owes the answer; a map's calls share one */
 	/* Whose call it is: compared with this thread's only, they may be gone. */
 	const struct il__executor_ops *executor_ops;
 	void *executor_self;
@@ -154,14 +159,10 @@ bool il__thread_pool_step_out(il_executor *ex, il_call *call); /* false: a worke
 /* One that runs shall have no heir. False: it has run, and has one. */
 bool il__thread_pool_leave_line(il_executor *ex, il_call *call);
 int il__executor_check(il_executor *ex, il_fn *fn, const char *function);
-/* While a task of the loop waits for a call: executor_hold.c. */
-void il__executor_hold(il_executor *ex, il_loop *loop);
-void il__executor_release(il_executor *ex, il_loop *loop);
-/* The clock's part of them, for one call more or less. `workers`: the pool's; 0: any number. */
-void il__pool_owes(const void *pool, size_t workers, il_loop *loop);
-void il__pool_paid(const void *pool, il_loop *loop);
 /* Takes the call to the executor, waiting for room where that is the only way. -ETIMEDOUT. */
 int il__executor_submit_waiting(il_executor *ex, il_call *call, il_task *task, il_time deadline);
+/* What calls into ex owe a loop, so many at most. */
+struct il__account il__executor_account(const il_executor *ex, size_t calls);
 
 /* ================= remote calls (portal_run.c): run a function in a loop, from a thread ============= */
 
@@ -175,10 +176,8 @@ struct il__remote {
 	int rc;
 	char *why; /* the function's il_error_detail() */
 	bool as_task;
-	struct il__host *host; /* from_thread: whose scope; NULL: the portal's */
-	/* Which call of this loop the thread runs, and whether it runs any. */
-	struct il__host *lender;
-	bool lends;
+	struct il__host *host;     /* from_thread: whose scope; NULL: the portal's */
+	struct il__account lender; /* of the call that the thread runs; name 0: it runs none */
 	il_portal *portal;
 };
 
@@ -240,14 +239,15 @@ struct il__soon {
 	struct il__sheet *sheet;   /* its memory's, if it has neither task nor future */
 	bool as_task, reserved;
 	bool has_future; /* a plain call, part of a struct il__soon_future */
-	bool lends;      /* posted by a worker, in its call */
 };
 
 /* as_task */
 struct il__soon_task {
 	struct il__soon soon;
-	struct il__timer retry;      /* no stack could be had: ask again */
-	struct il__future_task *ft;  /* with a future */
+	struct il__timer retry;     /* no stack could be had: ask again */
+	struct il__future_task *ft; /* with a future */
+	struct il__account
+	    lender; /* of the call that posted it, and may wait for it; name 0: none */
 	struct il__starter *starter; /* who waits for il_task_started; cleared by the answer */
 	il_portal_context *context;  /* whose il_portal_hold it will call */
 };

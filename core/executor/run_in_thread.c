@@ -28,12 +28,14 @@ struct thread_call {
 	struct il__threads *threads;
 	il_limiter *limiter;
 	struct il__applicant applicant;
-	il_task *task; /* who waits, unless host.gone */
+	il_task *task; /* who waits, unless it has gone */
 	atomic_int state;
-	bool waits; /* for a token; loop's thread only, as the next three */
-	bool held;  /* the loop is held for it */
+	bool waits; /* for a token; loop's thread only, as the next four */
+	bool owes;  /* an answer, to the task that waits */
+	bool gone;  /* the task has left it, abandoned: `left` is linked */
 	bool answered;
-	bool abandoned;  /* it may be answered all the same before its task runs again */
+	bool abandoned; /* it may be answered all the same before its task runs again */
+	struct il__left_call left;
 	int rc;          /* before the message */
 	int released_rc; /* the limiter's answer */
 	char name[16];   /* the caller's may be gone once the call was abandoned */
@@ -65,15 +67,15 @@ static void begin(struct thread_call *tc)
 {
 	tc->waits = false;
 	tc->threads->active++;
-	tc->held = !tc->host.gone;
-	if (tc->held)
-		il__loop_hold_call(tc->task->loop);
+	tc->owes = !tc->gone;
+	if (tc->owes)
+		il__owe_calls(tc->task->loop, tc->call.account, 1);
 }
 
 static void conclude(struct thread_call *tc)
 {
 	tc->answered = true;
-	if (!tc->host.gone)
+	if (!tc->gone)
 		il__task_wake(tc->task, 0);
 	if (tc->abandonable)
 		drop(tc);
@@ -95,10 +97,8 @@ static void on_answer(struct il__message *m, il_loop *loop)
 {
 	struct thread_call *tc = il__container_of(m, struct thread_call, message);
 
-	if (tc->host.gone) {
-		loop->fd_waiters--;
-		il__threads_count_abandoned(tc->threads, loop, -1);
-	}
+	if (tc->gone)
+		il__threads_come_back(tc->threads, loop, &tc->left);
 	tc->released_rc = give_token(tc);
 	il__threads_count_out(tc->threads);
 	conclude(tc);
@@ -226,8 +226,8 @@ static int wait_answer(struct thread_call *tc, il_task *task)
 {
 	int rc = il__task_park(task, interrupt, tc, "il_run_in_thread");
 
-	if (tc->held)
-		il__loop_release_call(task->loop);
+	if (tc->owes)
+		il__paid_calls(task->loop, tc->call.account, 1);
 	return rc < 0 ? rc : explain(tc);
 }
 
@@ -244,6 +244,7 @@ static int submit(struct thread_call *tc, il_task *task, struct il__threads *thr
 	rc = il__call_init(&tc->call, threads->pool, fn, arg, 0);
 	tc->call.ops = &ops;
 	tc->call.host = &tc->host;
+	tc->left.account = tc->call.account;
 	tc->call.line = il__limiter_line(tc->limiter);
 	if (options->name) {
 		snprintf(tc->name, sizeof tc->name, "%s", options->name);
@@ -265,15 +266,6 @@ static int submit(struct thread_call *tc, il_task *task, struct il__threads *thr
 	return rc;
 }
 
-/* Until an abandoned call ends it may call into the loop: nobody sleeps for ever. */
-static void leave(struct thread_call *tc, il_loop *loop)
-{
-	tc->host.gone = true;
-	loop->fd_waiters++;
-	loop->inflight += tc->host.lent;
-	il__threads_count_abandoned(tc->threads, loop, 1 - tc->host.lent);
-}
-
 static int run_abandonable(il_task *task, struct il__threads *threads, il_fn *fn, void *arg,
 			   const il_run_in_thread_options *options)
 {
@@ -293,8 +285,9 @@ static int run_abandonable(il_task *task, struct il__threads *threads, il_fn *fn
 		return rc;
 	}
 	rc = wait_answer(tc, task);
-	if (!tc->answered)
-		leave(tc, task->loop);
+	tc->gone = !tc->answered;
+	if (tc->gone)
+		il__threads_leave(threads, task->loop, &tc->left);
 	if (options->abandoned)
 		*options->abandoned = tc->abandoned;
 	drop(tc);
@@ -325,7 +318,7 @@ int il_run_in_thread_with(il_fn *fn, void *arg, const il_run_in_thread_options *
 		return rc;
 	if (options->abandon_on_cancel)
 		return run_abandonable(task, threads, fn, arg, options);
-	tc.abandonable = tc.answered = tc.held = false;
+	tc.abandonable = tc.answered = tc.owes = tc.gone = false;
 	tc.released_rc = 0;
 	rc = submit(&tc, task, threads, fn, arg, options);
 	return rc < 0 ? rc : wait_answer(&tc, task);

@@ -158,7 +158,7 @@ static void destroy(void *self)
 
 static bool is_worker(void *self)
 {
-	return il__self.worker_of == self;
+	return il__working.pool == self;
 }
 
 static bool only_worker(void *self)

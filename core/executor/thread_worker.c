@@ -264,7 +264,7 @@ static void *worker_main(void *arg)
 	struct il__thread_worker *w = arg;
 	bool able;
 
-	il__self.worker_of = w->pool;
+	il__working.pool = w->pool;
 	able = set_up(w);
 	pthread_mutex_lock(&w->pool->lock);
 	if (able)

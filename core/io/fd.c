@@ -35,7 +35,7 @@ static void unlink_wait(il_loop *loop, struct il__fd *fd, const struct il__fd_wa
 	for (int d = 0; d < 2; d++)
 		if (fd->waiter[d] == w)
 			fd->waiter[d] = NULL;
-	loop->fd_waiters--;
+	il__paid(loop, IL__OWED_EVENT);
 }
 
 /* Wakes every waiter; 0: it may go and see. */
@@ -266,7 +266,7 @@ int il__fd_begin(struct il__fd_wait *w)
 	for (int d = 0; d < 2; d++)
 		if (w->asked & bit_of(d))
 			fd->waiter[d] = w;
-	w->task->loop->fd_waiters++;
+	il__owe(w->task->loop, IL__OWED_EVENT);
 	w->got = 0;
 	return 0;
 }

@@ -261,9 +261,9 @@ static int look_up(il_loop *loop, const struct query *q, il_address **list, il_t
 		free_lookup(l);
 		return rc;
 	}
-	il__loop_hold_call(loop);
+	il__owe(loop, IL__OWED_ANSWER);
 	rc = il__wakeup_wait(&wakeup, deadline, function);
-	il__loop_release_call(loop);
+	il__paid(loop, IL__OWED_ANSWER);
 	if (rc < 0) {
 		if (abandon(l))
 			return rc;

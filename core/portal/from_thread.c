@@ -1,12 +1,12 @@
 /*
  * from_thread.c: from a worker thread back into the loop of the task that waits for it. The worker's
- * il__self.call is that task's host; it lives as long as the call does.
+ * il__working.caller is that task's host; it lives as long as the call does.
  */
 #include "../executor/offload.h"
 
 static int call_back(il_fn *fn, void *arg, bool as_task, const char *function)
 {
-	struct il__host *host = il__self.call;
+	struct il__host *host = il__working.caller;
 	struct il__remote r = {.fn = fn, .arg = arg, .as_task = as_task, .host = host};
 
 	if (!fn)
@@ -29,7 +29,7 @@ int il_from_thread_run_sync(il_fn *fn, void *arg)
 
 int il_from_thread_check_cancelled(void)
 {
-	struct il__host *host = il__self.call;
+	struct il__host *host = il__working.caller;
 
 	if (!host)
 		return il__refuse(-EPERM,

@@ -4,8 +4,8 @@
  * adding to a closed gate is impossible, so a closed portal whose count is 0 will never run anything
  * again.
  */
-#include "../sync/sync.h"
 #include "../executor/offload.h"
+#include "../sync/sync.h"
 
 #include <stdlib.h>
 
@@ -79,8 +79,7 @@ static void finish(il_portal *p)
 	il__queue_wake_all(&p->closers, 0);
 	/* The last call may end between the closing of the gate and the message that tells of it. */
 	il__queue_wake_all(&p->sleepers, 0);
-	loop->portals--;
-	il__loop_release(loop);
+	il__paid(loop, IL__OWED_PORTAL);
 	il_portal_unref(p); /* the loop's */
 }
 
@@ -278,7 +277,7 @@ int il_core_create_threads_portal(il_loop *loop, il_portal **portal)
 	p = portals ? calloc(1, sizeof *p) : NULL;
 	if (!p)
 		return il__refuse(-ENOMEM, "il_loop_create_threads_portal: out of memory");
-	rc = il__loop_hold(loop);
+	rc = il__owe(loop, IL__OWED_PORTAL);
 	if (rc < 0) {
 		free(p);
 		return rc;
@@ -294,7 +293,6 @@ int il_core_create_threads_portal(il_loop *loop, il_portal **portal)
 	il__list_init(&p->closers);
 	il__scope_init_root(&p->scope, loop, &loop->scope);
 	il__list_push(&portals->list, &p->link);
-	loop->portals++;
 	*portal = p;
 	return 0;
 }

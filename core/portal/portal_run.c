@@ -18,8 +18,8 @@ static void task_ended(il_task *task, int rc)
 {
 	struct il__remote *r = task->base->owner;
 
-	if (r->lends)
-		il__host_lend(r->lender, task->loop, -1);
+	if (r->lender.name)
+		il__back(task->loop, &r->lender);
 	finish(r, rc);
 }
 
@@ -56,8 +56,8 @@ static void start_task(struct il__remote *r, il_loop *loop)
 		finish(r, -ENOMEM);
 		return;
 	}
-	if (r->lends)
-		il__host_lend(r->lender, loop, 1);
+	if (r->lender.name)
+		il__lend(loop, &r->lender);
 }
 
 static void on_message(struct il__message *m, il_loop *loop)
@@ -82,8 +82,8 @@ int il__remote_run(struct il__remote *r, struct il__inbox *inbox, const char *fu
 
 	r->message.handle = on_message;
 	r->locals = il__locals_current();
-	r->lender = il__self.call;
-	r->lends = r->lender ? r->lender->inbox == inbox : il__self.in_call;
+	if (il__working.account)
+		r->lender = il__account_named(il__working.account);
 	rc = il__wakeup_init(&r->wakeup, function);
 	if (rc < 0)
 		return rc;

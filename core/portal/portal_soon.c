@@ -49,6 +49,8 @@ static struct il__soon *make_task(il_portal *p, il_future **f, il_fn *fn, void *
 			return NULL;
 		}
 		*f = il_future_ref(il__future_task_future(st->ft));
+		if (il__working.account)
+			st->lender = il__account_named(il__working.account);
 	}
 	return &st->soon;
 }
@@ -72,7 +74,6 @@ static void on_message(struct il__message *m, il_loop *loop);
 int il__soon_make(struct il__soon **out, il_portal *p, il_future **f, il_fn *fn, void *arg,
 		  bool as_task, bool reserve, const char *function)
 {
-	const struct il__host *host = il__self.call;
 	struct il__soon *soon;
 	int rc;
 
@@ -99,7 +100,6 @@ int il__soon_make(struct il__soon **out, il_portal *p, il_future **f, il_fn *fn,
 	soon->as_task = as_task;
 	soon->reserved = reserve;
 	soon->has_future = f && !as_task;
-	soon->lends = host ? host->inbox == p->inbox : il__self.in_call;
 	soon->locals = il__locals_ref(il__locals_current());
 	*out = soon;
 	return 0;
@@ -116,8 +116,8 @@ static void task_ended(il_task *task, int rc)
 {
 	struct il__soon_task *st = task->base->owner;
 
-	if (st->ft && st->soon.lends)
-		task->loop->inflight++;
+	if (st->lender.name)
+		il__back(task->loop, &st->lender);
 	if (st->starter)
 		il__starter_answer(st->starter, rc < 0 && rc != -ECANCELED ? rc : -EPROTO, 0);
 	if (!st->ft && rc < 0 && rc != -ECANCELED)
@@ -150,8 +150,8 @@ static bool start_task(struct il__soon_task *st, il_loop *loop)
 
 	if (!task)
 		return false;
-	if (st->ft && st->soon.lends) /* the worker may wait for it: virtual time may pass */
-		loop->inflight--;
+	if (st->lender.name)
+		il__lend(loop, &st->lender);
 	task->base->hold = st->context;
 	if (st->starter)
 		task->base->started = on_started;

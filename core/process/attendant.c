@@ -162,7 +162,7 @@ static void *attendant_main(void *arg)
 	struct polled p = {.count = 0};
 	bool more = true, ends;
 
-	il__self.worker_of = pool;
+	il__working.pool = pool;
 	il__os_thread_name("il-attendant", NULL);
 	do {
 		while (do_next(pool))
@@ -208,7 +208,7 @@ int il__attendant_start(struct il__process_pool *pool)
 void il__attendant_wake(struct il__process_pool *pool)
 {
 	/* The thread itself looks at its lists before it polls. */
-	if (pool->attendant.running && il__self.worker_of != pool)
+	if (pool->attendant.running && il__working.pool != pool)
 		il__os_wake_write(pool->attendant.wake[1]);
 }
 

@@ -41,7 +41,7 @@ static bool may_wait(const struct il__process_worker *w)
 {
 	const il_loop *loop = w->pump ? w->pump->loop : NULL;
 
-	return !w->ending && !(loop && loop->backend->driver.now);
+	return !w->ending && !(loop && loop->own_clock);
 }
 
 void il__process_relay(struct il__process_worker *w)

@@ -211,7 +211,7 @@ static void destroy(void *self)
 /* The attendant runs callbacks of futures; a worker is another process and cannot meet its own pool. */
 static bool is_attendant(void *self)
 {
-	return il__self.worker_of == self;
+	return il__working.pool == self;
 }
 
 static bool is_never(void *self)

@@ -82,7 +82,7 @@ static void release(struct il__pump *pump)
 	if (!pump->held)
 		return;
 	pump->held = false;
-	il__loop_release_call(pump->loop);
+	il__paid(pump->loop, IL__OWED_CALL);
 }
 
 void il__pump_done(struct il__pump *pump)
@@ -375,7 +375,7 @@ struct il__pump *il__pump_here(struct il__process_pool *pool, int *rc)
 		pump = make_pump(pool, loop);
 	*rc = pump ? 0 : il__refuse(-ENOMEM, "process pool %s: out of memory", pool->name);
 	if (pump && !pump->held) {
-		*rc = il__loop_hold_call(loop);
+		*rc = il__owe(loop, IL__OWED_CALL);
 		pump->held = *rc == 0;
 	}
 	return *rc < 0 ? NULL : pump;
@@ -385,7 +385,7 @@ struct il__pump *il__pump_of_thread(struct il__process_pool *pool)
 {
 	int rc;
 
-	if (il__self.worker_of == pool)
+	if (il__working.pool == pool)
 		return &pool->own;
 	return il__self.loop && il__self.loop->turning ? il__pump_here(pool, &rc) : NULL;
 }

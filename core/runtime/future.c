@@ -301,12 +301,60 @@ static void fire_waiter(struct il__watcher *w, il_future *f)
 	il__wakeup_fire(&il__container_of(w, struct waiter, watcher)->wakeup);
 }
 
+void il__future_owe(il_future *f, il_task *task)
+{
+	if (task && f->ops->account)
+		il__owe_calls(task->loop, f->ops->account(f), 1);
+}
+
+void il__future_paid(il_future *f, il_task *task)
+{
+	if (task && f->ops->account)
+		il__paid_calls(task->loop, f->ops->account(f), 1);
+}
+
+/* False: f is done. */
+static bool link_waiter(il_future *f, struct waiter *w)
+{
+	bool linked;
+
+	pthread_mutex_lock(&f->lock);
+	linked = !il_future_done(f);
+	if (linked)
+		il__list_push(&f->watchers, &w->watcher.link);
+	pthread_mutex_unlock(&f->lock);
+	return linked;
+}
+
+static int await(il_future *f, struct waiter *w, il_time deadline, bool shielded,
+		 const char *function)
+{
+	bool linked;
+	int rc = 0;
+
+	if (!shielded) {
+		rc = il__wakeup_wait(&w->wakeup, deadline, function);
+		if (rc == 0)
+			return 0;
+		pthread_mutex_lock(&f->lock);
+		linked = !il__list_empty(&w->watcher.link);
+		il__list_remove(&w->watcher.link);
+		pthread_mutex_unlock(&f->lock);
+		if (linked && rc == -ETIMEDOUT)
+			il__refuse(rc, "%s: the future is not done, and the time is up", function);
+		if (linked)
+			return rc;
+	}
+	/* Fired: its message must not be left behind. What reached the task first is its answer. */
+	il__wakeup_wait_shielded(&w->wakeup, function);
+	return rc;
+}
+
 /* Waits until f is done; shielded or not. */
 static int wait_done(il_future *f, il_time deadline, bool shielded, const char *function)
 {
 	struct waiter w = {.watcher = {.fire = fire_waiter}};
 	int rc = il__wakeup_init(&w.wakeup, function);
-	bool linked;
 
 	if (rc < 0)
 		return rc;
@@ -320,29 +368,11 @@ static int wait_done(il_future *f, il_time deadline, bool shielded, const char *
 	if (w.wakeup.task && !shielded && (rc = il__task_check(w.wakeup.task)) < 0)
 		return rc;
 	w.wakeup.local = f->ops->local && f->ops->local(f);
-	w.wakeup.owed = f->ops->owed ? f : NULL;
-	pthread_mutex_lock(&f->lock);
-	linked = !il_future_done(f);
-	if (linked)
-		il__list_push(&f->watchers, &w.watcher.link);
-	pthread_mutex_unlock(&f->lock);
-	if (!linked)
+	if (!link_waiter(f, &w))
 		return 0;
-	if (!shielded) {
-		rc = il__wakeup_wait(&w.wakeup, deadline, function);
-		if (rc == 0)
-			return 0;
-		pthread_mutex_lock(&f->lock);
-		linked = !il__list_empty(&w.watcher.link);
-		il__list_remove(&w.watcher.link);
-		pthread_mutex_unlock(&f->lock);
-		if (linked && rc == -ETIMEDOUT)
-			il__refuse(rc, "%s: the future is not done, and the time is up", function);
-		if (linked)
-			return rc;
-	}
-	/* Fired: its message must not be left behind. What reached the task first is its answer. */
-	il__wakeup_wait_shielded(&w.wakeup, function);
+	il__future_owe(f, w.wakeup.task);
+	rc = await(f, &w, deadline, shielded, function);
+	il__future_paid(f, w.wakeup.task);
 	return rc;
 }
 

@@ -36,6 +36,8 @@ struct il_future {
 	void *self; /* for ops */
 };
 
+struct il__account;
+
 struct il__future_ops {
 	/* Cancels the call while it runs: any thread, no lock held, the caller has a reference; called
 	 * at most once. NULL: it cannot be stopped, il_future_cancel answers false. */
@@ -48,15 +50,17 @@ struct il__future_ops {
 	bool (*deadlock)(il_future *f);
 	/* Whether only a task of the calling thread's loop can complete it. May be NULL. */
 	bool (*local)(il_future *f);
-	/* A task of the calling thread's loop waits for a worker's result (+1, then -1), so that virtual
-	 * time stands. NULL: no worker owes it. */
-	void (*owed)(il_future *f, il_loop *loop, int one);
+	/* Which worker owes the result to a task that waits for it. NULL: none. */
+	struct il__account *(*account)(il_future *f);
 	/* Sets il_error_detail() for a negative result. May be NULL. */
 	void (*explain)(il_future *f);
 };
 
 void il__future_init(il_future *f, const struct il__future_ops *ops,
 		     void *self); /* one reference */
+/* While a task (NULL: a plain thread) waits for f: its worker owes the result. */
+void il__future_owe(il_future *f, il_task *task);
+void il__future_paid(il_future *f, il_task *task);
 /* The producer's side of the library's own futures. True: run it. */
 bool il__future_begin(il_future *f);
 /* Before one that runs is completed: whether its result counts. If so nobody cancels it any more. */

@@ -15,6 +15,7 @@ struct member {
 	struct set *set;
 	struct member *next_done; /* as_completed: done, not yielded yet */
 	bool yielded;
+	bool owed; /* to the task that waits now */
 };
 
 struct set {
@@ -82,6 +83,8 @@ static void watch(struct set *set)
 	for (size_t i = 0; i < set->count; i++) {
 		struct member *m = &set->members[i];
 		il_future *f = m->future;
+		if (m->yielded)
+			continue;
 		m->watcher.fire = fire;
 		il__list_init(&m->watcher.link);
 		pthread_mutex_lock(&f->lock);
@@ -107,8 +110,7 @@ static void unwatch(struct set *set)
 
 /*
  * Before a wait that ends with one of the members, or with all: refuses one that could never end, because
- * this thread is the only worker of the pool that has the calls; and lets virtual time stand while a
- * worker owes a result.
+ * this thread is the only worker of the pool that has the calls.
  */
 static int prepare(const struct set *set, bool all, il_time deadline, struct il__wakeup *wakeup,
 		   const char *function)
@@ -122,8 +124,6 @@ static int prepare(const struct set *set, bool all, il_time deadline, struct il_
 		left++;
 		stuck += f->ops->deadlock && f->ops->deadlock(f);
 		local += f->ops->local && f->ops->local(f);
-		if (f->ops->owed)
-			wakeup->owed = f;
 	}
 	wakeup->local = local == left;
 	if (deadline == IL_FOREVER && stuck > 0 && (all || stuck == left))
@@ -134,6 +134,24 @@ static int prepare(const struct set *set, bool all, il_time deadline, struct il_
 		    "workers",
 		    function);
 	return 0;
+}
+
+/* While the task waits, each member that is not done owes its result. */
+static void owe_members(struct set *set, il_task *task)
+{
+	for (size_t i = 0; task && i < set->count; i++) {
+		struct member *m = &set->members[i];
+		m->owed = !m->yielded && !il_future_done(m->future);
+		if (m->owed)
+			il__future_owe(m->future, task);
+	}
+}
+
+static void paid_members(struct set *set, il_task *task)
+{
+	for (size_t i = 0; task && i < set->count; i++)
+		if (set->members[i].owed)
+			il__future_paid(set->members[i].future, task);
 }
 
 static int check_futures(il_future *const *fs, size_t count, il_time timeout, const char *function)
@@ -157,6 +175,7 @@ struct wait {
 	struct set set; /* first */
 	struct il__wakeup wakeup;
 	il_return_when when;
+	bool one_by_one;    /* virtual time: whoever is done does not owe any more */
 	atomic_size_t left; /* until the wakeup fires; who brings it to 0 fires it */
 };
 
@@ -173,7 +192,7 @@ static void on_wait_member(struct member *m)
 	do {
 		if (left == 0)
 			return;
-		less = w->when == IL_FIRST_COMPLETED ||
+		less = w->one_by_one || w->when == IL_FIRST_COMPLETED ||
 			       (w->when == IL_FIRST_FAILURE && failed(m->future))
 			   ? 0
 			   : left - 1;
@@ -192,15 +211,24 @@ static int count_done(const struct set *set)
 	return done;
 }
 
-static int wait_for(struct wait *w, il_time timeout)
+static int wait_owed(struct wait *w, il_time deadline)
 {
-	il_time deadline = timeout == IL_FOREVER ? IL_FOREVER : il_deadline(timeout);
+	int rc;
+
+	owe_members(&w->set, w->wakeup.task);
+	rc = il__wakeup_wait(&w->wakeup, deadline, "il_futures_wait");
+	paid_members(&w->set, w->wakeup.task);
+	return rc;
+}
+
+static int wait_for(struct wait *w, il_time deadline)
+{
 	int rc = 0;
 
 	watch(&w->set);
 	/* What is done already needs no wait, and may be asked anywhere. */
-	if (atomic_load_explicit(&w->left, memory_order_acquire) > 0 && timeout > 0)
-		rc = il__wakeup_wait(&w->wakeup, deadline, "il_futures_wait");
+	if (atomic_load_explicit(&w->left, memory_order_acquire) > 0)
+		rc = wait_owed(w, deadline);
 	unwatch(&w->set);
 	/* No watcher can fire any more; if one has, its message must not be left behind. */
 	if (atomic_load_explicit(&w->left, memory_order_acquire) == 0)
@@ -220,6 +248,39 @@ static bool enough(const struct wait *w)
 	return done == w->set.count;
 }
 
+/* Before a round of waiting: only those that are not done are waited for. False: all are. */
+static bool begin_round(struct wait *w)
+{
+	size_t left = w->set.count;
+
+	w->one_by_one = w->wakeup.task && w->wakeup.task->loop->own_clock;
+	for (size_t i = 0; w->one_by_one && i < w->set.count; i++) {
+		struct member *m = &w->set.members[i];
+		m->yielded = m->yielded || il_future_done(m->future);
+		left -= m->yielded;
+	}
+	atomic_init(&w->left, left);
+	return left > 0;
+}
+
+static int wait_rounds(struct wait *w, il_time timeout)
+{
+	il_time deadline = timeout == IL_FOREVER ? IL_FOREVER : il_deadline(timeout);
+	int rc = 0;
+
+	while (rc == 0 && !enough(w)) {
+		rc = il__wakeup_init(&w->wakeup, "il_futures_wait");
+		if (rc == 0)
+			rc = prepare(&w->set, w->when == IL_ALL_COMPLETED, timeout, &w->wakeup,
+				     "il_futures_wait");
+		if (rc == 0 && w->wakeup.task)
+			rc = il__task_check(w->wakeup.task);
+		if (rc == 0 && begin_round(w))
+			rc = wait_for(w, deadline);
+	}
+	return rc;
+}
+
 int il_futures_wait(il_future *const *fs, size_t count, il_return_when when, il_time timeout)
 {
 	struct wait w = {.when = when};
@@ -232,17 +293,8 @@ int il_futures_wait(il_future *const *fs, size_t count, il_return_when when, il_
 	if (make_members(&w.set, fs, count) < 0)
 		return il__refuse(-ENOMEM, "il_futures_wait: out of memory");
 	w.set.on_member = on_wait_member;
-	atomic_init(&w.left, w.set.count);
-	if (timeout > 0 && !enough(&w)) {
-		rc = il__wakeup_init(&w.wakeup, "il_futures_wait");
-		if (rc == 0)
-			rc = prepare(&w.set, when == IL_ALL_COMPLETED, timeout, &w.wakeup,
-				     "il_futures_wait");
-		if (rc == 0 && w.wakeup.task)
-			rc = il__task_check(w.wakeup.task);
-		if (rc == 0)
-			rc = wait_for(&w, timeout);
-	}
+	if (timeout > 0)
+		rc = wait_rounds(&w, timeout);
 	if (rc == 0 || rc == -ETIMEDOUT)
 		rc = count_done(&w.set);
 	free(w.set.members);
@@ -328,7 +380,9 @@ static int wait_next(il_as_completed *it, struct member **m)
 		rc = il__task_check(wakeup.task);
 	if (rc < 0 || (*m = take(it, &wakeup)))
 		return rc;
+	owe_members(&it->set, wakeup.task);
 	rc = il__wakeup_wait(&wakeup, it->deadline, "il_as_completed_next");
+	paid_members(&it->set, wakeup.task);
 	if (rc < 0) {
 		pthread_mutex_lock(&it->lock);
 		withdrawn = it->waiter == &wakeup;

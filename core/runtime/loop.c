@@ -54,7 +54,7 @@ static int open_timer(il_loop *loop)
 
 	loop->timer.watch.fd = -1;
 	loop->timer.ready = on_timerfd;
-	if (loop->backend->driver.now || (kind && strcmp(kind, "native") == 0))
+	if (loop->own_clock || (kind && strcmp(kind, "native") == 0))
 		return 0;
 	int fd = il__os_timer_open();
 	if (fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM)
@@ -100,7 +100,8 @@ static int make_loop(il_loop **out, const il_backend *backend, const il_loop_opt
 	loop->backlog_end = &loop->backlog;
 	il__list_init(&loop->ready);
 	il__list_init(&loop->extensions);
-	il__list_init(&loop->crowds);
+	il__ledger_init(&loop->ledger);
+	loop->own_clock = backend->driver.now != NULL;
 	il__scope_init_root(&loop->scope, loop, NULL);
 	if ((rc = check_options(&loop->options, options)) < 0 ||
 	    (rc = il__stacks_init(&loop->stacks, loop->options.stack_size)) < 0 ||

@@ -6,6 +6,7 @@
 
 #include "backend.h"
 #include "inbox.h"
+#include "ledger.h"
 #include "sigint.h"
 #include "task.h"
 #include "thread_state.h"
@@ -42,6 +43,7 @@ struct il_loop {
 	unsigned generation;
 	pthread_t thread;
 	bool own, running, turning, stopping, shut, closed;
+	bool own_clock; /* virtual time: the backend has a clock of its own */
 	bool draining; /* il_loop_close runs the loop until nothing is left */
 
 	il_task *current;
@@ -67,16 +69,10 @@ struct il_loop {
 	struct il__message *backlog, **backlog_end; /* taken from the inbox, not handled yet */
 
 	struct il__scope scope; /* of all tasks */
-	size_t alive;           /* tasks, open portals, offloaded calls: keep the watch */
-	long
-	    inflight; /* calls that threads owe us, less tasks that threads wait for: above 0 virtual time
-			* stands */
-	size_t portals;  /* open ones */
-	long fd_waiters; /* tasks that wait for a descriptor or another thread: no deadlock */
+	struct il__ledger ledger;
 	struct il__stacks stacks;
 	struct il__list extensions;
 	void *slots[IL__EXT_COUNT]; /* the extensions by kind */
-	struct il__list crowds;     /* offload: calls into pools that a virtual clock counts */
 
 	void (*on_empty)(il_loop *loop, void *arg);
 	void *on_empty_arg;
@@ -92,13 +88,6 @@ struct il__main {
 };
 
 il_time il__loop_now(il_loop *loop);
-/* One more (or less) reason to keep the loop's descriptors watched. The first may be refused; one of a
- * task cannot be, for the task holds the loop already. */
-int il__loop_hold(il_loop *loop);
-void il__loop_release(il_loop *loop);
-/* A call that another thread or process answers: holds the loop and the virtual clock. */
-int il__loop_hold_call(il_loop *loop);
-void il__loop_release_call(il_loop *loop);
 /* After something was made ready outside an upcall: makes the loop visit us soon. */
 void il__loop_kick(il_loop *loop);
 void il__loop_extend(il_loop *loop, struct il__extension *x);

@@ -54,7 +54,7 @@ int il_loop_close(il_loop *loop)
 				      : "il_loop_close: an attached loop ends with il_loop_detach");
 	if (loop->closed)
 		return 0;
-	if (loop->running || (outer && (loop->alive || loop->backlog)))
+	if (loop->running || (outer && (loop->ledger.lives || loop->backlog)))
 		return il__refuse(-EBUSY, "il_loop_close: %s",
 				  loop->running ? "the loop runs"
 						: "it has to run once more to end "
@@ -65,7 +65,7 @@ int il_loop_close(il_loop *loop)
 	il__loop_refuse(loop);
 	loop->turning = false;
 	il__self.loop = outer;
-	if (loop->alive) {
+	if (loop->ledger.lives) {
 		loop->draining = true;
 		rc = il__loop_drive(loop);
 	}
@@ -123,12 +123,12 @@ int il_loop_detach(il_loop *loop)
 		return il__refuse(-EPERM,
 				  loop->own ? "il_loop_detach: an own loop ends with il_loop_close"
 					    : "il_loop_detach: called in a task; let it end first");
-	if (loop->alive || loop->turning || loop->backlog)
+	if (loop->ledger.lives || loop->turning || loop->backlog)
 		return il__refuse(
 		    -EBUSY,
 		    "il_loop_detach: %zu tasks, open portals or offloaded calls live; use "
 		    "il_loop_shutdown and detach in its callback",
-		    loop->alive);
+		    loop->ledger.lives);
 	loop->shut = true;
 	loop->on_empty = NULL;
 	release(loop);

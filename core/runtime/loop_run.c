@@ -44,7 +44,7 @@ void il__loop_settle(il_loop *loop)
 	if (loop->stopping)
 		return;
 	if (!loop->own) {
-		if (on_empty && loop->alive == 0 && !loop->backlog) {
+		if (on_empty && loop->ledger.lives == 0 && !loop->backlog) {
 			loop->on_empty = NULL;
 			il__loop_update_watch(loop);
 			on_empty(loop, loop->on_empty_arg); /* it may detach: the loop is gone */
@@ -53,10 +53,10 @@ void il__loop_settle(il_loop *loop)
 		il__loop_update_watch(loop);
 		return;
 	}
-	if (loop->draining ? loop->alive == 0 : !loop->main->task) {
+	if (loop->draining ? loop->ledger.lives == 0 : !loop->main->task) {
 		loop->stopping = true;
 		loop->backend->driver.stop(loop->driver);
-	} else {
+	} else if (il__unlikely(loop->own_clock)) {
 		il__loop_check_deadlock(loop);
 	}
 }

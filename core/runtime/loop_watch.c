@@ -7,7 +7,7 @@
 
 il_time il__loop_now(il_loop *loop)
 {
-	return loop->backend->driver.now ? loop->backend->driver.now(loop->driver) : il__os_now();
+	return loop->own_clock ? loop->backend->driver.now(loop->driver) : il__os_now();
 }
 
 int il__source_watch(il_loop *loop, struct il__source *source, unsigned mask)
@@ -31,7 +31,7 @@ int il__loop_watch_own(il_loop *loop, unsigned mask)
 
 int il__loop_update_watch(il_loop *loop)
 {
-	bool wanted = loop->own || loop->alive > 0 || loop->on_empty;
+	bool wanted = loop->own || loop->ledger.lives > 0 || loop->on_empty;
 	int rc;
 
 	if (wanted == loop->watching)
@@ -57,39 +57,6 @@ void il__loop_kick(il_loop *loop)
 		return;
 	loop->wake_signalled = true;
 	il__inbox_signal(loop->inbox);
-}
-
-int il__loop_hold(il_loop *loop)
-{
-	int rc;
-
-	if (loop->alive++ > 0)
-		return 0;
-	rc = il__loop_update_watch(loop);
-	if (rc < 0)
-		loop->alive--;
-	return rc;
-}
-
-void il__loop_release(il_loop *loop)
-{
-	if (--loop->alive == 0)
-		il__loop_kick(loop);
-}
-
-int il__loop_hold_call(il_loop *loop)
-{
-	int rc = il__loop_hold(loop);
-
-	if (rc == 0)
-		loop->inflight++;
-	return rc;
-}
-
-void il__loop_release_call(il_loop *loop)
-{
-	loop->inflight--;
-	il__loop_release(loop);
 }
 
 void il__loop_extend(il_loop *loop, struct il__extension *x)

@@ -65,7 +65,7 @@ static void end(il_task *task, int rc)
 		base->ended(task, rc);
 	il__self.no_wait--;
 	il__locals_unref(base->locals);
-	il__loop_release(loop);
+	il__paid(loop, IL__OWED_TASK);
 	il__loop_switch_from(loop, task);
 }
 
@@ -106,7 +106,7 @@ il_task *il__task_spawn(il_loop *loop, il_fn *fn, void *arg, const struct il__ta
 
 	if (!stack)
 		return NULL;
-	if (il__loop_hold(loop) < 0) {
+	if (il__owe(loop, IL__OWED_TASK) < 0) {
 		il__stack_put(&loop->stacks, stack);
 		return NULL;
 	}
@@ -139,7 +139,7 @@ void il__task_discard(il_task *task)
 	il__locals_unref(task->base->locals);
 	il__context_free(&task->context);
 	il__stack_put(&loop->stacks, &task->stack);
-	il__loop_release(loop);
+	il__paid(loop, IL__OWED_TASK);
 }
 
 /* ---- park and wake ---- */

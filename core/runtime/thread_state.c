@@ -11,9 +11,6 @@ static void forget_loop(void)
 	if (il__self.loop)
 		il__self.orphaned = true;
 	il__self.loop = NULL;
-	il__self.call = NULL;
-	il__self.worker_of = NULL;
-	il__self.in_call = false;
 	il__self.no_wait = 0;
 	il__backends_after_fork();
 	il__sigint_after_fork();

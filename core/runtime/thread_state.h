@@ -10,10 +10,7 @@ struct il__thread {
 	il_loop *loop; /* the loop whose thread this is */
 	struct il__locals
 	    *locals;      /* outside a task: a worker call's, a portal call's, or the thread's */
-	void *call;       /* offload: whose call this worker runs, if a task waits for it */
-	void *worker_of;  /* offload: the pool that this thread works for */
 	unsigned no_wait; /* inside a plain call or callback that may not wait */
-	bool in_call;     /* offload: it runs the call of somebody */
 	bool orphaned;    /* a forked child of a loop's thread */
 	struct il__patience patience; /* of its waits for other threads */
 };

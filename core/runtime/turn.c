@@ -214,7 +214,7 @@ static bool set_timer(il_loop *loop)
 		return true;
 	}
 	next = il__timers_next(&loop->timers);
-	if (loop->backend->driver.now && loop->inflight > 0)
+	if (loop->own_clock && loop->ledger.answers > 0)
 		next = IL_FOREVER; /* a worker's time is not ours to skip */
 	if (next == loop->armed)
 		return true;
@@ -234,15 +234,10 @@ static void stay_awake(il_loop *loop)
 	il__inbox_awake(loop->inbox);
 }
 
-static bool expects_mail(const il_loop *loop)
-{
-	return loop->inflight > 0 || loop->portals > 0;
-}
-
 /* Another thread may be about to send something: stay awake for it a little. */
 static bool linger(il_loop *loop)
 {
-	if (!expects_mail(loop))
+	if (!il__ledger_expects_mail(&loop->ledger))
 		return false;
 	stay_awake(loop);
 	return il__patience_wait(&loop->patience, il__inbox_has_mail, loop->inbox);
@@ -283,7 +278,7 @@ void il__loop_turn(il_loop *loop)
 	if (loop->turning) /* the native loop runs inside a task or a plain call of ours */
 		return;
 	loop->turning = true;
-	if (loop->wake_signalled || expects_mail(loop))
+	if (loop->wake_signalled || il__ledger_expects_mail(&loop->ledger))
 		stay_awake(loop);
 	for (int round = 0;; round++) {
 		deliver(loop);

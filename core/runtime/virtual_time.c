@@ -63,9 +63,8 @@ static void report(il_loop *loop, char *text, size_t size)
 
 void il__loop_check_deadlock(il_loop *loop)
 {
-	if (!loop->backend->driver.now || loop->timers.count || loop->inflight || loop->portals ||
-	    loop->fd_waiters || !loop->tasks || !il__list_empty(&loop->ready) ||
-	    il__loop_interrupt(loop))
+	if (loop->timers.count || il__ledger_is_open(&loop->ledger) || !loop->tasks ||
+	    !il__list_empty(&loop->ready) || il__loop_interrupt(loop))
 		return;
 	if (loop->main && !loop->main->failure)
 		report(loop, loop->main->report, sizeof loop->main->report);

@@ -23,7 +23,6 @@ int il__wakeup_init(struct il__wakeup *s, const char *function)
 	s->message.handle = on_message;
 	s->fired = false;
 	s->local = false;
-	s->owed = NULL;
 	s->inbox = s->task ? s->task->loop->inbox : NULL;
 	il__parker_init(&s->parker);
 	return 0;
@@ -42,15 +41,16 @@ void il__wakeup_fire(struct il__wakeup *s)
 	}
 }
 
-/* What virtual time must know of a task that waits for somebody else. */
-static void count(struct il__wakeup *s, int one)
+static void owe(const struct il__wakeup *s)
 {
-	il_loop *loop = s->task->loop;
-
 	if (!s->local)
-		loop->fd_waiters += one;
-	if (s->owed)
-		s->owed->ops->owed(s->owed, loop, one);
+		il__owe(s->task->loop, IL__OWED_EVENT);
+}
+
+static void paid(const struct il__wakeup *s)
+{
+	if (!s->local)
+		il__paid(s->task->loop, IL__OWED_EVENT);
 }
 
 int il__wakeup_wait(struct il__wakeup *s, il_time deadline, const char *waits_for)
@@ -61,9 +61,9 @@ int il__wakeup_wait(struct il__wakeup *s, il_time deadline, const char *waits_fo
 		return il__parker_wait(&s->parker, deadline, &il__self.patience);
 	if (s->fired)
 		return 0;
-	count(s, 1);
+	owe(s);
 	rc = il__task_park_until(s->task, il__abort_freely, NULL, waits_for, deadline);
-	count(s, -1);
+	paid(s);
 	return rc;
 }
 
@@ -73,8 +73,8 @@ void il__wakeup_wait_shielded(struct il__wakeup *s, const char *waits_for)
 		il__parker_wait(&s->parker, IL_FOREVER, &il__self.patience);
 		return;
 	}
-	count(s, 1);
+	owe(s);
 	while (!s->fired)
 		il__task_park(s->task, NULL, NULL, waits_for);
-	count(s, -1);
+	paid(s);
 }

@@ -18,8 +18,6 @@ struct il__wakeup {
 	struct il__parker parker;
 	bool fired; /* tasks: loop's thread only */
 	bool local; /* only a task of the same loop can fire it: for the report of a deadlock */
-	/* A future that a worker owes, so that virtual time stands meanwhile; borrowed; NULL: none. */
-	il_future *owed;
 };
 
 /* 0, or why this place may not wait. */

@@ -283,3 +283,159 @@ IL_TEST(E, each_worker_of_a_map_holds_the_clock_until_it_ends)
 	}
 	il_executor_destroy(ex);
 }
+
+/* ---- calls that nobody of the loop waits for ---- */
+
+static int nap_by_portal_future(void *arg)
+{
+	il_future *f = NULL;
+	int rc = il_portal_run_coroutine_soon(arg, &f, nap, NULL);
+
+	return rc < 0 ? rc : il_future_join(f);
+}
+
+static int sleep_for_a_while(void *arg)
+{
+	(void)arg;
+	return il_sleep(NAP / 3);
+}
+
+/* Once a function naps in the loop, and a task sleeps: another call's worker is waited for all the same. */
+static void check_nothing_is_lent(void)
+{
+	il_group g;
+
+	UNTIL_THREAD(napping);
+	CHECK_RC(il_group_open(&g), 0);
+	CHECK_RC(il_group_start_soon(&g, NULL, sleep_for_a_while, NULL), 0);
+	check_the_clock_stands();
+	CHECK_RC(il_group_close(&g, 0), 0);
+}
+
+static void check_future_lends_nothing(il_executor *ex, il_fn *fn, void *arg)
+{
+	il_future *f;
+
+	napping = false;
+	f = submitted(ex, fn, arg);
+	check_nothing_is_lent();
+	CHECK_RC(finished(f), 0);
+}
+
+IL_TEST(E, a_future_that_nobody_waits_for_lends_no_time)
+{
+	il_executor *ex = new_pool(2);
+	il_portal *p = NULL;
+
+	CHECK_RC(il_loop_create_threads_portal(il_loop_current(), &p), 0);
+	check_future_lends_nothing(ex, nap_through_portal, p);
+	check_future_lends_nothing(ex, nap_by_portal_future, p);
+	CHECK_RC(il_portal_close(p), 0);
+	il_executor_destroy(ex);
+}
+
+struct runner {
+	il_executor *ex;
+	il_portal *portal;
+};
+
+static int run_from_outside(void *arg)
+{
+	struct runner *r = arg;
+
+	return il_executor_run(r->ex, nap_through_portal, r->portal, 0);
+}
+
+IL_TEST(E, a_call_that_a_plain_thread_waits_for_lends_no_time)
+{
+	struct runner r = {.ex = new_pool(2)};
+	struct il_test_thread thread;
+
+	CHECK_RC(il_loop_create_threads_portal(il_loop_current(), &r.portal), 0);
+	napping = false;
+	il_test_thread_start(&thread, run_from_outside, &r);
+	check_nothing_is_lent();
+	UNTIL(atomic_load(&thread.ended));
+	CHECK_RC(il_test_thread_join(&thread), 0);
+	CHECK_RC(il_portal_close(r.portal), 0);
+	il_executor_destroy(r.ex);
+}
+
+/* ---- calls that more than one task waits for, tasks that wait for more than one ---- */
+
+static int await(void *arg)
+{
+	return il_future_result(arg, IL_FOREVER);
+}
+
+IL_TEST(E, a_future_owes_once_however_many_tasks_wait_for_it)
+{
+	il_executor *ex = new_pool(2);
+	il_time start = il_now();
+	il_portal *p = NULL;
+	il_future *f;
+	il_group g;
+
+	CHECK_RC(il_loop_create_threads_portal(il_loop_current(), &p), 0);
+	f = submitted(ex, nap_through_portal, p);
+	CHECK_RC(il_group_open(&g), 0);
+	CHECK_RC(il_group_start_soon(&g, NULL, await, f), 0);
+	CHECK_RC(il_group_start_soon(&g, NULL, await, f), 0);
+	CHECK_RC(il_group_close(&g, 0), 0);
+	if (il_test_virtual())
+		CHECK_EQ(il_now() - start, NAP);
+	il_future_unref(f);
+	CHECK_RC(il_portal_close(p), 0);
+	il_executor_destroy(ex);
+}
+
+static int work_then_nap(void *arg)
+{
+	really_sleep();
+	return nap_through_portal(arg);
+}
+
+/* The clock stands while any of them works, and goes on while the others nap. */
+static void check_set(int (*wait)(il_future **fs, size_t count))
+{
+	il_executor *ex = new_pool(2);
+	il_time start = il_now();
+	il_portal *p = NULL;
+	il_future *fs[3];
+
+	CHECK_RC(il_loop_create_threads_portal(il_loop_current(), &p), 0);
+	fs[0] = submitted(ex, work, NULL);
+	fs[1] = submitted(ex, work_then_nap, p);
+	fs[2] = submitted(ex, work, NULL);
+	CHECK_RC(wait(fs, 3), 3);
+	if (il_test_virtual())
+		CHECK_EQ(il_now() - start, NAP);
+	for (int i = 0; i < 3; i++)
+		il_future_unref(fs[i]);
+	CHECK_RC(il_portal_close(p), 0);
+	il_executor_destroy(ex);
+}
+
+static int wait_for_all(il_future **fs, size_t count)
+{
+	return il_futures_wait(fs, count, IL_ALL_COMPLETED, IL_FOREVER);
+}
+
+static int take_one_by_one(il_future **fs, size_t count)
+{
+	il_as_completed *it = NULL;
+	il_future *f = NULL;
+	int taken = 0;
+
+	CHECK_RC(il_as_completed_open(&it, fs, count, IL_FOREVER), 0);
+	while (il_as_completed_next(it, &f) > 0)
+		taken++;
+	il_as_completed_close(it);
+	return taken;
+}
+
+IL_TEST(E, each_future_of_a_set_owes_until_it_is_done)
+{
+	check_set(wait_for_all);
+	check_set(take_one_by_one);
+}

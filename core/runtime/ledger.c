@@ -1,0 +1,226 @@
+/*
+ * ledger.c: what threads, processes and the system owe a loop, in one place. Invariant: `answers` is the sum
+ * of what each pool counts for, and of the answers without an account. Loop's thread only.
+ */
+#include "runtime.h"
+
+#include <stdlib.h>
+
+/* ---- by kind ---- */
+
+void il__ledger_init(struct il__ledger *ledger)
+{
+	il__list_init(&ledger->pools);
+}
+
+static bool keeps_the_loop(enum il__owed what)
+{
+	return what == IL__OWED_TASK || what == IL__OWED_PORTAL || what == IL__OWED_CALL;
+}
+
+static void count(struct il__ledger *ledger, enum il__owed what, size_t one)
+{
+	ledger->events += what == IL__OWED_EVENT ? one : 0;
+	ledger->portals += what == IL__OWED_PORTAL ? one : 0;
+	ledger->answers += what == IL__OWED_ANSWER || what == IL__OWED_CALL ? one : 0;
+}
+
+int il__owe(il_loop *loop, enum il__owed what)
+{
+	struct il__ledger *ledger = &loop->ledger;
+
+	if (keeps_the_loop(what) && ledger->lives++ == 0) {
+		int rc = il__loop_update_watch(loop);
+		if (rc < 0) {
+			ledger->lives--;
+			return rc;
+		}
+	}
+	count(ledger, what, 1);
+	return 0;
+}
+
+void il__paid(il_loop *loop, enum il__owed what)
+{
+	count(&loop->ledger, what, (size_t)-1);
+	if (keeps_the_loop(what) && --loop->ledger.lives == 0)
+		il__loop_kick(loop);
+}
+
+/* ---- by account: only where the clock is the loop's own ---- */
+
+/* The accounts of one pool that this loop knows of; lives while there are any. */
+struct pool {
+	struct il__list link; /* ledger->pools */
+	const void *pool;
+	size_t workers;
+	size_t owing; /* calls that are waited for and do not wait for the loop themselves */
+	size_t busy;  /* workers that wait for the loop */
+	struct il__list entries;
+};
+
+/* Lives while one of its counts is above 0. */
+struct entry {
+	struct il__list link;
+	size_t name, calls;
+	size_t claims; /* waits for these calls */
+	size_t lent;   /* waits of their workers for the loop */
+};
+
+struct il__account il__account_named(struct il__account *account)
+{
+	static atomic_size_t names;
+	size_t name = __atomic_load_n(&account->name, __ATOMIC_RELAXED);
+
+	/* Whoever comes second takes the first one's; a name orders nothing. */
+	if (!name) {
+		size_t mine = atomic_fetch_add_explicit(&names, 1, memory_order_relaxed) + 1;
+		if (__atomic_compare_exchange_n(&account->name, &name, mine, false,
+						__ATOMIC_RELAXED, __ATOMIC_RELAXED))
+			name = mine;
+	}
+	return (struct il__account){account->pool, account->workers, account->calls, name};
+}
+
+static size_t min(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+/* What the pool counts for among the answers. */
+static size_t weight(const struct pool *p)
+{
+	if (!p->workers)
+		return p->owing;
+	return min(p->owing, p->workers - min(p->workers, p->busy));
+}
+
+static void weigh(struct pool *p, const struct entry *e, size_t one)
+{
+	size_t claimed = min(e->claims, e->calls);
+
+	p->owing += one * (claimed - min(claimed, e->lent));
+	p->busy += one * min(e->lent, e->calls);
+}
+
+static struct pool *find_pool(struct il__ledger *ledger, const void *pool)
+{
+	il__list_each (node, &ledger->pools) {
+		struct pool *p = il__container_of(node, struct pool, link);
+		if (p->pool == pool)
+			return p;
+	}
+	return NULL;
+}
+
+static struct entry *find_entry(const struct pool *p, size_t name)
+{
+	for (struct il__list *node = p->entries.next; node != &p->entries; node = node->next) {
+		struct entry *e = il__container_of(node, struct entry, link);
+		if (e->name == name)
+			return e;
+	}
+	return NULL;
+}
+
+static struct pool *add_pool(struct il__ledger *ledger, const struct il__account *account)
+{
+	struct pool *p = malloc(sizeof *p);
+
+	if (!p)
+		return NULL;
+	*p = (struct pool){.pool = account->pool, .workers = account->workers};
+	il__list_init(&p->entries);
+	il__list_push(&ledger->pools, &p->link);
+	return p;
+}
+
+static struct entry *add_entry(struct pool *p, const struct il__account *account)
+{
+	struct entry *e = p ? malloc(sizeof *e) : NULL;
+
+	if (!e)
+		return NULL;
+	*e = (struct entry){.name = account->name, .calls = account->calls};
+	il__list_push(&p->entries, &e->link);
+	return e;
+}
+
+static void forget_empty(struct pool *p, struct entry *e)
+{
+	if (e && !e->claims && !e->lent) {
+		il__list_remove(&e->link);
+		free(e);
+	}
+	if (p && il__list_empty(&p->entries)) {
+		il__list_remove(&p->link);
+		free(p);
+	}
+}
+
+enum column { CLAIMS, LENT };
+
+/*
+ * Adds to one of an account's counts. False: it is not in the books, for lack of memory; then it is not found
+ * either when it is taken off.
+ */
+static bool enter(struct il__ledger *ledger, const struct il__account *account, enum column column,
+		  size_t more, bool make)
+{
+	struct pool *p = find_pool(ledger, account->pool);
+	struct entry *e = p ? find_entry(p, account->name) : NULL;
+	size_t before, *count;
+
+	if (!e && make) {
+		p = p ? p : add_pool(ledger, account);
+		e = add_entry(p, account);
+	}
+	count = e ? (column == CLAIMS ? &e->claims : &e->lent) : NULL;
+	if (!count || (!make && *count < 0 - more)) {
+		forget_empty(p, NULL);
+		return false;
+	}
+	before = weight(p);
+	weigh(p, e, (size_t)-1);
+	*count += more;
+	weigh(p, e, 1);
+	ledger->answers += weight(p) - before;
+	forget_empty(p, e);
+	return true;
+}
+
+void il__owe_calls(il_loop *loop, struct il__account *account, size_t calls)
+{
+	struct il__account named;
+
+	if (loop->own_clock) {
+		named = il__account_named(account);
+		if (enter(&loop->ledger, &named, CLAIMS, calls, true))
+			return;
+	}
+	loop->ledger.answers += calls;
+}
+
+void il__paid_calls(il_loop *loop, struct il__account *account, size_t calls)
+{
+	struct il__account named;
+
+	if (loop->own_clock) {
+		named = il__account_named(account);
+		if (enter(&loop->ledger, &named, CLAIMS, 0 - calls, false))
+			return;
+	}
+	loop->ledger.answers -= calls;
+}
+
+void il__lend(il_loop *loop, const struct il__account *account)
+{
+	if (loop->own_clock)
+		enter(&loop->ledger, account, LENT, 1, true);
+}
+
+void il__back(il_loop *loop, const struct il__account *account)
+{
+	if (loop->own_clock)
+		enter(&loop->ledger, account, LENT, (size_t)-1, false);
+}

@@ -1,0 +1,68 @@
+/*
+ * ledger.h: what threads, processes and the system owe a loop. It decides whether the loop stays awake for mail,
+ * whether an attached loop keeps its host alive, and whether virtual time may jump. Four verbs change it
+ * (owe, paid, lend, back); nobody else writes its counts. Loop's thread only, except il__account_named.
+ */
+#ifndef IL_CORE_LEDGER_H
+#define IL_CORE_LEDGER_H
+
+#include "../base/base.h"
+
+enum il__owed {
+	IL__OWED_TASK,   /* a task's end: keeps the loop */
+	IL__OWED_EVENT,  /* a descriptor's, a child's or another thread's: may come at any time */
+	IL__OWED_PORTAL, /* whatever an open portal brings: likewise; keeps the loop, and awake */
+	IL__OWED_ANSWER, /* a worker's, for which a task waits: virtual time stands, awake */
+	IL__OWED_CALL    /* likewise, whether a task waits for it or not: keeps the loop */
+};
+
+/* Part of the loop. */
+struct il__ledger {
+	size_t lives;   /* what keeps the loop's descriptors watched */
+	size_t portals; /* open ones */
+	size_t events;  /* tasks that wait for one */
+	size_t answers; /* that workers owe now: not those who wait for the loop themselves */
+	/* Only where the clock is the loop's own, and has to know the answers one by one. */
+	struct il__list pools;
+};
+
+/*
+ * Who owes an answer: a call, or the calls of one map, in a pool of so many workers. A call behind busy
+ * workers owes nothing yet, for these may wait for the clock themselves: so no more of a pool's calls
+ * count than it has workers that do not wait for the loop.
+ */
+struct il__account {
+	const void *pool; /* compared only */
+	size_t workers;   /* 0: any number, and they never wait for the loop */
+	size_t calls;     /* how many it is for, at most */
+	size_t name;      /* of no other account; 0: it has none yet */
+};
+
+/* A copy of the account, with the name that it gets when it is first asked for it. Any thread. */
+struct il__account il__account_named(struct il__account *account);
+
+void il__ledger_init(struct il__ledger *ledger);
+
+/* Only what keeps the loop may be refused, and only if nothing else keeps it; a task's calls cannot be. */
+int il__owe(il_loop *loop, enum il__owed what);
+void il__paid(il_loop *loop, enum il__owed what);
+/* IL__OWED_ANSWER, by account: so many calls are waited for. Two tasks may wait for one call: it owes once. */
+void il__owe_calls(il_loop *loop, struct il__account *account, size_t calls);
+void il__paid_calls(il_loop *loop, struct il__account *account, size_t calls);
+/* A worker that runs a call of this account waits for a task of the loop: meanwhile it owes nothing. */
+void il__lend(il_loop *loop, const struct il__account *account);
+void il__back(il_loop *loop, const struct il__account *account);
+
+/* Another thread may be about to send something. */
+static inline bool il__ledger_expects_mail(const struct il__ledger *ledger)
+{
+	return ledger->answers > 0 || ledger->portals > 0;
+}
+
+/* Whether anything may come from outside, so that tasks that all wait are not asleep forever. */
+static inline bool il__ledger_is_open(const struct il__ledger *ledger)
+{
+	return il__ledger_expects_mail(ledger) || ledger->events > 0;
+}
+
+#endif
