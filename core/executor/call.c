@@ -84,6 +84,11 @@ void il__call_give_back(il_call *call)
 	}
 }
 
+struct il__account il__executor_account(const il_executor *ex, size_t calls)
+{
+	return (struct il__account){.pool = ex->self, .workers = ex->workers, .calls = calls};
+}
+
 /* ---- what this thread works at ---- */
 
 IL__THREAD_LOCAL struct il__working il__working;

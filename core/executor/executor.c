@@ -50,11 +50,6 @@ void il_executor_destroy(il_executor *ex)
 	il_executor_unref(ex);
 }
 
-struct il__account il__executor_account(const il_executor *ex, size_t calls)
-{
-	return (struct il__account){.pool = ex->self, .workers = ex->workers, .calls = calls};
-}
-
 int il__executor_check(il_executor *ex, il_fn *fn, const char *function)
 {
 	if (!ex || !fn)
@@ -66,32 +61,6 @@ int il__executor_check(il_executor *ex, il_fn *fn, const char *function)
 }
 
 /* ---- shutdown ---- */
-
-struct user_shutdown {
-	il_executor *ex;
-	unsigned flags;
-};
-
-static int run_user_shutdown(void *arg)
-{
-	struct user_shutdown *s = arg;
-
-	return s->ex->ops->user_shutdown(s->ex->self, s->flags);
-}
-
-/* It may block: in a task it runs in a worker thread, shielded. */
-static int shutdown_user(il_executor *ex, unsigned flags, il_task *task)
-{
-	struct user_shutdown s = {ex, flags};
-	il_scope shield = IL_SCOPE_INIT;
-	int rc;
-
-	atomic_store(&ex->user_shut, true);
-	if (!task || (flags & IL_NOWAIT) || !ex->user.shutdown)
-		return run_user_shutdown(&s);
-	rc = il_scope_enter(&shield, IL_FOREVER, IL_SHIELD);
-	return rc < 0 ? rc : il_scope_exit(&shield, il_run_in_thread(run_user_shutdown, &s));
-}
 
 /* Waits for the end, if it is not there. */
 static void wait_end(il_executor *ex, unsigned flags, struct il__watcher_of_end *end, il_task *task)
@@ -139,7 +108,7 @@ static int shut_down(il_executor *ex, unsigned flags, struct il__watcher_of_end 
 int il_executor_shutdown(il_executor *ex, unsigned flags)
 {
 	struct il__watcher_of_end end = {.wakeup = {.task = NULL}};
-	int rc = 0, answer;
+	int rc = 0;
 
 	if (!ex || (flags & ~(unsigned)(IL_NOWAIT | IL_CANCEL_FUTURES)))
 		return il__refuse(
@@ -153,10 +122,7 @@ int il_executor_shutdown(il_executor *ex, unsigned flags)
 		flags |= IL_NOWAIT;
 	else if (rc < 0 && rc != -EPERM)
 		return rc;
-	if (!ex->ops->user_shutdown)
-		return shut_down(ex, flags, &end, rc);
-	if (rc == -EPERM && ex->user.shutdown)
-		return rc;
-	answer = shutdown_user(ex, flags, end.wakeup.task);
-	return rc == -ECANCELED ? rc : answer;
+	if (ex->ops->shut_down_in_place)
+		return ex->ops->shut_down_in_place(ex->self, flags, end.wakeup.task, rc);
+	return shut_down(ex, flags, &end, rc);
 }

@@ -1,58 +1,94 @@
 /*
- * executor_user.c: executors of the user's own behind the same interface. Any thread.
+ * executor_user.c: executors of the user's own behind the same table of operations. Any thread.
  */
 #include "offload.h"
 
-static int user_submit(void *self, il_call *call, bool waits)
+#include <stdlib.h>
+
+struct user {
+	il_executor_ops ops;
+	void *self;
+	atomic_bool shut;
+};
+
+static int submit(void *self, il_call *call, bool waits)
 {
-	il_executor *ex = self;
+	struct user *user = self;
 
 	(void)waits;
-	if (atomic_load(&ex->user_shut))
+	if (atomic_load(&user->shut))
 		return il__refuse(-ESHUTDOWN, "the executor is shut down");
-	return ex->user.submit(ex->user_self, call);
+	return user->ops.submit(user->self, call);
 }
 
-static int user_shutdown(void *self, unsigned flags)
+struct shutdown {
+	struct user *user;
+	unsigned flags;
+};
+
+static int run_shutdown(void *arg)
 {
-	il_executor *ex = self;
+	struct shutdown *s = arg;
 
-	return ex->user.shutdown ? ex->user.shutdown(ex->user_self, flags) : 0;
+	return s->user->ops.shutdown ? s->user->ops.shutdown(s->user->self, s->flags) : 0;
 }
 
-static void user_destroy(void *self)
+/* It may block: in a task it runs in a worker thread, shielded. */
+static int shut_down(void *self, unsigned flags, il_task *task, int may_wait)
 {
-	il_executor *ex = self;
+	struct user *user = self;
+	struct shutdown s = {user, flags};
+	il_scope shield = IL_SCOPE_INIT;
+	int rc;
 
-	if (ex->user.shutdown)
-		ex->user.shutdown(ex->user_self, IL_NOWAIT);
-	if (ex->user.destroy)
-		ex->user.destroy(ex->user_self);
+	if (may_wait == -EPERM && user->ops.shutdown)
+		return may_wait;
+	atomic_store(&user->shut, true);
+	if (!task || (flags & IL_NOWAIT) || !user->ops.shutdown)
+		rc = run_shutdown(&s);
+	else if ((rc = il_scope_enter(&shield, IL_FOREVER, IL_SHIELD)) == 0)
+		rc = il_scope_exit(&shield, il_run_in_thread(run_shutdown, &s));
+	return may_wait == -ECANCELED ? may_wait : rc;
 }
 
-static bool user_no(void *self)
+static void destroy(void *self)
+{
+	struct user *user = self;
+
+	if (user->ops.shutdown)
+		user->ops.shutdown(user->self, IL_NOWAIT);
+	if (user->ops.destroy)
+		user->ops.destroy(user->self);
+	free(user);
+}
+
+static bool no(void *self)
 {
 	(void)self;
 	return false;
 }
 
-static const struct il__executor_ops user_ops = {.submit = user_submit,
-						 .user_shutdown = user_shutdown,
-						 .destroy = user_destroy,
-						 .is_worker = user_no,
-						 .only_worker = user_no};
+static const struct il__executor_ops ops = {.submit = submit,
+					    .shut_down_in_place = shut_down,
+					    .destroy = destroy,
+					    .is_worker = no,
+					    .only_worker = no};
 
-int il_executor_create(il_executor **ex, const il_executor_ops *ops, void *self)
+int il_executor_create(il_executor **ex, const il_executor_ops *user_ops, void *self)
 {
+	struct user *user;
 	int rc;
 
-	if (!ex || !ops || !ops->submit)
+	if (!ex || !user_ops || !user_ops->submit)
 		return il__refuse(-EINVAL, "il_executor_create: ex, ops or its submit is NULL");
-	rc = il__executor_make(ex, &user_ops, NULL, false, true);
+	user = malloc(sizeof *user);
+	if (!user)
+		return il__refuse(-ENOMEM, "il_executor_create: out of memory");
+	user->ops = *user_ops;
+	user->self = self;
+	atomic_init(&user->shut, false);
+	rc = il__executor_make(ex, &ops, user, false, true);
 	if (rc < 0)
-		return rc;
-	(*ex)->self = *ex;
-	(*ex)->user = *ops;
-	(*ex)->user_self = self;
-	return 0;
+		free(user);
+	return rc;
 }

@@ -121,8 +121,9 @@ struct il__executor_ops {
 	void (*destroy)(void *self);
 	bool (*is_worker)(void *self);   /* whether this thread works for it */
 	bool (*only_worker)(void *self); /* and is its only one */
-	/* Executors of the user's own; NULL: the above. */
-	int (*user_shutdown)(void *self, unsigned flags);
+	/* In place of `shutdown` and `ended`: all of it, and gives what il_executor_shutdown returns. May
+	 * block, if a wait is allowed here: then `may_wait` is 0, and task the waiting one, or NULL. */
+	int (*shut_down_in_place)(void *self, unsigned flags, il_task *task, int may_wait);
 };
 
 /* A flag beside those of il_executor_shutdown. */
@@ -143,9 +144,6 @@ struct il_executor {
 	bool kills;      /* cancelling a running call kills its worker */
 	size_t max_size; /* of an argument; 0: any */
 	size_t workers;  /* threads, at most; 0: they never wait for a task */
-	il_executor_ops user;
-	void *user_self;
-	atomic_bool user_shut;
 };
 
 int il__executor_make(il_executor **ex, const struct il__executor_ops *ops, void *self, bool copies,
