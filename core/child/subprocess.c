@@ -134,13 +134,6 @@ static int spawn(il_process *p, il_loop *loop, char *const *argv, const il_proce
 	return rc;
 }
 
-void il__subprocess_close_pipes(il_process *p)
-{
-	for (int i = 0; i < 3; i++)
-		if (p->pipes[i])
-			il_stream_close(p->pipes[i]);
-}
-
 static const il_process_options defaults;
 
 int il_process_spawn(il_process **process, char *const *argv, const il_process_options *options)

@@ -26,6 +26,13 @@ static int check(const il_process *p, const char *function)
 	return il__loop_check_thread(p->loop, function);
 }
 
+static void close_pipes(il_process *p)
+{
+	for (int i = 0; i < 3; i++)
+		if (p->pipes[i])
+			il_stream_close(p->pipes[i]);
+}
+
 /* ---- being told ---- */
 
 static void reap(il_process *p)
@@ -232,7 +239,7 @@ int il_process_close(il_process *process)
 	w.task = il__task_current("il_process_close", &rc);
 	if (!w.task && !has_ended(process))
 		return rc;
-	il__subprocess_close_pipes(process);
+	close_pipes(process);
 	if (has_ended(process))
 		return answer(il_process_wait(process), "il_process_close");
 	pid = (int)process->child.pid;
@@ -281,7 +288,7 @@ void il_process_destroy(il_process *process)
 		process->child.threaded = false; /* it is the parent's child, and thread */
 	} else {
 		il_task *task = check_destroy(process);
-		il__subprocess_close_pipes(process);
+		close_pipes(process);
 		rc = end(process, task);
 		if (rc < 0)
 			abandon(process, rc);

@@ -20,16 +20,6 @@ struct il__blocking {
 	char why[200];     /* the thread's il_error_detail, before `up` */
 };
 
-/* The starter's thread is the main thread: SIGINT is handled for no other. */
-int il__portal_answer(const struct il__blocking *blocking, int rc)
-{
-	bool stopped = rc == -ECANCELED || rc == -ESHUTDOWN || rc == -EPROTO;
-
-	if (!blocking || !stopped || !il__os_is_main_thread() || !il__sigint_tell(blocking))
-		return rc;
-	return il__refuse(-EINTR, "SIGINT stopped the portal");
-}
-
 /* ---- the thread ---- */
 
 static int serve(void *arg)

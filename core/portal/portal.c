@@ -1,6 +1,6 @@
 /*
- * portal.c: portals: open and close, and the calls that need no future. Any thread may call; what runs,
- * runs in the loop's thread. Invariant: the gate counts every accepted call until it has ended, and
+ * portal.c: portals: open, stop and close. Any thread may call; what runs, runs in the
+ * loop's thread. Invariant: the gate counts every accepted call until it has ended, and
  * adding to a closed gate is impossible, so a closed portal whose count is 0 will never run anything
  * again.
  */
@@ -297,7 +297,7 @@ int il_core_create_threads_portal(il_loop *loop, il_portal **portal)
 	return 0;
 }
 
-/* ---- waiting calls ---- */
+/* ---- for calls that wait ---- */
 
 int il__portal_may_wait(il_portal *p, il_fn *fn, const char *function, il_task **task)
 {
@@ -314,28 +314,4 @@ int il__portal_may_wait(il_portal *p, il_fn *fn, const char *function, il_task *
 		    "itself; call the function, or use the _soon form",
 		    function);
 	return il__may_wait(function, task);
-}
-
-static int run_waiting(il_portal *p, il_fn *fn, void *arg, bool as_task, const char *function)
-{
-	struct il__remote r = {.fn = fn, .arg = arg, .as_task = as_task, .portal = p};
-	const struct il__blocking *blocking = p ? p->blocking : NULL;
-	il_task *task;
-	int rc = il__portal_may_wait(p, fn, function, &task);
-
-	if (rc == 0 && task)
-		rc = il__portal_run_from_task(p, fn, arg, as_task, function);
-	else if (rc == 0 && (rc = il__portal_enter_gate(p, function)) == 0)
-		rc = il__remote_run(&r, p->inbox, function);
-	return il__portal_answer(blocking, rc);
-}
-
-int il_portal_run_coroutine(il_portal *p, il_fn *fn, void *arg)
-{
-	return run_waiting(p, fn, arg, true, "il_portal_run_coroutine");
-}
-
-int il_portal_run_sync(il_portal *p, il_fn *fn, void *arg)
-{
-	return run_waiting(p, fn, arg, false, "il_portal_run_sync");
 }

@@ -1,7 +1,7 @@
 /*
- * portal_run.c: a plain thread waits for a function that runs in a loop, as a plain call or as a task. The call
- * lives on the thread's stack: nothing but the function's end lets the thread go on. Everything but
- * il__remote_run is the loop's thread's.
+ * portal_run.c: calls that wait: a plain thread waits for a function that runs in a loop, as a plain call or
+ * as a task. The call lives on the thread's stack: nothing but the function's end lets the thread go on.
+ * Everything but il__remote_run and what stands below it is the loop's thread's.
  */
 #include "../executor/offload.h"
 
@@ -92,4 +92,40 @@ int il__remote_run(struct il__remote *r, struct il__inbox *inbox, const char *fu
 		return il__refuse(rc, "%s: the loop is closed, or closing", function);
 	il__wakeup_wait_shielded(&r->wakeup, function);
 	return il__refuse_again(r->rc, r->why);
+}
+
+/* ---- through a portal ---- */
+
+/* The thread that started the blocking portal is the main thread: SIGINT is handled for no other. */
+int il__portal_answer(const struct il__blocking *blocking, int rc)
+{
+	bool stopped = rc == -ECANCELED || rc == -ESHUTDOWN || rc == -EPROTO;
+
+	if (!blocking || !stopped || !il__os_is_main_thread() || !il__sigint_tell(blocking))
+		return rc;
+	return il__refuse(-EINTR, "SIGINT stopped the portal");
+}
+
+static int run_waiting(il_portal *p, il_fn *fn, void *arg, bool as_task, const char *function)
+{
+	struct il__remote r = {.fn = fn, .arg = arg, .as_task = as_task, .portal = p};
+	const struct il__blocking *blocking = p ? p->blocking : NULL;
+	il_task *task;
+	int rc = il__portal_may_wait(p, fn, function, &task);
+
+	if (rc == 0 && task)
+		rc = il__portal_run_from_task(p, fn, arg, as_task, function);
+	else if (rc == 0 && (rc = il__portal_enter_gate(p, function)) == 0)
+		rc = il__remote_run(&r, p->inbox, function);
+	return il__portal_answer(blocking, rc);
+}
+
+int il_portal_run_coroutine(il_portal *p, il_fn *fn, void *arg)
+{
+	return run_waiting(p, fn, arg, true, "il_portal_run_coroutine");
+}
+
+int il_portal_run_sync(il_portal *p, il_fn *fn, void *arg)
+{
+	return run_waiting(p, fn, arg, false, "il_portal_run_sync");
 }

@@ -112,6 +112,13 @@ void il__soon_post(struct il__soon *soon)
 
 /* ---- handling one ---- */
 
+void il__starter_answer(struct il__starter *starter, int rc, int value)
+{
+	starter->rc = rc;
+	starter->value = value;
+	il__wakeup_fire(&starter->wakeup);
+}
+
 static void task_ended(il_task *task, int rc)
 {
 	struct il__soon_task *st = task->base->owner;

@@ -6,13 +6,6 @@
 
 #include <stdlib.h>
 
-void il__starter_answer(struct il__starter *starter, int rc, int value)
-{
-	starter->rc = rc;
-	starter->value = value;
-	il__wakeup_fire(&starter->wakeup);
-}
-
 static int start(il_portal *p, const char *function, il_future **f, int *value, il_fn *fn,
 		 void *arg, il_portal_context *context)
 {

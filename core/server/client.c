@@ -9,8 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LINES = 100 }; /* in a second: more would fill the log and serve nobody */
-
 /* ---- what the handler's results mean ---- */
 
 static bool is_connection_error(int rc)
@@ -37,25 +35,6 @@ static void note(const il_client *c, const char *what)
 {
 	il__log(c->server->options.quiet ? IL_LOG_DEBUG : IL_LOG_INFO, "client %s %s", c->address,
 		what);
-}
-
-void il__server_tell_left_out(il_server *s)
-{
-	if (s->logged > LINES)
-		il__log(IL_LOG_WARNING, "the server left out %u lines like these about clients",
-			s->logged - LINES);
-	s->logged = 0;
-}
-
-bool il__server_may_log(il_server *s)
-{
-	il_time now = il__loop_now(s->loop);
-
-	if (now - s->logged_since >= IL_SEC(1)) {
-		il__server_tell_left_out(s);
-		s->logged_since = now;
-	}
-	return ++s->logged <= LINES;
 }
 
 /* ---- the task ---- */

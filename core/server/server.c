@@ -6,13 +6,6 @@
 
 #include <stdlib.h>
 
-int il__server_check(const il_server *s, const char *function)
-{
-	if (!s)
-		return il__refuse(-EINVAL, "%s: the server is NULL", function);
-	return il__loop_check_thread(s->loop, function);
-}
-
 /* ---- making ---- */
 
 static int check_options(const il_server_options *o)

@@ -5,38 +5,7 @@
  */
 #include "../io/net.h"
 
-/* ---- main waits for a change ---- */
-
-int il__server_wait(il_server *s, bool shielded, il_time deadline)
-{
-	int rc = shielded ? 0 : il__task_check(s->main);
-
-	if (rc < 0)
-		return rc;
-	s->waits = true;
-	rc = shielded ? il__task_park(s->main, NULL, NULL, "il_server_serve")
-		      : il__task_park_until(s->main, il__abort_freely, NULL, "il_server_serve",
-					    deadline);
-	s->waits = false;
-	return rc;
-}
-
-void il__server_poke(il_server *s)
-{
-	if (!s->waits)
-		return;
-	s->waits = false;
-	il__task_wake(s->main, 0);
-}
-
 /* ---- the clients' part of a round ---- */
-
-void il__server_stop(il_server *s)
-{
-	s->stopping = true;
-	il__queue_wake_all(&s->want_room, 0);
-	il__server_poke(s);
-}
 
 static bool is_over(const il_server *s)
 {

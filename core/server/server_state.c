@@ -1,0 +1,67 @@
+/*
+ * server_state.c: what the files of a server share: whether it may be called, how its main task waits for a
+ * change and is told of one, and how much may be said about its clients. Loop's thread only.
+ */
+#include "../io/net.h"
+
+int il__server_check(const il_server *s, const char *function)
+{
+	if (!s)
+		return il__refuse(-EINVAL, "%s: the server is NULL", function);
+	return il__loop_check_thread(s->loop, function);
+}
+
+/* ---- main waits for a change ---- */
+
+int il__server_wait(il_server *s, bool shielded, il_time deadline)
+{
+	int rc = shielded ? 0 : il__task_check(s->main);
+
+	if (rc < 0)
+		return rc;
+	s->waits = true;
+	rc = shielded ? il__task_park(s->main, NULL, NULL, "il_server_serve")
+		      : il__task_park_until(s->main, il__abort_freely, NULL, "il_server_serve",
+					    deadline);
+	s->waits = false;
+	return rc;
+}
+
+void il__server_poke(il_server *s)
+{
+	if (!s->waits)
+		return;
+	s->waits = false;
+	il__task_wake(s->main, 0);
+}
+
+/* Ends the round that is UP. */
+void il__server_stop(il_server *s)
+{
+	s->stopping = true;
+	il__queue_wake_all(&s->want_room, 0);
+	il__server_poke(s);
+}
+
+/* ---- the log ---- */
+
+enum { LINES = 100 }; /* in a second: more would fill the log and serve nobody */
+
+void il__server_tell_left_out(il_server *s)
+{
+	if (s->logged > LINES)
+		il__log(IL_LOG_WARNING, "the server left out %u lines like these about clients",
+			s->logged - LINES);
+	s->logged = 0;
+}
+
+bool il__server_may_log(il_server *s)
+{
+	il_time now = il__loop_now(s->loop);
+
+	if (now - s->logged_since >= IL_SEC(1)) {
+		il__server_tell_left_out(s);
+		s->logged_since = now;
+	}
+	return ++s->logged <= LINES;
+}
