@@ -1,0 +1,207 @@
+#!/usr/bin/env python3
+"""house.py: holds the house against its plan: who may call whom, and who does.
+
+    python3 tests/house/house.py BUILD      e.g. build/static, where the core was compiled
+    python3 tests/house/house.py BUILD -v   also prints the files of each floor and every circle
+
+Reads the includes of core/ and the symbols of the compiled objects, and says what breaks a rule:
+
+- a folder uses folders above it in FLOORS only; folders in one line never see each other;
+- files that call each other in a circle are those of CIRCLES, and no others;
+- a file includes a header of the core only if it uses something that this header declares.
+
+Exits 0 if nothing does.
+"""
+
+import pathlib
+import re
+import subprocess
+import sys
+
+# From the ground up; folders in one line are siblings.
+FLOORS = [["base"], ["runtime"], ["sync"], ["executor"], ["portal", "process"], ["io"], ["child", "server"], ["inspect"]]
+
+# Files that may call each other in a circle: what they are together is said in docs/internals.md.
+CIRCLES = [
+    # The runtime's core: a loop runs tasks, whose scopes and waits make it run others.
+    "runtime/loop runtime/loop_end runtime/loop_run runtime/scope runtime/task runtime/turn runtime/virtual_time",
+    # The pumps of a process pool: a worker's end gives work to others, and a pump's end ends workers.
+    "process/attendant process/dispatch process/pool process/pump",
+    # The operating system: a fork tells its threads, whose stacks want whole pages.
+    "base/os base/os_thread",
+]
+
+root = pathlib.Path(__file__).resolve().parents[2]
+core = root / "core"
+floor_of = {folder: level for level, folders in enumerate(FLOORS) for folder in folders}
+broken = []
+
+
+def fault(text):
+    broken.append(text)
+    print(text)
+
+
+def may_use(user, used):
+    """Whether a file of the folder `user` may use one of the folder `used`."""
+    return user == used or floor_of[used] < floor_of[user]
+
+
+def explain(user, used):
+    if floor_of[used] == floor_of[user]:
+        return f"{user} and {used} are siblings, which never see each other"
+    return f"{used} lies above {user}"
+
+
+# ---- includes ----
+
+INCLUDE = re.compile(r'^#\s*include "([^"]+)"', re.M)
+COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.S)
+STRING = re.compile(r'"(?:[^"\\\n]|\\.)*"')
+WORD = re.compile(r"[A-Za-z_]\w*")
+
+
+def code_of(path):
+    return COMMENT.sub(" ", path.read_text())
+
+
+def included(path, code):
+    for name in INCLUDE.findall(code):
+        yield (path.parent / name).resolve()
+
+
+def declared(code):
+    """The names that a header is there for: functions, types, constants, macros, objects."""
+    code = re.sub(r"\\\n", " ", code)
+    names = set(re.findall(r"^\s*#\s*define\s+(\w+)", code, re.M))
+    code = re.sub(r"^\s*#.*$", "", code, flags=re.M)
+    names |= set(re.findall(r"\b(?:struct|enum|union)\s+(\w+)\s*\{", code))
+    for body in re.findall(r"\benum\b[^{;]*\{([^}]*)\}", code):
+        names |= set(re.findall(r"(\w+)\s*(?:=[^,}]*)?(?:,|$)", body.strip()))
+    names |= set(re.findall(r"\b(il_\w+|il__\w+)\s*\(", outside_bodies(code)))
+    names |= set(re.findall(r"\bextern\b[^;(]*?\b(\w+)\s*(?:\[[^\]]*\])?;", code))
+    names |= set(re.findall(r"\btypedef\b[^;]*?\b(il_\w+|il__\w+)\s*(?:\([^;]*\))?;", code))
+    names |= set(re.findall(r"\b_Thread_local\b[^;]*?\b(\w+);", code))
+    return {name for name in names if not name.startswith("IL_CORE_")}
+
+
+def outside_bodies(code):
+    """Without what stands inside braces: the bodies of inline functions, the members of structures."""
+    kept, depth = [], 0
+    for c in code:
+        depth -= c == "}"
+        if depth == 0 and c not in "{}":
+            kept.append(c)
+        depth += c == "{"
+    return "".join(kept)
+
+
+def check_includes():
+    files = sorted(path for folder in floor_of for path in (core / folder).glob("*.[chS]"))
+    code = {path: code_of(path) for path in files}
+    headers = {path: declared(text) for path, text in code.items() if path.suffix == ".h"}
+    for path in files:
+        own = path.with_suffix(".h")
+        words = set(WORD.findall(STRING.sub(" ", code[path])))
+        for target in included(path, code[path]):
+            name, used = path.relative_to(core), target.relative_to(core)
+            if target not in code:
+                fault(f"core/{name}: includes {used}, which is not there")
+            elif not may_use(path.parent.name, target.parent.name):
+                fault(f"core/{name}: includes {used}: {explain(path.parent.name, target.parent.name)}")
+            elif path.suffix == ".c" and target != own and not headers[target] & words:
+                fault(f"core/{name}: includes {used} and uses nothing of it")
+    return files
+
+
+# ---- symbols ----
+
+
+def symbols(build):
+    """By object: what it defines, and what it needs."""
+    defines, needs = {}, {}
+    for path in sorted((build / "core").rglob("*.o")):
+        name = "/".join(path.parts[-2:]).split(".")[0]
+        if path.parts[-2] not in floor_of:
+            continue
+        listing = subprocess.run(["nm", "-P", str(path)], capture_output=True, text=True, check=True).stdout
+        for line in listing.splitlines():
+            symbol, kind = line.split()[:2]
+            if kind in "Uw":
+                needs.setdefault(name, set()).add(symbol)
+            elif kind.isupper():
+                defines[symbol] = name
+        needs.setdefault(name, set())
+    return defines, needs
+
+
+def edges(build):
+    """By object: the objects that it calls, each with a symbol that says so."""
+    defines, needs = symbols(build)
+    return {
+        name: {defines[s]: s for s in sorted(wanted, reverse=True) if defines.get(s, name) != name}
+        for name, wanted in needs.items()
+    }
+
+
+def check_floors(graph):
+    for user, calls in sorted(graph.items()):
+        for used, symbol in sorted(calls.items()):
+            a, b = user.split("/")[0], used.split("/")[0]
+            if not may_use(a, b):
+                fault(f"core/{user}: uses {symbol} of {used}: {explain(a, b)}")
+
+
+def reached(graph, start):
+    seen, todo = set(), [start]
+    while todo:
+        for used in graph[todo.pop()]:
+            if used not in seen:
+                seen.add(used)
+                todo.append(used)
+    return seen
+
+
+def circles(graph):
+    """The sets of files, more than one, each of which reaches all others of its set."""
+    reach = {name: reached(graph, name) for name in graph}
+    found = {frozenset(m for m in reach[n] if n in reach[m]) for n in graph if n in reach[n]}
+    return sorted((sorted(c) for c in found if len(c) > 1), key=lambda c: (-len(c), c))
+
+
+def check_circles(graph, verbose):
+    allowed = [set(circle.split()) for circle in CIRCLES]
+    found = circles(graph)
+    for circle in found:
+        if verbose:
+            print(f"circle of {len(circle)}: {' '.join(circle)}")
+        if not any(set(circle) <= known for known in allowed):
+            fault(f"these files call each other in a circle that is not on the list: {' '.join(circle)}")
+            near = max(allowed, key=lambda known: len(known & set(circle)), default=set())
+            for name in sorted(set(circle) - near):
+                back = [f"{n} ({graph[n][name]})" for n in circle if name in graph[n]]
+                print(f"  {name} is called by {', '.join(back)}")
+    return found
+
+
+def main(arguments):
+    if not arguments or not pathlib.Path(arguments[0], "core").is_dir():
+        print(__doc__)
+        return 2
+    verbose = "-v" in arguments
+    files = check_includes()
+    graph = edges(pathlib.Path(arguments[0]))
+    if not graph:
+        fault(f"no objects of the core below {arguments[0]}: build it first")
+    check_floors(graph)
+    found = check_circles(graph, verbose)
+    if verbose:
+        for folders in FLOORS:
+            for folder in folders:
+                print(f"{folder}: {sum(1 for f in files if f.parent.name == folder)} files")
+    references = sum(len(calls) for calls in graph.values())
+    print(f"{len(graph)} objects, {references} references, {len(found)} circles, {len(broken)} faults")
+    return 1 if broken else 0
+
+
+sys.exit(main(sys.argv[1:]))
