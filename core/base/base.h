@@ -115,6 +115,14 @@ static inline void il__list_splice(struct il__list *to, struct il__list *from)
 	il__list_init(from);
 }
 
+/* ---- numbers ---- */
+
+/* A size_t that was a negative number before the call. */
+static inline bool il__was_negative(size_t n)
+{
+	return n > PTRDIFF_MAX;
+}
+
 /* ---- memory ---- */
 
 enum { IL__LINE = 64 };

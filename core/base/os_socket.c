@@ -11,9 +11,6 @@
 
 #include <fcntl.h>
 #include <limits.h>
-#include <signal.h>
-#include <string.h>
-#include <sys/socket.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>

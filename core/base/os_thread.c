@@ -9,9 +9,7 @@
 
 #include <limits.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 /* What a thread of ours is, as long as it runs. */

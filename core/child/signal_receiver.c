@@ -10,14 +10,16 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
-#include "../io/net.h"
+#include "../base/base.h"
+#include "../io/fd.h"
+#include "../runtime/loop.h"
+#include "../runtime/sigint.h"
+#include "../runtime/task.h"
+#include "../runtime/thread_state.h"
 
 #include <interloop/signal.h>
 
 #include <sched.h>
-#include <signal.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #if ATOMIC_LONG_LOCK_FREE != 2 || ATOMIC_INT_LOCK_FREE != 2

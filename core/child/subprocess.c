@@ -6,10 +6,11 @@
 #define _GNU_SOURCE
 #endif
 #include "subprocess.h"
+#include "../base/base.h"
+#include "../io/stream.h"
+#include "../runtime/thread_state.h"
 
 #include <fcntl.h>
-#include <signal.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 extern char **environ;

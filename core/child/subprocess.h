@@ -5,7 +5,7 @@
 #ifndef IL_CORE_NET_SUBPROCESS_H
 #define IL_CORE_NET_SUBPROCESS_H
 
-#include "../io/net.h"
+#include "../io/fd.h"
 
 #include <interloop/subprocess.h>
 

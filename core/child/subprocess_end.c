@@ -6,10 +6,14 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include "../base/base.h"
+#include "../io/fd.h"
+#include "../runtime/ledger.h"
+#include "../runtime/loop.h"
+#include "../runtime/task.h"
+#include "../runtime/thread_state.h"
+#include "../sync/queue.h"
 #include "subprocess.h"
-
-#include <signal.h>
-#include <stdlib.h>
 
 struct waiter {
 	il_task *task;

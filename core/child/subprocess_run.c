@@ -3,12 +3,12 @@
  * that no pipe can fill up while another is waited for. Whatever fails cancels the others; the child is
  * reaped before the call returns. Loop's thread only, in a task.
  */
-#include "subprocess.h"
+#include "../base/base.h"
+#include "../runtime/loop.h"
+#include "../runtime/task.h"
 
 #include <interloop/group.h>
-
-#include <stdlib.h>
-#include <string.h>
+#include <interloop/subprocess.h>
 
 enum { CHUNK = 4096 };
 

@@ -1,10 +1,8 @@
 /*
  * bytes.c: the result of a call of the bytes form. Whoever runs the call, alone.
  */
-#include "offload.h"
-
-#include <stdlib.h>
-#include <string.h>
+#include "../base/base.h"
+#include "call.h"
 
 void *il_bytes_resize(il_bytes *bytes, size_t size)
 {

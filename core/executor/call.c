@@ -2,10 +2,14 @@
  * call.c: one submitted call: copying its argument, running it in a worker, answering. A call belongs to
  * its executor from submit until it is answered.
  */
-#include "offload.h"
+#include "call.h"
+#include "../base/base.h"
+#include "../runtime/local.h"
+#include "../runtime/thread_state.h"
+#include "caller.h"
+#include "executor.h"
 
-#include <stdlib.h>
-#include <string.h>
+#include <interloop/shared.h>
 
 /* ---- the argument ---- */
 
@@ -95,7 +99,7 @@ IL__THREAD_LOCAL struct il__working il__working;
 
 static void forget_work(void)
 {
-	il__working = (struct il__working){NULL};
+	il__working = (struct il__working){.pool = NULL};
 }
 
 static struct il__fork_hook fork_hook = {.run = forget_work};

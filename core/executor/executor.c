@@ -2,9 +2,11 @@
  * executor.c: the one interface over thread pools, process pools and executors of the user's own: the object
  * and its end. Calls are in executor_submit.c, executor_run.c and executor_map.c. Any thread.
  */
-#include "offload.h"
-
-#include <stdlib.h>
+#include "executor.h"
+#include "../base/base.h"
+#include "../runtime/ledger.h"
+#include "../runtime/task.h"
+#include "../runtime/wakeup.h"
 
 /* ---- the object ---- */
 

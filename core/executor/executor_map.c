@@ -3,9 +3,15 @@
  * answer with the waiter: whoever answers last, or fails first, fires the waiter under it, and the
  * waiter takes it once more before it leaves.
  */
-#include "offload.h"
-
-#include <stdlib.h>
+#include "../base/base.h"
+#include "../runtime/ledger.h"
+#include "../runtime/loop.h"
+#include "../runtime/task.h"
+#include "../runtime/thread_state.h"
+#include "../runtime/wakeup.h"
+#include "call.h"
+#include "caller.h"
+#include "executor.h"
 
 struct item {
 	il_call call;

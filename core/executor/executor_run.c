@@ -1,9 +1,14 @@
 /*
  * executor_run.c: a call that its caller waits for, on the caller's stack. Any thread.
  */
-#include "offload.h"
+#include "../base/base.h"
+#include "../runtime/ledger.h"
+#include "../runtime/task.h"
+#include "../runtime/wakeup.h"
+#include "call.h"
+#include "caller.h"
+#include "executor.h"
 
-#include <stdlib.h>
 #include <time.h>
 
 /* An executor of the user's own may say "full" even to a call that waits: ask again. Nobody owes an answer
@@ -107,7 +112,7 @@ int il_executor_run(il_executor *ex, il_fn *fn, void *arg, size_t size)
 	atomic_init(&run.state, QUEUED);
 	if (task) {
 		run.host = (struct il__host){
-		    .inbox = task->loop->inbox, .scope = task->scope, .loop = task->loop};
+		    .inbox = run.wakeup.inbox, .scope = task->scope, .loop = task->loop};
 		run.call.host = &run.host;
 	}
 	rc = il__executor_submit_waiting(ex, &run.call, task, IL_FOREVER);

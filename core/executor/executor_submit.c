@@ -4,9 +4,10 @@
  * A call with a future is one allocation, which goes with the last reference: the executor has one until it
  * has answered.
  */
-#include "offload.h"
-
-#include <stdlib.h>
+#include "../base/base.h"
+#include "../runtime/future.h"
+#include "call.h"
+#include "executor.h"
 
 /* ---- with a future ---- */
 

@@ -1,9 +1,11 @@
 /*
  * executor_user.c: executors of the user's own behind the same table of operations. Any thread.
  */
-#include "offload.h"
+#include "../base/base.h"
+#include "executor.h"
 
-#include <stdlib.h>
+#include <interloop/scope.h>
+#include <interloop/thread.h>
 
 struct user {
 	il_executor_ops ops;

@@ -3,11 +3,17 @@
  * runs. Loop's thread only.
  */
 #include "loop_threads.h"
+#include "../base/base.h"
+#include "../runtime/ledger.h"
+#include "../runtime/loop.h"
+#include "../runtime/task.h"
+#include "../runtime/thread_state.h"
+#include "../sync/queue.h"
+#include "thread_pool.h"
 
-#include "../sync/sync.h"
+#include <interloop/thread.h>
 
 #include <limits.h>
-#include <stdlib.h>
 
 static int close_threads(struct il__extension *x, il_loop *loop)
 {

@@ -4,7 +4,10 @@
 #ifndef IL_CORE_THREADS_H
 #define IL_CORE_THREADS_H
 
-#include "offload.h"
+#include "../runtime/loop.h"
+
+#include <interloop/executor.h>
+#include <interloop/sync.h>
 
 /* A call that its task has left, and that runs on. */
 struct il__left_call {

@@ -8,12 +8,21 @@
  * A call that cannot be abandoned lives on the waiting task's stack. One that can is on the heap and
  * belongs to two, the task and the worker; `owners` counts them.
  */
-#include "../sync/sync.h"
+#include "../base/base.h"
+#include "../runtime/inbox.h"
+#include "../runtime/ledger.h"
+#include "../runtime/loop.h"
+#include "../runtime/task.h"
+#include "../runtime/thread_state.h"
+#include "../sync/limiter.h"
+#include "call.h"
+#include "caller.h"
 #include "loop_threads.h"
+#include "thread_pool.h"
+
+#include <interloop/thread.h>
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 /*
  * The worker goes QUEUED -> RUNNING -> FINISHED; the task makes QUEUED CANCELLED, or RUNNING ABANDONED.

@@ -1,9 +1,10 @@
 /*
  * shared.c: memory that another process can map. Any thread; the struct is its owner's.
  */
-#include "offload.h"
+#include "../base/base.h"
 
-#include <stdlib.h>
+#include <interloop/shared.h>
+
 #include <sys/mman.h>
 #include <unistd.h>
 

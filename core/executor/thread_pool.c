@@ -6,10 +6,12 @@
 #define _GNU_SOURCE /* an adaptive mutex */
 #endif
 #include "thread_pool.h"
+#include "../base/base.h"
+#include "caller.h"
+#include "executor.h"
 
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 /* ---- the executor's side ---- */
 

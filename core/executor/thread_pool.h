@@ -8,7 +8,7 @@
 #ifndef IL_CORE_THREAD_POOL_H
 #define IL_CORE_THREAD_POOL_H
 
-#include "offload.h"
+#include "executor.h"
 
 enum { IL__THREAD_POOL_WHY = 160 };
 
@@ -54,5 +54,14 @@ int il__thread_worker_start(struct il__thread_pool *pool);
  * nobody waits for is run. */
 void il__thread_pool_fail(struct il__thread_pool *pool, struct il__list *calls, int rc);
 void il__thread_pool_free(struct il__thread_pool *pool);
+
+/* Waits in this thread whatever it is; the loop's own threads at its end. False: time is up. */
+bool il__thread_pool_finish(il_executor *ex, il_time deadline);
+/* A call that waits for what others hold: a worker that is through with a call of the same `line` runs the
+ * first of that line next. Any thread. */
+void il__thread_pool_line_up(il_executor *ex, il_call *call);
+bool il__thread_pool_step_out(il_executor *ex, il_call *call); /* false: a worker has it */
+/* One that runs shall have no heir. False: it has run, and has one. */
+bool il__thread_pool_leave_line(il_executor *ex, il_call *call);
 
 #endif

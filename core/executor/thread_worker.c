@@ -2,11 +2,14 @@
  * thread_worker.c: a worker's life: its initializer, its calls, its rest and its end. Its own thread, under
  * the pool's lock but while it runs, answers or rests.
  */
+#include "../base/base.h"
+#include "../runtime/thread_state.h"
+#include "../runtime/wakeup.h"
+#include "call.h"
+#include "caller.h"
 #include "thread_pool.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 static int take_index(struct il__thread_pool *pool)
 {

@@ -1,13 +1,13 @@
 /*
  * address.c: socket addresses as values: in words, compared, and made from a path. No state; any thread.
  */
-#include "net.h"
+#include "address.h"
+#include "../base/base.h"
 
 #include <arpa/inet.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/un.h>
 
 /* The storage is read as what its family says: copied out, which no aliasing rule minds. */

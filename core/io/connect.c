@@ -3,12 +3,16 @@
  * one task runs: it waits for all sockets in progress and for the time of the next attempt at once. Every
  * socket of the race is closed when it ends, except the winner's. Loop's thread only, in a task.
  */
-#include "net.h"
+#include "../base/base.h"
+#include "../runtime/loop.h"
+#include "../runtime/task.h"
+#include "address.h"
+#include "fd.h"
+#include "resolver.h"
+#include "stream.h"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #define ATTEMPT_DELAY IL_MSEC(250)

@@ -4,11 +4,13 @@
  * registered only while somebody waits for it, because its owner may close it without a word. An owned
  * one stays registered; a direction is dropped when it fires with nobody there. Loop's thread only.
  */
-#include "net.h"
+#include "fd.h"
+#include "../base/base.h"
+#include "../runtime/ledger.h"
+#include "../runtime/loop.h"
+#include "../runtime/task.h"
 
 #include <poll.h>
-#include <stdlib.h>
-#include <string.h>
 
 struct fd_table {
 	struct il__extension extension;

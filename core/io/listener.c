@@ -3,10 +3,14 @@
  * the path of its Unix socket as long as that is still this socket. One task accepts, and waits for all the
  * sockets at once; it learns of a close through its op, which lies on its stack. Loop's thread only.
  */
-#include "net.h"
+#include "listener.h"
+#include "../base/base.h"
+#include "../runtime/loop.h"
+#include "../runtime/task.h"
+#include "../runtime/thread_state.h"
+#include "fd.h"
+#include "stream.h"
 
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 

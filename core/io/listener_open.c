@@ -3,12 +3,15 @@
  * one socket an address, the same port for each; Unix: a stale socket file is replaced, anything else
  * under the path is kept. Loop's thread only.
  */
-#include "net.h"
+#include "../base/base.h"
+#include "../runtime/loop.h"
+#include "address.h"
+#include "listener.h"
+#include "resolver.h"
+#include "stream.h"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 

@@ -7,13 +7,17 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
-#include "../executor/offload.h"
-#include "net.h"
+#include "resolver.h"
+#include "../base/base.h"
+#include "../executor/thread_pool.h"
+#include "../runtime/ledger.h"
+#include "../runtime/loop.h"
+#include "../runtime/task.h"
+#include "../runtime/wakeup.h"
+#include "address.h"
 
 #include <netdb.h>
 #include <netinet/in.h>
-#include <stdlib.h>
-#include <string.h>
 
 enum { WORKERS = 4 };
 

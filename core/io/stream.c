@@ -4,11 +4,13 @@
  * A call in progress in another task learns it through its op, which lies on that task's stack, so the
  * stream may be freed under it. Loop's thread only.
  */
-#include "net.h"
+#include "stream.h"
+#include "../base/base.h"
+#include "../runtime/thread_state.h"
+#include "fd.h"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 

@@ -2,10 +2,11 @@
  * stream_fds.c: descriptors over a Unix stream. They travel with the first byte of a message; received ones
  * are close-on-exec, and each one is either the caller's or closed. Loop's thread only, in a task.
  */
-#include "net.h"
+#include "../base/base.h"
+#include "stream.h"
 
 #include <limits.h>
-#include <string.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 enum { MOST = 253 }; /* the system's SCM_MAX_FD */

@@ -4,10 +4,14 @@
  * registration is level-triggered: a request costs one recv and one send. A call owns its direction from
  * il__op_begin to il__op_end. Loop's thread only, in a task.
  */
-#include "net.h"
+#include "../base/base.h"
+#include "../runtime/loop.h"
+#include "../runtime/task.h"
+#include "fd.h"
+#include "stream.h"
 
 #include <limits.h>
-#include <string.h>
+#include <sys/uio.h>
 
 /* ---- a call ---- */
 

@@ -6,11 +6,10 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* memmem */
 #endif
-#include "net.h"
+#include "../base/base.h"
+#include "stream.h"
 
 #include <limits.h>
-#include <stdlib.h>
-#include <string.h>
 
 enum { CHUNK = 4096 };
 

@@ -3,10 +3,16 @@
  * il_blocking_portal_stop, or by a start that gives up. Its main task waits until the portal is stopped;
  * a SIGINT cancels that task, and so the portal closes in a cancelled scope.
  */
-#include "../executor/offload.h"
+#include "../base/base.h"
+#include "../runtime/backend.h"
+#include "../runtime/sigint.h"
+#include "../runtime/task.h"
+#include "../runtime/thread_state.h"
+#include "portal.h"
+
+#include <interloop/future.h>
 
 #include <stdio.h>
-#include <stdlib.h>
 
 struct il__blocking {
 	const il_backend *backend;

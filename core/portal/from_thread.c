@@ -2,7 +2,11 @@
  * from_thread.c: from a worker thread back into the loop of the task that waits for it. The worker's
  * il__working.caller is that task's host; it lives as long as the call does.
  */
-#include "../executor/offload.h"
+#include "../base/base.h"
+#include "../executor/caller.h"
+#include "portal_run.h"
+
+#include <interloop/thread.h>
 
 static int call_back(il_fn *fn, void *arg, bool as_task, const char *function)
 {

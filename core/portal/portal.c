@@ -4,10 +4,16 @@
  * adding to a closed gate is impossible, so a closed portal whose count is 0 will never run anything
  * again.
  */
-#include "../executor/offload.h"
-#include "../sync/sync.h"
-
-#include <stdlib.h>
+#include "portal.h"
+#include "../base/base.h"
+#include "../runtime/inbox.h"
+#include "../runtime/ledger.h"
+#include "../runtime/loop.h"
+#include "../runtime/scope.h"
+#include "../runtime/task.h"
+#include "../runtime/thread_state.h"
+#include "../sync/queue.h"
+#include "soon_memory.h"
 
 /* ---- references ---- */
 

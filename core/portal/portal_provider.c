@@ -2,9 +2,12 @@
  * portal_provider.c: a blocking portal that its users share. Thread-safe: the first user starts it, others
  * that come meanwhile wait for a future, the last one stops it.
  */
-#include "../executor/offload.h"
+#include "../base/base.h"
+#include "../runtime/backend.h"
+#include "../runtime/thread_state.h"
+#include "portal.h"
 
-#include <stdlib.h>
+#include <interloop/future.h>
 
 struct il_portal_provider {
 	const il_backend *backend;

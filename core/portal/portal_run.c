@@ -3,7 +3,18 @@
  * as a task. The call lives on the thread's stack: nothing but the function's end lets the thread go on.
  * Everything but il__remote_run and what stands below it is the loop's thread's.
  */
-#include "../executor/offload.h"
+#include "portal_run.h"
+#include "../base/base.h"
+#include "../executor/caller.h"
+#include "../runtime/inbox.h"
+#include "../runtime/ledger.h"
+#include "../runtime/local.h"
+#include "../runtime/loop.h"
+#include "../runtime/sigint.h"
+#include "../runtime/task.h"
+#include "../runtime/wakeup.h"
+#include "portal.h"
+#include "portal_soon.h"
 
 static void finish(struct il__remote *r, int rc)
 {

@@ -2,9 +2,19 @@
  * portal_soon.c: posted calls: nobody waits, or a future does. Made and posted by any thread, handled by
  * the loop's. A call without a future is run whatever happens to the portal or the loop.
  */
-#include "../executor/offload.h"
-
-#include <stdlib.h>
+#include "portal_soon.h"
+#include "../base/base.h"
+#include "../executor/caller.h"
+#include "../runtime/future.h"
+#include "../runtime/inbox.h"
+#include "../runtime/ledger.h"
+#include "../runtime/local.h"
+#include "../runtime/loop.h"
+#include "../runtime/task.h"
+#include "../runtime/timer.h"
+#include "../runtime/wakeup.h"
+#include "portal.h"
+#include "soon_memory.h"
 
 /* ---- making one ---- */
 

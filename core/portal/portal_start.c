@@ -2,9 +2,15 @@
  * portal_start.c: calls that wait for a task's first word: il_portal_start_task, and the async context
  * with its il_portal_enter, _hold and _exit.
  */
-#include "../executor/offload.h"
-
-#include <stdlib.h>
+#include "../base/base.h"
+#include "../runtime/inbox.h"
+#include "../runtime/loop.h"
+#include "../runtime/task.h"
+#include "../runtime/thread_state.h"
+#include "../runtime/wakeup.h"
+#include "portal.h"
+#include "portal_run.h"
+#include "portal_soon.h"
 
 static int start(il_portal *p, const char *function, il_future **f, int *value, il_fn *fn,
 		 void *arg, il_portal_context *context)

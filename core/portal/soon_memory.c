@@ -5,9 +5,9 @@
  * used again. Any thread. Invariant: `left` counts the calls of a sheet that may still be cut or have not
  * ended; who brings it to 0 has the sheet.
  */
-#include "../executor/offload.h"
-
-#include <stdlib.h>
+#include "soon_memory.h"
+#include "../base/base.h"
+#include "portal_soon.h"
 
 enum { CALLS = 63, KEPT = 1024 };
 

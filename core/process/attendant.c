@@ -6,10 +6,11 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include "../base/base.h"
+#include "../executor/caller.h"
 #include "pool.h"
 
 #include <poll.h>
-#include <stdlib.h>
 
 #define LINGER (10 * 1000) /* ms */
 

@@ -5,13 +5,18 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include "../base/base.h"
+#include "../executor/call.h"
 #include "pool.h"
+#include "wire.h"
+
+#include <interloop/shared.h>
 
 #include <poll.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/uio.h>
+#include <valgrind/memcheck.h>
+
 #if __has_include(<valgrind/memcheck.h>)
 #include <valgrind/memcheck.h>
 #else

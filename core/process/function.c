@@ -2,12 +2,9 @@
  * function.c: functions by name. Any thread: entries are only ever added, under the lock, and read
  * without it.
  */
-#include "../executor/offload.h"
+#include "../base/base.h"
 
 #include <interloop/function.h>
-
-#include <stdlib.h>
-#include <string.h>
 
 struct entry {
 	struct entry *next;

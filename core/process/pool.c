@@ -6,10 +6,12 @@
 #define _GNU_SOURCE
 #endif
 #include "pool.h"
+#include "../base/base.h"
+#include "../executor/caller.h"
+#include "../executor/executor.h"
+#include "wire.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 /* After a change under the lock that may have doomed a worker. */
 static void unlock(struct il__process_pool *pool)

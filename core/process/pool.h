@@ -14,7 +14,9 @@
 #ifndef IL_CORE_PROCESS_POOL_H
 #define IL_CORE_PROCESS_POOL_H
 
-#include "../executor/offload.h"
+#include "../executor/call.h"
+#include "../executor/executor.h"
+#include "../runtime/loop.h"
 #include "wire.h"
 
 #include <interloop/process.h>

@@ -8,9 +8,15 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include "../base/base.h"
+#include "../executor/call.h"
+#include "../executor/caller.h"
+#include "../runtime/inbox.h"
+#include "../runtime/ledger.h"
+#include "../runtime/loop.h"
+#include "../runtime/thread_state.h"
+#include "../runtime/timer.h"
 #include "pool.h"
-
-#include <stdlib.h>
 
 enum { STREAM, ERRORS, PROCESS };
 

@@ -5,11 +5,10 @@
 #define _GNU_SOURCE
 #endif
 #include "wire.h"
+#include "../base/base.h"
 
 #include <dlfcn.h>
 #include <link.h>
-#include <stdlib.h>
-#include <string.h>
 
 /* The first module that it fits: the one around `address`, or if that is 0 the one at `base`, or if that
  * is 0 the program. */

@@ -9,7 +9,7 @@
 #ifndef IL_CORE_PROCESS_WIRE_H
 #define IL_CORE_PROCESS_WIRE_H
 
-#include "../executor/offload.h"
+#include "../base/base.h"
 
 #include <interloop/function.h>
 

@@ -6,20 +6,23 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include "../base/base.h"
+#include "../executor/call.h"
 #include "wire.h"
 
 #include <interloop/process.h>
+#include <interloop/shared.h>
 
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
+
 #if __has_include(<sys/auxv.h>)
 #include <sys/auxv.h>
 #endif

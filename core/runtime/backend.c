@@ -6,14 +6,13 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
-#include "runtime.h"
+#include "backend.h"
+#include "../base/base.h"
 
 #include <dlfcn.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 enum { BACKENDS_MAX = 32 };
 

@@ -3,8 +3,12 @@
  * thread only. Invariant: every switch goes through il__context_switch, and everything that begins on
  * a new stack calls il__context_entered first.
  */
-#include "runtime.h"
+#include "context.h"
+#include "../base/base.h"
 #include "switch.h"
+
+#include <sanitizer/common_interface_defs.h>
+#include <sanitizer/tsan_interface.h>
 
 #ifdef IL__ASAN
 #include <sanitizer/common_interface_defs.h>

@@ -4,9 +4,12 @@
  * Watchers fire under the lock, so that who takes the lock and finds itself unlinked knows it was
  * fired; callbacks run after it, in the completing thread, which holds a reference meanwhile.
  */
-#include "runtime.h"
-
-#include <stdlib.h>
+#include "future.h"
+#include "../base/base.h"
+#include "ledger.h"
+#include "task.h"
+#include "thread_state.h"
+#include "wakeup.h"
 
 struct il__callback {
 	struct il__callback *next;

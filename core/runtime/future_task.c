@@ -3,9 +3,13 @@
  * thread; the task is the loop's. `task` is written and read by the loop's thread only; the message
  * that carries a cancellation holds a reference.
  */
-#include "runtime.h"
-
-#include <stdlib.h>
+#include "../base/base.h"
+#include "future.h"
+#include "inbox.h"
+#include "local.h"
+#include "loop.h"
+#include "task.h"
+#include "thread_state.h"
 
 struct il__future_task {
 	il_future future;

@@ -2,10 +2,11 @@
  * future_wait.c: several futures at once: il_futures_wait and il_as_completed. Each member is watched; the
  * watchers fire under their futures' locks, one lock at a time, so no order of locks can matter.
  */
-#include "runtime.h"
-
-#include <stdlib.h>
-#include <string.h>
+#include "../base/base.h"
+#include "future.h"
+#include "loop.h"
+#include "task.h"
+#include "wakeup.h"
 
 /* ---- watching a set ---- */
 

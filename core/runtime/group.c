@@ -2,9 +2,15 @@
  * group.c: task groups. Loop's thread only. Invariant: while a group is open, `children` counts the tasks
  * that were started in it and have not ended, and the host leaves il_group_close only at 0.
  */
-#include "runtime.h"
+#include "../base/base.h"
+#include "future.h"
+#include "local.h"
+#include "loop.h"
+#include "scope.h"
+#include "task.h"
+#include "thread_state.h"
 
-#include <stdlib.h>
+#include <interloop/group.h>
 
 enum { ERRORS_KEPT = 8 };
 

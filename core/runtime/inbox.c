@@ -8,9 +8,8 @@
  *          turns it from true to false writes the descriptor: one system call a burst. Only the
  *          poster that found the stack empty looks: the others follow one who does.
  */
-#include "runtime.h"
-
-#include <stdlib.h>
+#include "inbox.h"
+#include "../base/base.h"
 
 #define CLOSED ((struct il__message *)1)
 

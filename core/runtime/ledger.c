@@ -2,9 +2,9 @@
  * ledger.c: what threads, processes and the system owe a loop, in one place. Invariant: `answers` is the sum
  * of what each pool counts for, and of the answers without an account. Loop's thread only.
  */
-#include "runtime.h"
-
-#include <stdlib.h>
+#include "ledger.h"
+#include "../base/base.h"
+#include "loop.h"
 
 /* ---- by kind ---- */
 

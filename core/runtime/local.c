@@ -3,10 +3,10 @@
  * reference. A set that more than one holds is never changed, so any thread may read its own
  * reference without a lock; only the count is shared.
  */
-#include "runtime.h"
-
-#include <stdlib.h>
-#include <string.h>
+#include "local.h"
+#include "../base/base.h"
+#include "loop.h"
+#include "thread_state.h"
 
 struct il__locals {
 	atomic_uint refs;

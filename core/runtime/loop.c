@@ -1,10 +1,15 @@
 /*
  * loop.c: making a loop, its own or an adopted one, and the services of its backend. Loop's thread only.
  */
-#include "runtime.h"
-
-#include <stdlib.h>
-#include <string.h>
+#include "loop.h"
+#include "../base/base.h"
+#include "backend.h"
+#include "inbox.h"
+#include "ledger.h"
+#include "scope.h"
+#include "stack.h"
+#include "thread_state.h"
+#include "timer.h"
 
 #if defined(IL__ASAN) || defined(IL__TSAN)
 #define DEFAULT_STACK ((size_t)256 << 10)

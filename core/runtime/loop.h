@@ -44,7 +44,7 @@ struct il_loop {
 	pthread_t thread;
 	bool own, running, turning, stopping, shut, closed;
 	bool own_clock; /* virtual time: the backend has a clock of its own */
-	bool draining; /* il_loop_close runs the loop until nothing is left */
+	bool draining;  /* il_loop_close runs the loop until nothing is left */
 
 	il_task *current;
 	struct il__context hub;
@@ -119,6 +119,12 @@ static inline il_task *il__task_current(const char *function, int *rc)
 		return loop->current;
 	*rc = il__refuse_place(function);
 	return NULL;
+}
+
+/* The calling task, if it may wait here; NULL: outside a task, or inside a plain call. */
+static inline il_task *il__task_here(void)
+{
+	return il__self.loop && !il__self.no_wait ? il__self.loop->current : NULL;
 }
 
 /* turn.c */

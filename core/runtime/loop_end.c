@@ -2,7 +2,11 @@
  * loop_end.c: the end of a loop: refuse new work, let what is alive end, close or detach. Loop's thread
  * only.
  */
-#include "runtime.h"
+#include "../base/base.h"
+#include "inbox.h"
+#include "loop.h"
+#include "scope.h"
+#include "thread_state.h"
 
 void il__loop_refuse(il_loop *loop)
 {

@@ -2,9 +2,11 @@
  * loop_run.c: running an own loop until its main task has ended, or, at the loop's end, until nothing is
  * alive; and what a turn ends with. Loop's thread only.
  */
-#include "runtime.h"
-
-#include <signal.h>
+#include "../base/base.h"
+#include "loop.h"
+#include "sigint.h"
+#include "task.h"
+#include "thread_state.h"
 
 /* Somebody has cancelled it already, or a scope that it is in. */
 static bool is_cancelled(const il_task *task)

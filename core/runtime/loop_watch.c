@@ -3,7 +3,9 @@
  * watched exactly while the loop is own and open, or something on it is alive (a task, an open portal, an
  * offloaded call), so that a host's loop ends by itself.
  */
-#include "runtime.h"
+#include "../base/base.h"
+#include "inbox.h"
+#include "loop.h"
 
 il_time il__loop_now(il_loop *loop)
 {

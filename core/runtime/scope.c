@@ -3,7 +3,12 @@
  * cancelled in effect, and until when at most it is not, so that a checkpoint looks at one scope; a
  * change is carried down the tree at once, and interrupts the tasks that wait there.
  */
-#include "runtime.h"
+#include "scope.h"
+#include "../base/base.h"
+#include "loop.h"
+#include "task.h"
+#include "thread_state.h"
+#include "timer.h"
 
 _Static_assert(sizeof(struct il__scope) <= sizeof(il_scope), "il_scope's reserve is too small");
 _Static_assert(_Alignof(struct il__scope) <= _Alignof(il_scope), "il_scope is not aligned");

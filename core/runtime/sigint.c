@@ -11,11 +11,12 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
-#include "runtime.h"
+#include "sigint.h"
+#include "../base/base.h"
+#include "inbox.h"
+#include "loop.h"
 
 #include <sched.h>
-#include <signal.h>
-#include <string.h>
 
 enum { NOT_YET, ARRIVED, TAKEN };
 

@@ -4,11 +4,13 @@
  * Invariants: below each stack that was ever given out lies a guard page; of the free ones those
  * without pages lie at the bottom.
  */
-#include "runtime.h"
+#include "stack.h"
+#include "../base/base.h"
+#include "task.h"
 
-#include <stdlib.h>
-#include <string.h>
+#include <sanitizer/asan_interface.h>
 #include <sys/mman.h>
+#include <valgrind/valgrind.h>
 
 #if defined(__has_include)
 #if __has_include(<valgrind/valgrind.h>)

@@ -3,10 +3,18 @@
  * in the ready queue exactly while its state is READY; the first wake of a parked task counts; what
  * it alone needs lies at the base of its stack, so that a parked task holds one page.
  */
-#include "runtime.h"
+#include "task.h"
+#include "../base/base.h"
+#include "context.h"
+#include "ledger.h"
+#include "local.h"
+#include "loop.h"
+#include "scope.h"
+#include "stack.h"
+#include "thread_state.h"
+#include "timer.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #if !defined(IL__ASAN) && !defined(IL__TSAN)
 _Static_assert(offsetof(il_task, loop) <= IL__LINE, "waking and resuming touch one line");

@@ -1,7 +1,11 @@
 /*
  * thread_state.c: what the library knows about the calling thread, and the rules about who may wait where.
  */
-#include "runtime.h"
+#include "thread_state.h"
+#include "../base/base.h"
+#include "backend.h"
+#include "loop.h"
+#include "sigint.h"
 
 IL__THREAD_LOCAL struct il__thread il__self;
 

@@ -3,10 +3,9 @@
  * which share a line of the cache. Sifting touches the heap's array and the table of places, never a
  * timer: with a million of them each would be a miss. Loop's thread only.
  */
-#include "runtime.h"
-
-#include <stdlib.h>
-#include <string.h>
+#include "timer.h"
+#include "../base/base.h"
+#include "loop.h"
 
 enum { CHILDREN = 4, FIRST = 64, BURST = 16, BURSTS = 16 };
 

@@ -7,7 +7,16 @@
  * timers bring more, after a few such rounds. When work is left, the wake descriptor is left readable,
  * which brings the next turn after one poll.
  */
-#include "runtime.h"
+#include "../base/base.h"
+#include "context.h"
+#include "inbox.h"
+#include "ledger.h"
+#include "local.h"
+#include "loop.h"
+#include "stack.h"
+#include "task.h"
+#include "thread_state.h"
+#include "timer.h"
 
 enum { BATCH_MAX = 256, MESSAGES_MAX = 1024, ROUNDS_MAX = 16, MANY_TIMERS = 64 };
 

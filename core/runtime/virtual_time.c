@@ -2,7 +2,10 @@
  * virtual_time.c: what only a loop whose clock is its own can know: that every task sleeps for ever, and
  * that a test has run away. Both cancel the main task; il_loop_run tells why. Loop's thread only.
  */
-#include "runtime.h"
+#include "../base/base.h"
+#include "ledger.h"
+#include "loop.h"
+#include "task.h"
 
 #include <stdio.h>
 

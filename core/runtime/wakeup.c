@@ -3,7 +3,13 @@
  * loop's own it wakes the task directly, from another through the loop's inbox. `fired` is the loop
  * thread's; a plain thread has its parker instead.
  */
-#include "runtime.h"
+#include "wakeup.h"
+#include "../base/base.h"
+#include "inbox.h"
+#include "ledger.h"
+#include "loop.h"
+#include "task.h"
+#include "thread_state.h"
 
 static void on_message(struct il__message *m, il_loop *loop)
 {

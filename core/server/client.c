@@ -3,11 +3,17 @@
  * again, on_disconnection; what fails there costs this client only and is reported once. The client
  * outlives its task while somebody holds a reference, but is closed then. Loop's thread only.
  */
-#include "../io/net.h"
+#include "client.h"
+#include "../base/base.h"
+#include "../runtime/loop.h"
+#include "../runtime/task.h"
+#include "../runtime/thread_state.h"
+#include "../sync/queue.h"
+#include "endpoint.h"
+#include "server.h"
+#include "server_tasks.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 /* ---- what the handler's results mean ---- */
 

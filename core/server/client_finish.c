@@ -3,7 +3,11 @@
  * taken and dropped until it closes too. Invariant: once begun it ends in a close, whatever happens. The
  * buffer is left alone, so the packet given last stays valid. Loop's thread only, in a task.
  */
-#include "../io/net.h"
+#include "../base/base.h"
+#include "../io/stream.h"
+#include "../runtime/loop.h"
+#include "../runtime/task.h"
+#include "client.h"
 
 static int take_leave(void *arg)
 {

@@ -3,10 +3,12 @@
  * which is moved together or grows only when it is full and holds an incomplete packet; so each byte is
  * moved at most once while its packet comes, and memory is bounded by max_packet. Loop's thread only.
  */
-#include "../io/net.h"
-
-#include <stdlib.h>
-#include <string.h>
+#include "../base/base.h"
+#include "../io/stream.h"
+#include "../runtime/loop.h"
+#include "../runtime/task.h"
+#include "client.h"
+#include "protocol.h"
 
 /* Bytes of empty buffers that a server keeps for the next requests, roughly. */
 enum { KEPT_BUFFERS = 16 << 20 };

@@ -3,9 +3,14 @@
  * queue, so packets leave whole and in order; a packet that was cut short closes the client, for what
  * followed could not be understood. Loop's thread only, in a task.
  */
-#include "../io/net.h"
+#include "../base/base.h"
+#include "../io/stream.h"
+#include "../runtime/loop.h"
+#include "../runtime/task.h"
+#include "../sync/queue.h"
+#include "client.h"
 
-#include <string.h>
+#include <sys/uio.h>
 
 enum { SMALL = 1024 }; /* cheaper to copy than to hand over in pieces */
 

@@ -2,11 +2,16 @@
  * endpoint.c: the addresses of a server, and the task that accepts on each. An endpoint outlives its
  * listener: it is opened again for the next il_server_serve, on the port that it had. Loop's thread only.
  */
-#include "../io/net.h"
+#include "endpoint.h"
+#include "../base/base.h"
+#include "../runtime/task.h"
+#include "../runtime/thread_state.h"
+#include "../sync/queue.h"
+#include "client.h"
+#include "server.h"
+#include "server_tasks.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 /* ---- making ---- */
 

@@ -3,13 +3,11 @@
  * entry runs once. Most run shielded, so that giving back always works; portals and groups are closed in
  * the scopes they were opened in. Loop's thread only.
  */
-#include "../io/net.h"
+#include "exit_stack.h"
+#include "../base/base.h"
+#include "../runtime/thread_state.h"
 
 #include <interloop/executor.h>
-#include <interloop/portal.h>
-
-#include <stdlib.h>
-#include <string.h>
 
 void il__exit_stack_init(il_exit_stack *stack, il_loop *loop)
 {

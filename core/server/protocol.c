@@ -3,9 +3,8 @@
  * against the bytes there are, so that a wrong protocol costs its client and nothing else. Keeps no
  * state. Any thread.
  */
-#include "../io/net.h"
-
-#include <string.h>
+#include "protocol.h"
+#include "../base/base.h"
 
 bool il__protocol_is_valid(const il_protocol *p)
 {

@@ -2,7 +2,7 @@
  * protocol_bytes.c: no framing: a packet is what has come. For servers whose handlers parse a stream of
  * bytes themselves. Keeps no state. Any thread.
  */
-#include "../io/net.h"
+#include <interloop/protocol.h>
 
 static int find_bytes(const il_protocol *p, il_parse *parse)
 {

@@ -10,8 +10,6 @@
 
 #include <interloop/protocol.h>
 
-#include <string.h>
-
 /* state.bytes: the separator, state.number[0]: its length, state.number[1]: these. */
 enum { KEEP = 1, STRIP_CR = 2 };
 

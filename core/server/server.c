@@ -2,9 +2,13 @@
  * server.c: a server between its rounds of il_server_serve (server_run.c): making it, what one may ask,
  * closing and freeing it. Loop's thread only.
  */
-#include "../io/net.h"
-
-#include <stdlib.h>
+#include "server.h"
+#include "../base/base.h"
+#include "../runtime/loop.h"
+#include "../runtime/task.h"
+#include "../runtime/thread_state.h"
+#include "endpoint.h"
+#include "protocol.h"
 
 /* ---- making ---- */
 

@@ -3,7 +3,18 @@
  * takes everything down in reverse order; others only change the server's state and poke it.
  * Invariant: when the round is over no task, descriptor or scope of it is left. Loop's thread only.
  */
-#include "../io/net.h"
+#include "../base/base.h"
+#include "../runtime/loop.h"
+#include "../runtime/scope.h"
+#include "../runtime/task.h"
+#include "../sync/queue.h"
+#include "client.h"
+#include "endpoint.h"
+#include "exit_stack.h"
+#include "server.h"
+#include "server_tasks.h"
+
+#include <interloop/event.h>
 
 /* ---- the clients' part of a round ---- */
 

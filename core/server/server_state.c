@@ -2,7 +2,12 @@
  * server_state.c: what the files of a server share: whether it may be called, how its main task waits for a
  * change and is told of one, and how much may be said about its clients. Loop's thread only.
  */
-#include "../io/net.h"
+#include "../base/base.h"
+#include "../runtime/loop.h"
+#include "../runtime/task.h"
+#include "../runtime/thread_state.h"
+#include "../sync/queue.h"
+#include "server.h"
 
 int il__server_check(const il_server *s, const char *function)
 {

@@ -3,7 +3,12 @@
  * that nobody has entered, so they may be cancelled by themselves, and are counted, so that
  * il_server_serve can wait for the last one. Loop's thread only.
  */
-#include "../io/net.h"
+#include "server_tasks.h"
+#include "../runtime/future.h"
+#include "../runtime/local.h"
+#include "../runtime/scope.h"
+#include "../runtime/task.h"
+#include "server.h"
 
 void il__server_tasks_open(struct il__server_tasks *tasks, il_server *server,
 			   struct il__scope *parent)

@@ -3,11 +3,11 @@
  * is touched by that thread only; others read what was written before the server was up. Any thread, but
  * one at a time may stop it.
  */
-#include "../io/net.h"
+#include "../base/base.h"
+#include "../runtime/thread_state.h"
+#include "server.h"
 
-#include <interloop/portal.h>
-
-#include <stdlib.h>
+#include <interloop/future.h>
 
 struct il_server_thread {
 	il_portal *portal;

@@ -4,9 +4,8 @@
  * breathes stays fast. It grows and never shrinks: a steady load allocates nothing. Loop's thread
  * only.
  */
-#include "sync.h"
-
-#include <stdlib.h>
+#include "borrowers.h"
+#include "../base/base.h"
 
 /* Fibonacci hashing: addresses differ in their middle bits, the product mixes them upwards. */
 static size_t ideal(const void *who, size_t capacity)

@@ -4,10 +4,13 @@
  * copied once on the way in and once on the way out, from hand to hand only once. Loop's thread
  * only; one made outside a loop is anybody's until a task sends or receives.
  */
-#include "sync.h"
+#include "../base/base.h"
+#include "../runtime/task.h"
+#include "../runtime/thread_state.h"
+#include "home.h"
+#include "queue.h"
 
-#include <stdlib.h>
-#include <string.h>
+#include <interloop/channel.h>
 
 struct side {
 	size_t open;             /* ends that are not closed */

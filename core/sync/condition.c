@@ -4,9 +4,11 @@
  * when it changes queues, so a cancellation after a notification loses nothing. Loop's thread
  * only.
  */
-#include "sync.h"
-
-#include <stdlib.h>
+#include "../base/base.h"
+#include "../runtime/task.h"
+#include "home.h"
+#include "lock.h"
+#include "queue.h"
 
 struct waiter {
 	int result; /* first: the lock's queue knows no more of it */

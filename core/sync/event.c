@@ -3,9 +3,13 @@
  * hands the event straight to its waiters, without a visit to the loop. Loop's thread only; an
  * event made outside a loop is anybody's until a task waits for it.
  */
-#include "sync.h"
+#include "../base/base.h"
+#include "../runtime/task.h"
+#include "../runtime/thread_state.h"
+#include "home.h"
+#include "queue.h"
 
-#include <stdlib.h>
+#include <interloop/event.h>
 
 struct il_event {
 	struct il__home home;

@@ -4,9 +4,13 @@
  * twice. A token that comes back goes to the first applicant: while somebody waits none is free.
  * Loop's thread only; one made outside a loop is anybody's until a task waits.
  */
-#include "sync.h"
-
-#include <stdlib.h>
+#include "limiter.h"
+#include "../base/base.h"
+#include "../runtime/task.h"
+#include "../runtime/thread_state.h"
+#include "borrowers.h"
+#include "home.h"
+#include "queue.h"
 
 struct il_limiter {
 	struct il__home home;

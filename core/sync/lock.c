@@ -3,9 +3,12 @@
  * waiters. A task that ends with a lock breaks it: everybody who waits, or comes later, hears
  * -EOWNERDEAD. Loop's thread only.
  */
-#include "sync.h"
-
-#include <stdlib.h>
+#include "lock.h"
+#include "../base/base.h"
+#include "../runtime/task.h"
+#include "../runtime/thread_state.h"
+#include "home.h"
+#include "queue.h"
 
 /* The owner has ended. Nobody can ever notify the conditions again, so they break as well. */
 static void abandoned(struct il__owned *owned, il_task *task)

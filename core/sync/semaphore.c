@@ -2,9 +2,13 @@
  * semaphore.c: semaphores. A release hands its permit to the first waiter, so a value above 0 means
  * that nobody waits. Loop's thread only; one made outside a loop is anybody's until a task waits.
  */
-#include "sync.h"
+#include "../base/base.h"
+#include "../runtime/task.h"
+#include "../runtime/thread_state.h"
+#include "home.h"
+#include "queue.h"
 
-#include <stdlib.h>
+#include <interloop/sync.h>
 
 struct il_semaphore {
 	struct il__home home;

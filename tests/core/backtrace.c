@@ -1,5 +1,5 @@
 /* backtrace.c: a backtrace from inside a context ends cleanly at its entry. */
-#include "../../core/runtime/runtime.h"
+#include "../../core/runtime/loop.h"
 #include "check.h"
 
 #include <unwind.h>

@@ -1,5 +1,5 @@
 /* stack.c: stacks come last in, first out, do not overlap, and have a page below that faults. */
-#include "../../core/runtime/runtime.h"
+#include "../../core/runtime/task.h"
 #include "check.h"
 
 #include <signal.h>

@@ -1,5 +1,5 @@
 /* stack_trim.c: the pages of stacks that a crowd has left go back, and never those of one in use. */
-#include "../../core/runtime/runtime.h"
+#include "../../core/runtime/task.h"
 #include "check.h"
 
 #include <string.h>

@@ -1,5 +1,6 @@
 /* switch.c: a switch keeps callee-saved registers, errno and the rounding mode of each side. */
-#include "../../core/runtime/runtime.h"
+#include "../../core/runtime/context.h"
+#include "../../core/runtime/stack.h"
 #include "check.h"
 
 #include <fenv.h>

@@ -1,5 +1,5 @@
 /* timers.c: the heap gives timers by (deadline, order of arming), however they were armed and disarmed. */
-#include "../../core/runtime/runtime.h"
+#include "../../core/runtime/loop.h"
 #include "check.h"
 
 enum { COUNT = 2000 };
@@ -87,8 +87,8 @@ int main(void)
 	static const il_backend backend = {
 	    .abi = IL_BACKEND_ABI, .name = "test", .driver.now = now};
 	/* `turning`: arming does not ask the driver for a turn. */
-	static il_loop loop = {.backend = &backend, .turning = true};
-	static il_loop other = {.backend = &backend, .turning = true};
+	static il_loop loop = {.backend = &backend, .own_clock = true, .turning = true};
+	static il_loop other = {.backend = &backend, .own_clock = true, .turning = true};
 	unsigned order = 0;
 	size_t armed = 0;
 

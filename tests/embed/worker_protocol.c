@@ -3,6 +3,7 @@
  * frames does not matter, nor in which pieces they come, and functions are called by their names alone.
  */
 #define _GNU_SOURCE
+#include "../../core/executor/call.h"
 #include "../../core/process/wire.h"
 #include "../core/check.h"
 

@@ -5,7 +5,7 @@
 #ifndef IL_TESTS_FUZZ_H
 #define IL_TESTS_FUZZ_H
 
-#include "../../core/io/net.h"
+#include "../../core/server/protocol.h"
 #include "../conformance/m_parens.h"
 
 #include <interloop/virtual.h>

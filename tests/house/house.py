@@ -85,6 +85,12 @@ def declared(code):
     return {name for name in names if not name.startswith("IL_CORE_")}
 
 
+def members(code):
+    """The names of what stands in the structures of a header."""
+    bodies = re.findall(r"\b(?:struct|union)\s+\w+\s*\{([^}]*)\}", code)
+    return {name for body in bodies for name in re.findall(r"(\w+)\s*(?:\[[^\]]*\]\s*)?[;,]", body)}
+
+
 def outside_bodies(code):
     """Without what stands inside braces: the bodies of inline functions, the members of structures."""
     kept, depth = [], 0
@@ -100,6 +106,10 @@ def check_includes():
     files = sorted(path for folder in floor_of for path in (core / folder).glob("*.[chS]"))
     code = {path: code_of(path) for path in files}
     headers = {path: declared(text) for path, text in code.items() if path.suffix == ".h"}
+    inside = {path: members(code[path]) for path in headers}
+    for path in headers:  # a member says where it comes from if no other structure has one of that name
+        alone = inside[path].difference(*(inside[other] for other in headers if other != path))
+        headers[path] |= alone
     for path in files:
         own = path.with_suffix(".h")
         words = set(WORD.findall(STRING.sub(" ", code[path])))

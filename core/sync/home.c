@@ -1,8 +1,10 @@
 /*
- * sync.c: which thread may use an object of this floor, and its queues of waiting tasks. The loop's
- * thread only, but for il__home_init and the refusals.
+ * home.c: which thread may use an object of this floor. The loop's thread only, but for il__home_init and the
+ * refusals.
  */
-#include "sync.h"
+#include "home.h"
+#include "../base/base.h"
+#include "../runtime/thread_state.h"
 
 int il__home_refuse(const struct il__home *home, const char *function)
 {
@@ -33,33 +35,4 @@ il_task *il__home_bind(struct il__home *home, il_task *task, const char *functio
 	}
 	*rc = il__home_refuse(home, function);
 	return NULL;
-}
-
-static bool leave_queue(il_task *task, void *for_waker)
-{
-	(void)for_waker;
-	il__list_remove(&task->link);
-	return true;
-}
-
-int il__queue_wait(struct il__list *queue, il_task *task, void *for_waker, const char *function)
-{
-	il__list_push(queue, &task->link);
-	return il__task_park(task, leave_queue, for_waker, function);
-}
-
-size_t il__queue_length(const struct il__list *queue)
-{
-	size_t n = 0;
-
-	il__list_each (node, queue)
-		n++;
-	return n;
-}
-
-void il__queue_check_empty(const struct il__list *queue, const char *function)
-{
-	if (!il__list_empty(queue))
-		il__fatal("%s: %zu task(s) wait for it; cancel and join them, or wake them, first",
-			  function, il__queue_length(queue));
 }

@@ -1,0 +1,14 @@
+/*
+ * address.h: socket addresses.
+ */
+#ifndef IL_CORE_IO_ADDRESS_H
+#define IL_CORE_IO_ADDRESS_H
+
+#include <interloop/stream.h>
+
+/* Fills in a Unix address; -EINVAL or -ENAMETOOLONG. */
+int il__address_unix(il_address *address, const char *path, const char *function);
+bool il__address_equal(const il_address *a, const il_address *b);
+void il__address_set_port(il_address *address, uint16_t port);
+
+#endif

@@ -1,0 +1,15 @@
+/*
+ * soon_memory.h: the memory of posted calls that have neither a task nor a future. Any thread.
+ */
+#ifndef IL_CORE_PORTAL_SOON_MEMORY_H
+#define IL_CORE_PORTAL_SOON_MEMORY_H
+
+#include "../base/base.h"
+
+struct il__soon;
+
+struct il__soon *il__spare_take(void); /* as malloc */
+void il__spare_give(struct il__soon *soon);
+void il__spare_free(void); /* at a loop's end: the sheets that nobody uses */
+
+#endif

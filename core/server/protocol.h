@@ -1,0 +1,15 @@
+/*
+ * protocol.h: where packets begin and end in a client's bytes.
+ */
+#ifndef IL_CORE_SERVER_PROTOCOL_H
+#define IL_CORE_SERVER_PROTOCOL_H
+
+#include <interloop/protocol.h>
+
+bool il__protocol_is_valid(const il_protocol *p);
+/* How many bytes one packet with its framing may have. */
+size_t il__protocol_room(const il_protocol *p, size_t max_packet);
+/* p->find, its answer checked; parse->scanned is kept right. */
+int il__protocol_find(const il_protocol *p, il_parse *parse);
+
+#endif

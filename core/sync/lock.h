@@ -1,0 +1,32 @@
+/*
+ * lock.h: a lock from inside: for conditions.
+ */
+#ifndef IL_CORE_SYNC_LOCK_H
+#define IL_CORE_SYNC_LOCK_H
+
+#include "../runtime/task.h"
+#include "home.h"
+
+#include <interloop/sync.h>
+
+struct il_lock {
+	struct il__home home;
+	il_task *owner; /* NULL: free or broken; then nobody waits */
+	struct il__owned owned;
+	struct il__list waiters;    /* tasks, each with an int: its result, once it has the lock */
+	struct il__list conditions; /* struct il_condition: who wait there can hope for nothing when
+				     * the lock breaks */
+	bool fast, broken;
+};
+
+struct il_condition {
+	il_lock *lock;
+	bool own_lock;
+	struct il__list link;    /* lock->conditions */
+	struct il__list waiters; /* likewise */
+};
+
+void il__lock_give(il_lock *lock, il_task *task); /* the lock is free */
+void il__lock_pass(il_lock *lock); /* from its owner to the first waiter, or to nobody */
+
+#endif

@@ -1,0 +1,35 @@
+/*
+ * queue.c: queues of waiting tasks. The loop's thread only.
+ */
+#include "queue.h"
+#include "../base/base.h"
+#include "../runtime/task.h"
+
+static bool leave_queue(il_task *task, void *for_waker)
+{
+	(void)for_waker;
+	il__list_remove(&task->link);
+	return true;
+}
+
+int il__queue_wait(struct il__list *queue, il_task *task, void *for_waker, const char *function)
+{
+	il__list_push(queue, &task->link);
+	return il__task_park(task, leave_queue, for_waker, function);
+}
+
+size_t il__queue_length(const struct il__list *queue)
+{
+	size_t n = 0;
+
+	il__list_each (node, queue)
+		n++;
+	return n;
+}
+
+void il__queue_check_empty(const struct il__list *queue, const char *function)
+{
+	if (!il__list_empty(queue))
+		il__fatal("%s: %zu task(s) wait for it; cancel and join them, or wake them, first",
+			  function, il__queue_length(queue));
+}

@@ -1,0 +1,46 @@
+/*
+ * queue.h: queues of waiting tasks.
+ *
+ * Tasks queue by their own links. Whoever wakes one unlinks it first; the woken task does not
+ * touch the queue. So an object may be freed as soon as nobody is in its queues, and nothing is
+ * allocated in order to wait.
+ *
+ * What is only held (a lock, a permit, a token) is given on when a cancellation came between the
+ * hand-over and the run, as in the yield after taking a free one; what has happened (an event, a
+ * notification, an item) is kept.
+ */
+#ifndef IL_CORE_SYNC_QUEUE_H
+#define IL_CORE_SYNC_QUEUE_H
+
+#include "../runtime/task.h"
+
+/* Its abort_arg is what it has for its waker. */
+static inline il_task *il__queued(struct il__list *node)
+{
+	return il__container_of(node, il_task, link);
+}
+
+/* Parks the current task at the end of the queue until it is woken from there, or cancelled. */
+int il__queue_wait(struct il__list *queue, il_task *task, void *for_waker, const char *function);
+size_t il__queue_length(const struct il__list *queue);
+/* For a destroy: stops the program if somebody waits. */
+void il__queue_check_empty(const struct il__list *queue, const char *function);
+
+/* Wakes the first one; false: nobody waits. */
+static inline bool il__queue_wake(struct il__list *queue, int rc)
+{
+	struct il__list *node = il__list_pop(queue);
+
+	if (!node)
+		return false;
+	il__task_wake(il__queued(node), rc);
+	return true;
+}
+
+static inline void il__queue_wake_all(struct il__list *queue, int rc)
+{
+	while (il__queue_wake(queue, rc))
+		;
+}
+
+#endif
