@@ -13,7 +13,7 @@
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
-stages="gcc adopted matrix clang asan tsan valgrind portable core embed aarch64 abuse fuzz format
+stages="gcc adopted matrix clang asan tsan valgrind portable core house embed aarch64 abuse fuzz format
   cppcheck headers install examples instructions docs"
 groups="A B C D E F G H I J K L M N" # whose scenarios must all have a test
 backends="libuv libev libevent"
@@ -39,6 +39,7 @@ packages()
     clang | asan | tsan | abuse | fuzz) echo clang libclang-rt-dev llvm ;;
     valgrind | instructions) echo valgrind ;;
     aarch64) echo gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static ;;
+    house) echo python3-minimal ;;
     format) echo clang-format ;;
     cppcheck) echo cppcheck ;;
     install) echo make ;;
@@ -218,6 +219,15 @@ stage_core()
 {
   build static
   check "programs of tests/core" ctest --test-dir build/static -R '^core-' --output-on-failure
+}
+
+# Who calls whom, and a planted fault of each kind, which must be found.
+stage_house()
+{
+  check "configure static" cmake --preset static
+  check "build the core" cmake --build build/static --target interloop
+  check "the house and its plan" python3 tests/house/house.py build/static
+  check "planted faults are found" sh tests/house/planted.sh build/static
 }
 
 build_abuse()

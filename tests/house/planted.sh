@@ -1,0 +1,64 @@
+#!/bin/sh
+# planted.sh BUILD: plants a fault of each kind in a copy of the core and its objects, and expects house.py to find
+# it. BUILD is where the core was compiled.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+build=$1
+copy=$(mktemp -d) || exit 1
+trap 'rm -rf "$copy"' EXIT
+failed=0
+
+# fresh: the copy as it was
+fresh()
+{
+  rm -rf "$copy/tree"
+  mkdir -p "$copy/tree/tests" "$copy/tree/build/core"
+  cp -R core "$copy/tree/core"
+  cp -R tests/house "$copy/tree/tests/house"
+  cp -R "$build/core/." "$copy/tree/build/core"
+}
+
+# expect WHAT TEXT: house.py fails, and says TEXT
+expect()
+{
+  output=$(python3 "$copy/tree/tests/house/house.py" "$copy/tree/build")
+  status=$?
+  if [ $status = 1 ] && echo "$output" | grep -q "$2"; then
+    echo "found: $1"
+  else
+    echo "not found: $1 (status $status)"
+    echo "$output"
+    failed=1
+  fi
+}
+
+# object FLOOR/FILE FUNCTION CALLS: one more object, whose function calls another
+object()
+{
+  mkdir -p "$copy/tree/build/core/$(dirname "$1")"
+  echo "int $3(void); int $2(void); int $2(void) { return $3(); }" |
+    cc -xc -c - -o "$copy/tree/build/core/$1.c.o"
+}
+
+fresh
+object base/planted il__planted il_portal_stop
+expect "an upward call" "base/planted: uses il_portal_stop"
+
+fresh
+object process/planted il__planted il_portal_stop
+expect "a call between siblings" "portal are siblings"
+
+fresh
+echo '#include "../io/stream.h"' >>"$copy/tree/core/runtime/task.c"
+expect "an upward include" "core/runtime/task.c: includes io/stream.h"
+
+fresh
+echo '#include "../sync/borrowers.h"' >>"$copy/tree/core/io/address.c"
+expect "an include without a use" "core/io/address.c: includes sync/borrowers.h and uses nothing"
+
+fresh
+object sync/planted_a il__planted_a il__planted_b
+object sync/planted_b il__planted_b il__planted_a
+expect "a circle" "circle that is not on the list: sync/planted_a sync/planted_b"
+
+exit $failed
