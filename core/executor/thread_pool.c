@@ -9,19 +9,12 @@
 #include "../base/base.h"
 #include "caller.h"
 #include "executor.h"
+#include "pool_policy.h"
 
 #include <limits.h>
 #include <stdio.h>
 
 /* ---- the executor's side ---- */
-
-/* The queue's bound counts what waits; what free workers are about to take does not. */
-static bool is_full(const struct il__thread_pool *pool)
-{
-	size_t limit = pool->options.queue_limit, takers = pool->max - pool->busy;
-
-	return limit < SIZE_MAX - takers && pool->queued >= limit + takers;
-}
 
 static int accept_call(struct il__thread_pool *pool, il_call *call,
 		       struct il__thread_worker **roused)
@@ -56,7 +49,8 @@ static int submit(void *self, il_call *call, bool waits)
 				pool->why);
 	else if (pool->shut)
 		rc = il__refuse(-ESHUTDOWN, "thread pool %s is shut down", pool->name);
-	else if (!waits && is_full(pool))
+	else if (!waits &&
+		 il__queue_is_full(pool->queued, pool->options.queue_limit, pool->max - pool->busy))
 		rc = il__refuse(
 		    -EAGAIN,
 		    "the queue of thread pool %s is full: %zu calls wait; slow down, use "

@@ -7,20 +7,10 @@
 #include "../runtime/wakeup.h"
 #include "call.h"
 #include "caller.h"
+#include "pool_policy.h"
 #include "thread_pool.h"
 
 #include <stdio.h>
-
-static int take_index(struct il__thread_pool *pool)
-{
-	for (int i = 0; i < 64; i++) {
-		if (!(pool->indexes & (UINT64_C(1) << i))) {
-			pool->indexes |= UINT64_C(1) << i;
-			return i;
-		}
-	}
-	return (int)pool->live;
-}
 
 /* Under the lock. */
 static il_call *pop_call(struct il__thread_pool *pool, struct il__list *calls)
@@ -242,8 +232,7 @@ static void leave(struct il__thread_worker *w)
 	pthread_t before = pool->exited;
 	struct il__list *node;
 
-	if (w->index < 64)
-		pool->indexes &= ~(UINT64_C(1) << w->index);
+	il__worker_index_release(&pool->indexes, w->index);
 	pool->live--;
 	last = pool->live == 0 && pool->released;
 	pool->has_exited = !last;
@@ -286,15 +275,14 @@ int il__thread_worker_start(struct il__thread_pool *pool)
 	if (!w)
 		return il__refuse(-ENOMEM, "thread pool %s: out of memory", pool->name);
 	w->pool = pool;
-	w->index = take_index(pool);
+	w->index = il__worker_index_take(&pool->indexes, pool->live);
 	il__list_init(&w->idle);
 	pool->live++;
 	rc = il__os_thread_start(&w->thread, pool->options.stack_size, worker_main, w);
 	if (rc == 0)
 		return 0;
 	pool->live--;
-	if (w->index < 64)
-		pool->indexes &= ~(UINT64_C(1) << w->index);
+	il__worker_index_release(&pool->indexes, w->index);
 	free(w);
 	return rc;
 }

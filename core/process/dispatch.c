@@ -7,6 +7,7 @@
 #endif
 #include "../base/base.h"
 #include "../executor/call.h"
+#include "../executor/pool_policy.h"
 #include "../runtime/wakeup.h"
 #include "pool.h"
 
@@ -14,23 +15,6 @@
 #include <sys/wait.h>
 
 /* ---- workers ---- */
-
-static int take_index(struct il__process_pool *pool)
-{
-	for (int i = 0; i < 64; i++) {
-		if (!(pool->indexes & (UINT64_C(1) << i))) {
-			pool->indexes |= UINT64_C(1) << i;
-			return i;
-		}
-	}
-	return (int)pool->live;
-}
-
-static void give_back_index(struct il__process_pool *pool, int index)
-{
-	if (index < 64)
-		pool->indexes &= ~(UINT64_C(1) << index);
-}
 
 static struct il__process_worker *start_worker(struct il__process_pool *pool, int *rc)
 {
@@ -42,12 +26,12 @@ static struct il__process_worker *start_worker(struct il__process_pool *pool, in
 		return NULL;
 	}
 	w->pool = pool;
-	w->index = take_index(pool);
+	w->index = il__worker_index_take(&pool->indexes, pool->live);
 	w->initialized = !pool->options.initializer;
 	snprintf(name, sizeof name, "%s_%d", pool->name, w->index);
 	*rc = il__process_spawn(&pool->program, name, &w->child);
 	if (*rc < 0) {
-		give_back_index(pool, w->index);
+		il__worker_index_release(&pool->indexes, w->index);
 		free(w);
 		return NULL;
 	}
@@ -59,7 +43,7 @@ static struct il__process_worker *start_worker(struct il__process_pool *pool, in
 /* It is reaped. */
 static void bury(struct il__process_worker *w)
 {
-	give_back_index(w->pool, w->index);
+	il__worker_index_release(&w->pool->indexes, w->index);
 	w->pool->live--;
 	il__process_free(w);
 }

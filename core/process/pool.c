@@ -9,6 +9,7 @@
 #include "../base/base.h"
 #include "../executor/caller.h"
 #include "../executor/executor.h"
+#include "../executor/pool_policy.h"
 #include "wire.h"
 
 #include <stdio.h>
@@ -25,13 +26,6 @@ static void unlock(struct il__process_pool *pool)
 
 /* ---- calls ---- */
 
-static bool is_full(const struct il__process_pool *pool)
-{
-	size_t limit = pool->options.queue_limit, takers = pool->max - pool->busy;
-
-	return limit < SIZE_MAX - takers && pool->queued >= limit + takers;
-}
-
 static int check_call(struct il__process_pool *pool, bool waits)
 {
 	if (pool->broken)
@@ -39,7 +33,8 @@ static int check_call(struct il__process_pool *pool, bool waits)
 				  pool->why);
 	if (pool->shut)
 		return il__refuse(-ESHUTDOWN, "process pool %s is shut down", pool->name);
-	if (!waits && is_full(pool))
+	if (!waits &&
+	    il__queue_is_full(pool->queued, pool->options.queue_limit, pool->max - pool->busy))
 		return il__refuse(
 		    -EAGAIN,
 		    "the queue of process pool %s is full: %zu calls wait; slow down, "
