@@ -10,6 +10,7 @@
 #include "../io/fd.h"
 #include "../runtime/ledger.h"
 #include "../runtime/loop.h"
+#include "../runtime/source.h"
 #include "../runtime/task.h"
 #include "../runtime/thread_state.h"
 #include "../sync/queue.h"

@@ -4,6 +4,7 @@
  */
 #include "loop_threads.h"
 #include "../base/base.h"
+#include "../runtime/extension.h"
 #include "../runtime/ledger.h"
 #include "../runtime/loop.h"
 #include "../runtime/task.h"
@@ -34,15 +35,24 @@ static int close_threads(struct il__extension *x, il_loop *loop)
 	il_executor_unref(threads->pool);
 	il_limiter_destroy(threads->limiter);
 	free(threads);
-	loop->slots[IL__EXT_THREADS] = NULL;
 	return rc;
+}
+
+static const struct il__extension_ops threads_ops = {.closing = close_threads};
+
+/* NULL: none has been needed yet. */
+static struct il__threads *find_threads(const il_loop *loop)
+{
+	struct il__extension *x = il__loop_extension(loop, &threads_ops);
+
+	return x ? il__container_of(x, struct il__threads, extension) : NULL;
 }
 
 int il__threads_get(il_loop *loop, struct il__threads **out)
 {
 	il_thread_pool_options options = {
 	    .max_workers = INT_MAX, .queue_limit = SIZE_MAX, .name = "il-thread"};
-	struct il__threads *threads = loop->slots[IL__EXT_THREADS];
+	struct il__threads *threads = find_threads(loop);
 	int rc;
 
 	*out = threads;
@@ -59,11 +69,9 @@ int il__threads_get(il_loop *loop, struct il__threads **out)
 		free(threads);
 		return rc;
 	}
-	threads->extension.closing = close_threads;
 	il__list_init(&threads->left);
 	il__list_init(&threads->waiters);
-	il__loop_extend(loop, &threads->extension);
-	loop->slots[IL__EXT_THREADS] = threads;
+	il__loop_extend(loop, &threads->extension, &threads_ops);
 	*out = threads;
 	return 0;
 }
@@ -113,7 +121,7 @@ il_limiter *il_thread_limiter(void)
 
 size_t il_threads_active(void)
 {
-	struct il__threads *threads = il__self.loop ? il__self.loop->slots[IL__EXT_THREADS] : NULL;
+	struct il__threads *threads = il__self.loop ? find_threads(il__self.loop) : NULL;
 
 	return threads ? threads->active : 0;
 }

@@ -6,13 +6,15 @@
  */
 #include "fd.h"
 #include "../base/base.h"
+#include "../runtime/extension.h"
 #include "../runtime/ledger.h"
 #include "../runtime/loop.h"
+#include "../runtime/source.h"
 #include "../runtime/task.h"
 
 #include <poll.h>
 
-struct fd_table {
+struct il__fd_table {
 	struct il__extension extension;
 	struct il__list registered; /* il__fd with a mask */
 	struct il__list owners;
@@ -55,7 +57,7 @@ static void wake(struct il__fd *fd, int rc)
 
 static int set_mask(struct il__fd *fd, unsigned mask)
 {
-	struct fd_table *table = fd->loop->slots[IL__EXT_FD];
+	struct il__fd_table *table = fd->table;
 	struct il_watch *watch = &fd->source.watch;
 	unsigned before = watch->mask;
 	int rc = il__source_watch(fd->loop, &fd->source, mask);
@@ -114,7 +116,7 @@ static void on_ready(struct il__source *source, il_loop *loop, unsigned mask)
 /* Nothing lives on the loop: what is still registered would keep a host's loop from ending. */
 static void on_idle(struct il__extension *extension, il_loop *loop)
 {
-	struct fd_table *table = il__container_of(extension, struct fd_table, extension);
+	struct il__fd_table *table = il__container_of(extension, struct il__fd_table, extension);
 
 	(void)loop;
 	il__list_each_safe (node, &table->registered)
@@ -123,7 +125,7 @@ static void on_idle(struct il__extension *extension, il_loop *loop)
 
 static int on_closing(struct il__extension *extension, il_loop *loop)
 {
-	struct fd_table *table = il__container_of(extension, struct fd_table, extension);
+	struct il__fd_table *table = il__container_of(extension, struct il__fd_table, extension);
 
 	while (!il__list_empty(&table->owners)) {
 		struct il__fd_owner *owner =
@@ -134,37 +136,43 @@ static int on_closing(struct il__extension *extension, il_loop *loop)
 	for (size_t i = 0; i < table->capacity; i++)
 		free(table->fds[i]);
 	free(table->fds);
-	loop->slots[IL__EXT_FD] = NULL;
 	free(table);
 	return 0;
 }
 
-static struct fd_table *table_of(il_loop *loop)
+static const struct il__extension_ops table_ops = {.idle = on_idle, .closing = on_closing};
+
+/* NULL: there is none yet. */
+static struct il__fd_table *find_table(const il_loop *loop)
 {
-	struct fd_table *table = loop->slots[IL__EXT_FD];
+	struct il__extension *x = il__loop_extension(loop, &table_ops);
+
+	return x ? il__container_of(x, struct il__fd_table, extension) : NULL;
+}
+
+static struct il__fd_table *table_of(il_loop *loop)
+{
+	struct il__fd_table *table = find_table(loop);
 
 	if (il__likely(table != NULL))
 		return table;
 	table = calloc(1, sizeof *table);
 	if (!table)
 		return NULL;
-	table->extension.idle = on_idle;
-	table->extension.closing = on_closing;
 	il__list_init(&table->registered);
 	il__list_init(&table->owners);
-	loop->slots[IL__EXT_FD] = table;
-	il__loop_extend(loop, &table->extension);
+	il__loop_extend(loop, &table->extension, &table_ops);
 	return table;
 }
 
 static struct il__fd *look_up(il_loop *loop, int number)
 {
-	struct fd_table *table = loop->slots[IL__EXT_FD];
+	const struct il__fd_table *table = find_table(loop);
 
 	return table && number >= 0 && (size_t)number < table->capacity ? table->fds[number] : NULL;
 }
 
-static struct il__fd *add(struct fd_table *table, il_loop *loop, int number)
+static struct il__fd *add(struct il__fd_table *table, il_loop *loop, int number)
 {
 	size_t n = (size_t)number;
 	struct il__fd *fd;
@@ -188,13 +196,14 @@ static struct il__fd *add(struct fd_table *table, il_loop *loop, int number)
 	fd->source.watch.fd = number;
 	fd->source.ready = on_ready;
 	fd->loop = loop;
+	fd->table = table;
 	il__list_init(&fd->link);
 	return table->fds[n] = fd;
 }
 
 int il__fd_get(il_loop *loop, int number, struct il__fd **fd)
 {
-	struct fd_table *table;
+	struct il__fd_table *table;
 
 	*fd = look_up(loop, number);
 	if (*fd)
@@ -245,9 +254,7 @@ void il__fd_disown(struct il__fd *fd, int rc)
 
 void il__fd_adopt(il_loop *loop, struct il__fd_owner *owner)
 {
-	struct fd_table *table = loop->slots[IL__EXT_FD];
-
-	il__list_push(&table->owners, &owner->link);
+	il__list_push(&find_table(loop)->owners, &owner->link);
 }
 
 /* ---- waiting ---- */

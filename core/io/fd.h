@@ -22,6 +22,7 @@ struct il__fd {
 	unsigned char ready; /* owned: directions worth a system call; without it, wait first */
 	bool owned;
 	struct il__list link; /* table->registered while the driver watches it */
+	struct il__fd_table *table;
 };
 
 /* On the waiter's stack; unlinked when its task is woken, whatever the reason. */

@@ -10,6 +10,7 @@
 #include "resolver.h"
 #include "../base/base.h"
 #include "../executor/thread_pool.h"
+#include "../runtime/extension.h"
 #include "../runtime/ledger.h"
 #include "../runtime/loop.h"
 #include "../runtime/task.h"
@@ -207,28 +208,28 @@ static int on_closing(struct il__extension *extension, il_loop *loop)
 					    ? IL_FOREVER
 					    : il__deadline_from(il__os_now(), patience));
 	il_executor_unref(r->pool);
-	loop->slots[IL__EXT_RESOLVER] = NULL;
 	resolver_unref(r);
 	return 0;
 }
+
+static const struct il__extension_ops resolver_ops = {.closing = on_closing};
 
 static struct resolver *resolver_of(il_loop *loop)
 {
 	const il_thread_pool_options options = {
 	    .max_workers = WORKERS, .name = "il_resolver", .without_locals = true};
-	struct resolver *r = loop->slots[IL__EXT_RESOLVER];
+	struct il__extension *x = il__loop_extension(loop, &resolver_ops);
+	struct resolver *r;
 
-	if (r)
-		return r;
+	if (x)
+		return il__container_of(x, struct resolver, extension);
 	r = calloc(1, sizeof *r);
 	if (!r || il_thread_pool_create(&r->pool, &options) < 0) {
 		free(r);
 		return NULL;
 	}
-	r->extension.closing = on_closing;
 	atomic_init(&r->owners, 1);
-	loop->slots[IL__EXT_RESOLVER] = r;
-	il__loop_extend(loop, &r->extension);
+	il__loop_extend(loop, &r->extension, &resolver_ops);
 	return r;
 }
 

@@ -6,6 +6,7 @@
  */
 #include "portal.h"
 #include "../base/base.h"
+#include "../runtime/extension.h"
 #include "../runtime/inbox.h"
 #include "../runtime/ledger.h"
 #include "../runtime/loop.h"
@@ -245,26 +246,27 @@ static void refuse_portals(struct il__extension *x, il_loop *loop)
 
 static int close_portals(struct il__extension *x, il_loop *loop)
 {
+	(void)loop;
 	free(il__container_of(x, struct portals, extension));
-	loop->slots[IL__EXT_PORTALS] = NULL;
 	il__spare_free();
 	return 0;
 }
 
+static const struct il__extension_ops portals_ops = {.shutdown = refuse_portals,
+						     .closing = close_portals};
+
 static struct portals *get_portals(il_loop *loop)
 {
-	struct portals *portals = loop->slots[IL__EXT_PORTALS];
+	struct il__extension *x = il__loop_extension(loop, &portals_ops);
+	struct portals *portals;
 
-	if (portals)
-		return portals;
+	if (x)
+		return il__container_of(x, struct portals, extension);
 	portals = calloc(1, sizeof *portals);
 	if (!portals)
 		return NULL;
 	il__list_init(&portals->list);
-	portals->extension.shutdown = refuse_portals;
-	portals->extension.closing = close_portals;
-	il__loop_extend(loop, &portals->extension);
-	loop->slots[IL__EXT_PORTALS] = portals;
+	il__loop_extend(loop, &portals->extension, &portals_ops);
 	return portals;
 }
 

@@ -16,6 +16,7 @@
 
 #include "../executor/call.h"
 #include "../executor/executor.h"
+#include "../runtime/extension.h"
 #include "../runtime/loop.h"
 #include "wire.h"
 

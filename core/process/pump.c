@@ -11,9 +11,11 @@
 #include "../base/base.h"
 #include "../executor/call.h"
 #include "../executor/caller.h"
+#include "../runtime/extension.h"
 #include "../runtime/inbox.h"
 #include "../runtime/ledger.h"
 #include "../runtime/loop.h"
+#include "../runtime/source.h"
 #include "../runtime/thread_state.h"
 #include "../runtime/timer.h"
 #include "pool.h"
@@ -338,6 +340,9 @@ static int on_closing(struct il__extension *x, il_loop *loop)
 	return 0;
 }
 
+static const struct il__extension_ops pump_ops = {
+    .shutdown = on_shutdown, .paused = on_paused, .resumed = on_resumed, .closing = on_closing};
+
 /* ---- whose pump ---- */
 
 static struct il__pump *make_pump(struct il__process_pool *pool, il_loop *loop)
@@ -353,11 +358,7 @@ static struct il__pump *make_pump(struct il__process_pool *pool, il_loop *loop)
 	il__list_init(&pump->handed);
 	il__list_init(&pump->dropped);
 	il__list_init(&pump->busy);
-	pump->extension = (struct il__extension){.shutdown = on_shutdown,
-						 .paused = on_paused,
-						 .resumed = on_resumed,
-						 .closing = on_closing};
-	il__loop_extend(loop, &pump->extension);
+	il__loop_extend(loop, &pump->extension, &pump_ops);
 	il__list_push(&pool->pumps, &pump->link);
 	return pump;
 }

@@ -10,6 +10,7 @@
 #include "stack.h"
 #include "thread_state.h"
 #include "timer.h"
+#include "wake_timer.h"
 
 #if defined(IL__ASAN) || defined(IL__TSAN)
 #define DEFAULT_STACK ((size_t)256 << 10)
@@ -25,16 +26,6 @@ static void on_wake(struct il__source *source, il_loop *loop, unsigned mask)
 	(void)mask;
 	loop->wake_signalled = true;
 	il__loop_interrupt(loop);
-}
-
-/* It stays readable until the turn that follows sets it anew. */
-static void on_timerfd(struct il__source *source, il_loop *loop, unsigned mask)
-{
-	(void)source;
-	(void)mask;
-	loop->timer_fired = true;
-	il__timers_expire(loop);
-	il__loop_adjust_lead(loop, loop->timers.expired);
 }
 
 /* ---- open ---- */
@@ -53,25 +44,9 @@ static int check_options(struct il_loop_options *to, const il_loop_options *from
 	return 0;
 }
 
-static int open_timer(il_loop *loop)
-{
-	const char *kind = getenv("INTERLOOP_TIMER");
-
-	loop->timer.watch.fd = -1;
-	loop->timer.ready = on_timerfd;
-	if (loop->own_clock || (kind && strcmp(kind, "native") == 0))
-		return 0;
-	int fd = il__os_timer_open();
-	if (fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM)
-		return il__refuse(fd, "il_loop: no descriptor for the timer: %s", il_strerror(fd));
-	loop->timer.watch.fd = fd >= 0 ? fd : -1;
-	return 0;
-}
-
 void il__loop_free(il_loop *loop)
 {
-	if (loop->timer.watch.fd >= 0)
-		il__os_timer_close(loop->timer.watch.fd);
+	il__wake_timer_close(loop);
 	if (loop->inbox)
 		il__inbox_unref(loop->inbox);
 	il__stacks_fini(&loop->stacks);
@@ -99,8 +74,7 @@ static int make_loop(il_loop **out, const il_backend *backend, const il_loop_opt
 	loop->generation = il__generation;
 	loop->thread = pthread_self();
 	loop->own = own;
-	loop->timer.watch.fd = -1;
-	loop->armed = IL_FOREVER;
+	loop->wake_timer.source.watch.fd = -1;
 	loop->batch = 16;
 	loop->backlog_end = &loop->backlog;
 	il__list_init(&loop->ready);
@@ -111,7 +85,7 @@ static int make_loop(il_loop **out, const il_backend *backend, const il_loop_opt
 	if ((rc = check_options(&loop->options, options)) < 0 ||
 	    (rc = il__stacks_init(&loop->stacks, loop->options.stack_size)) < 0 ||
 	    (rc = il__inbox_create(&loop->inbox, loop->options.queue_limit)) < 0 ||
-	    (rc = open_timer(loop)) < 0) {
+	    (rc = il__wake_timer_open(loop)) < 0) {
 		il__loop_free(loop);
 		return rc;
 	}

@@ -8,33 +8,13 @@
 #include "inbox.h"
 #include "ledger.h"
 #include "sigint.h"
+#include "source.h"
 #include "task.h"
 #include "thread_state.h"
+#include "wake_timer.h"
 
 #include <interloop/backend.h>
 #include <interloop/loop.h>
-
-/* A descriptor of the core's own: fd readiness, the wake descriptor, the timer. */
-struct il__source {
-	struct il_watch watch; /* first */
-	void (*ready)(struct il__source *source, il_loop *loop, unsigned mask);
-};
-int il__source_watch(il_loop *loop, struct il__source *source, unsigned mask);
-
-/* Something of an upper floor that lives with the loop. Loop's thread. */
-struct il__extension {
-	struct il__list link;
-	void (*shutdown)(struct il__extension *x, il_loop *loop); /* refuse new work; may be NULL */
-	void (*idle)(struct il__extension *x,
-		     il_loop *loop); /* nothing lives any more; may be NULL */
-	/* An own loop begins to run, and has ended to. May be NULL. */
-	void (*resumed)(struct il__extension *x, il_loop *loop);
-	void (*paused)(struct il__extension *x, il_loop *loop);
-	int (*closing)(struct il__extension *x,
-		       il_loop *loop); /* last: free it. 0 or a warning code */
-};
-
-enum { IL__EXT_FD, IL__EXT_THREADS, IL__EXT_RESOLVER, IL__EXT_PORTALS, IL__EXT_COUNT };
 
 struct il_loop {
 	const il_backend *backend;
@@ -56,14 +36,10 @@ struct il_loop {
 	uint64_t random, steps;
 
 	struct il__timers timers;
-	il_time armed;
-	/* The core's own timer was set `lead` ahead of `aim` (IL_FOREVER: it was not), or may be set anew;
-	 * `lead` was adjusted last when lead_aim came. */
-	il_time aim, lead, lead_aim;
-	struct il__source wake, timer; /* timer.watch.fd < 0: the driver's timer is used */
+	struct il__wake_timer wake_timer;
+	struct il__source wake;
 	bool wake_signalled, watching;
-	bool awake;       /* the inbox's `asleep` was cleared by us */
-	bool timer_fired; /* its descriptor is readable until it is set */
+	bool awake; /* the inbox's `asleep` was cleared by us */
 
 	struct il__inbox *inbox;
 	struct il__message *backlog, **backlog_end; /* taken from the inbox, not handled yet */
@@ -72,7 +48,6 @@ struct il_loop {
 	struct il__ledger ledger;
 	struct il__stacks stacks;
 	struct il__list extensions;
-	void *slots[IL__EXT_COUNT]; /* the extensions by kind */
 
 	void (*on_empty)(il_loop *loop, void *arg);
 	void *on_empty_arg;
@@ -90,7 +65,6 @@ struct il__main {
 il_time il__loop_now(il_loop *loop);
 /* After something was made ready outside an upcall: makes the loop visit us soon. */
 void il__loop_kick(il_loop *loop);
-void il__loop_extend(il_loop *loop, struct il__extension *x);
 /* Watches the core's own descriptors now, or only while something is alive. */
 int il__loop_watch_own(il_loop *loop, unsigned mask);
 int il__loop_update_watch(il_loop *loop);
@@ -132,7 +106,6 @@ void il__loop_ready(il_loop *loop, il_task *task);
 void il__loop_switch_from(il_loop *loop, il_task *self); /* self is parked, ready again, or ended */
 void il__loop_arrived(il_loop *loop);                    /* first thing after each switch */
 void il__loop_turn(il_loop *loop);
-void il__loop_adjust_lead(il_loop *loop, il_time woken); /* by the core's own timer */
 /* Of those that were taken from the inbox, the first; NULL: there is none. */
 static inline struct il__message *il__loop_next_message(il_loop *loop)
 {

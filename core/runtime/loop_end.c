@@ -3,6 +3,7 @@
  * only.
  */
 #include "../base/base.h"
+#include "extension.h"
 #include "inbox.h"
 #include "loop.h"
 #include "scope.h"
@@ -15,8 +16,8 @@ void il__loop_refuse(il_loop *loop)
 	loop->shut = true;
 	il__list_each_safe (node, &loop->extensions) {
 		struct il__extension *x = il__container_of(node, struct il__extension, link);
-		if (x->shutdown)
-			x->shutdown(x, loop);
+		if (x->ops->shutdown)
+			x->ops->shutdown(x, loop);
 	}
 	il__scope_cancel(&loop->scope, "the loop is shutting down");
 }
@@ -33,7 +34,7 @@ static int release(il_loop *loop)
 	while (!il__list_empty(&loop->extensions)) {
 		struct il__list *node = il__list_pop(&loop->extensions);
 		struct il__extension *x = il__container_of(node, struct il__extension, link);
-		int rc = x->closing(x, loop);
+		int rc = x->ops->closing(x, loop);
 		if (rc < 0)
 			warning = rc;
 	}

@@ -3,6 +3,7 @@
  * alive; and what a turn ends with. Loop's thread only.
  */
 #include "../base/base.h"
+#include "extension.h"
 #include "loop.h"
 #include "sigint.h"
 #include "task.h"
@@ -67,7 +68,8 @@ static void tell_extensions(il_loop *loop, bool runs)
 {
 	il__list_each_safe (node, &loop->extensions) {
 		struct il__extension *x = il__container_of(node, struct il__extension, link);
-		void (*tell)(struct il__extension *, il_loop *) = runs ? x->resumed : x->paused;
+		void (*tell)(struct il__extension *, il_loop *) =
+		    runs ? x->ops->resumed : x->ops->paused;
 		if (tell)
 			tell(x, loop);
 	}

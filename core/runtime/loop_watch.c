@@ -4,30 +4,22 @@
  * offloaded call), so that a host's loop ends by itself.
  */
 #include "../base/base.h"
+#include "extension.h"
 #include "inbox.h"
 #include "loop.h"
+#include "source.h"
 
 il_time il__loop_now(il_loop *loop)
 {
 	return loop->own_clock ? loop->backend->driver.now(loop->driver) : il__os_now();
 }
 
-int il__source_watch(il_loop *loop, struct il__source *source, unsigned mask)
-{
-	if (source->watch.mask == mask)
-		return 0;
-	int rc = loop->backend->driver.watch(loop->driver, &source->watch, mask);
-	if (rc == 0)
-		source->watch.mask = mask;
-	return rc;
-}
-
 int il__loop_watch_own(il_loop *loop, unsigned mask)
 {
 	int rc = il__source_watch(loop, &loop->wake, mask);
 
-	if (rc == 0 && loop->timer.watch.fd >= 0)
-		rc = il__source_watch(loop, &loop->timer, mask);
+	if (rc == 0 && loop->wake_timer.source.watch.fd >= 0)
+		rc = il__source_watch(loop, &loop->wake_timer.source, mask);
 	return rc;
 }
 
@@ -42,8 +34,8 @@ int il__loop_update_watch(il_loop *loop)
 		il__list_each_safe (node, &loop->extensions) {
 			struct il__extension *x =
 			    il__container_of(node, struct il__extension, link);
-			if (x->idle)
-				x->idle(x, loop);
+			if (x->ops->idle)
+				x->ops->idle(x, loop);
 		}
 	rc = il__loop_watch_own(loop, wanted ? IL_READABLE : 0);
 	if (rc < 0 && wanted)
@@ -59,9 +51,4 @@ void il__loop_kick(il_loop *loop)
 		return;
 	loop->wake_signalled = true;
 	il__inbox_signal(loop->inbox);
-}
-
-void il__loop_extend(il_loop *loop, struct il__extension *x)
-{
-	il__list_push(&loop->extensions, &x->link);
 }

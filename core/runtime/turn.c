@@ -17,8 +17,9 @@
 #include "task.h"
 #include "thread_state.h"
 #include "timer.h"
+#include "wake_timer.h"
 
-enum { BATCH_MAX = 256, MESSAGES_MAX = 1024, ROUNDS_MAX = 16, MANY_TIMERS = 64 };
+enum { BATCH_MAX = 256, MESSAGES_MAX = 1024, ROUNDS_MAX = 16 };
 
 /* ---- the ready queue ---- */
 
@@ -174,65 +175,6 @@ int il__plain_call(il_fn *fn, void *arg, struct il__locals *locals)
 
 /* ---- the turn ---- */
 
-/*
- * When the core's own timer is set for. Few timers: ahead of the next by as much as the system is late to wake
- * us; what then is left of the time passes in polls that do not wait. Many that are due shortly one after
- * another: once in PACE for all of them, for a wake-up costs more than they do.
- */
-static il_time aim(il_loop *loop)
-{
-	const il_time PACE = IL_USEC(60);
-	il_time next = il__timers_next(&loop->timers), paced = loop->timers.expired + PACE;
-
-	loop->aim = IL_FOREVER;
-	if (loop->timers.count > MANY_TIMERS)
-		return next < paced && !loop->timers.late ? paced : next;
-	if (next == IL_FOREVER || next <= loop->timers.expired) /* also any time long past */
-		return next;
-	loop->aim = next;
-	return next - loop->lead;
-}
-
-void il__loop_adjust_lead(il_loop *loop, il_time woken)
-{
-	const il_time LEAD_MAX = IL_USEC(60);
-
-	if (loop->aim == IL_FOREVER || loop->aim == loop->lead_aim)
-		return;
-	loop->lead_aim = loop->aim;
-	loop->lead += woken > loop->aim ? (woken - loop->aim) / 4 : -loop->lead / 16;
-	if (loop->lead > LEAD_MAX)
-		loop->lead = LEAD_MAX;
-}
-
-/*
- * The timer of the core's own wakes for a deadline that was given up, but is not set twice a wait.
- * False: the native loop had no memory for its timer; to be asked again in the next turn.
- */
-static bool set_timer(il_loop *loop)
-{
-	il_time next;
-
-	if (loop->timer.watch.fd >= 0) {
-		next = aim(loop);
-		if (next < loop->armed || loop->timer_fired) {
-			loop->armed = next;
-			loop->timer_fired = false;
-			il__os_timer_set(loop->timer.watch.fd, next);
-		}
-		return true;
-	}
-	next = il__timers_next(&loop->timers);
-	if (loop->own_clock && loop->ledger.answers > 0)
-		next = IL_FOREVER; /* a worker's time is not ours to skip */
-	if (next == loop->armed)
-		return true;
-	if (loop->backend->driver.timer(loop->driver, next) < 0)
-		return false;
-	loop->armed = next;
-	return true;
-}
-
 /* From here to `rest` who posts finds the loop awake, and spares the wake-up. A turn for a descriptor or
  * a timer that expects nothing from other threads leaves that be, and with it two atomic writes. */
 static void stay_awake(il_loop *loop)
@@ -273,7 +215,7 @@ static bool rest(il_loop *loop)
 			return false;
 	}
 	il__stacks_rest(&loop->stacks);
-	if (il__unlikely(!set_timer(loop))) {
+	if (il__unlikely(!il__wake_timer_set(loop))) {
 		keep_going(loop);
 		return true;
 	}
@@ -299,7 +241,7 @@ void il__loop_turn(il_loop *loop)
 			continue;
 		}
 		if (loop->backlog || !il__list_empty(&loop->ready) || round == ROUNDS_MAX) {
-			set_timer(loop);
+			il__wake_timer_set(loop);
 			keep_going(loop);
 			break;
 		}
@@ -308,11 +250,6 @@ void il__loop_turn(il_loop *loop)
 	}
 	loop->turning = false;
 	il__loop_settle(loop);
-}
-
-bool il_driver_needs_timer(const il_loop *loop)
-{
-	return loop->timer.watch.fd < 0;
 }
 
 /* Polling on in a forked child would take the parent's wake-ups away. */
@@ -332,7 +269,7 @@ void il_driver_on_timer(il_loop *loop)
 
 	check_not_forked(loop);
 	nested = loop->turning;
-	loop->armed = IL_FOREVER;
+	il__wake_timer_spent(loop);
 	if (loop->stopping)
 		return;
 	loop->turning = true;
@@ -354,6 +291,6 @@ void il_driver_on_ready(il_loop *loop, struct il_watch *w, unsigned mask)
 	source->ready(source, loop, mask);
 	loop->turning = nested;
 	if (il__unlikely(nested))
-		set_timer(loop); /* the turn that would is still to come */
+		il__wake_timer_set(loop); /* the turn that would is still to come */
 	il__loop_turn(loop);
 }

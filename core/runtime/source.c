@@ -1,0 +1,15 @@
+/*
+ * source.c: descriptors that the core itself watches. Loop's thread only.
+ */
+#include "source.h"
+#include "loop.h"
+
+int il__source_watch(il_loop *loop, struct il__source *source, unsigned mask)
+{
+	if (source->watch.mask == mask)
+		return 0;
+	int rc = loop->backend->driver.watch(loop->driver, &source->watch, mask);
+	if (rc == 0)
+		source->watch.mask = mask;
+	return rc;
+}
