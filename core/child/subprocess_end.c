@@ -128,9 +128,9 @@ static int wait_for_end(struct waiter *w, il__abort_fn *abort, const char *funct
 	if (rc < 0)
 		return il__refuse(rc, "%s: the native loop refused to watch the child", function);
 	il__list_push(&p->waiters, &w->task->link);
-	il__owe(w->task->loop, IL__OWED_EVENT);
+	il__owe(&w->task->loop->ledger, IL__OWED_EVENT);
 	rc = il__task_park(w->task, abort, w, function);
-	il__paid(w->task->loop, IL__OWED_EVENT);
+	il__paid(&w->task->loop->ledger, IL__OWED_EVENT);
 	if (rc == -EBADF)
 		return il__refuse(rc,
 				  "%s: the process was destroyed meanwhile, and could not be "

@@ -5,6 +5,7 @@
 #include "executor.h"
 #include "../base/base.h"
 #include "../runtime/ledger.h"
+#include "../runtime/loop.h"
 #include "../runtime/task.h"
 #include "../runtime/wakeup.h"
 
@@ -68,12 +69,12 @@ int il__executor_check(il_executor *ex, il_fn *fn, const char *function)
 static void wait_end(il_executor *ex, unsigned flags, struct il__watcher_of_end *end, il_task *task)
 {
 	if (task)
-		il__owe(task->loop, IL__OWED_ANSWER);
+		il__owe(&task->loop->ledger, IL__OWED_ANSWER);
 	if (ex->ops->shutdown(ex->self, flags, end))
 		il__wakeup_wait_shielded(&end->wakeup, "il_executor_shutdown");
 	ex->ops->ended(ex->self);
 	if (task)
-		il__paid(task->loop, IL__OWED_ANSWER);
+		il__paid(&task->loop->ledger, IL__OWED_ANSWER);
 }
 
 /* Whether the caller may wait here and now: 0, or a code. -EPERM leaves it to the executor, which may have

@@ -84,7 +84,7 @@ static bool is_waited_for(const struct il__threads *threads)
 void il__threads_leave(struct il__threads *threads, il_loop *loop, struct il__left_call *call)
 {
 	il__list_push(&threads->left, &call->link);
-	il__owe(loop, IL__OWED_EVENT);
+	il__owe(&loop->ledger, IL__OWED_EVENT);
 	if (is_waited_for(threads))
 		il__owe_calls(loop, call->account, 1);
 }
@@ -92,7 +92,7 @@ void il__threads_leave(struct il__threads *threads, il_loop *loop, struct il__le
 void il__threads_come_back(struct il__threads *threads, il_loop *loop, struct il__left_call *call)
 {
 	il__list_remove(&call->link);
-	il__paid(loop, IL__OWED_EVENT);
+	il__paid(&loop->ledger, IL__OWED_EVENT);
 	if (is_waited_for(threads))
 		il__paid_calls(loop, call->account, 1);
 }

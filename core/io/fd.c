@@ -39,7 +39,7 @@ static void unlink_wait(il_loop *loop, struct il__fd *fd, const struct il__fd_wa
 	for (int d = 0; d < 2; d++)
 		if (fd->waiter[d] == w)
 			fd->waiter[d] = NULL;
-	il__paid(loop, IL__OWED_EVENT);
+	il__paid(&loop->ledger, IL__OWED_EVENT);
 }
 
 /* Wakes every waiter; 0: it may go and see. */
@@ -275,7 +275,7 @@ int il__fd_begin(struct il__fd_wait *w)
 	for (int d = 0; d < 2; d++)
 		if (w->asked & bit_of(d))
 			fd->waiter[d] = w;
-	il__owe(w->task->loop, IL__OWED_EVENT);
+	il__owe(&w->task->loop->ledger, IL__OWED_EVENT);
 	w->got = 0;
 	return 0;
 }

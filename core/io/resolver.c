@@ -266,9 +266,9 @@ static int look_up(il_loop *loop, const struct query *q, il_address **list, il_t
 		free_lookup(l);
 		return rc;
 	}
-	il__owe(loop, IL__OWED_ANSWER);
+	il__owe(&loop->ledger, IL__OWED_ANSWER);
 	rc = il__wakeup_wait(&wakeup, deadline, function);
-	il__paid(loop, IL__OWED_ANSWER);
+	il__paid(&loop->ledger, IL__OWED_ANSWER);
 	if (rc < 0) {
 		if (abandon(l))
 			return rc;

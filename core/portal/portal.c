@@ -86,7 +86,7 @@ static void finish(il_portal *p)
 	il__queue_wake_all(&p->closers, 0);
 	/* The last call may end between the closing of the gate and the message that tells of it. */
 	il__queue_wake_all(&p->sleepers, 0);
-	il__paid(loop, IL__OWED_PORTAL);
+	il__paid(&loop->ledger, IL__OWED_PORTAL);
 	il_portal_unref(p); /* the loop's */
 }
 
@@ -285,7 +285,7 @@ int il_core_create_threads_portal(il_loop *loop, il_portal **portal)
 	p = portals ? calloc(1, sizeof *p) : NULL;
 	if (!p)
 		return il__refuse(-ENOMEM, "il_loop_create_threads_portal: out of memory");
-	rc = il__owe(loop, IL__OWED_PORTAL);
+	rc = il__owe(&loop->ledger, IL__OWED_PORTAL);
 	if (rc < 0) {
 		free(p);
 		return rc;

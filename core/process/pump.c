@@ -90,7 +90,7 @@ static void release(struct il__pump *pump)
 	if (!pump->held)
 		return;
 	pump->held = false;
-	il__paid(pump->loop, IL__OWED_CALL);
+	il__paid(&pump->loop->ledger, IL__OWED_CALL);
 }
 
 void il__pump_done(struct il__pump *pump)
@@ -382,7 +382,7 @@ struct il__pump *il__pump_here(struct il__process_pool *pool, int *rc)
 		pump = make_pump(pool, loop);
 	*rc = pump ? 0 : il__refuse(-ENOMEM, "process pool %s: out of memory", pool->name);
 	if (pump && !pump->held) {
-		*rc = il__owe(loop, IL__OWED_CALL);
+		*rc = il__owe(&loop->ledger, IL__OWED_CALL);
 		pump->held = *rc == 0;
 	}
 	return *rc < 0 ? NULL : pump;

@@ -13,38 +13,18 @@ void il__ledger_init(struct il__ledger *ledger)
 	il__list_init(&ledger->pools);
 }
 
-static bool keeps_the_loop(enum il__owed what)
+int il__ledger_begin(struct il__ledger *ledger)
 {
-	return what == IL__OWED_TASK || what == IL__OWED_PORTAL || what == IL__OWED_CALL;
+	int rc = il__loop_update_watch(il__container_of(ledger, il_loop, ledger));
+
+	if (rc < 0)
+		ledger->lives--;
+	return rc;
 }
 
-static void count(struct il__ledger *ledger, enum il__owed what, size_t one)
+void il__ledger_end(struct il__ledger *ledger)
 {
-	ledger->events += what == IL__OWED_EVENT ? one : 0;
-	ledger->portals += what == IL__OWED_PORTAL ? one : 0;
-	ledger->answers += what == IL__OWED_ANSWER || what == IL__OWED_CALL ? one : 0;
-}
-
-int il__owe(il_loop *loop, enum il__owed what)
-{
-	struct il__ledger *ledger = &loop->ledger;
-
-	if (keeps_the_loop(what) && ledger->lives++ == 0) {
-		int rc = il__loop_update_watch(loop);
-		if (rc < 0) {
-			ledger->lives--;
-			return rc;
-		}
-	}
-	count(ledger, what, 1);
-	return 0;
-}
-
-void il__paid(il_loop *loop, enum il__owed what)
-{
-	count(&loop->ledger, what, (size_t)-1);
-	if (keeps_the_loop(what) && --loop->ledger.lives == 0)
-		il__loop_kick(loop);
+	il__loop_kick(il__container_of(ledger, il_loop, ledger));
 }
 
 /* ---- by account: only where the clock is the loop's own ---- */

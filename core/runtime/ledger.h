@@ -43,9 +43,50 @@ struct il__account il__account_named(struct il__account *account);
 
 void il__ledger_init(struct il__ledger *ledger);
 
+/* The first life, which may be refused, and the last one. */
+int il__ledger_begin(struct il__ledger *ledger);
+void il__ledger_end(struct il__ledger *ledger);
+
+static inline int il__ledger_keep(struct il__ledger *ledger)
+{
+	return il__likely(ledger->lives++ > 0) ? 0 : il__ledger_begin(ledger);
+}
+
+static inline void il__ledger_let_go(struct il__ledger *ledger)
+{
+	if (il__unlikely(--ledger->lives == 0))
+		il__ledger_end(ledger);
+}
+
 /* Only what keeps the loop may be refused, and only if nothing else keeps it; a task's calls cannot be. */
-int il__owe(il_loop *loop, enum il__owed what);
-void il__paid(il_loop *loop, enum il__owed what);
+static inline int il__owe(struct il__ledger *ledger, enum il__owed what)
+{
+	bool keeps = what == IL__OWED_TASK || what == IL__OWED_PORTAL || what == IL__OWED_CALL;
+	int rc = keeps ? il__ledger_keep(ledger) : 0;
+
+	if (rc < 0)
+		return rc;
+	if (what == IL__OWED_EVENT)
+		ledger->events++;
+	else if (what == IL__OWED_PORTAL)
+		ledger->portals++;
+	else if (what != IL__OWED_TASK)
+		ledger->answers++;
+	return 0;
+}
+
+static inline void il__paid(struct il__ledger *ledger, enum il__owed what)
+{
+	if (what == IL__OWED_EVENT)
+		ledger->events--;
+	else if (what == IL__OWED_PORTAL)
+		ledger->portals--;
+	else if (what != IL__OWED_TASK)
+		ledger->answers--;
+	if (what == IL__OWED_TASK || what == IL__OWED_PORTAL || what == IL__OWED_CALL)
+		il__ledger_let_go(ledger);
+}
+
 /* IL__OWED_ANSWER, by account: so many calls are waited for. Two tasks may wait for one call: it owes once. */
 void il__owe_calls(il_loop *loop, struct il__account *account, size_t calls);
 void il__paid_calls(il_loop *loop, struct il__account *account, size_t calls);

@@ -73,7 +73,7 @@ static void end(il_task *task, int rc)
 		base->ended(task, rc);
 	il__self.no_wait--;
 	il__locals_unref(base->locals);
-	il__paid(loop, IL__OWED_TASK);
+	il__paid(&loop->ledger, IL__OWED_TASK);
 	il__loop_switch_from(loop, task);
 }
 
@@ -114,7 +114,7 @@ il_task *il__task_spawn(il_loop *loop, il_fn *fn, void *arg, const struct il__ta
 
 	if (!stack)
 		return NULL;
-	if (il__owe(loop, IL__OWED_TASK) < 0) {
+	if (il__owe(&loop->ledger, IL__OWED_TASK) < 0) {
 		il__stack_put(&loop->stacks, stack);
 		return NULL;
 	}
@@ -147,7 +147,7 @@ void il__task_discard(il_task *task)
 	il__locals_unref(task->base->locals);
 	il__context_free(&task->context);
 	il__stack_put(&loop->stacks, &task->stack);
-	il__paid(loop, IL__OWED_TASK);
+	il__paid(&loop->ledger, IL__OWED_TASK);
 }
 
 /* ---- park and wake ---- */

@@ -50,13 +50,13 @@ void il__wakeup_fire(struct il__wakeup *s)
 static void owe(const struct il__wakeup *s)
 {
 	if (!s->local)
-		il__owe(s->task->loop, IL__OWED_EVENT);
+		il__owe(&s->task->loop->ledger, IL__OWED_EVENT);
 }
 
 static void paid(const struct il__wakeup *s)
 {
 	if (!s->local)
-		il__paid(s->task->loop, IL__OWED_EVENT);
+		il__paid(&s->task->loop->ledger, IL__OWED_EVENT);
 }
 
 int il__wakeup_wait(struct il__wakeup *s, il_time deadline, const char *waits_for)

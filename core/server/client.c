@@ -5,6 +5,7 @@
  */
 #include "client.h"
 #include "../base/base.h"
+#include "../runtime/ledger.h"
 #include "../runtime/loop.h"
 #include "../runtime/task.h"
 #include "../runtime/thread_state.h"
