@@ -8,7 +8,8 @@ Reads the includes of core/ and the symbols of the compiled objects, and says wh
 
 - a folder uses folders above it in FLOORS only; folders in one line never see each other;
 - files that call each other in a circle are those of CIRCLES, and no others;
-- a file includes a header of the core only if it uses something that this header declares.
+- a file includes a header of the core only if it uses something that this header declares;
+- docs/internals.md, the map, has every file of the core, and no other.
 
 Exits 0 if nothing does.
 """
@@ -124,6 +125,22 @@ def check_includes():
     return files
 
 
+# ---- the map ----
+
+
+def check_map():
+    """Its tables, a folder's after its heading, name the .c files; `name_*` stands for several."""
+    there = {path.name for folder in floor_of for path in (core / folder).glob("*.c")}
+    rows = re.findall(r"^\| ([^|]*\.c[^|]*|[^|]*_\*[^|]*) \|", (root / "docs/internals.md").read_text(), re.M)
+    named = {name for row in rows for name in re.findall(r"[\w*]+(?:\.c)?", row)}
+    for name in sorted(there):
+        family = re.sub(r"_.*", "_*", name)
+        if name not in named and family not in named:
+            fault(f"docs/internals.md does not say what {name} is for")
+    for name in sorted(n for n in named if n.endswith(".c") and n not in there):
+        fault(f"docs/internals.md names {name}, which is not there")
+
+
 # ---- symbols ----
 
 
@@ -200,6 +217,7 @@ def main(arguments):
         return 2
     verbose = "-v" in arguments
     files = check_includes()
+    check_map()
     graph = edges(pathlib.Path(arguments[0]))
     if not graph:
         fault(f"no objects of the core below {arguments[0]}: build it first")

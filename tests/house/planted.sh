@@ -15,6 +15,7 @@ fresh()
   mkdir -p "$copy/tree/tests" "$copy/tree/build/core"
   cp -R core "$copy/tree/core"
   cp -R tests/house "$copy/tree/tests/house"
+  cp -R docs "$copy/tree/docs"
   cp -R "$build/core/." "$copy/tree/build/core"
 }
 
@@ -60,5 +61,9 @@ fresh
 object sync/planted_a il__planted_a il__planted_b
 object sync/planted_b il__planted_b il__planted_a
 expect "a circle" "circle that is not on the list: sync/planted_a sync/planted_b"
+
+fresh
+echo >"$copy/tree/core/io/planted.c"
+expect "a file that is not on the map" "does not say what planted.c is for"
 
 exit $failed
