@@ -72,6 +72,7 @@ static int loop_here(il_loop **loop, const char *function)
 
 int il_stream_pair(il_stream **a, il_stream **b)
 {
+	il_stream *first, *second;
 	il_loop *loop;
 	int fd[2], rc;
 
@@ -82,15 +83,19 @@ int il_stream_pair(il_stream **a, il_stream **b)
 		rc = il__os_socketpair(fd);
 	if (rc < 0)
 		return rc;
-	rc = il__stream_create(a, loop, fd[0], IL__STREAM_UNIX, NULL);
+	rc = il__stream_create(&first, loop, fd[0], IL__STREAM_UNIX, NULL);
 	if (rc < 0) {
 		close(fd[1]);
 		return rc;
 	}
-	rc = il__stream_create(b, loop, fd[1], IL__STREAM_UNIX, NULL);
-	if (rc < 0)
-		il_stream_destroy(*a);
-	return rc;
+	rc = il__stream_create(&second, loop, fd[1], IL__STREAM_UNIX, NULL);
+	if (rc < 0) {
+		il_stream_destroy(first);
+		return rc;
+	}
+	*a = first;
+	*b = second;
+	return 0;
 }
 
 /* What kind of stream fd is: -ENOTSUP if it is none. */

@@ -59,11 +59,11 @@ static void put_away(struct il__sheet *sheet)
 	free(sheet);
 }
 
-static void count_off(struct il__sheet *sheet, unsigned calls)
+/* True: these were the last, and the sheet is the caller's. */
+static bool count_off(struct il__sheet *sheet, unsigned calls)
 {
 	/* What was read of the others' calls comes before the sheet is written again. */
-	if (atomic_fetch_sub_explicit(&sheet->left, calls, memory_order_acq_rel) == calls)
-		put_away(sheet);
+	return atomic_fetch_sub_explicit(&sheet->left, calls, memory_order_acq_rel) == calls;
 }
 
 /* ---- a thread's end, and a fork ---- */
@@ -75,8 +75,8 @@ static pthread_once_t end_once = PTHREAD_ONCE_INIT;
 static void let_go(void *arg)
 {
 	(void)arg;
-	if (own.sheet && own.cut < CALLS)
-		count_off(own.sheet, CALLS - own.cut);
+	if (own.sheet && own.cut < CALLS && count_off(own.sheet, CALLS - own.cut))
+		free(own.sheet); /* perhaps there is no loop any more to empty the store */
 	own.sheet = NULL;
 }
 
@@ -134,7 +134,8 @@ struct il__soon *il__spare_take(void)
 
 void il__spare_give(struct il__soon *soon)
 {
-	count_off(soon->sheet, 1);
+	if (count_off(soon->sheet, 1))
+		put_away(soon->sheet);
 }
 
 void il__spare_free(void)
