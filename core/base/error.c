@@ -70,6 +70,13 @@ static const struct code *find_code(int rc)
 	return NULL;
 }
 
+const char *il_version(void)
+{
+#define TEXT(x)          #x
+#define VERSION(a, b, c) TEXT(a) "." TEXT(b) "." TEXT(c)
+	return VERSION(IL_VERSION_MAJOR, IL_VERSION_MINOR, IL_VERSION_PATCH);
+}
+
 const char *il_error_name(int rc)
 {
 	const struct code *code = find_code(rc);
@@ -98,16 +105,34 @@ const char *il_error_detail(void)
 	return detail;
 }
 
+__attribute__((format(printf, 2, 0))) static int set_detail(int rc, const char *format,
+							    va_list args)
+{
+	int saved = errno;
+
+	vsnprintf(detail, sizeof detail, format, args);
+	errno = saved;
+	refused = rc;
+	return rc;
+}
+
 int il__refuse(int rc, const char *format, ...)
 {
 	va_list args;
-	int saved = errno;
 
 	va_start(args, format);
-	vsnprintf(detail, sizeof detail, format, args);
+	set_detail(rc, format, args);
 	va_end(args);
-	errno = saved;
-	refused = rc;
+	return rc;
+}
+
+int il_fail(int rc, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	set_detail(rc, format, args);
+	va_end(args);
 	return rc;
 }
 

@@ -109,6 +109,7 @@ int il__scope_enter_for(il_task *task, struct il__scope *s, il_time deadline, un
 		}
 	}
 	s->shield |= (flags & IL_SHIELD) != 0;
+	s->fails_at_deadline = (flags & IL_FAIL_AT_DEADLINE) != 0;
 	s->task = task;
 	link_scope(s, loop, task->scope);
 	move_task(task, s);
@@ -125,7 +126,9 @@ int il__scope_exit_for(il_task *task, struct il__scope *s, int rc)
 	s->state = IL__SCOPE_LEFT;
 	if (rc == -ECANCELED && s->cancelled && !outer) {
 		s->caught = true;
-		return 0;
+		return s->fails_at_deadline && s->expired
+			   ? il__refuse(-ETIMEDOUT, "il_scope_exit: the scope's deadline passed")
+			   : 0;
 	}
 	return rc;
 }
@@ -169,9 +172,9 @@ int il_scope_enter(il_scope *scope, il_time deadline, unsigned flags)
 	il_task *task;
 	int rc;
 
-	if (!scope || (flags & ~IL_SHIELD))
-		return il__refuse(
-		    -EINVAL, "il_scope_enter: scope is NULL or a flag other than IL_SHIELD is set");
+	if (!scope || (flags & ~(IL_SHIELD | IL_FAIL_AT_DEADLINE)))
+		return il__refuse(-EINVAL, "il_scope_enter: scope is NULL, or a flag other than "
+					   "IL_SHIELD and IL_FAIL_AT_DEADLINE is set");
 	task = il__task_current("il_scope_enter", &rc);
 	if (!task)
 		return rc;
@@ -282,38 +285,30 @@ il_time il_effective_deadline(void)
 	return task->scope->effective ? INT64_MIN : task->scope->until;
 }
 
-/* The scope of il_move_on_after; *caught: its deadline passed and its exit caught it. */
-static int run_under_deadline(const char *function, il_time delay, il_fn *fn, void *arg,
-			      bool *caught)
+static int run_under_deadline(const char *function, il_time delay, unsigned flags, il_fn *fn,
+			      void *arg)
 {
 	il_scope scope = IL_SCOPE_INIT;
 	int rc;
 
-	*caught = false;
 	if (delay < 0 || !fn)
 		return il__refuse(-EINVAL, "%s: %s", function,
 				  fn ? "the delay is negative" : "fn is NULL");
-	rc = il_scope_enter(&scope, il_deadline(delay), 0);
+	rc = il_scope_enter(&scope, il_deadline(delay), flags);
 	if (rc < 0)
 		return rc;
 	rc = il_scope_exit(&scope, fn(arg));
-	*caught = il_scope_caught(&scope);
+	if (rc == -ETIMEDOUT && il_scope_caught(&scope))
+		il__refuse(rc, "%s: %lld ms have passed", function, (long long)(delay / 1000000));
 	return rc;
 }
 
 int il_move_on_after(il_time delay, il_fn *fn, void *arg)
 {
-	bool caught;
-
-	return run_under_deadline("il_move_on_after", delay, fn, arg, &caught);
+	return run_under_deadline("il_move_on_after", delay, 0, fn, arg);
 }
 
 int il_fail_after(il_time delay, il_fn *fn, void *arg)
 {
-	bool caught;
-	int rc = run_under_deadline("il_fail_after", delay, fn, arg, &caught);
-
-	return caught ? il__refuse(-ETIMEDOUT, "il_fail_after: %lld ms have passed",
-				   (long long)(delay / 1000000))
-		      : rc;
+	return run_under_deadline("il_fail_after", delay, IL_FAIL_AT_DEADLINE, fn, arg);
 }

@@ -15,8 +15,9 @@ struct il__scope {
 	bool shield, cancelled, caught, expired;
 	bool effective; /* cancelled, or not shielded and the parent is effective */
 	bool has_deadline;
-	bool of_group; /* entered and left by its group only */
-	il_task *task; /* who entered it; NULL: a root of the loop or a portal */
+	bool of_group;          /* entered and left by its group only */
+	bool fails_at_deadline; /* IL_FAIL_AT_DEADLINE */
+	il_task *task;          /* who entered it; NULL: a root of the loop or a portal */
 	il_loop *loop;
 	struct il__scope *parent;
 	struct il__list sibling, children; /* scopes */

@@ -28,6 +28,9 @@
 #define IL_API
 #endif
 
+/** Lets the compiler check arguments as printf's. */
+#define IL_PRINTF(at, first) __attribute__((format(printf, at, first)))
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -91,6 +94,17 @@ IL_API const char *il_error_name(int rc);
  * Read it at once after the failing call, before anything that may wait.
  */
 IL_API const char *il_error_detail(void);
+
+/**
+ * @brief For functions of your own: sets il_error_detail() and returns rc, as in `return il_fail(-EINVAL, "no user %s", name);`.
+ *
+ * The detail goes where the code goes: to whoever waits for the function in a worker thread, through a portal, in a group.
+ * @param format  as for printf; a text over 239 bytes is cut.
+ */
+IL_API int il_fail(int rc, const char *format, ...) IL_PRINTF(2, 3);
+
+/** @brief Returns the version of the library at run time, such as "0.2.0"; IL_VERSION_ is that of the headers. Any thread. */
+IL_API const char *il_version(void);
 
 /** Levels of the log. */
 enum { IL_LOG_ERROR, IL_LOG_WARNING, IL_LOG_INFO, IL_LOG_DEBUG };

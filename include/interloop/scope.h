@@ -33,10 +33,16 @@ typedef struct il_scope {
 #define IL_SHIELD 1u
 
 /**
+ * Flag of il_scope_enter: il_scope_exit returns -ETIMEDOUT, in place of 0, if the scope's own deadline cancelled it. So
+ * a block with a time limit needs no function of its own, and a timeout is never mistaken for an end.
+ */
+#define IL_FAIL_AT_DEADLINE 2u
+
+/**
  * @brief Enters the scope in the calling task. Never waits; a cancellation made before shows at the
  * first cancellation point inside, and so does a deadline in the past.
  * @param deadline  on il_now()'s clock; when it passes the scope is cancelled. IL_FOREVER: none.
- * @param flags     0 or IL_SHIELD.
+ * @param flags     0, or IL_SHIELD and IL_FAIL_AT_DEADLINE.
  * @return 0; -EALREADY: it was entered before (a scope serves once); -EINVAL: NULL or an unknown
  *         flag; -EPERM: not in a task; -ENOMEM.
  */
@@ -47,6 +53,7 @@ IL_API int il_scope_enter(il_scope *scope, il_time deadline, unsigned flags);
  * @param rc  the body's result.
  * @return rc; or 0 where rc is -ECANCELED, this scope was cancelled and no visible outer one is.
  *         -EALREADY: not the innermost scope of this task, or not entered; nothing changed.
+ *         -ETIMEDOUT: where it would return 0, IL_FAIL_AT_DEADLINE was given, and the deadline cancelled the scope.
  */
 IL_API int il_scope_exit(il_scope *scope, int rc);
 

@@ -88,6 +88,7 @@ extern const struct il_native il_native;
 #define CHECK_STR(value, expected)   il_test_str(__FILE__, __LINE__, #value, (value), (expected))
 #define CHECK_TRACE(expected)        il_test_str(__FILE__, __LINE__, "trace", il_test_trace(), (expected))
 #define CHECK_LOGGED(level, text, n) CHECK_EQ(il_test_logged((level), (text)), (n))
+#define CHECK_DETAIL(text)           CHECK(strstr(il_error_detail(), (text)) != NULL)
 
 /* Waits in small steps, in a task or in a plain thread. UNTIL_THREAD for what another thread does: it lets
  * real time pass, where in virtual time the clock stands while a worker has not answered. */

@@ -4,7 +4,7 @@
  */
 #include "workers.h"
 
-#define CHECK_DETAIL(text) CHECK(strstr(il_error_detail(), (text)) != NULL)
+#include <stdio.h>
 
 static int sleep_backwards(void *arg)
 {
@@ -187,4 +187,31 @@ IL_TEST_CORE(J, every_start_tells_which_backend_there_is_not)
 	CHECK_DETAIL("libfoo");
 	CHECK_RC(il_portal_provider_create(&provider, NULL, NULL), -ENOENT);
 	CHECK_DETAIL("libfoo");
+}
+
+/* ---- details of the user's own functions ---- */
+
+static int find_nobody(void *arg)
+{
+	return il_fail(-ENOENT, "no user %s in %d rows", (const char *)arg, 3);
+}
+
+IL_TEST(J, a_function_of_ones_own_says_why_it_fails)
+{
+	char name[] = "ann";
+
+	CHECK_RC(find_nobody(name), -ENOENT);
+	CHECK_DETAIL("no user ann in 3 rows");
+	CHECK_RC(il_run_in_thread(find_nobody, name), -ENOENT);
+	CHECK_DETAIL("no user ann in 3 rows");
+	CHECK_RC(il_yield(), 0);
+}
+
+IL_TEST_CORE(J, the_library_says_its_version)
+{
+	char version[32];
+
+	snprintf(version, sizeof version, "%d.%d.%d", IL_VERSION_MAJOR, IL_VERSION_MINOR,
+		 IL_VERSION_PATCH);
+	CHECK(strcmp(il_version(), version) == 0);
 }

@@ -614,3 +614,79 @@ IL_TEST_CORE(J, no_task_no_checkpoint)
 	CHECK_RC(il_scope_enter(&s, IL_FOREVER, 0), -EPERM);
 	CHECK_EQ(il_effective_deadline(), IL_FOREVER);
 }
+
+/* ---- IL_FAIL_AT_DEADLINE ---- */
+
+static int be_busy_past(il_time deadline)
+{
+	while (il_now() < deadline)
+		if (il_test_virtual())
+			il_sleep(IL_MSEC(1));
+	return il_yield();
+}
+
+IL_TEST(J, a_flagged_scope_fails_when_its_deadline_cancelled_it)
+{
+	il_scope s = IL_SCOPE_INIT, in_time = IL_SCOPE_INIT, endless = IL_SCOPE_INIT;
+
+	CHECK_RC(il_scope_enter(&s, il_deadline(IL_MSEC(1)), IL_FAIL_AT_DEADLINE), 0);
+	CHECK_RC(il_scope_exit(&s, il_sleep_forever()), -ETIMEDOUT);
+	CHECK(il_scope_caught(&s) && il_scope_expired(&s));
+	CHECK_DETAIL("deadline");
+
+	CHECK_RC(il_scope_enter(&in_time, il_deadline(IL_SEC(60)), IL_FAIL_AT_DEADLINE), 0);
+	CHECK_RC(il_scope_exit(&in_time, 7), 7);
+	CHECK(!il_scope_caught(&in_time) && !il_scope_expired(&in_time));
+
+	CHECK_RC(il_scope_enter(&endless, IL_FOREVER, IL_FAIL_AT_DEADLINE | IL_SHIELD), 0);
+	CHECK_RC(il_scope_exit(&endless, il_yield()), 0);
+}
+
+IL_TEST(J, a_result_after_the_deadline_is_no_timeout)
+{
+	il_scope value = IL_SCOPE_INIT, error = IL_SCOPE_INIT, swallowed = IL_SCOPE_INIT;
+	il_scope by_hand = IL_SCOPE_INIT;
+
+	CHECK_RC(il_scope_enter(&value, il_deadline(0), IL_FAIL_AT_DEADLINE), 0);
+	CHECK_RC(il_yield(), -ECANCELED);
+	CHECK_RC(il_scope_exit(&value, 7), 7);
+	CHECK_RC(il_scope_enter(&error, il_deadline(0), IL_FAIL_AT_DEADLINE), 0);
+	CHECK_RC(il_yield(), -ECANCELED);
+	CHECK_RC(il_scope_exit(&error, -EBADMSG), -EBADMSG);
+	CHECK_RC(il_scope_enter(&swallowed, il_deadline(0), IL_FAIL_AT_DEADLINE), 0);
+	CHECK_RC(il_yield(), -ECANCELED);
+	CHECK_RC(il_scope_exit(&swallowed, 0), 0);
+	CHECK(il_scope_expired(&swallowed) && !il_scope_caught(&swallowed));
+
+	CHECK_RC(il_scope_enter(&by_hand, il_deadline(IL_SEC(60)), IL_FAIL_AT_DEADLINE), 0);
+	CHECK_RC(il_scope_cancel(&by_hand), 0);
+	CHECK_RC(il_scope_exit(&by_hand, il_yield()), 0);
+	CHECK(il_scope_caught(&by_hand) && !il_scope_expired(&by_hand));
+}
+
+IL_TEST(J, an_outer_cancellation_is_no_timeout_of_the_inner_scope)
+{
+	il_scope outer = IL_SCOPE_INIT, inner = IL_SCOPE_INIT;
+	il_scope first = IL_SCOPE_INIT, second = IL_SCOPE_INIT;
+	il_time soon = il_deadline(IL_MSEC(1));
+
+	CHECK_RC(il_scope_enter(&outer, soon, IL_FAIL_AT_DEADLINE), 0);
+	CHECK_RC(il_scope_enter(&inner, il_deadline(IL_SEC(60)), IL_FAIL_AT_DEADLINE), 0);
+	CHECK_RC(il_scope_exit(&inner, il_sleep_forever()), -ECANCELED);
+	CHECK_RC(il_scope_exit(&outer, -ECANCELED), -ETIMEDOUT);
+
+	/* Both deadlines have passed while the task was busy. */
+	soon = il_deadline(IL_MSEC(1));
+	CHECK_RC(il_scope_enter(&first, soon, IL_FAIL_AT_DEADLINE), 0);
+	CHECK_RC(il_scope_enter(&second, soon, IL_FAIL_AT_DEADLINE), 0);
+	CHECK_RC(il_scope_exit(&second, be_busy_past(soon)), -ECANCELED);
+	CHECK_RC(il_scope_exit(&first, -ECANCELED), -ETIMEDOUT);
+}
+
+IL_TEST(J, an_unknown_flag_of_a_scope_is_refused)
+{
+	il_scope s = IL_SCOPE_INIT;
+
+	CHECK_RC(il_scope_enter(&s, IL_FOREVER, 4u), -EINVAL);
+	CHECK_DETAIL("IL_FAIL_AT_DEADLINE");
+}
