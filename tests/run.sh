@@ -219,6 +219,8 @@ stage_core()
 {
   build static
   check "programs of tests/core" ctest --test-dir build/static -R '^core-' --output-on-failure
+  check "worker processes of a static program" \
+    ctest --test-dir build/static -R '^embed-process' --output-on-failure
 }
 
 # Who calls whom, and a planted fault of each kind, which must be found.

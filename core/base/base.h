@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -136,6 +137,20 @@ static inline void *il__alloc_lines(size_t size)
 	return memory ? memset(memory, 0, whole) : NULL;
 }
 
+/* ---- text for people (escape.c) ---- */
+
+/* Cuts between characters, and shows control characters and what is no UTF-8 as \xNN. Once more changes
+ * nothing. */
+void il__text_escape(char *to, size_t size, const char *from, size_t length);
+/* vsnprintf, escaped: every text that leaves the library is made so, for any may name something foreign. */
+void il__text_format(char *to, size_t size, const char *format, va_list args);
+/* For "%.*s" of something that may be long: its bytes up to `most`, without half a character at the end. */
+int il__text_within(const char *text, size_t most);
+/* Where something was cut off behind, or before: `length` without the half character that it ends with, and
+ * the bytes of the one that it begins with. */
+size_t il__text_cut(const char *text, size_t length);
+size_t il__text_rest(const char *text, size_t length);
+
 /* ---- results and the log (error.c) ---- */
 
 /* Sets il_error_detail() and gives rc back: every refusal of a public call ends here. */
@@ -172,6 +187,13 @@ static inline bool il__inherited(unsigned generation)
 }
 
 /* ---- the operating system (os.c): every call that only Linux has, with its fallback ---- */
+
+/* Of a newer system call: it is not there, or a sandbox that does not know it refuses it. So the older way is
+ * tried, and says what is really the matter. */
+static inline bool il__os_is_refused(int error)
+{
+	return error == ENOSYS || error == EPERM || error == EACCES;
+}
 
 il_time il__os_now(void);
 struct timespec il__os_timespec(il_time t);
@@ -234,7 +256,7 @@ ssize_t il__os_write_pieces(int fd, const struct iovec *pieces, int count);
 int il__os_pipe(int fd[2]);
 int il__os_above_stdio(int *fd); /* moves it up there */
 
-enum { IL__OS_INHERIT = -1, IL__OS_NULL = -2, IL__OS_SPAWN_FDS = 4 };
+enum { IL__OS_INHERIT = -1, IL__OS_NULL = -2, IL__OS_SPAWN_FDS = 6 };
 
 struct il__os_spawn {
 	const char *file;
@@ -269,6 +291,17 @@ bool il__os_child_ended(const struct il__os_child *child, bool wait);
 /* Of one that has ended, once: how it did. -ECHILD: it was reaped by somebody else. */
 int il__os_child_reap(struct il__os_child *child, siginfo_t *info);
 void il__os_child_close(struct il__os_child *child);
+
+/* ---- the program's surroundings (os_program.c) ---- */
+
+/* The working directory for fchdir(), close-on-exec and above stdio, or a negated errno code. */
+int il__os_directory_open(void);
+unsigned il__os_umask(void); /* by a thread that may set it */
+/* A path that starts the file that runs, whatever its name means by now. */
+int il__os_program(char *path, size_t size);
+/* In a constructor, with its arguments: what follows the prefix in the first argument after the program's name.
+ * False: it begins otherwise, or there is more of it. */
+bool il__os_argument(int argc, char **argv, const char *prefix, char *rest, size_t size);
 
 /* ---- the clock may be the loop's own; runtime/ provides il_now() ---- */
 

@@ -110,7 +110,7 @@ __attribute__((format(printf, 2, 0))) static int set_detail(int rc, const char *
 {
 	int saved = errno;
 
-	vsnprintf(detail, sizeof detail, format, args);
+	il__text_format(detail, sizeof detail, format, args);
 	errno = saved;
 	refused = rc;
 	return rc;
@@ -197,7 +197,7 @@ void il__log(int level, const char *format, ...)
 	pthread_mutex_unlock(&log_lock);
 	if (log || level <= IL_LOG_WARNING) {
 		va_start(args, format);
-		vsnprintf(text, sizeof text, format, args);
+		il__text_format(text, sizeof text, format, args);
 		va_end(args);
 		if (log)
 			log(level, text, arg);
@@ -209,12 +209,12 @@ void il__log(int level, const char *format, ...)
 
 void il__fatal(const char *format, ...)
 {
+	char text[512];
 	va_list args;
 
-	fputs("interloop: fatal: ", stderr);
 	va_start(args, format);
-	vfprintf(stderr, format, args);
+	il__text_format(text, sizeof text, format, args);
 	va_end(args);
-	fputc('\n', stderr);
+	fprintf(stderr, "interloop: fatal: %s\n", text);
 	abort();
 }

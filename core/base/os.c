@@ -9,12 +9,8 @@
 
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/futex.h>
 #include <stdio.h>
-#include <sys/eventfd.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
-#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -145,8 +141,9 @@ int il__os_wake_open(int fd[2])
 {
 #if IL__LINUX
 	fd[0] = fd[1] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	return fd[0] < 0 ? -errno : 0;
-#else
+	if (fd[0] >= 0 || !il__os_is_refused(errno))
+		return fd[0] < 0 ? -errno : 0;
+#endif
 	if (pipe(fd) < 0)
 		return -errno;
 	for (int i = 0; i < 2; i++) {
@@ -157,7 +154,6 @@ int il__os_wake_open(int fd[2])
 		}
 	}
 	return 0;
-#endif
 }
 
 void il__os_wake_close(int fd[2])
@@ -195,8 +191,13 @@ void il__os_wake_drain(int fd)
 int il__os_timer_open(void)
 {
 #if IL__LINUX
+	const struct itimerspec never = {{0, 0}, {0, 0}};
 	int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 
+	if (fd >= 0 && timerfd_settime(fd, 0, &never, NULL) < 0) { /* and no other time either */
+		close(fd);
+		return -ENOTSUP;
+	}
 	return fd < 0 ? -errno : fd;
 #else
 	return -ENOTSUP;

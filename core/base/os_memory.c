@@ -10,26 +10,36 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#if defined(MFD_ALLOW_SEALING) && defined(F_ADD_SEALS) && !defined(IL_PORTABLE)
-/* Sealed, so that a worker cannot cut it and have us die of SIGBUS. */
-static int seal(int fd)
+/* Too large for it, or why else it could not be made as large as that. */
+static int close_failed(int fd)
 {
-	return fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+	int rc = errno == EFBIG || errno == EINVAL ? -ENOMEM : -errno;
+
+	close(fd);
+	return rc;
 }
 
-static int open_unnamed(void)
+#if defined(MFD_ALLOW_SEALING) && defined(F_ADD_SEALS) && !defined(IL_PORTABLE)
+static int open_memory(size_t size)
 {
-	return memfd_create("interloop", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	int fd = memfd_create("interloop", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	/* Sealed, so that a worker cannot cut it and have us die of SIGBUS. */
+	if (fd < 0 || (ftruncate(fd, (off_t)size) == 0 &&
+		       fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0))
+		return fd < 0 ? -errno : fd;
+	return close_failed(fd);
 }
 #else
-static int seal(int fd)
+static int open_memory(size_t size)
 {
-	(void)fd;
-	return 0;
+	(void)size;
+	return -ENOSYS;
 }
+#endif
 
 /* A file without a name: in memory where there is such a directory. */
-static int open_unnamed(void)
+static int open_file(size_t size)
 {
 	const char *places[] = {"/dev/shm", getenv("TMPDIR"), "/tmp"};
 	int fd = -1;
@@ -46,25 +56,19 @@ static int open_unnamed(void)
 			fcntl(fd, F_SETFD, FD_CLOEXEC);
 		}
 	}
-	return fd;
+	if (fd < 0 || ftruncate(fd, (off_t)size) == 0)
+		return fd < 0 ? -errno : fd;
+	return close_failed(fd);
 }
-#endif
 
 int il__os_memory_open(size_t size)
 {
-	int fd, rc = 0;
+	int fd;
 
 	if (size > INT64_MAX)
 		return -ENOMEM;
-	fd = open_unnamed();
-	if (fd < 0)
-		return -errno;
-	if (ftruncate(fd, (off_t)size) < 0 || seal(fd) < 0)
-		rc = errno == EFBIG || errno == EINVAL ? -ENOMEM : -errno;
-	if (rc == 0)
-		return fd;
-	close(fd);
-	return rc;
+	fd = open_memory(size);
+	return fd < 0 && il__os_is_refused(-fd) ? open_file(size) : fd;
 }
 
 /* A page fault for every 4 KiB would cost more than the copy that follows. */

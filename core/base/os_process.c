@@ -11,15 +11,11 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <poll.h>
 #include <spawn.h>
-#include <stdio.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include <valgrind/valgrind.h>
 
 #if __has_include(<valgrind/valgrind.h>)
 #include <valgrind/valgrind.h>
@@ -283,8 +279,15 @@ int il__os_process_open(pid_t pid)
 int il__os_process_signal(int handle, pid_t pid, int number)
 {
 #if IL__LINUX && defined(SYS_pidfd_send_signal)
-	if (handle >= 0)
-		return syscall(SYS_pidfd_send_signal, handle, number, NULL, 0) < 0 ? -errno : 0;
+	struct pollfd p = {.fd = handle, .events = POLLIN};
+
+	if (handle >= 0 && syscall(SYS_pidfd_send_signal, handle, number, NULL, 0) == 0)
+		return 0;
+	if (handle >= 0 && !il__os_is_refused(errno))
+		return -errno;
+	/* One that has not ended was not reaped, and so has its number still. */
+	if (handle >= 0 && poll(&p, 1, 0) > 0)
+		return -ESRCH;
 #else
 	(void)handle;
 #endif
@@ -375,7 +378,7 @@ int il__os_child_reap(struct il__os_child *child, siginfo_t *info)
 		/* Its number may be another child's, if somebody else has reaped it. */
 		const int by_handle = 3; /* P_PIDFD: headers may lack it; kernels before 5.4 do */
 		int rc = reap((idtype_t)by_handle, (id_t)child->handle, info);
-		if (rc != -EINVAL)
+		if (rc != -EINVAL && !il__os_is_refused(-rc))
 			return rc;
 	}
 #endif

@@ -11,6 +11,7 @@
 #define _GNU_SOURCE
 #endif
 #include "../base/base.h"
+#include "../base/load.h"
 #include "../io/fd.h"
 #include "../runtime/loop.h"
 #include "../runtime/sigint.h"
@@ -183,10 +184,11 @@ static void empty_slots(void)
 
 static struct il__fork_hook fork_hook = {.run = empty_slots};
 
-__attribute__((constructor)) static void add_fork_hook(void)
+static void add_fork_hook(void)
 {
 	il__on_fork_child(&fork_hook);
 }
+IL__AT_LOAD(add_fork_hook, IL__LOADED);
 
 /* ---- the receiver's signals ---- */
 

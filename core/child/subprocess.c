@@ -105,10 +105,12 @@ static int start(il_process *p, il_loop *loop, const struct stdio *io, char *con
 	if (rc == -EAGAIN)
 		rc = -ENOMEM;
 	if (rc < 0 && options->directory && access(options->directory, X_OK) < 0)
-		return il__refuse(rc, "il_process_spawn: the directory %.100s: %s",
-				  options->directory, il_strerror(rc));
+		return il__refuse(rc, "il_process_spawn: the directory %.*s: %s",
+				  il__text_within(options->directory, 100), options->directory,
+				  il_strerror(rc));
 	if (rc < 0)
-		return il__refuse(rc, "il_process_spawn: %.100s: %s", s.file, il_strerror(rc));
+		return il__refuse(rc, "il_process_spawn: %.*s: %s", il__text_within(s.file, 100),
+				  s.file, il_strerror(rc));
 	rc = il__os_child_open(&p->child, pid);
 	if (rc == 0)
 		rc = il__subprocess_watch(p, loop);

@@ -4,6 +4,7 @@
  */
 #include "call.h"
 #include "../base/base.h"
+#include "../base/load.h"
 #include "../runtime/local.h"
 #include "../runtime/thread_state.h"
 #include "caller.h"
@@ -104,10 +105,11 @@ static void forget_work(void)
 
 static struct il__fork_hook fork_hook = {.run = forget_work};
 
-__attribute__((constructor)) static void add_fork_hook(void)
+static void add_fork_hook(void)
 {
 	il__on_fork_child(&fork_hook);
 }
+IL__AT_LOAD(add_fork_hook, IL__LOADED);
 
 /* ---- a call's life ---- */
 

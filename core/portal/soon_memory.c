@@ -7,6 +7,7 @@
  */
 #include "soon_memory.h"
 #include "../base/base.h"
+#include "../base/load.h"
 #include "portal_soon.h"
 
 enum { CALLS = 63, KEPT = 1024 };
@@ -95,10 +96,11 @@ static void forget_store(void)
 
 static struct il__fork_hook fork_hook = {.run = forget_store};
 
-__attribute__((constructor)) static void add_fork_hook(void)
+static void add_fork_hook(void)
 {
 	il__on_fork_child(&fork_hook);
 }
+IL__AT_LOAD(add_fork_hook, IL__LOADED);
 
 /* ---- taking and giving back ---- */
 

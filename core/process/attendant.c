@@ -11,15 +11,18 @@
 #include "pool.h"
 
 #include <poll.h>
+#include <time.h>
 
 #define LINGER (10 * 1000) /* ms */
 
-/* One more than is polled for each: the wake descriptor. */
+/* The wake descriptor, and three of each worker. */
 struct polled {
 	struct pollfd *fds;
 	struct il__process_worker **workers;
 	size_t count, capacity;
+	bool whole; /* there was room for all */
 	bool choked, outstanding;
+	il_time due; /* of the workers, the first */
 };
 
 /* ---- what is to be done at once ---- */
@@ -32,14 +35,18 @@ static void give_back(struct il__process_pool *pool)
 		if (!pump->wanted)
 			continue;
 		pump->wanted = pump->attended = false;
+		il__list_splice(&pump->handed, &pump->busy);
 		il__pump_kick(pump);
 	}
 }
 
 static void visit(struct il__process_worker *w)
 {
-	enum il__outcome outcome = il__process_visit(w);
+	enum il__outcome outcome;
 
+	if (w->pool->attendant.blind)
+		il__process_look(w);
+	outcome = il__process_visit(w);
 	if (outcome != IL__WAITS)
 		il__process_finished(w, outcome);
 }
@@ -70,12 +77,16 @@ static bool do_next(struct il__process_pool *pool)
 
 /* ---- waiting for more ---- */
 
-static bool grow(struct polled *p)
+/* For so many more: all or none. */
+static bool has_room(struct polled *p, size_t more)
 {
 	size_t capacity = p->capacity ? 2 * p->capacity : 64;
-	struct pollfd *fds = realloc(p->fds, capacity * sizeof *fds);
 	struct il__process_worker **workers;
+	struct pollfd *fds;
 
+	if (p->count + more <= p->capacity)
+		return true;
+	fds = realloc(p->fds, capacity * sizeof *fds);
 	if (!fds)
 		return false;
 	p->fds = fds;
@@ -89,8 +100,6 @@ static bool grow(struct polled *p)
 
 static void add(struct polled *p, int fd, short events, struct il__process_worker *w)
 {
-	if (p->count == p->capacity && !grow(p))
-		return;
 	p->fds[p->count] = (struct pollfd){.fd = fd, .events = events};
 	p->workers[p->count++] = w;
 }
@@ -100,18 +109,25 @@ static void add_worker(struct polled *p, struct il__process_worker *w)
 	short events =
 	    (short)((w->wants & IL_READABLE ? POLLIN : 0) | (w->wants & IL_WRITABLE ? POLLOUT : 0));
 
+	p->whole = p->whole && has_room(p, 3);
+	if (!p->whole)
+		return;
 	/* A descriptor that is asked for nothing still reports its end. */
 	add(p, events ? w->child.stream : -1, events, w);
 	add(p, w->errors_over || w->choked ? -1 : w->child.errors, POLLIN, w);
 	add(p, w->child.process, POLLIN, w);
-	p->choked |= w->choked;
+	p->choked |= il__process_is_polled(w);
+	p->due = w->due < p->due ? w->due : p->due;
 }
 
 static void list_polled(struct il__process_pool *pool, struct polled *p)
 {
 	p->count = 0;
 	p->choked = p->outstanding = false;
-	add(p, pool->attendant.wake[0], POLLIN, NULL);
+	p->due = IL_FOREVER;
+	p->whole = has_room(p, 1);
+	if (p->whole)
+		add(p, pool->attendant.wake[0], POLLIN, NULL);
 	pthread_mutex_lock(&pool->lock);
 	il__list_each (each, &pool->pumps) {
 		struct il__pump *pump = il__container_of(each, struct il__pump, link);
@@ -124,20 +140,52 @@ static void list_polled(struct il__process_pool *pool, struct polled *p)
 	pthread_mutex_unlock(&pool->lock);
 }
 
+/* In ms. */
+static int timeout_of(const struct polled *p)
+{
+	int timeout = p->choked ? 10 : p->outstanding ? -1 : LINGER;
+	il_time now = p->due == IL_FOREVER ? 0 : il__os_now(), rest;
+
+	if (p->due == IL_FOREVER)
+		return timeout;
+	rest = p->due > now ? (p->due - now - 1) / IL_MSEC(1) + 1 : 0;
+	return timeout < 0 || rest < timeout ? (int)(rest < LINGER ? rest : LINGER) : timeout;
+}
+
+/* What the system does not let us wait for, or we have no memory to ask for, is looked at each 10 ms. */
+static void look_at_all_soon(struct il__process_pool *pool)
+{
+	nanosleep(&(struct timespec){.tv_nsec = 10 * 1000000}, NULL);
+	il__os_wake_drain(pool->attendant.wake[0]);
+	pthread_mutex_lock(&pool->lock);
+	il__list_each (node, &pool->pumps) {
+		struct il__pump *pump = il__container_of(node, struct il__pump, link);
+		if (pump->attended)
+			il__list_splice(&pump->handed, &pump->busy);
+	}
+	pthread_mutex_unlock(&pool->lock);
+}
+
 /* False: nothing has come for a while. */
 static bool wait_for_more(struct il__process_pool *pool, struct polled *p)
 {
-	int timeout = p->choked || p->count == 0 ? 10 : p->outstanding ? -1 : LINGER;
-	int ready = poll(p->fds, (nfds_t)p->count, timeout);
+	int ready = p->whole ? poll(p->fds, (nfds_t)p->count, timeout_of(p)) : -1;
 
-	if (p->count > 0 && p->fds[0].revents)
+	pool->attendant.blind = ready < 0 && !(p->whole && errno == EINTR);
+	if (ready < 0) {
+		if (pool->attendant.blind)
+			look_at_all_soon(pool);
+		return p->outstanding;
+	}
+	if (p->fds[0].revents)
 		il__os_wake_drain(pool->attendant.wake[0]);
-	for (size_t i = 1; i + 2 < p->count; i += 3) {
+	for (size_t i = 1; i < p->count; i += 3) {
 		struct il__process_worker *w = p->workers[i];
 		if (p->fds[i + 1].revents || w->choked)
 			il__process_relay(w);
 		w->ended |= p->fds[i + 2].revents != 0;
-		if (p->fds[i].revents || p->fds[i + 1].revents || p->fds[i + 2].revents)
+		if (p->fds[i].revents || p->fds[i + 1].revents || p->fds[i + 2].revents ||
+		    il__process_is_due(w) || il__process_is_polled(w))
 			visit(w);
 	}
 	return ready != 0 || p->choked || p->outstanding;

@@ -27,7 +27,6 @@ static struct il__process_worker *start_worker(struct il__process_pool *pool, in
 	}
 	w->pool = pool;
 	w->index = il__worker_index_take(&pool->indexes, pool->live);
-	w->initialized = !pool->options.initializer;
 	snprintf(name, sizeof name, "%s_%d", pool->name, w->index);
 	*rc = il__process_spawn(&pool->program, name, &w->child);
 	if (*rc < 0) {
@@ -36,6 +35,7 @@ static struct il__process_worker *start_worker(struct il__process_pool *pool, in
 		return NULL;
 	}
 	il__list_init(&w->link);
+	w->due = il__deadline_from(il__os_now(), pool->options.start_timeout);
 	pool->live++;
 	return w;
 }
@@ -48,16 +48,29 @@ static void bury(struct il__process_worker *w)
 	il__process_free(w);
 }
 
-/* One that has no call: it ends, and this thread sees to it later. */
+/* Who sees to the end of a worker that this thread gives up: it may take a while, and by the real clock. */
+static struct il__pump *pump_of_ends(struct il__process_pool *pool)
+{
+	struct il__pump *pump = il__pump_of_thread(pool);
+
+	if (pump && !(pump->loop && pump->loop->backend->driver.now))
+		return pump;
+	return il__attendant_start(pool) == 0 ? &pool->own : NULL;
+}
+
+/* One that has no call: it ends, and is waited for later. */
 static void doom(struct il__process_worker *w)
 {
 	struct il__process_pool *pool = w->pool;
-	struct il__pump *pump = il__pump_of_thread(pool);
+	struct il__pump *pump = pump_of_ends(pool);
 
-	il__process_kill(&w->child);
+	if (pump && !w->killed)
+		il__process_ask_to_end(w);
+	else
+		il__process_kill(&w->child);
 	w->killed = w->ending = true;
 	w->call = NULL;
-	if (pump && w->child.process >= 0) {
+	if (pump) {
 		pump->outstanding++;
 		pool->outstanding++;
 		il__pump_hand(pump, w);
@@ -162,9 +175,43 @@ static void assign(struct il__process_pool *pool, struct il__process_worker *w)
 	pool->busy++;
 	call->worker = w;
 	w->call = call;
-	w->killed = w->begun = w->unread = false;
+	w->killed = w->committed = w->unread = false;
 	w->known = true;
+	w->wants = IL_READABLE;
 	il__pump_hand(call->pump, w);
+}
+
+bool il__process_leave(il_call *call)
+{
+	struct il__process_worker *w = call->worker;
+
+	if (!w || w->committed)
+		return false;
+	call->worker = NULL;
+	w->call = NULL;
+	w->pool->busy--;
+	il__list_remove(&w->link);
+	il__pump_hand(w->pump, w);
+	return true;
+}
+
+bool il__process_take_back(il_call *call)
+{
+	if (!il__process_leave(call))
+		return false;
+	call->pump->outstanding++;
+	call->pump->pool->outstanding++;
+	return true;
+}
+
+/* A lack costs one call, and the next finds out whether it has passed. */
+static void fail_first(struct il__process_pool *pool, int rc)
+{
+	il_call *call = il__container_of(il__list_pop(&pool->queue), il_call, link);
+
+	pool->queued--;
+	call->detail = il__keep_refusal(rc);
+	il__pump_drop(call->pump, call, rc);
 }
 
 void il__process_dispatch(struct il__process_pool *pool)
@@ -174,13 +221,12 @@ void il__process_dispatch(struct il__process_pool *pool)
 		int rc = 0;
 		if (!w && pool->live < pool->max)
 			w = start_worker(pool, &rc);
-		if (!w) {
-			/* Whoever is busy, or about to be gone, dispatches next. */
-			if (pool->live == 0)
-				il__process_fail_queue(pool, rc);
+		if (w)
+			assign(pool, w);
+		else if (pool->live > 0) /* whoever is busy, or about to be gone, dispatches next */
 			break;
-		}
-		assign(pool, w);
+		else
+			fail_first(pool, rc);
 	}
 	il__process_tell_ends(pool);
 }
@@ -237,7 +283,9 @@ static void judge_death(struct il__process_pool *pool, struct il__process_worker
 	if (w->call && !w->killed && (!w->initialized || !v->again)) {
 		v->tell = w->initialized;
 		snprintf(v->detail, sizeof v->detail, "%s", w->obituary);
-		snprintf(failed, sizeof failed, "its initializer failed: %s", w->obituary);
+		snprintf(failed, sizeof failed, "%s: %s",
+			 w->ready ? "its initializer failed" : "a worker did not start",
+			 w->obituary);
 		if (pool->options.break_on_death || !w->initialized)
 			why = w->initialized ? w->obituary : failed;
 		if (pool->options.break_on_death || ++pool->deaths >= pool->options.restart_budget)
@@ -278,11 +326,7 @@ static void judge(struct il__process_pool *pool, struct il__process_worker *w,
 				 pool->name, w->why);
 		break;
 	case IL__REFUSED:
-		if (w->spoilt)
-			snprintf(v->detail, sizeof v->detail,
-				 "process pool %s: the argument could not be sent, or the result "
-				 "has no room here: %s",
-				 pool->name, il_strerror(w->rc));
+		snprintf(v->detail, sizeof v->detail, "%s", w->why);
 		break;
 	default:
 		break;
@@ -301,8 +345,9 @@ static void put_back(struct il__process_pool *pool, struct il__process_worker *w
 		   (calls && w->calls >= calls)) {
 		doom(w);
 	} else {
+		/* One that is not ready yet is taken last. */
 		w->idle_since = il__os_now();
-		il__list_push_front(&pool->idle, &w->link);
+		il__list_push(w->initialized ? pool->idle.next : &pool->idle, &w->link);
 	}
 }
 
@@ -325,11 +370,12 @@ void il__process_finished(struct il__process_worker *w, enum il__outcome outcome
 {
 	struct il__process_pool *pool = w->pool;
 	struct il__pump *pump = w->pump;
-	il_call *call = w->call;
 	struct verdict v = {.rc = 0};
+	il_call *call;
 	bool doomed;
 
 	pthread_mutex_lock(&pool->lock);
+	call = w->call;
 	il__list_remove(&w->link);
 	judge(pool, w, outcome, &v);
 	if (call) {

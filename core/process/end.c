@@ -9,6 +9,7 @@
 #endif
 #include "../base/base.h"
 #include "pool.h"
+#include "wire.h"
 
 #include <poll.h>
 #include <stdio.h>
@@ -52,7 +53,11 @@ void il__process_relay(struct il__process_worker *w)
 					{.fd = STDERR_FILENO, .events = POLLOUT}};
 		struct iovec piece = {.iov_base = bytes};
 		ssize_t n;
-		if (poll(fds, 2, 0) < 0 || !fds[0].revents)
+		if (poll(fds, 2, 0) < 0) { /* it is read all the same, and not passed on */
+			fds[0].revents = POLLIN;
+			fds[1].revents = POLLERR;
+		}
+		if (!fds[0].revents)
 			return;
 		w->choked = !fds[1].revents && may_wait(w);
 		if (w->choked)
@@ -68,10 +73,21 @@ void il__process_relay(struct il__process_worker *w)
 	}
 }
 
+void il__process_look(struct il__process_worker *w)
+{
+	siginfo_t info = {.si_pid = 0};
+
+	il__process_relay(w);
+	if (waitid(P_PID, (id_t)w->child.pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0)
+		w->ended |= errno == ECHILD; /* somebody else has reaped it */
+	else
+		w->ended |= info.si_pid != 0;
+}
+
 /* ---- the end ---- */
 
-/* The last line of what it wrote to stderr. */
-static int last_line(const struct il__process_worker *w, const char **line)
+/* The last line of what it wrote to stderr, which may be anybody's words: its NULs are shown, too. */
+static void last_line(const struct il__process_worker *w, char *line, size_t size)
 {
 	size_t end = w->last_size, begin;
 
@@ -79,25 +95,36 @@ static int last_line(const struct il__process_worker *w, const char **line)
 		end--;
 	for (begin = end; begin > 0 && w->last[begin - 1] != '\n'; begin--)
 		;
-	*line = w->last + begin;
-	return (int)(end - begin);
+	/* What was not kept may have ended in the middle of a character. */
+	if (begin == 0 && w->last_size == sizeof w->last)
+		begin = il__text_rest(w->last, end);
+	il__text_escape(line, size, w->last + begin, end - begin);
 }
 
 static void write_obituary(struct il__process_worker *w, bool known, int status)
 {
-	char how[80];
-	const char *line;
-	int length = last_line(w, &line);
+	char how[80], line[IL__STDERR_KEPT + 40];
 
-	if (!known)
+	last_line(w, line, sizeof line);
+	if (w->late)
+		snprintf(how, sizeof how, "was killed, not ready within start_timeout (%.1f s)",
+			 (double)w->pool->options.start_timeout / (double)IL_SEC(1));
+	else if (!known)
 		snprintf(how, sizeof how, "ended, and somebody else has asked how");
 	else if (WIFSIGNALED(status))
 		snprintf(how, sizeof how, "was killed by signal %d (%s)", WTERMSIG(status),
 			 strsignal(WTERMSIG(status)));
 	else
 		snprintf(how, sizeof how, "ended with exit status %d", WEXITSTATUS(status));
-	snprintf(w->obituary, sizeof w->obituary, "worker process %d %s%s%.*s", (int)w->child.pid,
-		 how, length ? "; it last wrote: " : "", length, line);
+	snprintf(w->obituary, sizeof w->obituary, "worker process %d %s%s%s", (int)w->child.pid,
+		 how, line[0] ? "; it last wrote: " : "", line);
+}
+
+void il__process_ask_to_end(struct il__process_worker *w)
+{
+	shutdown(w->child.stream, SHUT_RDWR);
+	w->asked = true;
+	w->due = il__os_now() + IL_SEC(IL__WORKER_GRACE);
 }
 
 bool il__process_reap(struct il__process_worker *w, bool wait)
@@ -119,6 +146,7 @@ void il__process_free(struct il__process_worker *w)
 {
 	close(w->child.stream);
 	close(w->child.errors);
+	close(w->child.life);
 	if (w->child.process >= 0)
 		close(w->child.process);
 	free(w);

@@ -12,10 +12,8 @@
 
 #include <interloop/shared.h>
 
-#include <poll.h>
 #include <stdio.h>
 #include <sys/uio.h>
-#include <valgrind/memcheck.h>
 
 #if __has_include(<valgrind/memcheck.h>)
 #include <valgrind/memcheck.h>
@@ -23,7 +21,10 @@
 #define VALGRIND_MAKE_MEM_DEFINED(address, size) ((void)0)
 #endif
 
-enum { VISIT_MAX = 1 << 20 }; /* bytes each way */
+enum {
+	VISIT_MAX = 1 << 20, /* bytes each way */
+	LACKS_MAX = 200      /* looks at what the system lacks, 10 ms apart */
+};
 
 /* ---- what goes out ---- */
 
@@ -62,7 +63,23 @@ static void begin_call(struct il__process_worker *w)
 	w->out.memory = call->form == IL__SHARED ? shared->size : 0;
 }
 
-/* The next thing to ask of it. 0, or why the call cannot be run. */
+/* From here on the call is not taken back. False: it was, or nobody wants it any more. */
+static bool commit(struct il__process_worker *w)
+{
+	struct il__process_pool *pool = w->pool;
+	il_call *call;
+
+	pthread_mutex_lock(&pool->lock);
+	call = w->call;
+	if (call && !call->claimed)
+		call->claimed = call->ops->claim(call);
+	w->committed = call && call->claimed;
+	pthread_mutex_unlock(&pool->lock);
+	return w->committed;
+}
+
+/* The next thing to ask of it: the initializer, or the call, which is claimed not before it can begin. 0, or
+ * why the call cannot be run. */
 static int begin(struct il__process_worker *w)
 {
 	struct il__process_pool *pool = w->pool;
@@ -74,6 +91,8 @@ static int begin(struct il__process_worker *w)
 			    pool->options.initializer_size);
 		return 0;
 	}
+	if (!commit(w))
+		return -ECANCELED;
 	rc = il__wire_name(w->call->fn, &w->name);
 	if (rc < 0)
 		return rc;
@@ -152,6 +171,8 @@ static bool is_ours(const struct il__process_worker *w)
 
 	if (in->version != IL__WIRE_VERSION || in->id != out->id)
 		return false;
+	if (!w->ready || in->type == IL__WIRE_READY)
+		return !w->ready && in->type == IL__WIRE_READY && in->size == 0;
 	if (in->type == IL__WIRE_REFUSED)
 		return in->rc < 0 && in->size < sizeof w->why;
 	if (in->type != IL__WIRE_REPLY)
@@ -161,7 +182,7 @@ static bool is_ours(const struct il__process_worker *w)
 	return out->form == IL__BYTES ? in->size <= out->limit : in->size == out->size;
 }
 
-/* Where the answer's bytes go. NULL: no memory. */
+/* Where the answer's bytes go. NULL: nowhere, there is no memory. */
 static char *place(struct il__process_worker *w)
 {
 	il_call *call = w->call;
@@ -184,21 +205,27 @@ static ssize_t receive_header(struct il__process_worker *w)
 		return n;
 	if (!is_ours(w))
 		return -EPIPE; /* not a worker of ours any more */
-	return !w->in.size || (w->answer = place(w)) ? n : -ENOMEM;
+	w->answer = w->in.size ? place(w) : NULL;
+	return n;
 }
 
 static ssize_t receive_answer(struct il__process_worker *w)
 {
-	size_t at = w->got - sizeof w->in;
-	ssize_t n = il__os_receive(w->child.stream, w->answer + at, w->in.size - at);
+	size_t at = w->got - sizeof w->in, left = w->in.size - at;
+	char scrap[4096];
+	ssize_t n;
 
+	if (w->answer)
+		n = il__os_receive(w->child.stream, w->answer + at, left);
+	else /* so that the next answer comes after it */
+		n = il__os_receive(w->child.stream, scrap,
+				   left < sizeof scrap ? left : sizeof scrap);
 	if (n > 0)
 		w->got += (size_t)n;
 	return n;
 }
 
-/* 1: all is there. 0: not yet. -EPIPE, -ECONNRESET: it died, the second before it read all of ours.
- * -ENOMEM: the answer has no room here. */
+/* 1: all is there. 0: not yet. -EPIPE, -ECONNRESET: it died, the second before it read all of ours. */
 static int receive_frame(struct il__process_worker *w)
 {
 	size_t start = w->got;
@@ -216,7 +243,7 @@ static int receive_frame(struct il__process_worker *w)
 /* ---- a visit ---- */
 
 /* One frame out and one back. 1: done, 0: not yet. -EPIPE, -ECONNRESET: it died. Else: the system does not
- * take what goes out, or there is no room for what comes back. */
+ * take what goes out, or give what comes back. */
 static int exchange(struct il__process_worker *w)
 {
 	int sent = send_frame(w), got;
@@ -232,61 +259,131 @@ static int exchange(struct il__process_worker *w)
 	return sent < 0 && got == 0 ? sent : got;
 }
 
-static enum il__outcome refuse(struct il__process_worker *w, int rc)
+static enum il__outcome refuse(struct il__process_worker *w, int rc, const char *why)
 {
 	w->rc = rc;
+	w->why[0] = 0;
+	if (why)
+		snprintf(w->why, sizeof w->why, "process pool %s: %s: %s", w->pool->name, why,
+			 il_strerror(rc));
 	return IL__REFUSED;
+}
+
+enum il__outcome il__process_refuse(struct il__process_worker *w, int rc)
+{
+	return refuse(w, rc, "the loop could not watch the worker");
+}
+
+/* As exchange(): its greeting, to nothing that went out. */
+static int await_greeting(struct il__process_worker *w)
+{
+	w->wants = IL_READABLE;
+	return receive_frame(w);
+}
+
+static void take_calls(struct il__process_worker *w)
+{
+	w->initialized = true;
+	w->due = IL_FOREVER;
+}
+
+/* A frame has come. IL__WAITS: and the next is to go out. */
+static enum il__outcome take_answer(struct il__process_worker *w)
+{
+	bool called = w->initialized;
+
+	if (!w->ready) {
+		w->ready = true;
+		if (!w->pool->options.initializer)
+			take_calls(w);
+		return IL__WAITS;
+	}
+	w->begun = false;
+	w->rc = (int)w->in.rc;
+	w->known = w->in.type == IL__WIRE_REPLY;
+	if (!w->known)
+		w->why[w->in.size] = 0;
+	if (called && w->in.size && !w->answer)
+		return refuse(w, -ENOMEM, "the result has no room here");
+	if (called)
+		return IL__ANSWERED;
+	if (w->rc < 0)
+		return IL__FAILED;
+	take_calls(w);
+	return IL__WAITS;
+}
+
+/* Its call was taken back: it goes on getting ready when it has another. */
+static bool was_left(struct il__process_worker *w)
+{
+	bool left;
+
+	if (w->committed)
+		return false;
+	pthread_mutex_lock(&w->pool->lock);
+	left = !w->call;
+	pthread_mutex_unlock(&w->pool->lock);
+	return left;
+}
+
+/* The system did not send, or receive, for a reason that is not the worker's. It may pass; a call of which
+ * nothing has gone need not wait for that. */
+static enum il__outcome meet_lack(struct il__process_worker *w, int rc)
+{
+	bool lacks = rc == -ENOMEM || rc == -ENOBUFS, gone = w->sent > 0 || !w->begun;
+
+	w->wants = 0;
+	if (lacks && gone && ++w->lacks < LACKS_MAX)
+		return IL__WAITS;
+	w->lacks = 0;
+	w->spoilt = w->begun && w->sent > 0;
+	w->begun = w->spoilt;
+	return refuse(w, lacks ? -ENOMEM : rc,
+		      "the call could not be sent, or its result received");
 }
 
 static enum il__outcome talk(struct il__process_worker *w)
 {
-	int rc;
+	enum il__outcome outcome;
 
-	if (!w->begun) {
-		if (!w->call->claimed && !w->call->ops->claim(w->call))
-			return refuse(w, -ECANCELED);
-		w->call->claimed = true;
-		if ((rc = begin(w)) < 0)
-			return refuse(w, rc);
-		w->begun = true;
-	}
-	for (;;) {
-		rc = exchange(w);
-		if (rc == 0)
-			return IL__WAITS;
+	if (was_left(w))
+		return refuse(w, -ECANCELED, NULL);
+	do {
+		int rc = w->ready && !w->begun ? begin(w) : 0;
+		if (rc < 0) {
+			refuse(w, rc, NULL);
+			if (rc != -ECANCELED)
+				snprintf(w->why, sizeof w->why, "%s", il_error_detail());
+			return IL__REFUSED;
+		}
+		w->begun = w->ready;
+		rc = w->ready ? exchange(w) : await_greeting(w);
 		if (rc == -EPIPE || rc == -ECONNRESET)
 			return IL__DIED;
-		if (rc < 0) {
-			w->spoilt = true;
-			return refuse(w, rc);
-		}
-		w->rc = (int)w->in.rc;
-		w->known = w->in.type == IL__WIRE_REPLY;
-		if (!w->known)
-			w->why[w->in.size] = 0;
-		if (w->initialized)
-			return IL__ANSWERED;
-		if (w->rc < 0)
-			return IL__FAILED;
-		w->initialized = true;
-		if ((rc = begin(w)) < 0)
-			return refuse(w, rc);
-	}
+		if (rc < 0)
+			return meet_lack(w, rc);
+		w->lacks = 0;
+		if (rc == 0)
+			return IL__WAITS;
+		outcome = take_answer(w);
+	} while (outcome == IL__WAITS);
+	return outcome;
 }
 
 /* It has not answered. A child of it may keep the stream open for as long as it likes. */
 static bool will_not_answer(const struct il__process_worker *w)
 {
-	struct pollfd p = {.fd = w->child.stream, .events = POLLIN};
+	char byte;
 
-	return w->ended && poll(&p, 1, 0) == 0;
+	return w->ended && recv(w->child.stream, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 &&
+	       (errno == EAGAIN || errno == EWOULDBLOCK);
 }
 
 enum il__outcome il__process_visit(struct il__process_worker *w)
 {
 	enum il__outcome outcome = w->ending ? IL__DIED : talk(w);
 
-	if (outcome == IL__WAITS && will_not_answer(w))
+	if (outcome == IL__WAITS && ((w->late = il__process_is_due(w)) || will_not_answer(w)))
 		outcome = IL__DIED;
 	if (outcome == IL__WAITS)
 		return outcome;
@@ -295,6 +392,8 @@ enum il__outcome il__process_visit(struct il__process_worker *w)
 		return outcome;
 	w->ending = true;
 	w->wants = 0;
+	if (w->asked && !il__process_is_due(w))
+		return il__process_reap(w, false) ? IL__DIED : IL__WAITS;
 	il__process_kill(&w->child); /* what has left the stream is of no use */
 	return il__process_reap(w, w->child.process < 0) ? IL__DIED : IL__WAITS;
 }

@@ -71,6 +71,8 @@ static int submit(void *self, il_call *call, bool waits)
 		if (refused) {
 			il__list_remove(&call->link);
 			rc = call->dropped;
+			free(call->detail); /* it is this thread's, too */
+			call->detail = NULL;
 		}
 	}
 	unlock(pool);
@@ -92,10 +94,12 @@ static bool is_queued(const il_call *call)
 static bool withdraw(void *self, il_call *call)
 {
 	struct il__process_pool *pool = self;
-	bool queued;
+	bool queued, left = false;
 
 	pthread_mutex_lock(&pool->lock);
 	queued = is_queued(call);
+	if (!queued)
+		left = il__process_leave(call);
 	if (queued) { /* with it the pool may lose its last call, and who keeps it */
 		il__list_remove(&call->link);
 		pool->queued--;
@@ -106,7 +110,7 @@ static bool withdraw(void *self, il_call *call)
 		il__pump_done(call->pump);
 		il__process_pool_unref(pool);
 	}
-	return queued;
+	return queued || left;
 }
 
 /* The caller makes sure that the call is not answered before this returns. */
@@ -119,6 +123,8 @@ static void kill_call(void *self, il_call *call)
 		il__list_remove(&call->link);
 		pool->queued--;
 		il__pump_drop(call->pump, call, -ECANCELED);
+	} else if (il__process_take_back(call)) {
+		il__pump_drop(call->pump, call, -ECANCELED);
 	} else if (call->worker) {
 		call->worker->killed = true;
 		il__process_kill(&call->worker->child);
@@ -127,6 +133,18 @@ static void kill_call(void *self, il_call *call)
 }
 
 /* ---- the end ---- */
+
+/* Those whose worker is not ready yet. */
+static void cancel_starting(struct il__list *workers, struct il__list *cancelled)
+{
+	il__list_each_safe (node, workers) {
+		il_call *call = il__container_of(node, struct il__process_worker, link)->call;
+		if (!call || call->ops->unattended || !il__process_take_back(call))
+			continue;
+		call->dropped = -ECANCELED;
+		il__list_push(cancelled, &call->link);
+	}
+}
 
 /* Under the lock: those that nobody waits for stay. */
 static void cancel_queue(struct il__process_pool *pool, struct il__list *cancelled)
@@ -139,6 +157,11 @@ static void cancel_queue(struct il__process_pool *pool, struct il__list *cancell
 		pool->queued--;
 		call->dropped = -ECANCELED;
 		il__list_push(cancelled, node);
+	}
+	il__list_each (node, &pool->pumps) {
+		struct il__pump *pump = il__container_of(node, struct il__pump, link);
+		cancel_starting(&pump->busy, cancelled);
+		cancel_starting(&pump->handed, cancelled);
 	}
 }
 
@@ -192,6 +215,7 @@ void il__process_pool_unref(struct il__process_pool *pool)
 	if (pool->attendant.wake[0] >= 0)
 		il__os_wake_close(pool->attendant.wake);
 	pthread_mutex_destroy(&pool->lock);
+	il__program_free(&pool->program);
 	free(pool->initializer_arg);
 	free(pool);
 }
@@ -232,7 +256,8 @@ static int check_options(il_process_pool_options *to, const il_process_pool_opti
 {
 	*to = from ? *from : (il_process_pool_options){0};
 	if (to->max_workers < 0 || to->max_calls_per_worker < 0 || to->restart_budget < 0 ||
-	    to->idle_timeout < 0 || (to->initializer_size && !to->initializer_arg))
+	    to->idle_timeout < 0 || to->start_timeout < 0 ||
+	    (to->initializer_size && !to->initializer_arg))
 		return il__refuse(-EINVAL, "il_process_pool_create: an option is negative, or "
 					   "initializer_size is given without initializer_arg");
 	if (to->initializer_arg && !to->initializer_size)
@@ -249,6 +274,8 @@ static int check_options(il_process_pool_options *to, const il_process_pool_opti
 		to->max_size = (size_t)64 << 20;
 	if (!to->idle_timeout)
 		to->idle_timeout = IL_SEC(300);
+	if (!to->start_timeout)
+		to->start_timeout = IL_SEC(20);
 	return 0;
 }
 
@@ -262,6 +289,7 @@ static void init_pool(struct il__process_pool *pool, const il_process_pool_optio
 	atomic_init(&pool->refs, 1);
 	for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
 		il__list_init(lists[i]);
+	pool->program.directory = -1;
 	pool->own.pool = pool;
 	pool->own.attended = true;
 	il__list_push(&pool->pumps, &pool->own.link);
@@ -275,7 +303,7 @@ static void init_pool(struct il__process_pool *pool, const il_process_pool_optio
 static int set_up(struct il__process_pool *pool)
 {
 	il_process_pool_options *o = &pool->options;
-	int rc = il__process_program(&pool->program);
+	int rc = il__program_take(&pool->program);
 
 	if (rc < 0 || !o->initializer)
 		return rc;

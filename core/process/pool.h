@@ -24,21 +24,36 @@
 
 #include <sys/types.h>
 
-/* ---- starting one (spawn.c) ---- */
+/* ---- what they are started with (program.c) ---- */
+
+enum { IL__PROGRAM_WORDS = 32 };
 
 struct il__program {
-	char path[IL__WIRE_PATH_MAX];
-	dev_t device;
-	ino_t inode;
+	char file[IL__WIRE_PATH_MAX];
+	/* What stands before the arguments, if it is not just a name: a loader that was called by its name, its
+	 * options, and the path of the program. */
+	char *const *word;
+	size_t words;
+	char **environment;
+	int directory; /* -1: whatever it is then */
+	unsigned umask;
 };
+
+/* Takes it from the process, in a thread of the user's. What it has taken so far is freed in any case. */
+int il__program_take(struct il__program *program);
+/* Any thread: 0, or -ENOENT: it has gone. */
+int il__program_check(const struct il__program *program);
+void il__program_free(struct il__program *program);
+
+/* ---- starting one (spawn.c) ---- */
 
 struct il__child {
 	pid_t pid;
 	int process;        /* a pidfd; -1: the system has none */
 	int stream, errors; /* our ends, non-blocking: the socket, and what it writes to stderr */
+	int life;           /* our end: open as long as we are */
 };
 
-int il__process_program(struct il__program *program);
 int il__process_spawn(const struct il__program *program, const char *name, struct il__child *child);
 void il__process_kill(const struct il__child *child);
 
@@ -50,9 +65,9 @@ enum { IL__STDERR_KEPT = 160, IL__OBITUARY = 320 };
 enum il__outcome {
 	IL__WAITS,
 	IL__ANSWERED, /* the function's result is there */
-	IL__REFUSED,  /* the call was not run: it was cancelled, or has no name */
-	IL__FAILED,   /* the initializer said no */
-	IL__DIED      /* it is reaped */
+	IL__REFUSED, /* the call was not run: it was cancelled, or has no name, or we lack something */
+	IL__FAILED, /* the initializer said no */
+	IL__DIED    /* it is reaped */
 };
 
 struct il__process_worker {
@@ -61,18 +76,26 @@ struct il__process_worker {
 	struct il__child child;
 	int index;          /* in its name */
 	bool killed;        /* under lock: by us */
+	bool committed;     /* under lock: to its call, which cannot be taken back any more */
 	il_time idle_since; /* under lock */
 
 	/* its pump's */
 	struct il__pump *pump;
-	il_call *call; /* NULL: it is only ending */
+	il_call *call; /* under lock until it is committed; NULL: it is only ending, or was left */
 	int calls;     /* answered so far */
-	bool initialized, begun, ending;
-	bool ended;  /* so its pidfd says: what the stream holds is all there will be */
-	bool known;  /* the worker ran the function */
-	bool spoilt; /* an answer of it was not read to its end */
-	bool unread; /* it died before it read the call */
-	bool idle;   /* it was idle when it was given the call, and did not stand still */
+	bool ready;    /* it has greeted, and so takes frames */
+	bool initialized; /* and calls: the initializer has run, if there is one */
+	bool begun;       /* a frame of its call, or the initializer's */
+	bool ending;      /* it has no call any more, and will have none */
+	bool asked;       /* to end by itself */
+	il_time due;      /* when it is killed, unless it takes calls, or has ended, by then */
+	bool late;        /* so it was killed, before it took calls */
+	int lacks;        /* how often in turn the system lacked something: look again soon */
+	bool ended;       /* so its pidfd says: what the stream holds is all there will be */
+	bool known;       /* the worker ran the function */
+	bool spoilt;      /* an answer of it was not read to its end */
+	bool unread;      /* it died before it read the call */
+	bool idle;        /* it was idle when it was given the call, and did not stand still */
 	uint64_t ids;
 	struct il__wire_header out, in;
 	struct il__wire_function name;            /* of the call's function */
@@ -97,8 +120,24 @@ struct il__process_worker {
 
 /* frames.c. Talks to it without ever waiting. */
 enum il__outcome il__process_visit(struct il__process_worker *w);
+/* Instead, before anything of the call was sent: it cannot be waited for. */
+enum il__outcome il__process_refuse(struct il__process_worker *w, int rc);
+/* Whether its time is up: then a visit kills it. */
+static inline bool il__process_is_due(const struct il__process_worker *w)
+{
+	return w->due != IL_FOREVER && il__os_now() >= w->due;
+}
+/* Whether nothing tells when there is more to do with it. */
+static inline bool il__process_is_polled(const struct il__process_worker *w)
+{
+	return w->choked || w->lacks || (w->ending && w->child.process < 0);
+}
 /* end.c. Passes on what it wrote to stderr, and keeps the last of it. */
 void il__process_relay(struct il__process_worker *w);
+/* Where nothing has told: relays, and finds out whether it has ended. */
+void il__process_look(struct il__process_worker *w);
+/* Its stream ends, so it runs what exit() runs; it is killed if it takes long. */
+void il__process_ask_to_end(struct il__process_worker *w);
 /* After a kill, or a death. False: it is not dead yet, and !wait. Leaves an obituary. */
 bool il__process_reap(struct il__process_worker *w, bool wait);
 /* Of one that was reaped. */
@@ -123,9 +162,9 @@ struct il__pump {
 	/* a loop's, its thread only */
 	struct il__message message; /* look at your lists */
 	struct il__extension extension;
-	bool held;      /* the loop is, as long as something is outstanding */
-	bool turning;   /* this thread will look at the lists before it goes on */
-	bool unwatched; /* the busy ones are, since the loop did not run */
+	bool held;    /* the loop is, as long as something is outstanding */
+	bool turning; /* this thread will look at the lists before it goes on */
+	bool again; /* under lock: the busy ones are to be visited, for nothing will tell of them */
 };
 
 /* Under the lock: the submitting thread's pump, ready to take calls; made when it is not there. NULL with
@@ -167,6 +206,7 @@ struct il__process_pool {
 		pthread_t thread;
 		bool running, joinable;
 		bool released; /* nobody will join it */
+		bool blind;    /* its own: it cannot wait for what it attends to, and looks */
 		int wake[2];   /* -1: not made yet */
 	} attendant;
 
@@ -183,6 +223,11 @@ void il__process_pool_unref(struct il__process_pool *pool);
 /* dispatch.c. Under the lock: gives calls to workers while there are both. */
 void il__process_dispatch(struct il__process_pool *pool);
 void il__process_fail_queue(struct il__process_pool *pool, int rc);
+/* Under the lock: takes a call back from the worker that has not begun it. The worker stays with its pump, which
+ * finds it without one, and is outstanding in the call's place. False: no worker has it, or it has begun. */
+bool il__process_leave(il_call *call);
+/* Likewise, and the call is outstanding beside the worker: it is to be answered. */
+bool il__process_take_back(il_call *call);
 void il__process_prune(struct il__process_pool *pool);
 /* Under the lock: tells who waits for the end of a pool that is shut. */
 void il__process_tell_ends(struct il__process_pool *pool);

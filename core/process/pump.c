@@ -14,7 +14,6 @@
 #include "../runtime/extension.h"
 #include "../runtime/inbox.h"
 #include "../runtime/ledger.h"
-#include "../runtime/loop.h"
 #include "../runtime/source.h"
 #include "../runtime/thread_state.h"
 #include "../runtime/timer.h"
@@ -163,42 +162,82 @@ static void on_timer(struct il__timer *timer)
 {
 	struct il__process_worker *w = il__container_of(timer, struct il__process_worker, timer);
 
-	il__process_relay(w);
+	il__process_look(w);
 	turn(w, w->pump->loop);
 }
 
+static int watch_one(struct il__source *source, il_loop *loop, unsigned mask)
+{
+	int rc = il__source_watch(loop, source, mask);
+
+	if (rc < 0) { /* what the driver watches now nobody knows: nothing, then */
+		il__source_watch(loop, source, 0);
+		source->watch.mask = 0;
+	}
+	return rc;
+}
+
+/* All three, or none. */
 static int watch(struct il__process_worker *w, il_loop *loop)
 {
 	static void (*const ready[])(struct il__source *, il_loop *,
 				     unsigned) = {on_stream, on_errors, on_process};
-	int rc;
+	const int fds[] = {w->child.stream, w->child.errors, w->child.process};
+	const unsigned masks[] = {w->wants, w->errors_over || w->choked ? 0 : IL_READABLE,
+				  w->child.process >= 0 ? IL_READABLE : 0};
+	int rc = 0;
 
-	w->source[STREAM].watch.fd = w->child.stream;
-	w->source[ERRORS].watch.fd = w->child.errors;
-	w->source[PROCESS].watch.fd = w->child.process;
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 3 && rc == 0; i++) {
+		w->source[i].watch.fd = fds[i];
 		w->source[i].ready = ready[i];
-	w->timer.fire = on_timer;
-	if ((rc = il__source_watch(loop, &w->source[STREAM], w->wants)) < 0 ||
-	    (rc = il__source_watch(loop, &w->source[ERRORS],
-				   w->errors_over || w->choked ? 0 : IL_READABLE)) < 0 ||
-	    (rc = il__source_watch(loop, &w->source[PROCESS],
-				   w->child.process >= 0 ? IL_READABLE : 0)) < 0)
-		return rc;
-	return w->choked ? il__timer_arm(loop, &w->timer, il__loop_now(loop) + IL_MSEC(10)) : 0;
+		rc = watch_one(&w->source[i], loop, masks[i]);
+	}
+	if (rc < 0)
+		unwatch(w, loop);
+	return rc;
 }
 
+/* Though nothing comes. Without memory for a timer, and where the clock stands, when others have run. */
+static void visit_soon(struct il__process_worker *w, il_loop *loop)
+{
+	struct il__pump *pump = w->pump;
+
+	if (!loop->backend->driver.now &&
+	    il__timer_arm(loop, &w->timer, il__os_now() + IL_MSEC(10)) == 0)
+		return;
+	pthread_mutex_lock(&pump->pool->lock);
+	pump->again = true;
+	il__pump_kick(pump);
+	pthread_mutex_unlock(&pump->pool->lock);
+}
+
+static void wait_for(struct il__process_worker *w, il_loop *loop)
+{
+	w->timer.fire = on_timer;
+	if (watch(w, loop) < 0 || il__process_is_polled(w))
+		visit_soon(w, loop);
+	else if (w->due != IL_FOREVER && !loop->backend->driver.now)
+		il__timer_arm(loop, &w->timer, w->due); /* else it has no limit */
+	else /* a virtual clock may jump there while a real worker starts */
+		il__timer_disarm(loop, &w->timer);
+}
+
+/* What is needed to wait for the answer is had before the call goes out: a lack of it is the call's failure, and
+ * never the worker's. */
 static void visit(struct il__process_worker *w, il_loop *loop)
 {
-	enum il__outcome outcome = il__process_visit(w);
+	int rc = watch(w, loop);
+	enum il__outcome outcome;
 
+	if (rc < 0)
+		il__process_look(w);
+	if (rc < 0 && !w->committed && !w->ending)
+		outcome = il__process_refuse(w, rc);
+	else
+		outcome = il__process_visit(w);
 	if (outcome == IL__WAITS) {
-		if (watch(w, loop) == 0)
-			return;
-		/* The native loop does not take its descriptors: it cannot be talked to. */
-		il__process_kill(&w->child);
-		il__process_reap(w, true);
-		outcome = IL__DIED;
+		wait_for(w, loop);
+		return;
 	}
 	unwatch(w, loop);
 	il__process_finished(w, outcome);
@@ -244,17 +283,16 @@ static void on_message(struct il__message *m, il_loop *loop)
 {
 	struct il__pump *pump = il__container_of(m, struct il__pump, message);
 	struct il__process_pool *pool = pump->pool;
-	bool over, rewatch;
+	bool over;
 
+	(void)loop;
 	pthread_mutex_lock(&pool->lock);
 	pump->posted = false;
-	rewatch = !pump->attended && pump->unwatched;
-	pthread_mutex_unlock(&pool->lock);
-	if (rewatch) {
-		pump->unwatched = false;
-		il__list_each_safe (node, &pump->busy)
-			visit(il__container_of(node, struct il__process_worker, link), loop);
+	if (!pump->attended && pump->again) {
+		pump->again = false;
+		il__list_splice(&pump->handed, &pump->busy);
 	}
+	pthread_mutex_unlock(&pool->lock);
 	if (!il__pump_run(pump))
 		return;
 	release(pump);
@@ -269,22 +307,58 @@ static void on_message(struct il__message *m, il_loop *loop)
 
 /* ---- the loop's life ---- */
 
+/* No attendant can be had: whoever waits for a call of this loop, in its thread, would wait for ever. */
+static void fail_all(struct il__pump *pump, int rc)
+{
+	struct il__process_pool *pool = pump->pool;
+	struct il__list *node;
+
+	pthread_mutex_lock(&pool->lock);
+	il__list_each_safe (each, &pool->queue) {
+		il_call *call = il__container_of(each, il_call, link);
+		if (call->pump != pump)
+			continue;
+		il__list_remove(each);
+		pool->queued--;
+		il__pump_drop(pump, call, rc);
+	}
+	il__list_splice(&pump->busy, &pump->handed);
+	while ((node = il__list_pop(&pump->busy))) {
+		struct il__process_worker *w =
+		    il__container_of(node, struct il__process_worker, link);
+		pthread_mutex_unlock(&pool->lock);
+		if (w->ending) {
+			il__process_kill(&w->child);
+			il__process_reap(w, true);
+		}
+		w->spoilt = w->committed;
+		il__process_finished(w, w->ending ? IL__DIED : il__process_refuse(w, rc));
+		pthread_mutex_lock(&pool->lock);
+	}
+	pthread_mutex_unlock(&pool->lock);
+	il__pump_run(pump);
+}
+
 /* Nobody turns this loop now: the attendant does. */
 static void on_paused(struct il__extension *x, il_loop *loop)
 {
 	struct il__pump *pump = il__container_of(x, struct il__pump, extension);
 	struct il__process_pool *pool = pump->pool;
+	int rc = 0;
 
 	pthread_mutex_lock(&pool->lock);
 	if (pump->outstanding > 0 && !pump->attended) {
-		il__list_each (node, &pump->busy)
+		il__list_splice(&pump->handed, &pump->busy);
+		il__list_each (node, &pump->handed)
 			unwatch(il__container_of(node, struct il__process_worker, link), loop);
-		pump->unwatched = true;
-		pump->attended = il__attendant_start(pool) == 0;
+		rc = il__attendant_start(pool);
+		pump->attended = rc == 0;
 		il__pump_kick(pump);
 	}
 	pump->wanted = false;
 	pthread_mutex_unlock(&pool->lock);
+	if (rc < 0)
+		fail_all(pump, rc);
 }
 
 static void on_resumed(struct il__extension *x, il_loop *loop)
@@ -294,7 +368,7 @@ static void on_resumed(struct il__extension *x, il_loop *loop)
 	(void)loop;
 	pthread_mutex_lock(&pump->pool->lock);
 	pump->wanted = pump->attended;
-	if (pump->attended || pump->unwatched)
+	if (pump->attended)
 		il__pump_kick(pump);
 	pthread_mutex_unlock(&pump->pool->lock);
 }
@@ -304,12 +378,26 @@ static bool goes_with_loop(const il_call *call)
 	return !call->host && !call->ops->unattended;
 }
 
+static void end_with_loop(struct il__process_worker *w)
+{
+	il_call *call = w->call;
+
+	if (!call || !goes_with_loop(call))
+		return;
+	if (il__process_take_back(call)) {
+		il__pump_drop(call->pump, call, -ECANCELED);
+	} else {
+		w->killed = true;
+		il__process_kill(&w->child);
+	}
+}
+
 /* The loop ends: what it submitted and no task waits for is cancelled, which kills what runs. */
 static void on_shutdown(struct il__extension *x, il_loop *loop)
 {
 	struct il__pump *pump = il__container_of(x, struct il__pump, extension);
 	struct il__process_pool *pool = pump->pool;
-	struct il__list *lists[] = {&pump->handed, &pump->busy};
+	struct il__list *lists[] = {&pump->busy, &pump->handed};
 
 	(void)loop;
 	pthread_mutex_lock(&pool->lock);
@@ -322,14 +410,8 @@ static void on_shutdown(struct il__extension *x, il_loop *loop)
 		il__pump_drop(pump, call, -ECANCELED);
 	}
 	for (int i = 0; i < 2; i++)
-		il__list_each (node, lists[i]) {
-			struct il__process_worker *w =
-			    il__container_of(node, struct il__process_worker, link);
-			if (!w->call || !goes_with_loop(w->call))
-				continue;
-			w->killed = true;
-			il__process_kill(&w->child);
-		}
+		il__list_each_safe (node, lists[i])
+			end_with_loop(il__container_of(node, struct il__process_worker, link));
 	pthread_mutex_unlock(&pool->lock);
 }
 

@@ -6,6 +6,7 @@
 #endif
 #include "wire.h"
 #include "../base/base.h"
+#include "names.h"
 
 #include <dlfcn.h>
 #include <link.h>
@@ -17,6 +18,7 @@ struct search {
 	uintptr_t offset;   /* of what has to be executable */
 	const char *module; /* answers: "" is the program; NULL: none */
 	uint64_t build;
+	struct il__loaded loaded;
 	bool first, executable;
 };
 
@@ -53,7 +55,8 @@ static int look(struct dl_phdr_info *info, size_t size, void *arg)
 	struct search *s = arg;
 	bool program = s->first, fits; /* the program comes first, whatever it is called */
 
-	(void)size;
+	if (program)
+		il__loaded_note(&s->loaded, info, size);
 	s->first = false;
 	if (s->address)
 		fits = in_segment(info, s->address, PF_X);
@@ -62,6 +65,7 @@ static int look(struct dl_phdr_info *info, size_t size, void *arg)
 	if (!fits)
 		return 0;
 	s->module = program ? "" : info->dlpi_name;
+	s->loaded.program = program;
 	s->base = info->dlpi_addr;
 	s->build = build_of(info);
 	s->executable = in_segment(info, s->base + s->offset, PF_X);
@@ -72,6 +76,8 @@ static int name_in_module(il_fn *fn, struct il__wire_function *name)
 {
 	struct search s = {.address = (uintptr_t)fn, .first = true};
 
+	if (il__names_recall(fn, name))
+		return 0;
 	dl_iterate_phdr(look, &s);
 	if (!s.module)
 		return il__refuse(
@@ -80,12 +86,15 @@ static int name_in_module(il_fn *fn, struct il__wire_function *name)
 	if (!name)
 		return 0;
 	name->path[0] = 0;
-	if (s.module[0] && !realpath(s.module, name->path))
-		return il__refuse(-ENOENT,
-				  "process pool: the function's module %s is not there: %s",
+	if (s.module[0] && !realpath(s.module, name->path)) {
+		/* It is loaded, so it was there: only a lack is no answer about it. */
+		int rc = errno == ENOMEM || errno == EMFILE || errno == ENFILE ? -errno : -ENOENT;
+		return il__refuse(rc, "process pool: the function's module %s is not there: %s",
 				  s.module, il_strerror(-errno));
+	}
 	name->offset = (uintptr_t)fn - s.base;
 	name->build = s.build;
+	il__names_remember(fn, name, &s.loaded);
 	return 0;
 }
 

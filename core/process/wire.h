@@ -14,12 +14,13 @@
 #include <interloop/function.h>
 
 /* [frame] */
-enum { IL__WIRE_VERSION = 1, IL__WIRE_PATH_MAX = 4096, IL__WIRE_WHY_MAX = 256 };
+enum { IL__WIRE_VERSION = 2, IL__WIRE_PATH_MAX = 4096, IL__WIRE_WHY_MAX = 256 };
 enum il__wire_type {
 	IL__WIRE_INIT = 1, /* to the worker: run the initializer */
 	IL__WIRE_CALL,     /* to it: run a function */
 	IL__WIRE_REPLY,    /* from it: the function's result */
-	IL__WIRE_REFUSED   /* from it, instead: rc, and a sentence that says why */
+	IL__WIRE_REFUSED,  /* from it, instead: rc, and a sentence that says why */
+	IL__WIRE_READY     /* from it, once and first: it takes frames */
 };
 
 struct il__wire_header {
@@ -49,10 +50,18 @@ int il__wire_name(il_fn *fn, struct il__wire_function *name);
  * function of that name. */
 int il__wire_find(const struct il__wire_function *name, il_fn **fn);
 
-/* The environment variable that makes a process a worker: "DESCRIPTOR:KIND:NAME". KIND is 'c', to be
- * taken over before main, or 'm', to wait for il_process_worker_main_if_needed. */
-#define IL__WORKER_VARIABLE "INTERLOOP_PROCESS_WORKER"
+/* The argument that makes a process a worker, which no other process inherits by accident, nor loses:
+ * "--interloop-worker=STREAM,LIFE:KIND:DIRECTORY:UMASK:NAME". LIFE is a socket on which nothing is ever sent, whose end
+ * is the end of the pool's process; it may be -1: nothing tells. KIND is 'c', to be taken over before main, or 'm', to
+ * wait for il_process_worker_main_if_needed. DIRECTORY is a descriptor. It and UMASK, octal, may be -1: as
+ * they are. */
+#define IL__WORKER_ARGUMENT "--interloop-worker="
 
+/* Seconds that a worker has to end by itself. */
+enum { IL__WORKER_GRACE = 2 };
+
+/* When the library is loaded, first of all: how this program was started. */
+void il__program_note(int argc);
 /* Whether this program calls il_process_worker_main_if_needed. */
 bool il__process_main_serves(void);
 /* Whether the environment is somebody else's than the program's owner (set-user-ID). */

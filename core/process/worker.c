@@ -1,5 +1,5 @@
 /*
- * worker.c: the worker's side. A process started with IL__WORKER_VARIABLE serves frames from that
+ * worker.c: the worker's side. A process started with IL__WORKER_ARGUMENT serves frames from that
  * descriptor until the stream ends, and never gets to main, or not past
  * il_process_worker_main_if_needed. One thread, blocking.
  */
@@ -7,6 +7,7 @@
 #define _GNU_SOURCE
 #endif
 #include "../base/base.h"
+#include "../base/load.h"
 #include "../executor/call.h"
 #include "wire.h"
 
@@ -17,31 +18,18 @@
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
-#if __has_include(<sys/auxv.h>)
-#include <sys/auxv.h>
-#endif
-
 static bool main_serves;
 static int stream = -1;
+static int life = -1; /* open as long as the pool's process; -1: nothing tells */
 
 bool il__process_main_serves(void)
 {
 	return main_serves;
-}
-
-bool il__process_is_secure(void)
-{
-#ifdef AT_SECURE
-	return getauxval(AT_SECURE) != 0;
-#else
-	return getuid() != geteuid() || getgid() != getegid();
-#endif
 }
 
 /* ---- the stream ---- */
@@ -146,32 +134,26 @@ static bool write_all(const void *first, size_t first_size, const void *second, 
 /* ---- its end ---- */
 
 #if defined(F_SETSIG) && defined(O_ASYNC)
-static void on_stream(int number)
-{
-	struct pollfd p = {.fd = stream, .events = POLLIN};
-
-	(void)number;
-	if (poll(&p, 1, 0) == 1 && (p.revents & (POLLHUP | POLLERR)))
-		_exit(0);
-}
-
+/* The end of the pool's process is the end of a call that runs, too: nobody is left to kill it. Nothing is
+ * ever sent on `life`, so its end is all that there is to tell; and what it is told by no function can meet:
+ * the system ends the process. */
 static void watch_end(void)
 {
-	struct sigaction action = {.sa_handler = on_stream, .sa_flags = SA_RESTART};
-
-	sigemptyset(&action.sa_mask);
-	sigaction(SIGRTMAX, &action, NULL);
-	fcntl(stream, F_SETSIG, SIGRTMAX);
-	fcntl(stream, F_SETOWN, getpid());
+	if (life >= 0 &&
+	    (fcntl(life, F_SETSIG, SIGKILL) < 0 || fcntl(life, F_SETOWN, getpid()) < 0))
+		life = -1;
 }
 
-/* The end of the stream is the end of a call that runs, too: nobody is left to kill it. Nothing else comes
- * meanwhile, so no function meets the signal; what comes between calls is not worth one. */
+/* What comes between calls ends the worker in its own time: see leave(). */
 static void while_it_runs(bool runs)
 {
-	fcntl(stream, F_SETFL, runs ? O_ASYNC : 0);
-	if (runs)
-		on_stream(0); /* it may have come before */
+	struct pollfd p = {.fd = life, .events = POLLIN};
+
+	if (life < 0)
+		return;
+	fcntl(life, F_SETFL, runs ? O_ASYNC : 0);
+	if (runs && poll(&p, 1, 0) == 1) /* it came before */
+		_exit(0);
 }
 #else
 static void watch_end(void)
@@ -274,11 +256,13 @@ static void run_shared(struct request *r)
 
 static void run(struct request *r)
 {
+	const char *module = r->function.path[0] ? r->function.path : "the program";
+
 	if (il__wire_find(&r->function, &r->fn) < 0) {
 		refuse(r, -ENOENT,
-		       "no such function: %.150s cannot be loaded here, or is another build; and "
+		       "no such function: %.*s cannot be loaded here, or is another build; and "
 		       "nothing is registered as \"%s\"",
-		       r->function.path[0] ? r->function.path : "the program", r->function.name);
+		       il__text_within(module, 150), module, r->function.name);
 	} else if (r->h.form == IL__BYTES) {
 		run_bytes(r);
 	} else if (r->h.form == IL__SHARED) {
@@ -329,40 +313,89 @@ static bool serve_one(void)
 
 /* ---- the worker ---- */
 
+static bool greet(void)
+{
+	const struct il__wire_header h = {.version = IL__WIRE_VERSION, .type = IL__WIRE_READY};
+
+	return write_all(&h, sizeof h, NULL, 0);
+}
+
+/* With what the program, its libraries and tools have for the end: reports, profiles, atexit(). Whoever would
+ * kill a worker that is stuck there may be gone. */
+static _Noreturn void leave(void)
+{
+	sigset_t alarms;
+
+	signal(SIGALRM, SIG_DFL);
+	sigemptyset(&alarms);
+	sigaddset(&alarms, SIGALRM);
+	pthread_sigmask(SIG_UNBLOCK, &alarms, NULL);
+	alarm(IL__WORKER_GRACE);
+	exit(0);
+}
+
 static _Noreturn void serve(void)
 {
+	bool more;
+
 	watch_end();
-	while (serve_one())
+	for (more = greet(); more; more = serve_one())
 		;
-	_exit(0);
+	leave();
 }
 
 /* A child that a function forks must not keep the stream open when the worker dies. */
 static void leave_stream(void)
 {
 	close(stream);
+	if (life >= 0)
+		close(life);
 }
 
-/* Before main: whether this process is a worker. The variable is not handed on. */
-__attribute__((constructor)) static void take_over(void)
+static bool take_socket(int fd)
 {
-	const char *value = getenv(IL__WORKER_VARIABLE);
 	struct stat st;
-	char kind, name[16] = "";
-	int fd;
 
-	if (!value || il__process_is_secure() ||
-	    sscanf(value, "%d:%c:%15s", &fd, &kind, name) < 2 || fstat(fd, &st) < 0 ||
-	    !S_ISSOCK(st.st_mode))
+	return fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode) && fcntl(fd, F_SETFD, FD_CLOEXEC) == 0;
+}
+
+/* Where the pool was made, and with its umask. */
+static bool settle_in(int directory, int mask)
+{
+	if (mask >= 0)
+		umask((mode_t)mask);
+	return directory < 0 || (fchdir(directory) == 0 && close(directory) == 0);
+}
+
+static _Noreturn void give_up(const char *text, const char *why)
+{
+	fprintf(stderr, "interloop: %s%s: %s\n", IL__WORKER_ARGUMENT, text, why);
+	_exit(EXIT_FAILURE);
+}
+
+/* Before main: whether this process is a worker. One that was started as such never gets to main by mistake. */
+static void take_over(int argc, char **argv)
+{
+	char text[80], kind, name[16] = "";
+	int fd, other, directory, mask;
+
+	il__program_note(argc);
+	if (!il__os_argument(argc, argv, IL__WORKER_ARGUMENT, text, sizeof text))
 		return;
+	if (il__process_is_secure())
+		give_up(text, "a program that gets rights from its file is nobody's worker");
+	if (sscanf(text, "%d,%d:%c:%d:%i:%15[^\n]", &fd, &other, &kind, &directory, &mask, name) <
+		5 ||
+	    !take_socket(fd) || (other >= 0 && !take_socket(other)) || !settle_in(directory, mask))
+		give_up(text, "this process has no such stream, or no such directory");
 	il__os_thread_name(name, NULL);
-	unsetenv(IL__WORKER_VARIABLE);
-	fcntl(fd, F_SETFD, FD_CLOEXEC);
 	stream = fd;
+	life = other;
 	pthread_atfork(NULL, NULL, leave_stream);
 	if (kind == 'c')
 		serve();
 }
+IL__AT_LOAD(take_over, IL__LOADED_LAST);
 
 void il_process_worker_main_if_needed(void)
 {

@@ -96,7 +96,7 @@ int il_driver_refuse(int rc, const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	vsnprintf(text, sizeof text, format, args);
+	il__text_format(text, sizeof text, format, args);
 	va_end(args);
 	return il__refuse(rc, "%s", text);
 }

@@ -7,9 +7,6 @@
 #include "../base/base.h"
 #include "switch.h"
 
-#include <sanitizer/common_interface_defs.h>
-#include <sanitizer/tsan_interface.h>
-
 #ifdef IL__ASAN
 #include <sanitizer/common_interface_defs.h>
 

@@ -8,9 +8,7 @@
 #include "../base/base.h"
 #include "task.h"
 
-#include <sanitizer/asan_interface.h>
 #include <sys/mman.h>
-#include <valgrind/valgrind.h>
 
 #if defined(__has_include)
 #if __has_include(<valgrind/valgrind.h>)

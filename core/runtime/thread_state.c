@@ -3,6 +3,7 @@
  */
 #include "thread_state.h"
 #include "../base/base.h"
+#include "../base/load.h"
 #include "backend.h"
 #include "loop.h"
 #include "sigint.h"
@@ -22,10 +23,11 @@ static void forget_loop(void)
 
 static struct il__fork_hook fork_hook = {.run = forget_loop};
 
-__attribute__((constructor)) static void add_fork_hook(void)
+static void add_fork_hook(void)
 {
 	il__on_fork_child(&fork_hook);
 }
+IL__AT_LOAD(add_fork_hook, IL__LOADED);
 
 int il__refuse_place(const char *function)
 {

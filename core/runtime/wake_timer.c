@@ -4,6 +4,7 @@
  */
 #include "wake_timer.h"
 #include "../base/base.h"
+#include "../base/load.h"
 #include "loop.h"
 #include "timer.h"
 
@@ -99,16 +100,26 @@ static void on_timerfd(struct il__source *source, il_loop *loop, unsigned mask)
 	adjust_lead(loop, loop->timers.expired);
 }
 
+static bool native_timer;
+
+/* Not when a loop is opened: that may be in a thread of ours, and the environment is the program's. */
+static void read_environment(void)
+{
+	const char *kind = getenv("INTERLOOP_TIMER");
+
+	native_timer = kind && strcmp(kind, "native") == 0;
+}
+IL__AT_LOAD(read_environment, IL__LOADED);
+
 int il__wake_timer_open(il_loop *loop)
 {
 	struct il__wake_timer *w = &loop->wake_timer;
-	const char *kind = getenv("INTERLOOP_TIMER");
 	int fd;
 
 	w->set = IL_FOREVER;
 	w->source.watch.fd = -1;
 	w->source.ready = on_timerfd;
-	if (loop->own_clock || (kind && strcmp(kind, "native") == 0))
+	if (loop->own_clock || native_timer)
 		return 0;
 	fd = il__os_timer_open();
 	if (fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM)

@@ -91,7 +91,8 @@ IL_API const char *il_error_name(int rc);
  * A code that comes from elsewhere (the function of a worker, of a portal call, of a group's task) brings
  * the detail with which the library refused it there; "" if it is that function's own, or nothing was
  * refused yet. The text belongs to the library and is valid until the next refused call in this thread.
- * Read it at once after the failing call, before anything that may wait.
+ * Read it at once after the failing call, before anything that may wait. It is one line of UTF-8; control
+ * characters and other bytes in a name are shown as \\xNN.
  */
 IL_API const char *il_error_detail(void);
 
@@ -113,7 +114,7 @@ enum { IL_LOG_ERROR, IL_LOG_WARNING, IL_LOG_INFO, IL_LOG_DEBUG };
  * @brief Sets where the library's log goes: the only log there is.
  *
  * @param log  called in whatever thread has something to say, possibly from several at once; it may
- *             not wait. NULL restores the default: warnings and errors to stderr.
+ *             not wait. The message is one line of UTF-8, as il_error_detail(). NULL restores the default: warnings and errors to stderr.
  * @param arg  handed to log; must stay valid while log is set.
  */
 IL_API void il_set_log(void (*log)(int level, const char *message, void *arg), void *arg);

@@ -6,7 +6,8 @@
  * A worker is the same program, started anew: a function is found there by its module and its offset
  * from the module's base, static functions included (or by name: function.h), and its argument is the
  * flat struct of `size` bytes, copied there and back; or bytes (bytes.h); or shared memory (shared.h).
- * Nothing else is shared: globals have their initial values, pointers inside the struct mean nothing.
+ * Nothing else is shared: globals have their initial values, pointers inside the struct mean nothing. The
+ * environment, the working directory and the umask are those that the program had when the pool was made.
  * The library takes a worker over before main; see il_process_worker_main_if_needed for programs whose
  * functions rely on their own constructors.
  */
@@ -24,9 +25,9 @@ typedef struct il_process_pool_options {
 	int max_workers;    /**< Processes at most; 0: the number of cores; negative: -EINVAL. */
 	const char *name;   /**< Workers are called name_0, name_1, ...; NULL: "il-process". */
 	size_t queue_limit; /**< Calls that wait for a worker; 0: 65,536; SIZE_MAX: none. */
-	/** Runs first in each worker; a negative result breaks the pool. One that ends its worker is
-	 * tried again in another, restart_budget times at most. Nothing runs last: a worker that is not
-	 * needed any more is killed. */
+	/** Runs first in each worker; a negative result breaks the pool. One that ends its worker, or
+	 * takes longer than start_timeout, is tried again in another, restart_budget times at most.
+	 * There is no finalizer, but what it registers with atexit() runs when the worker ends. */
 	il_fn *initializer;
 	const void *initializer_arg; /**< Copied at creation. */
 	size_t initializer_size;     /**< Bytes behind initializer_arg. */
@@ -37,7 +38,11 @@ typedef struct il_process_pool_options {
 				       0: 16. */
 	size_t max_size; /**< Bytes that are copied, each way, at most (-EMSGSIZE); 0: 64 MiB. */
 	il_time idle_timeout; /**< A worker idle so long ends at the next call (0: 300 s). */
-	void *reserved[8];    /**< Zero. */
+	/** How long a worker may take to get ready: to start, and to run the initializer. One that takes
+	 * longer is killed and counts as a death (restart_budget); its call goes to another. Default:
+	 * 20 s. IL_FOREVER: no limit. In virtual time there is none. */
+	il_time start_timeout;
+	void *reserved[8 - sizeof(il_time) / sizeof(void *)]; /**< Zero. */
 } il_process_pool_options;
 
 /**
@@ -58,16 +63,28 @@ typedef struct il_process_pool_options {
  * no other can be started) is logged.
  *
  * A worker has default signal dispositions, no signal blocked, no standard input and no descriptor of
- * yours but stdout and stderr; it keeps SIGRTMAX for itself, to end with the pool's process. Its stderr
- * is relayed. Its stdio is flushed after each call.
- * @return 0; -EINVAL; -ENOTSUP: the program's own file cannot be found, or it is set-user-ID; -ENOENT:
- *         the initializer is in no module; -ENOMEM.
+ * yours but stdout and stderr; the library handles no signal in it. Its stderr
+ * is relayed. Its stdio is flushed after each call. A worker that is not needed any more gets the end of its
+ * stream and calls exit(), so that atexit() handlers run and coverage, profiles and leak reports are written;
+ * it is killed if it has not ended within 2 s. A worker in a call is killed at once where its call is cancelled or
+ * its loop ends, and with the program.
+ * A worker is the file that runs, also where its name is gone or means another build by now, or its folder is
+ * closed to the program. Exception: a program that was started by the name of its loader ("ld.so program")
+ * has to stay where it is.
+ * @return 0; -EINVAL; -ENOTSUP: the program has rights of its file (set-user-ID, set-group-ID, setcap), or
+ *         /proc is not mounted; -ENOENT: the initializer is in no module, or a program that was started by
+ *         the name of its loader has gone; -EMFILE and its like: no descriptor for the working directory;
+ *         -ENOMEM.
  */
 IL_API int il_process_pool_create(il_executor **ex, const il_process_pool_options *options);
 
 /**
- * @brief For programs whose functions rely on their own constructors, or on what main sets up first:
- * call it early in main. In a worker it serves the pool and does not return; else it returns at once.
+ * @brief For programs whose functions rely on their own constructors, or on what main sets up first: in a
+ * worker it serves the pool and does not return, else it returns at once.
+ *
+ * Call it early in main: before main looks at its arguments, which are the library's in a worker, and before
+ * it registers atexit() handlers that a worker must not run. Coverage and profiles of the program's own
+ * file need it, since their counters are set up by constructors.
  */
 IL_API void il_process_worker_main_if_needed(void);
 

@@ -1,7 +1,8 @@
 /*
  * process_main.c: a program whose functions rely on what main sets up, so its workers go through main as
  * far as il_process_worker_main_if_needed; a function of a module that was loaded at run time; a module
- * that a worker cannot load, and a name that helps; and a program that ignores SIGCHLD.
+ * that a worker cannot load, and a name that helps; a program that ignores SIGCHLD; and one whose worker
+ * stands still before it gets so far.
  */
 #define _GNU_SOURCE
 #include "../core/check.h"
@@ -97,11 +98,29 @@ static void check_ignored_children(il_executor *ex)
 	CHECK(a.pid != b.pid);
 }
 
+static void check_start_limit(void)
+{
+	il_process_pool_options options = {
+	    .max_workers = 1, .start_timeout = IL_MSEC(10), .restart_budget = 2};
+	struct answer a = {.pid = 0};
+	il_executor *ex = NULL;
+
+	CHECK(setenv("STAND_STILL", "1", 1) == 0);
+	CHECK(il_process_pool_create(&ex, &options) == 0);
+	CHECK(il_executor_run(ex, greet, &a, sizeof a) == -ENOTRECOVERABLE);
+	CHECK(strstr(il_error_detail(), "a worker did not start: "));
+	CHECK(strstr(il_error_detail(), "not ready within start_timeout"));
+	il_executor_destroy(ex);
+	CHECK(unsetenv("STAND_STILL") == 0);
+}
+
 int main(int argc, char **argv)
 {
 	il_process_pool_options options = {.max_workers = 1, .initializer = register_stand_in};
 	il_executor *ex = NULL;
 
+	while (getenv("STAND_STILL"))
+		pause();
 	greeting = "set up by main";
 	il_process_worker_main_if_needed();
 	CHECK(il_process_pool_create(&ex, &options) == 0);
@@ -110,5 +129,6 @@ int main(int argc, char **argv)
 		check_module(ex, argv[1]);
 	check_ignored_children(ex);
 	il_executor_destroy(ex);
+	check_start_limit();
 	return 0;
 }

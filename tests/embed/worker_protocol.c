@@ -10,6 +10,7 @@
 #include <interloop.h>
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <spawn.h>
 #include <string.h>
@@ -61,8 +62,8 @@ static void connect_pair(int fd[2])
 
 static struct peer start_worker(void)
 {
-	char variable[] = IL__WORKER_VARIABLE "=3:m:far_away", program[4096] = "";
-	char *arguments[] = {program, NULL}, *environment[] = {variable, NULL};
+	char argument[] = IL__WORKER_ARGUMENT "3,-1:m:-1:-1:far_away", program[4096] = "";
+	char *arguments[] = {program, argument, NULL}, *environment[] = {NULL};
 	posix_spawn_file_actions_t actions;
 	struct peer p = {.ids = 7};
 	int fd[2];
@@ -76,6 +77,20 @@ static struct peer start_worker(void)
 	close(fd[1]);
 	p.fd = fd[0];
 	return p;
+}
+
+static void receive_all(struct peer *p, void *bytes, size_t size)
+{
+	CHECK(recv(p->fd, bytes, size, MSG_WAITALL) == (ssize_t)size);
+}
+
+static void check_greeting(struct peer *p)
+{
+	struct il__wire_header h;
+
+	receive_all(p, &h, sizeof h);
+	CHECK(h.version == IL__WIRE_VERSION && h.type == IL__WIRE_READY);
+	CHECK(h.id == 0 && h.size == 0);
 }
 
 static void end_worker(struct peer *p)
@@ -95,11 +110,6 @@ static void send_all(struct peer *p, const void *bytes, size_t size, size_t piec
 		n = size < piece ? size : piece;
 		CHECK(send(p->fd, at, n, MSG_NOSIGNAL) == (ssize_t)n);
 	}
-}
-
-static void receive_all(struct peer *p, void *bytes, size_t size)
-{
-	CHECK(recv(p->fd, bytes, size, MSG_WAITALL) == (ssize_t)size);
 }
 
 /* One call by name, and its answer. */
@@ -153,6 +163,25 @@ static void check_stranger(struct peer *p)
 	CHECK(recv(p->fd, &byte, 1, 0) <= 0); /* it left */
 }
 
+/* Whoever is started as a worker and cannot be one ends, before main would start its own. */
+static void check_impostor(void)
+{
+	char argument[] = IL__WORKER_ARGUMENT "0,-1:c:-1:-1:impostor", program[4096] = "";
+	char *arguments[] = {program, argument, NULL}, *environment[] = {NULL};
+	posix_spawn_file_actions_t actions;
+	int status = -1;
+	pid_t pid;
+
+	CHECK(readlink("/proc/self/exe", program, sizeof program - 1) > 0);
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+	posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
+	CHECK(posix_spawn(&pid, program, &actions, NULL, arguments, environment) == 0);
+	posix_spawn_file_actions_destroy(&actions);
+	CHECK(waitpid(pid, &status, 0) == pid);
+	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == EXIT_FAILURE);
+}
+
 int main(void)
 {
 	struct peer p;
@@ -161,9 +190,11 @@ int main(void)
 	CHECK(il_function_register("test.add", add) == 0);
 	il_process_worker_main_if_needed();
 	p = start_worker();
+	check_greeting(&p);
 	check_calls(&p, 1000);
 	check_calls(&p, 1);
 	check_stranger(&p);
 	end_worker(&p);
+	check_impostor();
 	return 0;
 }

@@ -1,0 +1,209 @@
+/*
+ * program.c: what the workers of a pool are started with, taken once, in the thread that makes the
+ * pool: POSIX lets the only thread of a program change its environment, its directory and its umask without
+ * a lock, so no thread of ours may read them later.
+ *
+ * A worker is the file that runs, whatever its name means by now: an upgrade may have put another build there, or
+ * its folder may be closed to us by now.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "../base/base.h"
+#include "pool.h"
+#include "wire.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#if __has_include(<sys/auxv.h>)
+#include <link.h>
+#include <sys/auxv.h>
+#endif
+
+extern char **environ;
+
+bool il__process_is_secure(void)
+{
+#ifdef AT_SECURE
+	return getauxval(AT_SECURE) != 0;
+#else
+	return getuid() != geteuid() || getgid() != getegid();
+#endif
+}
+
+/* ---- a program that was started by its loader's name ---- */
+
+/* As in "ld.so --library-path DIRECTORY PROGRAM": the file that runs is the loader then. Written when the library
+ * is loaded, while the words are what they were, and a relative path leads to the program. */
+static struct {
+	char *word[IL__PROGRAM_WORDS]; /* the loader's, and the path last */
+	size_t words;                  /* 0: the kernel has found the loader */
+	dev_t device;
+	ino_t inode;
+	bool lost; /* the path leads to no file, or there are too many words */
+} by_loader;
+
+#ifdef AT_BASE
+static int needs_loader(struct dl_phdr_info *program, size_t size, void *arg)
+{
+	(void)size;
+	(void)arg;
+	for (size_t i = 0; i < program->dlpi_phnum; i++)
+		if (program->dlpi_phdr[i].p_type == PT_INTERP)
+			return 1;
+	return -1; /* look at no other module */
+}
+
+/* All of this process, one after the other, each with its end. NULL: they cannot be read. */
+static char *read_words(size_t *size)
+{
+	int fd = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
+	char *words = NULL, *more;
+	ssize_t n = fd < 0 ? -1 : 1;
+
+	for (*size = 0; n > 0; *size += n > 0 ? (size_t)n : 0) {
+		more = realloc(words, *size + 4096);
+		words = more ? more : words;
+		n = more ? read(fd, words + *size, 4096) : -1;
+	}
+	if (fd >= 0)
+		close(fd);
+	if (n == 0)
+		return words;
+	free(words);
+	return NULL;
+}
+
+/* The program's own words, of which it knows how many there are, come last. */
+static void split_words(char *words, size_t size, size_t own)
+{
+	size_t all = 0, count = 0;
+	struct stat st;
+
+	for (size_t i = 0; i < size; i++)
+		all += words[i] == 0;
+	by_loader.lost = all <= own || all - own >= IL__PROGRAM_WORDS;
+	for (char *at = words; !by_loader.lost && count <= all - own; at += strlen(at) + 1)
+		by_loader.word[count++] = at;
+	by_loader.words = count ? count : 1;
+	if (by_loader.lost || stat(by_loader.word[count - 1], &st) < 0 ||
+	    !(by_loader.word[count - 1] = realpath(by_loader.word[count - 1], NULL))) {
+		by_loader.lost = true;
+		return;
+	}
+	by_loader.device = st.st_dev;
+	by_loader.inode = st.st_ino;
+}
+
+/* Never freed: workers need them, and those are few bytes. */
+void il__program_note(int argc)
+{
+	size_t size;
+	char *words;
+
+	if (getauxval(AT_BASE) || dl_iterate_phdr(needs_loader, NULL) < 0)
+		return;
+	words = read_words(&size);
+	by_loader.lost = !words;
+	by_loader.words = 1;
+	if (words)
+		split_words(words, size, (size_t)argc);
+}
+#else
+void il__program_note(int argc)
+{
+	(void)argc;
+}
+#endif
+
+int il__program_check(const struct il__program *program)
+{
+	struct stat st;
+
+	if (!program->words || (stat(program->word[program->words - 1], &st) == 0 &&
+				st.st_dev == by_loader.device && st.st_ino == by_loader.inode))
+		return 0;
+	return il__refuse(
+	    -ENOENT,
+	    "process pool: %.100s was removed or replaced while it runs, and it was "
+	    "started by the name of its loader, which would load another program now: "
+	    "start it by its own name",
+	    program->word[program->words - 1]);
+}
+
+/* ---- what is taken ---- */
+
+static int take_file(struct il__program *program)
+{
+	int rc;
+
+	if (il__process_is_secure())
+		return il__refuse(
+		    -ENOTSUP, "il_process_pool_create: the program got rights from its file, by "
+			      "a set-user-ID or set-group-ID bit or by capabilities (setcap), "
+			      "so whoever starts it might pretend to be its pool; give it the "
+			      "rights in another way, as by systemd's AmbientCapabilities");
+	rc = il__os_program(program->file, sizeof program->file);
+	if (rc < 0)
+		return il__refuse(
+		    -ENOTSUP,
+		    "il_process_pool_create: the file of the running program cannot be found by "
+		    "/proc/self/exe: %s; mount /proc",
+		    il_strerror(rc));
+	if (by_loader.lost)
+		return il__refuse(-ENOTSUP,
+				  "il_process_pool_create: the program was started by the name of "
+				  "its loader, and its own file cannot be found; start it by its "
+				  "own name");
+	program->word = by_loader.word;
+	program->words = by_loader.words;
+	return il__program_check(program);
+}
+
+/* One block: the pointers, then what they point to. */
+static char **copy_environment(void)
+{
+	size_t count = 0, size = 0;
+	char **copy, *text;
+
+	for (; environ && environ[count]; count++)
+		size += strlen(environ[count]) + 1;
+	copy = malloc((count + 1) * sizeof *copy + size);
+	if (!copy)
+		return NULL;
+	text = (char *)(copy + count + 1);
+	for (size_t i = 0; i < count; i++) {
+		copy[i] = text;
+		text = stpcpy(text, environ[i]) + 1;
+	}
+	copy[count] = NULL;
+	return copy;
+}
+
+void il__program_free(struct il__program *program)
+{
+	free(program->environment);
+	if (program->directory >= 0)
+		close(program->directory);
+}
+
+int il__program_take(struct il__program *program)
+{
+	int rc;
+
+	program->environment = copy_environment();
+	if (!program->environment)
+		return il__refuse(-ENOMEM, "il_process_pool_create: out of memory");
+	rc = il__os_directory_open();
+	/* One that may be stayed in, but not be looked up, is inherited. */
+	if (rc < 0 && rc != -EACCES)
+		return il__refuse(
+		    rc, "il_process_pool_create: the working directory cannot be kept open: %s",
+		    il_strerror(rc));
+	if (rc >= 0)
+		program->directory = rc;
+	program->umask = il__os_umask();
+	return take_file(program);
+}

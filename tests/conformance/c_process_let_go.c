@@ -1,0 +1,223 @@
+/*
+ * c_process_let_go.c: a call that no worker process has begun is let go at once, when it is cancelled or its time
+ * is up: also where a worker was started for it that does not get ready. The worker goes on getting ready, and
+ * takes the next call.
+ */
+#define _GNU_SOURCE
+#include "processes.h"
+
+/* An initializer that stays until its board is open. */
+static int get_ready(void *arg)
+{
+	return linger(arg) < 0 ? -ENOENT : 0;
+}
+
+static il_executor *slow_starters(struct board *b, int workers, bool kills)
+{
+	struct job j = job_on(b, 0);
+
+	return new_processes((il_process_pool_options){.max_workers = workers,
+						       .initializer = get_ready,
+						       .initializer_arg = &j,
+						       .initializer_size = sizeof j,
+						       .kill_on_cancel = kills});
+}
+
+/* The one that was getting ready all the while serves, and no other was started. */
+static void check_served_after(il_executor *ex, struct board *b)
+{
+	int pid;
+
+	atomic_store(&b->open, true);
+	pid = pid_of_next(ex);
+	CHECK_EQ(b->begun, 1);
+	CHECK_EQ(pid, b->pids[0]);
+	il_executor_destroy(ex);
+	free_board(b);
+}
+
+/* ---- a task ---- */
+
+struct call {
+	il_executor *ex;
+	struct job job;
+	il_scope scope;
+	int rc;
+	bool ended;
+};
+
+static int run_call(void *arg)
+{
+	struct call *c = arg;
+
+	CHECK_RC(il_scope_enter(&c->scope, IL_FOREVER, 0), 0);
+	c->rc = il_executor_run(c->ex, square, &c->job, sizeof c->job);
+	c->ended = true;
+	return il_scope_exit(&c->scope, c->rc) < 0 ? -EIO : 0;
+}
+
+static void cancel_in_a_task(bool kills)
+{
+	struct board *b = new_board();
+	struct call c = {.ex = slow_starters(b, 1, kills), .scope = IL_SCOPE_INIT};
+	il_group g;
+
+	CHECK_RC(il_group_open(&g), 0);
+	CHECK_RC(il_group_start_soon(&g, NULL, run_call, &c), 0);
+	UNTIL_THREAD(atomic_load(&b->begun) == 1);
+	CHECK(!c.ended);
+	CHECK_RC(il_scope_cancel(&c.scope), 0);
+	CHECK_RC(il_group_close(&g, 0), 0);
+	CHECK_RC(c.rc, -ECANCELED);
+	check_served_after(c.ex, b);
+}
+
+IL_TEST(C, n72_a_tasks_call_is_let_go_while_its_worker_gets_ready)
+{
+	cancel_in_a_task(false);
+	cancel_in_a_task(true);
+}
+
+/* ---- futures ---- */
+
+static void cancel_a_future(bool kills)
+{
+	struct board *b = new_board();
+	il_executor *ex = slow_starters(b, 1, kills);
+	struct job j = job_on(NULL, 4);
+	il_future *f = submit_job(ex, square, &j);
+
+	UNTIL_THREAD(atomic_load(&b->begun) == 1);
+	CHECK_EQ(il_future_running(f), false);
+	CHECK_EQ(il_future_cancel(f), true);
+	CHECK_RC(il_future_result(f, 0), -ECANCELED);
+	il_future_unref(f);
+	check_served_after(ex, b);
+}
+
+IL_TEST_CORE(C, n72_a_future_is_let_go_while_its_worker_gets_ready)
+{
+	cancel_a_future(false);
+	cancel_a_future(true);
+}
+
+IL_TEST(C, n72_a_tasks_future_is_let_go_while_its_worker_gets_ready)
+{
+	cancel_a_future(false);
+	cancel_a_future(true);
+}
+
+/* The call behind it is first now. */
+static void cancel_the_first_of_two(void)
+{
+	struct board *b = new_board();
+	il_executor *ex = slow_starters(b, 1, false);
+	struct job j[2] = {job_on(NULL, 4), job_on(NULL, 5)};
+	il_future *f[2] = {submit_job(ex, square, &j[0]), submit_job(ex, square, &j[1])};
+
+	UNTIL_THREAD(atomic_load(&b->begun) == 1);
+	CHECK_EQ(il_future_cancel(f[0]), true);
+	CHECK_RC(end_of(f[0]), -ECANCELED);
+	atomic_store(&b->open, true);
+	CHECK_RC(end_of(f[1]), 5);
+	CHECK_EQ(j[0].square, 0);
+	CHECK_EQ(j[1].square, 25);
+	il_executor_destroy(ex);
+	CHECK_EQ(b->begun, 1);
+	free_board(b);
+}
+
+IL_TEST_CORE(C, n72_who_waits_behind_a_call_that_is_let_go_comes_next)
+{
+	cancel_the_first_of_two();
+}
+
+IL_TEST(C, n72_who_waits_behind_a_tasks_call_that_is_let_go_comes_next)
+{
+	cancel_the_first_of_two();
+}
+
+/* ---- map ---- */
+
+static void let_a_map_go(void)
+{
+	struct board *b = new_board();
+	il_executor *ex = slow_starters(b, 1, false);
+	struct job items[3] = {job_on(NULL, 1), job_on(NULL, 2), job_on(NULL, 3)};
+	int results[3] = {0};
+
+	CHECK_RC(il_executor_map(ex, square, items, 3, sizeof *items, results, IL_MSEC(20)),
+		 -ETIMEDOUT);
+	for (int i = 0; i < 3; i++)
+		CHECK_EQ(results[i], -ECANCELED);
+	check_served_after(ex, b);
+}
+
+IL_TEST_CORE(C, n72_a_map_is_let_go_while_its_workers_get_ready)
+{
+	let_a_map_go();
+}
+
+IL_TEST_REAL(C, n72_a_tasks_map_is_let_go_while_its_workers_get_ready)
+{
+	let_a_map_go();
+}
+
+/* ---- the end of the pool, and of the loop ---- */
+
+static void cancel_by_shutdown(void)
+{
+	struct board *b = new_board();
+	il_executor *ex = slow_starters(b, 2, false);
+	struct job j[3] = {job_on(NULL, 1), job_on(NULL, 2), job_on(NULL, 3)};
+	il_future *f[3];
+
+	for (int i = 0; i < 3; i++)
+		f[i] = submit_job(ex, square, &j[i]);
+	UNTIL_THREAD(atomic_load(&b->begun) == 2);
+	CHECK_RC(il_executor_shutdown(ex, IL_NOWAIT | IL_CANCEL_FUTURES), 0);
+	for (int i = 0; i < 3; i++) {
+		CHECK_RC(il_future_result(f[i], 0), -ECANCELED);
+		il_future_unref(f[i]);
+	}
+	atomic_store(&b->open, true);
+	il_executor_destroy(ex);
+	free_board(b);
+}
+
+IL_TEST_CORE(C, n72_a_shutdown_cancels_what_waits_for_a_worker_to_get_ready)
+{
+	cancel_by_shutdown();
+}
+
+IL_TEST(C, n72_a_tasks_shutdown_cancels_what_waits_for_a_worker_to_get_ready)
+{
+	cancel_by_shutdown();
+}
+
+struct left {
+	il_executor *ex;
+	struct board *board;
+	struct job job;
+	il_future *f;
+};
+
+static int leave_a_call(void *arg)
+{
+	struct left *l = arg;
+
+	l->f = submit_job(l->ex, square, &l->job);
+	UNTIL_THREAD(atomic_load(&l->board->begun) == 1);
+	return 0;
+}
+
+IL_TEST_OWN(C, n72_a_loop_ends_while_a_worker_gets_ready)
+{
+	struct board *b = new_board();
+	struct left l = {.ex = slow_starters(b, 1, false), .board = b};
+
+	CHECK_RC(il_run(il_test_backend(), leave_a_call, &l), 0);
+	CHECK_RC(il_future_result(l.f, 0), -ECANCELED);
+	il_future_unref(l.f);
+	check_served_after(l.ex, b);
+}
