@@ -157,6 +157,8 @@ size_t il__text_rest(const char *text, size_t length);
 int il__refuse(int rc, const char *format, ...) __attribute__((format(printf, 2, 3), cold));
 /* For an error that has nothing to say: il_error_detail() must not tell of an older one. */
 void il__forget_refusal(void);
+/* Whether il_error_detail() belongs to this code. */
+bool il__has_refused(int rc);
 /* A copy of il_error_detail() if it belongs to this code, else NULL; and tells it again, in this thread or
  * another, and frees it. */
 char *il__keep_refusal(int rc);
@@ -164,6 +166,8 @@ int il__refuse_again(int rc, char *why);
 void il__log_hold(void); /* for os.c, around fork */
 void il__log_release(void);
 void il__log(int level, const char *format, ...) __attribute__((format(printf, 2, 3), cold));
+/* A code that came from a system call, in the system's words: il_strerror has the library's meaning of it. */
+const char *il__system_words(int rc);
 /* Misuse that no result can report: says so and aborts. */
 _Noreturn void il__fatal(const char *format, ...) __attribute__((format(printf, 1, 2), cold));
 

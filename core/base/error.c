@@ -10,56 +10,31 @@
 
 struct code {
 	int rc;
-	const char *name;
-	const char *sentence; /* NULL: the system's own */
+	const char *sentence;
 };
 
+/* What these codes mean when the library returns them; all others are the system's. */
 static const struct code codes[] = {
-    {-ECANCELED, "ECANCELED", "the surrounding scope, the task or the future was cancelled"},
-    {-ETIMEDOUT, "ETIMEDOUT", "the timeout or deadline passed"},
-    {-EPERM, "EPERM", "called from the wrong thread, or waited in a place that may not wait"},
-    {-EDEADLK, "EDEADLK", "the call would wait for itself for ever"},
-    {-ESHUTDOWN, "ESHUTDOWN", "it is closed to new work, or was inherited across fork"},
-    {-EBUSY, "EBUSY", "somebody else already waits there, or it is still in use"},
-    {-EAGAIN, "EAGAIN", "the queue is full, or it would have to wait"},
-    {-EINVAL, "EINVAL", "an argument is out of range"},
-    {-ENOTSUP, "ENOTSUP", "not possible on this system"},
-    {-EALREADY, "EALREADY", "it has happened already, or is out of order"},
-    {-EPROTO, "EPROTO", "the task ended without calling il_task_started"},
-    {-EBADF, "EBADF", "this end is closed"},
-    {-EPIPE, "EPIPE", "the other end is gone"},
-    {-ENODATA, "ENODATA", "the stream ended inside what was to be received"},
-    {-EINTR, "EINTR", "SIGINT ended it"},
-    {-EOWNERDEAD, "EOWNERDEAD", "the worker process, or the owner of the lock, died"},
-    {-ENOTRECOVERABLE, "ENOTRECOVERABLE", "the executor is broken"},
-    {-EBADMSG, "EBADMSG", "the bytes are not a valid packet"},
-    {-EMSGSIZE, "EMSGSIZE", "the packet is larger than the limit"},
-    {-ENOENT, "ENOENT", "no backend, function, host or file of that name"},
-    {-ENOMEM, "ENOMEM", NULL},
-    {-EMFILE, "EMFILE", NULL},
-    {-ENFILE, "ENFILE", NULL},
-    {-EACCES, "EACCES", NULL},
-    {-EIO, "EIO", NULL},
-    {-EEXIST, "EEXIST", NULL},
-    {-EFAULT, "EFAULT", NULL},
-    {-ERANGE, "ERANGE", NULL},
-    {-ENOSYS, "ENOSYS", NULL},
-    {-ENOSPC, "ENOSPC", NULL},
-    {-ECHILD, "ECHILD", NULL},
-    {-ESRCH, "ESRCH", NULL},
-    {-ECONNREFUSED, "ECONNREFUSED", NULL},
-    {-ECONNRESET, "ECONNRESET", NULL},
-    {-ECONNABORTED, "ECONNABORTED", NULL},
-    {-EADDRINUSE, "EADDRINUSE", NULL},
-    {-EADDRNOTAVAIL, "EADDRNOTAVAIL", NULL},
-    {-EAFNOSUPPORT, "EAFNOSUPPORT", NULL},
-    {-EHOSTUNREACH, "EHOSTUNREACH", NULL},
-    {-ENETUNREACH, "ENETUNREACH", NULL},
-    {-ENOTCONN, "ENOTCONN", NULL},
-    {-ENOTSOCK, "ENOTSOCK", NULL},
-    {-EISCONN, "EISCONN", NULL},
-    {-ENAMETOOLONG, "ENAMETOOLONG", NULL},
-    {-ENOBUFS, "ENOBUFS", NULL},
+    {-ECANCELED, "the surrounding scope, the task or the future was cancelled"},
+    {-ETIMEDOUT, "the timeout or deadline passed"},
+    {-EPERM, "called from the wrong thread, or waited in a place that may not wait"},
+    {-EDEADLK, "the call would wait for itself for ever"},
+    {-ESHUTDOWN, "it is closed to new work, or was inherited across fork"},
+    {-EBUSY, "somebody else already waits there, or it is still in use"},
+    {-EAGAIN, "the queue is full, or it would have to wait"},
+    {-EINVAL, "an argument is out of range"},
+    {-ENOTSUP, "not possible on this system"},
+    {-EALREADY, "it has happened already, or is out of order"},
+    {-EPROTO, "the task ended without calling il_task_started"},
+    {-EBADF, "this end is closed"},
+    {-EPIPE, "the other end is gone"},
+    {-ENODATA, "the stream ended inside what was to be received"},
+    {-EINTR, "SIGINT ended it"},
+    {-EOWNERDEAD, "the worker process, or the owner of the lock, died"},
+    {-ENOTRECOVERABLE, "the executor is broken"},
+    {-EBADMSG, "the bytes are not a valid packet"},
+    {-EMSGSIZE, "the packet is larger than the limit"},
+    {-ENOENT, "no backend, function, host or file of that name"},
 };
 
 static const struct code *find_code(int rc)
@@ -77,13 +52,10 @@ const char *il_version(void)
 	return VERSION(IL_VERSION_MAJOR, IL_VERSION_MINOR, IL_VERSION_PATCH);
 }
 
-const char *il_error_name(int rc)
+/* glibc's strerror keeps its own text for each known number: static. */
+const char *il__system_words(int rc)
 {
-	const struct code *code = find_code(rc);
-
-	if (rc >= 0)
-		return "OK";
-	return code ? code->name : "unknown";
+	return strerror(rc < -INT_MAX ? INT_MAX : -rc);
 }
 
 const char *il_strerror(int rc)
@@ -91,8 +63,7 @@ const char *il_strerror(int rc)
 	const struct code *code = find_code(rc);
 	if (rc >= 0)
 		return "success";
-	/* glibc's strerror keeps its own text for each known number: static. */
-	return code && code->sentence ? code->sentence : strerror(rc < -INT_MAX ? INT_MAX : -rc);
+	return code ? code->sentence : il__system_words(rc);
 }
 
 /* ---- the detail ---- */
@@ -142,9 +113,14 @@ void il__forget_refusal(void)
 	refused = 0;
 }
 
+bool il__has_refused(int rc)
+{
+	return rc < 0 && rc == refused && detail[0];
+}
+
 char *il__keep_refusal(int rc)
 {
-	return rc < 0 && rc == refused && detail[0] ? strdup(detail) : NULL;
+	return il__has_refused(rc) ? strdup(detail) : NULL;
 }
 
 int il__refuse_again(int rc, char *why)

@@ -290,7 +290,7 @@ static int open_in(il_signal_receiver *r, il_loop *loop, const int *signals, siz
 
 	if (rc < 0)
 		return il__refuse(rc, "il_signal_receiver_open: no descriptor for wake-ups: %s",
-				  il_strerror(rc));
+				  il__system_words(rc));
 	il__fd_renew(loop, r->wake[0]);
 	rc = il__fd_own(loop, r->wake[0], &r->fd);
 	if (rc == 0) {

@@ -77,7 +77,7 @@ static int make_all_stdio(il_process *p, struct stdio *io, il_loop *loop,
 		int rc = make_stdio(p, io, loop, i, kinds[i]);
 		if (rc < 0)
 			return il__refuse(rc, "il_process_spawn: options.%s is %d: %s", names[i],
-					  kinds[i], il_strerror(rc));
+					  kinds[i], il__system_words(rc));
 	}
 	return 0;
 }
@@ -107,10 +107,10 @@ static int start(il_process *p, il_loop *loop, const struct stdio *io, char *con
 	if (rc < 0 && options->directory && access(options->directory, X_OK) < 0)
 		return il__refuse(rc, "il_process_spawn: the directory %.*s: %s",
 				  il__text_within(options->directory, 100), options->directory,
-				  il_strerror(rc));
+				  il__system_words(rc));
 	if (rc < 0)
 		return il__refuse(rc, "il_process_spawn: %.*s: %s", il__text_within(s.file, 100),
-				  s.file, il_strerror(rc));
+				  s.file, il__system_words(rc));
 	rc = il__os_child_open(&p->child, pid);
 	if (rc == 0)
 		rc = il__subprocess_watch(p, loop);
@@ -119,7 +119,7 @@ static int start(il_process *p, il_loop *loop, const struct stdio *io, char *con
 		il__os_child_reap(&p->child, &info);
 		il__os_child_close(&p->child);
 		return il__refuse(rc, "il_process_spawn: nothing to tell its end by: %s",
-				  il_strerror(rc));
+				  il__system_words(rc));
 	}
 	return 0;
 }

@@ -189,7 +189,8 @@ static int check_and_send(il_process *p, int number, const char *function)
 	if (rc < 0)
 		return rc;
 	rc = number < 1 || number >= NSIG ? -EINVAL : send_signal(p, number);
-	return rc < 0 ? il__refuse(rc, "%s: signal %d: %s", function, number, il_strerror(rc)) : 0;
+	return rc < 0 ? il__refuse(rc, "%s: signal %d: %s", function, number, il__system_words(rc))
+		      : 0;
 }
 
 int il_process_send_signal(il_process *process, int number)
@@ -256,7 +257,7 @@ int il_process_close(il_process *process)
 		return answer(rc, "il_process_close");
 	if (w.hastened != -ECANCELED)
 		return il__refuse(w.hastened, "il_process_close: process %d cannot be killed: %s",
-				  pid, il_strerror(w.hastened));
+				  pid, il__system_words(w.hastened));
 	il__task_cancelled(w.task); /* it tells why */
 	return -ECANCELED;
 }
@@ -267,7 +268,7 @@ static void abandon(il_process *p, int rc)
 	il__log(IL_LOG_WARNING,
 		"il_process_destroy: process %d cannot be killed: %s; it goes on, and will be a "
 		"zombie when it ends",
-		(int)p->child.pid, il_strerror(rc));
+		(int)p->child.pid, il__system_words(rc));
 	if (p->loop)
 		il__source_watch(p->loop, &p->source, 0);
 	il__queue_wake_all(&p->waiters, -EBADF);

@@ -18,13 +18,13 @@ int il_shared_create(il_shared *s, size_t size)
 	fd = il__os_memory_open(size);
 	if (fd < 0)
 		return il__refuse(fd, "il_shared_create: no shared memory of %zu bytes: %s", size,
-				  il_strerror(fd));
+				  il__system_words(fd));
 	data = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (data == MAP_FAILED) {
 		rc = -errno;
 		close(fd);
 		return il__refuse(rc, "il_shared_create: mmap of %zu bytes: %s", size,
-				  il_strerror(rc));
+				  il__system_words(rc));
 	}
 	*s = (il_shared){.data = data, .size = size, .fd = fd};
 	return 0;

@@ -235,7 +235,8 @@ static void explain(const struct race *r, const char *host, const char *port)
 
 	il_address_text(&r->list[r->failed], text, sizeof text);
 	il__refuse(r->error, "%s: %s, port %s: %d of %d addresses tried; %s: %s", r->function,
-		   host ? host : "localhost", port, r->next, r->count, text, il_strerror(r->error));
+		   host ? host : "localhost", port, r->next, r->count, text,
+		   il__system_words(r->error));
 }
 
 static int check_options(il_connect_options *to, const il_connect_options *from)
@@ -321,7 +322,7 @@ int il_stream_connect_unix(il_stream **stream, const char *path)
 		close(fd);
 		return rc == -ECANCELED
 			   ? rc
-			   : il__refuse(rc, "%s: %s: %s", function, path, il_strerror(rc));
+			   : il__refuse(rc, "%s: %s: %s", function, path, il__system_words(rc));
 	}
 	rc = il__stream_create(stream, task->loop, fd, IL__STREAM_UNIX, &to);
 	il__task_yield(task);

@@ -301,7 +301,7 @@ static int after_error(il_listener *l, struct accepting *a, int rc)
 		return rc;
 	if (!l->starved)
 		il__log(IL_LOG_WARNING, "il_listener_accept: %s; trying again each 0.1 s",
-			il_strerror(rc));
+			il__system_words(rc));
 	l->starved = a->starved = true;
 	a->retry = il__deadline_from(il__loop_now(l->loop), RETRY_DELAY);
 	return 0;

@@ -159,7 +159,7 @@ int il_listener_open_tcp(il_listener **listener, const char *host, const char *p
 	rc = open_addresses(listener, task->loop, &opening);
 	if (rc < 0 && opening.failed >= 0) {
 		il_address_text(&list[opening.failed], text, sizeof text);
-		il__refuse(rc, "%s: %s: %s", function, text, il_strerror(rc));
+		il__refuse(rc, "%s: %s: %s", function, text, il__system_words(rc));
 	}
 	free(list);
 	return rc;
@@ -211,7 +211,8 @@ static int open_path(int fd, const il_address *address, const char *path,
 		rc = -errno; /* nobody could connect yet */
 		unlink(path);
 	}
-	return rc < 0 ? il__refuse(rc, "il_listener_open_unix: %s: %s", path, il_strerror(rc)) : 0;
+	return rc < 0 ? il__refuse(rc, "il_listener_open_unix: %s: %s", path, il__system_words(rc))
+		      : 0;
 }
 
 int il_listener_open_unix(il_listener **listener, const char *path,

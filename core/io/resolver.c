@@ -112,9 +112,9 @@ static int refuse(const char *function, const struct query *q, int rc, int error
 				  "%s: port \"%s\": no TCP service of that name is known here (see "
 				  "/etc/services); give its number",
 				  function, q->port);
-	return il__refuse(rc, "%s: host %s, port %s: %s", function, q->host ? q->host : "(none)",
-			  q->port,
-			  error && error != EAI_SYSTEM ? gai_strerror(error) : il_strerror(rc));
+	return il__refuse(
+	    rc, "%s: host %s, port %s: %s", function, q->host ? q->host : "(none)", q->port,
+	    error && error != EAI_SYSTEM ? gai_strerror(error) : il__system_words(rc));
 }
 
 /* ---- a lookup in a worker ---- */

@@ -240,7 +240,7 @@ int il__attendant_start(struct il__process_pool *pool)
 		return 0;
 	if (a->wake[0] < 0 && (rc = il__os_wake_open(a->wake)) < 0)
 		return il__refuse(rc, "process pool %s: no descriptor for wake-ups: %s", pool->name,
-				  il_strerror(rc));
+				  il__system_words(rc));
 	if (a->joinable)
 		pthread_join(a->thread, NULL);
 	atomic_fetch_add_explicit(&pool->refs, 1, memory_order_relaxed);

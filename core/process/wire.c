@@ -90,7 +90,7 @@ static int name_in_module(il_fn *fn, struct il__wire_function *name)
 		/* It is loaded, so it was there: only a lack is no answer about it. */
 		int rc = errno == ENOMEM || errno == EMFILE || errno == ENFILE ? -errno : -ENOENT;
 		return il__refuse(rc, "process pool: the function's module %s is not there: %s",
-				  s.module, il_strerror(-errno));
+				  s.module, il__system_words(-errno));
 	}
 	name->offset = (uintptr_t)fn - s.base;
 	name->build = s.build;

@@ -43,9 +43,9 @@ int il__inbox_create(struct il__inbox **out, size_t limit)
 	rc = il__os_wake_open(inbox->fd);
 	if (rc < 0) {
 		free(inbox);
-		return il__refuse(rc,
-				  "il_loop: no descriptor for wake-ups: %s; raise RLIMIT_NOFILE",
-				  il_strerror(rc));
+		return il__refuse(rc, "il_loop: no descriptor for wake-ups: %s%s",
+				  il__system_words(rc),
+				  rc == -EMFILE ? "; raise RLIMIT_NOFILE" : "");
 	}
 	*out = inbox;
 	return 0;

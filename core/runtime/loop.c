@@ -104,10 +104,13 @@ static int open_loop(il_loop **out, const il_backend *backend, void *native,
 
 	if (rc < 0)
 		return rc;
+	il__forget_refusal();
 	rc = backend->driver.open(&loop->driver, native, loop);
 	if (rc < 0) {
 		il__loop_free(loop);
-		return rc;
+		return il__has_refused(rc) ? rc
+					   : il__refuse(rc, "il_loop: %s cannot be opened: %s",
+							backend->name, il__system_words(rc));
 	}
 	if (loop->own && (rc = il__loop_watch_own(loop, IL_READABLE)) < 0) {
 		il__loop_watch_own(loop, 0);
@@ -115,7 +118,7 @@ static int open_loop(il_loop **out, const il_backend *backend, void *native,
 		il__loop_free(loop);
 		return il__refuse(rc,
 				  "il_loop_open: the native loop refused the wake descriptor: %s",
-				  il_strerror(rc));
+				  il__system_words(rc));
 	}
 	loop->watching = loop->own;
 	*out = loop;

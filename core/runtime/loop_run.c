@@ -115,12 +115,12 @@ static int run_main(il_loop *loop, il_fn *main, void *arg)
 	loop->main = NULL;
 	if (m.task && m.task->base->begun)
 		il__fatal("il_loop_run: the driver of %s failed while tasks waited on it: %s",
-			  il_backend_name(loop->backend), il_strerror(rc));
+			  il_backend_name(loop->backend), il__system_words(rc));
 	if (m.task)
 		il__task_discard(m.task); /* the loop did not even start */
 	if (rc < 0)
 		return il__refuse(rc, "il_loop_run: the driver of %s failed: %s",
-				  il_backend_name(loop->backend), il_strerror(rc));
+				  il_backend_name(loop->backend), il__system_words(rc));
 	if (m.failure)
 		return il__refuse(m.failure, "il_loop_run: %s", m.report);
 	return m.interrupted && m.result == -ECANCELED ? -EINTR : m.result;

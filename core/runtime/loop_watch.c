@@ -40,7 +40,7 @@ int il__loop_update_watch(il_loop *loop)
 	rc = il__loop_watch_own(loop, wanted ? IL_READABLE : 0);
 	if (rc < 0 && wanted)
 		return il__refuse(rc, "the native loop refused the wake descriptor: %s",
-				  il_strerror(rc));
+				  il__system_words(rc));
 	loop->watching = wanted;
 	return 0;
 }

@@ -123,7 +123,8 @@ int il__wake_timer_open(il_loop *loop)
 		return 0;
 	fd = il__os_timer_open();
 	if (fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM)
-		return il__refuse(fd, "il_loop: no descriptor for the timer: %s", il_strerror(fd));
+		return il__refuse(fd, "il_loop: no descriptor for the timer: %s",
+				  il__system_words(fd));
 	w->source.watch.fd = fd >= 0 ? fd : -1;
 	return 0;
 }

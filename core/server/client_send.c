@@ -68,7 +68,7 @@ static int translate(il_client *c, const struct il__op *op, int rc)
 	default:
 		c->broken = true;
 		return il__refuse(-EPIPE, "il_client_send: client %s is gone: %s", c->address,
-				  il_strerror(rc));
+				  il__system_words(rc));
 	}
 }
 

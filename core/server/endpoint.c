@@ -138,7 +138,7 @@ static void on_accept_ended(il_task *task, int rc)
 		il__log(IL_LOG_ERROR,
 			"il_server_serve: accepting on %s%s%s failed, it is given up: %s (%s)",
 			e->host ? e->host : "all interfaces", e->port ? ", port " : "",
-			e->port ? e->port : "", il_error_name(rc), il_strerror(rc));
+			e->port ? e->port : "", il_error_name(rc), il__system_words(rc));
 		close_listener(e);
 		if (!s->accepting && !s->closed) {
 			s->accept_rc = rc;
