@@ -254,6 +254,14 @@ ssize_t il__os_recvmsg(int fd, struct msghdr *message); /* descriptors in it: cl
 ssize_t il__os_read(int fd, void *data, size_t size);
 ssize_t il__os_write_pieces(int fd, const struct iovec *pieces, int count);
 
+/* Around writes that have no flag against SIGPIPE, such as stdio's: in this thread none is raised. */
+struct il__os_sigpipe {
+	sigset_t mask, pending;
+};
+void il__os_sigpipe_block(struct il__os_sigpipe *before);
+void il__os_sigpipe_restore(const struct il__os_sigpipe *before,
+			    bool raised); /* one, by the writes */
+
 /* ---- child processes (os_process.c) ---- */
 
 /* Both ends close-on-exec, blocking, and never a standard descriptor, also where those are closed. */

@@ -158,6 +158,17 @@ void il_set_log(void (*log)(int level, const char *message, void *arg), void *ar
 	pthread_mutex_unlock(&log_lock);
 }
 
+/* stderr may be a pipe whose reader has gone. */
+static void write_line(const char *level, const char *text)
+{
+	struct il__os_sigpipe before;
+	bool raised;
+
+	il__os_sigpipe_block(&before);
+	raised = fprintf(stderr, "interloop: %s: %s\n", level, text) < 0 && errno == EPIPE;
+	il__os_sigpipe_restore(&before, raised);
+}
+
 void il__log(int level, const char *format, ...)
 {
 	static const char *const names[] = {"error", "warning", "info", "debug"};
@@ -178,16 +189,18 @@ void il__log(int level, const char *format, ...)
 		if (log)
 			log(level, text, arg);
 		else
-			fprintf(stderr, "interloop: %s: %s\n", names[level], text);
+			write_line(names[level], text);
 	}
 	errno = saved;
 }
 
 void il__fatal(const char *format, ...)
 {
+	struct il__os_sigpipe before;
 	char text[512];
 	va_list args;
 
+	il__os_sigpipe_block(&before); /* it is to end by abort */
 	va_start(args, format);
 	il__text_format(text, sizeof text, format, args);
 	va_end(args);

@@ -151,7 +151,7 @@ static int take_file(struct il__program *program)
 		    -ENOTSUP,
 		    "il_process_pool_create: the file of the running program cannot be found by "
 		    "/proc/self/exe: %s; mount /proc",
-		    il_strerror(rc));
+		    il__system_words(rc));
 	if (by_loader.lost)
 		return il__refuse(-ENOTSUP,
 				  "il_process_pool_create: the program was started by the name of "
@@ -201,7 +201,7 @@ int il__program_take(struct il__program *program)
 	if (rc < 0 && rc != -EACCES)
 		return il__refuse(
 		    rc, "il_process_pool_create: the working directory cannot be kept open: %s",
-		    il_strerror(rc));
+		    il__system_words(rc));
 	if (rc >= 0)
 		program->directory = rc;
 	program->umask = il__os_umask();

@@ -100,7 +100,7 @@ int il__process_spawn(const struct il__program *program, const char *name, struc
 		return il__refuse(rc == -EAGAIN ? -ENOMEM : rc,
 				  "process pool: no worker could be started from %.*s: %s",
 				  il__text_within(program->file, 100), program->file,
-				  il_strerror(rc));
+				  il__system_words(rc));
 	child->stream = stream[0];
 	child->errors = errors[0];
 	child->life = life[0];
