@@ -163,8 +163,6 @@ bool il__has_refused(int rc);
  * another, and frees it. */
 char *il__keep_refusal(int rc);
 int il__refuse_again(int rc, char *why);
-void il__log_hold(void); /* for os.c, around fork */
-void il__log_release(void);
 void il__log(int level, const char *format, ...) __attribute__((format(printf, 2, 3), cold));
 /* A code that came from a system call, in the system's words: il_strerror has the library's meaning of it. */
 const char *il__system_words(int rc);
@@ -174,10 +172,20 @@ _Noreturn void il__fatal(const char *format, ...) __attribute__((format(printf, 
 /* ---- fork (os.c): objects remember the generation they were made in ---- */
 
 extern unsigned il__generation;
-/* Registers the fork handler once; called when the first loop, pool or future is made. */
+/* Registers the fork handler once: when the library is loaded, or an object is made before that. */
 void il__watch_fork(void);
-/* What a floor above has to forget in the child, in the forking thread, where locks may be held by nobody.
- * Added by constructors, for good; in no order. */
+/* A lock of the whole process: the forking thread takes it before a fork and gives it back on both sides, so
+ * that the child finds what it guards whole, and held by nobody. Added by constructors, once; in no
+ * order, for under none of them another is taken. An object's own lock has no such need: the child does not
+ * touch what it inherited. */
+struct il__fork_lock {
+	pthread_mutex_t *lock;
+	struct il__fork_lock *next;
+};
+
+void il__hold_at_fork(struct il__fork_lock *lock);
+/* What a floor above has to forget in the child, in the forking thread, where every such lock is free.
+ * Added by constructors, once; in no order. */
 struct il__fork_hook {
 	void (*run)(void);
 	struct il__fork_hook *next;

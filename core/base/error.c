@@ -3,6 +3,7 @@
  * function may be swapped at any time by any thread, so both of its words are read under one lock.
  */
 #include "base.h"
+#include "load.h"
 
 #include <limits.h>
 #include <stdarg.h>
@@ -139,16 +140,13 @@ static pthread_mutex_t log_lock = PTHREAD_MUTEX_INITIALIZER;
 static void (*log_function)(int level, const char *message, void *arg);
 static void *log_arg;
 
-/* Around fork: the child must not find it held by a thread that it does not have. */
-void il__log_hold(void)
-{
-	pthread_mutex_lock(&log_lock);
-}
+static struct il__fork_lock fork_lock = {.lock = &log_lock};
 
-void il__log_release(void)
+static void add_fork_lock(void)
 {
-	pthread_mutex_unlock(&log_lock);
+	il__hold_at_fork(&fork_lock);
 }
+IL__AT_LOAD(add_fork_lock, IL__LOADED);
 
 void il_set_log(void (*log)(int level, const char *message, void *arg), void *arg)
 {

@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #endif
 #include "base.h"
+#include "load.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -325,6 +326,7 @@ void il__os_unguarded(size_t pages)
 
 unsigned il__generation = 1;
 static struct il__fork_hook *fork_hooks;
+static struct il__fork_lock *fork_locks;
 static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
 
 void il__on_fork_child(struct il__fork_hook *hook)
@@ -333,10 +335,28 @@ void il__on_fork_child(struct il__fork_hook *hook)
 	fork_hooks = hook;
 }
 
+void il__hold_at_fork(struct il__fork_lock *lock)
+{
+	lock->next = fork_locks;
+	fork_locks = lock;
+}
+
+static void before_fork(void)
+{
+	for (struct il__fork_lock *l = fork_locks; l; l = l->next)
+		pthread_mutex_lock(l->lock);
+}
+
+static void after_fork(void)
+{
+	for (struct il__fork_lock *l = fork_locks; l; l = l->next)
+		pthread_mutex_unlock(l->lock);
+}
+
 static void after_fork_in_child(void)
 {
 	il__generation++;
-	il__log_release();
+	after_fork();
 	il__os_thread_after_fork();
 	renew_lots();
 	for (struct il__fork_hook *hook = fork_hooks; hook; hook = hook->next)
@@ -345,10 +365,17 @@ static void after_fork_in_child(void)
 
 static void register_fork_handler(void)
 {
-	pthread_atfork(il__log_hold, il__log_release, after_fork_in_child);
+	pthread_atfork(before_fork, after_fork, after_fork_in_child);
 }
 
 void il__watch_fork(void)
 {
 	pthread_once(&fork_once, register_fork_handler);
 }
+
+/* A lock may be taken before there is any object. */
+static void watch_fork(void)
+{
+	il__watch_fork();
+}
+IL__AT_LOAD(watch_fork, IL__LOADED);

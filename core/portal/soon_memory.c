@@ -86,21 +86,13 @@ static void make_end_key(void)
 	has_end_key = pthread_key_create(&end_key, let_go) == 0;
 }
 
-/* Another thread may have been in it. */
-static void forget_store(void)
-{
-	pthread_mutex_init(&store.lock, NULL);
-	store.first = NULL;
-	store.count = 0;
-}
+static struct il__fork_lock fork_lock = {.lock = &store.lock};
 
-static struct il__fork_hook fork_hook = {.run = forget_store};
-
-static void add_fork_hook(void)
+static void add_fork_lock(void)
 {
-	il__on_fork_child(&fork_hook);
+	il__hold_at_fork(&fork_lock);
 }
-IL__AT_LOAD(add_fork_hook, IL__LOADED);
+IL__AT_LOAD(add_fork_lock, IL__LOADED);
 
 /* ---- taking and giving back ---- */
 

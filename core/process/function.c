@@ -3,6 +3,7 @@
  * without it.
  */
 #include "../base/base.h"
+#include "../base/load.h"
 
 #include <interloop/function.h>
 
@@ -14,6 +15,13 @@ struct entry {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static _Atomic(struct entry *) entries; /* released by register, acquired by whoever looks */
+static struct il__fork_lock fork_lock = {.lock = &lock};
+
+static void add_fork_lock(void)
+{
+	il__hold_at_fork(&fork_lock);
+}
+IL__AT_LOAD(add_fork_lock, IL__LOADED);
 
 static const struct entry *look(const char *name, il_fn *fn)
 {

@@ -11,6 +11,8 @@
 #define _GNU_SOURCE
 #endif
 #include "names.h"
+#include "../base/base.h"
+#include "../base/load.h"
 
 #include <link.h>
 #include <stddef.h>
@@ -24,6 +26,14 @@ static struct place {
 	char path[PATH_KEPT];
 } places[PLACES];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+static struct il__fork_lock fork_lock = {.lock = &lock};
+
+static void add_fork_lock(void)
+{
+	il__hold_at_fork(&fork_lock);
+}
+IL__AT_LOAD(add_fork_lock, IL__LOADED);
 
 static struct place *place_of(il_fn *fn)
 {

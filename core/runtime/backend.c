@@ -8,6 +8,7 @@
 #endif
 #include "backend.h"
 #include "../base/base.h"
+#include "../base/load.h"
 
 #include <dlfcn.h>
 #include <limits.h>
@@ -20,11 +21,13 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static const il_backend *known[BACKENDS_MAX]; /* under lock */
 static size_t known_count;                    /* under lock */
 
-/* Another thread may have held it: nothing under it is ever half changed. */
-void il__backends_after_fork(void)
+static struct il__fork_lock fork_lock = {.lock = &lock};
+
+static void add_fork_lock(void)
 {
-	pthread_mutex_init(&lock, NULL);
+	il__hold_at_fork(&fork_lock);
 }
+IL__AT_LOAD(add_fork_lock, IL__LOADED);
 
 static const char *const modules[] = {"libuv", "libev", "libevent", "virtual"};
 enum { MODULES = sizeof modules / sizeof modules[0] };

@@ -8,7 +8,6 @@
 
 #include <interloop/backend.h>
 
-void il__backends_after_fork(void);                      /* in the child */
 const char *il__backend_flaw(const il_backend *backend); /* why it cannot be used; NULL: it can */
 /* -ENOENT: the backend is NULL, perhaps because this thread's last il_backend_find found none. */
 int il__refuse_no_backend(const char *function);

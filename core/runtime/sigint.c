@@ -13,6 +13,7 @@
 #endif
 #include "sigint.h"
 #include "../base/base.h"
+#include "../base/load.h"
 #include "inbox.h"
 #include "loop.h"
 
@@ -23,6 +24,14 @@ enum { NOT_YET, ARRIVED, TAKEN };
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct sigaction
     *covered; /* under lock: what a receiver will put back; NULL: there is none */
+
+static struct il__fork_lock fork_lock = {.lock = &lock};
+
+static void add_fork_lock(void)
+{
+	il__hold_at_fork(&fork_lock);
+}
+IL__AT_LOAD(add_fork_lock, IL__LOADED);
 
 /* Of seq_cst: `handling` and `owner` each say to the other who came first. */
 static _Atomic(const void *) owner; /* compared only; changed under lock */
@@ -223,7 +232,6 @@ bool il__sigint_restore(const void *who)
 
 void il__sigint_after_fork(void)
 {
-	pthread_mutex_init(&lock, NULL);
 	atomic_store(&handling, 0);
 	if (atomic_load(&owner))
 		disown();

@@ -4,7 +4,6 @@
 #include "thread_state.h"
 #include "../base/base.h"
 #include "../base/load.h"
-#include "backend.h"
 #include "loop.h"
 #include "sigint.h"
 
@@ -17,7 +16,6 @@ static void forget_loop(void)
 		il__self.orphaned = true;
 	il__self.loop = NULL;
 	il__self.no_wait = 0;
-	il__backends_after_fork();
 	il__sigint_after_fork();
 }
 

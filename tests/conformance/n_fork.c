@@ -1,0 +1,97 @@
+/*
+ * n_fork.c: in a forked child no lock of the library is held, whatever is inherited may be dropped, and nothing of it
+ * touches the parent's.
+ */
+#include "in_child.h"
+
+#include <interloop/function.h>
+
+/* ---- locks ---- */
+
+static int some_function(void *arg)
+{
+	(void)arg;
+	return 0;
+}
+
+static void register_it(void)
+{
+	il_function_register("some_function", some_function);
+}
+
+static void look_for_a_backend(void)
+{
+	il_backend_find("no such backend");
+}
+
+static void ignore(int level, const char *message, void *arg)
+{
+	(void)level;
+	(void)message;
+	(void)arg;
+}
+
+static void set_the_log(void)
+{
+	il_set_log(ignore, NULL);
+}
+
+static int fail(il_future *f, void *arg)
+{
+	(void)f;
+	(void)arg;
+	return -EIO;
+}
+
+static void log_a_line(void)
+{
+	il_future *f;
+
+	if (il_future_create(&f) < 0)
+		return;
+	il_future_on_done(f, fail, NULL);
+	il_future_set_result(f, 0);
+	il_future_unref(f);
+}
+
+struct busy {
+	void (*call)(void);
+	atomic_bool started, stop;
+};
+
+static int keep_calling(void *arg)
+{
+	struct busy *b = arg;
+
+	while (!atomic_load(&b->stop)) {
+		b->call();
+		atomic_store(&b->started, true);
+	}
+	return 0;
+}
+
+static int call_once(void *arg)
+{
+	struct busy *b = arg;
+
+	alarm(5); /* it hangs, or takes microseconds */
+	b->call();
+	return 0;
+}
+
+IL_TEST_CORE(N, no_lock_of_the_process_is_held_in_a_forked_child)
+{
+	void (*const calls[])(void) = {register_it, look_for_a_backend, set_the_log, log_a_line};
+
+	il_set_log(ignore, NULL);
+	for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
+		struct busy b = {.call = calls[i]};
+		struct il_test_thread thread;
+		il_test_thread_start(&thread, keep_calling, &b);
+		UNTIL_THREAD(atomic_load(&b.started));
+		for (size_t n = il_test_rounds(40); n > 0; n--)
+			CHECK_IN_CHILD(call_once, &b);
+		atomic_store(&b.stop, true);
+		il_test_thread_join(&thread);
+	}
+}
