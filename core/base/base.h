@@ -220,6 +220,14 @@ void il__os_wake_write(int fd);
 void il__os_wake_drain(int fd);
 void il__os_wake_close(int fd[2]);
 
+/* The numbers of descriptors (os_fd.c). What each call that makes one ends with: the descriptor, never 0 to 2, or
+ * a negated errno code. */
+int il__os_made(int fd);
+int il__os_dup(int fd); /* close-on-exec, never 0 to 2 */
+/* Nobody gets 0 to 2 from here to release, where these are closed. May be nested; a negated errno code. */
+int il__os_stdio_hold(void);
+void il__os_stdio_release(void);
+
 /* A descriptor that becomes readable at a deadline; -ENOTSUP where there is none. */
 int il__os_timer_open(void);
 /* Arms it, which also clears its readability; IL_FOREVER disarms. */

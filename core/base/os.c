@@ -140,15 +140,18 @@ int il__os_cloexec_nonblock(int fd)
 
 int il__os_wake_open(int fd[2])
 {
+	int rc;
+
 #if IL__LINUX
-	fd[0] = fd[1] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (fd[0] >= 0 || !il__os_is_refused(errno))
-		return fd[0] < 0 ? -errno : 0;
+	fd[0] = fd[1] = il__os_made(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+	if (fd[0] >= 0 || !il__os_is_refused(-fd[0]))
+		return fd[0] < 0 ? fd[0] : 0;
 #endif
-	if (pipe(fd) < 0)
-		return -errno;
+	rc = il__os_pipe(fd);
+	if (rc < 0)
+		return rc;
 	for (int i = 0; i < 2; i++) {
-		int rc = il__os_cloexec_nonblock(fd[i]);
+		rc = il__os_cloexec_nonblock(fd[i]);
 		if (rc < 0) {
 			il__os_wake_close(fd);
 			return rc;
@@ -193,13 +196,13 @@ int il__os_timer_open(void)
 {
 #if IL__LINUX
 	const struct itimerspec never = {{0, 0}, {0, 0}};
-	int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	int fd = il__os_made(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
 
 	if (fd >= 0 && timerfd_settime(fd, 0, &never, NULL) < 0) { /* and no other time either */
 		close(fd);
 		return -ENOTSUP;
 	}
-	return fd < 0 ? -errno : fd;
+	return fd;
 #else
 	return -ENOTSUP;
 #endif

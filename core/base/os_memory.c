@@ -68,7 +68,11 @@ int il__os_memory_open(size_t size)
 	if (size > INT64_MAX)
 		return -ENOMEM;
 	fd = open_memory(size);
-	return fd < 0 && il__os_is_refused(-fd) ? open_file(size) : fd;
+	if (fd < 0 && il__os_is_refused(-fd))
+		fd = open_file(size);
+	if (fd < 0)
+		errno = -fd;
+	return il__os_made(fd < 0 ? -1 : fd);
 }
 
 /* A page fault for every 4 KiB would cost more than the copy that follows. */

@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <spawn.h>
+#include <stdio.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -37,9 +38,9 @@ int il__os_above_stdio(int *fd)
 
 	if (*fd > STDERR_FILENO)
 		return 0;
-	up = fcntl(*fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	up = il__os_dup(*fd);
 	if (up < 0)
-		return -errno;
+		return up;
 	close(*fd);
 	*fd = up;
 	return 0;
@@ -245,7 +246,7 @@ int il__os_spawn(pid_t *pid, const struct il__os_spawn *s)
 		int *fd = &placed.fds[i];
 		if (*fd < 0 || *fd >= s->count)
 			continue;
-		*fd = fcntl(*fd, F_DUPFD_CLOEXEC, s->count);
+		*fd = fcntl(*fd, F_DUPFD_CLOEXEC, s->count > 2 ? s->count : 3);
 		if (*fd < 0)
 			rc = -errno;
 		else
@@ -269,7 +270,9 @@ int il__os_process_open(pid_t pid)
 {
 #if IL__LINUX && defined(SYS_pidfd_open)
 	/* valgrind does not know it, and says so each time. */
-	return RUNNING_ON_VALGRIND ? -1 : (int)syscall(SYS_pidfd_open, pid, 0);
+	int fd = RUNNING_ON_VALGRIND ? -1 : il__os_made((int)syscall(SYS_pidfd_open, pid, 0));
+
+	return fd < 0 ? -1 : fd;
 #else
 	(void)pid;
 	return -1;

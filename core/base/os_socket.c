@@ -30,16 +30,16 @@ static size_t clamp(size_t size)
 /* ---- descriptors ---- */
 
 #if !IL__LINUX
-static int prepare(int fd)
+static int prepare(int made)
 {
-	int rc = il__os_cloexec_nonblock(fd);
+	int fd = il__os_made(made), rc = fd < 0 ? fd : il__os_cloexec_nonblock(fd);
 
 #ifdef SO_NOSIGPIPE
 	const int on = 1;
 	if (rc == 0 && setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on) < 0)
 		rc = -errno;
 #endif
-	if (rc < 0)
+	if (rc < 0 && fd >= 0)
 		close(fd);
 	return rc < 0 ? rc : fd;
 }
@@ -48,36 +48,34 @@ static int prepare(int fd)
 int il__os_socket(int domain, int type)
 {
 #if IL__LINUX
-	int fd = socket(domain, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-	return fd < 0 ? -errno : fd;
+	return il__os_made(socket(domain, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
 #else
-	int fd = socket(domain, type, 0);
-
-	return fd < 0 ? -errno : prepare(fd);
+	return prepare(socket(domain, type, 0));
 #endif
 }
 
 int il__os_socketpair(int fd[2])
 {
-#if IL__LINUX
-	return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fd) < 0 ? -errno
-											  : 0;
-#else
-	int rc;
+	int pair[2];
 
-	if (socketpair(AF_UNIX, SOCK_STREAM, 0, fd) < 0)
+#if IL__LINUX
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
 		return -errno;
-	rc = prepare(fd[0]);
-	if (rc < 0) {
-		close(fd[1]);
-		return rc;
-	}
-	rc = prepare(fd[1]);
-	if (rc < 0)
-		close(fd[0]);
-	return rc < 0 ? rc : 0;
+	fd[0] = il__os_made(pair[0]);
+	fd[1] = il__os_made(pair[1]);
+#else
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) < 0)
+		return -errno;
+	fd[0] = prepare(pair[0]);
+	fd[1] = prepare(pair[1]);
 #endif
+	for (int i = 0; i < 2; i++)
+		if (fd[i] < 0) {
+			if (fd[!i] >= 0)
+				close(fd[!i]);
+			return fd[i];
+		}
+	return 0;
 }
 
 int il__os_socket_set(int fd, int level, int name, int value)
@@ -97,9 +95,9 @@ int il__os_accept(int fd, struct sockaddr *address, socklen_t *length)
 #endif
 	while (got < 0 && errno == EINTR);
 #if IL__LINUX
-	return got < 0 ? -errno : got;
+	return il__os_made(got);
 #else
-	return got < 0 ? -errno : prepare(got);
+	return prepare(got);
 #endif
 }
 
@@ -135,8 +133,8 @@ ssize_t il__os_sendmsg(int fd, const struct msghdr *message)
 	return n < 0 ? -errno : n;
 }
 
-#if !IL__LINUX
-static void fds_cloexec(struct msghdr *message)
+/* Those that the system numbered 0 to 2 go up, if there is room; and are close-on-exec. */
+static void fds_prepare(struct msghdr *message)
 {
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
 		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
@@ -144,11 +142,14 @@ static void fds_cloexec(struct msghdr *message)
 		for (size_t i = 0; i < (c->cmsg_len - CMSG_LEN(0)) / sizeof(int); i++) {
 			int fd;
 			memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
+			il__os_above_stdio(&fd);
+			memcpy(CMSG_DATA(c) + i * sizeof fd, &fd, sizeof fd);
+#if !IL__LINUX
 			fcntl(fd, F_SETFD, FD_CLOEXEC);
+#endif
 		}
 	}
 }
-#endif
 
 ssize_t il__os_recvmsg(int fd, struct msghdr *message)
 {
@@ -161,10 +162,8 @@ ssize_t il__os_recvmsg(int fd, struct msghdr *message)
 		n = recvmsg(fd, message, MSG_DONTWAIT);
 #endif
 	while (n < 0 && errno == EINTR);
-#if !IL__LINUX
 	if (n >= 0)
-		fds_cloexec(message);
-#endif
+		fds_prepare(message);
 	return n < 0 ? -errno : n;
 }
 

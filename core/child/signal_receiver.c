@@ -353,8 +353,7 @@ void il_signal_receiver_destroy(il_signal_receiver *receiver)
 	if (!receiver)
 		return;
 	if (receiver->open && il__inherited(receiver->loop->generation)) {
-		/* the native loop is the parent's: leave it alone */
-		il__list_remove(&receiver->owner.link);
+		/* the native loop is the parent's, and so are our lists: leave them alone */
 		il__os_wake_close(receiver->wake);
 	} else if (il_signal_receiver_close(receiver) < 0) {
 		il__fatal("il_signal_receiver_destroy: called in another thread than its loop's");

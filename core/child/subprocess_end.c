@@ -298,9 +298,9 @@ void il_process_destroy(il_process *process)
 		rc = end(process, task);
 		if (rc < 0)
 			abandon(process, rc);
+		if (process->loop)
+			il__list_remove(&process->owner.link);
 	}
-	if (process->loop)
-		il__list_remove(&process->owner.link);
 	for (int i = 0; i < 3; i++)
 		il_stream_destroy(process->pipes[i]);
 	il__os_child_close(&process->child);

@@ -193,8 +193,7 @@ void il_stream_destroy(il_stream *stream)
 		return;
 	if (stream->number >= 0) {
 		if (il__inherited(stream->loop->generation)) {
-			/* the native loop is the parent's: leave it alone */
-			il__list_remove(&stream->owner.link);
+			/* the native loop is the parent's, and so are our lists: leave them alone */
 			close(stream->number);
 		} else if (il_stream_close(stream) < 0) {
 			il__fatal("il_stream_destroy: called in another thread than its loop's");

@@ -61,6 +61,7 @@ static ssize_t receive(void *to, size_t size, int *fd)
 	c = n > 0 && fd ? CMSG_FIRSTHDR(&message) : NULL;
 	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS) {
 		memcpy(fd, CMSG_DATA(c), sizeof *fd);
+		il__os_above_stdio(fd);
 		fcntl(*fd, F_SETFD, FD_CLOEXEC);
 	}
 	return n;

@@ -88,6 +88,10 @@ static void watch(struct set *set)
 			continue;
 		m->watcher.fire = fire;
 		il__list_init(&m->watcher.link);
+		if (il__inherited(f->generation)) { /* done, and nobody's lock is to be trusted */
+			set->on_member(m);
+			continue;
+		}
 		pthread_mutex_lock(&f->lock);
 		if (il_future_done(f))
 			set->on_member(m);
@@ -101,7 +105,7 @@ static void unwatch(struct set *set)
 {
 	for (size_t i = 0; i < set->count; i++) {
 		struct member *m = &set->members[i];
-		if (m->yielded)
+		if (m->yielded || il__inherited(m->future->generation))
 			continue;
 		pthread_mutex_lock(&m->future->lock);
 		il__list_remove(&m->watcher.link);
@@ -305,7 +309,8 @@ int il_futures_wait(il_future *const *fs, size_t count, il_return_when when, il_
 /* ---- il_as_completed ---- */
 
 struct il_as_completed {
-	struct set set;                  /* first */
+	struct set set; /* first */
+	unsigned generation;
 	pthread_mutex_t lock;            /* taken inside a future's lock */
 	struct member *done, **done_end; /* under lock, in the order of completion */
 	struct il__wakeup *waiter;       /* under lock */
@@ -341,6 +346,7 @@ int il_as_completed_open(il_as_completed **out, il_future *const *fs, size_t cou
 		return il__refuse(-ENOMEM, "il_as_completed_open: out of memory");
 	}
 	pthread_mutex_init(&it->lock, NULL);
+	it->generation = il__generation;
 	it->done_end = &it->done;
 	it->pending = it->set.count;
 	it->deadline = timeout == IL_FOREVER ? IL_FOREVER : il_deadline(timeout);
@@ -407,6 +413,8 @@ int il_as_completed_next(il_as_completed *it, il_future **f)
 		return il__refuse(-EINVAL, "il_as_completed_next: it or f is NULL");
 	if (it->pending == 0)
 		return 0;
+	if (il__inherited(it->generation))
+		return il__refuse(-ESHUTDOWN, "il_as_completed_next: inherited across fork");
 	m = take(it, NULL);
 	if (!m && il_now() >= it->deadline)
 		rc = -ETIMEDOUT;
@@ -420,8 +428,10 @@ int il_as_completed_next(il_as_completed *it, il_future **f)
 	it->pending--;
 	*f = m->future;
 	/* Its watcher has fired; the lock makes sure that who fired it is through. */
-	pthread_mutex_lock(&m->future->lock);
-	pthread_mutex_unlock(&m->future->lock);
+	if (!il__inherited(m->future->generation)) {
+		pthread_mutex_lock(&m->future->lock);
+		pthread_mutex_unlock(&m->future->lock);
+	}
 	m->yielded = true;
 	il_future_unref(m->future);
 	return 1;
@@ -440,7 +450,8 @@ void il_as_completed_close(il_as_completed *it)
 	for (size_t i = 0; i < it->set.count; i++)
 		if (!it->set.members[i].yielded)
 			il_future_unref(it->set.members[i].future);
-	pthread_mutex_destroy(&it->lock);
+	if (!il__inherited(it->generation))
+		pthread_mutex_destroy(&it->lock);
 	free(it->set.members);
 	free(it);
 }

@@ -104,13 +104,10 @@ static int open_loop(il_loop **out, const il_backend *backend, void *native,
 
 	if (rc < 0)
 		return rc;
-	il__forget_refusal();
-	rc = backend->driver.open(&loop->driver, native, loop);
+	rc = il__native_open(loop, native);
 	if (rc < 0) {
 		il__loop_free(loop);
-		return il__has_refused(rc) ? rc
-					   : il__refuse(rc, "il_loop: %s cannot be opened: %s",
-							backend->name, il__system_words(rc));
+		return rc;
 	}
 	if (loop->own && (rc = il__loop_watch_own(loop, IL_READABLE)) < 0) {
 		il__loop_watch_own(loop, 0);

@@ -69,6 +69,9 @@ void il__loop_kick(il_loop *loop);
 int il__loop_watch_own(il_loop *loop, unsigned mask);
 int il__loop_update_watch(il_loop *loop);
 
+/* Has the driver open, or adopt, its loop (native.c). */
+int il__native_open(il_loop *loop, void *native);
+
 /* Runs the driver until il__loop_settle stops it. */
 int il__loop_drive(il_loop *loop);
 void il__loop_free(il_loop *loop);

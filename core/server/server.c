@@ -77,6 +77,7 @@ static int create(il_server **server, const il_protocol *protocol, const il_hand
 				      : "max_packet is too small for the protocol");
 	}
 	s->loop = loop;
+	s->generation = il__generation;
 	s->protocol = *protocol;
 	s->handler = *handler;
 	s->data = data;
@@ -188,7 +189,7 @@ void il_server_destroy(il_server *server)
 {
 	if (!server)
 		return;
-	if (server->phase != IL__SERVER_IDLE)
+	if (server->phase != IL__SERVER_IDLE && !il__inherited(server->generation))
 		il__fatal("il_server_destroy: il_server_serve still runs; end it with "
 			  "il_server_shutdown");
 	while (!il__list_empty(&server->endpoints))

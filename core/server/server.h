@@ -20,6 +20,7 @@ enum il__server_phase {
 
 struct il_server {
 	il_loop *loop;
+	unsigned generation; /* the loop may be gone before us */
 	il_protocol protocol;
 	il_handler handler;
 	void *data;

@@ -302,10 +302,8 @@ static void close_end(struct end *end)
 	}
 }
 
-static void destroy_end(struct end *end, const char *function)
+static void check_unused(const struct end *end, const char *function)
 {
-	struct channel *c = end->channel;
-
 	il__list_each (node, &end->side->waiters) {
 		const struct wish *wish = il__queued(node)->abort_arg;
 		if (wish->end == end)
@@ -313,7 +311,16 @@ static void destroy_end(struct end *end, const char *function)
 			    "%s: a task waits on this end; close it first, which wakes the task",
 			    function);
 	}
-	close_end(end);
+}
+
+static void destroy_end(struct end *end, const char *function)
+{
+	struct channel *c = end->channel;
+
+	if (!il__home_is_inherited(&c->home)) {
+		check_unused(end, function);
+		close_end(end);
+	}
 	free(end);
 	if (--c->ends == 0) {
 		free(c->buffer);

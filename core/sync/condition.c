@@ -45,8 +45,10 @@ void il_condition_destroy(il_condition *condition)
 {
 	if (!condition)
 		return;
-	il__queue_check_empty(&condition->waiters, "il_condition_destroy");
-	il__list_remove(&condition->link);
+	if (!il__home_is_inherited(&condition->lock->home)) {
+		il__queue_check_empty(&condition->waiters, "il_condition_destroy");
+		il__list_remove(&condition->link);
+	}
 	if (condition->own_lock)
 		il_lock_destroy(condition->lock);
 	free(condition);

@@ -55,7 +55,8 @@ void il_event_destroy(il_event *event)
 {
 	if (!event)
 		return;
-	il__queue_check_empty(&event->waiters, "il_event_destroy");
+	if (!il__home_is_inherited(&event->home))
+		il__queue_check_empty(&event->waiters, "il_event_destroy");
 	free(event);
 }
 

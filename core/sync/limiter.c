@@ -62,7 +62,8 @@ void il_limiter_destroy(il_limiter *limiter)
 {
 	if (!limiter)
 		return;
-	il__queue_check_empty(&limiter->queue, "il_limiter_destroy");
+	if (!il__home_is_inherited(&limiter->home))
+		il__queue_check_empty(&limiter->queue, "il_limiter_destroy");
 	free(limiter->borrowers.places);
 	free(limiter);
 }

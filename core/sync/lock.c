@@ -54,10 +54,8 @@ int il_lock_create(il_lock **lock)
 	return il_lock_create_with(lock, 0);
 }
 
-void il_lock_destroy(il_lock *lock)
+static void check_unused(il_lock *lock)
 {
-	if (!lock)
-		return;
 	il__queue_check_empty(&lock->waiters, "il_lock_destroy");
 	if (lock->owner && !il_lock_held(lock))
 		il__fatal(
@@ -66,7 +64,16 @@ void il_lock_destroy(il_lock *lock)
 	if (!il__list_empty(&lock->conditions))
 		il__fatal(
 		    "il_lock_destroy: a condition still uses it; destroy the condition first");
-	il__list_remove(&lock->owned.link);
+}
+
+void il_lock_destroy(il_lock *lock)
+{
+	if (!lock)
+		return;
+	if (!il__home_is_inherited(&lock->home)) {
+		check_unused(lock);
+		il__list_remove(&lock->owned.link);
+	}
 	free(lock);
 }
 

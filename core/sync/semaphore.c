@@ -56,7 +56,8 @@ void il_semaphore_destroy(il_semaphore *semaphore)
 {
 	if (!semaphore)
 		return;
-	il__queue_check_empty(&semaphore->waiters, "il_semaphore_destroy");
+	if (!il__home_is_inherited(&semaphore->home))
+		il__queue_check_empty(&semaphore->waiters, "il_semaphore_destroy");
 	free(semaphore);
 }
 

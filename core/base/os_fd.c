@@ -1,0 +1,116 @@
+/*
+ * os_fd.c: the numbers of descriptors. Ours are never 0 to 2, also in a program that was started without these:
+ * whoever opens its standard descriptors later finds them free, and who writes to them does not write to us.
+ * Native libraries have no such rule of their own, and some abort where theirs would be one of those; so the
+ * numbers are held while they open theirs. Any thread may enter.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "base.h"
+#include "load.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int il__os_made(int fd)
+{
+	int rc = fd < 0 ? -errno : il__os_above_stdio(&fd);
+
+	if (rc < 0 && fd >= 0)
+		close(fd);
+	return rc < 0 ? rc : fd;
+}
+
+int il__os_dup(int fd)
+{
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+
+	if (copy < 0 && errno == EINVAL) /* the limit is so low that there are no such numbers */
+		return -EMFILE;
+	return copy < 0 ? -errno : copy;
+}
+
+/* ---- holding 0 to 2 ---- */
+
+/* A pipe's reading end: it needs no file system, and nobody else has the same. */
+static struct {
+	pthread_mutex_t lock;
+	unsigned holders;
+	bool held[STDERR_FILENO + 1];
+	struct stat plug; /* what we hold them with */
+} stdio = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static bool any_is_closed(void)
+{
+	for (int fd = 0; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0)
+			return true;
+	return false;
+}
+
+/* Only what is free: another thread may open one of them this very moment. */
+static void hold(int plug)
+{
+	for (int fd = 0; fd <= STDERR_FILENO; fd++) {
+		int got = fcntl(fd, F_GETFD) < 0 ? fcntl(plug, F_DUPFD_CLOEXEC, fd) : -1;
+		if (got == fd)
+			stdio.held[fd] = true;
+		else if (got >= 0)
+			close(got);
+	}
+}
+
+/* Those that somebody has put something else in the place of are not ours any more. */
+static void let_go(void)
+{
+	for (int fd = 0; fd <= STDERR_FILENO; fd++) {
+		struct stat now;
+		if (stdio.held[fd] && fstat(fd, &now) == 0 && now.st_dev == stdio.plug.st_dev &&
+		    now.st_ino == stdio.plug.st_ino)
+			close(fd);
+		stdio.held[fd] = false;
+	}
+}
+
+int il__os_stdio_hold(void)
+{
+	int ends[2], rc = 0;
+
+	pthread_mutex_lock(&stdio.lock);
+	if (!stdio.holders && any_is_closed() && (rc = il__os_pipe(ends)) == 0) {
+		close(ends[1]);
+		fstat(ends[0], &stdio.plug);
+		hold(ends[0]);
+		close(ends[0]);
+	}
+	stdio.holders += rc == 0;
+	pthread_mutex_unlock(&stdio.lock);
+	return rc;
+}
+
+void il__os_stdio_release(void)
+{
+	pthread_mutex_lock(&stdio.lock);
+	if (--stdio.holders == 0)
+		let_go();
+	pthread_mutex_unlock(&stdio.lock);
+}
+
+/* In a forked child: who held them stayed with the parent. */
+static void forget_holders(void)
+{
+	let_go();
+	stdio.holders = 0;
+}
+
+static struct il__fork_lock fork_lock = {.lock = &stdio.lock};
+static struct il__fork_hook fork_hook = {.run = forget_holders};
+
+static void add_fork_hook(void)
+{
+	il__hold_at_fork(&fork_lock);
+	il__on_fork_child(&fork_hook);
+}
+IL__AT_LOAD(add_fork_hook, IL__LOADED);
