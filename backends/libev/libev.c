@@ -36,9 +36,12 @@ static void on_io(struct ev_loop *native, ev_io *watcher, int events)
 static int driver_open(void **self, void *native, il_loop *loop)
 {
 	struct driver *d = calloc(1, sizeof(*d));
+	int rc = native ? 0 : il_driver_probe(1); /* without, libev would do with poll or select */
 
-	if (!d)
-		return -ENOMEM;
+	if (!d || rc < 0) {
+		free(d);
+		return d ? rc : -ENOMEM;
+	}
 	d->owner = !native;
 	/* NOSIGMASK: signals that the application adds do not change the thread's mask. */
 	d->native = native ? native : ev_loop_new(EVFLAG_AUTO | EVFLAG_NOSIGMASK);

@@ -74,6 +74,11 @@ static int driver_open(void **self, void *native, il_loop *loop)
 					"-levent_core before -lev, or link "
 					"neither and choose the backend by name at run time",
 					version);
+	rc = native
+		 ? 0
+		 : il_driver_probe(4); /* libevent ends the program where its pipe cannot be made */
+	if (rc < 0)
+		return rc;
 	d = calloc(1, sizeof(*d));
 	if (!d)
 		return -ENOMEM;

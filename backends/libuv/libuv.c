@@ -48,7 +48,8 @@ static int driver_open(void **self, void *native, il_loop *loop)
 	if (!d)
 		return -ENOMEM;
 	d->native = native ? native : &d->own;
-	if (!native)
+	/* libuv aborts where it cannot make what all its loops share. */
+	if (!native && (rc = il_driver_probe(6)) == 0)
 		rc = uv_loop_init(&d->own);
 	if (rc < 0) {
 		free(d);

@@ -227,6 +227,9 @@ int il__os_dup(int fd); /* close-on-exec, never 0 to 2 */
 /* Nobody gets 0 to 2 from here to release, where these are closed. May be nested; a negated errno code. */
 int il__os_stdio_hold(void);
 void il__os_stdio_release(void);
+/* Whether the system would give that much now. */
+int il__os_probe_descriptors(int count); /* 32 at most */
+int il__os_probe_memory(size_t size);
 
 /* A descriptor that becomes readable at a deadline; -ENOTSUP where there is none. */
 int il__os_timer_open(void);

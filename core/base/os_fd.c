@@ -114,3 +114,32 @@ static void add_fork_hook(void)
 	il__on_fork_child(&fork_hook);
 }
 IL__AT_LOAD(add_fork_hook, IL__LOADED);
+
+/* ---- trying beforehand ---- */
+
+int il__os_probe_descriptors(int count)
+{
+	enum { MOST = 32 };
+	int fds[MOST + 2], made = 0, rc = 0;
+
+	/* Whole files, and no copies of one: of these, too, the system may have no more. */
+	if (count % 2) {
+		rc = il__os_wake_open(fds);
+		made = rc < 0 ? 0 : fds[0] == fds[1] ? 1 : 2;
+	}
+	while (rc == 0 && made < count && made < MOST) {
+		rc = il__os_pipe(fds + made); /* what may be refused for most reasons */
+		made += rc == 0 ? 2 : 0;
+	}
+	while (made > 0)
+		close(fds[--made]);
+	return rc;
+}
+
+int il__os_probe_memory(size_t size)
+{
+	void *volatile memory = malloc(size); /* volatile, or the compiler leaves both calls out */
+
+	free(memory);
+	return memory ? 0 : -ENOMEM;
+}

@@ -25,6 +25,7 @@ struct il_loop {
 	bool own, running, turning, stopping, shut, closed;
 	bool own_clock; /* virtual time: the backend has a clock of its own */
 	bool draining;  /* il_loop_close runs the loop until nothing is left */
+	size_t room;    /* numbers below it have been tried for the native loop: native.c */
 
 	il_task *current;
 	struct il__context hub;
@@ -71,6 +72,8 @@ int il__loop_update_watch(il_loop *loop);
 
 /* Has the driver open, or adopt, its loop (native.c). */
 int il__native_open(il_loop *loop, void *native);
+/* Before its watch: 0 or -ENOMEM. */
+int il__native_room(il_loop *loop, int fd);
 
 /* Runs the driver until il__loop_settle stops it. */
 int il__loop_drive(il_loop *loop);

@@ -98,6 +98,15 @@ IL_API int il_loop_attach(il_loop **loop, const il_backend *backend, void *nativ
 IL_API bool il_driver_needs_timer(const il_loop *loop);
 
 /**
+ * @brief For a driver's open, before it makes a native loop that would end the program where descriptors lack:
+ * whether the system would give that many now. The core tries memory itself, here and before each `watch`.
+ *
+ * @param descriptors how many at once, 32 at most
+ * @return 0; -EMFILE, -ENFILE, or what else the system says, with il_error_detail().
+ */
+IL_API int il_driver_probe(int descriptors);
+
+/**
  * @brief For a driver's open: sets il_error_detail() (printf-like) and gives rc back.
  */
 IL_API int il_driver_refuse(int rc, const char *format, ...) __attribute__((format(printf, 2, 3)));
