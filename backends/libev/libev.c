@@ -29,8 +29,10 @@ static void on_timer(struct ev_loop *native, ev_timer *timer, int events)
 /* An error comes as EV_READ | EV_WRITE. */
 static void on_io(struct ev_loop *native, ev_io *watcher, int events)
 {
+	struct il_watch *w = watcher->data;
+
 	(void)native;
-	il_driver_on_ready(il_loop_current(), watcher->data, (unsigned)(events & watcher->events));
+	il_driver_on_ready(w->loop, w, (unsigned)(events & watcher->events));
 }
 
 static int driver_open(void **self, void *native, il_loop *loop)

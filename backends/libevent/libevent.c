@@ -28,10 +28,11 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 /* An error comes as EV_READ | EV_WRITE. */
 static void on_ready(evutil_socket_t fd, short what, void *arg)
 {
+	struct il_watch *w = arg;
+
 	(void)fd;
-	il_driver_on_ready(il_loop_current(), arg,
-			   (what & EV_READ ? IL_READABLE : 0u) |
-			       (what & EV_WRITE ? IL_WRITABLE : 0u));
+	il_driver_on_ready(
+	    w->loop, w, (what & EV_READ ? IL_READABLE : 0u) | (what & EV_WRITE ? IL_WRITABLE : 0u));
 }
 
 /* libevent's default clock is up to 4 ms behind; the precise one costs a system call a turn. */

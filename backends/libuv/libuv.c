@@ -32,7 +32,7 @@ static void on_poll(uv_poll_t *handle, int status, int events)
 		events = (int)w->mask;
 		uv_poll_start(handle, events, on_poll);
 	}
-	il_driver_on_ready(il_loop_current(), w, (unsigned)events & w->mask);
+	il_driver_on_ready(w->loop, w, (unsigned)events & w->mask);
 }
 
 static void on_closed(uv_handle_t *handle)

@@ -252,13 +252,22 @@ void il__loop_turn(il_loop *loop)
 	il__loop_settle(loop);
 }
 
-/* Polling on in a forked child would take the parent's wake-ups away. */
-static void check_not_forked(const il_loop *loop)
+/* Who runs the native loop: the thread whose loop this is, and nobody else. Polling on in a forked child would
+ * take the parent's wake-ups away. */
+static void check_place(const il_loop *loop)
 {
-	if (il__unlikely(!loop || il__inherited(loop->generation)))
+	if (il__likely(il__self.loop == loop))
+		return;
+	if (il__inherited(loop->generation))
 		il__fatal("a native loop with tasks on it was run in a forked child; the tasks "
-			  "stayed with "
-			  "the parent: after fork make a new loop, or exec");
+			  "stayed with the parent: after fork make a new loop, or "
+			  "exec");
+	if (!pthread_equal(loop->thread, pthread_self()))
+		il__fatal("a native loop with tasks on it was run in another thread than the one "
+			  "that %s it: its tasks belong to that thread; attach a loop in the "
+			  "thread that runs it",
+			  loop->own ? "opened" : "attached");
+	il__fatal("the native loop of il_loop_open was run by hand; il_loop_run runs it");
 }
 
 /* An upcall only queues; the turn that follows runs. Inside a turn (the native loop was run by a task, or
@@ -267,7 +276,7 @@ void il_driver_on_timer(il_loop *loop)
 {
 	bool nested;
 
-	check_not_forked(loop);
+	check_place(loop);
 	nested = loop->turning;
 	il__wake_timer_spent(loop);
 	if (loop->stopping)
@@ -283,7 +292,7 @@ void il_driver_on_ready(il_loop *loop, struct il_watch *w, unsigned mask)
 	struct il__source *source = il__container_of(w, struct il__source, watch);
 	bool nested;
 
-	check_not_forked(loop);
+	check_place(loop);
 	nested = loop->turning;
 	if (loop->stopping)
 		return;

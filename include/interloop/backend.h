@@ -24,6 +24,7 @@ struct il_watch {
 	int fd;        /**< The descriptor; it does not change. */
 	unsigned mask; /**< What is asked for now; 0: nothing. Not written by the driver. */
 	void *driver;  /**< The driver's to use; NULL at first. */
+	il_loop *loop; /**< Whose watch it is: for il_driver_on_ready. Not written by the driver. */
 };
 
 /** The primitives. Each answers 0 or a negated errno code. */
@@ -80,7 +81,7 @@ IL_API int il_core_create_threads_portal(il_loop *loop, il_portal **portal);
  * @{ */
 /** @brief The timer is due. */
 IL_API void il_driver_on_timer(il_loop *loop);
-/** @brief The descriptor is ready; an error or a hang-up reports the whole asked mask. */
+/** @brief The descriptor is ready; an error or a hang-up reports the whole asked mask. loop: w->loop. */
 IL_API void il_driver_on_ready(il_loop *loop, struct il_watch *w, unsigned mask);
 /** @} */
 

@@ -18,7 +18,8 @@ IL_API const il_backend *il_libevent(void);
 
 /**
  * @brief Adopts an event base: it is never run, stopped or freed by us, and its priorities are left alone.
- * Call it in the thread that runs the loop; end with il_loop_shutdown and il_loop_detach.
+ * Call it in the thread that runs the loop (another one is stopped with a sentence); end with
+ * il_loop_shutdown and il_loop_detach.
  * @return 0; -EBUSY: this thread has a loop already; -EINVAL: NULL or a bad option; -ENOMEM, -EMFILE.
  */
 IL_API int il_libevent_attach(il_loop **loop, struct event_base *native,
