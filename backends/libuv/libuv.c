@@ -6,7 +6,6 @@
 #include <interloop/backend.h>
 #include <interloop/libuv.h>
 
-#include <fcntl.h>
 #include <stdlib.h>
 #include <uv.h>
 
@@ -57,6 +56,7 @@ static int driver_open(void **self, void *native, il_loop *loop)
 	}
 	uv_timer_init(d->native, &d->timer); /* cannot fail */
 	d->timer.data = loop;
+	il_driver_watches_once(loop);
 	*self = d;
 	return 0;
 }
@@ -115,16 +115,12 @@ static int driver_timer(void *self, il_time deadline)
 static int poll_open(struct driver *d, struct il_watch *w)
 {
 	uv_poll_t *handle = malloc(sizeof(*handle));
-	int flags = fcntl(w->fd, F_GETFL);
 	int rc = handle ? uv_poll_init(d->native, handle, w->fd) : -ENOMEM;
 
 	if (rc < 0) {
 		free(handle);
 		return rc;
 	}
-	/* uv_poll_init made the file non-blocking, but its flags are its owner's. */
-	if (flags >= 0 && !(flags & O_NONBLOCK))
-		fcntl(w->fd, F_SETFL, flags);
 	handle->data = w;
 	w->driver = handle;
 	return 0;

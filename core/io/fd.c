@@ -1,15 +1,15 @@
 /*
  * fd.c: waiting for descriptors, on top of the driver's watch. One il__fd a number, kept in a table that
  * grows and lives as long as the loop, so that waiting allocates nothing. A foreign descriptor is
- * registered only while somebody waits for it, because its owner may close it without a word. An owned
- * one stays registered; a direction is dropped when it fires with nobody there. Loop's thread only.
+ * registered only while somebody waits for it, because its owner may close it without a word (how:
+ * fd_watch.c). An owned one stays registered; a direction is dropped when it fires with nobody there.
+ * Loop's thread only.
  */
 #include "fd.h"
 #include "../base/base.h"
 #include "../runtime/extension.h"
 #include "../runtime/ledger.h"
 #include "../runtime/loop.h"
-#include "../runtime/source.h"
 #include "../runtime/task.h"
 
 #include <poll.h>
@@ -58,18 +58,18 @@ static void wake(struct il__fd *fd, int rc)
 static int set_mask(struct il__fd *fd, unsigned mask)
 {
 	struct il__fd_table *table = fd->table;
-	struct il_watch *watch = &fd->source.watch;
-	unsigned before = watch->mask;
-	int rc = il__source_watch(fd->loop, &fd->source, mask);
+	struct il_watch *w = &fd->source.watch;
+	unsigned before = w->mask;
+	int rc = il__fd_watch(fd, mask);
 
 	if (rc < 0) { /* what the driver watches now nobody knows: nothing, then */
-		il__source_watch(fd->loop, &fd->source, 0);
-		watch->mask = 0;
+		il__fd_watch(fd, 0);
+		w->mask = 0;
 		wake(fd, 0);
 	}
-	if (!before && watch->mask)
+	if (!before && w->mask)
 		il__list_push(&table->registered, &fd->link);
-	else if (before && !watch->mask)
+	else if (before && !w->mask)
 		il__list_remove(&fd->link);
 	return rc;
 }
@@ -193,7 +193,7 @@ static struct il__fd *add(struct il__fd_table *table, il_loop *loop, int number)
 	fd = il__alloc_lines(sizeof *fd);
 	if (!fd)
 		return NULL;
-	fd->source.watch.fd = number;
+	fd->source.watch.fd = fd->number = number;
 	fd->source.ready = on_ready;
 	fd->loop = loop;
 	fd->table = table;
@@ -206,11 +206,14 @@ int il__fd_get(il_loop *loop, int number, struct il__fd **fd)
 	struct il__fd_table *table;
 
 	*fd = look_up(loop, number);
-	if (*fd)
-		return 0;
-	table = table_of(loop);
-	*fd = table ? add(table, loop, number) : NULL;
-	return *fd ? 0 : il__refuse(-ENOMEM, "out of memory for the table of descriptors");
+	if (!*fd) {
+		table = table_of(loop);
+		*fd = table ? add(table, loop, number) : NULL;
+	}
+	if (!*fd)
+		return il__refuse(-ENOMEM, "out of memory for the table of descriptors");
+	(*fd)->foreign = false;
+	return 0;
 }
 
 /* ---- owners ---- */
@@ -266,7 +269,7 @@ int il__fd_begin(struct il__fd_wait *w)
 
 	if (wanted(fd) & w->asked)
 		return il__refuse(-EBUSY, "another task waits for descriptor %d: one a direction",
-				  fd->source.watch.fd);
+				  fd->number);
 	if (w->asked & ~fd->source.watch.mask) {
 		rc = set_mask(fd, fd->source.watch.mask | w->asked);
 		if (rc < 0)
@@ -359,6 +362,7 @@ static int wait_fd(int number, unsigned mask, const char *function)
 		rc = il__fd_get(w.task->loop, number, &w.fd);
 	if (rc)
 		return rc;
+	w.fd->foreign = !w.fd->owned;
 	rc = il__fd_wait(&w, IL_FOREVER, function);
 	return rc < 0 ? rc : (int)w.got;
 }

@@ -21,6 +21,8 @@ struct il__fd {
 	unsigned char woken; /* directions whose waiter was woken and did not run yet: not stray */
 	unsigned char ready; /* owned: directions worth a system call; without it, wait first */
 	bool owned;
+	bool foreign;         /* somebody else's: the host may watch it, too */
+	int number;           /* the watch's, but for a duplicate's */
 	struct il__list link; /* table->registered while the driver watches it */
 	struct il__fd_table *table;
 };
@@ -49,6 +51,8 @@ void il__fd_disown(struct il__fd *fd, int rc);
 /* Links an owner; there is an il__fd_own before. */
 void il__fd_adopt(il_loop *loop, struct il__fd_owner *owner);
 
+/* Has the driver watch it for mask, 0: no more (fd_watch.c). After a failure ask for 0. */
+int il__fd_watch(struct il__fd *fd, unsigned mask);
 /* Links w (task, fd, asked) and watches. -EBUSY: taken. Then park; to give up, il__fd_end. */
 int il__fd_begin(struct il__fd_wait *w);
 /* Unlinks w if it still is linked. */

@@ -23,9 +23,10 @@ struct il_loop {
 	unsigned generation;
 	pthread_t thread;
 	bool own, running, turning, stopping, shut, closed;
-	bool own_clock; /* virtual time: the backend has a clock of its own */
-	bool draining;  /* il_loop_close runs the loop until nothing is left */
-	size_t room;    /* numbers below it have been tried for the native loop: native.c */
+	bool own_clock;    /* virtual time: the backend has a clock of its own */
+	bool draining;     /* il_loop_close runs the loop until nothing is left */
+	bool watches_once; /* the native loop takes one watcher a descriptor: native.c */
+	size_t room;       /* numbers below it have been tried for the native loop: native.c */
 
 	il_task *current;
 	struct il__context hub;

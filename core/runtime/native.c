@@ -1,6 +1,7 @@
 /*
  * native.c: what the core does for native libraries, beside the six primitives of their drivers: it tries
- * beforehand what they would end the program over, and keeps 0 to 2 from their descriptors. Loop's thread only.
+ * beforehand what they would end the program over, keeps 0 to 2 from their descriptors, and knows how many
+ * watchers of one descriptor they take. Loop's thread only.
  */
 #include "../base/base.h"
 #include "loop.h"
@@ -32,6 +33,11 @@ int il__native_room(il_loop *loop, int fd)
 		return refuse_memory(size);
 	loop->room = room;
 	return 0;
+}
+
+void il_driver_watches_once(il_loop *loop)
+{
+	loop->watches_once = true;
 }
 
 int il__native_open(il_loop *loop, void *native)

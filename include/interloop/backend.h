@@ -108,6 +108,13 @@ IL_API bool il_driver_needs_timer(const il_loop *loop);
 IL_API int il_driver_probe(int descriptors);
 
 /**
+ * @brief For a driver's open: the native loop takes one watcher a descriptor, and may make it non-blocking. From
+ * now on the core gives `watch` a duplicate of each descriptor that is not the library's own, so that the host
+ * can watch it as well, and puts its flags back.
+ */
+IL_API void il_driver_watches_once(il_loop *loop);
+
+/**
  * @brief For a driver's open: sets il_error_detail() (printf-like) and gives rc back.
  */
 IL_API int il_driver_refuse(int rc, const char *format, ...) __attribute__((format(printf, 2, 3)));

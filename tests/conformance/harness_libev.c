@@ -57,6 +57,44 @@ static void after(void *native, il_time delay, void (*fn)(void *arg), void *arg)
 	ev_timer_start(native, &call->timer);
 }
 
+struct watch {
+	ev_io io;
+	struct ev_loop *loop;
+	void (*fn)(void *arg);
+	void *arg;
+};
+
+static void on_io(struct ev_loop *loop, ev_io *io, int events)
+{
+	struct watch *watch = io->data;
+
+	(void)loop;
+	CHECK_EQ(events, EV_READ);
+	watch->fn(watch->arg);
+}
+
+static void *watch(void *native, int fd, void (*fn)(void *arg), void *arg)
+{
+	struct watch *watch = calloc(1, sizeof *watch);
+
+	CHECK(watch != NULL);
+	watch->loop = native;
+	watch->fn = fn;
+	watch->arg = arg;
+	ev_io_init(&watch->io, on_io, fd, EV_READ);
+	watch->io.data = watch;
+	ev_io_start(native, &watch->io);
+	return watch;
+}
+
+static void unwatch(void *arg)
+{
+	struct watch *watch = arg;
+
+	ev_io_stop(watch->loop, &watch->io);
+	free(watch);
+}
+
 static int destroy(void *native)
 {
 	/* ev_run tells whether a watcher is still active. */
@@ -74,5 +112,7 @@ const struct il_native il_native = {
     .run = run,
     .stop = stop,
     .after = after,
+    .watch = watch,
+    .unwatch = unwatch,
     .destroy = destroy,
 };

@@ -55,6 +55,41 @@ static void after(void *native, il_time delay, void (*fn)(void *arg), void *arg)
 	evtimer_add(call->timer, &when);
 }
 
+struct watch {
+	struct event *event;
+	void (*fn)(void *arg);
+	void *arg;
+};
+
+static void on_event(evutil_socket_t fd, short events, void *arg)
+{
+	struct watch *watch = arg;
+
+	(void)fd;
+	CHECK_EQ(events, EV_READ);
+	watch->fn(watch->arg);
+}
+
+static void *watch(void *native, int fd, void (*fn)(void *arg), void *arg)
+{
+	struct watch *watch = calloc(1, sizeof *watch);
+
+	CHECK(watch != NULL);
+	watch->fn = fn;
+	watch->arg = arg;
+	watch->event = event_new(native, fd, EV_READ | EV_PERSIST, on_event, watch);
+	CHECK(watch->event != NULL && event_add(watch->event, NULL) == 0);
+	return watch;
+}
+
+static void unwatch(void *arg)
+{
+	struct watch *watch = arg;
+
+	event_free(watch->event);
+	free(watch);
+}
+
 static int destroy(void *native)
 {
 	int left =
@@ -71,5 +106,7 @@ const struct il_native il_native = {
     .run = run,
     .stop = stop,
     .after = after,
+    .watch = watch,
+    .unwatch = unwatch,
     .destroy = destroy,
 };

@@ -61,6 +61,41 @@ static void after(void *native, il_time delay, void (*fn)(void *arg), void *arg)
 	uv_timer_start(&call->timer, fire, (uint64_t)(delay / IL_MSEC(1)), 0);
 }
 
+struct watch {
+	uv_poll_t poll;
+	void (*fn)(void *arg);
+	void *arg;
+};
+
+static void on_poll(uv_poll_t *poll, int status, int events)
+{
+	struct watch *watch = poll->data;
+
+	CHECK_EQ(status, 0);
+	CHECK_EQ(events, UV_READABLE);
+	watch->fn(watch->arg);
+}
+
+static void *watch(void *native, int fd, void (*fn)(void *arg), void *arg)
+{
+	struct watch *watch = calloc(1, sizeof *watch);
+
+	CHECK(watch != NULL);
+	watch->fn = fn;
+	watch->arg = arg;
+	watch->poll.data = watch;
+	CHECK_RC(uv_poll_init(native, &watch->poll, fd), 0);
+	CHECK_RC(uv_poll_start(&watch->poll, UV_READABLE, on_poll), 0);
+	return watch;
+}
+
+static void unwatch(void *arg)
+{
+	struct watch *watch = arg;
+
+	uv_close((uv_handle_t *)&watch->poll, closed);
+}
+
 static int destroy(void *native)
 {
 	int rc = uv_loop_close(native);
@@ -77,5 +112,7 @@ const struct il_native il_native = {
     .run = run,
     .stop = stop,
     .after = after,
+    .watch = watch,
+    .unwatch = unwatch,
     .destroy = destroy,
 };
