@@ -146,6 +146,14 @@ static int driver_watch(void *self, struct il_watch *w, unsigned mask)
 	return rc;
 }
 
+static int driver_renew(void *self)
+{
+	struct driver *d = self;
+
+	event_reinit(d->native); /* -1 is about descriptors that the child has closed */
+	return 0;
+}
+
 static void *driver_native(void *self)
 {
 	struct driver *d = self;
@@ -162,7 +170,8 @@ static const il_backend backend = {
 	       .stop = driver_stop,
 	       .timer = driver_timer,
 	       .watch = driver_watch,
-	       .native = driver_native},
+	       .native = driver_native,
+	       .renew = driver_renew},
     .sleep = il_core_sleep,
     .create_event = il_core_create_event,
     .run_in_thread = il_core_run_in_thread,

@@ -1,7 +1,7 @@
 /*
- * libuv.c: the six primitives on libuv. Every handle closes asynchronously, so its memory belongs to
- * its close callback; a handle that is closing makes no upcall any more. A watch is a uv_poll_t whose
- * data is the il_watch. Loop's thread only.
+ * libuv.c: the six primitives on libuv. Every handle closes asynchronously, so its memory belongs to its close
+ * callback; one that is closing makes no upcall. A host may close all of its loop's, ours too (uv_walk): such a
+ * one makes no callback of ours. A watch is a uv_poll_t whose data is the il_watch. Loop's thread only.
  */
 #include <interloop/backend.h>
 #include <interloop/libuv.h>
@@ -39,6 +39,32 @@ static void on_closed(uv_handle_t *handle)
 	free(handle);
 }
 
+/* libuv lets go of what is referenced no more; what the host has closed may come after the reaper's turn. */
+static void reap(uv_handle_t *reaper)
+{
+	uv_handle_t *lost = reaper->data;
+
+	if (uv_has_ref(lost)) {
+		uv_timer_init(lost->loop, (uv_timer_t *)reaper);
+		uv_close(reaper, reap);
+	} else {
+		free(lost);
+		free(reaper);
+	}
+}
+
+static void let_go(void *memory)
+{
+	uv_handle_t *handle = memory, *reaper;
+
+	if (!uv_is_closing(handle)) {
+		uv_close(handle, on_closed);
+	} else if ((reaper = malloc(sizeof(uv_timer_t)))) {
+		reaper->data = handle;
+		reap(reaper);
+	}
+}
+
 static int driver_open(void **self, void *native, il_loop *loop)
 {
 	struct driver *d = calloc(1, sizeof(*d));
@@ -73,7 +99,7 @@ static void driver_close(void *self)
 	struct driver *d = self;
 
 	if (d->native != &d->own) {
-		uv_close((uv_handle_t *)&d->timer, on_closed);
+		let_go(&d->timer);
 		return;
 	}
 	/* All that is left, also what the application put on our loop: it would never close. */
@@ -85,17 +111,13 @@ static void driver_close(void *self)
 
 static int driver_run(void *self)
 {
-	struct driver *d = self;
-
-	uv_run(d->native, UV_RUN_DEFAULT);
+	uv_run(((struct driver *)self)->native, UV_RUN_DEFAULT);
 	return 0;
 }
 
 static void driver_stop(void *self)
 {
-	struct driver *d = self;
-
-	uv_stop(d->native);
+	uv_stop(((struct driver *)self)->native);
 }
 
 /* libuv counts whole milliseconds, rounded down; the deadline is rounded up, so we are not early. */
@@ -112,40 +134,39 @@ static int driver_timer(void *self, il_time deadline)
 	return uv_timer_start(&d->timer, on_timer, due > now ? due - now : 1, 0);
 }
 
-static int poll_open(struct driver *d, struct il_watch *w)
-{
-	uv_poll_t *handle = malloc(sizeof(*handle));
-	int rc = handle ? uv_poll_init(d->native, handle, w->fd) : -ENOMEM;
-
-	if (rc < 0) {
-		free(handle);
-		return rc;
-	}
-	handle->data = w;
-	w->driver = handle;
-	return 0;
-}
-
 static int driver_watch(void *self, struct il_watch *w, unsigned mask)
 {
-	int rc = mask && !w->driver ? poll_open(self, w) : 0;
+	uv_poll_t *poll = w->driver;
+	int rc = 0;
 
-	if (!w->driver)
-		return rc;
-	if (mask)
-		rc = uv_poll_start(w->driver, (int)mask, on_poll);
-	if (!mask || rc < 0) {
-		uv_close(w->driver, on_closed);
-		w->driver = NULL;
+	if (poll && (!mask || uv_is_closing((uv_handle_t *)poll))) {
+		let_go(poll);
+		poll = NULL;
 	}
-	return rc;
+	if (mask && !poll) {
+		poll = malloc(sizeof(*poll));
+		rc = poll ? uv_poll_init(((struct driver *)self)->native, poll, w->fd) : -ENOMEM;
+		if (rc < 0) {
+			free(poll);
+			poll = NULL;
+		}
+	}
+	w->driver = poll;
+	if (!poll)
+		return rc;
+	poll->data = w;
+	rc = uv_poll_start(poll, (int)mask, on_poll);
+	return rc < 0 ? (driver_watch(self, w, 0), rc) : 0;
+}
+
+static int driver_renew(void *self)
+{
+	return uv_loop_fork(((struct driver *)self)->native);
 }
 
 static void *driver_native(void *self)
 {
-	struct driver *d = self;
-
-	return d->native;
+	return ((struct driver *)self)->native;
 }
 
 static const il_backend backend = {
@@ -157,7 +178,8 @@ static const il_backend backend = {
 	       .stop = driver_stop,
 	       .timer = driver_timer,
 	       .watch = driver_watch,
-	       .native = driver_native},
+	       .native = driver_native,
+	       .renew = driver_renew},
     .sleep = il_core_sleep,
     .create_event = il_core_create_event,
     .run_in_thread = il_core_run_in_thread,

@@ -304,5 +304,7 @@ void il_process_destroy(il_process *process)
 	for (int i = 0; i < 3; i++)
 		il_stream_destroy(process->pipes[i]);
 	il__os_child_close(&process->child);
+	if (process->source.watch.mask) /* in a child: of a host's loop, until that is detached */
+		return;
 	free(process);
 }

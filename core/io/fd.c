@@ -64,7 +64,6 @@ static int set_mask(struct il__fd *fd, unsigned mask)
 
 	if (rc < 0) { /* what the driver watches now nobody knows: nothing, then */
 		il__fd_watch(fd, 0);
-		w->mask = 0;
 		wake(fd, 0);
 	}
 	if (!before && w->mask)

@@ -9,7 +9,6 @@
 #include "fd.h"
 
 #include <fcntl.h>
-#include <unistd.h>
 
 int il__fd_watch(struct il__fd *fd, unsigned mask)
 {
@@ -18,14 +17,14 @@ int il__fd_watch(struct il__fd *fd, unsigned mask)
 	int flags = begins ? fcntl(fd->number, F_GETFL) : -1;
 	int copy = begins ? il__os_dup(fd->number) : -1, rc;
 
-	if (copy >= 0) /* else there is no number to spare, and it is watched itself */
+	if (copy >= 0) { /* else there is no number to spare, and it is watched itself */
 		w->fd = copy;
+		fd->source.copy = true;
+	}
 	rc = il__source_watch(fd->loop, &fd->source, mask);
 	if (flags >= 0 && !(flags & O_NONBLOCK)) /* that loop's doing, to all who share the file */
 		fcntl(fd->number, F_SETFL, flags);
-	if (!mask && w->fd != fd->number) {
-		close(w->fd);
+	if (!mask)
 		w->fd = fd->number;
-	}
 	return rc;
 }

@@ -156,9 +156,12 @@ int il_portal_exit(il_portal_context *c, int rc)
 
 	if (!c)
 		return il__refuse(-EINVAL, "il_portal_exit: the context is NULL");
-	if (il__inherited(c->portal->generation))
+	if (il__inherited(c->portal->generation)) { /* its task stayed with the parent */
+		il_future_unref(c->future);
+		unref(c);
 		return il__refuse(-ESHUTDOWN,
 				  "il_portal_exit: the context was inherited across fork");
+	}
 	if (il__portal_is_own_thread(c->portal))
 		return il__refuse(-EDEADLK,
 				  "il_portal_exit: called in the portal's own loop's thread");

@@ -78,6 +78,7 @@ static int make_loop(il_loop **out, const il_backend *backend, const il_loop_opt
 	loop->batch = 16;
 	loop->backlog_end = &loop->backlog;
 	il__list_init(&loop->ready);
+	il__list_init(&loop->watched);
 	il__list_init(&loop->extensions);
 	il__ledger_init(&loop->ledger);
 	loop->own_clock = backend->driver.now != NULL;

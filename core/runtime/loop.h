@@ -40,6 +40,7 @@ struct il_loop {
 	struct il__timers timers;
 	struct il__wake_timer wake_timer;
 	struct il__source wake;
+	struct il__list watched; /* il__source */
 	bool wake_signalled, watching;
 	bool awake; /* the inbox's `asleep` was cleared by us */
 
@@ -70,9 +71,13 @@ void il__loop_kick(il_loop *loop);
 /* Watches the core's own descriptors now, or only while something is alive. */
 int il__loop_watch_own(il_loop *loop, unsigned mask);
 int il__loop_update_watch(il_loop *loop);
+/* Where the host may have closed all watches of its loop, ours too. */
+int il__loop_watch_again(il_loop *loop);
 
 /* Has the driver open, or adopt, its loop (native.c). */
 int il__native_open(il_loop *loop, void *native);
+/* In a forked child: makes it the child's own. */
+int il__native_renew(il_loop *loop);
 /* Before its watch: 0 or -ENOMEM. */
 int il__native_room(il_loop *loop, int fd);
 

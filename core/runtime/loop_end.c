@@ -7,6 +7,7 @@
 #include "inbox.h"
 #include "loop.h"
 #include "scope.h"
+#include "source.h"
 #include "thread_state.h"
 
 void il__loop_refuse(il_loop *loop)
@@ -107,11 +108,44 @@ int il_loop_shutdown(il_loop *loop, void (*empty)(il_loop *loop, void *arg), voi
 		return il__refuse(-EPERM, "il_loop_shutdown: an own loop ends with il_loop_close");
 	if (loop->shut)
 		return il__refuse(-EALREADY, "il_loop_shutdown: called before");
+	rc = il__loop_watch_again(loop);
+	if (rc < 0)
+		return il__refuse(
+		    rc, "il_loop_shutdown: the native loop refused the wake descriptor: %s",
+		    il__system_words(rc));
 	loop->on_empty = empty;
 	loop->on_empty_arg = arg;
 	il__loop_refuse(loop);
 	il__loop_update_watch(loop);
 	il__loop_kick(loop);
+	return 0;
+}
+
+/* In a forked child, in any thread: the tasks, and those who lock what they share with others, stayed with the
+ * parent. The host gets its loop back; our memory stays, for whatever else was inherited asks it whose it is. */
+static int detach_in_child(il_loop *loop)
+{
+	int rc;
+
+	if (loop->own)
+		return il__refuse(-ESHUTDOWN, "il_loop_detach: an own loop stays with the parent");
+	if (loop->closed)
+		return 0;
+	if (!loop->backend->driver.renew)
+		return il__refuse(-ENOTSUP, "il_loop_detach: %s cannot renew a loop after fork",
+				  loop->backend->name);
+	rc = il__native_renew(loop);
+	if (rc < 0)
+		return il__refuse(rc,
+				  "il_loop_detach: the loop could not be made this process's: %s",
+				  il__system_words(rc));
+	loop->shut = loop->closed = true;
+	il__list_each_safe (node, &loop->watched)
+		il__source_watch(loop, il__container_of(node, struct il__source, link), 0);
+	loop->backend->driver.close(loop->driver);
+	if (loop->wake_timer.source.watch.fd >= 0)
+		il__os_timer_close(loop->wake_timer.source.watch.fd);
+	il__inbox_unref(loop->inbox);
 	return 0;
 }
 
@@ -121,6 +155,8 @@ int il_loop_detach(il_loop *loop)
 
 	if (!loop)
 		return il__refuse(-EINVAL, "il_loop_detach: loop is NULL");
+	if (il__inherited(loop->generation))
+		return detach_in_child(loop);
 	rc = il__loop_check_thread(loop, "il_loop_detach");
 	if (rc < 0)
 		return rc;

@@ -9,6 +9,8 @@
 #include "loop.h"
 #include "source.h"
 
+#include <unistd.h>
+
 il_time il__loop_now(il_loop *loop)
 {
 	return loop->own_clock ? loop->backend->driver.now(loop->driver) : il__os_now();
@@ -20,6 +22,23 @@ int il__loop_watch_own(il_loop *loop, unsigned mask)
 
 	if (rc == 0 && loop->wake_timer.source.watch.fd >= 0)
 		rc = il__source_watch(loop, &loop->wake_timer.source, mask);
+	return rc;
+}
+
+int il__loop_watch_again(il_loop *loop)
+{
+	struct il__source *own[] = {&loop->wake, &loop->wake_timer.source};
+	int rc = 0;
+
+	for (size_t i = 0; i < 2 && rc == 0; i++) {
+		struct il_watch *w = &own[i]->watch;
+		if (w->mask)
+			rc = loop->backend->driver.watch(loop->driver, w, w->mask);
+		if (rc < 0) {
+			il__source_forget(own[i], loop);
+			loop->watching = false;
+		}
+	}
 	return rc;
 }
 

@@ -40,6 +40,17 @@ void il_driver_watches_once(il_loop *loop)
 	loop->watches_once = true;
 }
 
+int il__native_renew(il_loop *loop)
+{
+	int rc = il__os_stdio_hold();
+
+	if (rc < 0)
+		return rc;
+	rc = loop->backend->driver.renew(loop->driver);
+	il__os_stdio_release();
+	return rc;
+}
+
 int il__native_open(il_loop *loop, void *native)
 {
 	const size_t size = native ? 0 : (size_t)256 << 10;

@@ -260,8 +260,8 @@ static void check_place(const il_loop *loop)
 		return;
 	if (il__inherited(loop->generation))
 		il__fatal("a native loop with tasks on it was run in a forked child; the tasks "
-			  "stayed with the parent: after fork make a new loop, or "
-			  "exec");
+			  "stayed with the parent: after fork take them off it with "
+			  "il_loop_detach, make a new loop, or exec");
 	if (!pthread_equal(loop->thread, pthread_self()))
 		il__fatal("a native loop with tasks on it was run in another thread than the one "
 			  "that %s it: its tasks belong to that thread; attach a loop in the "

@@ -17,7 +17,7 @@ extern "C" {
 #endif
 
 /** What il_backend.abi must be. */
-#define IL_BACKEND_ABI 1u
+#define IL_BACKEND_ABI 2u
 
 /** The core's watch of one descriptor. */
 struct il_watch {
@@ -46,13 +46,17 @@ struct il_driver {
 	il_time (*now)(void *self);
 	/** What il_loop_native gives; NULL: nothing. */
 	void *(*native)(void *self);
+	/** In a forked child, of a loop that was adopted: has the native library make its copy of the loop
+	 * the child's own, so that what follows (watch for 0, close) does not reach the parent's. May be
+	 * called for one that is so already. NULL: il_loop_detach is not possible there. */
+	int (*renew)(void *self);
 };
 
 /** A backend: a driver and the four services over it. */
 struct il_backend {
 	unsigned abi;            /**< IL_BACKEND_ABI */
 	const char *name;        /**< As il_backend_find knows it. */
-	struct il_driver driver; /**< The six primitives, and two that may be NULL. */
+	struct il_driver driver; /**< The six primitives, and three that may be NULL. */
 	/* The services: name the core's or wrap them. */
 	/** il_core_sleep: what il_sleep calls. */
 	int (*sleep)(il_loop *loop, il_time delay);

@@ -162,7 +162,7 @@ IL_API int il_server_close(il_server *server);
 
 /**
  * @brief Closes the server and frees it. NULL is allowed. Stops the program with a sentence while
- * il_server_serve runs.
+ * il_server_serve runs. In a forked child it only frees, and closes the child's descriptors.
  */
 IL_API void il_server_destroy(il_server *server);
 

@@ -76,6 +76,10 @@ struct il_native {
 	/* The host's own watch: calls fn(arg) while fd is readable, until unwatch, which may be called in fn. */
 	void *(*watch)(void *native, int fd, void (*fn)(void *arg), void *arg);
 	void (*unwatch)(void *watch);
+	/* Closes all that is registered, whosever it is; NULL: there is no such thing. */
+	void (*close_all)(void *native);
+	/* In a forked child: makes it the child's own. */
+	void (*renew)(void *native);
 	/* Frees it; negative when something was still registered. */
 	int (*destroy)(void *native);
 };

@@ -95,6 +95,11 @@ static void unwatch(void *arg)
 	free(watch);
 }
 
+static void renew(void *native)
+{
+	ev_loop_fork(native);
+}
+
 static int destroy(void *native)
 {
 	/* ev_run tells whether a watcher is still active. */
@@ -114,5 +119,6 @@ const struct il_native il_native = {
     .after = after,
     .watch = watch,
     .unwatch = unwatch,
+    .renew = renew,
     .destroy = destroy,
 };

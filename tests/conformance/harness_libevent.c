@@ -90,6 +90,11 @@ static void unwatch(void *arg)
 	free(watch);
 }
 
+static void renew(void *native)
+{
+	CHECK_EQ(event_reinit(native), 0);
+}
+
 static int destroy(void *native)
 {
 	int left =
@@ -108,5 +113,6 @@ const struct il_native il_native = {
     .after = after,
     .watch = watch,
     .unwatch = unwatch,
+    .renew = renew,
     .destroy = destroy,
 };

@@ -96,6 +96,23 @@ static void unwatch(void *arg)
 	uv_close((uv_handle_t *)&watch->poll, closed);
 }
 
+static void close_one(uv_handle_t *handle, void *arg)
+{
+	(void)arg;
+	if (!uv_is_closing(handle))
+		uv_close(handle, NULL);
+}
+
+static void close_all(void *native)
+{
+	uv_walk(native, close_one, NULL);
+}
+
+static void renew(void *native)
+{
+	CHECK_RC(uv_loop_fork(native), 0);
+}
+
 static int destroy(void *native)
 {
 	int rc = uv_loop_close(native);
@@ -114,5 +131,7 @@ const struct il_native il_native = {
     .after = after,
     .watch = watch,
     .unwatch = unwatch,
+    .close_all = close_all,
+    .renew = renew,
     .destroy = destroy,
 };

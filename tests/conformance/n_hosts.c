@@ -2,12 +2,241 @@
  * n_hosts.c: what a host may do with its loop, and what it may not: misuse is stopped with the sentence of its own
  * rule.
  */
+#include "children.h"
 #include "dies.h"
+#include "in_child.h"
+#include "waiter.h"
+
+/* ---- all handles closed, ours too ---- */
 
 static int nap(void *arg)
 {
 	(void)arg;
 	return il_sleep(IL_MSEC(1));
+}
+
+IL_TEST_ADOPTED(N, a_host_may_close_all_handles_first)
+{
+	void *native = il_native.create();
+	il_loop *loop = NULL;
+
+	if (!il_native.close_all) { /* libuv has such a thing alone */
+		il_native.destroy(native);
+		return;
+	}
+	for (int n = 0; n < 4; n++) {
+		CHECK_RC(il_native.attach(&loop, native, NULL), 0);
+		CHECK_RC(il_loop_spawn(loop, NULL, nap, NULL), 0);
+		il_native.run(native);
+		il_native.close_all(native);
+		if (n % 2) /* and is through with it, or not */
+			il_native.run(native);
+		CHECK_RC(il_loop_detach(loop), 0);
+		il_native.run(native);
+	}
+	CHECK_RC(il_native.destroy(native), 0);
+}
+
+struct awake {
+	bool begun, ended;
+};
+
+/* Has a descriptor watched, and a timer set. */
+static int wait_for_the_end(void *arg)
+{
+	struct awake *a = arg;
+	il_stream *x, *y;
+	char byte;
+
+	CHECK_RC(il_stream_pair(&x, &y), 0);
+	a->begun = true;
+	CHECK_RC(il_stream_read(x, &byte, 1), -ECANCELED);
+	il_stream_destroy(x);
+	il_stream_destroy(y);
+	a->ended = true;
+	return 0;
+}
+
+static void stop(void *native)
+{
+	il_native.stop(native);
+}
+
+static void on_empty(il_loop *loop, void *arg)
+{
+	*(bool *)arg = true;
+	CHECK_RC(il_loop_detach(loop), 0);
+}
+
+IL_TEST_ADOPTED(N, tasks_can_be_ended_after_the_host_has_closed_all_handles)
+{
+	void *native = il_native.create();
+	struct awake a = {.begun = false};
+	bool empty = false;
+	il_loop *loop = NULL;
+
+	if (!il_native.close_all) {
+		il_native.destroy(native);
+		return;
+	}
+	CHECK_RC(il_native.attach(&loop, native, NULL), 0);
+	CHECK_RC(il_loop_spawn(loop, NULL, wait_for_the_end, &a), 0);
+	while (!a.begun) {
+		il_native.after(native, IL_MSEC(1), stop, native);
+		il_native.run(native);
+	}
+	il_native.close_all(native);
+	il_native.run(native);
+	CHECK_RC(il_loop_detach(loop), -EBUSY);
+	CHECK_RC(il_loop_shutdown(loop, on_empty, &empty), 0);
+	il_native.run(native);
+	CHECK(a.ended && empty);
+	CHECK_RC(il_native.destroy(native), 0);
+}
+
+/* ---- a host that forks ---- */
+
+struct forked {
+	void *native;
+	il_loop *loop;
+	il_stream *ours, *other;
+	il_process *process;
+	int fd[2];
+	int waiting; /* tasks that wait */
+	int rc[3];
+	bool fired, renews, drops;
+};
+
+static int read_ours(void *arg)
+{
+	struct forked *f = arg;
+	char byte;
+
+	f->waiting++;
+	f->rc[0] = il_stream_read(f->ours, &byte, 1);
+	return 0;
+}
+
+static int read_foreign(void *arg)
+{
+	struct forked *f = arg;
+
+	f->waiting++;
+	f->rc[1] = il_wait_readable(f->fd[0]);
+	return 0;
+}
+
+static int sleep_a_little(void *arg)
+{
+	struct forked *f = arg;
+
+	CHECK_RC(il_stream_pair(&f->ours, &f->other), 0);
+	f->process = spawned(SH("read line"), &piped);
+	CHECK_RC(il_loop_spawn(f->loop, NULL, read_ours, f), 0);
+	CHECK_RC(il_loop_spawn(f->loop, NULL, read_foreign, f), 0);
+	f->waiting++;
+	CHECK_RC(il_process_wait(f->process), 0);
+	f->rc[2] = il_sleep(IL_MSEC(5));
+	return 0;
+}
+
+static int use_both(void *arg)
+{
+	struct forked *f = arg;
+
+	if (il_stream_write_all(f->other, "x", 1) < 0 || write(f->fd[1], "x", 1) != 1)
+		return -EIO;
+	return il_stream_write_all(il_process_stdin(f->process), "\n", 1);
+}
+
+static void note_and_stop(void *arg)
+{
+	struct forked *f = arg;
+
+	f->fired = true;
+	il_native.stop(f->native);
+}
+
+static int nap_again(void *arg)
+{
+	*(bool *)arg = il_sleep(IL_MSEC(1)) == 0;
+	return 0;
+}
+
+/* The host goes on with its loop, and adopts it anew. */
+static int go_on_in_the_child(void *arg)
+{
+	struct forked *f = arg;
+	bool slept = false;
+	il_loop *anew;
+
+	if (f->drops) {
+		il_stream_destroy(f->ours);
+		il_stream_destroy(f->other);
+		il_process_destroy(f->process);
+	}
+	if (f->renews)
+		il_native.renew(f->native);
+	CHILD_CHECK(il_loop_detach(f->loop) == 0);
+	if (!f->drops) {
+		il_stream_destroy(f->ours);
+		il_stream_destroy(f->other);
+		il_process_destroy(f->process);
+	}
+	il_native.after(f->native, IL_MSEC(20), note_and_stop, f);
+	il_native.run(f->native);
+	CHILD_CHECK(f->fired);
+	CHILD_CHECK(il_native.attach(&anew, f->native, NULL) == 0);
+	CHILD_CHECK(il_loop_spawn(anew, NULL, nap_again, &slept) == 0);
+	il_native.run(f->native);
+	CHILD_CHECK(slept);
+	CHILD_CHECK(il_loop_detach(anew) == 0);
+	il_native.run(f->native);
+	return 0;
+}
+
+static void check_fork(bool renews, bool drops)
+{
+	struct forked f = {.native = il_native.create(), .renews = renews, .drops = drops};
+
+	CHECK_EQ(pipe(f.fd), 0);
+	CHECK_RC(il_native.attach(&f.loop, f.native, NULL), 0);
+	CHECK_RC(il_loop_spawn(f.loop, NULL, sleep_a_little, &f), 0);
+	while (f.waiting < 3) {
+		il_native.after(f.native, IL_MSEC(1), stop, f.native);
+		il_native.run(f.native);
+	}
+
+	CHECK_IN_CHILD(go_on_in_the_child, &f);
+
+	CHECK_RC(il_loop_spawn(f.loop, NULL, use_both, &f), 0);
+	il_native.run(f.native);
+	CHECK_RC(f.rc[0], 1);
+	CHECK_RC(f.rc[1], 0);
+	CHECK_RC(f.rc[2], 0);
+	il_stream_destroy(f.ours);
+	il_stream_destroy(f.other);
+	il_process_destroy(f.process);
+	CHECK_RC(il_loop_detach(f.loop), 0);
+	il_native.run(f.native);
+	close(f.fd[0]);
+	close(f.fd[1]);
+	CHECK_RC(il_native.destroy(f.native), 0);
+}
+
+IL_TEST_ADOPTED(N, a_forked_host_goes_on_with_its_loop)
+{
+	check_fork(true, false);
+}
+
+IL_TEST_ADOPTED(N, a_forked_host_need_not_renew_its_loop_first)
+{
+	check_fork(false, false);
+}
+
+IL_TEST_ADOPTED(N, a_forked_host_may_drop_before_it_detaches)
+{
+	check_fork(false, true);
 }
 
 /* ---- who may run it ---- */
