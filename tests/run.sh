@@ -230,6 +230,9 @@ stage_house()
   check "build the core" cmake --build build/static --target interloop
   check "the house and its plan" python3 tests/house/house.py build/static
   check "planted faults are found" sh tests/house/planted.sh build/static
+
+  check "a plugin with the library inside" ctest --test-dir build/static -R '^embed-plugin$' \
+    --output-on-failure
 }
 
 build_abuse()

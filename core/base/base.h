@@ -174,6 +174,7 @@ _Noreturn void il__fatal(const char *format, ...) __attribute__((format(printf, 
 extern unsigned il__generation;
 /* Registers the fork handler once: when the library is loaded, or an object is made before that. */
 void il__watch_fork(void);
+void il__os_stay_loaded(void); /* whoever closes the plugin that we are a part of (os_pin.c) */
 /* A lock of the whole process: the forking thread takes it before a fork and gives it back on both sides, so
  * that the child finds what it guards whole, and held by nobody. Added by constructors, once; in no
  * order, for under none of them another is taken. An object's own lock has no such need: the child does not

@@ -377,8 +377,9 @@ void il__watch_fork(void)
 }
 
 /* A lock may be taken before there is any object. */
-static void watch_fork(void)
+static void begin(void)
 {
+	il__os_stay_loaded();
 	il__watch_fork();
 }
-IL__AT_LOAD(watch_fork, IL__LOADED);
+IL__AT_LOAD(begin, IL__LOADED);
