@@ -239,15 +239,19 @@ void il__os_timer_set(int fd, il_time deadline);
 void il__os_timer_close(int fd);
 
 /* Makes the pages fault when touched. -ENOMEM names the limit in il_error_detail(). */
-int il__os_guard(void *page, size_t size);
+int il__os_guard(void *pages, size_t size);
 /* The pages' contents are not needed any more: back to the system, where it can be told. */
 void il__os_discard(void *pages, size_t size);
 size_t il__os_page_size(void);
-void il__os_unguarded(size_t pages); /* gives the mprotect budget back */
+void il__os_unguarded(size_t guards); /* gives the mprotect budget back */
 
 /* Starts a thread with every signal blocked that somebody else may send, so that the kernel hands it none.
  * A child that it forks has the mask of who started it. */
 int il__os_thread_start(pthread_t *thread, size_t stack_size, void *(*main)(void *), void *arg);
+/* Below a stack: more than a frame that is not very large, so that it cannot jump over it. */
+#define IL__GUARD_SIZE ((size_t)(SIZE_MAX > UINT32_MAX ? 64 : 16) << 10)
+/* The largest stack that may be asked for. */
+#define IL__STACK_MAX (SIZE_MAX > UINT32_MAX ? SIZE_MAX >> 31 : SIZE_MAX >> 3)
 void il__os_thread_after_fork(void);
 void il__os_thread_name(const char *name, char saved[16]); /* saved may be NULL */
 int il__os_thread_affinity(const int *cpus, size_t count);

@@ -227,7 +227,7 @@ void il__os_timer_close(int fd)
 	close(fd);
 }
 
-/* ---- guard pages ---- */
+/* ---- guards below stacks ---- */
 
 #define MADV_GUARD_INSTALL_ 102 /* Linux 6.13; takes no mapping of its own */
 
@@ -263,44 +263,42 @@ size_t il__os_page_size(void)
 
 #if IL__LINUX
 /* An emulated kernel says yes to any advice, and does nothing. */
-static bool install_guard(void *page, size_t size)
+static bool install_guard(void *pages, size_t size)
 {
 	static atomic_int credulous = -1;
 
 	if (atomic_load_explicit(&credulous, memory_order_relaxed) < 0)
-		atomic_store_explicit(&credulous, madvise(page, size, 9999) == 0,
+		atomic_store_explicit(&credulous, madvise(pages, size, 9999) == 0,
 				      memory_order_relaxed);
 	return !atomic_load_explicit(&credulous, memory_order_relaxed) &&
-	       madvise(page, size, MADV_GUARD_INSTALL_) == 0;
+	       madvise(pages, size, MADV_GUARD_INSTALL_) == 0;
 }
 #endif
 
-int il__os_guard(void *page, size_t size)
+int il__os_guard(void *pages, size_t size)
 {
 	int unset = INT_MIN;
 
 #if IL__LINUX
-	if (install_guard(page, size))
+	if (install_guard(pages, size))
 		return 1;
 #endif
 	if (atomic_load(&guard_budget) == INT_MIN)
 		atomic_compare_exchange_strong(&guard_budget, &unset, guards_allowed());
 	if (atomic_fetch_sub(&guard_budget, 1) <= 0) {
 		atomic_fetch_add(&guard_budget, 1);
-		return il__refuse(
-		    -ENOMEM,
-		    "task stacks: a quarter of vm.max_map_count (%d) is used up by "
-		    "their guard pages; raise that sysctl, or run Linux 6.13 or later",
-		    guards_allowed());
+		return il__refuse(-ENOMEM,
+				  "task stacks: a quarter of vm.max_map_count (%d) is used up by "
+				  "their guards; raise that sysctl, or run Linux 6.13 or later",
+				  guards_allowed());
 	}
-	if (mprotect(page, size, PROT_NONE) < 0) {
+	if (mprotect(pages, size, PROT_NONE) < 0) {
 		int rc = -errno;
 		atomic_fetch_add(&guard_budget, 1);
-		return il__refuse(
-		    rc,
-		    "task stacks: mprotect of a guard page failed: %s; if the number of "
-		    "mappings is used up, raise vm.max_map_count",
-		    strerror(-rc));
+		return il__refuse(rc,
+				  "task stacks: mprotect of a guard failed: %s; if the number of "
+				  "mappings is used up, raise vm.max_map_count",
+				  strerror(-rc));
 	}
 	return 0;
 }
@@ -320,9 +318,9 @@ void il__os_discard(void *pages, size_t size)
 	errno = saved;
 }
 
-void il__os_unguarded(size_t pages)
+void il__os_unguarded(size_t guards)
 {
-	atomic_fetch_add(&guard_budget, (int)pages);
+	atomic_fetch_add(&guard_budget, (int)guards);
 }
 
 /* ---- fork ---- */

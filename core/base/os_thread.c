@@ -73,6 +73,7 @@ int il__os_thread_start(pthread_t *thread, size_t stack_size, void *(*main)(void
 	}
 	t->main = main;
 	t->arg = arg;
+	pthread_attr_setguardsize(&attr, IL__GUARD_SIZE);
 	if (stack_size) {
 		size_t page = il__os_page_size();
 		size_t size =

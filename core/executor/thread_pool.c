@@ -183,6 +183,10 @@ static int check_options(il_thread_pool_options *to, const il_thread_pool_option
 		return il__refuse(-EINVAL, "il_thread_pool_create: idle_timeout is negative");
 	if (to->cpu_count && !to->cpus)
 		return il__refuse(-EINVAL, "il_thread_pool_create: cpu_count without cpus");
+	if (to->stack_size > IL__STACK_MAX)
+		return il__refuse(
+		    -EINVAL, "il_thread_pool_create: stack_size is %zu; it must be at most %zu",
+		    to->stack_size, IL__STACK_MAX);
 	if (!to->max_workers)
 		to->max_workers = il__os_cpu_count() + 4 < 32 ? il__os_cpu_count() + 4 : 32;
 	if (!to->queue_limit)

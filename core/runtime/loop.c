@@ -37,6 +37,8 @@ static int check_options(struct il_loop_options *to, const il_loop_options *from
 		return il__refuse(-EINVAL, "il_loop_options: shutdown_timeout is negative");
 	if (!to->stack_size)
 		to->stack_size = DEFAULT_STACK;
+	if (!to->guard_size)
+		to->guard_size = IL__GUARD_SIZE;
 	if (!to->queue_limit)
 		to->queue_limit = 65536;
 	if (!to->thread_limit)
@@ -84,7 +86,8 @@ static int make_loop(il_loop **out, const il_backend *backend, const il_loop_opt
 	loop->own_clock = backend->driver.now != NULL;
 	il__scope_init_root(&loop->scope, loop, NULL);
 	if ((rc = check_options(&loop->options, options)) < 0 ||
-	    (rc = il__stacks_init(&loop->stacks, loop->options.stack_size)) < 0 ||
+	    (rc = il__stacks_init(&loop->stacks, loop->options.stack_size,
+				  loop->options.guard_size)) < 0 ||
 	    (rc = il__inbox_create(&loop->inbox, loop->options.queue_limit)) < 0 ||
 	    (rc = il__wake_timer_open(loop)) < 0) {
 		il__loop_free(loop);

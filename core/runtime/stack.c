@@ -1,8 +1,8 @@
 /*
  * stack.c: tasks with their guarded stacks, cut from slabs so that a million of them need few
  * mappings, given out last in, first out so that a warm one comes first. Loop's thread only.
- * Invariants: below each stack that was ever given out lies a guard page; of the free ones those
- * without pages lie at the bottom.
+ * Invariants: below each stack that was ever given out lies a guard; of the free ones those without
+ * pages lie at the bottom.
  */
 #include "stack.h"
 #include "../base/base.h"
@@ -22,38 +22,62 @@
 
 enum { SLAB_STACKS = 64, PERIOD = 16384, KEPT_WARM = 256, TRIMMED_A_TURN = 8 };
 
+/* A slab of large stacks has fewer, down to one: address space is scarce where pointers have 32 bits. */
+static const size_t SLAB_BYTES = (size_t)32 << 20;
+static const size_t STACK_MIN = (size_t)16 << 10;
+static const size_t GUARD_MAX = (size_t)256 << 20;
+
 struct il__slab {
-	il_task tasks[SLAB_STACKS];
 	struct il__slab *next;
 	char *memory;      /* their stacks */
 	size_t used;       /* cut so far */
 	size_t mprotected; /* guards that took a mapping */
+	il_task tasks[];
 };
 
-int il__stacks_init(struct il__stacks *pool, size_t stack_size)
+static size_t whole_pages(size_t size)
 {
 	size_t page = il__os_page_size();
 
-	if (stack_size < 16384)
+	return (size + page - 1) / page * page;
+}
+
+int il__stacks_init(struct il__stacks *pool, size_t stack_size, size_t guard_size)
+{
+	size_t page = il__os_page_size();
+
+	if (stack_size < STACK_MIN || stack_size > IL__STACK_MAX)
 		return il__refuse(-EINVAL,
-				  "il_loop_options: stack_size is %zu; a task needs at least 16384",
-				  stack_size);
-	if (stack_size > (size_t)1 << 32)
-		return il__refuse(-EINVAL, "il_loop_options: stack_size is %zu; at most 4 GiB",
-				  stack_size);
-	*pool = (struct il__stacks){.size = (stack_size + page - 1) / page * page};
+				  "il_loop_options: stack_size is %zu; it must be from %zu to %zu",
+				  stack_size, STACK_MIN, IL__STACK_MAX);
+	if (guard_size > GUARD_MAX)
+		return il__refuse(-EINVAL,
+				  "il_loop_options: guard_size is %zu; it must be at most %zu",
+				  guard_size, GUARD_MAX);
+	*pool =
+	    (struct il__stacks){.size = whole_pages(stack_size), .guard = whole_pages(guard_size)};
+	/* An odd number of pages apart: a multiple of a power of two would put what all tasks touch into
+	 * a few sets of the TLB. */
+	if ((pool->size + pool->guard) / page % 2 == 0)
+		pool->guard += page;
+	pool->per_slab = SLAB_BYTES / (pool->size + pool->guard);
+	if (pool->per_slab > SLAB_STACKS)
+		pool->per_slab = SLAB_STACKS;
+	if (pool->per_slab == 0)
+		pool->per_slab = 1;
 	return 0;
 }
 
 static size_t stride(const struct il__stacks *pool)
 {
-	return pool->size + il__os_page_size();
+	return pool->size + pool->guard;
 }
 
 static struct il__slab *make_slab(struct il__stacks *pool)
 {
-	struct il__slab *slab = il__alloc_lines(sizeof *slab);
-	size_t size = stride(pool) * SLAB_STACKS;
+	struct il__slab *slab =
+	    il__alloc_lines(sizeof *slab + pool->per_slab * sizeof slab->tasks[0]);
+	size_t size = stride(pool) * pool->per_slab;
 
 	if (!slab) {
 		il__refuse(-ENOMEM, "task stacks: out of memory");
@@ -80,7 +104,7 @@ static struct il__slab *make_slab(struct il__stacks *pool)
 
 void il__stacks_fini(struct il__stacks *pool)
 {
-	size_t size = stride(pool) * SLAB_STACKS;
+	size_t size = stride(pool) * pool->per_slab;
 
 	while (pool->slabs) {
 		struct il__slab *slab = pool->slabs;
@@ -104,13 +128,13 @@ static struct il__stack *cut(struct il__stacks *pool)
 	char *low;
 	int rc;
 
-	if (!slab || slab->used == SLAB_STACKS) {
+	if (!slab || slab->used == pool->per_slab) {
 		slab = make_slab(pool);
 		if (!slab)
 			return NULL;
 	}
 	low = slab->memory + slab->used * stride(pool);
-	rc = il__os_guard(low, il__os_page_size());
+	rc = il__os_guard(low, pool->guard);
 	if (rc < 0)
 		return NULL;
 	slab->mprotected += rc == 0;
@@ -119,7 +143,7 @@ static struct il__stack *cut(struct il__stacks *pool)
 	/* The same offset in each page would put what all tasks touch into one set of the cache. */
 	stack->colour = (unsigned short)(pool->made++ % 16 * IL__LINE);
 #ifdef IL__VALGRIND
-	stack->valgrind_id = VALGRIND_STACK_REGISTER(low + il__os_page_size(), stack->top);
+	stack->valgrind_id = VALGRIND_STACK_REGISTER(low + pool->guard, stack->top);
 #endif
 	return stack;
 }

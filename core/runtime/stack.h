@@ -18,14 +18,17 @@ struct il__stack {
 struct il__stacks {
 	struct il__stack *free; /* last in, first out: the warm one first */
 	struct il__slab *slabs;
-	size_t size; /* of a stack, guard excluded, whole pages */
+	size_t size;  /* of a stack, guard excluded, whole pages */
+	size_t guard; /* of the guard below it, likewise */
+	size_t per_slab;
 	size_t made;
 	size_t free_count, low; /* now, and the least since `turns` was 0 */
 	unsigned turns;
 	struct il__stack *cold; /* the next whose pages are given back */
 };
 
-int il__stacks_init(struct il__stacks *pool, size_t stack_size);
+/* -EINVAL: il_error_detail() names the option of il_loop_options. */
+int il__stacks_init(struct il__stacks *pool, size_t stack_size, size_t guard_size);
 void il__stacks_fini(struct il__stacks *pool);
 struct il__stack *il__stack_get(
     struct il__stacks *pool); /* NULL: il_error_detail() names the limit */

@@ -25,10 +25,12 @@ typedef struct il_thread_pool_options {
 	bool copy_args;        /**< Copy arg in and out as a process pool does, so that a call which
 				    relies on sharing it fails here already. */
 	bool without_locals;   /**< Do not hand the submitter's task-local values to the call. */
-	size_t stack_size;     /**< Bytes of a worker's stack; 0: the system's default. */
-	il_time idle_timeout;  /**< A worker idle so long ends (0: 10 s; IL_FOREVER: never). */
-	const int *cpus;       /**< Processors that the workers may use; NULL: any. */
-	size_t cpu_count;      /**< How many processors cpus lists. */
+	/** Bytes of a worker's stack, at most 8 GiB (512 MiB where pointers have 32 bits). Default: the
+	 * system's. A guard as below a task's stack comes beside it. */
+	size_t stack_size;
+	il_time idle_timeout; /**< A worker idle so long ends (0: 10 s; IL_FOREVER: never). */
+	const int *cpus;      /**< Processors that the workers may use; NULL: any. */
+	size_t cpu_count;     /**< How many processors cpus lists. */
 	void (*on_thread_start)(int index,
 				void *arg); /**< Runs in each new worker, first of all. */
 	void *on_thread_start_arg;          /**< Handed to on_thread_start. */

@@ -16,14 +16,19 @@ extern "C" {
 
 /** Options of a loop; zero means the default everywhere. */
 typedef struct il_loop_options {
-	size_t stack_size;   /**< Bytes of stack a task has (default 64 KiB). */
+	/** Bytes of stack a task has, rounded up to whole pages; from 16 KiB to 8 GiB (512 MiB where
+	 * pointers have 32 bits). Default: 64 KiB; 256 KiB in a program built with a sanitizer. */
+	size_t stack_size;
 	size_t queue_limit;  /**< Bound of calls posted and not begun (65,536; SIZE_MAX: none). */
 	size_t thread_limit; /**< Tokens of the default limiter of il_run_in_thread (40). */
 	bool handle_sigint;  /**< SIGINT cancels the main task, il_loop_run answers -EINTR. */
 	il_time shutdown_timeout; /**< How long il_loop_close waits for abandoned threads (0). */
 	uint64_t seed;            /**< Virtual time: permutes the order of ready tasks; 0: FIFO. */
 	uint64_t step_limit;      /**< Virtual time: stop after so many task steps; 0: none. */
-	void *reserved[8];        /**< Zero. */
+	/** Bytes of address space below each task's stack that fault when they are touched. No memory.
+	 * Rounded up to whole pages, at most 256 MiB. Default: 64 KiB; 16 KiB where pointers have 32 bits. */
+	size_t guard_size;
+	void *reserved[7]; /**< Zero. */
 } il_loop_options;
 
 /**

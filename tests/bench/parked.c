@@ -11,7 +11,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { STACK = 65536, GUARD = 4096, SLAB = 64 };
+enum { STACK = 65536, GUARD = 65536 + 4096, SLAB = 64 }; /* as the library's: stack.c */
 
 #define MADV_GUARD_INSTALL_ 102
 
@@ -118,7 +118,7 @@ void scale_parked(const struct bench_case *c, double *values)
 void bench_parked(void)
 {
 	const struct bench_stat stats[] = {
-	    {.name = "memory", .absolute = 4.3 * 1024, .limit = 1, .unit = "bytes"},
+	    {.name = "memory", .absolute = 4.45 * 1024, .limit = 1, .unit = "bytes"},
 	    {.name = "start_beyond_floor", .absolute = 500, .limit = 1},
 	    {.name = "wake", .absolute = 500, .limit = 1},
 	    {.name = "floor"}};

@@ -43,7 +43,7 @@ int main(void)
 	struct il__stack *stack;
 	struct trace t = {.frames = 0};
 
-	CHECK(il__stacks_init(&pool, 65536) == 0);
+	CHECK(il__stacks_init(&pool, 65536, 65536) == 0);
 	stack = il__stack_get(&pool);
 	CHECK(stack);
 	t.high = (uintptr_t)stack->top;

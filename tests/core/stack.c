@@ -29,8 +29,8 @@ int main(void)
 	struct il__stacks pool;
 	struct il__stack *stacks[COUNT];
 
-	CHECK(il__stacks_init(&pool, 100) == -EINVAL);
-	CHECK(il__stacks_init(&pool, 65536) == 0);
+	CHECK(il__stacks_init(&pool, 100, 4096) == -EINVAL);
+	CHECK(il__stacks_init(&pool, 65536, 65536) == 0);
 	for (size_t i = 0; i < COUNT; i++) {
 		stacks[i] = il__stack_get(&pool);
 		CHECK(stacks[i] && stacks[i]->top - il__stack_low(&pool, stacks[i]) == 65536);
@@ -40,6 +40,8 @@ int main(void)
 		CHECK(*il__stack_low(&pool, stacks[i]) == (char)i && stacks[i]->top[-1] == (char)i);
 	CHECK(touch(il__stack_low(&pool, stacks[COUNT / 2])) == 0);
 	CHECK(touch(il__stack_low(&pool, stacks[COUNT / 2]) - 1) == SIGSEGV);
+	CHECK(touch(il__stack_low(&pool, stacks[COUNT / 2]) - 65536) == SIGSEGV);
+	CHECK((size_t)(stacks[1]->top - stacks[0]->top) / il__os_page_size() % 2 == 1);
 	il__stack_put(&pool, stacks[3]);
 	il__stack_put(&pool, stacks[7]);
 	CHECK(il__stack_get(&pool) == stacks[7] && il__stack_get(&pool) == stacks[3]);

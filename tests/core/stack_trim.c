@@ -47,7 +47,7 @@ static size_t count_resident(void)
 
 int main(void)
 {
-	CHECK(il__stacks_init(&pool, SIZE) == 0);
+	CHECK(il__stacks_init(&pool, SIZE, 4096) == 0);
 	take(0, CROWD);
 	put(100, CROWD);
 	CHECK(count_resident() == CROWD - 100);

@@ -38,7 +38,7 @@ int main(void)
 	struct il__stack *stack;
 	int rounds = 0;
 
-	CHECK(il__stacks_init(&pool, 65536) == 0);
+	CHECK(il__stacks_init(&pool, 65536, 65536) == 0);
 	stack = il__stack_get(&pool);
 	CHECK(stack);
 	third_nearest = third();
