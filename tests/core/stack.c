@@ -1,4 +1,5 @@
-/* stack.c: stacks come last in, first out, do not overlap, and have a page below that faults. */
+/* stack.c: stacks come last in, first out, do not overlap, and have a guard below that faults; they are
+ * an odd number of pages apart. */
 #include "../../core/runtime/task.h"
 #include "check.h"
 

@@ -51,14 +51,14 @@ by_pkg_config() {
   shift 2
   # Word splitting is what pkg-config's answer wants.
   # shellcheck disable=SC2046
-  $CC -std=c11 -Wall -Wextra -Wpedantic -Werror "$@" "$here/consumer.c" -o "$output" \
+  $CC -std=c11 -Wall -Wextra -Wpedantic -Werror "$@" "$here/${program:-consumer}.c" -o "$output" \
     $(PKG_CONFIG_PATH=$pc pkg-config --cflags --libs "$package") -Wl,-rpath,"$lib" ||
     fail "$package: $output does not build"
 }
 
 by_cmake() {
   mkdir -p "$work/consumer"
-  cp "$here/consumer.c" "$work/consumer"
+  cp "$here/consumer.c" "$here/large_frame.c" "$work/consumer"
   cp "$here/consumer.cmake" "$work/consumer/CMakeLists.txt"
   rm -rf "$work/consumer/build"
   cmake -S "$work/consumer" -B "$work/consumer/build" -DCMAKE_C_COMPILER="$CC" \
@@ -78,9 +78,17 @@ by_pkg_config interloop "$work/by_name"
 by_cmake
 for name in $backends; do
   run "$work/consumer/build/$name" "$name"
-  run "$work/consumer/build/by_name" "$name"
+  run "$work/consumer/build/by_name_consumer" "$name"
   run "$work/by_name" "$name"
 done
+
+# What keeps a large frame from jumping over the guard below a task's stack.
+probes=$(PKG_CONFIG_PATH=$pc pkg-config --variable=stack_cflags interloop)
+if [ -n "$probes" ]; then
+  program=large_frame by_pkg_config interloop "$work/large_frame" -D_GNU_SOURCE "$probes"
+  run "$work/large_frame" virtual
+  run "$work/consumer/build/by_name_large_frame" virtual
+fi
 
 # A module that is not beside libinterloop is found through the environment.
 mkdir "$work/modules"
