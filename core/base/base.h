@@ -5,6 +5,8 @@
 #ifndef IL_CORE_BASE_H
 #define IL_CORE_BASE_H
 
+#include "sanitizer.h"
+
 #include <interloop/base.h>
 
 #include <errno.h>
@@ -20,6 +22,9 @@
 /* The model keeps a thread-local access at one instruction; the block is a few hundred bytes. */
 #define IL__THREAD_LOCAL _Thread_local __attribute__((tls_model("initial-exec")))
 
+/* For variables that hot paths read: one instruction, where the linker is left no other. */
+#define IL__HIDDEN __attribute__((visibility("hidden")))
+
 #define il__container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 #define il__likely(x)                       __builtin_expect(!!(x), 1)
 #define il__unlikely(x)                     __builtin_expect(!!(x), 0)
@@ -31,23 +36,6 @@
 #define IL__LINUX 1
 #else
 #define IL__LINUX 0
-#endif
-
-/* ---- the tools that we tell what we do ---- */
-
-#if defined(__SANITIZE_ADDRESS__)
-#define IL__ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define IL__ASAN 1
-#endif
-#endif
-#if defined(__SANITIZE_THREAD__)
-#define IL__TSAN 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define IL__TSAN 1
-#endif
 #endif
 
 /* ---- intrusive doubly linked lists; an unlinked node points to itself ---- */
@@ -237,6 +225,11 @@ int il__os_timer_open(void);
 /* Arms it, which also clears its readability; IL_FOREVER disarms. */
 void il__os_timer_set(int fd, il_time deadline);
 void il__os_timer_close(int fd);
+
+/* Grows with each object that is loaded into the process (os_objects.c). */
+unsigned long il__os_loaded_count(void);
+/* A symbol of an object that is loaded, which then stays so; NULL: it is not, or has no such symbol. */
+void *il__os_loaded_symbol(const char *object, const char *symbol);
 
 /* Makes the pages fault when touched. -ENOMEM names the limit in il_error_detail(). */
 int il__os_guard(void *pages, size_t size);

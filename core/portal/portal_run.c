@@ -63,6 +63,7 @@ static void start_task(struct il__remote *r, il_loop *loop)
 					   .owner = r,
 					   .locals = r->locals};
 
+	il__loop_meet(loop, r->fn);
 	if (!il__task_spawn(loop, run, r, &options)) {
 		finish(r, -ENOMEM);
 		return;

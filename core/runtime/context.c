@@ -1,88 +1,52 @@
 /*
- * context.c: a context switch as the tools must see it: ASan's fake stacks, TSan's fibers; errno. Loop's
- * thread only. Invariant: every switch goes through il__context_switch, and everything that begins on
- * a new stack calls il__context_entered first.
+ * context.c: the ways to switch, and which of them the program needs. Loop's thread, but for the choice.
+ * Invariant: every switch goes through il__context_switch, and everything that begins on a new stack calls
+ * il__context_entered first.
  */
 #include "context.h"
 #include "../base/base.h"
+#include "cxx.h"
 #include "switch.h"
 
-#ifdef IL__ASAN
-#include <sanitizer/common_interface_defs.h>
-
-/* Whom the running switch left: its bounds become known on the other side. */
-static IL__THREAD_LOCAL struct il__context *asan_left;
-
-static void leave(struct il__context *from, struct il__context *to, bool ending)
+static void change_plain(struct il__context *from, struct il__context *to, bool ending)
 {
-	asan_left = from;
-	__sanitizer_start_switch_fiber(ending ? NULL : &from->asan_fake, to->asan_low,
-				       to->asan_size);
-}
+	int saved = errno;
 
-static void arrive(struct il__context *self)
-{
-	__sanitizer_finish_switch_fiber(self->asan_fake, &asan_left->asan_low,
-					&asan_left->asan_size);
-}
-#else
-static void leave(struct il__context *from, struct il__context *to, bool ending)
-{
-	(void)from;
-	(void)to;
 	(void)ending;
+	il__switch(&from->sp, to->sp);
+	errno = saved;
 }
 
-static void arrive(struct il__context *self)
+static void change_with_cxx(struct il__context *from, struct il__context *to, bool ending)
 {
-	(void)self;
-}
-#endif
+	struct il__cxx_state state;
+	int saved = errno;
 
-#ifdef IL__TSAN
-#include <sanitizer/tsan_interface.h>
-#endif
+	(void)ending;
+	il__cxx_leave(&state);
+	il__switch(&from->sp, to->sp);
+	il__cxx_arrive(&state);
+	errno = saved;
+}
+
+_Atomic(il__context_change *) il__context_way = change_plain;
+
+void il__context_choose(void)
+{
+	bool cxx = il__cxx_find();
+
+	if (il__sanitized)
+		atomic_store_explicit(&il__context_way, il__context_change_sanitized,
+				      memory_order_relaxed);
+	else if (cxx)
+		atomic_store_explicit(&il__context_way, change_with_cxx, memory_order_relaxed);
+}
 
 void il__context_make(struct il__context *c, char *low, char *top, void (*entry)(void *arg),
 		      void *arg)
 {
-	(void)low;
-	c->sp = il__switch_prepare(top, entry, arg);
-#ifdef IL__ASAN
-	c->asan_fake = NULL;
-	c->asan_low = low;
-	c->asan_size = (size_t)(top - low);
-#endif
-#ifdef IL__TSAN
-	c->tsan = __tsan_create_fiber(0);
-#endif
-}
-
-void il__context_free(struct il__context *c)
-{
-	(void)c;
-#ifdef IL__TSAN
-	__tsan_destroy_fiber(c->tsan);
-	c->tsan = NULL;
-#endif
-}
-
-void il__context_switch(struct il__context *from, struct il__context *to, bool ending)
-{
-	int saved = errno;
-
-#ifdef IL__TSAN
-	if (!from->tsan)
-		from->tsan = __tsan_get_current_fiber();
-	__tsan_switch_to_fiber(to->tsan, 0);
-#endif
-	leave(from, to, ending);
-	il__switch(&from->sp, to->sp);
-	arrive(from);
-	errno = saved;
-}
-
-void il__context_entered(struct il__context *self)
-{
-	arrive(self);
+	if (il__unlikely(il__sanitized))
+		il__context_make_sanitized(c, low, top, entry, arg);
+	else
+		c->sp = il__switch_prepare(top, entry, arg);
 }

@@ -130,6 +130,7 @@ il_task *il__future_task_start(struct il__future_task *ft, il_loop *loop,
 	struct il__task_options with = *options;
 
 	ft->ended = options->ended;
+	il__loop_meet(loop, ft->fn);
 	with.own_scope = true;
 	with.ended = on_end;
 	ft->task = il__task_spawn(loop, run, ft, &with);

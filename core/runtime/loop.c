@@ -4,6 +4,7 @@
 #include "loop.h"
 #include "../base/base.h"
 #include "backend.h"
+#include "context.h"
 #include "inbox.h"
 #include "ledger.h"
 #include "scope.h"
@@ -12,11 +13,11 @@
 #include "timer.h"
 #include "wake_timer.h"
 
-#if defined(IL__ASAN) || defined(IL__TSAN)
-#define DEFAULT_STACK ((size_t)256 << 10)
-#else
-#define DEFAULT_STACK ((size_t)64 << 10)
-#endif
+/* The frames of a program with sanitizers are larger. */
+static size_t default_stack(void)
+{
+	return (size_t)(il__sanitized ? 256 : 64) << 10;
+}
 
 /* ---- the core's descriptors ---- */
 
@@ -36,7 +37,7 @@ static int check_options(struct il_loop_options *to, const il_loop_options *from
 	if (to->shutdown_timeout < 0)
 		return il__refuse(-EINVAL, "il_loop_options: shutdown_timeout is negative");
 	if (!to->stack_size)
-		to->stack_size = DEFAULT_STACK;
+		to->stack_size = default_stack();
 	if (!to->guard_size)
 		to->guard_size = IL__GUARD_SIZE;
 	if (!to->queue_limit)
@@ -44,6 +45,17 @@ static int check_options(struct il_loop_options *to, const il_loop_options *from
 	if (!to->thread_limit)
 		to->thread_limit = 40;
 	return 0;
+}
+
+void il__loop_meet_other(il_loop *loop, il_fn *fn)
+{
+	il_fn **met = &loop->met[(uintptr_t)fn / 16 % IL__LOOP_MET];
+
+	loop->last_met = fn;
+	if (*met == fn)
+		return;
+	*met = fn;
+	il__context_choose();
 }
 
 void il__loop_free(il_loop *loop)
@@ -72,6 +84,7 @@ static int make_loop(il_loop **out, const il_backend *backend, const il_loop_opt
 	if (!loop)
 		return il__refuse(-ENOMEM, "il_loop: out of memory");
 	il__watch_fork();
+	il__context_choose();
 	loop->backend = backend;
 	loop->generation = il__generation;
 	loop->thread = pthread_self();
@@ -94,6 +107,7 @@ static int make_loop(il_loop **out, const il_backend *backend, const il_loop_opt
 		return rc;
 	}
 	loop->random = loop->options.seed;
+	loop->scripted = loop->options.seed || loop->options.step_limit;
 	loop->wake.watch.fd = il__inbox_fd(loop->inbox);
 	loop->wake.ready = on_wake;
 	*out = loop;

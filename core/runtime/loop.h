@@ -16,6 +16,8 @@
 #include <interloop/backend.h>
 #include <interloop/loop.h>
 
+enum { IL__LOOP_MET = 64 };
+
 struct il_loop {
 	const il_backend *backend;
 	void *driver;
@@ -36,6 +38,7 @@ struct il_loop {
 	size_t budget, batch;
 	struct il__patience patience; /* before it goes back to poll */
 	uint64_t random, steps;
+	bool scripted; /* there is a seed or a step_limit */
 
 	struct il__timers timers;
 	struct il__wake_timer wake_timer;
@@ -55,6 +58,7 @@ struct il_loop {
 	void (*on_empty)(il_loop *loop, void *arg);
 	void *on_empty_arg;
 	struct il__main *main; /* of the il_loop_run on the stack */
+	il_fn *met[IL__LOOP_MET], *last_met;
 };
 
 struct il__main {
@@ -95,6 +99,15 @@ void il__loop_refuse(il_loop *loop);
 /* virtual_time.c: what only a loop with a clock of its own can know */
 void il__loop_step(il_loop *loop);           /* counts towards options.step_limit */
 void il__loop_check_deadlock(il_loop *loop); /* every task asleep for ever? */
+
+/* Of each function that is to run in tasks: one that was not met before may have been loaded since, and a
+ * C++ runtime with it. */
+void il__loop_meet_other(il_loop *loop, il_fn *fn);
+static inline void il__loop_meet(il_loop *loop, il_fn *fn)
+{
+	if (il__unlikely(fn != loop->last_met))
+		il__loop_meet_other(loop, fn);
+}
 
 /* The current task, or NULL with *rc from il__refuse_place. */
 static inline il_task *il__task_current(const char *function, int *rc)

@@ -16,9 +16,6 @@
 #define IL__VALGRIND 1
 #endif
 #endif
-#ifdef IL__ASAN
-#include <sanitizer/asan_interface.h>
-#endif
 
 enum { SLAB_STACKS = 64, PERIOD = 16384, KEPT_WARM = 256, TRIMMED_A_TURN = 8 };
 
@@ -165,9 +162,6 @@ struct il__stack *il__stack_get(struct il__stacks *pool)
 
 void il__stack_put(struct il__stacks *pool, struct il__stack *stack)
 {
-#ifdef IL__ASAN
-	__asan_unpoison_memory_region(il__stack_low(pool, stack), pool->size);
-#endif
 	stack->next = pool->free;
 	pool->free = stack;
 	pool->free_count++;

@@ -16,10 +16,8 @@
 
 #include <stdio.h>
 
-#if !defined(IL__ASAN) && !defined(IL__TSAN)
 _Static_assert(offsetof(il_task, loop) <= IL__LINE, "waking and resuming touch one line");
 _Static_assert(sizeof(il_task) <= 2 * IL__LINE, "a task takes two lines");
-#endif
 
 /* ---- from spawn to end ---- */
 
@@ -81,7 +79,7 @@ static void begin(void *arg)
 {
 	il_task *task = arg;
 
-	il__context_entered(&task->context);
+	il__context_entered();
 	il__loop_arrived(task->loop);
 	task->base->begun = true;
 	end(task, task->base->fn(task->base->arg));
@@ -118,6 +116,7 @@ il_task *il__task_spawn(il_loop *loop, il_fn *fn, void *arg, const struct il__ta
 		il__stack_put(&loop->stacks, stack);
 		return NULL;
 	}
+	il__loop_meet(loop, fn);
 	base = make_base(stack, fn, arg, options);
 	task = il__container_of(stack, il_task, stack);
 	task->alarm = (struct il__timer){.fire = on_alarm};

@@ -67,10 +67,12 @@ static il_task *take(il_loop *loop)
 	if (loop->budget == 0 || node == &loop->ready)
 		return NULL;
 	loop->budget--;
-	if (il__unlikely(loop->options.step_limit))
-		il__loop_step(loop);
-	if (il__unlikely(loop->random))
-		node = pick(loop);
+	if (il__unlikely(loop->scripted)) {
+		if (loop->options.step_limit)
+			il__loop_step(loop);
+		if (loop->random)
+			node = pick(loop);
+	}
 	prefetch(loop, node);
 	il__list_remove(node);
 	il_task *task = il__container_of(node, il_task, link);

@@ -4,6 +4,7 @@
  * Invariant: when the round is over no task, descriptor or scope of it is left. Loop's thread only.
  */
 #include "../base/base.h"
+#include "../runtime/context.h"
 #include "../runtime/loop.h"
 #include "../runtime/scope.h"
 #include "../runtime/task.h"
@@ -130,6 +131,7 @@ int il_server_serve(il_server *server)
 	rc = il__task_check(task);
 	if (rc < 0)
 		return rc;
+	il__context_choose(); /* the handler's functions may have been loaded since */
 	server->scope = (il_scope)IL_SCOPE_INIT;
 	rc = il_scope_enter(&server->scope, IL_FOREVER, 0);
 	if (rc < 0)

@@ -32,7 +32,7 @@ __attribute__((noinline)) static int descend(struct trace *t, int depth)
 
 static void entry(void *arg)
 {
-	il__context_entered(&other);
+	il__context_entered();
 	CHECK(descend(arg, DEPTH) == DEPTH);
 	il__context_switch(&other, &mine, false);
 }
