@@ -42,7 +42,7 @@ packages()
     house) echo python3-minimal ;;
     format) echo clang-format ;;
     cppcheck) echo cppcheck ;;
-    install) echo make ;;
+    install) echo make clang libclang-rt-dev libc++-dev libc++abi-dev ;;
     docs) echo doxygen make netcat-openbsd ;;
     esac
   done
@@ -340,6 +340,7 @@ stage_headers()
 stage_install()
 {
   check "tests/install/run.sh" sh tests/install/run.sh .
+  check "tests/install/run.sh, clang" sh tests/install/run.sh . clang clang++ -stdlib=libc++
 }
 
 stage_examples()

@@ -4,6 +4,7 @@
  * wakes nobody, or somebody for no reason, which every waiter on a futex must bear anyway.
  */
 #include "base.h"
+#include "sanitizer.h"
 
 void il__parker_init(struct il__parker *p)
 {
@@ -15,7 +16,8 @@ static bool is_woken(void *arg)
 	return atomic_load_explicit(&((struct il__parker *)arg)->word, memory_order_acquire) == 1;
 }
 
-int il__parker_wait(struct il__parker *p, il_time deadline, struct il__patience *patience)
+static int wait_awake_then_asleep(struct il__parker *p, il_time deadline,
+				  struct il__patience *patience)
 {
 	if (is_woken(p) || (patience && il__patience_wait(patience, is_woken, p)))
 		return 0;
@@ -34,8 +36,18 @@ int il__parker_wait(struct il__parker *p, il_time deadline, struct il__patience 
 	return 0;
 }
 
+int il__parker_wait(struct il__parker *p, il_time deadline, struct il__patience *patience)
+{
+	int rc = wait_awake_then_asleep(p, deadline, patience);
+
+	if (rc == 0)
+		il__acquired(p);
+	return rc;
+}
+
 void il__parker_wake(struct il__parker *p)
 {
+	il__released(p);
 	if (atomic_exchange_explicit(&p->word, 1, memory_order_release) == 2)
 		il__os_futex_wake(&p->word, 1);
 }

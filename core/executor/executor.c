@@ -4,6 +4,7 @@
  */
 #include "executor.h"
 #include "../base/base.h"
+#include "../base/sanitizer.h"
 #include "../runtime/ledger.h"
 #include "../runtime/loop.h"
 #include "../runtime/task.h"
@@ -38,8 +39,7 @@ il_executor *il_executor_ref(il_executor *ex)
 
 void il_executor_unref(il_executor *ex)
 {
-	if (!ex || il__inherited(ex->generation) ||
-	    atomic_fetch_sub_explicit(&ex->refs, 1, memory_order_acq_rel) != 1)
+	if (!ex || il__inherited(ex->generation) || !il__drop_reference(&ex->refs))
 		return;
 	ex->ops->destroy(ex->self);
 	free(ex);

@@ -9,6 +9,7 @@
  * belongs to two, the task and the worker; `owners` counts them.
  */
 #include "../base/base.h"
+#include "../base/sanitizer.h"
 #include "../runtime/inbox.h"
 #include "../runtime/ledger.h"
 #include "../runtime/loop.h"
@@ -50,7 +51,7 @@ struct thread_call {
 	char name[16];   /* the caller's may be gone once the call was abandoned */
 
 	bool abandonable;
-	atomic_int owners; /* abandonable: 2, the task and the worker */
+	atomic_uint owners; /* abandonable: 2, the task and the worker */
 	void (*release)(void *arg);
 };
 
@@ -64,7 +65,7 @@ static bool claim(il_call *call)
 
 static void drop(struct thread_call *tc)
 {
-	if (atomic_fetch_sub_explicit(&tc->owners, 1, memory_order_acq_rel) != 1)
+	if (!il__drop_reference(&tc->owners))
 		return;
 	il__inbox_unref(tc->host.inbox);
 	free(tc->call.detail);

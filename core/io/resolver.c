@@ -9,6 +9,7 @@
 #endif
 #include "resolver.h"
 #include "../base/base.h"
+#include "../base/sanitizer.h"
 #include "../executor/thread_pool.h"
 #include "../runtime/extension.h"
 #include "../runtime/ledger.h"
@@ -25,12 +26,12 @@ enum { WORKERS = 4 };
 struct resolver {
 	struct il__extension extension;
 	il_executor *pool;
-	atomic_int owners; /* the loop, and each abandoned lookup until its worker is through */
+	atomic_uint owners; /* the loop, and each abandoned lookup until its worker is through */
 };
 
 static void resolver_unref(struct resolver *r)
 {
-	if (atomic_fetch_sub(&r->owners, 1) == 1)
+	if (il__drop_reference(&r->owners))
 		free(r);
 }
 

@@ -6,6 +6,7 @@
  */
 #include "portal.h"
 #include "../base/base.h"
+#include "../base/sanitizer.h"
 #include "../runtime/extension.h"
 #include "../runtime/inbox.h"
 #include "../runtime/ledger.h"
@@ -27,7 +28,7 @@ il_portal *il_portal_ref(il_portal *p)
 
 void il_portal_unref(il_portal *p)
 {
-	if (!p || atomic_fetch_sub_explicit(&p->refs, 1, memory_order_acq_rel) != 1)
+	if (!p || !il__drop_reference(&p->refs))
 		return;
 	il__inbox_unref(p->inbox);
 	free(p);

@@ -3,6 +3,7 @@
  * with its il_portal_enter, _hold and _exit.
  */
 #include "../base/base.h"
+#include "../base/sanitizer.h"
 #include "../runtime/inbox.h"
 #include "../runtime/loop.h"
 #include "../runtime/task.h"
@@ -74,8 +75,8 @@ struct il_portal_context {
 	struct il__message message; /* carries the exit to the loop, with a reference */
 	il_portal *portal;          /* a reference */
 	il_future *future;
-	atomic_int refs; /* who entered, and the message */
-	int rc;          /* of the exit: before the message */
+	atomic_uint refs; /* who entered, and the message */
+	int rc;           /* of the exit: before the message */
 
 	/* the loop's thread only */
 	il_task *holder; /* parked in il_portal_hold */
@@ -84,7 +85,7 @@ struct il_portal_context {
 
 static void unref(il_portal_context *c)
 {
-	if (atomic_fetch_sub(&c->refs, 1) != 1)
+	if (!il__drop_reference(&c->refs))
 		return;
 	il_portal_unref(c->portal);
 	free(c);

@@ -7,6 +7,7 @@
 #endif
 #include "pool.h"
 #include "../base/base.h"
+#include "../base/sanitizer.h"
 #include "../executor/caller.h"
 #include "../executor/executor.h"
 #include "../executor/pool_policy.h"
@@ -210,7 +211,7 @@ static void ended(void *self)
 
 void il__process_pool_unref(struct il__process_pool *pool)
 {
-	if (atomic_fetch_sub_explicit(&pool->refs, 1, memory_order_acq_rel) != 1)
+	if (!il__drop_reference(&pool->refs))
 		return;
 	if (pool->attendant.wake[0] >= 0)
 		il__os_wake_close(pool->attendant.wake);

@@ -6,6 +6,7 @@
  */
 #include "future.h"
 #include "../base/base.h"
+#include "../base/sanitizer.h"
 #include "ledger.h"
 #include "task.h"
 #include "thread_state.h"
@@ -19,7 +20,11 @@ struct il__callback {
 
 static unsigned state_of(const il_future *f)
 {
-	return atomic_load_explicit(&f->state, memory_order_acquire);
+	unsigned state = atomic_load_explicit(&f->state, memory_order_acquire);
+
+	if (state >= IL__FUTURE_DONE)
+		il__acquired(&f->state);
+	return state;
 }
 
 void il__future_init(il_future *f, const struct il__future_ops *ops, void *self)
@@ -62,7 +67,7 @@ il_future *il_future_ref(il_future *f)
 
 void il_future_unref(il_future *f)
 {
-	if (!f || atomic_fetch_sub_explicit(&f->refs, 1, memory_order_acq_rel) != 1)
+	if (!f || !il__drop_reference(&f->refs))
 		return;
 	/* Never done: its producer gave it up, or it is the other process's. */
 	while (f->callbacks) {
@@ -100,6 +105,7 @@ static void complete(il_future *f, unsigned state)
 	struct il__list *node;
 
 	f->callbacks = NULL;
+	il__released(&f->state);
 	atomic_store_explicit(&f->state, state, memory_order_release);
 	while ((node = il__list_pop(&f->watchers))) {
 		struct il__watcher *w = il__container_of(node, struct il__watcher, link);

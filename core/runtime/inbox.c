@@ -10,6 +10,7 @@
  */
 #include "inbox.h"
 #include "../base/base.h"
+#include "../base/sanitizer.h"
 
 #define CLOSED ((struct il__message *)1)
 
@@ -59,7 +60,7 @@ struct il__inbox *il__inbox_ref(struct il__inbox *inbox)
 
 void il__inbox_unref(struct il__inbox *inbox)
 {
-	if (atomic_fetch_sub_explicit(&inbox->refs, 1, memory_order_acq_rel) != 1)
+	if (!il__drop_reference(&inbox->refs))
 		return;
 	il__os_wake_close(inbox->fd);
 	free(inbox);
@@ -73,6 +74,7 @@ int il__inbox_post(struct il__inbox *inbox, struct il__message *m)
 
 	if (il__inherited(inbox->generation))
 		return -ESHUTDOWN;
+	il__released(inbox);
 	do {
 		if (head == CLOSED) {
 			rc = -ESHUTDOWN;
@@ -181,9 +183,10 @@ void il__inbox_take(struct il__inbox *inbox, struct il__message ***end)
 {
 	struct il__message **at = *end;
 
-	if (atomic_load_explicit(&inbox->head, memory_order_relaxed))
-		*at = reverse(atomic_exchange_explicit(&inbox->head, NULL, memory_order_acquire),
-			      end);
+	if (!atomic_load_explicit(&inbox->head, memory_order_relaxed))
+		return;
+	*at = reverse(atomic_exchange_explicit(&inbox->head, NULL, memory_order_acquire), end);
+	il__acquired(inbox);
 }
 
 void il__inbox_awake(struct il__inbox *inbox)
@@ -207,4 +210,5 @@ void il__inbox_close(struct il__inbox *inbox, struct il__message ***end)
 	struct il__message **at = *end;
 
 	*at = reverse(atomic_exchange_explicit(&inbox->head, CLOSED, memory_order_acquire), end);
+	il__acquired(inbox);
 }

@@ -5,6 +5,7 @@
  */
 #include "local.h"
 #include "../base/base.h"
+#include "../base/sanitizer.h"
 #include "loop.h"
 #include "thread_state.h"
 
@@ -26,8 +27,7 @@ struct il__locals *il__locals_ref(struct il__locals *locals)
 
 void il__locals_unref(struct il__locals *locals)
 {
-	/* The release of each holder pairs with the acquire of the last. */
-	if (locals && atomic_fetch_sub_explicit(&locals->refs, 1, memory_order_acq_rel) == 1)
+	if (locals && il__drop_reference(&locals->refs))
 		free(locals);
 }
 

@@ -1,10 +1,12 @@
 #!/bin/sh
-# run.sh SOURCE [CC]: installs the library, moves the tree, and proves that programs outside it build
+# run.sh SOURCE [CC [CXX [FLAG]]]: installs the library, moves the tree, and proves that programs outside it build
 # and run: by pkg-config and by find_package, shared and static, each backend linked and by name.
 set -eu
 
 source=$(cd "$1" && pwd)
 CC=${2:-${CC:-cc}}
+CXX=${3:-${CXX:-c++}}
+cxx_flag=${4:-}
 here=$source/tests/install
 work=$(mktemp -d "${TMPDIR:-/tmp}/interloop-install.XXXXXX")
 trap 'rm -rf "$work"' EXIT
@@ -17,10 +19,10 @@ fail() {
   exit 1
 }
 
-# run PROGRAM BACKEND: within a bounded time, with nothing on stderr
+# run PROGRAM [BACKEND]: within a bounded time, with nothing on stderr
 run() {
-  timeout 20 "$1" "$2" 2>"$work/stderr" || fail "$1 $2 failed: $(cat "$work/stderr")"
-  [ ! -s "$work/stderr" ] || fail "$1 $2 said: $(cat "$work/stderr")"
+  timeout 20 "$@" 2>"$work/stderr" || fail "$* failed: $(cat "$work/stderr")"
+  [ ! -s "$work/stderr" ] || fail "$* said: $(cat "$work/stderr")"
   checked=$((checked + 1))
 }
 
@@ -54,6 +56,32 @@ by_pkg_config() {
   $CC -std=c11 -Wall -Wextra -Wpedantic -Werror "$@" "$here/${program:-consumer}.c" -o "$output" \
     $(PKG_CONFIG_PATH=$pc pkg-config --cflags --libs "$package") -Wl,-rpath,"$lib" ||
     fail "$package: $output does not build"
+}
+
+# cxx_program SOURCE BACKEND OUTPUT [FLAG...]
+cxx_program() {
+  file=$1
+  package=interloop-$2
+  output=$3
+  shift 3
+  # shellcheck disable=SC2046,SC2086
+  $CXX -std=c++11 -g -O1 -Wall -Wextra -Werror $cxx_flag "$@" "$file" -o "$output" \
+    $(PKG_CONFIG_PATH=$pc pkg-config --cflags --libs "$package") -pthread -Wl,-rpath,"$lib" ||
+    fail "$package: $output does not build"
+}
+
+# in_cxx KIND: exceptions in tasks; and the library as it is serves programs with sanitizers.
+in_cxx() {
+  cxx_program "$here/../embed/exceptions.cpp" virtual "$work/exceptions-$1"
+  run "$work/exceptions-$1" # in virtual time
+  for sanitizer in address thread; do
+    for name in $backends; do
+      output=$work/$name-$1-$sanitizer
+      cxx_program "$here/sanitized.cpp" "$name" "$output" "-fsanitize=$sanitizer" \
+        -DCONSUMER_ACCESSOR="il_$name" -DCONSUMER_HEADER="<interloop/$name.h>"
+      run "$output" "$name"
+    done
+  done
 }
 
 by_cmake() {
@@ -90,6 +118,8 @@ if [ -n "$probes" ]; then
   run "$work/consumer/build/by_name_large_frame" virtual
 fi
 
+in_cxx shared
+
 # A module that is not beside libinterloop is found through the environment.
 mkdir "$work/modules"
 mv "$lib"/libinterloop-virtual.so* "$work/modules"
@@ -108,4 +138,5 @@ by_cmake
 for name in $backends; do
   run "$work/consumer/build/$name" "$name"
 done
+in_cxx static
 echo "$checked programs ran"
