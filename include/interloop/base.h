@@ -42,17 +42,31 @@ typedef int il_fn(void *arg);
 /** Nanoseconds: a span (delay, timeout) or a point on the monotonic clock (deadline). */
 typedef int64_t il_time;
 
+/* What the macros are made of: where they are expanded the program's own warnings hold, so in C++ there is no
+ * cast, and no 0 for a pointer. */
+#ifdef __cplusplus
+extern "C++" {
+template <typename Number> constexpr il_time il_time_of(Number n)
+{
+	return static_cast<il_time>(n);
+}
+}
+#define IL_TIME_OF(n) il_time_of(n)
+#else
+#define IL_TIME_OF(n) ((il_time)(n))
+#endif
+
 /** @name Times from numbers
  * The number may be of any arithmetic type; the result is an il_time.
  * @{ */
 /** Nanoseconds. */
-#define IL_NSEC(n) ((il_time)(n))
+#define IL_NSEC(n) IL_TIME_OF(n)
 /** Microseconds. */
-#define IL_USEC(n) ((il_time)((n)*INT64_C(1000)))
+#define IL_USEC(n) IL_TIME_OF((n)*INT64_C(1000))
 /** Milliseconds. */
-#define IL_MSEC(n) ((il_time)((n)*INT64_C(1000000)))
+#define IL_MSEC(n) IL_TIME_OF((n)*INT64_C(1000000))
 /** Seconds. */
-#define IL_SEC(n) ((il_time)((n)*INT64_C(1000000000)))
+#define IL_SEC(n) IL_TIME_OF((n)*INT64_C(1000000000))
 /** @} */
 
 /** No timeout, no deadline. */

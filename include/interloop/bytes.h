@@ -22,7 +22,7 @@ extern "C" {
 #endif
 
 /** In place of the size of an argument: it is an il_bytes; of il_executor_map: so is each item. */
-#define IL_BYTES ((size_t)-1)
+#define IL_BYTES SIZE_MAX
 
 /**
  * What a call of the bytes form works on; zero but for `in`. It and `in` belong to the call until it has

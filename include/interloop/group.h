@@ -26,7 +26,11 @@ typedef struct il_group {
 } il_group;
 /** A group that is not open; il_group_open does not need it. */
 /* clang-format off */
+#ifdef __cplusplus
+#define IL_GROUP_INIT {}
+#else
 #define IL_GROUP_INIT {{0}}
+#endif
 /* clang-format on */
 
 /**

@@ -26,7 +26,11 @@ typedef struct il_scope {
 } il_scope;
 /** A scope that was not entered yet. */
 /* clang-format off */
+#ifdef __cplusplus
+#define IL_SCOPE_INIT {}
+#else
 #define IL_SCOPE_INIT {{0}}
+#endif
 /* clang-format on */
 
 /** Flag of il_scope_enter: outer cancellation waits until the scope is left. */

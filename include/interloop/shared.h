@@ -23,7 +23,7 @@ extern "C" {
 #endif
 
 /** In place of the size of an argument: it is an il_shared; of il_executor_map: so is each item. */
-#define IL_SHARED ((size_t)-2)
+#define IL_SHARED (SIZE_MAX - 1)
 
 /**
  * Shared memory. It belongs to a call until that has ended; without a future (-EINVAL) nobody would know

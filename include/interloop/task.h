@@ -67,7 +67,11 @@ typedef struct il_local {
 } il_local;
 /** A key without a name. */
 /* clang-format off */
+#ifdef __cplusplus
+#define IL_LOCAL_INIT {}
+#else
 #define IL_LOCAL_INIT {0}
+#endif
 /* clang-format on */
 
 /**
