@@ -12,12 +12,6 @@
 #include "thread_state.h"
 #include "wakeup.h"
 
-struct il__callback {
-	struct il__callback *next;
-	int (*fn)(il_future *f, void *arg);
-	void *arg;
-};
-
 static unsigned state_of(const il_future *f)
 {
 	unsigned state = atomic_load_explicit(&f->state, memory_order_acquire);
@@ -38,6 +32,8 @@ void il__future_init(il_future *f, const struct il__future_ops *ops, void *self)
 	il__list_init(&f->watchers);
 	f->callbacks = NULL;
 	f->callbacks_end = &f->callbacks;
+	atomic_init(&f->completer, NULL);
+	f->put_off = 0;
 	f->ops = ops;
 	f->self = self;
 }
@@ -85,19 +81,6 @@ void il_future_unref(il_future *f)
 
 /* ---- completion ---- */
 
-static void run_callback(il_future *f, struct il__callback *callback)
-{
-	int rc;
-
-	il__self.no_wait++;
-	rc = callback->fn(f, callback->arg);
-	il__self.no_wait--;
-	if (rc < 0)
-		il__log(IL_LOG_WARNING, "a callback of il_future_on_done failed: %s",
-			il_strerror(rc));
-	free(callback);
-}
-
 /* Under the lock on entry, not on return. The result is in place; the caller holds a reference. */
 static void complete(il_future *f, unsigned state)
 {
@@ -105,6 +88,7 @@ static void complete(il_future *f, unsigned state)
 	struct il__list *node;
 
 	f->callbacks = NULL;
+	atomic_store_explicit(&f->completer, &il__self, memory_order_relaxed);
 	il__released(&f->state);
 	atomic_store_explicit(&f->state, state, memory_order_release);
 	while ((node = il__list_pop(&f->watchers))) {
@@ -112,11 +96,7 @@ static void complete(il_future *f, unsigned state)
 		w->fire(w, f);
 	}
 	pthread_mutex_unlock(&f->lock);
-	while (callbacks) {
-		struct il__callback *callback = callbacks;
-		callbacks = callback->next;
-		run_callback(f, callback);
-	}
+	il__callbacks_run(f, callbacks);
 }
 
 bool il__future_begin(il_future *f)
@@ -292,8 +272,7 @@ int il_future_on_done(il_future *f, int (*fn)(il_future *f, void *arg), void *ar
 		}
 		pthread_mutex_unlock(&f->lock);
 	}
-	if (callback)
-		run_callback(f, callback);
+	il__callbacks_run(f, callback);
 	return 0;
 }
 

@@ -9,6 +9,13 @@
 
 #include <interloop/future.h>
 
+struct il__callback {
+	struct il__callback *next;
+	il_future *future; /* a reference; once it is put off */
+	int (*fn)(il_future *f, void *arg);
+	void *arg;
+};
+
 /* Somebody who waits for a future: called under its lock, once, then forgotten. */
 struct il__watcher {
 	struct il__list link;
@@ -32,6 +39,8 @@ struct il_future {
 	pthread_mutex_t lock;
 	struct il__list watchers;                        /* under lock */
 	struct il__callback *callbacks, **callbacks_end; /* under lock */
+	_Atomic(struct il__thread *) completer;          /* compared with one's own, nothing else */
+	size_t put_off; /* of its callbacks; the completer's thread only */
 	const struct il__future_ops *ops;
 	void *self; /* for ops */
 };
@@ -68,6 +77,9 @@ bool il__future_settle(il_future *f);
 /* Completes f; `cancelled`: the call ended because it was cancelled. Not twice. */
 void il__future_finish(il_future *f, int result, bool cancelled);
 void il__future_cancelled_early(il_future *f); /* completes one that never began: -ECANCELED */
+
+/* Calls and frees them, in their order; f is done, and the caller holds a reference. No lock is held. */
+void il__callbacks_run(il_future *f, struct il__callback *callbacks);
 
 /* A task with a future in one allocation. A portal makes it in any thread; the rest is the loop's. */
 struct il__future_task;

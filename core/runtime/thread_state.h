@@ -6,6 +6,12 @@
 
 #include "../base/base.h"
 
+/* Callbacks of futures that wait for others to return (future_callbacks.c). */
+struct il__put_off {
+	struct il__callback *first, **end;
+	unsigned depth; /* of the runs on the stack */
+};
+
 struct il__thread {
 	il_loop *loop; /* the loop whose thread this is */
 	struct il__locals
@@ -13,6 +19,7 @@ struct il__thread {
 	unsigned no_wait; /* inside a plain call or callback that may not wait */
 	bool orphaned;    /* a forked child of a loop's thread */
 	struct il__patience patience; /* of its waits for other threads */
+	struct il__put_off put_off;
 };
 
 extern IL__THREAD_LOCAL struct il__thread il__self;

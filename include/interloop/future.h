@@ -67,6 +67,10 @@ IL_API bool il_future_cancelled(const il_future *f);
 /**
  * @brief Has callback called once: in the thread that completes or cancels f, or at once in the
  * caller's if f is done. In the order of asking; no lock is held; it may not wait.
+ *
+ * A callback may complete further futures, whose callbacks then run inside it. More than eight deep they are put
+ * off, so that a chain of any length takes little stack: they run in the same thread, before the outermost call
+ * that completed or cancelled a future returns.
  * @param callback  a negative result is logged and changes nothing.
  * @return 0; -EINVAL: NULL; -ENOMEM; -ESHUTDOWN: inherited across fork.
  */
