@@ -138,6 +138,11 @@ int il__text_within(const char *text, size_t most);
  * the bytes of the one that it begins with. */
 size_t il__text_cut(const char *text, size_t length);
 size_t il__text_rest(const char *text, size_t length);
+/* Whether there can be an array of so many elements. */
+static inline bool il__is_array(size_t count, size_t size)
+{
+	return !size || count <= PTRDIFF_MAX / size;
+}
 
 /* ---- results and the log (error.c) ---- */
 

@@ -185,18 +185,22 @@ void il__call_answer(il_call *call, int rc)
 
 void il_call_run(il_call *call)
 {
+	if (!call)
+		return;
 	il__call_answer(call, il__call_execute(call));
 }
 
 void il_call_fail(il_call *call, int rc)
 {
+	if (!call)
+		return;
 	if (call->ops->unattended)
 		il_call_run(call);
 	else
-		il__call_answer(call, rc < 0 ? rc : -ECANCELED);
+		il__call_answer(call, rc);
 }
 
 void **il_call_link(il_call *call)
 {
-	return &call->user_link;
+	return call ? &call->user_link : NULL;
 }

@@ -108,17 +108,12 @@ static int shut_down(il_executor *ex, unsigned flags, struct il__watcher_of_end 
 	return rc;
 }
 
-int il_executor_shutdown(il_executor *ex, unsigned flags)
+/* The caller holds a reference. */
+static int shut_down_held(il_executor *ex, unsigned flags)
 {
 	struct il__watcher_of_end end = {.wakeup = {.task = NULL}};
 	int rc = 0;
 
-	if (!ex || (flags & ~(unsigned)(IL_NOWAIT | IL_CANCEL_FUTURES)))
-		return il__refuse(
-		    -EINVAL, "il_executor_shutdown: the executor is NULL or a flag is unknown");
-	if (il__inherited(ex->generation))
-		return il__refuse(-ESHUTDOWN,
-				  "il_executor_shutdown: the executor was inherited across fork");
 	if (!(flags & IL_NOWAIT))
 		rc = may_wait(ex, &end);
 	if (rc == -ECANCELED)
@@ -128,4 +123,20 @@ int il_executor_shutdown(il_executor *ex, unsigned flags)
 	if (ex->ops->shut_down_in_place)
 		return ex->ops->shut_down_in_place(ex->self, flags, end.wakeup.task, rc);
 	return shut_down(ex, flags, &end, rc);
+}
+
+int il_executor_shutdown(il_executor *ex, unsigned flags)
+{
+	int rc;
+
+	if (!ex || (flags & ~(unsigned)(IL_NOWAIT | IL_CANCEL_FUTURES)))
+		return il__refuse(
+		    -EINVAL, "il_executor_shutdown: the executor is NULL or a flag is unknown");
+	if (il__inherited(ex->generation))
+		return il__refuse(-ESHUTDOWN,
+				  "il_executor_shutdown: the executor was inherited across fork");
+	il_executor_ref(ex); /* another task may drop the last one while this one waits */
+	rc = shut_down_held(ex, flags);
+	il_executor_unref(ex);
+	return rc;
 }

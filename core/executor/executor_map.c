@@ -235,7 +235,8 @@ static int check(il_executor *ex, il_fn *fn, void *items, size_t count, size_t s
 {
 	size_t stride = il__form_stride(size);
 
-	if (!ex || !fn || (count && !items) || timeout < 0 || (stride && count > SIZE_MAX / stride))
+	if (!ex || !fn || (count && !items) || timeout < 0 || !il__is_array(count, stride) ||
+	    !il__is_array(count, sizeof(int)))
 		return il__refuse(
 		    -EINVAL, "il_executor_map: the executor, fn or items is NULL, the timeout is "
 			     "negative, or count * size overflows");
@@ -260,17 +261,21 @@ int il_executor_map(il_executor *ex, il_fn *fn, void *items, size_t count, size_
 
 	if (rc < 0 || (waits && (rc = il__may_wait("il_executor_map", &task)) < 0))
 		return rc;
+	map.items = waits ? calloc(count, sizeof *map.items) : NULL;
+	if (waits && !map.items)
+		return il__refuse(-ENOMEM, "il_executor_map: no memory for %zu calls", count);
 	for (size_t i = 0; results && i < count; i++)
 		results[i] = -ECANCELED;
 	if (!waits)
 		return count ? il__refuse(-ETIMEDOUT, "il_executor_map: the timeout is 0") : 0;
-	if (task && (rc = il__task_check(task)) < 0)
+	if (task && (rc = il__task_check(task)) < 0) {
+		free(map.items);
 		return rc;
-	map.items = calloc(count, sizeof *map.items);
-	if (!map.items)
-		return il__refuse(-ENOMEM, "il_executor_map: no memory for %zu calls", count);
+	}
 	pthread_mutex_init(&map.lock, NULL);
+	il_executor_ref(ex); /* another task may drop the last one while this one waits */
 	rc = run(&map, ex, fn, items, count, size, deadline, task);
+	il_executor_unref(ex);
 	if (rc == -ECANCELED && all_begun(&map, count))
 		rc = 0; /* it came too late to stop anything: the results are whole */
 	if (rc == -ETIMEDOUT)

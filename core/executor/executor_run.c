@@ -90,13 +90,14 @@ static int await_and_explain(il_executor *ex, struct run *run)
 	return rc;
 }
 
-int il_executor_run(il_executor *ex, il_fn *fn, void *arg, size_t size)
+/* The caller holds a reference. */
+static int run_held(il_executor *ex, il_fn *fn, void *arg, size_t size)
 {
 	struct run run;
 	il_task *task;
-	int rc = il__executor_check(ex, fn, "il_executor_run");
+	int rc = il__wakeup_init(&run.wakeup, "il_executor_run");
 
-	if (rc < 0 || (rc = il__wakeup_init(&run.wakeup, "il_executor_run")) < 0)
+	if (rc < 0)
 		return rc;
 	if (ex->ops->only_worker(ex->self))
 		return il__refuse(
@@ -125,5 +126,17 @@ int il_executor_run(il_executor *ex, il_fn *fn, void *arg, size_t size)
 	rc = await_and_explain(ex, &run);
 	if (task)
 		il__paid_calls(task->loop, run.call.account, 1);
+	return rc;
+}
+
+int il_executor_run(il_executor *ex, il_fn *fn, void *arg, size_t size)
+{
+	int rc = il__executor_check(ex, fn, "il_executor_run");
+
+	if (rc < 0)
+		return rc;
+	il_executor_ref(ex); /* another task may drop the last one while this one waits */
+	rc = run_held(ex, fn, arg, size);
+	il_executor_unref(ex);
 	return rc;
 }

@@ -54,14 +54,17 @@ typedef struct il_call il_call;
 
 /**
  * @brief Runs the call's function in the calling thread and answers whoever waits. A call that was
- * cancelled meanwhile is not run, but is answered all the same.
+ * cancelled meanwhile is not run, but is answered all the same. NULL is allowed.
  */
 IL_API void il_call_run(il_call *call);
 
-/** @brief Answers the call with a code, without running it; a call that nobody waits for is run. */
+/**
+ * @brief Ends the call without running it. A call that nobody waits for is run instead. NULL is allowed.
+ * @param rc  what the caller gets, as it is: as a rule a negative code, but a result of 0 or more likewise.
+ */
 IL_API void il_call_fail(il_call *call, int rc);
 
-/** A link of your own inside the call, to queue it without memory; yours from submit on. */
+/** A link of your own inside the call, to queue it without memory; yours from submit on. NULL for NULL. */
 IL_API void **il_call_link(il_call *call);
 
 /** What an executor of your own does. */
@@ -132,7 +135,8 @@ enum {
 /**
  * @brief Refuses further calls and waits for those accepted, and for the workers' end. Idempotent,
  * any thread. In a task it waits shielded; in a cancelled scope it acts as IL_NOWAIT and answers
- * -ECANCELED.
+ * -ECANCELED. It holds a reference while it waits, as il_executor_run and il_executor_map do: another task may drop
+ * the last one meanwhile.
  * @return 0; -EDEADLK: waiting in one of the executor's own workers; -EPERM: a place that may not
  *         wait, while a worker lives: nothing has changed; -ECANCELED; -EINVAL: an unknown flag.
  */
