@@ -6,14 +6,21 @@
 
 void *il_bytes_resize(il_bytes *bytes, size_t size)
 {
-	size_t room = bytes->room;
+	size_t room;
 
+	if (!bytes) {
+		il__refuse(-EINVAL, "il_bytes_resize: bytes is NULL");
+		return NULL;
+	}
+	room = bytes->room;
 	if (!bytes->out || size > room) {
 		void *out;
 		room = room > SIZE_MAX / 2 || size > 2 * room ? size : 2 * room;
 		out = realloc(bytes->out, room ? room : 1);
-		if (!out)
+		if (!out) {
+			il__refuse(-ENOMEM, "il_bytes_resize: no memory for %zu bytes", size);
 			return NULL;
+		}
 		il__os_memory_is_large(out, room);
 		bytes->out = out;
 		bytes->room = room;
@@ -24,8 +31,11 @@ void *il_bytes_resize(il_bytes *bytes, size_t size)
 
 int il_bytes_append(il_bytes *bytes, const void *data, size_t size)
 {
-	size_t before = bytes->out_size;
+	size_t before;
 
+	if (!bytes || (!data && size))
+		return il__refuse(-EINVAL, "il_bytes_append: %s is NULL", bytes ? "data" : "bytes");
+	before = bytes->out_size;
 	if (size > SIZE_MAX - before || !il_bytes_resize(bytes, before + size))
 		return il__refuse(-ENOMEM, "il_bytes_append: no memory for %zu bytes more", size);
 	if (size > 0)
@@ -41,6 +51,8 @@ void il__bytes_end(il_bytes *bytes)
 
 void il_bytes_free(il_bytes *bytes)
 {
+	if (!bytes)
+		return;
 	free(bytes->out);
 	bytes->out = NULL;
 	bytes->out_size = bytes->room = 0;

@@ -277,8 +277,9 @@ int il_core_create_threads_portal(il_loop *loop, il_portal **portal)
 	il_portal *p;
 	int rc;
 
-	if (!portal)
-		return il__refuse(-EINVAL, "il_loop_create_threads_portal: portal is NULL");
+	if (!loop || !portal)
+		return il__refuse(-EINVAL, "il_loop_create_threads_portal: %s is NULL",
+				  loop ? "portal" : "loop");
 	if (loop->shut)
 		return il__refuse(-ESHUTDOWN,
 				  "il_loop_create_threads_portal: the loop is shut down");

@@ -273,16 +273,17 @@ int il_gather(il_fn *fn, void *items, size_t count, size_t size, int *results)
 	il_group group;
 	int rc;
 
-	if (!fn || (count && !items) || (size && count > SIZE_MAX / size))
+	if (!fn || (count && !items) || !il__is_array(count, size) ||
+	    !il__is_array(count, sizeof(int)))
 		return il__refuse(-EINVAL,
 				  "il_gather: fn or items is NULL, or count * size overflows");
 	rc = il_group_open(&group);
 	if (rc < 0)
 		return rc;
-	all = count ? malloc(count * sizeof *all) : NULL;
+	all = count ? calloc(count, sizeof *all) : NULL;
 	if (count && !all)
-		rc = il__refuse(-ENOMEM, "il_gather: out of memory");
-	for (size_t i = 0; results && i < count; i++)
+		rc = il__refuse(-ENOMEM, "il_gather: no memory for %zu tasks", count);
+	for (size_t i = 0; rc == 0 && results && i < count; i++)
 		results[i] = -ECANCELED;
 	for (size_t i = 0; rc == 0 && i < count; i++) {
 		all[i] = (struct item){fn, (char *)items + i * size, results ? &results[i] : NULL};

@@ -78,7 +78,7 @@ bool il__wake_timer_set(il_loop *loop)
 
 bool il_driver_needs_timer(const il_loop *loop)
 {
-	return loop->wake_timer.source.watch.fd < 0;
+	return loop && loop->wake_timer.source.watch.fd < 0;
 }
 
 void il__wake_timer_spent(il_loop *loop)

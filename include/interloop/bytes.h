@@ -45,14 +45,18 @@ typedef struct il_bytes {
 
 /**
  * @brief In the function: makes `out` so large; what was in it stays. Any number of times.
- * @return out, never NULL for a size of 0; NULL: no memory (nothing changed).
+ * @return out, never NULL for a size of 0; NULL: no memory, or bytes is NULL (nothing changed).
  */
 IL_API void *il_bytes_resize(il_bytes *bytes, size_t size);
 
-/** @brief In the function: adds to the end of `out`. @return 0; -ENOMEM. */
+/**
+ * @brief In the function: adds to the end of `out`.
+ * @param data  may be NULL if size is 0.
+ * @return 0; -ENOMEM; -EINVAL: bytes or data is NULL.
+ */
 IL_API int il_bytes_append(il_bytes *bytes, const void *data, size_t size);
 
-/** @brief Frees `out` and forgets it. */
+/** @brief Frees `out` and forgets it. NULL is allowed. */
 IL_API void il_bytes_free(il_bytes *bytes);
 
 #ifdef __cplusplus
