@@ -162,7 +162,7 @@ const char *il__system_words(int rc);
 /* Misuse that no result can report: says so and aborts. */
 _Noreturn void il__fatal(const char *format, ...) __attribute__((format(printf, 1, 2), cold));
 
-/* ---- fork (os.c): objects remember the generation they were made in ---- */
+/* ---- fork (fork.c): objects remember the generation they were made in ---- */
 
 extern unsigned il__generation;
 /* Registers the fork handler once: when the library is loaded, or an object is made before that. */
@@ -250,7 +250,6 @@ int il__os_thread_start(pthread_t *thread, size_t stack_size, void *(*main)(void
 #define IL__GUARD_SIZE ((size_t)(SIZE_MAX > UINT32_MAX ? 64 : 16) << 10)
 /* The largest stack that may be asked for. */
 #define IL__STACK_MAX (SIZE_MAX > UINT32_MAX ? SIZE_MAX >> 31 : SIZE_MAX >> 3)
-void il__os_thread_after_fork(void);
 void il__os_thread_name(const char *name, char saved[16]); /* saved may be NULL */
 int il__os_thread_affinity(const int *cpus, size_t count);
 int il__os_cpu_count(void);

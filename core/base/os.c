@@ -325,59 +325,10 @@ void il__os_unguarded(size_t guards)
 
 /* ---- fork ---- */
 
-unsigned il__generation = 1;
-static struct il__fork_hook *fork_hooks;
-static struct il__fork_lock *fork_locks;
-static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
+static struct il__fork_hook fork_hook = {.run = renew_lots};
 
-void il__on_fork_child(struct il__fork_hook *hook)
+static void add_fork_hook(void)
 {
-	hook->next = fork_hooks;
-	fork_hooks = hook;
+	il__on_fork_child(&fork_hook);
 }
-
-void il__hold_at_fork(struct il__fork_lock *lock)
-{
-	lock->next = fork_locks;
-	fork_locks = lock;
-}
-
-static void before_fork(void)
-{
-	for (struct il__fork_lock *l = fork_locks; l; l = l->next)
-		pthread_mutex_lock(l->lock);
-}
-
-static void after_fork(void)
-{
-	for (struct il__fork_lock *l = fork_locks; l; l = l->next)
-		pthread_mutex_unlock(l->lock);
-}
-
-static void after_fork_in_child(void)
-{
-	il__generation++;
-	after_fork();
-	il__os_thread_after_fork();
-	renew_lots();
-	for (struct il__fork_hook *hook = fork_hooks; hook; hook = hook->next)
-		hook->run();
-}
-
-static void register_fork_handler(void)
-{
-	pthread_atfork(before_fork, after_fork, after_fork_in_child);
-}
-
-void il__watch_fork(void)
-{
-	pthread_once(&fork_once, register_fork_handler);
-}
-
-/* A lock may be taken before there is any object. */
-static void begin(void)
-{
-	il__os_stay_loaded();
-	il__watch_fork();
-}
-IL__AT_LOAD(begin, IL__LOADED);
+IL__AT_LOAD(add_fork_hook, IL__LOADED);

@@ -14,6 +14,20 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+int il__os_above_stdio(int *fd)
+{
+	int up;
+
+	if (*fd > STDERR_FILENO)
+		return 0;
+	up = il__os_dup(*fd);
+	if (up < 0)
+		return up;
+	close(*fd);
+	*fd = up;
+	return 0;
+}
+
 int il__os_made(int fd)
 {
 	int rc = fd < 0 ? -errno : il__os_above_stdio(&fd);
@@ -30,6 +44,26 @@ int il__os_dup(int fd)
 	if (copy < 0 && errno == EINVAL) /* the limit is so low that there are no such numbers */
 		return -EMFILE;
 	return copy < 0 ? -errno : copy;
+}
+
+int il__os_pipe(int fd[2])
+{
+	int rc;
+
+#if IL__LINUX
+	if (pipe2(fd, O_CLOEXEC) < 0)
+		return -errno;
+#else
+	if (pipe(fd) < 0)
+		return -errno;
+	fcntl(fd[0], F_SETFD, FD_CLOEXEC);
+	fcntl(fd[1], F_SETFD, FD_CLOEXEC);
+#endif
+	if ((rc = il__os_above_stdio(&fd[0])) < 0 || (rc = il__os_above_stdio(&fd[1])) < 0) {
+		close(fd[0]);
+		close(fd[1]);
+	}
+	return rc;
 }
 
 /* ---- holding 0 to 2 ---- */

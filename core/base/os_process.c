@@ -32,40 +32,6 @@
 
 /* ---- descriptors ---- */
 
-int il__os_above_stdio(int *fd)
-{
-	int up;
-
-	if (*fd > STDERR_FILENO)
-		return 0;
-	up = il__os_dup(*fd);
-	if (up < 0)
-		return up;
-	close(*fd);
-	*fd = up;
-	return 0;
-}
-
-int il__os_pipe(int fd[2])
-{
-	int rc;
-
-#if IL__LINUX
-	if (pipe2(fd, O_CLOEXEC) < 0)
-		return -errno;
-#else
-	if (pipe(fd) < 0)
-		return -errno;
-	fcntl(fd[0], F_SETFD, FD_CLOEXEC);
-	fcntl(fd[1], F_SETFD, FD_CLOEXEC);
-#endif
-	if ((rc = il__os_above_stdio(&fd[0])) < 0 || (rc = il__os_above_stdio(&fd[1])) < 0) {
-		close(fd[0]);
-		close(fd[1]);
-	}
-	return rc;
-}
-
 /* ---- starting one ---- */
 
 /* The program's other descriptors that are not close-on-exec. */

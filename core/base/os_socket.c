@@ -179,46 +179,6 @@ ssize_t il__os_read(int fd, void *data, size_t size)
 	return n < 0 ? -errno : n;
 }
 
-/* Takes back the SIGPIPE that our own write raised for this thread while it was blocked. */
-static void discard_sigpipe(void)
-{
-	sigset_t pipe_only;
-
-	sigemptyset(&pipe_only);
-	sigaddset(&pipe_only, SIGPIPE);
-#ifdef __APPLE__
-	int signal_number;
-	sigset_t pending;
-
-	if (sigpending(&pending) == 0 && sigismember(&pending, SIGPIPE))
-		sigwait(&pipe_only, &signal_number);
-#else
-	const struct timespec at_once = {0, 0};
-
-	while (sigtimedwait(&pipe_only, NULL, &at_once) < 0 && errno == EINTR)
-		;
-#endif
-}
-
-void il__os_sigpipe_block(struct il__os_sigpipe *before)
-{
-	sigset_t pipe_only;
-
-	sigemptyset(&before->pending);
-	sigemptyset(&pipe_only);
-	sigaddset(&pipe_only, SIGPIPE);
-	pthread_sigmask(SIG_BLOCK, &pipe_only, &before->mask);
-	if (sigismember(&before->mask, SIGPIPE))
-		sigpending(&before->pending);
-}
-
-void il__os_sigpipe_restore(const struct il__os_sigpipe *before, bool raised)
-{
-	if (raised && !sigismember(&before->pending, SIGPIPE))
-		discard_sigpipe();
-	pthread_sigmask(SIG_SETMASK, &before->mask, NULL);
-}
-
 /* A write to a pipe whose reader left raises SIGPIPE, in the writing thread, and has no flag against
  * it: so it is blocked here for the length of the write, and one that was pending before stays. */
 ssize_t il__os_write_pieces(int fd, const struct iovec *pieces, int count)

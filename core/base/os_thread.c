@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #endif
 #include "base.h"
+#include "load.h"
 
 #include <limits.h>
 #include <sched.h>
@@ -32,11 +33,19 @@ static void *thread_main(void *arg)
 	return result;
 }
 
-void il__os_thread_after_fork(void)
+static void restore_mask(void)
 {
 	if (this_thread)
 		pthread_sigmask(SIG_SETMASK, &this_thread->outside, NULL);
 }
+
+static struct il__fork_hook fork_hook = {.run = restore_mask};
+
+static void add_fork_hook(void)
+{
+	il__on_fork_child(&fork_hook);
+}
+IL__AT_LOAD(add_fork_hook, IL__LOADED);
 
 /* What the thread itself brings about is its own: a crash handler of the application's must see it. */
 static void fill_with_others_signals(sigset_t *set)

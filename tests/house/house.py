@@ -28,8 +28,8 @@ CIRCLES = [
     "runtime/loop runtime/loop_end runtime/loop_run runtime/scope runtime/task runtime/turn runtime/virtual_time",
     # The pumps of a process pool: a worker's end gives work to others, and a pump's end ends workers.
     "process/attendant process/dispatch process/pool process/pump",
-    # The operating system: a fork tells its threads, whose stacks want whole pages.
-    "base/os base/os_thread",
+    # The operating system: wake-ups are descriptors, of which some are made to try whether there are any.
+    "base/os base/os_fd",
 ]
 
 root = pathlib.Path(__file__).resolve().parents[2]
