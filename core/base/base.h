@@ -243,16 +243,14 @@ void il__os_discard(void *pages, size_t size);
 size_t il__os_page_size(void);
 void il__os_unguarded(size_t guards); /* gives the mprotect budget back */
 
-/* Starts a thread with every signal blocked that somebody else may send, so that the kernel hands it none.
- * A child that it forks has the mask of who started it. */
+/* Starts a thread with every signal blocked that somebody else may send, so that the kernel hands it none, and
+ * else as the program was when the library was loaded. A child that it forks has the mask of who started it. */
 int il__os_thread_start(pthread_t *thread, size_t stack_size, void *(*main)(void *), void *arg);
 /* Below a stack: more than a frame that is not very large, so that it cannot jump over it. */
 #define IL__GUARD_SIZE ((size_t)(SIZE_MAX > UINT32_MAX ? 64 : 16) << 10)
 /* The largest stack that may be asked for. */
 #define IL__STACK_MAX (SIZE_MAX > UINT32_MAX ? SIZE_MAX >> 31 : SIZE_MAX >> 3)
 void il__os_thread_name(const char *name, char saved[16]); /* saved may be NULL */
-int il__os_thread_affinity(const int *cpus, size_t count);
-int il__os_cpu_count(void);
 bool il__os_is_main_thread(void);
 int il__os_cloexec_nonblock(int fd);
 
@@ -310,6 +308,9 @@ int il__os_process_open(pid_t pid);
 /* Never to a process that has got its number since, if there is a handle or nobody has reaped it. */
 int il__os_process_signal(int handle, pid_t pid, int number);
 
+/* Kills this process then, by SIGKILL where the system can: no function meets that. */
+void il__os_end_after(int seconds);
+
 /* A child of ours, which nobody else may reap. */
 struct il__os_child {
 	pid_t pid;
@@ -324,6 +325,23 @@ bool il__os_child_ended(const struct il__os_child *child, bool wait);
 /* Of one that has ended, once: how it did. -ECHILD: it was reaped by somebody else. */
 int il__os_child_reap(struct il__os_child *child, siginfo_t *info);
 void il__os_child_close(struct il__os_child *child);
+
+/* ---- what a thread hands on to what it starts (os_origin.c) ---- */
+
+/* Processors, policy, niceness and the like: whether this thread's are those that the program had when the library
+ * was loaded; and makes them so, as far as it may. */
+bool il__os_is_as_loaded(void);
+void il__os_be_as_loaded(void);
+/* Pins this thread. -EINVAL: none of them is there. -ENOTSUP. */
+int il__os_affinity(const int *cpus, size_t count);
+/* Processors that the program had then, or those that its control groups allow it now, if that is fewer: 1 or
+ * more. */
+int il__os_cpu_count(void);
+/* The second alone (os_quota.c), by the files below that root, "" is the system's. INT_MAX: there is no limit. */
+int il__os_cpu_quota(const char *root);
+/* Runs fn where what it starts gets nothing of this thread's, in another one if need be; pinned, unless cpus is
+ * NULL. fn's result, or why it was not run. */
+int il__os_apart(int (*fn)(void *arg), void *arg, const int *cpus, size_t count);
 
 /* ---- the program's surroundings (os_program.c) ---- */
 

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #if __has_include(<valgrind/valgrind.h>)
@@ -261,6 +262,26 @@ int il__os_process_signal(int handle, pid_t pid, int number)
 	(void)handle;
 #endif
 	return kill(pid, number) < 0 ? -errno : 0;
+}
+
+void il__os_end_after(int seconds)
+{
+#if IL__GLIBC(2, 34) /* before, timers were in a library of their own */
+	struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGKILL};
+	const struct itimerspec then = {.it_value = {.tv_sec = seconds}};
+	timer_t timer;
+
+	if (timer_create(CLOCK_MONOTONIC, &event, &timer) == 0 &&
+	    timer_settime(timer, 0, &then, NULL) == 0)
+		return;
+#endif
+	sigset_t alarms;
+
+	signal(SIGALRM, SIG_DFL);
+	sigemptyset(&alarms);
+	sigaddset(&alarms, SIGALRM);
+	pthread_sigmask(SIG_UNBLOCK, &alarms, NULL);
+	alarm((unsigned)seconds);
 }
 
 /* ---- its end ---- */

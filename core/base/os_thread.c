@@ -27,6 +27,7 @@ static void *thread_main(void *arg)
 	void *result;
 
 	this_thread = arg;
+	il__os_be_as_loaded();
 	result = this_thread->main(this_thread->arg);
 	free(this_thread);
 	this_thread = NULL;
@@ -115,37 +116,6 @@ void il__os_thread_name(const char *name, char saved[16])
 		saved[0] = 0;
 	(void)name;
 #endif
-}
-
-int il__os_thread_affinity(const int *cpus, size_t count)
-{
-#ifdef __linux__
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	for (size_t i = 0; i < count; i++) {
-		if (cpus[i] < 0 || cpus[i] >= CPU_SETSIZE)
-			return -EINVAL;
-		CPU_SET((size_t)cpus[i], &set);
-	}
-	return -pthread_setaffinity_np(pthread_self(), sizeof set, &set);
-#else
-	(void)cpus;
-	(void)count;
-	return -ENOTSUP;
-#endif
-}
-
-int il__os_cpu_count(void)
-{
-#ifdef __linux__
-	cpu_set_t set;
-
-	if (sched_getaffinity(0, sizeof set, &set) == 0)
-		return CPU_COUNT(&set);
-#endif
-	long n = sysconf(_SC_NPROCESSORS_ONLN);
-	return n > 0 ? (int)n : 1;
 }
 
 bool il__os_is_main_thread(void)

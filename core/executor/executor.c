@@ -53,6 +53,13 @@ void il_executor_destroy(il_executor *ex)
 	il_executor_unref(ex);
 }
 
+int il__processors_for(size_t cpu_count)
+{
+	int all = il__os_cpu_count();
+
+	return cpu_count && cpu_count < (size_t)all ? (int)cpu_count : all;
+}
+
 int il__executor_check(il_executor *ex, il_fn *fn, const char *function)
 {
 	if (!ex || !fn)

@@ -59,4 +59,7 @@ int il__executor_submit_waiting(il_executor *ex, il_call *call, il_task *task, i
 /* What calls into ex owe a loop, so many at most. */
 struct il__account il__executor_account(const il_executor *ex, size_t calls);
 
+/* How many there are for a pool that may use all, or so many by its option. */
+int il__processors_for(size_t cpu_count);
+
 #endif

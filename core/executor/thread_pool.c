@@ -177,7 +177,8 @@ static int check_options(il_thread_pool_options *to, const il_thread_pool_option
 	*to = from ? *from : (il_thread_pool_options){0};
 	if (to->max_workers < 0)
 		return il__refuse(
-		    -EINVAL, "il_thread_pool_create: max_workers is %d; 0 means min(32, cores + 4)",
+		    -EINVAL,
+		    "il_thread_pool_create: max_workers is %d; 0 means min(32, processors + 4)",
 		    to->max_workers);
 	if (to->idle_timeout < 0)
 		return il__refuse(-EINVAL, "il_thread_pool_create: idle_timeout is negative");
@@ -187,8 +188,10 @@ static int check_options(il_thread_pool_options *to, const il_thread_pool_option
 		return il__refuse(
 		    -EINVAL, "il_thread_pool_create: stack_size is %zu; it must be at most %zu",
 		    to->stack_size, IL__STACK_MAX);
-	if (!to->max_workers)
-		to->max_workers = il__os_cpu_count() + 4 < 32 ? il__os_cpu_count() + 4 : 32;
+	if (!to->max_workers) {
+		int processors = il__processors_for(to->cpu_count);
+		to->max_workers = processors + 4 < 32 ? processors + 4 : 32;
+	}
 	if (!to->queue_limit)
 		to->queue_limit = 65536;
 	if (!to->idle_timeout)
@@ -206,6 +209,20 @@ static void name_pool(struct il__thread_pool *pool)
 		snprintf(pool->name, sizeof pool->name, "il-pool%u",
 			 atomic_fetch_add(&pools, 1) + 1);
 	pool->options.name = pool->name;
+}
+
+/* The list is the caller's. 0 or -ENOMEM. */
+static int copy_cpus(il_thread_pool_options *options)
+{
+	size_t size = options->cpu_count * sizeof *options->cpus;
+	int *copy = options->cpus ? malloc(size ? size : 1) : NULL;
+
+	if (options->cpus && !copy)
+		return il__refuse(-ENOMEM, "il_thread_pool_create: out of memory");
+	if (copy)
+		memcpy(copy, options->cpus, size);
+	options->cpus = copy;
+	return 0;
 }
 
 /* It is held for a few dozen instructions: who waits for it does better awake, for a moment. */
@@ -232,6 +249,10 @@ int il_thread_pool_create(il_executor **ex, const il_thread_pool_options *option
 	pool = calloc(1, sizeof *pool);
 	if (!pool)
 		return il__refuse(-ENOMEM, "il_thread_pool_create: out of memory");
+	if ((rc = copy_cpus(&checked)) < 0) {
+		free(pool);
+		return rc;
+	}
 	init_lock(&pool->lock);
 	il__list_init(&pool->queue);
 	il__list_init(&pool->idle);

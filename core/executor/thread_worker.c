@@ -89,7 +89,7 @@ static bool set_up(struct il__thread_worker *w)
 	snprintf(name, sizeof name, "%s_%d", pool->name, w->index);
 	il__os_thread_name(name, NULL);
 	if (pool->options.cpus &&
-	    (rc = il__os_thread_affinity(pool->options.cpus, pool->options.cpu_count)) < 0)
+	    (rc = il__os_affinity(pool->options.cpus, pool->options.cpu_count)) < 0)
 		il__log(IL_LOG_WARNING, "thread pool %s: its processors could not be set: %s",
 			pool->name, il_strerror(rc));
 	if (pool->options.on_thread_start)
@@ -202,6 +202,7 @@ static void work(struct il__thread_worker *w)
 void il__thread_pool_free(struct il__thread_pool *pool)
 {
 	pthread_mutex_destroy(&pool->lock);
+	free((int *)(uintptr_t)pool->options.cpus);
 	free(pool);
 }
 

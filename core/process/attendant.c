@@ -171,10 +171,9 @@ static bool wait_for_more(struct il__process_pool *pool, struct polled *p)
 {
 	int ready = p->whole ? poll(p->fds, (nfds_t)p->count, timeout_of(p)) : -1;
 
-	pool->attendant.blind = ready < 0 && !(p->whole && errno == EINTR);
+	pool->attendant.blind = ready < 0;
 	if (ready < 0) {
-		if (pool->attendant.blind)
-			look_at_all_soon(pool);
+		look_at_all_soon(pool);
 		return p->outstanding;
 	}
 	if (p->fds[0].revents)

@@ -64,7 +64,7 @@ static void doom(struct il__process_worker *w)
 	struct il__process_pool *pool = w->pool;
 	struct il__pump *pump = pump_of_ends(pool);
 
-	if (pump && !w->killed)
+	if (pump && !w->killed && w->ready) /* else it hears nothing, and has run nothing */
 		il__process_ask_to_end(w);
 	else
 		il__process_kill(&w->child);

@@ -23,7 +23,7 @@
 
 enum {
 	VISIT_MAX = 1 << 20, /* bytes each way */
-	LACKS_MAX = 200      /* looks at what the system lacks, 10 ms apart */
+	LACKS_MAX = 50       /* looks at what the system lacks, 10 ms apart */
 };
 
 /* ---- what goes out ---- */

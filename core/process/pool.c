@@ -265,8 +265,10 @@ static int check_options(il_process_pool_options *to, const il_process_pool_opti
 		return il__refuse(-EINVAL,
 				  "il_process_pool_create: initializer_arg is copied to each "
 				  "worker: give initializer_size");
+	if (to->cpu_count && !to->cpus)
+		return il__refuse(-EINVAL, "il_process_pool_create: cpu_count without cpus");
 	if (!to->max_workers)
-		to->max_workers = il__os_cpu_count();
+		to->max_workers = il__processors_for(to->cpu_count);
 	if (!to->queue_limit)
 		to->queue_limit = 65536;
 	if (!to->restart_budget)
@@ -306,6 +308,8 @@ static int set_up(struct il__process_pool *pool)
 	il_process_pool_options *o = &pool->options;
 	int rc = il__program_take(&pool->program);
 
+	if (rc == 0)
+		rc = il__program_pin(&pool->program, o->cpus, o->cpu_count);
 	if (rc < 0 || !o->initializer)
 		return rc;
 	if (o->initializer_size) {

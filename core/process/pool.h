@@ -5,6 +5,7 @@
  *   dispatch.c           which call goes to which worker                 any thread, under the pool's lock
  *   pump.c               who talks to busy workers: the loop that submitted the call, or
  *   attendant.c          one attendant thread, for plain threads and for loops that do not run
+ *   watch.c              how a loop waits for its workers                the loop's thread
  *   frames.c             what is said to one worker                      its pump's thread alone
  *   end.c                its stderr, its death                           its pump's thread alone
  *
@@ -37,12 +38,16 @@ struct il__program {
 	char **environment;
 	int directory; /* -1: whatever it is then */
 	unsigned umask;
+	int *cpus; /* NULL: those of the program */
+	size_t cpu_count;
 };
 
 /* Takes it from the process, in a thread of the user's. What it has taken so far is freed in any case. */
 int il__program_take(struct il__program *program);
 /* Any thread: 0, or -ENOENT: it has gone. */
 int il__program_check(const struct il__program *program);
+/* cpus is copied, and tried. */
+int il__program_pin(struct il__program *program, const int *cpus, size_t count);
 void il__program_free(struct il__program *program);
 
 /* ---- starting one (spawn.c) ---- */
@@ -182,6 +187,10 @@ bool il__pump_next(struct il__pump *pump, il_call **call, struct il__process_wor
 /* A loop's thread, not under the lock: does what there is to do. True: nothing is outstanding. */
 bool il__pump_run(struct il__pump *pump);
 void il__pump_answer_dropped(struct il__pump *pump, il_call *call);
+
+/* watch.c, a loop's thread, not under the lock. Talks to the worker, and waits for more or finishes. */
+void il__worker_visit(struct il__process_worker *w, il_loop *loop);
+void il__worker_unwatch(struct il__process_worker *w, il_loop *loop);
 
 /* attendant.c, under the lock */
 int il__attendant_start(struct il__process_pool *pool);

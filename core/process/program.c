@@ -182,8 +182,34 @@ static char **copy_environment(void)
 	return copy;
 }
 
+static int do_nothing(void *arg)
+{
+	(void)arg;
+	return 0;
+}
+
+int il__program_pin(struct il__program *program, const int *cpus, size_t count)
+{
+	int rc;
+
+	if (!cpus)
+		return 0;
+	program->cpus = malloc(count ? count * sizeof *cpus : 1);
+	if (!program->cpus)
+		return il__refuse(-ENOMEM, "il_process_pool_create: out of memory");
+	memcpy(program->cpus, cpus, count * sizeof *cpus);
+	program->cpu_count = count;
+	rc = il__os_apart(do_nothing, NULL, cpus, count);
+	return rc < 0 ? il__refuse(rc,
+				   "il_process_pool_create: cpus: %zu processors, of which this "
+				   "program may use none: %s",
+				   count, il_strerror(rc))
+		      : 0;
+}
+
 void il__program_free(struct il__program *program)
 {
+	free(program->cpus);
 	free(program->environment);
 	if (program->directory >= 0)
 		close(program->directory);

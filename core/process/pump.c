@@ -14,12 +14,8 @@
 #include "../runtime/extension.h"
 #include "../runtime/inbox.h"
 #include "../runtime/ledger.h"
-#include "../runtime/source.h"
 #include "../runtime/thread_state.h"
-#include "../runtime/timer.h"
 #include "pool.h"
-
-enum { STREAM, ERRORS, PROCESS };
 
 /* ---- both kinds ---- */
 
@@ -42,7 +38,8 @@ static void tell(struct il__pump *pump)
 
 void il__pump_hand(struct il__pump *pump, struct il__process_worker *w)
 {
-	w->pump = pump;
+	if (w->pump != pump) /* its pump's thread reads that without the lock */
+		w->pump = pump;
 	il__list_push(&pump->handed, &w->link);
 	tell(pump);
 }
@@ -112,137 +109,6 @@ void il__pump_done(struct il__pump *pump)
 		il__process_bury(pool);
 }
 
-static void unwatch(struct il__process_worker *w, il_loop *loop)
-{
-	for (int i = 0; i < 3; i++)
-		il__source_watch(loop, &w->source[i], 0);
-	il__timer_disarm(loop, &w->timer);
-}
-
-static void visit(struct il__process_worker *w, il_loop *loop);
-
-/* Something happened to it; and what follows from that. */
-static void turn(struct il__process_worker *w, il_loop *loop)
-{
-	struct il__pump *pump = w->pump;
-
-	pump->turning = true;
-	visit(w, loop);
-	il__pump_run(pump);
-	pump->turning = false;
-}
-
-static void on_stream(struct il__source *source, il_loop *loop, unsigned mask)
-{
-	(void)mask;
-	turn(il__container_of(source, struct il__process_worker, source[STREAM]), loop);
-}
-
-static void on_errors(struct il__source *source, il_loop *loop, unsigned mask)
-{
-	struct il__process_worker *w =
-	    il__container_of(source, struct il__process_worker, source[ERRORS]);
-
-	(void)mask;
-	il__process_relay(w);
-	turn(w, loop);
-}
-
-static void on_process(struct il__source *source, il_loop *loop, unsigned mask)
-{
-	struct il__process_worker *w =
-	    il__container_of(source, struct il__process_worker, source[PROCESS]);
-
-	(void)mask;
-	w->ended = true;
-	turn(w, loop);
-}
-
-static void on_timer(struct il__timer *timer)
-{
-	struct il__process_worker *w = il__container_of(timer, struct il__process_worker, timer);
-
-	il__process_look(w);
-	turn(w, w->pump->loop);
-}
-
-static int watch_one(struct il__source *source, il_loop *loop, unsigned mask)
-{
-	int rc = il__source_watch(loop, source, mask);
-
-	if (rc < 0) { /* what the driver watches now nobody knows: nothing, then */
-		il__source_watch(loop, source, 0);
-		source->watch.mask = 0;
-	}
-	return rc;
-}
-
-/* All three, or none. */
-static int watch(struct il__process_worker *w, il_loop *loop)
-{
-	static void (*const ready[])(struct il__source *, il_loop *,
-				     unsigned) = {on_stream, on_errors, on_process};
-	const int fds[] = {w->child.stream, w->child.errors, w->child.process};
-	const unsigned masks[] = {w->wants, w->errors_over || w->choked ? 0 : IL_READABLE,
-				  w->child.process >= 0 ? IL_READABLE : 0};
-	int rc = 0;
-
-	for (int i = 0; i < 3 && rc == 0; i++) {
-		w->source[i].watch.fd = fds[i];
-		w->source[i].ready = ready[i];
-		rc = watch_one(&w->source[i], loop, masks[i]);
-	}
-	if (rc < 0)
-		unwatch(w, loop);
-	return rc;
-}
-
-/* Though nothing comes. Without memory for a timer, and where the clock stands, when others have run. */
-static void visit_soon(struct il__process_worker *w, il_loop *loop)
-{
-	struct il__pump *pump = w->pump;
-
-	if (!loop->backend->driver.now &&
-	    il__timer_arm(loop, &w->timer, il__os_now() + IL_MSEC(10)) == 0)
-		return;
-	pthread_mutex_lock(&pump->pool->lock);
-	pump->again = true;
-	il__pump_kick(pump);
-	pthread_mutex_unlock(&pump->pool->lock);
-}
-
-static void wait_for(struct il__process_worker *w, il_loop *loop)
-{
-	w->timer.fire = on_timer;
-	if (watch(w, loop) < 0 || il__process_is_polled(w))
-		visit_soon(w, loop);
-	else if (w->due != IL_FOREVER && !loop->backend->driver.now)
-		il__timer_arm(loop, &w->timer, w->due); /* else it has no limit */
-	else /* a virtual clock may jump there while a real worker starts */
-		il__timer_disarm(loop, &w->timer);
-}
-
-/* What is needed to wait for the answer is had before the call goes out: a lack of it is the call's failure, and
- * never the worker's. */
-static void visit(struct il__process_worker *w, il_loop *loop)
-{
-	int rc = watch(w, loop);
-	enum il__outcome outcome;
-
-	if (rc < 0)
-		il__process_look(w);
-	if (rc < 0 && !w->committed && !w->ending)
-		outcome = il__process_refuse(w, rc);
-	else
-		outcome = il__process_visit(w);
-	if (outcome == IL__WAITS) {
-		wait_for(w, loop);
-		return;
-	}
-	unwatch(w, loop);
-	il__process_finished(w, outcome);
-}
-
 /* Frees it once the pool is shut and nothing is left, in the loop's thread. */
 static void close_pump(struct il__pump *pump)
 {
@@ -273,7 +139,7 @@ bool il__pump_run(struct il__pump *pump)
 		if (more && call)
 			il__pump_answer_dropped(pump, call);
 		else if (more)
-			visit(w, pump->loop);
+			il__worker_visit(w, pump->loop);
 	} while (more);
 	pump->turning = within;
 	return over;
@@ -350,7 +216,8 @@ static void on_paused(struct il__extension *x, il_loop *loop)
 	if (pump->outstanding > 0 && !pump->attended) {
 		il__list_splice(&pump->handed, &pump->busy);
 		il__list_each (node, &pump->handed)
-			unwatch(il__container_of(node, struct il__process_worker, link), loop);
+			il__worker_unwatch(il__container_of(node, struct il__process_worker, link),
+					   loop);
 		rc = il__attendant_start(pool);
 		pump->attended = rc == 0;
 		il__pump_kick(pump);

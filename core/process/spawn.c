@@ -18,17 +18,25 @@ enum { STREAM = 3, LIFE, DIRECTORY }; /* the worker's descriptors */
 
 /* ---- the process ---- */
 
-static int spawn(pid_t *pid, const struct il__program *program, const char *name, int stream,
-		 int errors, int life)
+struct start {
+	const struct il__program *program;
+	const char *name;
+	int stream, errors, life;
+	pid_t pid; /* the result */
+};
+
+static int spawn(void *arg)
 {
+	struct start *s = arg;
+	const struct il__program *program = s->program;
 	char argument[96], called[32], *argv[IL__PROGRAM_WORDS + 3];
 	bool has_directory = program->directory >= 0;
 	size_t count = 0;
 
-	snprintf(called, sizeof called, "%s", name);
+	snprintf(called, sizeof called, "%s", s->name);
 	snprintf(argument, sizeof argument, IL__WORKER_ARGUMENT "%d,%d:%c:%d:0%o:%.15s", STREAM,
 		 LIFE, il__process_main_serves() ? 'm' : 'c', has_directory ? DIRECTORY : -1,
-		 program->umask, name);
+		 program->umask, s->name);
 	for (; count < program->words; count++)
 		argv[count] = program->word[count];
 	if (!count)
@@ -36,15 +44,14 @@ static int spawn(pid_t *pid, const struct il__program *program, const char *name
 	argv[count++] = argument;
 	argv[count] = NULL;
 	return il__os_spawn(
-	    pid,
-	    &(struct il__os_spawn){
-		.file = program->file,
-		.argv = argv,
-		.environment = program->environment,
-		.fds = {IL__OS_NULL, IL__OS_INHERIT,
-			errors, [STREAM] = stream, [LIFE] = life, [DIRECTORY] = program->directory},
-		.count = has_directory ? DIRECTORY + 1 : DIRECTORY,
-	    });
+	    &s->pid, &(struct il__os_spawn){
+			 .file = program->file,
+			 .argv = argv,
+			 .environment = program->environment,
+			 .fds = {IL__OS_NULL, IL__OS_INHERIT, s->errors, [STREAM] = s->stream,
+				 [LIFE] = s->life, [DIRECTORY] = program->directory},
+			 .count = has_directory ? DIRECTORY + 1 : DIRECTORY,
+		     });
 }
 
 /* ---- descriptors ---- */
@@ -86,7 +93,13 @@ int il__process_spawn(const struct il__program *program, const char *name, struc
 		return rc;
 	rc = open_ends(stream, errors, life);
 	if (rc == 0) {
-		rc = spawn(&child->pid, program, name, stream[1], errors[1], life[1]);
+		struct start s = {.program = program,
+				  .name = name,
+				  .stream = stream[1],
+				  .errors = errors[1],
+				  .life = life[1]};
+		rc = il__os_apart(spawn, &s, program->cpus, program->cpu_count);
+		child->pid = s.pid;
 		if (rc < 0) {
 			close(stream[0]);
 			close(errors[0]);

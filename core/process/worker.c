@@ -325,13 +325,7 @@ static bool greet(void)
  * kill a worker that is stuck there may be gone. */
 static _Noreturn void leave(void)
 {
-	sigset_t alarms;
-
-	signal(SIGALRM, SIG_DFL);
-	sigemptyset(&alarms);
-	sigaddset(&alarms, SIGALRM);
-	pthread_sigmask(SIG_UNBLOCK, &alarms, NULL);
-	alarm(IL__WORKER_GRACE);
+	il__os_end_after(IL__WORKER_GRACE);
 	exit(0);
 }
 

@@ -17,7 +17,9 @@ extern "C" {
 
 /** Options of a thread pool; zero means the default everywhere. */
 typedef struct il_thread_pool_options {
-	int max_workers;    /**< Threads at most; 0: min(32, cores + 4); negative: -EINVAL. */
+	/** Threads at most; negative: -EINVAL. Default: min(32, processors + 4), by the processors that the
+	 * program had when the library was loaded, its control groups allow, and cpus lists. */
+	int max_workers;
 	const char *name;   /**< Threads are called name_0, name_1, ...; NULL: unique per pool. */
 	size_t queue_limit; /**< Calls that wait for a worker; 0: 65,536; SIZE_MAX: none. */
 	il_fn *initializer; /**< Runs first in each worker; a negative result breaks the pool. */
@@ -29,8 +31,10 @@ typedef struct il_thread_pool_options {
 	 * system's. A guard as below a task's stack comes beside it. */
 	size_t stack_size;
 	il_time idle_timeout; /**< A worker idle so long ends (0: 10 s; IL_FOREVER: never). */
-	const int *cpus;      /**< Processors that the workers may use; NULL: any. */
-	size_t cpu_count;     /**< How many processors cpus lists. */
+	/** Processors that the workers may use; copied. NULL: those that the program had when the library
+	 * was loaded, whoever makes the pool. Where they cannot be set, that is logged. */
+	const int *cpus;
+	size_t cpu_count; /**< How many processors cpus lists. */
 	void (*on_thread_start)(int index,
 				void *arg); /**< Runs in each new worker, first of all. */
 	void *on_thread_start_arg;          /**< Handed to on_thread_start. */

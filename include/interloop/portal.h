@@ -113,7 +113,8 @@ typedef struct il_blocking_portal_options {
 } il_blocking_portal_options;
 
 /**
- * @brief Runs a loop in a thread of its own, with a portal into it. In a task it parks.
+ * @brief Runs a loop in a thread of its own, with a portal into it. In a task it parks. The thread has the
+ * processors and the policy that the program had when the library was loaded, not the caller's.
  * @param backend  NULL: -ENOENT.
  * @return 0; -ENOENT; -EPERM: a place that may not wait; -ECANCELED, -EINTR: given up meanwhile, no
  *         thread is left; or why the loop could not be opened.

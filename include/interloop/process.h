@@ -22,7 +22,9 @@ extern "C" {
 
 /** Options of a process pool; zero means the default everywhere. */
 typedef struct il_process_pool_options {
-	int max_workers;    /**< Processes at most; 0: the number of cores; negative: -EINVAL. */
+	/** Processes at most; negative: -EINVAL. Default: the processors that the program had when the library
+	 * was loaded, its control groups allow, and cpus lists. */
+	int max_workers;
 	const char *name;   /**< Workers are called name_0, name_1, ...; NULL: "il-process". */
 	size_t queue_limit; /**< Calls that wait for a worker; 0: 65,536; SIZE_MAX: none. */
 	/** Runs first in each worker; a negative result breaks the pool. One that ends its worker, or
@@ -42,7 +44,11 @@ typedef struct il_process_pool_options {
 	 * longer is killed and counts as a death (restart_budget); its call goes to another. Default:
 	 * 20 s. IL_FOREVER: no limit. In virtual time there is none. */
 	il_time start_timeout;
-	void *reserved[8 - sizeof(il_time) / sizeof(void *)]; /**< Zero. */
+	/** Processors that the workers may use; copied. NULL: those that the program had when the library
+	 * was loaded, whoever makes the pool or the call. */
+	const int *cpus;
+	size_t cpu_count; /**< How many processors cpus lists. */
+	void *reserved[6 - sizeof(il_time) / sizeof(void *)]; /**< Zero. */
 } il_process_pool_options;
 
 /**
@@ -63,7 +69,8 @@ typedef struct il_process_pool_options {
  * no other can be started) is logged.
  *
  * A worker has default signal dispositions, no signal blocked, no standard input and no descriptor of
- * yours but stdout and stderr; the library handles no signal in it. Its stderr
+ * yours but stdout and stderr, and the processors, the policy and the niceness that the program had when the
+ * library was loaded; the library handles no signal in it. Its stderr
  * is relayed. Its stdio is flushed after each call. A worker that is not needed any more gets the end of its
  * stream and calls exit(), so that atexit() handlers run and coverage, profiles and leak reports are written;
  * it is killed if it has not ended within 2 s. A worker in a call is killed at once where its call is cancelled or

@@ -7,6 +7,8 @@
  * The library's threads block the signals that others may send, so that the kernel hands them to yours; those
  * that a thread brings on itself (SIGSEGV and its kind) are left alone. A child made there by fork has
  * the mask of whoever started the thread; one made by posix_spawn, system or popen inherits the thread's.
+ * Worker threads have the processors, the policy and the niceness that the program had when the library was
+ * loaded, whatever the loop's thread has.
  */
 #ifndef INTERLOOP_THREAD_H
 #define INTERLOOP_THREAD_H

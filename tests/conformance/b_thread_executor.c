@@ -3,6 +3,7 @@
  * is cancelled or shut down meanwhile. Most rules hold without any loop.
  */
 #define _GNU_SOURCE
+#include "processors.h"
 #include "workers.h"
 
 #include <sched.h>
@@ -27,7 +28,7 @@ static int default_workers(void)
 	cpu_set_t set;
 
 	CHECK_EQ(sched_getaffinity(0, sizeof set, &set), 0);
-	return CPU_COUNT(&set) + 4 < 32 ? CPU_COUNT(&set) + 4 : 32;
+	return il_test_processors(&set) + 4 < 32 ? il_test_processors(&set) + 4 : 32;
 }
 
 IL_TEST_CORE(B, n26_by_default_there_are_four_more_than_processors)

@@ -110,6 +110,33 @@ IL_TEST(C, workers_of_a_pool_that_a_task_shuts_down_run_what_exit_runs)
 	end_with_pool(false);
 }
 
+/* What limits the time for that is nothing that a handler can meet. */
+static void look_for_alarm(void)
+{
+	last_board->pids[0] = (int)alarm(0);
+	atomic_fetch_add(&last_board->ended, 1);
+}
+
+static int look_for_alarm_at_exit(void *arg)
+{
+	last_board = map_board(((struct job *)arg)->board);
+	return last_board ? atexit(look_for_alarm) : -ENOENT;
+}
+
+IL_TEST_CORE(C, no_alarm_is_set_while_a_worker_ends)
+{
+	struct board *b = new_board();
+	il_executor *ex =
+	    new_counted(b, look_for_alarm_at_exit, (il_process_pool_options){.max_workers = 1});
+
+	pid_of_next(ex);
+	il_executor_destroy(ex);
+	CHECK_EQ(b->ended, 1);
+	if (!IL_TEST_PORTABLE)
+		CHECK_EQ(b->pids[0], 0);
+	free_board(b);
+}
+
 /* ---- or not ---- */
 
 static void end_stuck(void)

@@ -64,15 +64,19 @@ static int register_stand_in(void *arg)
 	return il_function_register("add", stand_in);
 }
 
-/* The module is gone from its place when the second worker looks for it. */
-static void check_module(il_executor *ex, const char *path)
+/* The module is gone from its place when another worker looks for it. */
+static void check_module(const char *path)
 {
+	il_process_pool_options options = {
+	    .max_workers = 1, .initializer = register_stand_in, .max_calls_per_worker = 1};
 	char elsewhere[4096];
+	il_executor *ex = NULL;
 	void *module = dlopen(path, RTLD_NOW | RTLD_LOCAL);
 	il_fn *fn = module ? function_of(module, "process_module_add") : NULL;
 	int numbers[3] = {20, 22, 0};
 
 	CHECK(fn != NULL);
+	CHECK(il_process_pool_create(&ex, &options) == 0);
 	CHECK(il_executor_run(ex, fn, numbers, sizeof numbers) == 1);
 	CHECK(numbers[2] == 42);
 	snprintf(elsewhere, sizeof elsewhere, "%s.moved", path);
@@ -84,6 +88,7 @@ static void check_module(il_executor *ex, const char *path)
 	CHECK(rename(elsewhere, path) == 0);
 	CHECK(il_executor_run(ex, fn, numbers, sizeof numbers) == 1);
 	check_main_was_there(ex);
+	il_executor_destroy(ex);
 	dlclose(module);
 }
 
@@ -96,6 +101,25 @@ static void check_ignored_children(il_executor *ex)
 	kill(a.pid, SIGKILL);
 	CHECK(il_executor_run(ex, greet, &b, sizeof b) == 0);
 	CHECK(a.pid != b.pid);
+}
+
+/* Its worker does not get as far as to listen. */
+static void check_let_go(void)
+{
+	il_process_pool_options options = {.max_workers = 1};
+	struct answer a = {.pid = 0};
+	il_executor *ex = NULL;
+	il_future *f;
+
+	CHECK(setenv("STAND_STILL", "1", 1) == 0);
+	CHECK(il_process_pool_create(&ex, &options) == 0);
+	CHECK(unsetenv("STAND_STILL") == 0);
+	CHECK(il_executor_submit(ex, &f, greet, &a, sizeof a) == 0);
+	CHECK(il_future_cancel(f));
+	CHECK(il_future_result(f, 0) == -ECANCELED);
+	il_future_unref(f);
+	CHECK(il_executor_map(ex, greet, &a, 1, sizeof a, NULL, IL_MSEC(20)) == -ETIMEDOUT);
+	il_executor_destroy(ex); /* and kills it */
 }
 
 static void check_start_limit(void)
@@ -126,9 +150,10 @@ int main(int argc, char **argv)
 	CHECK(il_process_pool_create(&ex, &options) == 0);
 	check_main_was_there(ex);
 	if (argc > 1)
-		check_module(ex, argv[1]);
+		check_module(argv[1]);
 	check_ignored_children(ex);
 	il_executor_destroy(ex);
 	check_start_limit();
+	check_let_go();
 	return 0;
 }

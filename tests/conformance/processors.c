@@ -1,0 +1,13 @@
+/* processors.c: see processors.h. The library does not show how it counts: the test has the same source. */
+#define _GNU_SOURCE
+#include "processors.h"
+
+#define il__os_cpu_quota quota_of_groups
+#include "../../core/base/os_quota.c"
+
+int il_test_processors(const cpu_set_t *cpus)
+{
+	int quota = quota_of_groups("");
+
+	return CPU_COUNT(cpus) < quota ? CPU_COUNT(cpus) : quota;
+}
