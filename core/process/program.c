@@ -162,24 +162,46 @@ static int take_file(struct il__program *program)
 	return il__program_check(program);
 }
 
-/* One block: the pointers, then what they point to. */
-static char **copy_environment(void)
+/* One block: the pointers, then what they point to. `more` may be NULL, or one that takes the place of those of
+ * its name. */
+static char **copy_environment(const char *more)
 {
-	size_t count = 0, size = 0;
-	char **copy, *text;
+	size_t count = 0, size = more ? strlen(more) + 1 : 0,
+	       name = more ? strcspn(more, "=") + 1 : 0;
+	char **copy, **entry, *text;
 
 	for (; environ && environ[count]; count++)
 		size += strlen(environ[count]) + 1;
-	copy = malloc((count + 1) * sizeof *copy + size);
+	copy = entry = malloc((count + 2) * sizeof *copy + size);
 	if (!copy)
 		return NULL;
-	text = (char *)(copy + count + 1);
+	text = (char *)(copy + count + 2);
 	for (size_t i = 0; i < count; i++) {
-		copy[i] = text;
+		if (more && strncmp(environ[i], more, name) == 0)
+			continue;
+		*entry++ = text;
 		text = stpcpy(text, environ[i]) + 1;
 	}
-	copy[count] = NULL;
+	if (more) {
+		*entry++ = text;
+		memcpy(text, more, strlen(more) + 1);
+	}
+	*entry = NULL;
 	return copy;
+}
+
+static int take_environment(struct il__program *program)
+{
+	char *preload;
+	int rc = il__preload_take(&preload);
+
+	if (rc < 0)
+		return rc;
+	program->environment = copy_environment(preload);
+	free(preload);
+	if (!program->environment)
+		return il__refuse(-ENOMEM, "il_process_pool_create: out of memory");
+	return 0;
 }
 
 static int do_nothing(void *arg)
@@ -217,11 +239,10 @@ void il__program_free(struct il__program *program)
 
 int il__program_take(struct il__program *program)
 {
-	int rc;
+	int rc = take_environment(program);
 
-	program->environment = copy_environment();
-	if (!program->environment)
-		return il__refuse(-ENOMEM, "il_process_pool_create: out of memory");
+	if (rc < 0)
+		return rc;
 	rc = il__os_directory_open();
 	/* One that may be stayed in, but not be looked up, is inherited. */
 	if (rc < 0 && rc != -EACCES)

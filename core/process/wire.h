@@ -62,6 +62,8 @@ enum { IL__WORKER_GRACE = 2 };
 
 /* When the library is loaded, first of all: how this program was started. */
 void il__program_note(int argc);
+/* In a worker, before main: what il__preload_take has put into its environment is not handed on. */
+void il__preload_undo(void);
 /* Whether this program calls il_process_worker_main_if_needed. */
 bool il__process_main_serves(void);
 /* Whether the environment is somebody else's than the program's owner (set-user-ID). */

@@ -383,6 +383,7 @@ static void take_over(int argc, char **argv)
 		5 ||
 	    !take_socket(fd) || (other >= 0 && !take_socket(other)) || !settle_in(directory, mask))
 		give_up(text, "this process has no such stream, or no such directory");
+	il__preload_undo();
 	il__os_thread_name(name, NULL);
 	stream = fd;
 	life = other;

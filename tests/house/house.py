@@ -27,7 +27,7 @@ CIRCLES = [
     # The runtime's core: a loop runs tasks, whose scopes and waits make it run others.
     "runtime/loop runtime/loop_end runtime/loop_run runtime/scope runtime/task runtime/turn runtime/virtual_time",
     # The pumps of a process pool: a worker's end gives work to others, and a pump's end ends workers.
-    "process/attendant process/dispatch process/pool process/pump",
+    "process/attendant process/dispatch process/pool process/pump process/watch",
     # The operating system: wake-ups are descriptors, of which some are made to try whether there are any.
     "base/os base/os_fd",
 ]
