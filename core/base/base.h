@@ -243,8 +243,9 @@ void il__os_discard(void *pages, size_t size);
 size_t il__os_page_size(void);
 void il__os_unguarded(size_t guards); /* gives the mprotect budget back */
 
-/* Starts a thread with every signal blocked that somebody else may send, so that the kernel hands it none, and
- * else as the program was when the library was loaded. A child that it forks has the mask of who started it. */
+/* Starts a thread with every signal blocked that somebody else may send, so that the kernel hands
+ * it none, and else as the program was when the library was loaded. A child that it forks has the
+ * mask of who started it. */
 int il__os_thread_start(pthread_t *thread, size_t stack_size, void *(*main)(void *), void *arg);
 /* Below a stack: more than a frame that is not very large, so that it cannot jump over it. */
 #define IL__GUARD_SIZE ((size_t)(SIZE_MAX > UINT32_MAX ? 64 : 16) << 10)
@@ -328,19 +329,20 @@ void il__os_child_close(struct il__os_child *child);
 
 /* ---- what a thread hands on to what it starts (os_origin.c) ---- */
 
-/* Processors, policy, niceness and the like: whether this thread's are those that the program had when the library
- * was loaded; and makes them so, as far as it may. */
+/* Processors, policy, niceness and the like: whether this thread's are those that the program had
+ * when the library was loaded; and makes them so, as far as it may. */
 bool il__os_is_as_loaded(void);
 void il__os_be_as_loaded(void);
 /* Pins this thread. -EINVAL: none of them is there. -ENOTSUP. */
 int il__os_affinity(const int *cpus, size_t count);
-/* Processors that the program had then, or those that its control groups allow it now, if that is fewer: 1 or
- * more. */
+/* Processors that the program had then, or those that its control groups allow it now, if that is
+ * fewer: 1 or more. */
 int il__os_cpu_count(void);
-/* The second alone (os_quota.c), by the files below that root, "" is the system's. INT_MAX: there is no limit. */
+/* The second alone (os_quota.c), by the files below that root, "" is the system's. INT_MAX: there
+ * is no limit. */
 int il__os_cpu_quota(const char *root);
-/* Runs fn where what it starts gets nothing of this thread's, in another one if need be; pinned, unless cpus is
- * NULL. fn's result, or why it was not run. */
+/* Runs fn where what it starts gets nothing of this thread's, in another one if need be; pinned,
+ * unless cpus is NULL. fn's result, or why it was not run. */
 int il__os_apart(int (*fn)(void *arg), void *arg, const int *cpus, size_t count);
 
 /* ---- the program's surroundings (os_program.c) ---- */
@@ -350,8 +352,8 @@ int il__os_directory_open(void);
 unsigned il__os_umask(void); /* by a thread that may set it */
 /* A path that starts the file that runs, whatever its name means by now. */
 int il__os_program(char *path, size_t size);
-/* In a constructor, with its arguments: what follows the prefix in the first argument after the program's name.
- * False: it begins otherwise, or there is more of it. */
+/* In a constructor, with its arguments: what follows the prefix in the first argument after the
+ * program's name. False: it begins otherwise, or there is more of it. */
 bool il__os_argument(int argc, char **argv, const char *prefix, char *rest, size_t size);
 
 /* ---- the clock may be the loop's own; runtime/ provides il_now() ---- */

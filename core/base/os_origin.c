@@ -1,9 +1,9 @@
 /*
- * os_origin.c: what the system hands from a thread to all that it starts, though it is that thread's own affair:
- * the processors that it is pinned to, its policy and priority, its niceness. A thread or a worker of ours has
- * what the program's first thread had when the library was loaded, whoever starts it: so taskset, chrt and nice
- * hold, and a loop that pins itself, or runs in real time, does so alone. Any thread; what cannot be put back,
- * for the program may not, stays.
+ * os_origin.c: what the system hands from a thread to all that it starts, though it is that
+ * thread's own affair: the processors that it is pinned to, its policy and priority, its niceness.
+ * A thread or a worker of ours has what the program's first thread had when the library was loaded,
+ * whoever starts it: so taskset, chrt and nice hold, and a loop that pins itself, or runs in real
+ * time, does so alone. Any thread; what cannot be put back, for the program may not, stays.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -86,8 +86,8 @@ static void set_rounding(int rounding)
 
 /* ---- all of it ---- */
 
-/* Of the thread with that number, 0: this one; the last two of this one in any case. The C library may not have
- * the calls for a thread. */
+/* Of the thread with that number, 0: this one; the last two of this one in any case. The C library
+ * may not have the calls for a thread. */
 static void read_state(struct state *s, pid_t who)
 {
 	struct sched_param param = {.sched_priority = 0};
@@ -104,8 +104,8 @@ static void read_state(struct state *s, pid_t who)
 	s->rounding = read_rounding();
 }
 
-/* Of the first thread, also where another one has loaded the library. What it starts does not have what it asked
- * to be reset. */
+/* Of the first thread, also where another one has loaded the library. What it starts does not have
+ * what it asked to be reset. */
 static void note_origin(void)
 {
 	read_state(&origin, getpid());

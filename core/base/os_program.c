@@ -1,6 +1,7 @@
 /*
- * os_program.c: what a program has of its surroundings, and that a worker process of it has to get: for those
- * who start one, and for the worker itself. IL_PORTABLE builds use the fallbacks on Linux too.
+ * os_program.c: what a program has of its surroundings, and that a worker process of it has to get:
+ * for those who start one, and for the worker itself. IL_PORTABLE builds use the fallbacks on Linux
+ * too.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE

@@ -1,8 +1,8 @@
 /*
- * os_quota.c: how many processors the control groups of this process allow: version 2's cpu.max, version 1's
- * cpu.cfs_quota_us and cpu.cfs_period_us. Groups lie in one another, and each may have a limit: the smallest
- * counts. A group's folder is where its hierarchy is mounted, plus its path below the part that is mounted there
- * (a container sees a part). Any thread.
+ * os_quota.c: how many processors the control groups of this process allow: version 2's cpu.max,
+ * version 1's cpu.cfs_quota_us and cpu.cfs_period_us. Groups lie in one another, and each may have
+ * a limit: the smallest counts. A group's folder is where its hierarchy is mounted, plus its path
+ * below the part that is mounted there (a container sees a part). Any thread.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -118,7 +118,8 @@ static int smallest_limit(struct search *s)
 	int smallest = INT_MAX;
 	size_t length;
 
-	/* A group outside of the part, or of our namespace ("/.."), cannot be seen: the part itself can. */
+	/* A group outside of the part, or of our namespace ("/.."), cannot be seen: the part itself
+	 * can. */
 	if (strncmp(s->path, s->part, part) != 0 || (s->path[part] && s->path[part] != '/') ||
 	    strstr(s->path, "/.."))
 		part = strlen(s->path);

@@ -31,8 +31,8 @@ enum { IL__PROGRAM_WORDS = 32 };
 
 struct il__program {
 	char file[IL__WIRE_PATH_MAX];
-	/* What stands before the arguments, if it is not just a name: a loader that was called by its name, its
-	 * options, and the path of the program. */
+	/* What stands before the arguments, if it is not just a name: a loader that was called by
+	 * its name, its options, and the path of the program. */
 	char *const *word;
 	size_t words;
 	char **environment;
@@ -44,7 +44,8 @@ struct il__program {
 
 /* Takes it from the process, in a thread of the user's. What it has taken so far is freed in any case. */
 int il__program_take(struct il__program *program);
-/* process_preload.c: a variable of the workers' environment, to be freed, if they would not find the library. */
+/* process_preload.c: a variable of the workers' environment, to be freed, if they would not find
+ * the library. */
 int il__preload_take(char **variable);
 /* Any thread: 0, or -ENOENT: it has gone. */
 int il__program_check(const struct il__program *program);

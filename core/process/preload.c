@@ -1,7 +1,8 @@
 /*
- * process_preload.c: workers of a program that knows nothing of the library, for a plugin of it brought it along.
- * There the library is not loaded when a worker starts, and the host's main would run again. So the worker's
- * loader is told to load it first: the module that this code is in, be it libinterloop or the plugin itself.
+ * process_preload.c: workers of a program that knows nothing of the library, for a plugin of it
+ * brought it along. There the library is not loaded when a worker starts, and the host's main would
+ * run again. So the worker's loader is told to load it first: the module that this code is in, be
+ * it libinterloop or the plugin itself.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -22,8 +23,8 @@
 /* ASan has to be the first module, and would end the worker. */
 void __asan_init(void) __attribute__((weak));
 
-/* Modules are in the order of loading. Those that a program starts with come before its loader, or but for a few
- * that are needed by what they need; those that it opens come after. */
+/* Modules are in the order of loading. Those that a program starts with come before its loader, or
+ * but for a few that are needed by what they need; those that it opens come after. */
 struct search {
 	uintptr_t here, loader;
 	const char *name;

@@ -1,10 +1,10 @@
 /*
- * program.c: what the workers of a pool are started with, taken once, in the thread that makes the
- * pool: POSIX lets the only thread of a program change its environment, its directory and its umask without
- * a lock, so no thread of ours may read them later.
+ * program.c: what the workers of a pool are started with, taken once, in the thread that
+ * makes the pool: POSIX lets the only thread of a program change its environment, its directory and
+ * its umask without a lock, so no thread of ours may read them later.
  *
- * A worker is the file that runs, whatever its name means by now: an upgrade may have put another build there, or
- * its folder may be closed to us by now.
+ * A worker is the file that runs, whatever its name means by now: an upgrade may have put another
+ * build there, or its folder may be closed to us by now.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -35,8 +35,9 @@ bool il__process_is_secure(void)
 
 /* ---- a program that was started by its loader's name ---- */
 
-/* As in "ld.so --library-path DIRECTORY PROGRAM": the file that runs is the loader then. Written when the library
- * is loaded, while the words are what they were, and a relative path leads to the program. */
+/* As in "ld.so --library-path DIRECTORY PROGRAM": the file that runs is the loader then. Written
+ * when the library is loaded, while the words are what they were, and a relative path leads to the
+ * program. */
 static struct {
 	char *word[IL__PROGRAM_WORDS]; /* the loader's, and the path last */
 	size_t words;                  /* 0: the kernel has found the loader */
@@ -162,8 +163,8 @@ static int take_file(struct il__program *program)
 	return il__program_check(program);
 }
 
-/* One block: the pointers, then what they point to. `more` may be NULL, or one that takes the place of those of
- * its name. */
+/* One block: the pointers, then what they point to. `more` may be NULL, or one that takes the place
+ * of those of its name. */
 static char **copy_environment(const char *more)
 {
 	size_t count = 0, size = more ? strlen(more) + 1 : 0,

@@ -368,7 +368,8 @@ static _Noreturn void give_up(const char *text, const char *why)
 	_exit(EXIT_FAILURE);
 }
 
-/* Before main: whether this process is a worker. One that was started as such never gets to main by mistake. */
+/* Before main: whether this process is a worker. One that was started as such never gets to main by
+ * mistake. */
 static void take_over(int argc, char **argv)
 {
 	char text[80], kind, name[16] = "";

@@ -22,8 +22,8 @@ extern "C" {
 
 /** Options of a process pool; zero means the default everywhere. */
 typedef struct il_process_pool_options {
-	/** Processes at most; negative: -EINVAL. Default: the processors that the program had when the library
-	 * was loaded, its control groups allow, and cpus lists. */
+	/** Processes at most; negative: -EINVAL. Default: the processors that the program had when
+	 * the library was loaded, its control groups allow, and cpus lists. */
 	int max_workers;
 	const char *name;   /**< Workers are called name_0, name_1, ...; NULL: "il-process". */
 	size_t queue_limit; /**< Calls that wait for a worker; 0: 65,536; SIZE_MAX: none. */
@@ -68,30 +68,33 @@ typedef struct il_process_pool_options {
  * its time is up. A call without a future that is not run (the pool breaks first, or its worker has gone and
  * no other can be started) is logged.
  *
- * A worker has default signal dispositions, no signal blocked, no standard input and no descriptor of
- * yours but stdout and stderr, and the processors, the policy and the niceness that the program had when the
- * library was loaded; the library handles no signal in it. Its stderr
- * is relayed. Its stdio is flushed after each call. A worker that is not needed any more gets the end of its
- * stream and calls exit(), so that atexit() handlers run and coverage, profiles and leak reports are written;
- * it is killed if it has not ended within 2 s. A worker in a call is killed at once where its call is cancelled or
- * its loop ends, and with the program.
- * A worker is the file that runs, also where its name is gone or means another build by now, or its folder is
- * closed to the program. Exception: a program that was started by the name of its loader ("ld.so program")
- * has to stay where it is.
- * @return 0; -EINVAL; -ENOTSUP: the program has rights of its file (set-user-ID, set-group-ID, setcap), or
- *         /proc is not mounted; -ENOENT: the initializer is in no module, or a program that was started by
- *         the name of its loader has gone; -EMFILE and its like: no descriptor for the working directory;
+ * A worker has default signal dispositions, no signal blocked, no standard input and no descriptor
+ * of yours but stdout and stderr, and the processors, the policy and the niceness that the program
+ * had when the library was loaded; the library handles no signal in it. Its stderr is relayed. Its
+ * stdio is flushed after each call. A worker that is not needed any more gets the end of its stream
+ * and calls exit(), so that atexit() handlers run and coverage, profiles and leak reports are
+ * written; it is killed if it has not ended within 2 s. A worker in a call is killed at once where
+ * its call is cancelled or its loop ends, and with the program.
+ *
+ * A worker is the file that runs, also where its name is gone or means another build by now, or its
+ * folder is closed to the program. Exception: a program that was started by the name of its loader
+ * ("ld.so program") has to stay where it is.
+ *
+ * @return 0; -EINVAL: an option is out of range, or none of cpus is there; -ENOTSUP: the program
+ *         has rights of its file (set-user-ID, set-group-ID, setcap), or /proc is not mounted;
+ *         -ENOENT: the initializer is in no module, or a program that was started by the name of
+ *         its loader has gone; -EMFILE and its like: no descriptor for the working directory;
  *         -ENOMEM.
  */
 IL_API int il_process_pool_create(il_executor **ex, const il_process_pool_options *options);
 
 /**
- * @brief For programs whose functions rely on their own constructors, or on what main sets up first: in a
- * worker it serves the pool and does not return, else it returns at once.
+ * @brief For programs whose functions rely on their own constructors, or on what main sets up
+ * first: in a worker it serves the pool and does not return, else it returns at once.
  *
- * Call it early in main: before main looks at its arguments, which are the library's in a worker, and before
- * it registers atexit() handlers that a worker must not run. Coverage and profiles of the program's own
- * file need it, since their counters are set up by constructors.
+ * Call it early in main: before main looks at its arguments, which are the library's in a worker,
+ * and before it registers atexit() handlers that a worker must not run. Coverage and profiles of
+ * the program's own file need it, since their counters are set up by constructors.
  */
 IL_API void il_process_worker_main_if_needed(void);
 

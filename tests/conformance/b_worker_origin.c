@@ -1,6 +1,7 @@
 /*
- * b_worker_origin.c: what a thread is pinned to, and how it is scheduled, is its own affair: threads and worker
- * processes of the library are as the program was when the library was loaded, whoever starts them.
+ * b_worker_origin.c: what a thread is pinned to, and how it is scheduled, is its own affair:
+ * threads and worker processes of the library are as the program was when the library was loaded,
+ * whoever starts them.
  */
 #define _GNU_SOURCE
 #include "processes.h"

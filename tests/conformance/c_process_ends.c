@@ -1,6 +1,7 @@
 /*
- * c_process_ends.c: how a worker process that is not needed any more ends: by itself, as a program that returns
- * from main, so that coverage, profiles and leak reports of its functions are not lost.
+ * c_process_ends.c: how a worker process that is not needed any more ends: by itself, as a program
+ * that returns from main, so that coverage, profiles and leak reports of its functions are not
+ * lost.
  */
 #define _GNU_SOURCE
 #include "processes.h"

@@ -1,4 +1,5 @@
-/* processors.c: see processors.h. The library does not show how it counts: the test has the same source. */
+/* processors.c: see processors.h. The library does not show how it counts: the test has the same
+ * source. */
 #define _GNU_SOURCE
 #include "processors.h"
 

@@ -1,6 +1,6 @@
 /*
- * quota.c: the processors that control groups allow, told by the files of a system of our own: the smallest of all
- * groups around, rounded up, of either version and both.
+ * quota.c: the processors that control groups allow, told by the files of a system of our own: the
+ * smallest of all groups around, rounded up, of either version and both.
  */
 #define _GNU_SOURCE
 #include "../../core/base/base.h"

@@ -1,6 +1,7 @@
 /*
- * process_constructor.c: constructors of the program that use a process pool, the first as early as a program may
- * have one. A worker is the same program: it has to be taken over before them, or each would start another.
+ * process_constructor.c: constructors of the program that use a process pool, the first as early as
+ * a program may have one. A worker is the same program: it has to be taken over before them, or
+ * each would start another.
  */
 #define _GNU_SOURCE
 #include "../core/check.h"
