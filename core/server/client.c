@@ -14,6 +14,7 @@
 #include "server.h"
 #include "server_tasks.h"
 
+#include <limits.h>
 #include <stdio.h>
 
 /* ---- what the handler's results mean ---- */
@@ -70,6 +71,8 @@ static void converse(il_client *c, il_task *task)
 	while (stays(c, task)) {
 		int rc;
 		c->received = false;
+		if (c->server->endless)
+			c->asking = false; /* what this call receives is the request */
 		rc = h->handle(c, c->server->data);
 		if (rc < 0) {
 			report(c, "handle", rc);
@@ -155,6 +158,16 @@ static il_client *create(il_server *s, const struct il__endpoint *e, il_stream *
 	return c;
 }
 
+/* What the system keeps for those who do not read is memory, too. It takes any size. */
+static void limit_send_buffer(const il_server *s, il_stream *stream)
+{
+	size_t most = s->options.send_buffer;
+	int size = most < INT_MAX / 2 ? (int)most : INT_MAX / 2;
+
+	if (size)
+		setsockopt(il_stream_fd(stream), SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+}
+
 int il__client_start(il_server *s, const struct il__endpoint *e, il_stream *stream)
 {
 	il_client *c = create(s, e, stream);
@@ -166,6 +179,7 @@ int il__client_start(il_server *s, const struct il__endpoint *e, il_stream *stre
 			il__log(IL_LOG_WARNING, "a client was turned away: out of memory");
 		return -ENOMEM;
 	}
+	limit_send_buffer(s, stream);
 	rc = il__server_tasks_start(&s->served, NULL, client_main, c, on_ended, c);
 	if (rc < 0) {
 		if (il__server_may_log(s))

@@ -27,9 +27,11 @@ struct il_client {
 	bool idle;       /* receives, and has nothing of a packet: may be closed on shutdown */
 	bool sending;    /* somebody owns the sending side */
 	bool welcome;    /* a whole packet has come */
+	bool asking;     /* a request has begun, at `asked`, and is not complete */
 	unsigned streak; /* packets received and sent since its task has let others run */
 	struct il__list senders;   /* who wait for the sending side */
 	il_time connected, waited; /* when; how long for the packet that has not come yet */
+	il_time asked;             /* while `asking` */
 
 	/* [begin, begin + packet) belongs to the packet given last, [.., end) is to be parsed. */
 	unsigned char *buffer; /* capacity bytes, the last for the zero; NULL: none yet */

@@ -132,14 +132,17 @@ struct wait {
 static il_time end_of_patience(const il_client *c, il_time now)
 {
 	const il_server_options *o = &c->server->options;
-	il_time idle = IL_FOREVER, first = IL_FOREVER;
+	il_time idle = IL_FOREVER, first = IL_FOREVER, request = IL_FOREVER;
 
 	if (o->idle_timeout != IL_FOREVER)
 		idle = il__deadline_from(
 		    now, o->idle_timeout > c->waited ? o->idle_timeout - c->waited : 0);
 	if (!c->welcome)
 		first = il__deadline_from(c->connected, o->first_request_timeout);
-	return first < idle ? first : idle;
+	if (c->asking)
+		request = il__deadline_from(c->asked, o->request_timeout);
+	idle = first < idle ? first : idle;
+	return request < idle ? request : idle;
 }
 
 /* The clock is read only where it counts. */
@@ -150,12 +153,40 @@ static void begin_wait(const il_client *c, struct wait *w)
 	w->begun = true;
 	w->deadline = w->timeout;
 	w->patience = IL_FOREVER;
-	if (w->timeout == 0 || (w->timeout == IL_FOREVER && o->idle_timeout == IL_FOREVER &&
-				(c->welcome || o->first_request_timeout == IL_FOREVER)))
+	if (w->timeout == 0 ||
+	    (w->timeout == IL_FOREVER && o->idle_timeout == IL_FOREVER && !c->asking &&
+	     (c->welcome || o->first_request_timeout == IL_FOREVER)))
 		return;
 	w->since = il__loop_now(c->loop);
 	w->deadline = il__deadline_from(w->since, w->timeout);
 	w->patience = end_of_patience(c, w->since);
+}
+
+static void begin_request(il_client *c)
+{
+	c->asking = true;
+	c->asked = il__loop_now(c->loop);
+}
+
+/* The first bytes of a packet are there, and the wait for the others begins. */
+static void note_request(il_client *c, struct wait *w)
+{
+	il_time most = c->server->options.request_timeout, until;
+
+	if (c->asking || c->begin == c->end || most == IL_FOREVER || w->timeout == 0)
+		return;
+	begin_request(c);
+	until = il__deadline_from(c->asked, most);
+	w->patience = until < w->patience ? until : w->patience;
+}
+
+/* A packet, or what was none, has come to its end. */
+static void end_packet(il_client *c)
+{
+	if (!c->server->endless)
+		c->asking = false;
+	else if (!c->asking && c->server->options.request_timeout != IL_FOREVER)
+		begin_request(c);
 }
 
 /* However often a handler asks anew, the server's patience is for the packet. */
@@ -255,12 +286,15 @@ static int receive(il_client *c, il_packet *packet, struct wait *w, bool first)
 		if (il__client_is_closed(c))
 			return il__refuse(-EBADF, "il_client_receive: the client is closed");
 		rc = next_packet(c, packet);
-		if (rc)
+		if (rc) {
+			end_packet(c);
 			return rc;
+		}
 		if (c->ended)
 			return at_end(c);
 		if (!w->begun)
 			begin_wait(c, w);
+		note_request(c, w);
 		c->idle = first && c->begin == c->end;
 		rc = rest(c, w);
 		if (rc == 0 && !c->ended)

@@ -14,12 +14,34 @@
 
 static int check_options(const il_server_options *o)
 {
-	if (o->idle_timeout < 0 || o->first_request_timeout < 0 || o->send_timeout < 0 ||
-	    o->grace_period < 0)
+	if (o->idle_timeout < 0 || o->first_request_timeout < 0 || o->request_timeout < 0 ||
+	    o->send_timeout < 0 || o->grace_period < 0)
 		return il__refuse(-EINVAL, "il_server_options: a time is negative");
 	if (o->backlog < 0)
 		return il__refuse(-EINVAL, "il_server_options: the backlog is negative");
+	if (o->limits != IL_LIMITS_DEFAULT && o->limits != IL_LIMITS_PUBLIC)
+		return il__refuse(-EINVAL,
+				  "il_server_options: limits is %d, expected IL_LIMITS_DEFAULT or "
+				  "IL_LIMITS_PUBLIC",
+				  (int)o->limits);
 	return 0;
+}
+
+/* For clients that nobody knows; what the user has set stays. */
+static void fill_in_public(il_server_options *o)
+{
+	if (!o->first_request_timeout)
+		o->first_request_timeout = IL_SEC(10);
+	if (!o->request_timeout)
+		o->request_timeout = IL_SEC(20);
+	if (!o->idle_timeout)
+		o->idle_timeout = IL_SEC(60);
+	if (!o->send_timeout)
+		o->send_timeout = IL_SEC(20);
+	if (!o->max_clients)
+		o->max_clients = 1000;
+	if (!o->send_buffer)
+		o->send_buffer = 65536;
 }
 
 static void fill_in(il_server_options *o, size_t room)
@@ -32,10 +54,14 @@ static void fill_in(il_server_options *o, size_t room)
 		o->receive_buffer = least;
 	if (o->receive_buffer > room)
 		o->receive_buffer = room;
+	if (o->limits == IL_LIMITS_PUBLIC)
+		fill_in_public(o);
 	if (!o->idle_timeout)
 		o->idle_timeout = IL_FOREVER;
 	if (!o->first_request_timeout)
 		o->first_request_timeout = IL_FOREVER;
+	if (!o->request_timeout)
+		o->request_timeout = IL_FOREVER;
 	if (!o->send_timeout)
 		o->send_timeout = IL_FOREVER;
 }
@@ -81,6 +107,7 @@ static int create(il_server **server, const il_protocol *protocol, const il_hand
 	s->protocol = *protocol;
 	s->handler = *handler;
 	s->data = data;
+	s->endless = protocol->find == il_protocol_bytes()->find;
 	s->room = il__protocol_room(protocol, s->options.max_packet) + 1;
 	fill_in(&s->options, s->room);
 	il__list_init(&s->endpoints);

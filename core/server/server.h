@@ -25,6 +25,7 @@ struct il_server {
 	il_handler handler;
 	void *data;
 	il_server_options options; /* defaults filled in */
+	bool endless;              /* il_protocol_bytes: no packet says where a request ends */
 	size_t room;               /* most bytes of a client's buffer */
 	size_t buffered;           /* bytes of all clients' buffers */
 

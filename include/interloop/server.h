@@ -66,7 +66,25 @@ typedef struct il_handler {
 	void *reserved[8]; /**< Zero. */
 } il_handler;
 
-/** Options of a server; zero means the default everywhere. */
+/**
+ * Values for the options that are 0. A client that nobody knows must not be able to hold its place by
+ * sending a byte now and then, or by not reading what it is sent: without limits, as many of these as
+ * there are places stop the server.
+ */
+enum il_limits {
+	IL_LIMITS_DEFAULT = 0, /**< No times are limited; max_packet is 64 KiB. */
+	/**
+	 * For servers that strangers reach: first_request_timeout 10 s, request_timeout 20 s,
+	 * idle_timeout 60 s, send_timeout 20 s, max_clients 1,000, max_packet 64 KiB,
+	 * receive_buffer 4 KiB, send_buffer 64 KiB. So clients hold at most some 70 MB of the
+	 * program's buffers, and twice as much of the system's.
+	 */
+	IL_LIMITS_PUBLIC = 1
+};
+
+/** Options of a server; zero means the default everywhere. Defaults are those of IL_LIMITS_DEFAULT;
+ * `limits` chooses others. An option that is not 0 wins over `limits`: IL_FOREVER or SIZE_MAX takes a
+ * limit away. */
 typedef struct il_server_options {
 	size_t max_packet;  /**< Bytes of a packet received, at most: else -EMSGSIZE (64 KiB). */
 	size_t max_clients; /**< Clients at once; more wait to be accepted (no limit). */
@@ -92,7 +110,22 @@ typedef struct il_server_options {
 	il_time grace_period;
 	/** Set when the server is up: service_init is done, clients are served. The caller's. */
 	il_event *is_up;
-	void *reserved[8]; /**< Zero. */
+	/**
+	 * How long one request may take to arrive, counted from the moment when the first byte of it
+	 * is there and a receive waits for the rest; then the client is given up: its receive returns
+	 * 0. A request is a packet. Exception: with il_protocol_bytes, where packets have no end, it is
+	 * all that one call of `handle` (or of on_connection) receives; so a handler that serves a
+	 * whole connection in one call sets this to IL_FOREVER. Default: no limit.
+	 */
+	il_time request_timeout;
+	/** Where the defaults of the options above come from. Anything else than a value of
+	 * enum il_limits: -EINVAL. */
+	enum il_limits limits;
+	/** Bytes that the system keeps of what was sent and a client has not taken (SO_SNDBUF; Linux
+	 * doubles it for its own use). Only when they are full does send_timeout begin. Default: the
+	 * system's choice, which may be several MiB for each client. */
+	size_t send_buffer;
+	void *reserved[5]; /**< Zero. */
 } il_server_options;
 
 /* ---- servers ---- */

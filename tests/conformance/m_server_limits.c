@@ -325,6 +325,8 @@ IL_TEST_REAL(M, what_cannot_be_is_refused)
 
 	check_bad_options(&(il_server_options){.idle_timeout = -1});
 	check_bad_options(&(il_server_options){.first_request_timeout = -1});
+	check_bad_options(&(il_server_options){.request_timeout = -1});
+	check_bad_options(&(il_server_options){.limits = (enum il_limits)7});
 	check_bad_options(&(il_server_options){.grace_period = -1});
 	check_bad_options(&(il_server_options){.backlog = -1});
 	CHECK_RC(

@@ -238,6 +238,7 @@ static int run(void *arg)
 	t->flags = take_byte(&t->in);
 	times = take_byte(&t->in);
 	o.idle_timeout = IL_MSEC((times & 3) * 50);
+	o.request_timeout = o.idle_timeout / 2;
 	o.first_request_timeout = IL_MSEC((times >> 2 & 3) * 50);
 	o.send_timeout = IL_MSEC((times >> 4 & 1) * 50);
 	o.grace_period = IL_MSEC((times >> 5 & 1) * 50);
