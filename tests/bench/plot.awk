@@ -24,6 +24,19 @@ function log10(x) {
 	return log(x) / log(10)
 }
 
+# The power of ten at or below x, and the one at or above it; log10 of a power of ten may be a bit off.
+function decade_below(x,    n) {
+	n = int(log10(x)) - 2
+	while (10 ^ (n + 1) <= x)
+		n++
+	return n
+}
+
+function decade_above(x,    n) {
+	n = decade_below(x)
+	return 10 ^ n < x ? n + 1 : n
+}
+
 function open_svg(name, width, height, title) {
 	file = directory "/" name ".svg"
 	printf "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" ", width, height > file
@@ -87,13 +100,14 @@ BEGIN {
 		name = field("via") " " field("stat")
 		if (name ~ /(cost|server_cpu|cpu|wake|start)/ && !((work, name, loop, many) in taken)) {
 			taken[work, name, loop, many] = 1
+			unit[work] = field("unit")
 			if (!((work, name) in series_seen)) {
 				series_seen[work, name] = 1
 				series[work, ++series_count[work]] = name
 			}
 			n = ++points[work, name, loop]
-			px[work, name, loop, n] = many
-			py[work, name, loop, n] = field("ours")
+			px[work, name, loop, n] = many + 0 # numbers: texts are compared letter by letter
+			py[work, name, loop, n] = field("ours") + 0
 		}
 	}
 }
@@ -136,16 +150,20 @@ function plot_costs(work,    s, l, n, x, y, name, min_x, max_x, min_y, max_y, da
 				y = py[work, series[work, s], loops[l], n]
 				if (y <= 0)
 					continue
-				if (x < min_x) min_x = x + 0
-				if (x > max_x) max_x = x + 0
-				if (y < min_y) min_y = y + 0
-				if (y > max_y) max_y = y + 0
+				if (x < min_x) min_x = x
+				if (x > max_x) max_x = x
+				if (y < min_y) min_y = y
+				if (y > max_y) max_y = y
 			}
 	if (max_x <= min_x)
 		return
-	min_x = int(log10(min_x)); max_x = int(log10(max_x) + 0.999)
-	min_y = int(log10(min_y)); max_y = int(log10(max_y) + 0.999)
-	open_svg(work "-cost", 960, 460, work ": ns against how many (tasks, timers, futures, threads, connections)")
+	min_x = decade_below(min_x); max_x = decade_above(max_x)
+	min_y = decade_below(min_y); max_y = decade_above(max_y)
+	if (max_y == min_y)
+		max_y++
+	name = unit[work] == "" ? "ns" : unit[work]
+	gsub(/_/, " ", name)
+	open_svg(work "-cost", 960, 460, work ": " name " against how many (tasks, timers, futures, threads, connections)")
 	legend(640, 40)
 	for (x = min_x; x <= max_x; x++) {
 		line(80 + 640 * (x - min_x) / (max_x - min_x), 60, 80 + 640 * (x - min_x) / (max_x - min_x), 420, "#ddd", 1)
@@ -153,7 +171,7 @@ function plot_costs(work,    s, l, n, x, y, name, min_x, max_x, min_y, max_y, da
 	}
 	for (y = min_y; y <= max_y; y++) {
 		line(80, 420 - 360 * (y - min_y) / (max_y - min_y), 720, 420 - 360 * (y - min_y) / (max_y - min_y), "#ddd", 1)
-		text(74, 424 - 360 * (y - min_y) / (max_y - min_y), sprintf("%d", 10 ^ y), "end")
+		text(74, 424 - 360 * (y - min_y) / (max_y - min_y), sprintf(y < 0 ? "%g" : "%d", 10 ^ y), "end")
 	}
 	for (s = 1; s <= series_count[work]; s++) {
 		name = series[work, s]

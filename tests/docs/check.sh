@@ -1,5 +1,5 @@
 #!/bin/sh
-# Code in the documentation cannot rot: every fenced block in README.md and docs/ is, letter for
+# Code in the documentation cannot rot (and pictures show something): every fenced block in README.md and docs/ is, letter for
 # letter, the marked region of a file that is built and run. `--update` brings the blocks up to date.
 #
 #   in the document     <!-- examples/hello.c [handler] -->     on the line before the fence
@@ -86,4 +86,22 @@ for document in README.md docs/*.md; do
     status=1
   fi
 done
+
+# Plots show something. plot.awk has to cope with numbers that are ordered otherwise as texts, and with
+# points that are all alike.
+plots=$(mktemp -d) || exit 1
+trap 'rm -rf "$new" "$plots"' EXIT
+for loop in libuv libev; do
+  for tasks in 9 80 1000; do
+    echo "bench=P12 loop=$loop cores=2 via=tasks tasks=$tasks stat=cost n=1 ours=$((tasks + 5)) base=least" \
+      "ratio=0.9 target=2 min=0.8 max=1.5"
+    echo "bench=P10 loop=$loop cores=2 via=stream connections=$tasks stat=server_cpu n=1 ours=950" \
+      "base=raw_loop ratio=12.5 target=1.05 min=9.5 max=100"
+  done
+done | awk -v directory="$plots" -f tests/bench/plot.awk || status=1
+for svg in P10-cost P12-cost P10 P12; do
+  [ -s "$plots/$svg.svg" ] || { echo "plot.awk made no $svg.svg"; status=1; }
+done
+awk -f tests/docs/svg.awk "$plots"/*.svg || status=1
+awk -f tests/docs/svg.awk docs/benchmarks/*.svg || status=1
 exit $status
