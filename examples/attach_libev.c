@@ -48,6 +48,7 @@ static void on_sigint(struct ev_loop *loop, ev_signal *sigint, int events)
 int main(int argc, char **argv)
 {
 	struct app app = {.loop = ev_loop_new(EVFLAG_AUTO)};
+	example_options(argc, argv, "[--port NUMBER]");
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (!app.loop)
 		return 1;

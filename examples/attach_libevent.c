@@ -47,6 +47,7 @@ int main(int argc, char **argv)
 {
 	struct app app = {.ticks = 0};
 	struct event_base *base = event_base_new();
+	example_options(argc, argv, "[--port NUMBER]");
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (!base)
 		return 1;

@@ -48,6 +48,7 @@ int main(int argc, char **argv)
 {
 	uv_loop_t loop;
 	struct app app = {.ticks = 0};
+	example_options(argc, argv, "[--port NUMBER]");
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (uv_loop_init(&loop) < 0)
 		return 1;

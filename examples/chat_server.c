@@ -17,7 +17,10 @@
 
 enum { NAME_SIZE = 24, TEXT_MAX = 480, BACKLOG = 64, ROOMS = 64, MEMBERS = 1000 };
 
-#define PATIENCE IL_SEC(2) /* for what is still to be sent to a member that leaves */
+#define PATIENCE  IL_SEC(2) /* for what is still to be sent to a member that leaves */
+#define NAME_TIME IL_SEC(60)
+#define SILENCE_TIME \
+	IL_SEC(3600) /* a member may only listen for so long; an empty line is silence */
 
 struct line {
 	size_t size;
@@ -37,6 +40,7 @@ struct member { /* on the stack of its handler */
 	il_sender *out;
 	il_receiver *in;
 	size_t missed;         /* lines that found the channel full */
+	il_time silence;       /* when it must have said something */
 	il_scope writer_scope; /* in which its writer waits */
 };
 
@@ -145,11 +149,53 @@ static int write_lines(void *arg)
 }
 /* [writer] */
 
+/* How many bytes the character at `text` has; *shown: whether it is UTF-8 and no control
+ * character. Those are ASCII's, DEL, and U+0080 to U+009F, which terminals obey like an ESC
+ * and a letter. */
+static size_t look_at(const unsigned char *text, size_t size, bool *shown)
+{
+	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+	size_t length = text[0] < 0x80 ? 1 : text[0] >= 0xf0 ? 4 : text[0] >= 0xe0 ? 3 : 2;
+	uint32_t point = length == 1 ? text[0] : text[0] & (0xffu >> (length + 1));
+	*shown = false;
+	if ((text[0] >= 0x80 && text[0] < 0xc0) || text[0] >= 0xf8 || length > size)
+		return 1;
+	for (size_t i = 1; i < length; i++) {
+		if ((text[i] & 0xc0) != 0x80)
+			return 1;
+		point = point << 6 | (text[i] & 0x3fu);
+	}
+	if (point < least[length] || point > 0x10ffff || (point >= 0xd800 && point < 0xe000))
+		return 1;
+	*shown = point >= ' ' && (point < 0x7f || point >= 0xa0);
+	return length;
+}
+
+/* Copies what a terminal may have; a question mark stands for the rest. */
+static void clean(char *to, const unsigned char *from, size_t size)
+{
+	for (size_t i = 0, length; i < size; i += length) {
+		bool shown;
+		length = look_at(from + i, size - i, &shown);
+		if (shown)
+			memcpy(to, from + i, length);
+		else
+			*to = '?';
+		to += shown ? length : 1;
+	}
+	*to = '\0';
+}
+
 /* 1: a line without its end and without what a terminal would obey; 0 or negative: no more. */
 static int read_line(struct member *member, char *text)
 {
 	il_packet packet;
-	int rc = il_client_receive(member->client, &packet, IL_FOREVER);
+	il_time left = member->silence - il_now();
+	int rc = il_client_receive(member->client, &packet, left > 0 ? left : 0);
+	if (rc == -ETIMEDOUT) {
+		say(NULL, member, "* you have said nothing for too long");
+		return 0;
+	}
 	if (rc == -EMSGSIZE) {
 		say(NULL, member, "* that was too long");
 		packet.size = 0;
@@ -157,11 +203,7 @@ static int read_line(struct member *member, char *text)
 	}
 	if (rc <= 0)
 		return rc;
-	memcpy(text, packet.data, packet.size);
-	text[packet.size] = '\0';
-	for (size_t i = 0; i < packet.size; i++)
-		if ((unsigned char)text[i] < ' ' || text[i] == 127)
-			text[i] = '?';
+	clean(text, packet.data, packet.size);
 	return 1;
 }
 
@@ -176,6 +218,7 @@ static int obey(struct member *member, const char *text)
 {
 	if (text[0] == '\0')
 		return 1;
+	member->silence = il_deadline(SILENCE_TIME);
 	if (strcmp(text, "/quit") == 0)
 		return 0;
 	if (strncmp(text, "/join ", 6) == 0 && is_name(text + 6))
@@ -197,12 +240,14 @@ static int converse(struct member *member)
 {
 	char text[TEXT_MAX + 1];
 	int rc;
+	member->silence = il_deadline(NAME_TIME);
 	say(NULL, member, "* your name?");
 	while ((rc = read_line(member, text)) == 1 && !is_name(text))
 		say(NULL, member, "* a word of up to %d letters, please", NAME_SIZE - 1);
 	if (rc <= 0)
 		return rc;
 	strcpy(member->name, text);
+	member->silence = il_deadline(SILENCE_TIME);
 	say(NULL, member, "* welcome, %s: /join ROOM, /leave, /who, /quit", member->name);
 	while ((rc = read_line(member, text)) == 1 && (rc = obey(member, text)) == 1)
 		il_yield(); /* so who talks without a break gives each writer its turn */
@@ -231,6 +276,8 @@ static int handle(il_client *client, void *data)
 	}
 	il_sender_destroy(member.out);
 	il_receiver_destroy(member.in);
+	if (rc >= 0)
+		return il_client_finish(client, PATIENCE); /* so that it has the last line */
 	il_client_close(client);
 	return rc;
 }
@@ -246,10 +293,12 @@ static int serve(void *arg)
 {
 	const struct il_handler handler = {.service_init = service_init, .handle = handle};
 	const il_server_options options = {
+	    .limits = IL_LIMITS_PUBLIC,
 	    .max_packet = TEXT_MAX,
 	    .max_clients = MEMBERS,
 	    .receive_buffer = 1024,
-	    .first_request_timeout = IL_SEC(60), /* for the name */
+	    .first_request_timeout = NAME_TIME,
+	    .idle_timeout = SILENCE_TIME,
 	};
 	static struct room rooms[ROOMS];
 	il_server *server;
@@ -260,5 +309,6 @@ static int serve(void *arg)
 
 int main(int argc, char **argv)
 {
+	example_options(argc, argv, "[--backend NAME] [--port NUMBER]");
 	return example_main(argc, argv, serve, (char *)example_option(argc, argv, "--port", "0"));
 }

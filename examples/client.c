@@ -192,6 +192,10 @@ static void talk(void)
 
 int main(int argc, char **argv)
 {
+	if (argc == 2 && strcmp(argv[1], "--help") == 0) {
+		printf("usage: client PORT CLIENTS ROUNDS REQUEST...\n");
+		return 0;
+	}
 	if (argc < 5 || argc - 4 > REQUESTS_MAX || atoi(argv[2]) > CLIENTS_MAX) {
 		fprintf(stderr, "usage: client PORT CLIENTS ROUNDS REQUEST...\n");
 		return 2;

@@ -9,17 +9,28 @@
 
 #include <pthread.h>
 
+/* First in main, for a program that has other options than --backend: all of them, such as
+ * "[--backend NAME] [--port NUMBER]". Prints that for --help, and for whatever else there is on the
+ * command line, and ends the program then. */
+void example_options(int argc, char **argv, const char *usage);
+
 /* The backend that `--backend NAME` names, or the default one; ends the program without one. */
 const il_backend *example_backend(int argc, char **argv);
 
 /* What follows `name` on the command line, or `fallback`. */
 const char *example_option(int argc, char **argv, const char *name, const char *fallback);
 
+/* Likewise a number from 0 to `most`; ends the program if it is none. */
+long example_number(int argc, char **argv, const char *name, long fallback, long most);
+
 /* Runs fn on that backend; gives what main() returns. */
 int example_main(int argc, char **argv, il_fn *fn, void *arg);
 
 /* What main() returns for a result; says on stderr why, if it is an error. SIGINT is a good end. */
 int example_exit(int rc);
+
+/* Whether a line is text to its end: C's functions would not see what follows a zero byte. */
+bool example_is_text(const il_packet *line);
 
 /* Says where the server listens, serves until it is stopped, and destroys it. */
 int example_serve(il_server *server);

@@ -17,13 +17,17 @@ static int handle(il_client *client, void *data)
 	il_packet name;
 	char text[128];
 	int rc = il_client_receive(client, &name, IL_FOREVER);
+	if (rc == -EMSGSIZE)
+		return il_client_send(client, "too long", 8); /* and the next line, please */
 	if (rc <= 0)
 		return rc;
 	rc = il_sleep(IL_MSEC(1)); /* on the application's loop: it goes on meanwhile */
 	if (rc < 0)
 		return rc;
-	snprintf(text, sizeof(text), "hello %.*s", (int)name.size, (const char *)name.data);
-	return il_client_send(client, text, strlen(text));
+	size_t size = name.size < 100 ? name.size : 100;
+	memcpy(text, "hello ", 6);
+	memcpy(text + 6, name.data, size);
+	return il_client_send(client, text, 6 + size);
 }
 
 int greeter_serve(void *arg)
@@ -31,7 +35,7 @@ int greeter_serve(void *arg)
 	const struct il_handler handler = {.handle = handle};
 	il_server *server;
 	int rc = il_tcp_server_open(&server, "127.0.0.1", arg, il_protocol_lines(), &handler, NULL,
-				    NULL);
+				    &(il_server_options){.limits = IL_LIMITS_PUBLIC});
 	if (rc < 0)
 		return rc;
 	printf("listening on port %u\n", il_server_port(server));

@@ -1,6 +1,6 @@
 /*
  * http_server.c: HTTP/1.1 with keep-alive, pipelining and chunked bodies; what is asked is computed
- * in worker threads. Bytes are parsed by http-parser.
+ * in worker threads. http_request.c receives the requests, with llhttp as its parser.
  *
  *     http_server --port 4711 &
  *     curl 127.0.0.1:4711/primes/100000
@@ -9,51 +9,63 @@
  * The parser calls back in the middle of its work. A task has a stack of its own, so these
  * callbacks may wait like any other code: a request is answered inside the callback that says it is
  * complete, and the parser goes on with the next one when the answer has been sent.
+ *
+ * What a client may cost is bounded: a request has REQUEST_TIME from its first byte on, an answer
+ * the server's send_timeout, and each part of a request a size.
  */
 #include "example.h"
+#include "http_request.h"
 
-#include <http_parser.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <time.h>
 
 #define REQUEST_TIME IL_SEC(10)
 #define LINGER_TIME  IL_SEC(2)
 
-enum {
-	WORKERS = 4,
-	URL_MAX = 1024,
-	HEADERS_MAX = 16 * 1024,
-	BODY_MAX = 1 << 20,
-	RECEIVE_MAX = 16 * 1024,
-	PRIMES_MAX = 10000000,
-	ANSWER_MAX = 1024
-};
+enum { WORKERS = 4, RECEIVE_MAX = 16 * 1024, PRIMES_MAX = 10000000, ANSWER_MAX = 1024 };
 
 struct service {
 	il_executor *pool;
 };
 
-struct request { /* on the stack of its handler; those that were pipelined share one */
+struct exchange { /* on the stack of its handler */
 	struct service *service;
 	il_client *client;
-	http_parser parser;
-	bool open;        /* it has begun and is not complete */
-	il_time deadline; /* when it must be complete */
-	char url[URL_MAX];
-	char header[16]; /* the name of the one that is being read */
-	bool after_value, expects_continue;
-	size_t url_size, header_size, body_size, body_room;
-	char *body; /* owned */
-	int rc;     /* of the sending: a callback's result stays in the parser */
+	struct http_request request;
 	char answer[ANSWER_MAX];
 };
 
 /* ---- answers ---- */
 
-static int send_answer(struct request *r, enum http_status status, const char *body,
+static const char *phrase_of(int status)
+{
+	static const struct {
+		int status;
+		const char *phrase;
+	} all[] = {
+	    {200, "OK"},
+	    {400, "Bad Request"},
+	    {404, "Not Found"},
+	    {405, "Method Not Allowed"},
+	    {408, "Request Timeout"},
+	    {413, "Content Too Large"},
+	    {414, "URI Too Long"},
+	    {417, "Expectation Failed"},
+	    {431, "Request Header Fields Too Large"},
+	    {500, "Internal Server Error"},
+	    {501, "Not Implemented"},
+	    {505, "HTTP Version Not Supported"},
+	};
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if (all[i].status == status)
+			return all[i].phrase;
+	return "";
+}
+
+/* `more`: further header lines. */
+static int send_answer(struct exchange *x, int status, const char *more, const char *body,
 		       bool keep_alive)
 {
 	char text[ANSWER_MAX + 256], date[32];
@@ -62,20 +74,26 @@ static int send_answer(struct request *r, enum http_status status, const char *b
 	strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&now, &tm));
 	int size = snprintf(text, sizeof(text),
 			    "HTTP/1.1 %d %s\r\nDate: %s\r\nContent-Type: text/plain\r\n"
-			    "Content-Length: %zu\r\nConnection: %s\r\n\r\n%s",
-			    status, http_status_str(status), date, strlen(body),
+			    "Content-Length: %zu\r\n%sConnection: %s\r\n\r\n%s",
+			    status, phrase_of(status), date, strlen(body), more,
 			    keep_alive ? "keep-alive" : "close",
-			    r->parser.method == HTTP_HEAD ? "" : body);
-	r->rc = il_client_send(r->client, text, (size_t)size);
-	return r->rc;
+			    http_request_is(&x->request, "HEAD") ? "" : body);
+	return il_client_send(x->client, text, (size_t)size);
 }
 
-/* Answers, and parses nothing more of this client. */
-static int refuse(struct request *r, enum http_status status, const char *why)
+static int refuse(struct http_request *request, int status, const char *why)
 {
-	if (send_answer(r, status, why, false) == 0)
-		r->rc = il_client_finish(r->client, LINGER_TIME);
-	return -1;
+	struct exchange *x = request->data;
+	snprintf(x->answer, sizeof(x->answer), "%s\n", why);
+	int rc = send_answer(x, status, "", x->answer, false);
+	return rc < 0 ? rc : il_client_finish(x->client, LINGER_TIME);
+}
+
+static int go_on(struct http_request *request)
+{
+	static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
+	const struct exchange *x = request->data;
+	return il_client_send(x->client, text, sizeof(text) - 1);
 }
 
 /* ---- what is computed, in a worker thread ---- */
@@ -83,9 +101,9 @@ static int refuse(struct request *r, enum http_status status, const char *why)
 /* [worker] */
 static int count_primes(void *arg)
 {
-	struct request *r = arg;
+	struct exchange *x = arg;
 	char *end;
-	long limit = strtol(r->url + strlen("/primes/"), &end, 10), count = 0;
+	long limit = strtol(x->request.path + strlen("/primes/"), &end, 10), count = 0;
 	if (*end || end[-1] == '/' || limit < 0 || limit > PRIMES_MAX)
 		return HTTP_STATUS_BAD_REQUEST;
 	char *composite = calloc((size_t)limit + 1, 1);
@@ -97,22 +115,23 @@ static int count_primes(void *arg)
 			composite[m] = 1;
 	}
 	free(composite);
-	snprintf(r->answer, sizeof(r->answer), "%ld\n", count);
+	snprintf(x->answer, sizeof(x->answer), "%ld\n", count);
 	return HTTP_STATUS_OK;
 }
 
 static int count_words(void *arg) /* as wc does in the C locale */
 {
-	struct request *r = arg;
+	struct exchange *x = arg;
 	size_t lines = 0, words = 0;
 	bool inside = false;
-	for (size_t i = 0; i < r->body_size; i++) {
-		bool space = r->body[i] && strchr(" \t\n\v\f\r", r->body[i]);
-		lines += r->body[i] == '\n';
+	for (size_t i = 0; i < x->request.body_size; i++) {
+		char c = x->request.body[i];
+		bool space = c && strchr(" \t\n\v\f\r", c);
+		lines += c == '\n';
 		words += !space && !inside;
 		inside = !space;
 	}
-	snprintf(r->answer, sizeof(r->answer), "%zu %zu %zu\n", lines, words, r->body_size);
+	snprintf(x->answer, sizeof(x->answer), "%zu %zu %zu\n", lines, words, x->request.body_size);
 	return HTTP_STATUS_OK;
 }
 
@@ -125,171 +144,85 @@ static int fail(void *arg) /* stands for work that goes wrong: it costs this req
 
 static int show_help(void *arg)
 {
-	struct request *r = arg;
-	snprintf(r->answer, sizeof(r->answer),
+	struct exchange *x = arg;
+	snprintf(x->answer, sizeof(x->answer),
 		 "GET /primes/N: how many primes there are up to N\n"
 		 "POST /count: lines, words and bytes of the body\n");
 	return HTTP_STATUS_OK;
 }
 
 /* [respond] */
-static int respond(struct request *r)
+static int respond(struct exchange *x)
 {
 	static const struct {
-		enum http_method method;
-		const char *path;
+		const char *method, *path;
 		bool prefix; /* of all paths that begin so */
 		il_fn *run;
 	} routes[] = {
-	    {HTTP_GET, "/primes/", true, count_primes},
-	    {HTTP_POST, "/count", false, count_words},
-	    {HTTP_GET, "/fail", false, fail},
-	    {HTTP_GET, "/", false, show_help},
+	    {"GET", "/primes/", true, count_primes},
+	    {"POST", "/count", false, count_words},
+	    {"GET", "/fail", false, fail},
+	    {"GET", "/", false, show_help},
 	};
-	enum http_method method = r->parser.method == HTTP_HEAD ? HTTP_GET : r->parser.method;
+	bool posts = http_request_is(&x->request, "POST");
+	const char *allow = "";
 	int rc = HTTP_STATUS_NOT_FOUND;
 	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
 		size_t size = strlen(routes[i].path) + !routes[i].prefix; /* and the final zero */
-		if (method != routes[i].method || strncmp(r->url, routes[i].path, size) != 0)
+		bool for_post = strcmp(routes[i].method, "POST") == 0;
+		if (strncmp(x->request.path, routes[i].path, size) != 0)
 			continue;
-		rc = il_executor_run(r->service->pool, routes[i].run, r, 0);
+		if (posts == for_post) {
+			rc = il_executor_run(x->service->pool, routes[i].run, x, 0);
+		} else {
+			rc = HTTP_STATUS_METHOD_NOT_ALLOWED;
+			allow = for_post ? "Allow: POST\r\n" : "Allow: GET, HEAD\r\n";
+		}
 		break;
 	}
 	if (il_check_cancelled() < 0)
-		return r->rc = -ECANCELED; /* the server ends */
-	enum http_status status = rc < 0 ? HTTP_STATUS_INTERNAL_SERVER_ERROR : (enum http_status)rc;
+		return -ECANCELED; /* the server ends */
+	int status = rc < 0 ? HTTP_STATUS_INTERNAL_SERVER_ERROR : rc;
 	if (status != HTTP_STATUS_OK)
-		snprintf(r->answer, sizeof(r->answer), "%s\n", http_status_str(status));
-	return send_answer(r, status, r->answer, http_should_keep_alive(&r->parser));
+		snprintf(x->answer, sizeof(x->answer), "%s\n", phrase_of(status));
+	return send_answer(x, status, allow, x->answer, x->request.keep_alive);
 }
 /* [respond] */
 
-/* ---- what the parser calls; not 0: parse no further ---- */
-
-static int on_begin(http_parser *parser)
-{
-	struct request *r = parser->data;
-	r->open = true;
-	r->deadline = il_deadline(REQUEST_TIME);
-	r->url_size = r->header_size = r->body_size = 0;
-	r->after_value = r->expects_continue = false;
-	return 0;
-}
-
-static int on_url(http_parser *parser, const char *at, size_t size)
-{
-	struct request *r = parser->data;
-	if (size >= sizeof(r->url) - r->url_size)
-		return refuse(r, HTTP_STATUS_URI_TOO_LONG, "the URL is too long\n");
-	memcpy(r->url + r->url_size, at, size);
-	r->url_size += size;
-	r->url[r->url_size] = '\0';
-	return 0;
-}
-
-static int on_header_name(http_parser *parser, const char *at, size_t size)
-{
-	struct request *r = parser->data;
-	if (r->after_value)
-		r->header_size = 0;
-	r->after_value = false;
-	for (size_t i = 0; i < size && r->header_size < sizeof(r->header); i++)
-		r->header[r->header_size++] = at[i];
-	return 0;
-}
-
-static int on_header_value(http_parser *parser, const char *at, size_t size)
-{
-	struct request *r = parser->data;
-	(void)at, (void)size;
-	r->after_value = true;
-	if (r->header_size == 6 && strncasecmp(r->header, "expect", 6) == 0)
-		r->expects_continue = true;
-	return 0;
-}
-
-static int on_headers_complete(http_parser *parser)
-{
-	static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
-	struct request *r = parser->data;
-	parser->upgrade = 0; /* no other protocol is spoken here */
-	if (parser->flags & F_CONTENTLENGTH && parser->content_length > BODY_MAX)
-		return refuse(r, HTTP_STATUS_PAYLOAD_TOO_LARGE, "the body is too large\n");
-	if (r->expects_continue)
-		r->rc = il_client_send(r->client, go_on, sizeof(go_on) - 1);
-	return r->rc;
-}
-
-static int on_body(http_parser *parser, const char *at, size_t size)
-{
-	struct request *r = parser->data;
-	if (size > BODY_MAX - r->body_size)
-		return refuse(r, HTTP_STATUS_PAYLOAD_TOO_LARGE, "the body is too large\n");
-	if (size > r->body_room - r->body_size) {
-		size_t room = (r->body_size + size) * 2;
-		char *body = realloc(r->body, room);
-		if (!body)
-			return refuse(r, HTTP_STATUS_INTERNAL_SERVER_ERROR, "out of memory\n");
-		r->body = body;
-		r->body_room = room;
-	}
-	memcpy(r->body + r->body_size, at, size);
-	r->body_size += size;
-	return 0;
-}
-
 /* [complete] */
-static int on_complete(http_parser *parser) /* answers, and only then goes on parsing */
+static int answer(struct http_request *request) /* from inside the parser */
 {
-	struct request *r = parser->data;
-	r->open = false;
-	if (respond(r) < 0)
-		return -1;
-	if (!http_should_keep_alive(parser))
-		r->rc = il_client_finish(r->client, LINGER_TIME);
-	return r->rc;
+	struct exchange *x = request->data;
+	int rc = respond(x);
+	if (rc < 0 || request->keep_alive)
+		return rc;
+	request->over = true;
+	return il_client_finish(x->client, LINGER_TIME);
 }
 /* [complete] */
 
 /* ---- the server ---- */
 
 /* [handle] */
-static int parse(struct request *r, const il_packet *bytes)
-{
-	static const http_parser_settings settings = {
-	    .on_message_begin = on_begin,
-	    .on_url = on_url,
-	    .on_header_field = on_header_name,
-	    .on_header_value = on_header_value,
-	    .on_headers_complete = on_headers_complete,
-	    .on_body = on_body,
-	    .on_message_complete = on_complete,
-	};
-	http_parser_execute(&r->parser, &settings, bytes->data, bytes->size);
-	enum http_errno error = HTTP_PARSER_ERRNO(&r->parser);
-	if (error == HPE_HEADER_OVERFLOW)
-		refuse(r, HTTP_STATUS_REQUEST_HEADER_FIELDS_TOO_LARGE, "too many headers\n");
-	else if (error > HPE_CB_chunk_complete) /* not one of those that a callback stopped */
-		refuse(r, HTTP_STATUS_BAD_REQUEST, http_errno_description(error));
-	return r->rc;
-}
-
 static int handle(il_client *client, void *data)
 {
-	struct request r = {.service = data, .client = client};
+	static const struct http_calls calls = {answer, refuse, go_on};
+	struct exchange x = {.service = data, .client = client};
+	struct http_request *request = &x.request;
 	il_packet bytes;
-	http_parser_init(&r.parser, HTTP_REQUEST);
-	r.parser.data = &r;
+	http_request_init(request, &calls, &x);
 	int rc = il_client_receive(client, &bytes, IL_FOREVER); /* the server's idle_timeout */
-	while (rc == 1 && (rc = parse(&r, &bytes)) == 0 && r.open) {
-		il_time left = r.deadline - il_now();
+	while (rc == 1) {
+		const char *at = bytes.data;
+		rc = http_request_parse(request, at, at + bytes.size);
+		if (rc < 0 || request->over || !request->open)
+			break;
+		il_time left = request->began + REQUEST_TIME - il_now();
 		rc = il_client_receive(client, &bytes, left > 0 ? left : 0);
 	}
-	if (rc == -ETIMEDOUT) {
-		refuse(&r, HTTP_STATUS_REQUEST_TIMEOUT, "too slow\n");
-		rc = r.rc;
-	}
-	free(r.body);
+	if (rc == -ETIMEDOUT)
+		rc = refuse(request, HTTP_STATUS_REQUEST_TIMEOUT, "the request is too slow");
+	http_request_end(request);
 	return rc;
 }
 /* [handle] */
@@ -309,16 +242,16 @@ static int service_init(il_exit_stack *stack, il_server *server, void *data)
 static int serve(void *arg)
 {
 	const struct il_handler handler = {.service_init = service_init, .handle = handle};
+	/* [limits] */
 	const il_server_options options = {
+	    .limits = IL_LIMITS_PUBLIC, /* for how long a client may be silent, or not read */
 	    .max_packet = RECEIVE_MAX,
 	    .receive_buffer = RECEIVE_MAX,
-	    .max_clients = 1000,
-	    .idle_timeout = IL_SEC(60),
 	    .grace_period = IL_SEC(5),
 	};
+	/* [limits] */
 	struct service service;
 	il_server *server;
-	http_parser_set_max_header_size(HEADERS_MAX);
 	int rc = il_tcp_server_open(&server, "127.0.0.1", arg, il_protocol_bytes(), &handler,
 				    &service, &options);
 	return rc < 0 ? rc : example_serve(server);
@@ -326,5 +259,6 @@ static int serve(void *arg)
 
 int main(int argc, char **argv)
 {
+	example_options(argc, argv, "[--backend NAME] [--port NUMBER]");
 	return example_main(argc, argv, serve, (char *)example_option(argc, argv, "--port", "0"));
 }

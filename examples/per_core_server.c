@@ -48,7 +48,8 @@ static int open_server(il_server **server, void *arg) /* in the thread of its lo
 {
 	static const struct il_handler handler = {.on_connection = on_connection, .handle = handle};
 	struct core *core = arg;
-	const il_server_options options = {.reuse_port = true, .grace_period = IL_SEC(1)};
+	const il_server_options options = {
+	    .limits = IL_LIMITS_PUBLIC, .reuse_port = true, .grace_period = IL_SEC(1)};
 	return il_tcp_server_open(server, "127.0.0.1", core->port, il_protocol_lines(), &handler,
 				  core, &options);
 }
@@ -86,10 +87,10 @@ static int run_until_signal(const il_backend *backend, struct core *cores, int c
 /* [main] */
 int main(int argc, char **argv)
 {
+	example_options(argc, argv, "[--backend NAME] [--port NUMBER] [--loops COUNT]");
 	const il_backend *backend = example_backend(argc, argv);
-	const char *loops = example_option(argc, argv, "--loops", "0"); /* 0: one for each core */
-	long count = strtol(loops, NULL, 10);
-	if (count <= 0)
+	long count = example_number(argc, argv, "--loops", 0, LOOPS_MAX); /* 0: one for each core */
+	if (count == 0)
 		count = sysconf(_SC_NPROCESSORS_ONLN);
 	if (count > LOOPS_MAX)
 		count = LOOPS_MAX;

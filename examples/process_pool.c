@@ -3,6 +3,7 @@
  */
 #include <interloop.h>
 #include <stdio.h>
+#include <string.h>
 
 struct power { /* flat: no pointers */
 	int base, exponent;
@@ -33,8 +34,12 @@ static int run(void *arg)
 	return rc;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	if (argc > 1) {
+		printf("usage: process_pool\n");
+		return strcmp(argv[1], "--help") == 0 ? 0 : 2;
+	}
 	int rc = il_run(il_backend_find(NULL), run, NULL);
 	if (rc < 0)
 		fprintf(stderr, "%s: %s\n", il_error_name(rc), il_error_detail());

@@ -48,6 +48,112 @@ run_per_core() {
   sed -i 's/served [1-9][0-9]* clients/served some clients/' "$out"
 }
 
+# ---- every server: clients that say nothing, that trickle, and that do not read ----
+
+# These wait for the servers' limits, so they begin before the table does, on all loops at once; the row
+# at its end looks at what has come of it.
+hold() { # PROGRAM [ARGUMENT...] -- what stubborn(1) is to do
+  program=$1
+  shift
+  options=
+  while [ "$1" != -- ]; do
+    options="$options $1"
+    shift
+  done
+  shift
+  out=$work/hold.$loop.$program
+  err=$out.err
+  # shellcheck disable=SC2086
+  up env INTERLOOP_BACKEND="$loop" "$bin/$program" $options
+  "$bin/stubborn" "$listening" "$@" >"$out.held" 2>>"$err"
+  stop
+  wait "$server" 2>/dev/null
+}
+
+# Program, its arguments, what one sends that does not read the answers (none: there is no such client,
+# where it takes too long until the system holds all it can), what those send that trickle.
+hold_table() {
+  cat <<END | while IFS=';' read -r program rest; do
+http_server;;GET / HTTP/1.1|Host: a||;| x
+sqlite_server;--database $work/hold.$loop.db;SELECT hex(zeroblob(9999))|;x
+redis_server;;PING 0123456789012345678901234567890123456789|;x
+chat_server;;name|;x
+server;;;x
+service;0;;x
+hello;0;0123456789012345678901234567890123456789|;x
+per_core_server;;0123456789012345678901234567890123456789|;x
+tutorial_server;0;;x
+untrusted;;;x
+attach_$loop;;;x
+END
+    [ ! -x "$bin/$program" ] || echo "$program;$rest"
+  done
+}
+
+hold_all() {
+  hold_table >"$work/hold.$loop.table"
+  while IFS=';' read -r program arguments request pieces; do
+    # shellcheck disable=SC2086
+    hold "$program" $arguments -- "$request" $pieces &
+  done <"$work/hold.$loop.table"
+  wait
+  touch "$work/hold.$loop.done"
+}
+
+run_held() {
+  tries=0
+  while [ ! -e "$work/hold.$loop.done" ] && [ $tries -lt 1200 ]; do
+    sleep 0.1
+    tries=$((tries + 1))
+  done
+  while IFS=';' read -r program _; do
+    sed "s/^/$program: /; s/^attach_$loop/attach/" "$work/hold.$loop.$program.held"
+  done <"$work/hold.$loop.table" >"$out" 2>"$err"
+  status=0
+}
+
+held_expected() {
+  loop=libuv
+  hold_table | while IFS=';' read -r program _ request pieces; do
+    program=${program%_libuv}
+    echo "$program: sends \"\": let go"
+    [ -z "$request" ] || echo "$program: does not read \"$request\": let go"
+    for piece in $pieces; do
+      echo "$program: sends \"$piece\": let go"
+    done
+  done
+}
+
+# ---- untrusted: what a program finds in its worker ----
+
+no_workers() { [ -z "$(children_of "$program")" ]; }
+
+run_untrusted_alone() {
+  up env SECRET=hidden "$bin/untrusted" --backend "$loop"
+  program=$(children_of "$server")
+  echo '1 2 +' | nc -N 127.0.0.1 "$listening" >"$out"
+  wait_until no_workers
+  echo "workers that wait for another client: $(children_of "$program" | wc -l)" >>"$out"
+  echo '1 again' | nc -N 127.0.0.1 "$listening" >>"$out" &
+  asking=$!
+  seen=no
+  while kill -0 $asking 2>/dev/null; do
+    for worker in $(children_of "$program"); do # what it has at last, when it computes
+      cat "/proc/$worker/environ" 2>/dev/null | tr '\0' '\n' >"$out.environ"
+      [ ! -s "$out.environ" ] || if grep -q '^SECRET' "$out.environ"; then seen=yes; else seen=no; fi
+    done
+  done
+  echo "the server's environment is seen: $seen" >>"$out"
+  kill -INT "$server"
+  down
+}
+
+untrusted_alone_expected() {
+  printf '3\nworkers that wait for another client: 0\ntoo slow\n'
+  echo "the server's environment is seen: no"
+  cat examples/expected/untrusted.txt
+}
+
 # ---- service: SIGTERM, twice, while it computes an answer ----
 
 run_service() {
@@ -94,6 +200,10 @@ sql_expected() {
     done <"$work/sql"
     echo 'ERR no such column: absent'
   done
+  echo 'ERR the line has a zero byte'
+  echo 'ERR too many columns in result set'
+  echo 'ERR the row is too large'
+  echo 'SQLite has had less than 100 MiB: yes'
   echo 'ERR timeout'
   echo 'every insert that was answered is stored: yes'
   echo 'half an answer: 0'
@@ -114,10 +224,20 @@ run_sqlite() {
   done
   # shellcheck disable=SC2086
   wait $asking
+  {
+    printf 'SELECT 1;\0 SELECT 2\n' | nc -N 127.0.0.1 "$listening"
+    for large in '300 500000' '90 30000'; do
+      echo "$large" | awk '{ for (; i < $1; i++) printf "%shex(zeroblob(%d))", i ? ", " : "SELECT ", $2
+        print "" }' | nc -N 127.0.0.1 "$listening"
+    done
+    awk '/^VmHWM/ { print "SQLite has had less than 100 MiB:", ($2 < 102400 ? "yes" : $2 " KiB") }' \
+      "/proc/$(children_of "$server")/status"
+  } >"$out.large"
   note "sqlite_server: $clients clients, ms" "$((($(date +%s%N) - began) / 1000000))"
-  for i in $(seq "$clients") endless; do
+  for i in $(seq "$clients") large endless; do
     cat "$out.$i"
   done >"$out"
+  # A statement that a busy machine gives no time is answered whole, too, and not stored.
   # SIGTERM comes while all of them write. What they send fits into one packet of netcat's: one
   # that still sends when the server has closed drops what it has not read.
   asking=
@@ -138,13 +258,13 @@ run_sqlite() {
   for i in $(seq "$clients"); do
     cat "$out.$i"
   done >"$out.visits"
-  stored=$(sqlite3 "$work/words.db" 'SELECT count(*) FROM visits')
+  stored=$(sqlite3 -cmd '.timeout 30000' "$work/words.db" 'SELECT count(*) FROM visits')
   answered=$(grep -c '^OK 0$' "$out.visits")
   {
     [ "$stored" -eq "$answered" ] && [ "$stored" -lt $((clients * 300)) ] && stored=yes
     echo "every insert that was answered is stored: $stored"
-    echo "half an answer: $(grep -vc '^OK 0$' "$out.visits")"
-    echo "database: $(sqlite3 "$work/words.db" 'PRAGMA integrity_check')"
+    echo "half an answer: $(grep -vc '^OK 0$\|^ERR timeout$' "$out.visits")"
+    echo "database: $(sqlite3 -cmd '.timeout 30000' "$work/words.db" 'PRAGMA integrity_check')"
   } >>"$out"
   down
 }
@@ -173,8 +293,8 @@ run_http() {
     ask -H "Long: $(head -c 20000 /dev/zero | tr '\0' x)" "$url/"
     ask --http1.0 "$url/primes/100"
     { # four in one packet
-      printf 'GET /primes/10 HTTP/1.1\r\n\r\nGET /nothing HTTP/1.1\r\n\r\n'
-      printf 'POST /count HTTP/1.1\r\nContent-Length: 4\r\n\r\na b\nnonsense\r\n\r\n'
+      printf 'GET /primes/10 HTTP/1.1\r\nHost: a\r\n\r\nGET /nothing HTTP/1.1\r\nHost: a\r\n\r\n'
+      printf 'POST /count HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\na b\nnonsense\r\n\r\n'
     } | nc -N 127.0.0.1 "$listening" | grep -v Date | tr -d '\r'
   } >"$out"
   for path in / /primes/1000; do
@@ -185,6 +305,33 @@ run_http() {
   ask "$url/primes/10" >>"$out"
   stop
   down
+}
+
+# One connection for each line of the table: what is sent, and the statuses that come back.
+http_table() {
+  grep -v '^#' examples/expected/http_requests.tsv
+}
+
+run_http_requests() {
+  up "$bin/http_server" --backend "$loop"
+  http_table | while IFS='	' read -r _ what request; do
+    case $request in
+      *%*) set -- "$request" 0 ;; # which is made long
+      *) set -- "$request" ;;
+    esac
+    # shellcheck disable=SC2059
+    printf "$@" | timeout 30 nc -N 127.0.0.1 "$listening" >"$out.answer" 2>>"$err"
+    echo "$(sed -n 's/^HTTP\/1.1 \([0-9]*\) .*/\1/p' "$out.answer" | xargs): $what"
+  done >"$out"
+  stop
+  down
+}
+
+http_requests_expected() {
+  http_table | while IFS='	' read -r statuses what _; do
+    echo "$statuses: $what"
+  done
+  cat examples/expected/program.txt
 }
 
 http_expected() {
@@ -232,6 +379,10 @@ END
     # shellcheck disable=SC2016
     printf 'PING\r\nSET a b\r\nGET a\r\n*1\r\n$4\r\nPING\r\n*1\r\n$x\r\n' |
       nc -N 127.0.0.1 "$listening" | tr -d '\r'
+    # Whoever sends still hears of it: no reset comes, which might overtake the reply.
+    { printf '*x\r\n'; head -c 3000000 /dev/zero && echo 'all was sent' >"$out.sent"; } |
+      nc -N 127.0.0.1 "$listening" | tr -d '\r'
+    cat "$out.sent"
   } >>"$out" 2>&1
   for pipeline in 1 16; do
     [ $pipeline = 1 ] && number=$((requests / 10)) || number=$requests
@@ -256,7 +407,7 @@ chatter() { # NAME: joins, speaks when all are there, leaves when all have been 
   {
     printf '%s\n/join room\n' "$1"
     wait_until test -e "$out.ready"
-    echo "hello from $1"
+    printf 'h\303\251llo from %s\302\233J \233J \033[J \300\233 \355\240\200 \177.\n' "$1"
     wait_until test -e "$out.heard"
     echo /quit
   } | nc 127.0.0.1 "$listening" >"$out.$1"
@@ -287,7 +438,7 @@ run_chat() {
   done >"$out"
   # One that does not read costs the others nothing, and is told what it has missed.
   kill -STOP $slow
-  { printf 'max\n/join room\n'; awk 'BEGIN { for (; i < 20000; i++) printf "%0400d\n", i }'
+  { printf 'max\n/join room\n'; awk 'BEGIN { for (; i < 5000; i++) printf "%0400d\n", i }'
     printf 'end\n/quit\n'; } |
     nc 127.0.0.1 "$listening" >"$out.max"
   # shellcheck disable=SC2086
@@ -299,24 +450,24 @@ run_chat() {
   touch "$out.heard"
   wait_until all_have 1 'max left' "$out.ann"
   kill -CONT $slow
-  wait_until all_have 1000 '^<max>' "$out.slow"
+  wait_until all_have 100 '^<max>' "$out.slow"
   echo 'what was that?' >&9
   wait_until all_have 1 'you missed' "$out.slow"
   stop
   exec 9>&-
   wait $slow
-  grep -o 'you missed\|the server stops' "$out.slow" >>"$out"
+  grep -o 'you missed\|the server stops' "$out.slow" | uniq >>"$out" # it may be told more than once
   down
 }
 
 chat_expected() {
   for name in $chat_names slow; do
     for other in $chat_names; do
-      echo "$name hears <$other> hello from $other"
+      printf '%s hears <%s> h\303\251llo from %s?J ?J ?[J ?? ??? ?.\n' "$name" "$other" "$other"
     done
   done
   for name in $chat_names max; do
-    echo "$name heard, or was told that it missed, 20001 lines"
+    echo "$name heard, or was told that it missed, 5001 lines"
   done
   echo 'you missed'
   echo 'the server stops'

@@ -22,8 +22,12 @@ enum {
 	CHAINS = 1 << 16,
 	ARGUMENTS = 4, /* no command here has more */
 	DELAY_MAX = 1000000000,
-	REPLIES = 64 * 1024 /* bytes of replies that are collected before they are sent */
+	STORE_MAX = 256 << 20, /* bytes of all keys and values, and what they take besides */
+	REPLIES = 64 * 1024    /* bytes of replies that are collected before they are sent */
 };
+
+#define SILENCE_TIME IL_SEC(60) /* until a command comes; an empty line is none */
+#define LINGER_TIME  IL_SEC(2)
 
 /* ---- the protocol: where a command ends ---- */
 
@@ -144,17 +148,24 @@ struct entry {
 
 struct store {
 	struct entry *chains[CHAINS];
+	size_t size; /* of all entries */
 };
+
+static size_t size_with(size_t key_size, size_t size)
+{
+	return sizeof(struct entry) + key_size + size;
+}
 
 static bool has_expired(const struct entry *entry)
 {
 	return entry->expires != IL_FOREVER && entry->expires <= il_now();
 }
 
-static void drop(struct entry **link)
+static void drop(struct store *store, struct entry **link)
 {
 	struct entry *entry = *link;
 	*link = entry->next;
+	store->size -= size_with(entry->key_size, entry->size);
 	free(entry);
 }
 
@@ -170,7 +181,7 @@ static struct entry **look_up(struct store *store, struct argument key)
 		link = &(*link)->next;
 	if (!*link || !has_expired(*link))
 		return link;
-	drop(link);
+	drop(store, link);
 	return look_up(store, key);
 }
 
@@ -182,7 +193,10 @@ static struct argument value_of(const struct entry *entry)
 static bool put(struct store *store, struct argument key, struct argument value, il_time expires)
 {
 	struct entry **link = look_up(store, key), *entry;
-	entry = malloc(sizeof(*entry) + key.size + value.size);
+	size_t size = size_with(key.size, value.size);
+	if (size > STORE_MAX - store->size)
+		return false;
+	entry = malloc(size);
 	if (!entry)
 		return false;
 	memcpy(entry->bytes, key.text, key.size);
@@ -191,9 +205,10 @@ static bool put(struct store *store, struct argument key, struct argument value,
 	entry->size = value.size;
 	entry->expires = expires;
 	if (*link)
-		drop(link);
+		drop(store, link);
 	entry->next = *link;
 	*link = entry;
+	store->size += size;
 	return true;
 }
 
@@ -207,7 +222,7 @@ static int sweep(void *arg)
 		struct entry **link = &store->chains[i % CHAINS];
 		while (*link) {
 			if (has_expired(*link))
-				drop(link);
+				drop(store, link);
 			else
 				link = &(*link)->next;
 		}
@@ -225,6 +240,8 @@ struct request {
 	FILE *replies; /* in memory: pipelined commands are answered together */
 	struct argument args[ARGUMENTS];
 	int count;
+	bool asked;  /* there was a command */
+	bool broken; /* nothing can be received any more */
 };
 
 static void reply_bulk(struct request *r, struct argument bytes)
@@ -324,6 +341,7 @@ static void execute(struct request *r, const il_packet *packet)
 	r->count = split(packet, r->args);
 	if (r->count == 0)
 		return; /* an empty line */
+	r->asked = true;
 	while (i < all && !is_word(r->args[0], commands[i].name))
 		i++;
 	if (i == all)
@@ -341,17 +359,23 @@ static void execute(struct request *r, const il_packet *packet)
 static int execute_all(il_client *client, struct request *r)
 {
 	il_packet command;
-	int rc = il_client_receive(client, &command, IL_FOREVER);
-	for (; rc == 1; rc = il_client_receive(client, &command, 0)) {
+	il_time silence = il_deadline(SILENCE_TIME);
+	int rc = il_client_receive(client, &command, SILENCE_TIME);
+	while (rc == 1) {
 		execute(r, &command);
 		if (ftell(r->replies) > REPLIES)
 			return 0;
+		il_time left = r->asked ? 0 : silence - il_now();
+		rc = il_client_receive(client, &command, left > 0 ? left : 0);
 	}
 	if (rc == -EBADMSG || rc == -EMSGSIZE) {
 		fputs("-ERR Protocol error\r\n", r->replies);
-		return 0; /* after which nothing is received any more */
+		r->broken = true;
+		return 0;
 	}
-	return rc == -ETIMEDOUT ? 0 : rc;
+	if (rc != -ETIMEDOUT)
+		return rc;
+	return r->asked ? 0 : il_client_close(client);
 }
 
 static int handle(il_client *client, void *data)
@@ -367,6 +391,8 @@ static int handle(il_client *client, void *data)
 	if (rc >= 0 && size > 0)
 		rc = il_client_send(client, replies, size);
 	free(replies);
+	if (rc >= 0 && r.broken) /* what it still sends must not cost it the reply */
+		rc = il_client_finish(client, LINGER_TIME);
 	return rc;
 }
 /* [handle] */
@@ -384,8 +410,8 @@ static int serve(void *arg)
 	/* No `frame`: replies are sent as they are. */
 	const il_protocol protocol = {.name = "RESP", .find = find_command};
 	const il_server_options options = {
+	    .limits = IL_LIMITS_PUBLIC,
 	    .max_packet = COMMAND_MAX,
-	    .max_clients = 10000,
 	    .grace_period = IL_SEC(1),
 	};
 	static struct store store;
@@ -397,11 +423,12 @@ static int serve(void *arg)
 	rc = example_serve(server);
 	for (size_t i = 0; i < CHAINS; i++)
 		while (store.chains[i])
-			drop(&store.chains[i]);
+			drop(&store, &store.chains[i]);
 	return rc;
 }
 
 int main(int argc, char **argv)
 {
+	example_options(argc, argv, "[--backend NAME] [--port NUMBER]");
 	return example_main(argc, argv, serve, (char *)example_option(argc, argv, "--port", "0"));
 }

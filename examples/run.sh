@@ -75,7 +75,7 @@ install_packages() {
   missing=
   packages='libc6-dev cmake ninja-build pkg-config libuv1-dev libev-dev libevent-dev wamerican'
   command -v cc >/dev/null || packages="gcc $packages"
-  packages="$packages netcat-openbsd libsqlite3-dev sqlite3 libhttp-parser-dev curl wrk redis-tools"
+  packages="$packages netcat-openbsd libsqlite3-dev sqlite3 node-llhttp curl wrk redis-tools"
   for package in $packages; do
     dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' ||
       missing="$missing $package"
@@ -119,11 +119,12 @@ alone() { # PROGRAM
 # timeout(1) gives it back the default dispositions, which the shell takes from what it puts into the
 # background; without --foreground it would pass a signal on twice, and the second one kills.
 up() {
+  : >"$out.server"
   timeout --foreground 120 "$@" >"$out.server" 2>"$err" &
   server=$!
   tries=0
   listening=
-  while [ -z "$listening" ] && [ $tries -lt 200 ] && kill -0 $server 2>/dev/null; do
+  while [ -z "$listening" ] && [ $tries -lt 1200 ] && kill -0 $server 2>/dev/null; do
     sleep 0.05
     tries=$((tries + 1))
     listening=$(sed -n 's/^listening on port //p' "$out.server")
@@ -182,7 +183,7 @@ each_client() { # AWK-EXPRESSION of i, the client's number, n, which is 1000i in
 
 passed=0
 failed=0
-rm -f "$work"/*.out* "$work"/*.err "$work"/*.want "$work"/*.same
+rm -f "$work"/hold.* "$work"/*.out* "$work"/*.err "$work"/*.want "$work"/*.same
 : >"$work/trouble"
 
 trouble() { # what went wrong, told after the table
@@ -254,6 +255,30 @@ run_server() { served "$1" "$bin/server" --backend "$loop"; }
 run_hello() { served 'client %' env INTERLOOP_BACKEND="$loop" "$bin/hello" 0; }
 run_attached() { served 'client %' "$bin/attach_$loop"; }
 
+# Every program tells what it takes, and takes nothing else. The loop's name makes no difference, but for
+# the libraries that are there.
+programs() {
+  for file in "$bin"/*; do
+    [ -f "$file" ] && [ -x "$file" ] && basename "$file"
+  done
+}
+
+run_options() {
+  status=0
+  for program in $(programs); do
+    timeout 10 "$bin/$program" --help >"$out.help" 2>"$err"
+    echo "$program --help: $?, $(grep -c '^usage: ' "$out.help") line"
+    timeout 10 "$bin/$program" --nonsense 1 </dev/null >"$out.help" 2>&1
+    echo "$program --nonsense: $?, $(grep -c '^usage: ' "$out.help") line"
+  done >"$out"
+}
+
+options_expected() {
+  for program in $(programs); do
+    printf '%s --help: 0, 1 line\n%s --nonsense: 2, 1 line\n' "$program" "$program"
+  done
+}
+
 # Real text, as much as the machine has of it.
 gather_text() {
   for file in /usr/share/common-licenses/* /usr/share/dict/* /usr/share/doc/*/copyright \
@@ -306,11 +331,15 @@ run_untrusted() { # REQUEST [REQUEST]
 gather_text >"$work/text" 2>/dev/null
 say "run: $clients clients, $rounds rounds; wordcount reads $(($(wc -c <"$work/text") / 1024)) KiB"
 
+for loop in $loops; do
+  hold_all &
+done
 printf '\n%-20s' program
 # shellcheck disable=SC2086
 printf '%-10s' $loops
 echo output
 
+row options as_it_is options_expected - - run_options
 for program in tutorial_tasks tutorial_cancel tutorial_thread process_pool; do
   row $program as_it_is expected_file $program - in_environment $program
 done
@@ -341,6 +370,8 @@ row 'untrusted memory' as_it_is each_client '"too much memory\n" i ": " i + 1' u
   run_untrusted '2000000000 grow' '% 1 +'
 row 'untrusted crash' as_it_is each_client '"it crashed\n" i ": " i + 1' untrusted \
   run_untrusted '0 peek' '% 1 +'
+has untrusted nc &&
+  row 'untrusted alone' as_it_is untrusted_alone_expected - - run_untrusted_alone
 row attach as_it_is each_client '"hello client " i' attach run_attached
 row per_core_server as_it_is each_client '"hello from " i' per_core_server run_per_core
 : >"$work/figures"
@@ -348,9 +379,11 @@ has service nc && row service as_it_is each_client 'primes["10" i] " primes up t
   run_service
 has sqlite_server sqlite3 nc && row sqlite_server as_it_is sql_expected - - run_sqlite
 has http_server curl wrk nc && row http_server as_it_is http_expected - - run_http
+has http_server nc && row 'http requests' as_it_is http_requests_expected - - run_http_requests
 has redis_server redis-cli redis-benchmark nc &&
   row redis_server as_it_is expected_file redis_server - run_redis
 has chat_server nc && row chat_server as_it_is chat_expected - - run_chat
+row 'public limits' as_it_is held_expected - - run_held
 
 head -n 60 "$work/trouble"
 if [ -s "$work/figures" ]; then

@@ -250,7 +250,8 @@ static int handle(il_client *client, void *data)
 		return rc; /* 0: the client is gone */
 	char line[64], name[16] = "";
 	snprintf(line, sizeof(line), "%.*s", (int)request.size, (const char *)request.data);
-	if (sscanf(line, "%15s %d", name, &job.number) != 2 || job.number < 0 ||
+	if (!example_is_text(&request) || request.size >= sizeof(line) ||
+	    sscanf(line, "%15s %d", name, &job.number) != 2 || job.number < 0 ||
 	    job.number > 1000000)
 		name[0] = '\0';
 	rc = run_command(&job, name);
@@ -267,7 +268,7 @@ static int serve(void *arg)
 	struct service service;
 	il_server *server;
 	int rc = il_tcp_server_open(&server, "127.0.0.1", arg, il_protocol_lines(), &handler,
-				    &service, NULL);
+				    &service, &(il_server_options){.limits = IL_LIMITS_PUBLIC});
 	if (rc < 0)
 		return rc;
 	printf("listening on port %u\n", il_server_port(server));
@@ -279,6 +280,7 @@ static int serve(void *arg)
 
 int main(int argc, char **argv)
 {
+	example_options(argc, argv, "[--backend NAME] [--port NUMBER]");
 	char *port = (char *)example_option(argc, argv, "--port", "0");
 	return example_exit(il_run(example_backend(argc, argv), serve, port));
 }

@@ -4,8 +4,11 @@
  *
  *     service 4711 &        printf '1000\n2000000000\n' | nc -N 127.0.0.1 4711
  */
+#include "usage.h"
+
 #include <interloop.h>
 
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,9 +64,15 @@ static int handle(il_client *client, void *data)
 	struct service *service = data;
 	il_packet line;
 	int rc = il_client_receive(client, &line, IL_FOREVER);
+	if (rc == -EMSGSIZE)
+		return il_client_send(client, "too long", 8);
 	if (rc <= 0)
 		return rc;
-	struct question q = {.up_to = atoi(line.data)};
+	char *end;
+	long number = strtol(line.data, &end, 10);
+	if (end != (const char *)line.data + line.size || number < 0 || number > INT_MAX)
+		return il_client_send(client, "not a number", 12);
+	struct question q = {.up_to = (int)number};
 	service->requests++;
 	service->under_way++;
 	rc = answer(client, &q);
@@ -121,8 +130,9 @@ static int serve(void *port)
 	const il_handler handler = {.service_init = service_init, .handle = handle};
 	struct service service = {.requests = 0};
 	il_server *server;
-	int rc = il_tcp_server_open(&server, "127.0.0.1", port, il_protocol_lines(), &handler,
-				    &service, &(il_server_options){.grace_period = GRACE});
+	int rc = il_tcp_server_open(
+	    &server, "127.0.0.1", port, il_protocol_lines(), &handler, &service,
+	    &(il_server_options){.limits = IL_LIMITS_PUBLIC, .grace_period = GRACE});
 	if (rc < 0)
 		return rc;
 	printf("listening on port %u\n", il_server_port(server));
@@ -135,6 +145,7 @@ static int serve(void *port)
 
 int main(int argc, char **argv)
 {
+	usage(argc, argv, "[PORT]");
 	int rc = il_run(il_backend_find(NULL), serve, argc > 1 ? argv[1] : "4711");
 	if (rc == 0 || rc == -EINTR) {
 		printf("stopped by %s\n", rc == 0 ? "SIGTERM" : "SIGINT");

@@ -19,9 +19,13 @@
 
 enum {
 	WORKERS = 4,
-	ROW_MAX = 1 << 20,     /* bytes; a larger one is an error */
-	BATCH = 16 * 1024,     /* bytes of rows that a worker collects before it sends them */
-	PROGRESS_STEPS = 10000 /* of SQLite's machine, far less than a millisecond */
+	HEAP_MAX = 64 << 20,  /* bytes that SQLite may have, of all queries together */
+	VALUE_MAX = 64 << 10, /* bytes: what a step of SQLite's machine works on, so it is short */
+	COLUMNS_MAX = 100,
+	PATTERN_MAX = 100, /* of LIKE and GLOB, which are slow with long ones */
+	ROW_MAX = 1 << 20, /* bytes; more is an error */
+	BATCH = 16 * 1024, /* bytes of rows that a worker collects before it sends them */
+	PROGRESS_STEPS = 100
 };
 
 struct service {
@@ -87,7 +91,9 @@ static int open_connection(void *arg) /* in each worker, before its first call *
 	    sqlite3_open_v2(service->database, &db,
 			    SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
 	if (rc == SQLITE_OK) {
-		sqlite3_limit(db, SQLITE_LIMIT_LENGTH, ROW_MAX);
+		sqlite3_limit(db, SQLITE_LIMIT_LENGTH, VALUE_MAX);
+		sqlite3_limit(db, SQLITE_LIMIT_COLUMN, COLUMNS_MAX);
+		sqlite3_limit(db, SQLITE_LIMIT_LIKE_PATTERN_LENGTH, PATTERN_MAX);
 		sqlite3_busy_handler(db, on_busy, NULL);
 		/* Readers and a writer do not hold each other up. */
 		rc = sqlite3_exec(db, "PRAGMA journal_mode = WAL", NULL, NULL, NULL);
@@ -138,6 +144,14 @@ static void put_value(sqlite3_str *answer, const char *value, int size)
 	}
 }
 
+static bool is_too_large(sqlite3_stmt *statement)
+{
+	size_t size = 0;
+	for (int i = 0; i < sqlite3_column_count(statement); i++)
+		size += (size_t)sqlite3_column_bytes(statement, i);
+	return size > ROW_MAX;
+}
+
 static void put_row(sqlite3_str *answer, sqlite3_stmt *statement)
 {
 	begin_line(answer);
@@ -169,13 +183,17 @@ static int run_statement(struct query *q, sqlite3 *db, const char **sql)
 		return 0; /* white space, or a comment */
 	int rc = 0;
 	while (rc == 0 && status == SQLITE_OK && (status = sqlite3_step(statement)) == SQLITE_ROW) {
+		if (is_too_large(statement)) {
+			rc = fail(q, "the row is too large");
+			break;
+		}
 		put_row(q->answer, statement);
 		q->rows++;
 		status = sqlite3_str_errcode(q->answer);
 		if (sqlite3_str_length(q->answer) >= BATCH)
 			rc = il_from_thread_run(send_rows, q); /* and this thread waits */
 	}
-	if (rc == 0 && status != SQLITE_DONE) {
+	if (rc == 0 && !q->failed && status != SQLITE_DONE) {
 		rc = il_from_thread_check_cancelled(); /* then that is why it ended */
 		if (rc == 0)
 			rc = fail(q, status == SQLITE_NOMEM ? "out of memory" : sqlite3_errmsg(db));
@@ -213,7 +231,7 @@ static int answer(struct query *q)
 {
 	int rc = il_fail_after(q->service->timeout, run_in_pool, q);
 	if (rc == -ETIMEDOUT)
-		rc = fail(q, "timeout");
+		rc = fail(q, "timeout"); /* the client may have had some rows */
 	if (rc < 0)
 		return rc; /* the client is gone, or the server ends */
 	if (!q->failed) {
@@ -232,7 +250,9 @@ static int handle(il_client *client, void *data)
 	if (rc == -EMSGSIZE)
 		return il_client_send(client, "ERR the line is too long", 24);
 	if (rc <= 0)
-		return rc; /* 0: the client is gone */
+		return rc;           /* 0: the client is gone */
+	if (!example_is_text(&line)) /* SQLite would run what comes before it, and no more */
+		return il_client_send(client, "ERR the line has a zero byte", 28);
 	struct query q = {
 	    .service = data,
 	    .client = client,
@@ -283,11 +303,11 @@ static int serve(void *arg)
 	const struct il_handler handler = {.service_init = service_init, .handle = handle};
 	struct options *o = arg;
 	il_server *server;
+	sqlite3_hard_heap_limit64(HEAP_MAX); /* holds while a row is made */
 	int rc = il_tcp_server_open(
 	    &server, "127.0.0.1", o->port, il_protocol_lines(), &handler, &o->service,
 	    &(il_server_options){
-		.max_clients = 1000,
-		.idle_timeout = IL_SEC(600),
+		.limits = IL_LIMITS_PUBLIC,
 		.grace_period = 2 * o->service.timeout + IL_SEC(1), /* every answer is given */
 	    });
 	return rc < 0 ? rc : example_serve(server);
@@ -295,10 +315,13 @@ static int serve(void *arg)
 
 int main(int argc, char **argv)
 {
+	example_options(argc, argv,
+			"[--backend NAME] [--port NUMBER] [--database FILE] "
+			"[--timeout MILLISECONDS]");
 	struct options o = {
 	    .port = example_option(argc, argv, "--port", "0"),
 	    .service.database = example_option(argc, argv, "--database", "sqlite_server.db"),
-	    .service.timeout = IL_MSEC(atoi(example_option(argc, argv, "--timeout", "5000"))),
+	    .service.timeout = IL_MSEC(example_number(argc, argv, "--timeout", 5000, 3600000)),
 	};
 	return example_main(argc, argv, serve, &o);
 }

@@ -2,6 +2,8 @@
  * tutorial_cancel.c: what a deadline, a cancelled scope and a failing neighbour do to a task; see
  * docs/tutorial.md.
  */
+#include "usage.h"
+
 #include <interloop.h>
 
 #include <stdio.h>
@@ -99,8 +101,9 @@ static int run(void *arg)
 	return rc < 0 ? rc : failure();
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	usage(argc, argv, "");
 	int rc = il_run(il_backend_find(NULL), run, NULL);
 	if (rc < 0)
 		fprintf(stderr, "%s: %s\n", il_error_name(rc), il_error_detail());

@@ -38,9 +38,11 @@ static int handle(il_client *client, void *data)
 	if (rc <= 0)
 		return rc; /* 0: it has gone */
 
-	struct question question = {.up_to = atoi(line.data), .log = service->log};
-	if (question.up_to < 0 || question.up_to > MOST)
-		return il_client_send(client, "too large", 9);
+	char *end; /* the number must end where the line does */
+	long number = strtol(line.data, &end, 10);
+	if (end != (const char *)line.data + line.size || number < 0 || number > MOST)
+		return il_client_send(client, "not a number, or too large", 26);
+	struct question question = {.up_to = (int)number, .log = service->log};
 	rc = il_run_in_thread(count_primes, &question);
 	if (rc == 0)
 		rc = il_channel_send(service->questions, &question);

@@ -3,6 +3,8 @@
  *
  *     cc tutorial_tasks.c -o tasks $(pkg-config --cflags --libs interloop)
  */
+#include "usage.h"
+
 #include <interloop.h>
 
 #include <stdio.h>
@@ -42,8 +44,9 @@ static int run(void *arg)
 	return rc < 0 ? rc : both();
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	usage(argc, argv, "");
 	int rc = il_run(il_backend_find(NULL), run, "alone");
 	if (rc < 0)
 		fprintf(stderr, "%s: %s\n", il_error_name(rc), il_error_detail());

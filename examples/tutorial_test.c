@@ -3,6 +3,7 @@
  * passes at once.
  */
 #include "tutorial_service.h"
+#include "usage.h"
 
 #include <interloop/virtual.h>
 
@@ -74,8 +75,9 @@ static int run(void *arg)
 	return 0;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	usage(argc, argv, "");
 	char path[64];
 	snprintf(path, sizeof(path), "/tmp/tutorial_test.%d", (int)getpid());
 	return il_run(il_virtual(), run, path) != 0;

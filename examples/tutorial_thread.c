@@ -2,6 +2,8 @@
  * tutorial_thread.c: a blocking call in a worker thread, while another task goes on; see
  * docs/tutorial.md.
  */
+#include "usage.h"
+
 #include <interloop.h>
 
 #include <stdio.h>
@@ -47,8 +49,9 @@ static int run(void *arg)
 }
 /* [run] */
 
-int main(void)
+int main(int argc, char **argv)
 {
+	usage(argc, argv, "");
 	int rc = il_run(il_backend_find(NULL), run, NULL);
 	if (rc < 0)
 		fprintf(stderr, "%s: %s\n", il_error_name(rc), il_error_detail());

@@ -1,11 +1,13 @@
 /*
- * untrusted.c: a server whose clients send programs. Each runs in a worker process that may use so much
- * memory and no more, and is killed when its time is up; whatever it does, the server goes on.
+ * untrusted.c: a server whose clients send programs. Each runs in a worker process that may use
+ * so much memory and no more, knows nothing of the server's environment or of other clients, and
+ * is killed when its time is up; whatever it does, the server goes on.
  *
  *     untrusted --backend libuv --port 4711 &       printf '6 7 *\n1 again\n' | nc -N 127.0.0.1 4711
  *
- * A program is numbers and words of a stack machine: + - * grow (takes so many bytes of memory), again
- * (starts over unless the top is 0), peek (reads from that address). The last two are there to be abused.
+ * A program is numbers and words of a stack machine: + - * grow (takes so many bytes of memory),
+ * again (starts over unless the top is 0), peek (reads from that address). The last two are there
+ * to be abused.
  */
 #include "example.h"
 
@@ -28,10 +30,22 @@ struct job {
 /* ---- in the worker process ---- */
 
 /* [limits] */
+extern char **environ;
+
+/* A program that may read all memory would find the server's secrets there: taking them off
+ * the list is not enough. */
+static void forget_environment(void)
+{
+	for (char **variable = environ; variable && *variable; variable++)
+		memset(*variable, 0, strlen(*variable));
+	environ = NULL;
+}
+
 static int set_limits(void *arg)
 {
 	(void)arg;
 	const struct rlimit memory = {MEMORY, MEMORY}, none = {0, 0};
+	forget_environment();
 	if (setrlimit(RLIMIT_AS, &memory) < 0 || setrlimit(RLIMIT_CORE, &none) < 0)
 		return -errno; /* breaks the pool: better no answer than one without limits */
 	return 0;
@@ -108,6 +122,7 @@ static int service_init(il_exit_stack *stack, il_server *server, void *data)
 	    .max_workers = WORKERS,
 	    .name = "untrusted",
 	    .initializer = set_limits,
+	    .max_calls_per_worker = 1, /* no program leaves anything for the next one */
 	    .kill_on_cancel = true, /* so that a timeout ends the program, and not only the wait */
 	    .restart_budget = INT_MAX, /* they are expected to die */
 	};
@@ -151,6 +166,8 @@ static int handle(il_client *client, void *data)
 		return rc;
 	if (rc == -EMSGSIZE || line.size >= sizeof(call.job.program))
 		return il_client_send(client, "too long", 8);
+	if (!example_is_text(&line))
+		return il_client_send(client, "not a program", 13);
 	memcpy(call.job.program, line.data, line.size);
 
 	rc = run_in_turn(service, &call);
@@ -179,7 +196,7 @@ static int serve(void *arg)
 	if (rc < 0)
 		return rc;
 	rc = il_tcp_server_open(&server, "127.0.0.1", arg, il_protocol_lines(), &handler, &service,
-				NULL);
+				&(il_server_options){.limits = IL_LIMITS_PUBLIC});
 	if (rc == 0) {
 		printf("listening on port %u\n", il_server_port(server));
 		rc = il_server_serve(server); /* until Ctrl-C */
@@ -191,6 +208,7 @@ static int serve(void *arg)
 
 int main(int argc, char **argv)
 {
+	example_options(argc, argv, "[--backend NAME] [--port NUMBER]");
 	char *port = (char *)example_option(argc, argv, "--port", "0");
 	return example_main(argc, argv, serve, port);
 }

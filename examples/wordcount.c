@@ -301,6 +301,7 @@ static int run(void *arg)
 
 int main(int argc, char **argv)
 {
+	example_options(argc, argv, "[--backend NAME] [--text FILE] [--pool threads|processes]");
 	struct text text = {.file = example_option(argc, argv, "--text", "/dev/stdin"),
 			    .pool = example_option(argc, argv, "--pool", "threads")};
 	int status = example_main(argc, argv, run, &text);

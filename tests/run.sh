@@ -34,6 +34,7 @@ esac
 packages()
 {
   echo gcc g++ cmake ninja-build pkg-config libuv1-dev libev-dev libevent-dev libcriterion-dev
+  echo libsqlite3-dev node-llhttp # for two of the examples
   for stage in $stages; do
     case $stage in
     clang | asan | tsan | abuse | fuzz) echo clang libclang-rt-dev llvm ;;
