@@ -1,5 +1,5 @@
 /*
- * process_preload.c: workers of a program that knows nothing of the library, for a plugin of it
+ * preload.c: workers of a program that knows nothing of the library, for a plugin of it
  * brought it along. There the library is not loaded when a worker starts, and the host's main would
  * run again. So the worker's loader is told to load it first: the module that this code is in, be
  * it libinterloop or the plugin itself.
