@@ -146,12 +146,36 @@ static inline bool il__is_array(size_t count, size_t size)
 
 /* ---- results and the log (error.c) ---- */
 
+/* What il_error_detail() tells; rc 0: nothing. In a loop's thread a task has its own, as it has its own errno: it
+ * is set aside while others run. Without one it may find what another has left, but no failure leaves that. */
+struct il__refusal {
+	int rc;
+	bool own; /* of the task, or the call, that runs */
+	char words[240];
+};
+
+extern IL__THREAD_LOCAL struct il__refusal il__refusal;
+
 /* Sets il_error_detail() and gives rc back: every refusal of a public call ends here. */
 int il__refuse(int rc, const char *format, ...) __attribute__((format(printf, 2, 3), cold));
 /* For an error that has nothing to say: il_error_detail() must not tell of an older one. */
 void il__forget_refusal(void);
 /* Whether il_error_detail() belongs to this code. */
 bool il__has_refused(int rc);
+/* The same for a code that is handed out as it came: every failure without words of its own ends here. */
+static inline int il__no_words(int rc)
+{
+	if (rc < 0)
+		il__forget_refusal();
+	return rc;
+}
+
+/* And for a code of the caller's, or of a function of the caller's: only its own words stay beside it. */
+static inline int il__pass_on(int rc)
+{
+	return il__refusal.rc == rc ? rc : il__no_words(rc);
+}
+
 /* A copy of il_error_detail() if it belongs to this code, else NULL; and tells it again, in this thread or
  * another, and frees it. */
 char *il__keep_refusal(int rc);
@@ -254,6 +278,14 @@ int il__os_thread_start(pthread_t *thread, size_t stack_size, void *(*main)(void
 void il__os_thread_name(const char *name, char saved[16]); /* saved may be NULL */
 bool il__os_is_main_thread(void);
 int il__os_cloexec_nonblock(int fd);
+/* A description of our own of this pipe or terminal, non-blocking: a descriptor above 2. Negative where that cannot
+ * be had: another system, no right to it, the controlling side of a pseudo-terminal. */
+int il__os_reopen(int fd);
+bool il__os_is_pty_master(int fd);
+/* Makes the number fd another name of what `from` is, close-on-exec. */
+int il__os_rename(int from, int fd);
+/* A descriptor that keeps the number of this file from being another's, or -1: there is none such here. */
+int il__os_pin(const char *path);
 
 /* Memory of that size behind a close-on-exec descriptor, zero; a negated errno code (os_memory.c). */
 int il__os_memory_open(size_t size);
@@ -265,12 +297,26 @@ void il__os_memory_is_large(void *memory, size_t size);
 struct iovec;
 int il__os_socket(int domain, int type);
 int il__os_socketpair(int fd[2]);
+/* 0, or -EMFILE or -ENFILE: there is not even one pair of descriptors now. */
+int il__os_descriptor_lack(void);
 int il__os_socket_set(int fd, int level, int name, int value);
 int il__os_accept(int fd, struct sockaddr *address, socklen_t *length);
 ssize_t il__os_receive(int fd, void *data, size_t size);
 ssize_t il__os_send(int fd, const void *data, size_t size);
 ssize_t il__os_sendmsg(int fd, const struct msghdr *message);
-ssize_t il__os_recvmsg(int fd, struct msghdr *message); /* descriptors in it: close-on-exec */
+/* Descriptors that came with bytes of a Unix stream, close-on-exec. */
+enum { IL__OS_FDS_MAX = 253 }; /* the system's SCM_MAX_FD */
+struct il__os_fds {
+	int count;
+	bool lost; /* there were others, which found no room in this process; then count is 0 */
+	int fds[IL__OS_FDS_MAX];
+};
+
+/* Bytes up to those that descriptors came with, and these: never those of two messages. */
+ssize_t il__os_receive_fds(int fd, void *data, size_t size, struct il__os_fds *got);
+/* Beforehand: 0, or -EMFILE or -ENFILE where that would lose descriptors; or why nothing is to be had. Where
+ * bytes cannot be looked at with descriptors it is always 0. */
+int il__os_room_for_fds(int fd, void *data, size_t size);
 ssize_t il__os_read(int fd, void *data, size_t size);
 ssize_t il__os_write_pieces(int fd, const struct iovec *pieces, int count);
 

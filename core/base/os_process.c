@@ -75,6 +75,8 @@ static int add_actions(posix_spawn_file_actions_t *actions, const struct il__os_
 			rc = posix_spawn_file_actions_addopen(actions, i, "/dev/null", O_RDWR, 0);
 		else if (s->fds[i] != IL__OS_INHERIT)
 			rc = posix_spawn_file_actions_adddup2(actions, s->fds[i], i);
+		else if (fcntl(i, F_GETFD) > 0) /* close-on-exec, which onto itself takes off */
+			rc = posix_spawn_file_actions_adddup2(actions, i, i);
 	}
 	if (rc == 0 && !s->keep_others)
 		rc = close_others(actions, s->count);

@@ -78,6 +78,17 @@ int il__os_socketpair(int fd[2])
 	return 0;
 }
 
+int il__os_descriptor_lack(void)
+{
+	int fd[2], rc = il__os_socketpair(fd);
+
+	if (rc < 0)
+		return rc == -EMFILE || rc == -ENFILE ? rc : 0;
+	close(fd[0]);
+	close(fd[1]);
+	return 0;
+}
+
 int il__os_socket_set(int fd, int level, int name, int value)
 {
 	return setsockopt(fd, level, name, &value, sizeof value) < 0 ? -errno : 0;
@@ -133,17 +144,39 @@ ssize_t il__os_sendmsg(int fd, const struct msghdr *message)
 	return n < 0 ? -errno : n;
 }
 
-/* Those that the system numbered 0 to 2 go up, if there is room; and are close-on-exec. */
-static void fds_prepare(struct msghdr *message)
+/* ---- descriptors over sockets ---- */
+
+/* Aligned as the headers in it; more than the descriptors, for what the socket's owner may have asked for. */
+union control {
+	struct cmsghdr align;
+	char bytes[CMSG_SPACE(IL__OS_FDS_MAX * sizeof(int)) + 128];
+};
+
+static ssize_t receive_message(int fd, struct msghdr *message, int flags)
+{
+	ssize_t n;
+
+	do
+#if IL__LINUX
+		n = recvmsg(fd, message, flags | MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+#else
+		n = recvmsg(fd, message, flags | MSG_DONTWAIT);
+#endif
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
+}
+
+static void unpack(struct msghdr *message, struct il__os_fds *got)
 {
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
+		size_t here = ((size_t)c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
 		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
 			continue;
-		for (size_t i = 0; i < (c->cmsg_len - CMSG_LEN(0)) / sizeof(int); i++) {
+		for (size_t i = 0; i < here && got->count < IL__OS_FDS_MAX; i++) {
 			int fd;
 			memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
-			il__os_above_stdio(&fd);
-			memcpy(CMSG_DATA(c) + i * sizeof fd, &fd, sizeof fd);
+			il__os_above_stdio(&fd); /* if there is room */
+			got->fds[got->count++] = fd;
 #if !IL__LINUX
 			fcntl(fd, F_SETFD, FD_CLOEXEC);
 #endif
@@ -151,20 +184,52 @@ static void fds_prepare(struct msghdr *message)
 	}
 }
 
-ssize_t il__os_recvmsg(int fd, struct msghdr *message)
+static ssize_t receive_with_fds(int fd, void *data, size_t size, int flags, struct il__os_fds *got)
 {
+	union control control;
+	struct iovec piece = {.iov_base = data, .iov_len = clamp(size)};
+	struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1};
 	ssize_t n;
 
-	do
+	got->count = 0;
+	got->lost = false;
+	message.msg_control = control.bytes;
+	message.msg_controllen = sizeof control.bytes;
+	n = receive_message(fd, &message, flags);
+	if (n < 0)
+		return n;
+	unpack(&message, got);
+	got->lost = message.msg_flags & (MSG_CTRUNC | MSG_TRUNC);
+	while (got->lost && got->count)
+		close(got->fds[--got->count]);
+	return n;
+}
+
+ssize_t il__os_receive_fds(int fd, void *data, size_t size, struct il__os_fds *got)
+{
+	return receive_with_fds(fd, data, size, 0, got);
+}
+
+/* Linux lends descriptors also to who only looks: they may be those of later bytes, so they are not used. */
+int il__os_room_for_fds(int fd, void *data, size_t size)
+{
 #if IL__LINUX
-		n = recvmsg(fd, message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	struct il__os_fds got;
+	ssize_t n = receive_with_fds(fd, data, size, MSG_PEEK, &got);
+	int lack;
+
+	while (got.count)
+		close(got.fds[--got.count]);
+	if (n < 0 || !got.lost)
+		return n < 0 ? (int)n : 0;
+	lack = il__os_descriptor_lack();
+	return lack ? lack : -EMFILE;
 #else
-		n = recvmsg(fd, message, MSG_DONTWAIT);
+	(void)fd;
+	(void)data;
+	(void)size;
+	return 0;
 #endif
-	while (n < 0 && errno == EINTR);
-	if (n >= 0)
-		fds_prepare(message);
-	return n < 0 ? -errno : n;
 }
 
 /* ---- pipes and terminals ---- */
@@ -176,6 +241,9 @@ ssize_t il__os_read(int fd, void *data, size_t size)
 	do
 		n = read(fd, data, clamp(size));
 	while (n < 0 && errno == EINTR);
+	/* Linux's way of saying that nobody has the terminal open any more. */
+	if (n < 0 && errno == EIO)
+		return il__os_is_pty_master(fd) ? 0 : -EIO;
 	return n < 0 ? -errno : n;
 }
 

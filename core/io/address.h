@@ -9,6 +9,8 @@
 /* Fills in a Unix address; -EINVAL or -ENAMETOOLONG. */
 int il__address_unix(il_address *address, const char *path, const char *function);
 bool il__address_equal(const il_address *a, const il_address *b);
+/* port.c: 0 for a number up to 65535, for what may be a service's name, and for NULL. */
+int il__port_check(const char *port, const char *function);
 void il__address_set_port(il_address *address, uint16_t port);
 
 #endif

@@ -8,11 +8,13 @@
 #include "../runtime/task.h"
 #include "address.h"
 #include "fd.h"
+#include "listener.h"
 #include "resolver.h"
 #include "stream.h"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #define ATTEMPT_DELAY IL_MSEC(250)
@@ -26,7 +28,7 @@ struct attempt {
 };
 
 struct race {
-	const char *function;
+	const char *function, *host, *port;
 	il_task *task;
 	const il_connect_options *options;
 	il_address *list, *locals;
@@ -51,6 +53,21 @@ static int bind_local(const struct race *r, int fd, int family)
 	return r->locals ? -EADDRNOTAVAIL : 0;
 }
 
+/* 1: connected. TCP connects a socket to itself if both ends are the same; then nobody else listens there.
+ * Its end is a reset, so that it does not keep the port for who will. */
+static int check_peer(int fd)
+{
+	const struct linger at_once = {.l_onoff = 1};
+	il_address here = {.length = sizeof here.storage}, there = here;
+
+	if (getsockname(fd, (struct sockaddr *)&here.storage, &here.length) < 0 ||
+	    getpeername(fd, (struct sockaddr *)&there.storage, &there.length) < 0 ||
+	    !il__address_equal(&here, &there))
+		return 1;
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+	return -ECONNREFUSED;
+}
+
 /* 1: connected at once; 0: in progress. */
 static int begin(struct race *r, struct attempt *a, const il_address *to)
 {
@@ -62,7 +79,7 @@ static int begin(struct race *r, struct attempt *a, const il_address *to)
 	if (rc == 0 && connect(fd, (const struct sockaddr *)&to->storage, to->length) < 0)
 		rc = -errno;
 	else if (rc == 0)
-		rc = 1;
+		rc = check_peer(fd);
 	if (rc == -EINPROGRESS || rc == -EINTR) {
 		a->wait = (struct il__fd_wait){.task = r->task, .asked = IL_WRITABLE};
 		il__fd_renew(r->task->loop, fd);
@@ -109,19 +126,35 @@ static int look(struct race *r)
 {
 	for (int i = 0; i < r->next; i++) {
 		struct attempt *a = &r->attempts[i];
-		int error = 0;
+		int rc, error = 0;
 		socklen_t length = sizeof error;
 
 		if (a->number < 0 || !a->wait.got)
 			continue;
 		if (getsockopt(a->number, SOL_SOCKET, SO_ERROR, &error, &length) < 0)
 			error = errno;
-		if (!error)
+		rc = error ? -error : check_peer(a->number);
+		if (rc > 0)
 			return i;
 		finish(r, a);
-		failed(r, i, -error);
+		failed(r, i, rc);
 	}
 	return -1;
+}
+
+/* The words for the caller's timeout; the cause is what the attempts have met so far. */
+static int out_of_time(const struct race *r)
+{
+	char text[IL_ADDRESS_TEXT_MAX] = "";
+
+	if (r->error)
+		il_address_text(&r->list[r->failed], text, sizeof text);
+	return il__refuse(-ETIMEDOUT,
+			  "%s: %s, port %s: no connection in time: %d of %d addresses tried, %d of "
+			  "them do not answer%s%s%s%s",
+			  r->function, r->host ? r->host : "localhost", r->port, r->next, r->count,
+			  r->active, *text ? "; " : "", text, *text ? ": " : "",
+			  *text ? il_strerror(r->error) : "");
 }
 
 /* The sockets stay linked: the race unlinks them at its end. */
@@ -133,7 +166,7 @@ static int run(struct race *r, il_time deadline)
 		int rc;
 
 		if (now >= deadline)
-			return il__refuse(-ETIMEDOUT, "no connection was made in time");
+			return out_of_time(r);
 		if (r->next < r->count && (!r->active || now >= r->start_next)) {
 			int which = r->next++;
 			r->start_next = il__deadline_from(now, r->options->attempt_delay);
@@ -184,10 +217,10 @@ static int interleave(il_address *list, int count)
 	return 0;
 }
 
-static int prepare(struct race *r, const char *host, const char *port, il_time deadline)
+static int prepare(struct race *r, il_time deadline)
 {
 	const il_connect_options *o = r->options;
-	int rc = il__resolve(&r->list, host, port, 0, deadline, r->function);
+	int rc = il__resolve(&r->list, r->host, r->port, 0, deadline, r->function);
 
 	if (rc < 0)
 		return rc;
@@ -229,13 +262,13 @@ static int end(struct race *r, int winner, il_stream **stream)
 	return rc;
 }
 
-static void explain(const struct race *r, const char *host, const char *port)
+static void explain(const struct race *r)
 {
 	char text[IL_ADDRESS_TEXT_MAX];
 
 	il_address_text(&r->list[r->failed], text, sizeof text);
 	il__refuse(r->error, "%s: %s, port %s: %d of %d addresses tried; %s: %s", r->function,
-		   host ? host : "localhost", port, r->next, r->count, text,
+		   r->host ? r->host : "localhost", r->port, r->next, r->count, text,
 		   il__system_words(r->error));
 }
 
@@ -256,8 +289,11 @@ int il_stream_connect_tcp(il_stream **stream, const char *host, const char *port
 			  const il_connect_options *options)
 {
 	il_connect_options o;
-	struct race r = {
-	    .function = "il_stream_connect_tcp", .options = &o, .start_next = INT64_MIN};
+	struct race r = {.function = "il_stream_connect_tcp",
+			 .host = host,
+			 .port = port,
+			 .options = &o,
+			 .start_next = INT64_MIN};
 	il_time deadline;
 	int rc;
 
@@ -270,21 +306,33 @@ int il_stream_connect_tcp(il_stream **stream, const char *host, const char *port
 	if (!r.task)
 		return rc;
 	deadline = il__deadline_from(il__loop_now(r.task->loop), o.timeout);
-	rc = prepare(&r, host, port, deadline);
+	rc = prepare(&r, deadline);
 	if (rc == 0)
 		rc = run(&r, deadline);
 	if (rc < 0 && rc == r.error)
-		explain(&r, host, port);
+		explain(&r);
 	return end(&r, rc, stream);
 }
 
 /* ---- Unix sockets ---- */
 
-/* The system says -EAGAIN while the listener's backlog is full, and has no event for its end. */
-static int connect_unix(int fd, const il_address *to)
+/* The path means what it means now, however long the wait. */
+static void fix_path(il_address *to, const char *path)
 {
+	char *absolute = *path == '/' ? NULL : il__path_absolute(path);
+
+	if (absolute && strlen(absolute) < sizeof((struct sockaddr_un *)NULL)->sun_path)
+		il__address_unix(to, absolute, "il_stream_connect_unix");
+	free(absolute);
+}
+
+/* The system says -EAGAIN while the listener's backlog is full, and has no event for its end. */
+static int connect_unix(int fd, il_address to, const char *path)
+{
+	bool waited = false;
+
 	for (;;) {
-		int rc = connect(fd, (const struct sockaddr *)&to->storage, to->length);
+		int rc = connect(fd, (const struct sockaddr *)&to.storage, to.length);
 
 		if (rc == 0)
 			return 0;
@@ -292,6 +340,9 @@ static int connect_unix(int fd, const il_address *to)
 			return 0;
 		if (errno != EAGAIN && errno != EINTR)
 			return -errno;
+		if (!waited)
+			fix_path(&to, path);
+		waited = true;
 		rc = il_sleep(BACKLOG_DELAY);
 		if (rc < 0)
 			return rc;
@@ -316,8 +367,8 @@ int il_stream_connect_unix(il_stream **stream, const char *path)
 		return rc;
 	fd = il__os_socket(AF_UNIX, SOCK_STREAM);
 	if (fd < 0)
-		return fd;
-	rc = connect_unix(fd, &to);
+		return il__refuse(fd, "%s: %s: %s", function, path, il_strerror(fd));
+	rc = connect_unix(fd, to, path);
 	if (rc < 0) {
 		close(fd);
 		return rc == -ECANCELED

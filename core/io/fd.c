@@ -272,7 +272,7 @@ int il__fd_begin(struct il__fd_wait *w)
 	if (w->asked & ~fd->source.watch.mask) {
 		rc = set_mask(fd, fd->source.watch.mask | w->asked);
 		if (rc < 0)
-			return rc;
+			return il__pass_on(rc); /* the driver may have words for it */
 	}
 	for (int d = 0; d < 2; d++)
 		if (w->asked & bit_of(d))
@@ -324,7 +324,7 @@ static int poll_now(int fd, unsigned mask)
 		n = poll(&p, 1, 0);
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
-		return -errno;
+		return il__no_words(-errno);
 	if (p.revents & POLLNVAL)
 		return -EBADF;
 	if (p.revents & (POLLERR | POLLHUP))

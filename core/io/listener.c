@@ -37,9 +37,7 @@ struct il_listener {
 	struct accepting *accepting;
 	enum il__stream_kind kind;
 	bool starved; /* out of descriptors or memory, and it was logged; until nobody waits */
-	char *path;   /* Unix: to remove */
-	dev_t device; /* which file it was */
-	ino_t inode;
+	struct il__socket_file file; /* Unix: to remove */
 	uint16_t port;
 	int count; /* 0: closed */
 	int next;  /* socket to try first, so that none is starved */
@@ -48,14 +46,17 @@ struct il_listener {
 
 /* ---- life ---- */
 
-static void remove_path(il_listener *l)
+static void remove_file(struct il__socket_file *f)
 {
-	struct stat st;
+	int rc = f->path ? il__path_remove(f->path, &f->file) : 0;
 
-	if (l->path && lstat(l->path, &st) == 0 && st.st_dev == l->device && st.st_ino == l->inode)
-		unlink(l->path);
-	free(l->path);
-	l->path = NULL;
+	if (rc < 0)
+		il__log(IL_LOG_WARNING,
+			"il_listener_close: the socket file %s cannot be removed: %s; remove it by "
+			"hand",
+			f->path, il_strerror(rc));
+	free(f->path);
+	f->path = NULL;
 }
 
 static void shut(il_listener *l)
@@ -68,7 +69,7 @@ static void shut(il_listener *l)
 		il__task_wake(l->accepting->task, -EBADF);
 		l->accepting = NULL;
 	}
-	remove_path(l);
+	remove_file(&l->file);
 	for (int i = 0; i < count; i++) {
 		il__fd_disown(l->sockets[i].fd, -EBADF);
 		close(l->sockets[i].number);
@@ -84,27 +85,13 @@ static void orphan(struct il__fd_owner *owner)
 	l->loop = NULL;
 }
 
-static int keep_path(il_listener *l, const char *path)
-{
-	struct stat st;
-
-	l->path = strdup(path);
-	if (!l->path || lstat(path, &st) < 0)
-		return il__refuse(-ENOMEM, "out of memory for a listener");
-	l->device = st.st_dev;
-	l->inode = st.st_ino;
-	return 0;
-}
-
 int il__listener_create(il_listener **listener, il_loop *loop, const int *fds, int count,
-			enum il__stream_kind kind, const char *path)
+			enum il__stream_kind kind, struct il__socket_file *file)
 {
 	il_listener *l = calloc(1, sizeof *l + (size_t)count * sizeof l->sockets[0]);
 	il_address address;
 	int rc = l ? 0 : il__refuse(-ENOMEM, "out of memory for a listener");
 
-	if (rc == 0 && path)
-		rc = keep_path(l, path);
 	for (int i = 0; rc == 0 && i < count; i++) {
 		il__fd_renew(loop, fds[i]);
 		rc = il__fd_own(loop, fds[i], &l->sockets[i].fd);
@@ -117,13 +104,13 @@ int il__listener_create(il_listener **listener, il_loop *loop, const int *fds, i
 				il__fd_disown(l->sockets[i].fd, -EBADF);
 			close(fds[i]);
 		}
-		if (path)
-			unlink(path);
-		if (l)
-			free(l->path);
+		if (file)
+			remove_file(file);
 		free(l);
 		return rc;
 	}
+	if (file)
+		l->file = *file;
 	l->owner.orphan = orphan;
 	il__fd_adopt(loop, &l->owner);
 	l->loop = loop;
@@ -156,7 +143,7 @@ void il_listener_destroy(il_listener *listener)
 		/* the native loop and the path are the parent's, and so are our lists: leave them alone */
 		for (int i = 0; i < listener->count; i++)
 			close(listener->sockets[i].number);
-		free(listener->path);
+		free(listener->file.path);
 	} else if (il_listener_close(listener) < 0) {
 		il__fatal("il_listener_destroy: called in another thread than its loop's");
 	}
@@ -176,11 +163,12 @@ int il_listener_address(const il_listener *listener, size_t index, il_address *a
 	if (!listener->count)
 		return il__refuse(-EBADF, "il_listener_address: the listener is closed");
 	if (index >= (size_t)listener->count)
-		return -ENOENT;
+		return il__refuse(-ENOENT, "il_listener_address: it has %d addresses, not %zu",
+				  listener->count, index + 1);
 	address->length = sizeof address->storage;
 	if (getsockname(listener->sockets[index].number, (struct sockaddr *)&address->storage,
 			&address->length) < 0)
-		return -errno;
+		return il__no_words(-errno);
 	return 0;
 }
 
@@ -197,6 +185,11 @@ static bool give_up(il_task *task, void *arg)
 	(void)task;
 	end_waits(arg);
 	return true;
+}
+
+static int refuse_gone(void)
+{
+	return il__refuse(-EBADF, "il_listener_accept: the listener was closed meanwhile");
 }
 
 /* Parks until a socket is ready, or until it is time for another try. */
@@ -218,7 +211,7 @@ static int park(il_listener *l, struct accepting *a)
 		rc = il__task_park_until(a->task, give_up, l, "il_listener_accept", until);
 	}
 	if (a->gone)
-		return -EBADF;
+		return refuse_gone();
 	end_waits(l);
 	for (int i = 0; i < l->count; i++)
 		l->sockets[i].fd->woken = 0;
@@ -297,7 +290,7 @@ static int after_error(il_listener *l, struct accepting *a, int rc)
 		return 0;
 	}
 	if (!out_of_room(rc))
-		return rc;
+		return il__refuse(rc, "il_listener_accept: %s", il_strerror(rc));
 	if (!l->starved)
 		il__log(IL_LOG_WARNING, "il_listener_accept: %s; trying again each 0.1 s",
 			il__system_words(rc));
@@ -315,7 +308,7 @@ static int wait_on(il_listener *l, struct accepting *a)
 		return rc;
 	il__task_yield(a->task);
 	a->parked = true;
-	return a->gone ? -EBADF : 0;
+	return a->gone ? refuse_gone() : 0;
 }
 
 static int accept_one(il_listener *l, struct accepting *a, il_stream **stream)

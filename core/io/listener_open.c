@@ -10,6 +10,7 @@
 #include "resolver.h"
 #include "stream.h"
 
+#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/stat.h>
@@ -58,10 +59,44 @@ static int open_one(const il_address *address, const il_listen_options *o)
 	return rc < 0 ? rc : fd;
 }
 
-/* This family is not there, as IPv6 often is not: another may do. */
-static bool family_missing(int rc)
+/* The loopback address is there wherever its family is. */
+static bool has_loopback(int family)
 {
-	return rc == -EAFNOSUPPORT || rc == -EPROTONOSUPPORT || rc == -EADDRNOTAVAIL;
+	const struct sockaddr_in ipv4 = {.sin_family = AF_INET,
+					 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	const struct sockaddr_in6 ipv6 = {.sin6_family = AF_INET6,
+					  .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+	const void *address = family == AF_INET ? (const void *)&ipv4 : &ipv6;
+	int fd = il__os_socket(family, SOCK_STREAM);
+	bool has = fd < 0 ||
+		   bind(fd, address, family == AF_INET ? sizeof ipv4 : sizeof ipv6) == 0 ||
+		   errno != EADDRNOTAVAIL;
+
+	if (fd >= 0)
+		close(fd);
+	return has;
+}
+
+static bool is_loopback(const il_address *address)
+{
+	struct sockaddr_in ipv4;
+	struct sockaddr_in6 ipv6;
+
+	memcpy(&ipv4, &address->storage, sizeof ipv4);
+	memcpy(&ipv6, &address->storage, sizeof ipv6);
+	return address->storage.ss_family == AF_INET
+		   ? ipv4.sin_addr.s_addr == htonl(INADDR_LOOPBACK)
+		   : IN6_IS_ADDR_LOOPBACK(&ipv6.sin6_addr);
+}
+
+/* Whether this family is not there, as IPv6 often is not: another may do. That an address is not available
+ * says so only of the loopback; any other may be another machine's. */
+static bool family_missing(int rc, const il_address *address)
+{
+	if (rc == -EAFNOSUPPORT || rc == -EPROTONOSUPPORT)
+		return true;
+	return rc == -EADDRNOTAVAIL &&
+	       (is_loopback(address) || !has_loopback(address->storage.ss_family));
 }
 
 struct opening {
@@ -95,19 +130,17 @@ static int open_all(struct opening *o)
 		rc = o->fds[i] = open_one(&address, o->options);
 		if (rc < 0)
 			o->failed = i;
-		if (rc < 0 && family_missing(rc) && ++missing < o->count)
-			continue;
-		if (rc < 0)
-			break;
+		if (rc < 0 && !family_missing(rc, &address)) {
+			close_all(o);
+			return rc;
+		}
+		missing += rc < 0;
 		address.length = sizeof address.storage;
-		if (any && !port &&
+		if (rc >= 0 && any && !port &&
 		    getsockname(rc, (struct sockaddr *)&address.storage, &address.length) == 0)
 			port = il_address_port(&address);
 	}
-	if (rc >= 0 || (family_missing(rc) && missing < o->count))
-		return 0;
-	close_all(o);
-	return rc;
+	return missing < o->count ? 0 : rc;
 }
 
 static int open_addresses(il_listener **listener, il_loop *loop, struct opening *o)
@@ -167,65 +200,101 @@ int il_listener_open_tcp(il_listener **listener, const char *host, const char *p
 
 /* ---- Unix ---- */
 
-/* Whether somebody listens behind the socket file. */
-static bool in_use(const il_address *address)
+/* Whether somebody listens behind the socket file: 1 or 0, or why that cannot be asked. */
+static int in_use(const il_address *address)
 {
 	int fd = il__os_socket(AF_UNIX, SOCK_STREAM);
-	bool answered =
-	    fd < 0 || connect(fd, (const struct sockaddr *)&address->storage, address->length) == 0;
+	bool answered;
 
-	if (!answered)
-		answered = errno != ECONNREFUSED && errno != ENOENT;
-	if (fd >= 0)
-		close(fd);
+	if (fd < 0)
+		return fd;
+	answered = connect(fd, (const struct sockaddr *)&address->storage, address->length) == 0 ||
+		   (errno != ECONNREFUSED && errno != ENOENT);
+	close(fd);
 	return answered;
 }
 
-static int make_way(const il_address *address, const char *path)
+static int refuse_path(int rc, const char *path)
+{
+	return il__refuse(rc, "il_listener_open_unix: %s: %s", path, il_strerror(rc));
+}
+
+static int clear_path(const il_address *address, const char *path)
 {
 	struct stat st;
+	int rc;
 
 	if (lstat(path, &st) < 0)
-		return errno == ENOENT ? 0 : -errno;
+		return errno == ENOENT ? 0 : refuse_path(-errno, path);
 	if (!S_ISSOCK(st.st_mode))
 		return il__refuse(-EEXIST,
 				  "il_listener_open_unix: %s is no socket, so it is kept; choose "
 				  "another path, or remove it",
 				  path);
-	if (in_use(address))
+	rc = in_use(address);
+	if (rc > 0)
 		return il__refuse(-EADDRINUSE, "il_listener_open_unix: somebody listens on %s",
 				  path);
-	return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
+	if (rc == 0)
+		rc = il__path_remove(path, &st);
+	return rc < 0 ? refuse_path(rc, path) : 0;
+}
+
+static int make_way(const il_address *address, const char *path)
+{
+	int pin = il__os_pin(path), rc = clear_path(address, path);
+
+	if (pin >= 0)
+		close(pin);
+	return rc;
+}
+
+/* The mode of an unbound socket becomes the file's, less the umask, where the system does that: so nobody finds it
+ * with more rights than it is to have. Before it listens nobody can connect. */
+static int bind_and_listen(int fd, const il_address *address, const char *path,
+			   const il_listen_options *o, struct stat *st)
+{
+	const mode_t mode = (mode_t)o->mode;
+	int rc;
+
+	if (mode && fchmod(fd, mode) < 0)
+		errno = 0; /* chmod will do it */
+	if (bind(fd, (const struct sockaddr *)&address->storage, address->length) < 0 ||
+	    lstat(path, st) < 0)
+		return refuse_path(-errno, path);
+	if ((!mode || (st->st_mode & 07777) == mode || chmod(path, mode) == 0) &&
+	    listen(fd, backlog(o)) == 0)
+		return 0;
+	rc = -errno;
+	il__path_remove(path, st);
+	return refuse_path(rc, path);
 }
 
 static int open_path(int fd, const il_address *address, const char *path,
-		     const il_listen_options *o)
+		     const il_listen_options *o, struct stat *st)
 {
-	int rc = make_way(address, path);
+	struct il__path_lock lock;
+	int rc = il__path_lock(&lock, path);
 
 	if (rc < 0)
-		return rc;
-	if (bind(fd, (const struct sockaddr *)&address->storage, address->length) < 0)
-		rc = -errno;
-	else if ((o->mode && chmod(path, (mode_t)o->mode) < 0) || listen(fd, backlog(o)) < 0) {
-		rc = -errno; /* nobody could connect yet */
-		unlink(path);
-	}
-	return rc < 0 ? il__refuse(rc, "il_listener_open_unix: %s: %s", path, il__system_words(rc))
-		      : 0;
+		return refuse_path(rc, path);
+	rc = make_way(address, path);
+	if (rc == 0)
+		rc = bind_and_listen(fd, address, path, o, st);
+	il__path_unlock(&lock);
+	return rc;
 }
 
-int il_listener_open_unix(il_listener **listener, const char *path,
-			  const il_listen_options *options)
+int il__listener_open_unix(il_listener **listener, const char *path, const char *absolute,
+			   const il_listen_options *options)
 {
 	static const char function[] = "il_listener_open_unix";
 	il_loop *loop = il_loop_current();
+	struct il__socket_file file;
 	il_listen_options o;
 	il_address address;
 	int fd, rc;
 
-	if (!listener)
-		return il__refuse(-EINVAL, "%s: NULL where the listener is to be stored", function);
 	if (!loop)
 		return il__refuse(-EPERM, "%s: call it in the thread of a loop that runs",
 				  function);
@@ -234,13 +303,35 @@ int il_listener_open_unix(il_listener **listener, const char *path,
 		rc = il__address_unix(&address, path, function);
 	if (rc < 0)
 		return rc;
+	file.path = strdup(absolute);
+	if (!file.path)
+		return il__refuse(-ENOMEM, "%s: out of memory", function);
 	fd = il__os_socket(AF_UNIX, SOCK_STREAM);
-	if (fd < 0)
-		return fd;
-	rc = open_path(fd, &address, path, &o);
+	rc = fd < 0 ? refuse_path(fd, path) : open_path(fd, &address, path, &o, &file.file);
 	if (rc < 0) {
-		close(fd);
+		if (fd >= 0)
+			close(fd);
+		free(file.path);
 		return rc;
 	}
-	return il__listener_create(listener, loop, &fd, 1, IL__STREAM_UNIX, path);
+	return il__listener_create(listener, loop, &fd, 1, IL__STREAM_UNIX, &file);
+}
+
+int il_listener_open_unix(il_listener **listener, const char *path,
+			  const il_listen_options *options)
+{
+	static const char function[] = "il_listener_open_unix";
+	char *absolute;
+	int rc;
+
+	if (!listener || !path)
+		return il__refuse(-EINVAL, "%s: %s", function,
+				  listener ? "the path is NULL"
+					   : "NULL where the listener is to be stored");
+	absolute = il__path_absolute(path);
+	if (!absolute)
+		return il__refuse(-ENOMEM, "%s: out of memory", function);
+	rc = il__listener_open_unix(listener, path, absolute, options);
+	free(absolute);
+	return rc;
 }

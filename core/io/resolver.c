@@ -3,6 +3,9 @@
  * the loop's own, so that slow name servers hold up nobody else. A lookup is shared by the waiting task
  * and the worker: whoever is last frees it, so a cancelled task leaves at once. The lock guards `state`
  * and whether the wakeup may still be fired; the worker writes the results before it, under it.
+ *
+ * Each lookup has a thread of its own. A few places bound those that somebody waits for; one that was given
+ * up leaves its place at once, and counts against lookup_limit until the system lets its thread go.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -16,16 +19,20 @@
 #include "../runtime/loop.h"
 #include "../runtime/task.h"
 #include "../runtime/wakeup.h"
+#include "../sync/queue.h"
 #include "address.h"
 
+#include <limits.h>
 #include <netdb.h>
 #include <netinet/in.h>
 
-enum { WORKERS = 4 };
+enum { PLACES = 4 };
 
 struct resolver {
 	struct il__extension extension;
 	il_executor *pool;
+	size_t places, taken;    /* of lookups that a task waits for; the loop's thread's */
+	struct il__list waiting; /* tasks that wait for a place, first come, first served */
 	atomic_uint owners; /* the loop, and each abandoned lookup until its worker is through */
 };
 
@@ -106,6 +113,22 @@ static int ask(const struct query *q, int more_flags, il_address **list, int *er
 	return rc ? rc : -ENOENT;
 }
 
+/* As ask, of whoever knows names. Without descriptors getaddrinfo can open neither its files nor a socket, and
+ * says that there is no such name: what is lacking before or after it counts as lacking in between. */
+static int ask_others(const struct query *q, il_address **list, int *error)
+{
+	int lack = il__os_descriptor_lack();
+	int rc = ask(q, 0, list, error);
+
+	if (rc >= 0)
+		return rc;
+	if (!lack)
+		lack = il__os_descriptor_lack();
+	if (lack)
+		*error = 0;
+	return lack ? lack : rc;
+}
+
 static int refuse(const char *function, const struct query *q, int rc, int error)
 {
 	if (error == EAI_SERVICE)
@@ -169,7 +192,7 @@ static int work(void *arg)
 	abandoned = l->state == ABANDONED;
 	pthread_mutex_unlock(&l->lock);
 	if (!abandoned)
-		l->result = ask(&l->query, 0, &l->list, &l->error);
+		l->result = ask_others(&l->query, &l->list, &l->error);
 	if (settle(l, ANSWERED) == ABANDONED) {
 		resolver_unref(l->resolver);
 		free_lookup(l);
@@ -217,8 +240,10 @@ static const struct il__extension_ops resolver_ops = {.closing = on_closing};
 
 static struct resolver *resolver_of(il_loop *loop)
 {
+	/* Without a bound of its own it gives each call a thread, or refuses it. */
 	const il_thread_pool_options options = {
-	    .max_workers = WORKERS, .name = "il_resolver", .without_locals = true};
+	    .max_workers = INT_MAX, .name = "il_resolver", .without_locals = true};
+	size_t limit = loop->options.lookup_limit;
 	struct il__extension *x = il__loop_extension(loop, &resolver_ops);
 	struct resolver *r;
 
@@ -229,6 +254,8 @@ static struct resolver *resolver_of(il_loop *loop)
 		free(r);
 		return NULL;
 	}
+	r->places = limit < PLACES ? limit : PLACES;
+	il__list_init(&r->waiting);
 	atomic_init(&r->owners, 1);
 	il__loop_extend(loop, &r->extension, &resolver_ops);
 	return r;
@@ -246,17 +273,68 @@ static bool abandon(struct lookup *l)
 	return false;
 }
 
-static int look_up(il_loop *loop, const struct query *q, il_address **list, il_time deadline,
-		   const char *function)
+/* ---- places ---- */
+
+static bool stop_waiting(il_task *task, void *arg)
 {
-	struct il__wakeup wakeup;
-	struct resolver *r = resolver_of(loop);
-	struct lookup *l;
+	(void)arg;
+	il__list_remove(&task->link);
+	return true;
+}
+
+/* To the one who waits longest, if there is one. */
+static void leave_place(struct resolver *r)
+{
+	if (!il__queue_wake(&r->waiting, 0))
+		r->taken--;
+}
+
+static int take_place(struct resolver *r, il_task *task, il_time deadline, const char *function)
+{
+	const size_t limit = task->loop->options.lookup_limit;
+	size_t given_up;
 	int rc;
 
-	if (!r)
-		return il__refuse(-ENOMEM, "%s: out of memory", function);
-	rc = il__wakeup_init(&wakeup, function);
+	if (r->taken < r->places) {
+		r->taken++;
+	} else {
+		il__list_push(&r->waiting, &task->link);
+		rc = il__task_park_until(task, stop_waiting, NULL, function, deadline);
+		if (rc < 0)
+			return rc;
+		if (il__task_cancelled(task)) { /* since the place was handed over */
+			leave_place(r);
+			return -ECANCELED;
+		}
+	}
+	given_up = (size_t)atomic_load(&r->owners) - 1;
+	if (r->taken + given_up <= limit)
+		return 0;
+	leave_place(r);
+	return il__refuse(-EAGAIN,
+			  "%s: %zu lookups that were given up still occupy their threads, and "
+			  "il_loop_options.lookup_limit is %zu; try again later, or raise it",
+			  function, given_up, limit);
+}
+
+/* ---- the lookup of a task ---- */
+
+static int out_of_time(const char *function, const struct query *q)
+{
+	return il__refuse(-ETIMEDOUT,
+			  "%s: host %s, port %s: the name was not looked up in time; the name "
+			  "servers do not answer",
+			  function, q->host ? q->host : "(none)", q->port);
+}
+
+/* In a place of its own. */
+static int run_lookup(struct resolver *r, il_loop *loop, const struct query *q, il_address **list,
+		      il_time deadline, const char *function)
+{
+	struct il__wakeup wakeup;
+	struct lookup *l;
+	int rc = il__wakeup_init(&wakeup, function);
+
 	if (rc < 0)
 		return rc;
 	l = make_lookup(q, r, &wakeup);
@@ -284,20 +362,23 @@ static int look_up(il_loop *loop, const struct query *q, il_address **list, il_t
 	return rc;
 }
 
+static int look_up(il_task *task, const struct query *q, il_address **list, il_time deadline,
+		   const char *function)
+{
+	struct resolver *r = resolver_of(task->loop);
+	int rc;
+
+	if (!r)
+		return il__refuse(-ENOMEM, "%s: out of memory", function);
+	rc = take_place(r, task, deadline, function);
+	if (rc == 0) {
+		rc = run_lookup(r, task->loop, q, list, deadline, function);
+		leave_place(r);
+	}
+	return rc == -ETIMEDOUT ? out_of_time(function, q) : rc;
+}
+
 /* ---- the public face ---- */
-
-static bool is_number(const char *text)
-{
-	return *text && strspn(text, "0123456789") == strlen(text);
-}
-
-/* getaddrinfo cuts a number that is too large for a port, silently. */
-static int check_port(const char *port, const char *function)
-{
-	if (port && is_number(port) && (strlen(port) > 9 || atol(port) > 65535))
-		return il__refuse(-EINVAL, "%s: port %s is more than 65535", function, port);
-	return 0;
-}
 
 int il__resolve(il_address **list, const char *host, const char *port, unsigned flags,
 		il_time deadline, const char *function)
@@ -312,7 +393,7 @@ int il__resolve(il_address **list, const char *host, const char *port, unsigned 
 		return rc;
 	if (flags & ~all)
 		return il__refuse(-EINVAL, "%s: unknown flag in %#x", function, flags);
-	rc = check_port(port, function);
+	rc = il__port_check(port, function);
 	if (rc == 0)
 		rc = il__task_check(task);
 	if (rc < 0)
@@ -330,7 +411,7 @@ int il__resolve(il_address **list, const char *host, const char *port, unsigned 
 	else if (error != EAI_NONAME || flags & IL_RESOLVE_NUMERIC)
 		refuse(function, &q, rc, error);
 	else
-		rc = look_up(task->loop, &q, list, deadline, function);
+		rc = look_up(task, &q, list, deadline, function);
 	return rc;
 }
 

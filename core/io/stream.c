@@ -79,10 +79,11 @@ int il_stream_pair(il_stream **a, il_stream **b)
 	if (!a || !b)
 		return il__refuse(-EINVAL, "il_stream_pair: NULL where a stream is to be stored");
 	rc = loop_here(&loop, "il_stream_pair");
-	if (rc == 0)
-		rc = il__os_socketpair(fd);
 	if (rc < 0)
 		return rc;
+	rc = il__os_socketpair(fd);
+	if (rc < 0)
+		return il__refuse(rc, "il_stream_pair: %s", il__system_words(rc));
 	rc = il__stream_create(&first, loop, fd[0], IL__STREAM_UNIX, NULL);
 	if (rc < 0) {
 		close(fd[1]);
@@ -127,6 +128,7 @@ static int kind_of(int fd)
 int il_stream_open_fd(il_stream **stream, int fd)
 {
 	il_loop *loop;
+	il_stream *s;
 	int rc, kind;
 
 	if (!stream)
@@ -143,16 +145,18 @@ int il_stream_open_fd(il_stream **stream, int fd)
 				  fd);
 	if (kind < 0)
 		return il__refuse(kind, "il_stream_open_fd: %d is not an open descriptor", fd);
-	rc = adopt(stream, loop, fd, (enum il__stream_kind)kind, NULL);
+	rc = adopt(&s, loop, fd, (enum il__stream_kind)kind, NULL);
 	if (rc < 0)
 		return rc;
-	rc = il__os_cloexec_nonblock(fd);
-	if (rc < 0) {
-		(*stream)->number = -1; /* it stays the caller's */
-		il__fd_disown((*stream)->fd, -EBADF);
-		il_stream_destroy(*stream);
+	rc = il__stream_prepare(s);
+	if (rc < 0) { /* it stays the caller's */
+		il__fd_disown(s->fd, -EBADF);
+		il__list_remove(&s->owner.link);
+		free(s);
+		return il__refuse(rc, "il_stream_open_fd: descriptor %d: %s", fd, il_strerror(rc));
 	}
-	return rc;
+	*stream = s;
+	return 0;
 }
 
 /* ---- closing ---- */
@@ -168,8 +172,9 @@ void il__stream_shut(il_stream *s)
 	}
 	il__fd_disown(s->fd, -EBADF);
 	il__list_remove(&s->owner.link);
-	close(s->number);
+	il__stream_let_go(s, false);
 	s->number = -1;
+	il__kept_fds_take(s, SIZE_MAX, NULL, 0);
 	s->kept_begin = s->kept_end = 0;
 }
 
@@ -194,7 +199,8 @@ void il_stream_destroy(il_stream *stream)
 	if (stream->number >= 0) {
 		if (il__inherited(stream->loop->generation)) {
 			/* the native loop is the parent's, and so are our lists: leave them alone */
-			close(stream->number);
+			il__stream_let_go(stream, true);
+			il__kept_fds_take(stream, SIZE_MAX, NULL, 0);
 		} else if (il_stream_close(stream) < 0) {
 			il__fatal("il_stream_destroy: called in another thread than its loop's");
 		}
@@ -236,7 +242,7 @@ int il_stream_shutdown_write(il_stream *stream)
 		return 0;
 	/* Not connected any more: then the peer needs not be told. */
 	if (shutdown(stream->number, SHUT_WR) < 0 && errno != ENOTCONN)
-		return -errno;
+		return il__no_words(-errno);
 	stream->shut = true;
 	return 0;
 }
@@ -251,7 +257,7 @@ int il_stream_local_address(const il_stream *stream, il_address *address)
 		return il__refuse(-EINVAL, "il_stream_local_address: the address is NULL");
 	address->length = sizeof address->storage;
 	if (getsockname(stream->number, (struct sockaddr *)&address->storage, &address->length) < 0)
-		return -errno;
+		return il__no_words(-errno);
 	return 0;
 }
 
@@ -270,7 +276,7 @@ int il_stream_peer_address(const il_stream *stream, il_address *address)
 	if (getpeername(stream->number, (struct sockaddr *)&address->storage, &address->length) <
 	    0) {
 		address->length = 0;
-		return -errno;
+		return il__no_words(-errno);
 	}
 	return 0;
 }
@@ -283,19 +289,23 @@ int il_stream_set_nodelay(il_stream *stream, bool on)
 		return rc;
 	if (stream->kind != IL__STREAM_INET)
 		return il__refuse(-ENOTSUP, "il_stream_set_nodelay: this stream is not TCP");
-	return il__os_socket_set(stream->number, IPPROTO_TCP, TCP_NODELAY, on);
+	return il__no_words(il__os_socket_set(stream->number, IPPROTO_TCP, TCP_NODELAY, on));
 }
 
 int il_stream_set_keepalive(il_stream *stream, bool on)
 {
 	int rc = check_socket(stream, "il_stream_set_keepalive");
 
-	return rc < 0 ? rc : il__os_socket_set(stream->number, SOL_SOCKET, SO_KEEPALIVE, on);
+	if (rc < 0)
+		return rc;
+	return il__no_words(il__os_socket_set(stream->number, SOL_SOCKET, SO_KEEPALIVE, on));
 }
 
 int il_stream_fd(const il_stream *stream)
 {
 	if (!stream)
 		return il__refuse(-EINVAL, "il_stream_fd: the stream is NULL");
-	return stream->number < 0 ? -EBADF : stream->number;
+	if (stream->number < 0)
+		return il__refuse(-EBADF, "il_stream_fd: the stream is closed");
+	return stream->beside ? stream->beside->source.watch.fd : stream->number;
 }

@@ -1,6 +1,7 @@
 /*
  * stream_fds.c: descriptors over a Unix stream. They travel with the first byte of a message; received ones
- * are close-on-exec, and each one is either the caller's or closed. Loop's thread only, in a task.
+ * are close-on-exec, and each one is either the caller's, kept with its byte (kept_fds.c), or closed. Bytes are
+ * looked at before they are taken, so that no descriptor is lost for want of room. Loop's thread only, in a task.
  */
 #include "../base/base.h"
 #include "stream.h"
@@ -9,7 +10,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { MOST = 253 }; /* the system's SCM_MAX_FD */
+enum { MOST = IL__OS_FDS_MAX };
 
 /* Aligned as the headers in it. */
 union control {
@@ -55,7 +56,7 @@ static int send_first(il_stream *s, struct il__op *op, struct iovec *piece, cons
 			return rc;
 		n = il__os_sendmsg(s->number, &message);
 		if (n != -EAGAIN && n != -EWOULDBLOCK)
-			return (int)n;
+			return n < 0 ? il__op_failed(op, (int)n) : (int)n;
 		s->fd->ready &= (unsigned char)~IL_WRITABLE;
 	}
 }
@@ -71,7 +72,8 @@ int il_stream_send_fds(il_stream *stream, const void *data, size_t size, const i
 		rc = il__op_begin(stream, &op, IL_WRITABLE, IL_FOREVER, function);
 	if (rc < 0)
 		return rc;
-	rc = stream->shut ? -EPIPE : send_first(stream, &op, &piece, fds, count);
+	rc =
+	    stream->shut ? il__op_failed(&op, -EPIPE) : send_first(stream, &op, &piece, fds, count);
 	if (rc > 0) {
 		piece.iov_base = (char *)piece.iov_base + rc;
 		piece.iov_len -= (size_t)rc;
@@ -82,50 +84,68 @@ int il_stream_send_fds(il_stream *stream, const void *data, size_t size, const i
 
 /* ---- receiving ---- */
 
-/* Hands out the first `room` descriptors of a message and closes the others. How many came. */
-static int unpack(struct msghdr *message, int *fds, int room)
+int il__op_receive_ahead(il_stream *s, struct il__op *op, void *data, size_t max, size_t first)
 {
-	int count = 0;
+	struct il__os_fds got;
 
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
-		size_t here;
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+	if (s->kind != IL__STREAM_UNIX)
+		return il__op_receive(s, op, data, max);
+	for (;;) {
+		int n, rc = il__op_wait(s, op);
+
+		if (rc < 0)
+			return rc;
+		n = (int)il__os_receive_fds(s->number, data, max, &got);
+		if (n == -EAGAIN || n == -EWOULDBLOCK) {
+			s->fd->ready &= (unsigned char)~IL_READABLE;
 			continue;
-		here = ((size_t)c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		for (size_t i = 0; i < here; i++) {
-			int fd;
-			memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
-			if (count < room)
-				fds[count++] = fd;
-			else
-				close(fd);
 		}
+		op->lack = n > 0 && got.lost;
+		if (n > 0 && got.count)
+			rc = il__kept_fds_add(s, first, (size_t)n, &got, op->function);
+		if (rc < 0)
+			return rc;
+		return n < 0 ? il__op_failed(op, n) : n;
 	}
-	return count;
 }
 
 static int receive(il_stream *s, struct il__op *op, struct iovec *piece, int *fds, int *count)
 {
 	const int room = *count;
+	struct il__os_fds got;
+	int n;
 
 	*count = 0;
 	for (;;) {
-		union control control;
-		struct msghdr message = {.msg_iov = piece, .msg_iovlen = 1};
-		ssize_t n;
 		int rc = il__op_wait(s, op);
 
 		if (rc < 0)
 			return rc;
-		message.msg_control = control.bytes;
-		message.msg_controllen = CMSG_SPACE((size_t)room * sizeof(int));
-		n = il__os_recvmsg(s->number, &message);
-		if (n >= 0)
-			*count = unpack(&message, fds, room);
+		n = il__os_room_for_fds(s->number, piece->iov_base, piece->iov_len);
+		if (n == -EMFILE || n == -ENFILE)
+			return il__refuse(n,
+					  "%s: descriptors have come that find no room in this "
+					  "process; they wait: close some, and receive again",
+					  op->function);
+		if (n == 0)
+			n = (int)il__os_receive_fds(s->number, piece->iov_base, piece->iov_len,
+						    &got);
 		if (n != -EAGAIN && n != -EWOULDBLOCK)
-			return (int)n;
+			break;
 		s->fd->ready &= (unsigned char)~IL_READABLE;
 	}
+	if (n <= 0)
+		return n < 0 ? il__op_failed(op, n) : 0;
+	for (int i = 0; i < got.count; i++) {
+		if (i < room)
+			fds[(*count)++] = got.fds[i];
+		else
+			close(got.fds[i]);
+	}
+	if (!got.lost)
+		return n;
+	n = il__stream_keep(s, piece->iov_base, (size_t)n, op->function);
+	return n < 0 ? n : il__op_lacks_room(op);
 }
 
 int il_stream_receive_fds(il_stream *stream, void *data, size_t max, int *fds, int *count)
@@ -142,11 +162,8 @@ int il_stream_receive_fds(il_stream *stream, void *data, size_t max, int *fds, i
 			*count = 0;
 		return rc;
 	}
-	if (stream->kept_end > stream->kept_begin) { /* these came first, and without any */
-		*count = 0;
-		rc = il__op_take_kept(stream, data, piece.iov_len);
-	} else {
-		rc = receive(stream, &op, &piece, fds, count);
-	}
+	rc = stream->kept_end > stream->kept_begin
+		 ? il__op_take_kept(stream, data, piece.iov_len, fds, count)
+		 : receive(stream, &op, &piece, fds, count);
 	return il__op_end(stream, &op, rc);
 }

@@ -47,6 +47,16 @@ int il__op_begin(il_stream *s, struct il__op *op, unsigned direction, il_time de
 	return 0;
 }
 
+int il__op_failed(const struct il__op *op, int rc)
+{
+	return il__refuse(rc, "%s: %s", op->function, il_strerror(rc));
+}
+
+static int refuse_gone(const struct il__op *op)
+{
+	return il__refuse(-EBADF, "%s: the stream was closed meanwhile", op->function);
+}
+
 int il__op_end(il_stream *s, struct il__op *op, int rc)
 {
 	if (!op->gone)
@@ -79,7 +89,7 @@ int il__op_wait(il_stream *s, struct il__op *op)
 	rc = il__fd_wait(&op->wait, op->deadline, op->function);
 	op->parked = true;
 	if (op->gone)
-		return -EBADF;
+		return refuse_gone(op);
 	if (rc == -ETIMEDOUT)
 		return last_try(s, op);
 	return rc;
@@ -105,18 +115,37 @@ int il__op_receive(il_stream *s, struct il__op *op, void *data, size_t max)
 		if (n != -EAGAIN && n != -EWOULDBLOCK) {
 			if (n > 0 && (size_t)n < max)
 				drained(s, IL_READABLE);
-			return (int)n;
+			return n < 0 ? il__op_failed(op, (int)n) : (int)n;
 		}
 		drained(s, IL_READABLE);
 	}
 }
 
-int il__op_take_kept(il_stream *s, void *data, size_t max)
+int il__op_lacks_room(const struct il__op *op)
+{
+	return il__refuse(
+	    -EMFILE,
+	    "%s: descriptors came that found no room in this process and are lost; the "
+	    "bytes that they came with are kept",
+	    op->function);
+}
+
+int il__op_take_kept(il_stream *s, void *data, size_t max, int *fds, int *count)
 {
 	size_t n = s->kept_end - s->kept_begin;
 
 	if (n > max)
 		n = max;
+	if (il__unlikely(s->kept_fds)) {
+		int room = count ? *count : 0;
+		if (count)
+			n = il__kept_fds_bound(s, n);
+		room = il__kept_fds_take(s, n, fds, room);
+		if (count)
+			*count = room;
+	} else if (count) {
+		*count = 0;
+	}
 	memcpy(data, s->kept + s->kept_begin, n);
 	s->kept_begin += n;
 	return (int)n;
@@ -135,7 +164,7 @@ int il__stream_read(il_stream *s, void *data, size_t max, il_time deadline, cons
 	rc = il__op_begin(s, &op, IL_READABLE, deadline, function);
 	if (rc < 0)
 		return rc;
-	rc = s->kept_end > s->kept_begin ? il__op_take_kept(s, data, max)
+	rc = s->kept_end > s->kept_begin ? il__op_take_kept(s, data, max, NULL, NULL)
 					 : il__op_receive(s, &op, data, max);
 	return il__op_end(s, &op, rc);
 }
@@ -233,7 +262,7 @@ int il__op_send(il_stream *s, struct il__op *op, const struct iovec *pieces, int
 			return rc;
 		n = send_some(s, &c, &whole);
 		if (n < 0 && n != -EAGAIN && n != -EWOULDBLOCK)
-			return (int)n;
+			return il__op_failed(op, (int)n);
 		if (!whole)
 			drained(s, IL_WRITABLE);
 		if (n > 0) {
@@ -256,7 +285,8 @@ int il__stream_write(il_stream *s, const struct iovec *pieces, int count, il_tim
 	rc = il__op_begin(s, &op, IL_WRITABLE, deadline, function);
 	if (rc < 0)
 		return rc;
-	return il__op_end(s, &op, s->shut ? -EPIPE : il__op_send(s, &op, pieces, count));
+	return il__op_end(
+	    s, &op, s->shut ? il__op_failed(&op, -EPIPE) : il__op_send(s, &op, pieces, count));
 }
 
 int il_stream_writev_all(il_stream *stream, const struct iovec *pieces, int count)

@@ -23,43 +23,13 @@ size_t il_stream_buffered(const il_stream *stream)
 	return stream ? kept(stream) : 0;
 }
 
-/* Makes room for `more` bytes behind the kept ones. */
-static int reserve(il_stream *s, size_t more, const char *function)
-{
-	size_t have = kept(s), capacity = s->kept_capacity;
-	char *bytes;
-
-	if (s->kept_capacity - s->kept_end >= more)
-		return 0;
-	if (s->kept_begin) {
-		memmove(s->kept, s->kept + s->kept_begin, have);
-		s->kept_begin = 0;
-		s->kept_end = have;
-	}
-	if (capacity - have >= more)
-		return 0;
-	if (more > SIZE_MAX / 2 - have)
-		return il__refuse(-ENOMEM, "%s: %zu bytes are more than memory has", function,
-				  more);
-	capacity = capacity ? capacity : CHUNK;
-	while (capacity < have + more)
-		capacity *= 2;
-	bytes = realloc(s->kept, capacity);
-	if (!bytes)
-		return il__refuse(-ENOMEM, "%s: out of memory to keep %zu bytes", function,
-				  capacity);
-	s->kept = bytes;
-	s->kept_capacity = capacity;
-	return 0;
-}
-
 /* ---- a known number ---- */
 
 /* Straight into the caller's memory. What came before an error goes back; there is room for it. */
 static int receive_exactly(il_stream *s, struct il__op *op, char *data, size_t size)
 {
 	size_t got = kept(s) < size ? kept(s) : size;
-	int rc = got < size ? reserve(s, size - got, op->function) : 0;
+	int rc = got < size ? il__stream_reserve(s, size - got, op->function) : 0;
 
 	if (rc < 0)
 		return rc;
@@ -67,13 +37,19 @@ static int receive_exactly(il_stream *s, struct il__op *op, char *data, size_t s
 	s->kept_begin += got;
 	while (got < size) {
 		size_t left = size - got;
-		rc = il__op_receive(s, op, data + got, left < INT_MAX ? left : INT_MAX);
+		rc = il__op_receive_ahead(s, op, data + got, left < INT_MAX ? left : INT_MAX, got);
 		if (rc <= 0)
 			break;
 		got += (size_t)rc;
+		if (op->lack) {
+			rc = il__op_lacks_room(op);
+			break;
+		}
 	}
-	if (got == size)
+	if (got == size && !op->lack) {
+		il__kept_fds_take(s, size, NULL, 0);
 		return 0;
+	}
 	if (op->gone)
 		return rc;
 	memcpy(s->kept, data,
@@ -131,6 +107,7 @@ static int receive_until(il_stream *s, struct il__op *op, char *data, struct sea
 			if (rc) /* data may be NULL when it needs no room */
 				memcpy(data, s->kept + s->kept_begin, (size_t)rc);
 			s->kept_begin += (size_t)rc + f->length;
+			il__kept_fds_take(s, (size_t)rc + f->length, NULL, 0);
 			return rc;
 		}
 		if (rc == -EMSGSIZE)
@@ -138,10 +115,11 @@ static int receive_until(il_stream *s, struct il__op *op, char *data, struct sea
 					  "%s: no delimiter within %zu bytes; raise the limit, or "
 					  "take the bytes with il_stream_read",
 					  op->function, f->max);
-		rc = reserve(s, CHUNK, op->function);
+		rc = il__stream_reserve(s, CHUNK, op->function);
 		if (rc < 0)
 			return rc;
-		rc = il__op_receive(s, op, s->kept + s->kept_end, s->kept_capacity - s->kept_end);
+		rc = il__op_receive_ahead(s, op, s->kept + s->kept_end,
+					  s->kept_capacity - s->kept_end, kept(s));
 		if (rc == 0)
 			return il__refuse(-ENODATA,
 					  "%s: the stream ended before the delimiter, after "
@@ -150,6 +128,8 @@ static int receive_until(il_stream *s, struct il__op *op, char *data, struct sea
 		if (rc < 0)
 			return rc;
 		s->kept_end += (size_t)rc;
+		if (op->lack)
+			return il__op_lacks_room(op);
 	}
 }
 

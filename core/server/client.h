@@ -23,6 +23,7 @@ struct il_client {
 	bool receiving;  /* a call is in it */
 	bool ended;      /* nothing more comes: the peer's end, or lost synchronisation */
 	bool told;       /* il_client_receive has said so, or nobody asks: it is being finished */
+	bool dropped;    /* its own handler has closed it */
 	bool broken;     /* sending found the peer gone, or it reset the connection */
 	bool idle;       /* receives, and has nothing of a packet: may be closed on shutdown */
 	bool sending;    /* somebody owns the sending side */

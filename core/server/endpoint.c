@@ -4,6 +4,7 @@
  */
 #include "endpoint.h"
 #include "../base/base.h"
+#include "../io/listener.h"
 #include "../runtime/task.h"
 #include "../runtime/thread_state.h"
 #include "../sync/queue.h"
@@ -30,7 +31,9 @@ int il__endpoint_make(il_server *s, const char *host, const char *port, struct i
 	e->server = s;
 	e->host = copy(host);
 	e->port = copy(port);
-	if ((host && !e->host) || (port && !e->port)) {
+	if (host && !port)
+		e->path = il__path_absolute(host);
+	if ((host && !e->host) || (port && !e->port) || (host && !port && !e->path)) {
 		il__endpoint_free(e);
 		return il__refuse(-ENOMEM, "out of memory for a server's address");
 	}
@@ -44,6 +47,7 @@ void il__endpoint_free(struct il__endpoint *e)
 	il_listener_destroy(e->listener);
 	free(e->host);
 	free(e->port);
+	free(e->path);
 	free(e);
 }
 
@@ -64,6 +68,23 @@ static int listen_tcp(struct il__endpoint *e)
 	return rc;
 }
 
+/* As it was given while it means the same; else by the place that it meant. */
+static int listen_unix(struct il__endpoint *e, const il_listen_options *options)
+{
+	char *now;
+	int rc;
+
+	if (!e->host)
+		return il_listener_open_unix(&e->listener, NULL, options);
+	now = il__path_absolute(e->host);
+	if (!now)
+		return il__refuse(-ENOMEM, "out of memory for a server's address");
+	rc = il__listener_open_unix(&e->listener, strcmp(now, e->path) == 0 ? e->host : e->path,
+				    e->path, options);
+	free(now);
+	return rc;
+}
+
 int il__endpoint_open(struct il__endpoint *e)
 {
 	const il_server_options *o = &e->server->options;
@@ -73,7 +94,7 @@ int il__endpoint_open(struct il__endpoint *e)
 	if (e->listener)
 		return 0;
 	if (!e->port)
-		return il_listener_open_unix(&e->listener, e->host, &unix_options);
+		return listen_unix(e, &unix_options);
 	rc = listen_tcp(e);
 	if (rc == 0)
 		e->bound = il_listener_port(e->listener);
@@ -142,6 +163,7 @@ static void on_accept_ended(il_task *task, int rc)
 		close_listener(e);
 		if (!s->accepting && !s->closed) {
 			s->accept_rc = rc;
+			s->accept_why = il__keep_refusal(rc);
 			il__server_stop(s);
 		}
 	}

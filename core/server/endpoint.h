@@ -14,6 +14,7 @@ struct il__endpoint {
 	il_server *server;
 	il_listener *listener; /* NULL: not listening now */
 	char *host, *port;     /* of TCP; a Unix socket has its path in host and no port */
+	char *path;            /* what that path meant when it was given */
 	uint16_t bound;        /* the TCP port that it got; 0: none yet */
 };
 

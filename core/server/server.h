@@ -45,6 +45,7 @@ struct il_server {
 	bool own_open;
 	size_t accepting;          /* acceptors that live */
 	int accept_rc;             /* why the last listener failed, or 0 */
+	char *accept_why;          /* and its words */
 	struct il__list want_room; /* acceptors while there are max_clients */
 	struct il__list shutdowns; /* who waits for the end of the round */
 	void (*on_up)(void *arg);  /* the server thread's; may be NULL */

@@ -59,7 +59,10 @@ static int serve_clients(il_server *s)
 	s->stopping |= rc < 0;
 	il__server_tasks_close(&s->served);
 	s->phase = IL__SERVER_ENDING;
-	return rc < 0 ? rc : s->accept_rc;
+	if (rc >= 0)
+		return il__refuse_again(s->accept_rc, s->accept_why);
+	free(s->accept_why);
+	return rc;
 }
 
 /* ---- a round ---- */
@@ -140,6 +143,7 @@ int il_server_serve(il_server *server)
 	server->phase = IL__SERVER_SETTING_UP;
 	server->stopping = false;
 	server->accept_rc = 0;
+	server->accept_why = NULL;
 	rc = run_round(server);
 	if (il_scope_exit(&server->scope, 0) == -EALREADY)
 		il__fatal(

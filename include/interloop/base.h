@@ -102,9 +102,10 @@ IL_API const char *il_error_name(int rc);
  * @brief What went wrong with the last call in this thread that interloop refused: which name,
  * which limit, which library, and what to do.
  *
- * A code that comes from elsewhere (the function of a worker, of a portal call, of a group's task) brings
- * the detail with which the library refused it there; "" if it is that function's own, or nothing was
- * refused yet. The text belongs to the library and is valid until the next refused call in this thread.
+ * A code that comes from elsewhere (the function of a worker, of a portal call, of a group's task; the result
+ * of a future) brings the detail with which the library refused it there; "" if it is that function's own, or
+ * nothing was refused yet, or the last call failed without words. Each task has its own detail, as it has its
+ * own errno. The text belongs to the library and is valid until the next call in this thread that fails.
  * Read it at once after the failing call, before anything that may wait. It is one line of UTF-8; control
  * characters and other bytes in a name are shown as \\xNN.
  */

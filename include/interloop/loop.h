@@ -28,7 +28,10 @@ typedef struct il_loop_options {
 	/** Bytes of address space below each task's stack that fault when they are touched. No memory.
 	 * Rounded up to whole pages, at most 256 MiB. Default: 64 KiB; 16 KiB where pointers have 32 bits. */
 	size_t guard_size;
-	void *reserved[7]; /**< Zero. */
+	/** Threads that look up host names, those of lookups that were given up included, which the
+	 * system may hold for many seconds. Default: 64. Beyond it a lookup is -EAGAIN. */
+	size_t lookup_limit;
+	void *reserved[6]; /**< Zero. */
 } il_loop_options;
 
 /**

@@ -6,8 +6,8 @@
  * another writes; a second reader or writer is refused with -EBUSY. Every call that may wait is a
  * cancellation point on entry and while it waits; one that is done at once yields all the same, so a
  * fast peer starves nobody. A result met by a cancellation is kept: no byte, descriptor or
- * connection is lost. Descriptors are close-on-exec and non-blocking from birth. The semantics are
- * those of AnyIO's byte streams.
+ * connection is lost. Descriptors made here are close-on-exec and non-blocking from birth; adopted ones are
+ * left as others share them (il_stream_open_fd). The semantics are those of AnyIO's byte streams.
  *
  * Every function answers -EINVAL for a NULL object, -EBADF once this end is closed, -EPERM outside
  * the loop's thread (waiting calls: outside a task) and -ESHUTDOWN in a forked child; below only what
@@ -64,15 +64,17 @@ enum {
 /**
  * @brief Resolves a host and a port to addresses for stream sockets, in the system's order of
  * preference (RFC 6724). Numeric ones are answered in place; names are looked up by getaddrinfo in a
- * thread of the loop's own small pool. A cancelled lookup is abandoned at once; its thread ends
- * the lookup by itself.
+ * thread of the loop's own, for four tasks at a time; others wait for their turn. A cancelled lookup is
+ * abandoned at once and leaves its turn to the next; its thread ends the lookup by itself.
  * @param host       a name or a number; NULL: see IL_RESOLVE_PASSIVE.
- * @param port       a number up to 65535 or a service name; NULL: 0.
+ * @param port       a decimal number up to 65535, digits only, or a service name; NULL: 0.
  * @param flags      IL_RESOLVE_ flags, 0: both families.
  * @param addresses  receives up to capacity addresses; the caller's.
  * @return how many were found (also those beyond capacity), 1 or more; -ENOENT: no such host or
- *         service; -EAGAIN: the name servers do not answer now; -EIO: they failed for good;
- *         -EAFNOSUPPORT; -ECANCELED; -EINVAL: a port out of range or an unknown flag; -ENOMEM.
+ *         service; -EAGAIN: the name servers do not answer now, or lookup_limit lookups
+ *         (il_loop_options) that were given up still occupy their threads; -EIO: they failed for good;
+ *         -EMFILE, -ENFILE: no descriptor was free to ask with; -EAFNOSUPPORT; -ECANCELED; -EINVAL: a
+ *         port out of range, with a sign or a blank, or an unknown flag; -ENOMEM.
  *         il_error_detail() has getaddrinfo's words.
  */
 IL_API int il_resolve(const char *host, const char *port, unsigned flags, il_address *addresses,
@@ -97,7 +99,8 @@ typedef struct il_connect_options {
  * @param stream   receives the stream; the caller's, to il_stream_destroy.
  * @param options  NULL: the defaults.
  * @return 0; -ECONNREFUSED and the like: all addresses failed, and this is the most telling error;
- *         -ETIMEDOUT: the timeout passed, or the system's own; -ECANCELED; errors of il_resolve.
+ *         -ETIMEDOUT: the timeout passed, or the system's own; -ECANCELED; errors of il_resolve. A
+ *         socket that the system connected to itself counts as refused: nobody listens on that port.
  */
 IL_API int il_stream_connect_tcp(il_stream **stream, const char *host, const char *port,
 				 const il_connect_options *options);
@@ -115,8 +118,12 @@ IL_API int il_stream_connect_unix(il_stream **stream, const char *path);
 IL_API int il_stream_pair(il_stream **a, il_stream **b);
 
 /**
- * @brief Adopts a connected stream socket, one end of a pipe, or a terminal; makes it non-blocking
- * and close-on-exec. In the loop's thread; never waits.
+ * @brief Adopts a connected stream socket, one end of a pipe, or a terminal. In the loop's thread; never
+ * waits. What others share stays as it is: sockets are not made non-blocking, and pipes and terminals are
+ * read and written by a description of the stream's own. Exception: where there can be none (the
+ * controlling side of a pseudo-terminal, no right to open it anew, other systems than Linux) O_NONBLOCK is
+ * set, and taken back when the stream is closed. The descriptor becomes close-on-exec; descriptors 0 to 2
+ * do not.
  * @param fd  on success the stream's, which closes it; after a failure still the caller's.
  * @return 0; -EBADF: not an open descriptor; -ENOTSUP: a regular file, a directory, a listening or a
  *         datagram socket; -EBUSY: a task waits for it, or another stream has it; -ENOMEM.
@@ -128,7 +135,8 @@ IL_API int il_stream_open_fd(il_stream **stream, int fd);
 /**
  * @brief Receives what is there, 1 to max bytes; waits for the first. A cancellation point.
  * @param max  -EINVAL when 0; more than INT_MAX counts as INT_MAX.
- * @return the number of bytes; 0: the peer will send no more; -EBUSY: another task reads;
+ * @return the number of bytes; 0: the peer will send no more, or nobody has the terminal open any more whose
+ *         controlling side this is; -EBUSY: another task reads;
  *         -EBADF: closed, also by another task while this one waits; -ECANCELED.
  */
 IL_API int il_stream_read(il_stream *stream, void *data, size_t max);
@@ -188,12 +196,15 @@ IL_API int il_stream_send_fds(il_stream *stream, const void *data, size_t size, 
 
 /**
  * @brief Receives 1 to max bytes and the descriptors that came with them. Waits; a cancellation point.
+ * Descriptors that came with bytes which an earlier call has read ahead are kept for this one; those of
+ * bytes that another receiving call has taken are closed.
  * @param fds    receives descriptors, close-on-exec, the caller's to close.
  * @param count  in: how many fds has room for, 1 to 253; out: how many came, 0 or more. Surplus
  *               ones are closed.
  * @return the number of bytes; 0: the peer will send no more; -EINVAL: max 0 or a bad count;
- *         -ENOTSUP: not a Unix socket; else as il_stream_read. On an error *count is 0, except
- *         after -EINVAL.
+ *         -ENOTSUP: not a Unix socket; -EMFILE, -ENFILE: descriptors came that this process has no room
+ *         for (on Linux they wait for the next call, elsewhere they are lost); else as il_stream_read.
+ *         On an error *count is 0, except after -EINVAL.
  */
 IL_API int il_stream_receive_fds(il_stream *stream, void *data, size_t max, int *fds, int *count);
 
@@ -238,8 +249,9 @@ typedef struct il_listen_options {
 
 /**
  * @brief Listens on all addresses of a host: on every one of them, or not at all (a family that the
- * system does not have is left out while another works). IPv6 sockets serve IPv6 only, so that all
- * interfaces means one socket a family. May wait for the lookup; a cancellation point.
+ * system does not have, not even its loopback address, is left out while another works). IPv6 sockets
+ * serve IPv6 only, so that all interfaces means one socket a family. May wait for the lookup; a
+ * cancellation point.
  * @param host     NULL: all interfaces.
  * @param port     "0": a free port, the same for every address.
  * @param options  NULL: the defaults.
@@ -250,8 +262,11 @@ IL_API int il_listener_open_tcp(il_listener **listener, const char *host, const 
 
 /**
  * @brief Listens on a Unix socket. A socket file that nobody listens on is replaced; any other file
- * is kept. Closing removes the path if it is still this socket. In the loop's thread; never waits.
- * @return 0; -EADDRINUSE: somebody listens there; -EEXIST: the path is no socket; -ENAMETOOLONG;
+ * is kept. Of several that open one path at the same time one gets it; meanwhile there is a file
+ * PATH.lock. The file has its permissions before anybody can connect. Closing removes it if it is still
+ * this socket, also when a relative path means another place by then; if it cannot be removed, that is
+ * logged once as a warning. In the loop's thread; never waits.
+ * @return 0; -EADDRINUSE: somebody listens there, or is about to; -EEXIST: the path is no socket; -ENAMETOOLONG;
  *         -EACCES, -ENOENT: from the system; -EINVAL.
  */
 IL_API int il_listener_open_unix(il_listener **listener, const char *path,

@@ -30,7 +30,7 @@ enum {
 	IL_STDIO_DEFAULT = 0, /**< il_process_spawn: yours; il_process_run: see there. */
 	IL_STDIO_PIPE = -1, /**< A pipe: il_process_stdin, il_process_stdout, il_process_stderr. */
 	IL_STDIO_NULL = -2, /**< /dev/null. */
-	IL_STDIO_INHERIT = -3, /**< Yours. */
+	IL_STDIO_INHERIT = -3, /**< Yours, also if it is close-on-exec. */
 	IL_STDIO_STDOUT = -4   /**< Of errors only: wherever output goes. */
 };
 

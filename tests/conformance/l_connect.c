@@ -60,13 +60,18 @@ static int answer(const char *host, const char *port, struct addrinfo **list)
 		errno = EMFILE;
 		return EAI_SYSTEM;
 	}
-	if (strcmp(host, "slow.test") == 0) {
+	if (strncmp(host, "slow", 4) == 0) {
 		sem_post(&slow_begun);
 		while (sem_wait(&slow_go) < 0)
 			;
 	}
-	/* both.test: IPv6 first; twice.test: the same address two times. */
+	/* both.test: IPv6 first; twice.test: the same address two times; foreign.test and mixed.test: also
+	 * another machine's (TEST-NET-1), after one of the loopback's. */
 	*list = node(AF_INET, port, NULL);
+	if (strcmp(host, "foreign.test") == 0 || strcmp(host, "mixed.test") == 0) {
+		((struct sockaddr_in *)(*list)->ai_addr)->sin_addr.s_addr = htonl(0xc0000201);
+		*list = node(host[0] == 'm' ? AF_INET6 : AF_INET, port, *list);
+	}
 	if (strcmp(host, "both.test") == 0)
 		*list = node(AF_INET6, port, *list);
 	if (strcmp(host, "twice.test") == 0)
@@ -189,6 +194,13 @@ static int connect_port(il_stream **s, const char *host, uint16_t port,
 	return il_stream_connect_tcp(s, host, port_text(port, text), options);
 }
 
+/* What is called slow*.test is looked up when slow_go is posted. */
+static void slow_names(void)
+{
+	CHECK_EQ(sem_init(&slow_begun, 0, 0), 0);
+	CHECK_EQ(sem_init(&slow_go, 0, 0), 0);
+}
+
 /* Starts what the loop starts with the first lookup, so that descriptors can be counted. */
 static void warm_up_resolver(void)
 {
@@ -303,6 +315,51 @@ IL_TEST_REAL(L, n221_a_connection_that_nobody_answers_is_left_in_time)
 	CHECK_EQ(open_descriptors(), before);
 	CHECK(d.stream == NULL);
 	dead_close(&dead);
+}
+
+IL_TEST_REAL(L, a_connection_that_is_not_made_in_time_says_to_whom_and_why)
+{
+	const il_connect_options options = {.timeout = IL_MSEC(5)};
+	il_stream *s = NULL;
+	struct dead dead;
+	char port[8];
+
+	dead_open(&dead, AF_INET, 0);
+	CHECK_RC(connect_port(&s, "127.0.0.1", dead.port, &options), -ETIMEDOUT);
+	CHECK(strstr(il_error_detail(), "127.0.0.1") != NULL);
+	CHECK(strstr(il_error_detail(), port_text(dead.port, port)) != NULL);
+	CHECK(strstr(il_error_detail(), "of 1 addresses tried") != NULL);
+	dead_close(&dead);
+	slow_names();
+	CHECK_RC(connect_port(&s, "slow.test", dead.port, &options), -ETIMEDOUT);
+	CHECK(strstr(il_error_detail(), "slow.test") != NULL);
+	CHECK(strstr(il_error_detail(), port) != NULL);
+	CHECK(strstr(il_error_detail(), "name servers") != NULL);
+	sem_post(&slow_go);
+	CHECK(s == NULL);
+}
+
+/* Both ends are the same: TCP opens it simultaneously, with itself. */
+IL_TEST_REAL(L, a_socket_that_is_connected_to_itself_is_no_connection)
+{
+	il_stream *s = NULL;
+	uint16_t port;
+	char text[8];
+	int holder = refusing_port(&port), before = open_descriptors() - 1;
+	const il_connect_options options = {.local_host = "127.0.0.1",
+					    .local_port = port_text(port, text)};
+
+	close(holder);
+	CHECK_RC(connect_port(&s, "127.0.0.1", port, &options), -ECONNREFUSED);
+	CHECK(strstr(il_error_detail(), "127.0.0.1") != NULL);
+	CHECK(s == NULL);
+	CHECK_EQ(open_descriptors(), before);
+	/* The port is free again, also for a server that shares nothing. */
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(port)};
+	int server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	CHECK_EQ(bind(server, (struct sockaddr *)&a, sizeof a), 0);
+	close(server);
 }
 
 IL_TEST_REAL(L, connecting_refuses_what_makes_no_sense)
@@ -442,6 +499,20 @@ IL_TEST_REAL(L, n222_a_family_that_the_system_lacks_is_left_out)
 	fail_binds(1, EADDRNOTAVAIL);
 	CHECK_RC(il_listener_open_tcp(&listener, "one.test", "0", NULL), -EADDRNOTAVAIL);
 	CHECK(listener == NULL);
+}
+
+IL_TEST_REAL(L, an_address_of_another_machine_is_no_missing_family)
+{
+	il_listener *listener = NULL;
+
+	warm_up_resolver();
+	int before = open_descriptors();
+	CHECK_RC(il_listener_open_tcp(&listener, "foreign.test", "0", NULL), -EADDRNOTAVAIL);
+	CHECK(strstr(il_error_detail(), "192.0.2.1") != NULL);
+	if (has_ipv6())
+		CHECK_RC(il_listener_open_tcp(&listener, "mixed.test", "0", NULL), -EADDRNOTAVAIL);
+	CHECK(listener == NULL);
+	CHECK_EQ(open_descriptors(), before);
 }
 
 /* ---- accepting ---- */
@@ -756,6 +827,49 @@ IL_TEST_REAL(L, the_resolvers_errors_have_names)
 	CHECK(strstr(il_error_detail(), "give its number") != NULL);
 }
 
+IL_TEST_REAL(L, a_port_is_digits_or_the_name_of_a_service)
+{
+	static const char *const wrong[] = {"65536",  "+65616", "-65456", "4294967376", "+80",
+					    "-1",     " 80",    "80 ",    "\t80",       "80\n",
+					    " 65616", "",       "*",      "8 0",        " http"};
+	il_listener *listener = NULL;
+	il_stream *s = NULL;
+	il_address a;
+
+	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+		const il_connect_options local = {.local_port = wrong[i]};
+		CHECK_RC(il_resolve("127.0.0.1", wrong[i], 0, &a, 1), -EINVAL);
+		CHECK(strstr(il_error_detail(), "port") != NULL);
+		CHECK_RC(il_resolve("one.test", wrong[i], 0, &a, 1), -EINVAL);
+		CHECK_RC(il_listener_open_tcp(&listener, "127.0.0.1", wrong[i], NULL), -EINVAL);
+		CHECK_RC(il_stream_connect_tcp(&s, "127.0.0.1", wrong[i], NULL), -EINVAL);
+		CHECK_RC(il_stream_connect_tcp(&s, "127.0.0.1", "1", &local), -EINVAL);
+	}
+	CHECK(listener == NULL && s == NULL);
+	CHECK_RC(il_resolve("127.0.0.1", "65535", 0, &a, 1), 1);
+	CHECK_EQ(il_address_port(&a), 65535);
+	CHECK_RC(il_resolve("127.0.0.1", "00000000000080", 0, &a, 1), 1);
+	CHECK_EQ(il_address_port(&a), 80);
+}
+
+IL_TEST_REAL(L, a_lack_of_descriptors_is_no_missing_host)
+{
+	struct rlimit full, none;
+	il_address a;
+
+	warm_up_resolver();
+	CHECK_EQ(getrlimit(RLIMIT_NOFILE, &full), 0);
+	none = full;
+	none.rlim_cur = 0;
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+	int rc = il_resolve("none.test", "1", 0, &a, 1);
+	bool told = strstr(il_error_detail(), "none.test") != NULL;
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &full), 0);
+	CHECK_RC(rc, -EMFILE);
+	CHECK(told);
+	CHECK_RC(il_resolve("none.test", "1", 0, &a, 1), -ENOENT);
+}
+
 IL_TEST_REAL(L, the_resolver_tells_how_many_and_each_once)
 {
 	il_address list[2];
@@ -785,8 +899,7 @@ IL_TEST_REAL(L, a_lookup_holds_up_nobody_and_is_abandoned_at_once)
 	struct side kept = {.size = 0}, left = {.size = 0};
 	il_address a;
 
-	CHECK_EQ(sem_init(&slow_begun, 0, 0), 0);
-	CHECK_EQ(sem_init(&slow_go, 0, 0), 0);
+	slow_names();
 	side_start(&kept, side_resolve, "slow.test");
 	side_start(&left, side_resolve, "slow.test");
 	UNTIL_THREAD(sem_trywait(&slow_begun) == 0);
@@ -798,4 +911,64 @@ IL_TEST_REAL(L, a_lookup_holds_up_nobody_and_is_abandoned_at_once)
 	sem_post(&slow_go);
 	sem_post(&slow_go);
 	CHECK_RC(side_join(&kept), 1);
+}
+
+/* As many as nobody waits for are asked at a time; those that wait keep their turn. */
+IL_TEST_REAL(L, a_lookup_that_was_given_up_holds_up_nobody)
+{
+	enum { DEAD = 12, PLACES = 4 };
+	struct side dead[DEAD] = {{.size = 0}}, next = {.size = 0};
+	il_address a;
+
+	slow_names();
+	for (int i = 0; i < DEAD; i++) {
+		if (i >= PLACES)
+			CHECK_RC(il_scope_cancel(&dead[i - PLACES].scope), 0);
+		side_start(&dead[i], side_resolve, "slow.test");
+		UNTIL_THREAD(sem_trywait(&slow_begun) == 0);
+	}
+	side_start(&next, side_resolve, "one.test"); /* every place is taken */
+	CHECK_RC(il_sleep(IL_MSEC(2)), 0);
+	CHECK(!next.ended);
+	CHECK_RC(il_scope_cancel(&dead[DEAD - 1].scope), 0);
+	CHECK_RC(side_join(&next), 1);
+	for (int i = 0; i < DEAD; i++) {
+		CHECK_RC(il_scope_cancel(&dead[i].scope), 0);
+		CHECK_RC(side_join(&dead[i]), -ECANCELED);
+	}
+	CHECK_RC(il_resolve("one.test", "1", 0, &a, 1), 1);
+	for (int i = 0; i < DEAD; i++)
+		sem_post(&slow_go);
+}
+
+static int give_up_too_many(void *arg)
+{
+	struct side dead = {.size = 0};
+	il_address a;
+
+	(void)arg;
+	for (int i = 0; i < 3; i++) {
+		side_start(&dead, side_resolve, "slow.test");
+		UNTIL_THREAD(sem_trywait(&slow_begun) == 0);
+		CHECK_RC(il_scope_cancel(&dead.scope), 0);
+		CHECK_RC(side_join(&dead), -ECANCELED);
+	}
+	CHECK_RC(il_resolve("one.test", "1", 0, &a, 1), -EAGAIN);
+	CHECK(strstr(il_error_detail(), "lookup_limit is 3") != NULL);
+	CHECK_RC(il_resolve("127.0.0.1", "1", 0, &a, 1), 1); /* a number needs no thread */
+	for (int i = 0; i < 3; i++)
+		sem_post(&slow_go);
+	UNTIL(il_resolve("one.test", "1", 0, &a, 1) == 1);
+	return 0;
+}
+
+IL_TEST_OWN_REAL(L, lookups_that_were_given_up_are_bounded)
+{
+	const il_loop_options options = {.lookup_limit = 3};
+	il_loop *loop;
+
+	slow_names();
+	CHECK_RC(il_loop_open(&loop, il_test_backend(), &options), 0);
+	CHECK_RC(il_loop_run(loop, give_up_too_many, NULL), 0);
+	il_loop_destroy(loop);
 }

@@ -1,0 +1,95 @@
+/*
+ * adopt.c: foreign descriptors as streams. What belongs to the open file description is shared with whoever has a
+ * copy of the descriptor: the shell behind a terminal, the other standard descriptors, who writes to the same
+ * pipe. So it stays as it was found: sockets are served by calls that never wait, pipes and terminals by a
+ * description of our own. Where there can be none O_NONBLOCK is set, and taken back when the stream is closed.
+ * Loop's thread only.
+ */
+#include "../base/base.h"
+#include "fd.h"
+#include "stream.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+/* The standard descriptors are there to be inherited, whoever reads them. */
+static bool is_standard(int fd)
+{
+	return fd <= STDERR_FILENO;
+}
+
+static int set_cloexec(int fd)
+{
+	return is_standard(fd) || fcntl(fd, F_SETFD, FD_CLOEXEC) == 0 ? 0 : -errno;
+}
+
+/* A number that is ours alone becomes our own description's. */
+static int take_number(int own, int fd)
+{
+	int rc = il__os_rename(own, fd);
+
+	close(own);
+	return rc;
+}
+
+/* A standard descriptor stays as it is beside our own. */
+static int put_beside(il_stream *s, int own)
+{
+	struct il__fd *fd;
+	int rc;
+
+	il__fd_renew(s->loop, own);
+	rc = il__fd_own(s->loop, own, &fd);
+	if (rc < 0) {
+		close(own);
+		return rc;
+	}
+	s->beside = s->fd;
+	s->fd = fd;
+	s->number = own;
+	return 0;
+}
+
+static int set_nonblocking(il_stream *s, int flags)
+{
+	if (!(flags & O_NONBLOCK)) {
+		if (fcntl(s->number, F_SETFL, flags | O_NONBLOCK) < 0)
+			return -errno;
+		s->restore = true;
+	}
+	return set_cloexec(s->number);
+}
+
+int il__stream_prepare(il_stream *s)
+{
+	const int fd = s->number, flags = fcntl(fd, F_GETFL);
+	int own;
+
+	if (flags < 0)
+		return -errno;
+	if (s->kind != IL__STREAM_FILE)
+		return set_cloexec(fd);
+	own = il__os_reopen(fd);
+	if (own == -EMFILE || own == -ENFILE || own == -ENOMEM)
+		return own;
+	if (own < 0)
+		return set_nonblocking(s, flags);
+	return is_standard(fd) ? put_beside(s, own) : take_number(own, fd);
+}
+
+void il__stream_let_go(il_stream *s, bool inherited)
+{
+	int flags;
+
+	if (s->restore && !inherited) { /* else the parent still has the stream */
+		flags = fcntl(s->number, F_GETFL);
+		if (flags >= 0)
+			fcntl(s->number, F_SETFL, flags & ~O_NONBLOCK);
+	}
+	close(s->number);
+	if (s->beside) {
+		if (!inherited)
+			il__fd_disown(s->beside, -EBADF);
+		close(s->beside->source.watch.fd);
+	}
+}

@@ -1,0 +1,126 @@
+/*
+ * unix_path.c: the file of a Unix socket. Between a look at a file and an act upon it the file may become another
+ * one. So who opens a listener holds a lock for its path until it listens: a file beside it that is there so long;
+ * and a file is removed by way of a name that nobody else knows, under which it is looked at once more. Any
+ * thread.
+ */
+#include "../base/base.h"
+#include "listener.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+char *il__path_absolute(const char *path)
+{
+	char *directory = *path == '/' ? NULL : getcwd(NULL, 0); /* too large for a task's stack */
+	char *absolute;
+	size_t size;
+
+	if (!directory)
+		return strdup(path);
+	size = strlen(directory) + strlen(path) + 2;
+	absolute = malloc(size);
+	if (absolute)
+		snprintf(absolute, size, "%s/%s", directory, path);
+	free(directory);
+	return absolute;
+}
+
+static bool is_same(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+/* ---- the lock ---- */
+
+/* Whether the file that is locked still has the name: who held it before may have removed it. */
+static bool still_named(int fd, const char *name)
+{
+	struct stat locked, named;
+
+	return fstat(fd, &locked) == 0 && lstat(name, &named) == 0 && is_same(&locked, &named);
+}
+
+/* Where there can be no lock, bind tells what is wrong with the place. */
+int il__path_lock(struct il__path_lock *lock, const char *path)
+{
+	const size_t size = strlen(path) + sizeof ".lock";
+
+	lock->name = malloc(size);
+	if (!lock->name)
+		return -ENOMEM;
+	snprintf(lock->name, size, "%s.lock", path);
+	for (;;) {
+		lock->fd =
+		    open(lock->name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+		if (lock->fd < 0)
+			return 0;
+		if (flock(lock->fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
+			break;
+		if (still_named(lock->fd, lock->name))
+			return 0;
+		close(lock->fd);
+	}
+	close(lock->fd);
+	free(lock->name);
+	return -EADDRINUSE;
+}
+
+void il__path_unlock(struct il__path_lock *lock)
+{
+	if (lock->fd >= 0) {
+		unlink(lock->name);
+		close(lock->fd);
+	}
+	free(lock->name);
+}
+
+/* ---- removing ---- */
+
+/* It was another file, or cannot be removed: it gets its name back, unless that is taken. */
+static void put_back(const char *aside, const char *path)
+{
+	if (link(aside, path) == 0 || errno == EEXIST)
+		unlink(aside);
+	else
+		rename(aside, path);
+}
+
+static int remove_aside(const char *path, const char *aside, const struct stat *file)
+{
+	struct stat now;
+	int rc = 0;
+
+	if (rename(path, aside) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (lstat(aside, &now) < 0 || !is_same(&now, file)) {
+		put_back(aside, path);
+	} else if (unlink(aside) < 0) {
+		rc = -errno;
+		rename(aside, path);
+	}
+	return rc;
+}
+
+int il__path_remove(const char *path, const struct stat *file)
+{
+	const size_t size = strlen(path) + 40;
+	struct stat now;
+	char *aside;
+	int rc;
+
+	if (lstat(path, &now) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (!is_same(&now, file))
+		return 0;
+	aside = malloc(size);
+	if (!aside)
+		return -ENOMEM;
+	snprintf(aside, size, "%s.%ld-%llx", path, (long)getpid(),
+		 (unsigned long long)il__os_now());
+	rc = remove_aside(path, aside, file);
+	free(aside);
+	return rc;
+}
