@@ -1,5 +1,5 @@
 /*
- * error.c: results in words, and the log. The detail of the last refusal is kept per thread; the log
+ * error.c: results in words, and the log. The detail of the last refusal is kept per thread, and per task; the log
  * function may be swapped at any time by any thread, so both of its words are read under one lock.
  */
 #include "base.h"
@@ -69,12 +69,11 @@ const char *il_strerror(int rc)
 
 /* ---- the detail ---- */
 
-static IL__THREAD_LOCAL char detail[240];
-static IL__THREAD_LOCAL int refused; /* with which code */
+IL__THREAD_LOCAL struct il__refusal il__refusal;
 
 const char *il_error_detail(void)
 {
-	return detail;
+	return il__refusal.words;
 }
 
 __attribute__((format(printf, 2, 0))) static int set_detail(int rc, const char *format,
@@ -82,9 +81,10 @@ __attribute__((format(printf, 2, 0))) static int set_detail(int rc, const char *
 {
 	int saved = errno;
 
-	il__text_format(detail, sizeof detail, format, args);
+	il__text_format(il__refusal.words, sizeof il__refusal.words, format, args);
 	errno = saved;
-	refused = rc;
+	il__refusal.rc = rc;
+	il__refusal.own = true;
 	return rc;
 }
 
@@ -110,18 +110,21 @@ int il_fail(int rc, const char *format, ...)
 
 void il__forget_refusal(void)
 {
-	detail[0] = 0;
-	refused = 0;
+	il__refusal.words[0] = 0;
+	il__refusal.rc = 0;
+	il__refusal.own = true;
 }
 
 bool il__has_refused(int rc)
 {
-	return rc < 0 && rc == refused && detail[0];
+	const struct il__refusal *r = &il__refusal;
+
+	return rc < 0 && rc == r->rc && r->own && r->words[0];
 }
 
 char *il__keep_refusal(int rc)
 {
-	return il__has_refused(rc) ? strdup(detail) : NULL;
+	return il__has_refused(rc) ? strdup(il__refusal.words) : NULL;
 }
 
 int il__refuse_again(int rc, char *why)

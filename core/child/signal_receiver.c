@@ -379,7 +379,9 @@ static int wait_for_one(il_signal_receiver *r, il_task *task, il_time deadline)
 	do {
 		rc = il__fd_wait(&w.fd, deadline, "il_signal_receiver_next");
 		if (w.gone)
-			return -EBADF;
+			return il__refuse(-EBADF,
+					  "il_signal_receiver_next: the receiver was closed "
+					  "meanwhile");
 		if (rc == 0 || rc == -ETIMEDOUT)
 			number = look(r);
 		if (rc == 0 && number == 0 && il__task_cancelled(task))

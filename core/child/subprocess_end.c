@@ -167,7 +167,9 @@ int il_process_returncode(il_process *process)
 
 	if (rc < 0)
 		return rc;
-	return has_ended(process) ? answer(process->result, "il_process_returncode") : -EAGAIN;
+	if (!has_ended(process))
+		return il__refuse(-EAGAIN, "il_process_returncode: the child runs");
+	return answer(process->result, "il_process_returncode");
 }
 
 /* ---- signals ---- */

@@ -22,7 +22,7 @@ int il__executor_submit_waiting(il_executor *ex, il_call *call, il_task *task, i
 		if (rc != -EAGAIN)
 			return rc;
 		if (il_now() >= deadline)
-			return -ETIMEDOUT;
+			return il__no_words(-ETIMEDOUT);
 		if (!task) {
 			nanosleep(&pause, NULL);
 			continue;

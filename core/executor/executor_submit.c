@@ -26,17 +26,17 @@ static void answer_future(il_call *call, int rc)
 {
 	struct future_call *fc = il__container_of(call, struct future_call, call);
 	il_future *f = &fc->future;
+	char *why = call->detail;
 
+	call->detail = NULL;
 	pthread_mutex_lock(&f->lock);
 	fc->answered = true;
 	pthread_mutex_unlock(&f->lock);
-	if (il_future_running(f)) {
-		il__future_finish(f, rc, false);
-	} else if (rc == -ECANCELED) {
-		il__future_cancelled_early(f);
-	} else if (il__future_begin(f)) { /* failed before it began */
-		il__future_finish(f, rc, false);
-	}
+	/* It runs, or failed before it began. */
+	if (il_future_running(f) || (rc != -ECANCELED && il__future_begin(f)))
+		il__future_finish(f, rc, false, why);
+	else
+		il__future_cancelled_early(f, why);
 	il_future_unref(f);
 }
 
@@ -52,7 +52,6 @@ static void free_future_call(il_future *f)
 {
 	struct future_call *fc = il__container_of(f, struct future_call, future);
 
-	free(fc->call.detail);
 	free(fc);
 }
 
@@ -66,14 +65,6 @@ static bool waits_for_itself(il_future *f)
 static struct il__account *account_of(il_future *f)
 {
 	return il__container_of(f, struct future_call, future)->call.account;
-}
-
-static void explain(il_future *f)
-{
-	const char *detail = il__container_of(f, struct future_call, future)->call.detail;
-
-	if (detail)
-		il__refuse(f->result, "%s", detail);
 }
 
 /* Cancelled before it began: its place in the queue is free at once. The lock keeps it from being answered
@@ -96,8 +87,7 @@ static void leave_queue(il_future *f)
 static const struct il__future_ops future_ops = {.dropped = leave_queue,
 						 .free = free_future_call,
 						 .deadlock = waits_for_itself,
-						 .account = account_of,
-						 .explain = explain};
+						 .account = account_of};
 
 static void kill_future(il_future *f)
 {
@@ -114,8 +104,7 @@ static const struct il__future_ops killable_ops = {.cancel = kill_future,
 						   .dropped = leave_queue,
 						   .free = free_future_call,
 						   .deadlock = waits_for_itself,
-						   .account = account_of,
-						   .explain = explain};
+						   .account = account_of};
 
 static int submit_future(il_executor *ex, il_future **f, il_fn *fn, void *arg, size_t size)
 {

@@ -38,5 +38,6 @@ int il_from_thread_check_cancelled(void)
 	if (!host)
 		return il__refuse(-EPERM,
 				  "il_from_thread_check_cancelled: no task waits for this thread");
-	return atomic_load_explicit(&host->cancelled, memory_order_relaxed) ? -ECANCELED : 0;
+	return il__no_words(
+	    atomic_load_explicit(&host->cancelled, memory_order_relaxed) ? -ECANCELED : 0);
 }

@@ -195,7 +195,7 @@ static void on_retry(struct il__timer *timer)
 static void run_task(struct il__soon_task *st, il_loop *loop)
 {
 	if (st->ft && (loop->shut || il_future_done(il__future_task_future(st->ft)))) {
-		fail_task(st, -ESHUTDOWN);
+		fail_task(st, il__refuse(-ESHUTDOWN, "the loop shut down before the call began"));
 		return;
 	}
 	if (start_task(st, loop))
@@ -210,6 +210,21 @@ static void run_task(struct il__soon_task *st, il_loop *loop)
 		il__loop_handle_later(loop, &st->soon.message);
 }
 
+static void run_with_future(struct il__soon *soon, il_future *f, il_loop *loop)
+{
+	int rc;
+
+	if (loop->shut)
+		rc = il__refuse(-ESHUTDOWN, "the loop shut down before the call began");
+	else
+		rc = il__plain_call(soon->fn, soon->arg, soon->locals);
+	if (!il__future_finish(f, rc, false, il__keep_refusal(rc)))
+		il__log(IL_LOG_WARNING,
+			"a call that was posted through a portal failed after its future was "
+			"cancelled: %s",
+			il_strerror(rc));
+}
+
 static void run_plain(struct il__soon *soon, il_loop *loop)
 {
 	il_future *f = soon->has_future ? future_of(soon) : NULL;
@@ -217,11 +232,9 @@ static void run_plain(struct il__soon *soon, il_loop *loop)
 	if (!f)
 		il__plain_call(soon->fn, soon->arg, soon->locals);
 	else if (soon->portal->scope.effective && !loop->shut)
-		il__future_cancelled_early(f);
+		il__future_cancelled_early(f, NULL);
 	else if (il__future_begin(f))
-		il__future_finish(
-		    f, loop->shut ? -ESHUTDOWN : il__plain_call(soon->fn, soon->arg, soon->locals),
-		    false);
+		run_with_future(soon, f, loop);
 	il__portal_leave_gate(soon->portal);
 	release(soon);
 }

@@ -77,6 +77,7 @@ struct il_portal_context {
 	il_future *future;
 	atomic_uint refs; /* who entered, and the message */
 	int rc;           /* of the exit: before the message */
+	char *why;        /* and its words */
 
 	/* the loop's thread only */
 	il_task *holder; /* parked in il_portal_hold */
@@ -88,6 +89,7 @@ static void unref(il_portal_context *c)
 	if (!il__drop_reference(&c->refs))
 		return;
 	il_portal_unref(c->portal);
+	free(c->why);
 	free(c);
 }
 
@@ -147,7 +149,9 @@ int il_portal_hold(int value)
 	if (!c->left) /* it may have said il_task_started before, and be left already */
 		rc = il__task_park(task, il__abort_freely, NULL, "il_portal_hold");
 	c->holder = NULL;
-	return rc < 0 ? rc : c->rc;
+	if (rc < 0)
+		return rc;
+	return c->why ? il__refuse(c->rc, "%s", c->why) : il__no_words(c->rc);
 }
 
 int il_portal_exit(il_portal_context *c, int rc)
@@ -170,6 +174,7 @@ int il_portal_exit(il_portal_context *c, int rc)
 	if (result < 0)
 		return result;
 	c->rc = rc;
+	c->why = il__keep_refusal(rc);
 	atomic_fetch_add(&c->refs, 1);
 	if (il__inbox_post(c->portal->inbox, &c->message) < 0)
 		unref(c); /* the loop has ended, and the task with it */

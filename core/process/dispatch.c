@@ -324,6 +324,8 @@ static void judge(struct il__process_pool *pool, struct il__process_worker *w,
 		if (!w->known)
 			snprintf(v->detail, sizeof v->detail, "process pool %s: a worker: %s",
 				 pool->name, w->why);
+		else
+			snprintf(v->detail, sizeof v->detail, "%s", w->why);
 		break;
 	case IL__REFUSED:
 		snprintf(v->detail, sizeof v->detail, "%s", w->why);

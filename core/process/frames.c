@@ -32,6 +32,7 @@ static void begin_frame(struct il__process_worker *w, uint32_t type, const void 
 			size_t size)
 {
 	w->out = (struct il__wire_header){.version = IL__WIRE_VERSION,
+					  .words = sizeof w->why - 1,
 					  .type = type,
 					  .path = (uint32_t)strlen(w->function->path),
 					  .name = (uint32_t)strlen(w->function->name),
@@ -175,7 +176,7 @@ static bool is_ours(const struct il__process_worker *w)
 		return !w->ready && in->type == IL__WIRE_READY && in->size == 0;
 	if (in->type == IL__WIRE_REFUSED)
 		return in->rc < 0 && in->size < sizeof w->why;
-	if (in->type != IL__WIRE_REPLY)
+	if (in->type != IL__WIRE_REPLY || in->words >= sizeof w->why || (in->words && in->rc >= 0))
 		return false;
 	if (out->type == IL__WIRE_INIT)
 		return in->size == 0;
@@ -209,14 +210,22 @@ static ssize_t receive_header(struct il__process_worker *w)
 	return n;
 }
 
+static size_t words_of(const struct il__process_worker *w)
+{
+	return w->in.type == IL__WIRE_REPLY ? w->in.words : 0;
+}
+
 static ssize_t receive_answer(struct il__process_worker *w)
 {
-	size_t at = w->got - sizeof w->in, left = w->in.size - at;
+	size_t at = w->got - sizeof w->in, words = words_of(w);
+	size_t left = (at < words ? words : words + w->in.size) - at;
 	char scrap[4096];
 	ssize_t n;
 
-	if (w->answer)
-		n = il__os_receive(w->child.stream, w->answer + at, left);
+	if (at < words)
+		n = il__os_receive(w->child.stream, w->why + at, left);
+	else if (w->answer)
+		n = il__os_receive(w->child.stream, w->answer + (at - words), left);
 	else /* so that the next answer comes after it */
 		n = il__os_receive(w->child.stream, scrap,
 				   left < sizeof scrap ? left : sizeof scrap);
@@ -234,7 +243,7 @@ static int receive_frame(struct il__process_worker *w)
 		ssize_t n = w->got < sizeof w->in ? receive_header(w) : receive_answer(w);
 		if (n <= 0)
 			return n == -EAGAIN ? 0 : n < 0 ? (int)n : -EPIPE;
-		if (w->got >= sizeof w->in && w->got == sizeof w->in + w->in.size)
+		if (w->got >= sizeof w->in && w->got == sizeof w->in + words_of(w) + w->in.size)
 			return 1;
 	}
 	return 0;
@@ -301,8 +310,7 @@ static enum il__outcome take_answer(struct il__process_worker *w)
 	w->begun = false;
 	w->rc = (int)w->in.rc;
 	w->known = w->in.type == IL__WIRE_REPLY;
-	if (!w->known)
-		w->why[w->in.size] = 0;
+	w->why[w->known ? w->in.words : w->in.size] = 0;
 	if (called && w->in.size && !w->answer)
 		return refuse(w, -ENOMEM, "the result has no room here");
 	if (called)

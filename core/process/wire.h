@@ -27,7 +27,7 @@ struct il__wire_header {
 	uint32_t version;
 	uint32_t type, form; /* il__wire_type, il__form */
 	uint32_t path, name; /* bytes that follow the header, without a NUL; */
-	uint32_t reserved;   /* zero */
+	uint32_t words;      /* to the worker: the most it may add; from it: as many come first */
 	uint64_t size;       /* and bytes that follow those */
 	uint64_t id;         /* of a call; its answer has the same */
 	uint64_t offset, build;

@@ -275,6 +275,12 @@ static void run(struct request *r)
 	}
 }
 
+/* What the function was refused, if that is its result. */
+static const char *words_for(int rc)
+{
+	return rc < 0 && rc == il__refusal.rc ? il__refusal.words : "";
+}
+
 static bool answer(const struct request *r)
 {
 	struct il__wire_header h = {.version = IL__WIRE_VERSION,
@@ -283,9 +289,16 @@ static bool answer(const struct request *r)
 				    .size = r->size,
 				    .id = r->h.id,
 				    .rc = r->rc};
+	char first[sizeof h + IL__WIRE_WHY_MAX];
+	const char *words = r->why[0] ? "" : words_for(r->rc);
+
+	h.words =
+	    (uint32_t)strnlen(words, r->h.words < IL__WIRE_WHY_MAX ? r->h.words : IL__WIRE_WHY_MAX);
 
 	fflush(NULL);
-	return write_all(&h, sizeof h, r->answer, r->size);
+	memcpy(first, &h, sizeof h);
+	memcpy(first + sizeof h, words, h.words);
+	return write_all(first, sizeof h + h.words, r->answer, r->size);
 }
 
 static bool serve_one(void)
@@ -301,6 +314,7 @@ static bool serve_one(void)
 	more = read_request(&r);
 	if (more && !r.why[0]) {
 		while_it_runs(true);
+		il__forget_refusal();
 		run(&r);
 		while_it_runs(false);
 	}

@@ -27,6 +27,7 @@ void il__future_init(il_future *f, const struct il__future_ops *ops, void *self)
 	atomic_init(&f->refs, 1);
 	atomic_init(&f->state, IL__FUTURE_PENDING);
 	f->result = 0;
+	f->why = NULL;
 	f->generation = il__generation;
 	pthread_mutex_init(&f->lock, NULL);
 	il__list_init(&f->watchers);
@@ -95,13 +96,22 @@ bool il__future_settle(il_future *f)
 	return counts;
 }
 
-void il__future_finish(il_future *f, int result, bool cancelled)
+bool il__future_finish(il_future *f, int result, bool cancelled, char *why)
 {
+	bool heard = true;
+
 	pthread_mutex_lock(&f->lock);
 	if (state_of(f) == IL__FUTURE_CANCELLING)
 		cancelled = true;
 	f->result = cancelled ? -ECANCELED : result;
+	f->why = why;
+	if (f->result != result) { /* these are another code's */
+		free(why);
+		f->why = NULL;
+		heard = result >= 0;
+	}
 	complete(f, cancelled ? IL__FUTURE_CANCELLED : IL__FUTURE_DONE);
+	return heard;
 }
 
 /* PENDING to CANCELLED, under the lock; the result is there before the state. */
@@ -116,13 +126,16 @@ static bool cancel_pending(il_future *f)
 						       memory_order_acq_rel, memory_order_acquire);
 }
 
-void il__future_cancelled_early(il_future *f)
+void il__future_cancelled_early(il_future *f, char *why)
 {
 	pthread_mutex_lock(&f->lock);
-	if (cancel_pending(f))
+	if (cancel_pending(f)) {
+		f->why = why;
 		complete(f, IL__FUTURE_CANCELLED);
-	else
+	} else {
 		pthread_mutex_unlock(&f->lock);
+		free(why);
+	}
 }
 
 bool il_future_cancel(il_future *f)
@@ -185,17 +198,21 @@ int il_future_set_result(il_future *f, int result)
 {
 	int rc = check_producer(f, "il_future_set_result");
 	unsigned state;
+	char *why;
 
 	if (rc < 0)
 		return rc;
+	why = il__keep_refusal(result);
 	pthread_mutex_lock(&f->lock);
 	state = state_of(f);
 	if (state == IL__FUTURE_DONE || state == IL__FUTURE_CANCELLED) {
 		pthread_mutex_unlock(&f->lock);
+		free(why);
 		return il__refuse(-EALREADY, "il_future_set_result: the future is %s",
 				  state == IL__FUTURE_DONE ? "done" : "cancelled");
 	}
 	f->result = result;
+	f->why = why;
 	il_future_ref(f);
 	complete(f, IL__FUTURE_DONE);
 	il_future_unref(f);
@@ -365,11 +382,7 @@ int il_future_wait(il_future *f, il_time timeout)
 
 static int result_of(il_future *f)
 {
-	if (f->result < 0)
-		il__forget_refusal();
-	if (f->result < 0 && f->ops->explain)
-		f->ops->explain(f);
-	return f->result;
+	return f->why ? il__refuse(f->result, "%s", f->why) : il__no_words(f->result);
 }
 
 int il_future_result(il_future *f, il_time timeout)

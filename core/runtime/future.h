@@ -35,6 +35,7 @@ struct il_future {
 	atomic_uint refs;
 	atomic_uint state; /* written under lock, read by anyone: release, acquire */
 	int result;        /* written before state becomes DONE */
+	char *why;         /* il_error_detail() of a negative one, likewise; NULL: it has none */
 	unsigned generation;
 	pthread_mutex_t lock;
 	struct il__list watchers;                        /* under lock */
@@ -61,8 +62,6 @@ struct il__future_ops {
 	bool (*local)(il_future *f);
 	/* Which worker owes the result to a task that waits for it. NULL: none. */
 	struct il__account *(*account)(il_future *f);
-	/* Sets il_error_detail() for a negative result. May be NULL. */
-	void (*explain)(il_future *f);
 };
 
 void il__future_init(il_future *f, const struct il__future_ops *ops,
@@ -74,9 +73,12 @@ void il__future_paid(il_future *f, il_task *task);
 bool il__future_begin(il_future *f);
 /* Before one that runs is completed: whether its result counts. If so nobody cancels it any more. */
 bool il__future_settle(il_future *f);
-/* Completes f; `cancelled`: the call ended because it was cancelled. Not twice. */
-void il__future_finish(il_future *f, int result, bool cancelled);
-void il__future_cancelled_early(il_future *f); /* completes one that never began: -ECANCELED */
+/* Completes f; `cancelled`: the call ended because it was cancelled. Not twice. Takes why over: what
+ * il__keep_refusal gave where the result was made. False: a failure that nobody hears of by f, because it was
+ * cancelled before. */
+bool il__future_finish(il_future *f, int result, bool cancelled, char *why);
+/* Completes one that never began: -ECANCELED. Takes why over. */
+void il__future_cancelled_early(il_future *f, char *why);
 
 /* Calls and frees them, in their order; f is done, and the caller holds a reference. No lock is held. */
 void il__callbacks_run(il_future *f, struct il__callback *callbacks);

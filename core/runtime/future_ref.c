@@ -22,6 +22,7 @@ void il_future_unref(il_future *f)
 		f->callbacks = callback->next;
 		free(callback);
 	}
+	free(f->why);
 	if (!il__inherited(f->generation))
 		pthread_mutex_destroy(&f->lock);
 	if (f->ops->free)

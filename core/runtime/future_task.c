@@ -20,6 +20,7 @@ struct il__future_task {
 	il_fn *fn;
 	void *arg;
 	bool skipped;
+	bool heard;                           /* the owner hears of every failure */
 	void (*ended)(il_task *task, int rc); /* the owner's */
 };
 
@@ -90,9 +91,12 @@ static void on_end(il_task *task, int rc)
 	if (ft->skipped) {
 		task->base->own.effective =
 		    true; /* whoever cancelled it: for the owner it is no failure */
-		il__future_cancelled_early(&ft->future);
-	} else {
-		il__future_finish(&ft->future, rc, il__task_was_cancelled(task, rc));
+		il__future_cancelled_early(&ft->future, NULL);
+	} else if (!il__future_finish(&ft->future, rc, il__task_was_cancelled(task, rc),
+				      il__keep_refusal(rc)) &&
+		   !ft->heard) {
+		il__log(IL_LOG_WARNING, "a task%s%s failed after its future was cancelled: %s",
+			task->base->name[0] ? " called " : "", task->base->name, il_strerror(rc));
 	}
 	if (ft->ended)
 		ft->ended(task, rc);
@@ -114,6 +118,7 @@ int il__future_task_make(struct il__future_task **out, struct il__inbox *inbox, 
 	ft->fn = fn;
 	ft->arg = arg;
 	ft->skipped = false;
+	ft->heard = false;
 	ft->ended = NULL;
 	*out = ft;
 	return 0;
@@ -131,6 +136,7 @@ il_task *il__future_task_start(struct il__future_task *ft, il_loop *loop,
 
 	ft->ended = options->ended;
 	il__loop_meet(loop, ft->fn);
+	ft->heard = options->heard;
 	with.own_scope = true;
 	with.ended = on_end;
 	ft->task = il__task_spawn(loop, run, ft, &with);
@@ -140,7 +146,7 @@ il_task *il__future_task_start(struct il__future_task *ft, il_loop *loop,
 void il__future_task_fail(struct il__future_task *ft, int rc)
 {
 	if (il__future_begin(&ft->future))
-		il__future_finish(&ft->future, rc, false);
+		il__future_finish(&ft->future, rc, false, il__keep_refusal(rc));
 	il_future_unref(&ft->future);
 }
 

@@ -73,8 +73,11 @@ int il_group_start_soon(il_group *group, il_future **f, il_fn *fn, void *arg)
 
 	if (rc < 0)
 		return rc;
-	options = (struct il__task_options){
-	    .scope = &g->scope, .ended = child_ended, .owner = g, .locals = il__locals_current()};
+	options = (struct il__task_options){.scope = &g->scope,
+					    .ended = child_ended,
+					    .owner = g,
+					    .heard = true,
+					    .locals = il__locals_current()};
 	if (f)
 		rc = il__future_task(g->scope.loop, f, fn, arg, &options);
 	else if (!il__task_spawn(g->scope.loop, fn, arg, &options))
@@ -91,6 +94,7 @@ struct start {
 	bool answered;
 	bool cancelled; /* the caller was: it waits for the child's end now */
 	int value, rc;
+	char *why; /* rc's words */
 };
 
 static int on_started(il_task *task, int value)
@@ -118,6 +122,7 @@ static void started_child_ended(il_task *task, int rc)
 			start->rc = start->answered ? -ECANCELED : rc;
 		else
 			start->rc = start->cancelled ? -ECANCELED : -EPROTO;
+		start->why = il__keep_refusal(start->rc == rc ? rc : 0);
 		il__task_wake(start->caller, 0);
 	}
 	if (answered)
@@ -159,11 +164,12 @@ int il_group_start(il_group *group, int *value, il_fn *fn, void *arg)
 	start.child->base->starter = &start;
 	g->children++;
 	il__task_park(start.caller, cancel_child, &start, "il_group_start");
-	if (start.rc == -ECANCELED)
-		il__task_cancelled(start.caller); /* the reason */
-	if (start.rc == -EPROTO)
+	if (start.rc == -EPROTO && !start.why)
 		return il__refuse(-EPROTO,
 				  "il_group_start: the task ended without calling il_task_started");
+	il__refuse_again(start.rc, start.why);
+	if (start.rc == -ECANCELED)
+		il__task_cancelled(start.caller); /* the reason */
 	if (start.rc == 0 && value)
 		*value = start.value;
 	return start.rc;
@@ -232,9 +238,11 @@ int il_group_close(il_group *group, int body)
 		return il__refuse_again(g->codes[0], g->why);
 	free(g->why);
 	if (body < 0 && !cancelled)
-		return body;
-	if (outer)
+		return il__pass_on(body);
+	if (outer) {
+		il__task_cancelled(task); /* the reason */
 		return -ECANCELED;
+	}
 	return body < 0 ? 0 : body;
 }
 

@@ -44,6 +44,8 @@ static int check_options(struct il_loop_options *to, const il_loop_options *from
 		to->queue_limit = 65536;
 	if (!to->thread_limit)
 		to->thread_limit = 40;
+	if (!to->lookup_limit)
+		to->lookup_limit = 64;
 	return 0;
 }
 
@@ -125,7 +127,7 @@ static int open_loop(il_loop **out, const il_backend *backend, void *native,
 	rc = il__native_open(loop, native);
 	if (rc < 0) {
 		il__loop_free(loop);
-		return rc;
+		return il__pass_on(rc); /* the driver may have words for it */
 	}
 	if (loop->own && (rc = il__loop_watch_own(loop, IL_READABLE)) < 0) {
 		il__loop_watch_own(loop, 0);

@@ -64,6 +64,7 @@ struct il_loop {
 struct il__main {
 	il_task *task; /* NULL: it has ended */
 	int result;
+	char *why;        /* its words */
 	bool interrupted; /* SIGINT cancelled it */
 	int failure;      /* virtual time gave up: -EDEADLK or -ETIMEDOUT */
 	char report[200]; /* and why */

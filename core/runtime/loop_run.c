@@ -35,6 +35,7 @@ static void main_ended(il_task *task, int rc)
 
 	m->task = NULL;
 	m->result = rc;
+	m->why = il__keep_refusal(rc);
 	/* A SIGINT that came in this very turn wants no more than has happened. */
 	if (rc == -ECANCELED)
 		il__sigint_taken(task->loop);
@@ -119,11 +120,16 @@ static int run_main(il_loop *loop, il_fn *main, void *arg)
 	if (m.task)
 		il__task_discard(m.task); /* the loop did not even start */
 	if (rc < 0)
-		return il__refuse(rc, "il_loop_run: the driver of %s failed: %s",
-				  il_backend_name(loop->backend), il__system_words(rc));
-	if (m.failure)
-		return il__refuse(m.failure, "il_loop_run: %s", m.report);
-	return m.interrupted && m.result == -ECANCELED ? -EINTR : m.result;
+		il__refuse(rc, "il_loop_run: the driver of %s failed: %s",
+			   il_backend_name(loop->backend), il__system_words(rc));
+	else if ((rc = m.failure))
+		il__refuse(rc, "il_loop_run: %s", m.report);
+	else if (m.interrupted && m.result == -ECANCELED)
+		rc = il__no_words(-EINTR);
+	else
+		return il__refuse_again(m.result, m.why);
+	free(m.why);
+	return rc;
 }
 
 int il_loop_run(il_loop *loop, il_fn *main, void *arg)
@@ -156,6 +162,7 @@ int il_run(const il_backend *backend, il_fn *main, void *arg)
 {
 	il_loop_options options = {0};
 	il_loop *loop;
+	char *why;
 	int rc;
 
 	if (!main)
@@ -167,6 +174,7 @@ int il_run(const il_backend *backend, il_fn *main, void *arg)
 	if (rc < 0)
 		return rc;
 	rc = il_loop_run(loop, main, arg);
+	why = il__keep_refusal(rc);
 	il_loop_destroy(loop);
-	return rc;
+	return il__refuse_again(rc, why);
 }

@@ -203,7 +203,7 @@ int il_scope_exit(il_scope *scope, int rc)
 		    : s->task != task             ? "another task entered it"
 		    : s->of_group ? "it belongs to a group: il_group_close leaves it"
 				  : "an inner scope or group is still open");
-	return il__scope_exit_for(task, s, rc);
+	return il__pass_on(il__scope_exit_for(task, s, rc));
 }
 
 int il_scope_cancel(il_scope *scope)

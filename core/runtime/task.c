@@ -162,6 +162,15 @@ static void tell_reason(const il_task *self)
 		il__forget_refusal();
 }
 
+/* Who wakes a task has no words for it. */
+static void tell_why(const il_task *self, int rc)
+{
+	if (rc == -ECANCELED)
+		tell_reason(self);
+	else
+		il__forget_refusal();
+}
+
 int il__task_park(il_task *self, il__abort_fn *abort, void *arg, const char *waits_for)
 {
 	self->abort = abort;
@@ -169,8 +178,8 @@ int il__task_park(il_task *self, il__abort_fn *abort, void *arg, const char *wai
 	self->base->waits_for = waits_for;
 	self->state = IL__TASK_PARKED;
 	il__loop_switch_from(self->loop, self);
-	if (il__unlikely(self->wake_rc == -ECANCELED))
-		tell_reason(self);
+	if (il__unlikely(self->wake_rc < 0))
+		tell_why(self, self->wake_rc);
 	return self->wake_rc;
 }
 
@@ -296,18 +305,23 @@ static int yield_once(il_task *task)
 	return il__task_cancelled(task) ? -ECANCELED : 0;
 }
 
+static int refuse_delay(void)
+{
+	return il__refuse(-EINVAL, "il_sleep: the delay is negative");
+}
+
 int il_core_sleep(il_loop *loop, il_time delay)
 {
 	int rc;
 	il_task *task = il__task_current("il_sleep", &rc);
 
+	if (delay < 0)
+		return refuse_delay();
 	if (!task)
 		return rc;
 	if (task->loop != loop)
 		return il__refuse(-EPERM,
 				  "il_loop_sleep: the calling task belongs to another loop");
-	if (delay < 0)
-		return il__refuse(-EINVAL, "il_sleep: the delay is negative");
 	return delay ? sleep_until(task, il__deadline_from(il__loop_now(loop), delay))
 		     : yield_once(task);
 }
@@ -317,7 +331,9 @@ int il_sleep(il_time delay)
 	int rc;
 	il_task *task = il__task_current("il_sleep", &rc);
 
-	return task ? task->loop->backend->sleep(task->loop, delay) : rc;
+	if (!task)
+		return delay < 0 ? refuse_delay() : rc;
+	return task->loop->backend->sleep(task->loop, delay);
 }
 
 /* Past the vtable: a delay would lose the order of equal deadlines. */

@@ -78,6 +78,8 @@ struct il__task_options {
 	bool own_scope;          /* give it a scope of its own: base->own */
 	void (*ended)(il_task *task, int rc);
 	void *owner;
+	bool
+	    heard; /* whoever `ended` is hears of a failure, also of one whose future was cancelled */
 	struct il__locals *locals; /* a reference is taken */
 };
 

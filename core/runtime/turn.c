@@ -93,6 +93,25 @@ void il__loop_arrived(il_loop *loop)
 	il__stack_put(&loop->stacks, &dead->stack);
 }
 
+/* Who leaves takes its words along, so that no other changes them meanwhile. */
+static __attribute__((noinline, cold)) void switch_with_words(struct il__context *from,
+							      struct il__context *to, bool ending)
+{
+	const struct il__refusal kept = il__refusal;
+
+	il__refusal.own = false;
+	il__context_switch(from, to, ending);
+	il__refusal = kept;
+}
+
+static inline void switch_to(struct il__context *from, struct il__context *to, bool ending)
+{
+	if (il__unlikely(il__refusal.own))
+		switch_with_words(from, to, ending);
+	else
+		il__context_switch(from, to, ending);
+}
+
 void il__loop_switch_from(il_loop *loop, il_task *self)
 {
 	bool ending = self->state == IL__TASK_ENDED;
@@ -103,7 +122,7 @@ void il__loop_switch_from(il_loop *loop, il_task *self)
 	if (ending)
 		loop->dead = self;
 	loop->current = next;
-	il__context_switch(&self->context, next ? &next->context : &loop->hub, ending);
+	switch_to(&self->context, next ? &next->context : &loop->hub, ending);
 	il__loop_arrived(loop);
 }
 
@@ -114,7 +133,7 @@ static void run_batch(il_loop *loop)
 	loop->budget = loop->batch;
 	while ((next = take(loop))) {
 		loop->current = next;
-		il__context_switch(&loop->hub, &next->context, false);
+		switch_to(&loop->hub, &next->context, false);
 		loop->current = NULL;
 		il__loop_arrived(loop);
 	}
@@ -168,6 +187,8 @@ int il__plain_call(il_fn *fn, void *arg, struct il__locals *locals)
 
 	il__self.locals = il__locals_ref(locals);
 	il__self.no_wait++;
+	if (il__unlikely(il__refusal.rc)) /* what it is refused is told with its code */
+		il__forget_refusal();
 	rc = fn(arg);
 	il__self.no_wait--;
 	il__locals_unref(il__self.locals);

@@ -28,15 +28,20 @@ static bool is_connection_error(int rc)
 static void report(const il_client *c, const char *function, int rc)
 {
 	const il_task *task = il__self.loop->current;
+	bool misused;
 
 	if (rc == -ECANCELED && task->scope->effective)
 		return;
-	if (is_connection_error(rc) && (il__client_is_closed(c) || c->ended || c->broken))
+	/* That its own handler uses a client which it has closed tells of the handler. */
+	misused = rc == -EBADF && c->dropped;
+	if (is_connection_error(rc) && !misused &&
+	    (il__client_is_closed(c) || c->ended || c->broken))
 		return;
 	if (!il__server_may_log(c->server))
 		return;
-	il__log(IL_LOG_ERROR, "client %s: %s failed, the client is closed: %s (%s)", c->address,
-		function, il_error_name(rc), il_strerror(rc));
+	il__log(misused ? IL_LOG_WARNING : IL_LOG_ERROR,
+		"client %s: %s failed, the client is closed: %s (%s)", c->address, function,
+		il_error_name(rc), il_strerror(rc));
 }
 
 static void note(const il_client *c, const char *what)
@@ -218,13 +223,22 @@ void il_client_unref(il_client *client)
 	free(client);
 }
 
+static bool is_own_task(const il_client *c)
+{
+	const il_task *task = il__self.loop ? il__self.loop->current : NULL;
+
+	return task && task->base->fn == client_main && task->base->owner == c;
+}
+
 int il_client_close(il_client *client)
 {
 	int rc = il__client_check(client, "il_client_close");
 
-	if (rc == 0)
-		hang_up(client);
-	return rc;
+	if (rc < 0)
+		return rc;
+	client->dropped |= !il__client_is_closed(client) && is_own_task(client);
+	hang_up(client);
+	return 0;
 }
 
 bool il_client_is_closing(const il_client *client)

@@ -64,7 +64,7 @@ static int next_packet(il_client *c, il_packet *packet)
 		if (rc < 0 && !c->parse.consumed)
 			give_up(c);
 		if (rc < 0 || !c->parse.consumed)
-			return rc;
+			return il__pass_on(rc);
 	}
 	return 0;
 }
@@ -276,7 +276,9 @@ static int at_end(il_client *c)
 
 	give_up(c);
 	c->told = true;
-	return partial ? -ENODATA : 0;
+	if (!partial)
+		return 0;
+	return il__refuse(-ENODATA, "il_client_receive: the client left in the middle of a packet");
 }
 
 static int receive(il_client *c, il_packet *packet, struct wait *w, bool first)

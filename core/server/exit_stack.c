@@ -89,6 +89,7 @@ static void drop_references(const il_exit_stack *stack, size_t count)
 int il__exit_stack_close(il_exit_stack *stack, int rc)
 {
 	size_t count = stack->count;
+	char *why = il__keep_refusal(rc);
 
 	stack->closing = true;
 	while (stack->count) {
@@ -97,16 +98,19 @@ int il__exit_stack_close(il_exit_stack *stack, int rc)
 
 		if (error >= 0 || error == -ECANCELED)
 			continue;
-		if (rc >= 0 || rc == -ECANCELED)
+		if (rc >= 0 || rc == -ECANCELED) {
 			rc = error;
-		else
+			free(why);
+			why = il__keep_refusal(rc);
+		} else {
 			il__log(IL_LOG_ERROR, "il_server_serve: the exit stack: %s (%s)",
 				il_error_name(error), il_strerror(error));
+		}
 	}
 	drop_references(stack, count);
 	if (stack->exits != stack->first)
 		free(stack->exits);
-	return rc;
+	return il__refuse_again(rc, why);
 }
 
 /* ---- the public side ---- */

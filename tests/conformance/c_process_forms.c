@@ -393,3 +393,61 @@ IL_TEST_CORE(C, n66_a_registered_function_is_found_by_its_name)
 	CHECK(pid > 0 && pid != getpid());
 	il_executor_destroy(ex);
 }
+
+/* ---- details ---- */
+
+/* The library refuses it something there. */
+static int refused(void *arg)
+{
+	(void)arg;
+	return il_sleep(-7);
+}
+
+static int refused_flat(void *arg)
+{
+	((struct job *)arg)->square = 49;
+	return il_sleep(-7);
+}
+
+/* Its own failure, after a refusal. */
+static int failing(void *arg)
+{
+	(void)arg;
+	il_sleep(-7);
+	return -EIO;
+}
+
+static void check_details(il_executor *ex, bool processes)
+{
+	static const char why[] = "il_sleep: the delay is negative";
+	il_bytes b = {.in = "x", .in_size = 1};
+	struct job j = {.value = 1};
+	int result;
+
+	(void)processes;
+	CHECK_RC(il_task_set_name(NULL) < 0, 1);
+	CHECK_RC(il_executor_run(ex, refused_flat, &j, sizeof j), -EINVAL);
+	CHECK_STR(il_error_detail(), why);
+	CHECK_EQ(j.square, 49); /* what it wrote has come back all the same */
+	CHECK_RC(il_executor_run(ex, refused, &b, IL_BYTES), -EINVAL);
+	CHECK_STR(il_error_detail(), why);
+	CHECK_RC(end_of(submit_job(ex, refused, &j)), -EINVAL);
+	CHECK_STR(il_error_detail(), why);
+	CHECK_RC(il_executor_map(ex, refused, &j, 1, sizeof j, &result, IL_FOREVER), -EINVAL);
+	CHECK_STR(il_error_detail(), why);
+	CHECK_RC(il_executor_run(ex, failing, &j, sizeof j), -EIO);
+	CHECK_STR(il_error_detail(), "");
+	CHECK_RC(end_of(submit_job(ex, failing, &j)), -EIO);
+	CHECK_STR(il_error_detail(), "");
+	il_bytes_free(&b);
+}
+
+IL_TEST(C, what_a_function_was_refused_is_told_with_its_code)
+{
+	on_each_pool(check_details);
+}
+
+IL_TEST_CORE(C, what_a_function_was_refused_is_told_to_a_thread)
+{
+	on_each_pool(check_details);
+}

@@ -45,6 +45,156 @@ IL_TEST(J, the_failure_of_a_group_has_its_own_detail)
 	check_group(fail_alone, -EIO, "");
 }
 
+/* Asked when others were refused something since. */
+static void check_future(il_future *f, const char *detail)
+{
+	CHECK_RC(il_task_set_name(NULL), -EINVAL);
+	CHECK_RC(il_future_join(f), *detail ? -EINVAL : -EIO);
+	CHECK_STR(il_error_detail(), detail);
+}
+
+static int set_result(void *arg)
+{
+	return il_future_set_result(arg, il_sleep(-7));
+}
+
+IL_TEST(J, a_future_brings_the_detail_with_its_code)
+{
+	static const char why[] = "il_sleep: the delay is negative";
+	il_loop *loop = il_loop_current();
+	il_portal *p = NULL;
+	il_group g;
+	il_future *f[6], *own;
+
+	CHECK_RC(il_loop_create_threads_portal(loop, &p), 0);
+	for (int i = 0; i < 2; i++) {
+		il_fn *fn = i == 0 ? sleep_backwards : fail_alone;
+		CHECK_RC(il_group_open(&g), 0);
+		CHECK_RC(il_loop_spawn(loop, &f[0], fn, NULL), 0);
+		CHECK_RC(il_group_start_soon(&g, &f[1], fn, NULL), 0);
+		CHECK_RC(il_portal_run_sync_soon(p, &f[2], fn, NULL), 0);
+		CHECK_RC(il_portal_run_coroutine_soon(p, &f[3], fn, NULL), 0);
+		for (int k = 0; k < 4; k++)
+			check_future(f[k], i == 0 ? why : "");
+		CHECK_RC(il_group_close(&g, 0), i == 0 ? -EINVAL : -EIO);
+		CHECK_STR(il_error_detail(), i == 0 ? why : "");
+	}
+	CHECK_RC(il_future_create(&own), 0);
+	CHECK_RC(il_future_set_running(own), 1);
+	CHECK_RC(il_loop_spawn(loop, &f[0], set_result, il_future_ref(own)), 0);
+	CHECK_RC(il_future_join(f[0]), 0);
+	check_future(own, why);
+	il_future_unref(own);
+	CHECK_RC(il_portal_close(p), 0);
+}
+
+static int start_badly(void *arg)
+{
+	int value, rc = il_group_start(arg, &value, sleep_backwards, NULL);
+
+	CHECK_STR(il_error_detail(), "il_sleep: the delay is negative");
+	return rc;
+}
+
+IL_TEST(J, a_start_that_failed_has_the_detail_of_its_task)
+{
+	il_group g;
+
+	CHECK_RC(il_group_open(&g), 0);
+	CHECK_RC(start_badly(&g), -EINVAL);
+	CHECK_RC(il_group_close(&g, 0), 0);
+}
+
+IL_TEST_OWN(J, a_run_has_the_detail_of_its_main_function)
+{
+	CHECK_RC(il_run(il_test_backend(), sleep_backwards, NULL), -EINVAL);
+	CHECK_STR(il_error_detail(), "il_sleep: the delay is negative");
+	CHECK_RC(il_run(il_test_backend(), fail_alone, NULL), -EIO);
+	CHECK_STR(il_error_detail(), "");
+}
+
+static int refuse_now_and_then(void *arg)
+{
+	while (il_yield() == 0)
+		il_task_set_name(NULL);
+	(void)arg;
+	return 0;
+}
+
+/* As errno does: a task that lets others run has its own words again. */
+IL_TEST(J, a_detail_goes_with_its_task)
+{
+	il_group g;
+	il_lock *lock = NULL;
+
+	CHECK_RC(il_lock_create(&lock), 0);
+	CHECK_RC(il_group_open(&g), 0);
+	CHECK_RC(il_group_start_soon(&g, NULL, refuse_now_and_then, NULL), 0);
+	CHECK_RC(il_sleep(-7), -EINVAL);
+	CHECK_RC(il_yield(), 0);
+	CHECK_RC(il_lock_acquire(lock), 0);
+	CHECK_RC(il_lock_release(lock), 0);
+	CHECK_STR(il_error_detail(), "il_sleep: the delay is negative");
+	CHECK_RC(il_group_close(&g, -EINVAL), -EINVAL);
+	CHECK_STR(il_error_detail(), "il_sleep: the delay is negative");
+	il_lock_destroy(lock);
+}
+
+/* ---- failures without words ---- */
+
+/* The code is the function's own; what it was refused before is not why. */
+IL_TEST(J, a_code_of_ones_own_is_handed_on_without_words_of_another)
+{
+	il_scope s = IL_SCOPE_INIT;
+	il_group g;
+
+	CHECK_RC(il_fail_after(IL_FOREVER / 2, fail_alone, NULL), -EIO);
+	CHECK_STR(il_error_detail(), "");
+	CHECK_RC(il_fail_after(IL_FOREVER / 2, sleep_backwards, NULL), -EINVAL);
+	CHECK_STR(il_error_detail(), "il_sleep: the delay is negative");
+	CHECK_RC(il_scope_enter(&s, IL_FOREVER, 0), 0);
+	CHECK_RC(il_scope_exit(&s, -EIO), -EIO);
+	CHECK_STR(il_error_detail(), "");
+	CHECK_RC(il_group_open(&g), 0);
+	CHECK_RC(il_sleep(-7), -EINVAL);
+	CHECK_RC(il_group_close(&g, -EIO), -EIO);
+	CHECK_STR(il_error_detail(), "");
+}
+
+struct closing {
+	il_receiver *receiver;
+	il_sender *sender;
+};
+
+static int close_both(void *arg)
+{
+	struct closing *c = arg;
+
+	CHECK_RC(il_task_set_name(NULL), -EINVAL);
+	if (c->receiver)
+		il_receiver_close(c->receiver);
+	if (c->sender)
+		il_sender_close(c->sender);
+	return 0;
+}
+
+IL_TEST(J, who_is_woken_by_a_failure_has_no_words_of_another)
+{
+	struct closing own = {NULL, NULL};
+	il_sender *sender = NULL;
+	il_future *f;
+	int item = 0;
+
+	CHECK_RC(il_channel_create(&sender, &own.receiver, sizeof item, 0), 0);
+	CHECK_RC(il_loop_spawn(il_loop_current(), &f, close_both, &own), 0);
+	CHECK_RC(il_sleep(-7), -EINVAL);
+	CHECK_RC(il_channel_receive(own.receiver, &item), -EBADF);
+	CHECK_STR(il_error_detail(), "");
+	CHECK_RC(il_future_join(f), 0);
+	il_receiver_destroy(own.receiver);
+	il_sender_destroy(sender);
+}
+
 IL_TEST(J, a_timeout_has_its_own_detail)
 {
 	il_executor *ex = new_pool(1);
@@ -118,6 +268,44 @@ IL_TEST(J, what_a_function_in_the_loop_was_refused_is_told_in_the_calling_thread
 	UNTIL_THREAD(atomic_load(&t.ended));
 	CHECK_RC(il_test_thread_join(&t), 0);
 	CHECK_RC(il_portal_close(p), 0);
+}
+
+struct holding {
+	il_portal *p;
+	char detail[80];
+};
+
+static int hold_and_note(void *arg)
+{
+	struct holding *h = arg;
+	int rc = il_portal_hold(0);
+
+	strncat(h->detail, il_error_detail(), sizeof h->detail - 1);
+	return rc;
+}
+
+static int leave_with_a_refusal(void *arg)
+{
+	struct holding *h = arg;
+	il_portal_context *c = NULL;
+
+	CHECK_RC(il_portal_enter(h->p, &c, hold_and_note, h), 0);
+	CHECK_RC(il_portal_exit(c, il_sleep(-7)), -EINVAL);
+	CHECK_DETAIL("il_sleep");
+	return 0;
+}
+
+IL_TEST(J, who_holds_hears_with_which_words_it_is_left)
+{
+	struct holding h = {.detail = ""};
+	struct il_test_thread t;
+
+	CHECK_RC(il_loop_create_threads_portal(il_loop_current(), &h.p), 0);
+	il_test_thread_start(&t, leave_with_a_refusal, &h);
+	UNTIL_THREAD(atomic_load(&t.ended));
+	CHECK_RC(il_test_thread_join(&t), 0);
+	CHECK_STR(h.detail, "il_sleep: the delay is negative");
+	CHECK_RC(il_portal_close(h.p), 0);
 }
 
 struct starter {

@@ -185,6 +185,8 @@ IL_TEST_REAL(M, n242_a_connection_error_after_closing_is_not_logged)
 		UNTIL(x.v.disconnected == i + 1);
 	}
 	CHECK_LOGGED(IL_LOG_ERROR, "", 0);
+	CHECK_LOGGED(IL_LOG_WARNING, "EBADF", 1); /* which is not the client's doing */
+	CHECK_LOGGED(IL_LOG_WARNING, "", 1);
 	x.rc = -EIO; /* another error is one */
 	c = dial(&s);
 	say(c, "go\n");
