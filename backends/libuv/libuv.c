@@ -1,7 +1,8 @@
 /*
- * libuv.c: the six primitives on libuv. Every handle closes asynchronously, so its memory belongs to its close
- * callback; one that is closing makes no upcall. A host may close all of its loop's, ours too (uv_walk): such a
- * one makes no callback of ours. A watch is a uv_poll_t whose data is the il_watch. Loop's thread only.
+ * libuv.c: the six primitives on libuv. Every handle closes asynchronously, so its memory belongs
+ * to its close callback; one that is closing makes no upcall. A host may close all of its loop's,
+ * ours too (uv_walk): such a one makes no callback of ours. A watch is a uv_poll_t whose data is
+ * the il_watch. Loop's thread only.
  */
 #include <interloop/backend.h>
 #include <interloop/libuv.h>
@@ -39,7 +40,7 @@ static void on_closed(uv_handle_t *handle)
 	free(handle);
 }
 
-/* libuv lets go of what is referenced no more; what the host has closed may come after the reaper's turn. */
+/* libuv is through with what is referenced no more; the host's may come after the reaper's turn. */
 static void reap(uv_handle_t *reaper)
 {
 	uv_handle_t *lost = reaper->data;

@@ -181,7 +181,8 @@ static inline int il__pass_on(int rc)
 char *il__keep_refusal(int rc);
 int il__refuse_again(int rc, char *why);
 void il__log(int level, const char *format, ...) __attribute__((format(printf, 2, 3), cold));
-/* A code that came from a system call, in the system's words: il_strerror has the library's meaning of it. */
+/* A code that came from a system call, in the system's words: il_strerror has the library's meaning
+ * of it. */
 const char *il__system_words(int rc);
 /* Misuse that no result can report: says so and aborts. */
 _Noreturn void il__fatal(const char *format, ...) __attribute__((format(printf, 1, 2), cold));
@@ -192,18 +193,18 @@ extern unsigned il__generation;
 /* Registers the fork handler once: when the library is loaded, or an object is made before that. */
 void il__watch_fork(void);
 void il__os_stay_loaded(void); /* whoever closes the plugin that we are a part of (os_pin.c) */
-/* A lock of the whole process: the forking thread takes it before a fork and gives it back on both sides, so
- * that the child finds what it guards whole, and held by nobody. Added by constructors, once; in no
- * order, for under none of them another is taken. An object's own lock has no such need: the child does not
- * touch what it inherited. */
+/* A lock of the whole process: the forking thread takes it before a fork and gives it back on both
+ * sides, so that the child finds what it guards whole, and held by nobody. Added by constructors,
+ * once; in no order, for under none of them another is taken. An object's own lock has no such
+ * need: the child does not touch what it inherited. */
 struct il__fork_lock {
 	pthread_mutex_t *lock;
 	struct il__fork_lock *next;
 };
 
 void il__hold_at_fork(struct il__fork_lock *lock);
-/* What a floor above has to forget in the child, in the forking thread, where every such lock is free.
- * Added by constructors, once; in no order. */
+/* What a floor above has to forget in the child, in the forking thread, where every such lock is
+ * free. Added by constructors, once; in no order. */
 struct il__fork_hook {
 	void (*run)(void);
 	struct il__fork_hook *next;
@@ -238,11 +239,12 @@ void il__os_wake_write(int fd);
 void il__os_wake_drain(int fd);
 void il__os_wake_close(int fd[2]);
 
-/* The numbers of descriptors (os_fd.c). What each call that makes one ends with: the descriptor, never 0 to 2, or
- * a negated errno code. */
+/* The numbers of descriptors (os_fd.c). What each call that makes one ends with: the descriptor,
+ * never 0 to 2, or a negated errno code. */
 int il__os_made(int fd);
 int il__os_dup(int fd); /* close-on-exec, never 0 to 2 */
-/* Nobody gets 0 to 2 from here to release, where these are closed. May be nested; a negated errno code. */
+/* Nobody gets 0 to 2 from here to release, where these are closed. May be nested; a negated errno
+ * code. */
 int il__os_stdio_hold(void);
 void il__os_stdio_release(void);
 /* Whether the system would give that much now. */
@@ -320,7 +322,8 @@ int il__os_room_for_fds(int fd, void *data, size_t size);
 ssize_t il__os_read(int fd, void *data, size_t size);
 ssize_t il__os_write_pieces(int fd, const struct iovec *pieces, int count);
 
-/* Around writes that have no flag against SIGPIPE, such as stdio's: in this thread none is raised. */
+/* Around writes that have no flag against SIGPIPE, such as stdio's: in this thread none is raised.
+ */
 struct il__os_sigpipe {
 	sigset_t mask, pending;
 };

@@ -160,7 +160,7 @@ void il_set_log(void (*log)(int level, const char *message, void *arg), void *ar
 }
 
 /* stderr may be a pipe whose reader has gone. */
-static void write_line(const char *level, const char *text)
+static void log_write_line(const char *level, const char *text)
 {
 	struct il__os_sigpipe before;
 	bool raised;
@@ -190,7 +190,7 @@ void il__log(int level, const char *format, ...)
 		if (log)
 			log(level, text, arg);
 		else
-			write_line(names[level], text);
+			log_write_line(names[level], text);
 	}
 	errno = saved;
 }

@@ -1,6 +1,6 @@
 /*
- * error_names.c: what the system's codes are called. Codes come unchanged from the system, so all of its names
- * are here, and not those alone that the library returns itself. Any thread.
+ * error_names.c: what the system's codes are called. Codes come unchanged from the system, so all
+ * of its names are here, and not those alone that the library returns itself. Any thread.
  */
 #include <interloop/base.h>
 

@@ -1,8 +1,9 @@
 /*
- * os_fd.c: the numbers of descriptors. Ours are never 0 to 2, also in a program that was started without these:
- * whoever opens its standard descriptors later finds them free, and who writes to them does not write to us.
- * Native libraries have no such rule of their own, and some abort where theirs would be one of those; so the
- * numbers are held while they open theirs. Any thread may enter.
+ * os_fd.c: the numbers of descriptors. Ours are never 0 to 2, also in a program that was started
+ * without these: whoever opens its standard descriptors later finds them free, and who writes to
+ * them does not write to us. Native libraries have no such rule of their own, and some abort where
+ * theirs would be one of those; so the numbers are held while they open theirs. Any thread may
+ * enter.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -85,7 +86,7 @@ static bool any_is_closed(void)
 }
 
 /* Only what is free: another thread may open one of them this very moment. */
-static void hold(int plug)
+static void plug_stdio(int plug)
 {
 	for (int fd = 0; fd <= STDERR_FILENO; fd++) {
 		int got = fcntl(fd, F_GETFD) < 0 ? fcntl(plug, F_DUPFD_CLOEXEC, fd) : -1;
@@ -97,7 +98,7 @@ static void hold(int plug)
 }
 
 /* Those that somebody has put something else in the place of are not ours any more. */
-static void let_go(void)
+static void unplug_stdio(void)
 {
 	for (int fd = 0; fd <= STDERR_FILENO; fd++) {
 		struct stat now;
@@ -116,7 +117,7 @@ int il__os_stdio_hold(void)
 	if (!stdio.holders && any_is_closed() && (rc = il__os_pipe(ends)) == 0) {
 		close(ends[1]);
 		fstat(ends[0], &stdio.plug);
-		hold(ends[0]);
+		plug_stdio(ends[0]);
 		close(ends[0]);
 	}
 	stdio.holders += rc == 0;
@@ -128,14 +129,14 @@ void il__os_stdio_release(void)
 {
 	pthread_mutex_lock(&stdio.lock);
 	if (--stdio.holders == 0)
-		let_go();
+		unplug_stdio();
 	pthread_mutex_unlock(&stdio.lock);
 }
 
 /* In a forked child: who held them stayed with the parent. */
 static void forget_holders(void)
 {
-	let_go();
+	unplug_stdio();
 	stdio.holders = 0;
 }
 

@@ -1,7 +1,8 @@
 /*
- * os_pin.c: code of ours is still to run when a plugin that uses the library is closed: destructors of
- * thread-specific values, the fork handler, threads that end by themselves. So nothing of it is unloaded. The
- * shared libraries are linked so (-z nodelete); where the library is a part of the plugin, that asks for itself.
+ * os_pin.c: code of ours is still to run when a plugin that uses the library is closed: destructors
+ * of thread-specific values, the fork handler, threads that end by themselves. So nothing of it is
+ * unloaded. The shared libraries are linked so (-z nodelete); where the library is a part of the
+ * plugin, that asks for itself.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE

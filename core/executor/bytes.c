@@ -16,7 +16,7 @@ void *il_bytes_resize(il_bytes *bytes, size_t size)
 	if (!bytes->out || size > room) {
 		void *out;
 		room = room > SIZE_MAX / 2 || size > 2 * room ? size : 2 * room;
-		out = realloc(bytes->out, room ? room : 1);
+		out = il__is_array(room, 1) ? realloc(bytes->out, room ? room : 1) : NULL;
 		if (!out) {
 			il__refuse(-ENOMEM, "il_bytes_resize: no memory for %zu bytes", size);
 			return NULL;

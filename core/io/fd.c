@@ -1,9 +1,9 @@
 /*
- * fd.c: waiting for descriptors, on top of the driver's watch. One il__fd a number, kept in a table that
- * grows and lives as long as the loop, so that waiting allocates nothing. A foreign descriptor is
- * registered only while somebody waits for it, because its owner may close it without a word (how:
- * fd_watch.c). An owned one stays registered; a direction is dropped when it fires with nobody there.
- * Loop's thread only.
+ * fd.c: waiting for descriptors, on top of the driver's watch. One il__fd a number, kept in a table
+ * that grows and lives as long as the loop, so that waiting allocates nothing. A foreign descriptor
+ * is registered only while somebody waits for it, because its owner may close it without a word
+ * (how: fd_watch.c). An owned one stays registered; a direction is dropped when it fires with
+ * nobody there. Loop's thread only.
  */
 #include "fd.h"
 #include "../base/base.h"
@@ -58,17 +58,17 @@ static void wake(struct il__fd *fd, int rc)
 static int set_mask(struct il__fd *fd, unsigned mask)
 {
 	struct il__fd_table *table = fd->table;
-	struct il_watch *w = &fd->source.watch;
-	unsigned before = w->mask;
+	bool before = fd->source.watch.mask != 0, after;
 	int rc = il__fd_watch(fd, mask);
 
 	if (rc < 0) { /* what the driver watches now nobody knows: nothing, then */
 		il__fd_watch(fd, 0);
 		wake(fd, 0);
 	}
-	if (!before && w->mask)
+	after = fd->source.watch.mask != 0;
+	if (after && !before)
 		il__list_push(&table->registered, &fd->link);
-	else if (before && !w->mask)
+	else if (before && !after)
 		il__list_remove(&fd->link);
 	return rc;
 }

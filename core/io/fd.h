@@ -15,14 +15,15 @@
 struct il__fd_wait;
 
 struct il__fd {
-	struct il__source source; /* first */
-	il_loop *loop;
+	/* What is looked at each time it is ready, in one line of the cache. */
 	struct il__fd_wait *waiter[2]; /* by direction; both may be the same */
 	unsigned char woken; /* directions whose waiter was woken and did not run yet: not stray */
 	unsigned char ready; /* owned: directions worth a system call; without it, wait first */
 	bool owned;
-	bool foreign;         /* somebody else's: the host may watch it, too */
-	int number;           /* the watch's, but for a duplicate's */
+	bool foreign; /* somebody else's: the host may watch it, too */
+	int number;   /* the watch's, but for a duplicate's */
+	struct il__source source;
+	il_loop *loop;
 	struct il__list link; /* table->registered while the driver watches it */
 	struct il__fd_table *table;
 };

@@ -1,8 +1,8 @@
 /*
- * fd_watch.c: what the driver watches for a descriptor. libev and libevent take several watchers of one, libuv
- * takes one: a host, or a client library that it uses, can then not watch what a task waits for. So a foreign
- * descriptor is watched by a duplicate there, from the start, because the host may come before us or later.
- * Loop's thread only.
+ * fd_watch.c: what the driver watches for a descriptor. libev and libevent take several watchers of
+ * one, libuv takes one: a host, or a client library that it uses, can then not watch what a task
+ * waits for. So a foreign descriptor is watched by a duplicate there, from the start, because the
+ * host may come before us or later. Loop's thread only.
  */
 #include "../base/base.h"
 #include "../runtime/source.h"

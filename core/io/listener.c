@@ -140,7 +140,8 @@ void il_listener_destroy(il_listener *listener)
 	if (!listener)
 		return;
 	if (listener->count && il__inherited(listener->loop->generation)) {
-		/* the native loop and the path are the parent's, and so are our lists: leave them alone */
+		/* the native loop and the path are the parent's, and so are our lists: leave them
+		 * alone */
 		for (int i = 0; i < listener->count; i++)
 			close(listener->sockets[i].number);
 		free(listener->file.path);

@@ -121,8 +121,9 @@ int il_loop_shutdown(il_loop *loop, void (*empty)(il_loop *loop, void *arg), voi
 	return 0;
 }
 
-/* In a forked child, in any thread: the tasks, and those who lock what they share with others, stayed with the
- * parent. The host gets its loop back; our memory stays, for whatever else was inherited asks it whose it is. */
+/* In a forked child, in any thread: the tasks, and those who lock what they share with others,
+ * stayed with the parent. The host gets its loop back; our memory stays, for whatever else was
+ * inherited asks it whose it is. */
 static int detach_in_child(il_loop *loop)
 {
 	int rc;

@@ -1,7 +1,7 @@
 /*
- * native.c: what the core does for native libraries, beside the six primitives of their drivers: it tries
- * beforehand what they would end the program over, keeps 0 to 2 from their descriptors, and knows how many
- * watchers of one descriptor they take. Loop's thread only.
+ * native.c: what the core does for native libraries, beside the six primitives of their drivers: it
+ * tries beforehand what they would end the program over, keeps 0 to 2 from their descriptors, and
+ * knows how many watchers of one descriptor they take. Loop's thread only.
  */
 #include "../base/base.h"
 #include "loop.h"
@@ -21,8 +21,8 @@ static int refuse_memory(size_t size)
 	return il__refuse(-ENOMEM, "the native loop may need %zu bytes, and there are none", size);
 }
 
-/* Some abort where the table that they keep by descriptor cannot grow. It is tried for numbers twice as high, so
- * seldom. */
+/* Some abort where the table that they keep by descriptor cannot grow. It is tried for numbers
+ * twice as high, so seldom. */
 int il__native_room(il_loop *loop, int fd)
 {
 	size_t room = ((size_t)fd + 1) * 2, size = room * 128;

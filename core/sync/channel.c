@@ -302,7 +302,7 @@ static void close_end(struct end *end)
 	}
 }
 
-static void check_unused(const struct end *end, const char *function)
+static void end_check_unused(const struct end *end, const char *function)
 {
 	il__list_each (node, &end->side->waiters) {
 		const struct wish *wish = il__queued(node)->abort_arg;
@@ -318,7 +318,7 @@ static void destroy_end(struct end *end, const char *function)
 	struct channel *c = end->channel;
 
 	if (!il__home_is_inherited(&c->home)) {
-		check_unused(end, function);
+		end_check_unused(end, function);
 		close_end(end);
 	}
 	free(end);

@@ -50,7 +50,8 @@ static inline int il__home_check(const struct il__home *home, const char *functi
 	return il__likely(!loop || loop == il__self.loop) ? 0 : il__home_refuse(home, function);
 }
 
-/* In a forked child: who waits for it, and what it is linked with, stayed with the parent. It only frees. */
+/* In a forked child: who waits for it, and what it is linked with, stayed with the parent. It only
+ * frees. */
 static inline bool il__home_is_inherited(const struct il__home *home)
 {
 	return il__inherited(home->generation);

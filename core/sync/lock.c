@@ -54,7 +54,7 @@ int il_lock_create(il_lock **lock)
 	return il_lock_create_with(lock, 0);
 }
 
-static void check_unused(il_lock *lock)
+static void lock_check_unused(il_lock *lock)
 {
 	il__queue_check_empty(&lock->waiters, "il_lock_destroy");
 	if (lock->owner && !il_lock_held(lock))
@@ -71,7 +71,7 @@ void il_lock_destroy(il_lock *lock)
 	if (!lock)
 		return;
 	if (!il__home_is_inherited(&lock->home)) {
-		check_unused(lock);
+		lock_check_unused(lock);
 		il__list_remove(&lock->owned.link);
 	}
 	free(lock);

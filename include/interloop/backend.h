@@ -46,9 +46,10 @@ struct il_driver {
 	il_time (*now)(void *self);
 	/** What il_loop_native gives; NULL: nothing. */
 	void *(*native)(void *self);
-	/** In a forked child, of a loop that was adopted: has the native library make its copy of the loop
-	 * the child's own, so that what follows (watch for 0, close) does not reach the parent's. May be
-	 * called for one that is so already. NULL: il_loop_detach is not possible there. */
+	/** In a forked child, of a loop that was adopted: has the native library make its copy of
+	 * the loop the child's own, so that what follows (watch for 0, close) does not reach the
+	 * parent's. May be called for one that is so already. NULL: il_loop_detach is not possible
+	 * there. */
 	int (*renew)(void *self);
 };
 
@@ -85,7 +86,8 @@ IL_API int il_core_create_threads_portal(il_loop *loop, il_portal **portal);
  * @{ */
 /** @brief The timer is due. */
 IL_API void il_driver_on_timer(il_loop *loop);
-/** @brief The descriptor is ready; an error or a hang-up reports the whole asked mask. loop: w->loop. */
+/** @brief The descriptor is ready; an error or a hang-up reports the whole asked mask. loop:
+ * w->loop. */
 IL_API void il_driver_on_ready(il_loop *loop, struct il_watch *w, unsigned mask);
 /** @} */
 
@@ -103,8 +105,9 @@ IL_API int il_loop_attach(il_loop **loop, const il_backend *backend, void *nativ
 IL_API bool il_driver_needs_timer(const il_loop *loop);
 
 /**
- * @brief For a driver's open, before it makes a native loop that would end the program where descriptors lack:
- * whether the system would give that many now. The core tries memory itself, here and before each `watch`.
+ * @brief For a driver's open, before it makes a native loop that would end the program where
+ * descriptors lack: whether the system would give that many now. The core tries memory itself, here
+ * and before each `watch`.
  *
  * @param descriptors how many at once, 32 at most
  * @return 0; -EMFILE, -ENFILE, or what else the system says, with il_error_detail().
@@ -112,9 +115,9 @@ IL_API bool il_driver_needs_timer(const il_loop *loop);
 IL_API int il_driver_probe(int descriptors);
 
 /**
- * @brief For a driver's open: the native loop takes one watcher a descriptor, and may make it non-blocking. From
- * now on the core gives `watch` a duplicate of each descriptor that is not the library's own, so that the host
- * can watch it as well, and puts its flags back.
+ * @brief For a driver's open: the native loop takes one watcher a descriptor, and may make it
+ * non-blocking. From now on the core gives `watch` a duplicate of each descriptor that is not the
+ * library's own, so that the host can watch it as well, and puts its flags back.
  */
 IL_API void il_driver_watches_once(il_loop *loop);
 

@@ -22,7 +22,9 @@ typedef struct il_thread_pool_options {
 	int max_workers;
 	const char *name;   /**< Threads are called name_0, name_1, ...; NULL: unique per pool. */
 	size_t queue_limit; /**< Calls that wait for a worker; 0: 65,536; SIZE_MAX: none. */
-	il_fn *initializer; /**< Runs first in each worker; a negative result breaks the pool. */
+	/** Runs first in each worker. A negative result breaks the pool, and so does a function that ends
+	 * its thread instead of returning. */
+	il_fn *initializer;
 	void *initializer_arg; /**< Must stay valid until the last worker has ended. */
 	bool copy_args;        /**< Copy arg in and out as a process pool does, so that a call which
 				    relies on sharing it fails here already. */

@@ -123,7 +123,8 @@ IL_API int il_as_completed_open(il_as_completed **it, il_future *const *fs, size
  * @brief Waits for the next one. A cancellation point.
  * @param f  receives it; borrowed from the caller's own array.
  * @return 1 and the next one; 0 at the end; -ETIMEDOUT: il_error_detail() says "n of m futures
- *         unfinished"; -ECANCELED; -EPERM; -EDEADLK as in il_future_wait; -ESHUTDOWN: inherited across fork.
+ *         unfinished"; -ECANCELED; -EPERM; -EDEADLK as in il_future_wait; -ESHUTDOWN: inherited
+ * across fork.
  */
 IL_API int il_as_completed_next(il_as_completed *it, il_future **f);
 

@@ -74,8 +74,9 @@ IL_API const char *il_backend_name(const il_backend *backend);
 /**
  * @brief Opens a loop of the backend's own kind. It runs in the thread that opened it.
  * @param options  NULL: the defaults.
- * @return 0; -ENOENT: backend is NULL; -EINVAL: an option is out of range; -ENOMEM, -EMFILE, -ENFILE: there is
- *         not enough for it, also where the native library would end the program; or what else the system says.
+ * @return 0; -ENOENT: backend is NULL; -EINVAL: an option is out of range; -ENOMEM, -EMFILE,
+ * -ENFILE: there is not enough for it, also where the native library would end the program; or what
+ * else the system says.
  */
 IL_API int il_loop_open(il_loop **loop, const il_backend *backend, const il_loop_options *options);
 
@@ -130,8 +131,8 @@ IL_API int il_loop_spawn(il_loop *loop, il_future **f, il_fn *fn, void *arg);
  * @brief For attached loops: refuse new work, cancel the root tasks, close the portals.
  * @param empty  runs once in the loop's thread when nothing is left, outside any task;
  *               il_loop_detach is allowed there. May be NULL.
- * @return 0, at once; -EALREADY: called before; -EPERM: another thread; -ENOMEM and the like: the host had closed
- *         the library's watches, and no new ones could be made.
+ * @return 0, at once; -EALREADY: called before; -EPERM: another thread; -ENOMEM and the like: the
+ * host had closed the library's watches, and no new ones could be made.
  */
 IL_API int il_loop_shutdown(il_loop *loop, void (*empty)(il_loop *loop, void *arg), void *arg);
 
@@ -139,12 +140,12 @@ IL_API int il_loop_shutdown(il_loop *loop, void (*empty)(il_loop *loop, void *ar
  * @brief Takes the library off a native loop and frees the il_loop; the native loop is left as it
  * was found. After detaching from a libuv loop, let it run once more before uv_loop_close.
  *
- * In a forked child it takes the library off the host's copy of the loop, in any thread and whatever lived on it,
- * and has the native library make that copy the child's own; the parent's is not touched. Destroy
- * inherited streams, servers and the like after it.
+ * In a forked child it takes the library off the host's copy of the loop, in any thread and
+ * whatever lived on it, and has the native library make that copy the child's own; the parent's is
+ * not touched. Destroy inherited streams, servers and the like after it.
  * @return 0; -EBUSY while a task, an open portal or an offloaded call lives; -EPERM: another
- *         thread, or called from a task, or not an attached loop. In a forked child 0; -ENOTSUP: the backend
- *         cannot renew a loop; or why the native library could not.
+ *         thread, or called from a task, or not an attached loop. In a forked child 0; -ENOTSUP:
+ * the backend cannot renew a loop; or why the native library could not.
  */
 IL_API int il_loop_detach(il_loop *loop);
 

@@ -69,8 +69,8 @@ IL_API int il_portal_enter(il_portal *p, il_portal_context **c, il_fn *fn, void 
 IL_API int il_portal_hold(int value);
 /**
  * @brief Lets fn go on with rc, waits for its end, frees c.
- * @return fn's result (which may swallow rc or not); -EDEADLK, -EPERM: c is kept; -ESHUTDOWN: inherited across
- *         fork, c is freed.
+ * @return fn's result (which may swallow rc or not); -EDEADLK, -EPERM: c is kept; -ESHUTDOWN:
+ * inherited across fork, c is freed.
  */
 IL_API int il_portal_exit(il_portal_context *c, int rc);
 /** @} */

@@ -84,7 +84,7 @@ static int take(void *self, il_call *call)
 static int never(void *arg)
 {
 	(void)arg;
-	CHECK(!"a call that was failed has run");
+	TRACE("ran");
 	return 0;
 }
 
@@ -104,4 +104,5 @@ IL_TEST_CORE(B, a_call_that_is_failed_is_answered_with_the_code_as_given)
 		CHECK_RC(il_future_join(f), codes[i]);
 	}
 	il_executor_destroy(ex);
+	CHECK_TRACE("");
 }

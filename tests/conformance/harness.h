@@ -73,7 +73,8 @@ struct il_native {
 	void (*stop)(void *native);
 	/* Calls fn(arg) from a timer of the loop's own, once: a foreign callback. */
 	void (*after)(void *native, il_time delay, void (*fn)(void *arg), void *arg);
-	/* The host's own watch: calls fn(arg) while fd is readable, until unwatch, which may be called in fn. */
+	/* The host's own watch: calls fn(arg) while fd is readable, until unwatch, which may be
+	 * called in fn. */
 	void *(*watch)(void *native, int fd, void (*fn)(void *arg), void *arg);
 	void (*unwatch)(void *watch);
 	/* Closes all that is registered, whosever it is; NULL: there is no such thing. */

@@ -11,8 +11,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* fn(arg) in a child; what it returned, -1 where something else ended it. `said` gets what it wrote to stderr. A
- * failure is to be written there, and returned as 1: CHECK is the parent's. */
+/* fn(arg) in a child; what it returned, -1 where something else ended it. `said` gets what it wrote
+ * to stderr. A failure is to be written there, and returned as 1: CHECK is the parent's. */
 static inline int in_child(il_fn *fn, void *arg, char *said, size_t size)
 {
 	const struct rlimit no_core = {0, 0};

@@ -1,6 +1,6 @@
 /*
- * j_words.c: what codes are called. The system's codes are named and worded as the system does, also where the
- * library itself returns the same code with a meaning of its own.
+ * j_words.c: what codes are called. The system's codes are named and worded as the system does,
+ * also where the library itself returns the same code with a meaning of its own.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* strerrorname_np */

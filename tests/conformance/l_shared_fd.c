@@ -1,6 +1,6 @@
 /*
- * l_shared_fd.c: a host, or a client library that it uses, and a task may watch one descriptor, in either order and
- * whoever stops first.
+ * l_shared_fd.c: a host, or a client library that it uses, and a task may watch one descriptor, in
+ * either order and whoever stops first.
  */
 #include "waiter.h"
 

@@ -1,6 +1,6 @@
 /*
- * n_descriptors.c: the library's own descriptors are never 0 to 2, also where those are closed: whoever opens them
- * later finds them free.
+ * n_descriptors.c: the library's own descriptors are never 0 to 2, also where those are closed:
+ * whoever opens them later finds them free.
  */
 #include "children.h"
 #include "in_child.h"

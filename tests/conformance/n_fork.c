@@ -1,6 +1,6 @@
 /*
- * n_fork.c: in a forked child no lock of the library is held, whatever is inherited may be dropped, and nothing of it
- * touches the parent's.
+ * n_fork.c: in a forked child no lock of the library is held, whatever is inherited may be dropped,
+ * and nothing of it touches the parent's.
  */
 #include "in_child.h"
 

@@ -1,6 +1,6 @@
 /*
- * n_fork_drop.c: in a forked child whatever is inherited may be dropped, however it is used in the parent, where
- * nobody notices.
+ * n_fork_drop.c: in a forked child whatever is inherited may be dropped, however it is used in the
+ * parent, where nobody notices.
  */
 #include "children.h"
 #include "g_portal.h"

@@ -1,6 +1,6 @@
 /*
- * n_hosts.c: what a host may do with its loop, and what it may not: misuse is stopped with the sentence of its own
- * rule.
+ * n_hosts.c: what a host may do with its loop, and what it may not: misuse is stopped with the
+ * sentence of its own rule.
  */
 #include "children.h"
 #include "dies.h"

@@ -2,6 +2,7 @@
  * tsan.c: linked into binaries under TSan only: what it must know of those that we link.
  */
 int rand_r(unsigned *seed);
+const char *__tsan_default_options(void);
 const char *__tsan_default_suppressions(void);
 
 /* Criterion asks rand_r where to map the memory that it shares with its children (in pages); TSan lets an
@@ -10,6 +11,12 @@ int rand_r(unsigned *seed)
 {
 	*seed = *seed * 1103515245u + 12345u;
 	return (int)(0x350000u + (*seed >> 8) % 0x17000u);
+}
+
+/* A child that a test has forked starts threads of its own. */
+const char *__tsan_default_options(void)
+{
+	return "die_after_fork=0";
 }
 
 /* libev forgets a descriptor lazily: it stays in the kernel's set until it is closed or fires once more, and

@@ -1,6 +1,7 @@
 /*
- * first_loop.c BACKEND: a program's first loop, and its second, with few descriptors left, and without 0 to 2.
- * Each try is a process of its own: native libraries have things that all loops of a process share.
+ * first_loop.c BACKEND: a program's first loop, and its second, with few descriptors left, and
+ * without 0 to 2. Each try is a process of its own: native libraries have things that all loops of
+ * a process share.
  */
 #include <interloop.h>
 

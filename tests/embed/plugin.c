@@ -10,7 +10,8 @@ static int nothing(void *arg)
 	return 0;
 }
 
-/* A value of the calling thread; calls that were posted by it; a thread that ends by itself, later. */
+/* A value of the calling thread; calls that were posted by it; a thread that ends by itself, later.
+ */
 int plugin_use(void)
 {
 	static il_local key = IL_LOCAL_INIT;

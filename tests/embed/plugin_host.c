@@ -1,6 +1,6 @@
 /*
- * plugin_host.c PLUGIN: a host that does not know the library opens a plugin that uses it, and closes it again,
- * twice, each time in a thread that then ends; it forks; and it lives on.
+ * plugin_host.c PLUGIN: a host that does not know the library opens a plugin that uses it, and
+ * closes it again, twice, each time in a thread that then ends; it forks; and it lives on.
  */
 #include <dlfcn.h>
 #include <pthread.h>
