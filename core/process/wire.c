@@ -6,6 +6,7 @@
 #endif
 #include "wire.h"
 #include "../base/base.h"
+#include "module.h"
 #include "names.h"
 
 #include <dlfcn.h>
@@ -18,57 +19,27 @@ struct search {
 	uintptr_t offset;   /* of what has to be executable */
 	const char *module; /* answers: "" is the program; NULL: none */
 	uint64_t build;
-	struct il__loaded loaded;
-	bool first, executable;
+	bool first, program, executable;
 };
-
-static bool in_segment(const struct dl_phdr_info *info, uintptr_t address, unsigned flags)
-{
-	for (size_t i = 0; i < info->dlpi_phnum; i++) {
-		const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
-		uintptr_t begin = info->dlpi_addr + segment->p_vaddr;
-		if (segment->p_type == PT_LOAD && (segment->p_flags & flags) && address >= begin &&
-		    address < begin + segment->p_memsz)
-			return true;
-	}
-	return false;
-}
-
-/* Of the notes, which have the linker's build id (FNV-1a). */
-static uint64_t build_of(const struct dl_phdr_info *info)
-{
-	uint64_t hash = UINT64_C(14695981039346656037);
-
-	for (size_t i = 0; i < info->dlpi_phnum; i++) {
-		const ElfW(Phdr) *note = &info->dlpi_phdr[i];
-		uintptr_t begin = info->dlpi_addr + note->p_vaddr;
-		if (note->p_type != PT_NOTE || !in_segment(info, begin, PF_R))
-			continue;
-		for (size_t n = 0; n < note->p_memsz; n++)
-			hash = (hash ^ ((const unsigned char *)begin)[n]) * UINT64_C(1099511628211);
-	}
-	return hash;
-}
 
 static int look(struct dl_phdr_info *info, size_t size, void *arg)
 {
 	struct search *s = arg;
 	bool program = s->first, fits; /* the program comes first, whatever it is called */
 
-	if (program)
-		il__loaded_note(&s->loaded, info, size);
+	(void)size;
 	s->first = false;
 	if (s->address)
-		fits = in_segment(info, s->address, PF_X);
+		fits = il__module_contains(info, s->address, PF_X);
 	else
 		fits = s->base ? info->dlpi_addr == s->base : program;
 	if (!fits)
 		return 0;
 	s->module = program ? "" : info->dlpi_name;
-	s->loaded.program = program;
+	s->program = program;
 	s->base = info->dlpi_addr;
-	s->build = build_of(info);
-	s->executable = in_segment(info, s->base + s->offset, PF_X);
+	s->build = il__module_build(info);
+	s->executable = il__module_contains(info, s->base + s->offset, PF_X);
 	return 1;
 }
 
@@ -94,7 +65,7 @@ static int name_in_module(il_fn *fn, struct il__wire_function *name)
 	}
 	name->offset = (uintptr_t)fn - s.base;
 	name->build = s.build;
-	il__names_remember(fn, name, &s.loaded);
+	il__names_remember(fn, name, s.program);
 	return 0;
 }
 

@@ -58,7 +58,8 @@ typedef struct il_process_pool_options {
  * on, and il_error_detail() and the log say how it ended and the last it wrote to stderr; -EMSGSIZE: the
  * argument, or the result of the bytes form, is larger than max_size; -EINVAL: an argument without its
  * size; -ENOENT: the function has no name and is in no module that a file backs, or the worker has none
- * or another build of it; -ENOMEM: an argument or a result has no room, there or here;
+ * or another build of it; -ENOMEM: an argument or a result has no room, there or here,
+ * or this process lacks memory to wait for the call, which costs no worker its life;
  * -ENOTRECOVERABLE: the initializer failed, or the restart budget is used up.
  *
  * A worker that was dead before it read its call is replaced and the call goes to another. Each call is
