@@ -298,7 +298,7 @@ int il__os_guard(void *pages, size_t size)
 		return il__refuse(rc,
 				  "task stacks: mprotect of a guard failed: %s; if the number of "
 				  "mappings is used up, raise vm.max_map_count",
-				  strerror(-rc));
+				  il__system_words(rc));
 	}
 	return 0;
 }

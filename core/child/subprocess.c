@@ -1,12 +1,13 @@
 /*
- * subprocess.c: starting a child process. Everything that can fail is made before the child is, but for
- * what tells its end: where that fails the child is killed. Loop's thread only.
+ * subprocess.c: starting a child process. Everything that can fail is made before the child is: after an
+ * error there was none. Loop's thread only.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
 #include "subprocess.h"
 #include "../base/base.h"
+#include "../io/fd.h"
 #include "../io/stream.h"
 #include "../runtime/thread_state.h"
 
@@ -84,6 +85,24 @@ static int make_all_stdio(il_process *p, struct stdio *io, il_loop *loop,
 
 /* ---- the child ---- */
 
+/* In the system's words: from here its codes mean what it means by them. */
+static int refuse(int rc, const struct il__os_spawn *s)
+{
+	const char *why = il__system_words(rc);
+
+	if (rc == -EAGAIN)
+		rc = -ENOMEM;
+	if (s->directory && access(s->directory, X_OK) < 0)
+		return il__refuse(rc, "il_process_spawn: %.*s in the directory %.*s: %s",
+				  il__text_within(s->file, 70), s->file,
+				  il__text_within(s->directory, 70), s->directory, why);
+	if (rc == -ENOENT && !strchr(s->file, '/'))
+		return il__refuse(rc, "il_process_spawn: %.*s, looked for in the child's PATH: %s",
+				  il__text_within(s->file, 80), s->file, why);
+	return il__refuse(rc, "il_process_spawn: %.*s: %s", il__text_within(s->file, 100), s->file,
+			  why);
+}
+
 static int start(il_process *p, il_loop *loop, const struct stdio *io, char *const *argv,
 		 const il_process_options *options)
 {
@@ -98,37 +117,21 @@ static int start(il_process *p, il_loop *loop, const struct stdio *io, char *con
 				 .keep_others = options->keep_descriptors,
 				 .session = options->new_session,
 				 .group = options->new_group};
-	siginfo_t info;
-	pid_t pid;
-	int rc = il__os_spawn(&pid, &s);
+	int rc = il__os_child_spawn(&p->child, &s);
 
-	if (rc == -EAGAIN)
-		rc = -ENOMEM;
-	if (rc < 0 && options->directory && access(options->directory, X_OK) < 0)
-		return il__refuse(rc, "il_process_spawn: the directory %.*s: %s",
-				  il__text_within(options->directory, 100), options->directory,
-				  il__system_words(rc));
 	if (rc < 0)
-		return il__refuse(rc, "il_process_spawn: %.*s: %s", il__text_within(s.file, 100),
-				  s.file, il__system_words(rc));
-	rc = il__os_child_open(&p->child, pid);
-	if (rc == 0)
-		rc = il__subprocess_watch(p, loop);
-	if (rc < 0) {
-		il__os_process_signal(-1, pid, SIGKILL);
-		il__os_child_reap(&p->child, &info);
-		il__os_child_close(&p->child);
-		return il__refuse(rc, "il_process_spawn: nothing to tell its end by: %s",
-				  il__system_words(rc));
-	}
+		return refuse(rc, &s);
+	il__subprocess_watch(p, loop);
 	return 0;
 }
 
 static int spawn(il_process *p, il_loop *loop, char *const *argv, const il_process_options *options)
 {
 	struct stdio io = {.ends = {-1, -1, -1}};
-	int rc = make_all_stdio(p, &io, loop, options);
+	int rc = il__fd_prepare(loop);
 
+	if (rc == 0)
+		rc = make_all_stdio(p, &io, loop, options);
 	if (rc == 0)
 		rc = start(p, loop, &io, argv, options);
 	for (int i = 0; i < 3; i++)

@@ -69,15 +69,9 @@ static void orphan(struct il__fd_owner *owner)
 	p->loop = NULL;
 }
 
-int il__subprocess_watch(il_process *p, il_loop *loop)
+void il__subprocess_watch(il_process *p, il_loop *loop)
 {
-	struct il__fd *table;
-	int rc;
-
 	il__fd_renew(loop, p->child.fd);
-	rc = il__fd_get(loop, p->child.fd, &table);
-	if (rc < 0)
-		return rc;
 	p->loop = loop;
 	p->generation = il__generation;
 	p->source.watch.fd = p->child.fd;
@@ -85,7 +79,6 @@ int il__subprocess_watch(il_process *p, il_loop *loop)
 	p->owner.orphan = orphan;
 	il__list_init(&p->waiters);
 	il__fd_adopt(loop, &p->owner);
-	return 0;
 }
 
 static bool has_ended(il_process *p)
@@ -126,7 +119,8 @@ static int wait_for_end(struct waiter *w, il__abort_fn *abort, const char *funct
 	int rc = il__source_watch(p->loop, &p->source, IL_READABLE);
 
 	if (rc < 0)
-		return il__refuse(rc, "%s: the native loop refused to watch the child", function);
+		return il__refuse(rc, "%s: the native loop refused to watch the child: %s",
+				  function, il__system_words(rc));
 	il__list_push(&p->waiters, &w->task->link);
 	il__owe(&w->task->loop->ledger, IL__OWED_EVENT);
 	rc = il__task_park(w->task, abort, w, function);

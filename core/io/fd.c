@@ -217,6 +217,12 @@ int il__fd_get(il_loop *loop, int number, struct il__fd **fd)
 
 /* ---- owners ---- */
 
+int il__fd_prepare(il_loop *loop)
+{
+	return table_of(loop) ? 0
+			      : il__refuse(-ENOMEM, "out of memory for the table of descriptors");
+}
+
 int il__fd_own(il_loop *loop, int number, struct il__fd **fd)
 {
 	int rc = il__fd_get(loop, number, fd);

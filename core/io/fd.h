@@ -49,7 +49,9 @@ void il__fd_renew(il_loop *loop, int number);
 int il__fd_own(il_loop *loop, int number, struct il__fd **fd);
 /* The opposite, before close(): wakes waiters with rc and makes the native loop forget it. */
 void il__fd_disown(struct il__fd *fd, int rc);
-/* Links an owner; there is an il__fd_own before. */
+/* Makes the loop's table, so that adopting cannot fail. */
+int il__fd_prepare(il_loop *loop);
+/* Links an owner; there is an il__fd_own or il__fd_prepare before. */
 void il__fd_adopt(il_loop *loop, struct il__fd_owner *owner);
 
 /* Has the driver watch it for mask, 0: no more (fd_watch.c). After a failure ask for 0. */

@@ -101,7 +101,7 @@ static void last_line(const struct il__process_worker *w, char *line, size_t siz
 	il__text_escape(line, size, w->last + begin, end - begin);
 }
 
-static void write_obituary(struct il__process_worker *w, bool known, int status)
+static void write_obituary(struct il__process_worker *w, bool known, const siginfo_t *info)
 {
 	char how[80], line[IL__STDERR_KEPT + 40];
 
@@ -111,11 +111,11 @@ static void write_obituary(struct il__process_worker *w, bool known, int status)
 			 (double)w->pool->options.start_timeout / (double)IL_SEC(1));
 	else if (!known)
 		snprintf(how, sizeof how, "ended, and somebody else has asked how");
-	else if (WIFSIGNALED(status))
-		snprintf(how, sizeof how, "was killed by signal %d (%s)", WTERMSIG(status),
-			 strsignal(WTERMSIG(status)));
+	else if (info->si_code != CLD_EXITED)
+		snprintf(how, sizeof how, "was killed by signal %d (%s)", info->si_status,
+			 strsignal(info->si_status));
 	else
-		snprintf(how, sizeof how, "ended with exit status %d", WEXITSTATUS(status));
+		snprintf(how, sizeof how, "ended with exit status %d", info->si_status & 0xff);
 	snprintf(w->obituary, sizeof w->obituary, "worker process %d %s%s%s", (int)w->child.pid,
 		 how, line[0] ? "; it last wrote: " : "", line);
 }
@@ -129,16 +129,13 @@ void il__process_ask_to_end(struct il__process_worker *w)
 
 bool il__process_reap(struct il__process_worker *w, bool wait)
 {
-	int status = 0;
-	pid_t pid;
+	siginfo_t info;
+	int rc = il__os_process_reap(w->child.process, w->child.pid, wait, &info);
 
-	do
-		pid = waitpid(w->child.pid, &status, wait ? 0 : WNOHANG);
-	while (pid < 0 && errno == EINTR);
-	if (pid == 0)
+	if (rc == -EAGAIN)
 		return false;
 	il__process_relay(w);
-	write_obituary(w, pid > 0, status);
+	write_obituary(w, rc == 0, &info);
 	return true;
 }
 

@@ -1,6 +1,5 @@
 /*
- * spawn.c: starting a worker: the program itself, by posix_spawn, never by fork of a threaded
- * process. Any thread.
+ * spawn.c: starting a worker: the program itself, anew, never by fork of a threaded process. Any thread.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -22,7 +21,8 @@ struct start {
 	const struct il__program *program;
 	const char *name;
 	int stream, errors, life;
-	pid_t pid; /* the result */
+	pid_t pid;  /* the result, */
+	int handle; /* and this */
 };
 
 static int spawn(void *arg)
@@ -44,14 +44,15 @@ static int spawn(void *arg)
 	argv[count++] = argument;
 	argv[count] = NULL;
 	return il__os_spawn(
-	    &s->pid, &(struct il__os_spawn){
-			 .file = program->file,
-			 .argv = argv,
-			 .environment = program->environment,
-			 .fds = {IL__OS_NULL, IL__OS_INHERIT, s->errors, [STREAM] = s->stream,
-				 [LIFE] = s->life, [DIRECTORY] = program->directory},
-			 .count = has_directory ? DIRECTORY + 1 : DIRECTORY,
-		     });
+	    &s->pid, &s->handle,
+	    &(struct il__os_spawn){
+		.file = program->file,
+		.argv = argv,
+		.environment = program->environment,
+		.fds = {IL__OS_NULL, IL__OS_INHERIT, s->errors, [STREAM] = s->stream,
+			[LIFE] = s->life, [DIRECTORY] = program->directory},
+		.count = has_directory ? DIRECTORY + 1 : DIRECTORY,
+	    });
 }
 
 /* ---- descriptors ---- */
@@ -100,6 +101,7 @@ int il__process_spawn(const struct il__program *program, const char *name, struc
 				  .life = life[1]};
 		rc = il__os_apart(spawn, &s, program->cpus, program->cpu_count);
 		child->pid = s.pid;
+		child->process = s.handle;
 		if (rc < 0) {
 			close(stream[0]);
 			close(errors[0]);
@@ -117,7 +119,6 @@ int il__process_spawn(const struct il__program *program, const char *name, struc
 	child->stream = stream[0];
 	child->errors = errors[0];
 	child->life = life[0];
-	child->process = il__os_process_open(child->pid);
 	return 0;
 }
 

@@ -3,10 +3,11 @@
  * @brief Child processes: other programs, their standard streams, and their end. The semantics are those
  * of AnyIO's open_process and run_process. (process.h has pools of processes that run your functions.)
  *
- * A child is started by posix_spawn, with no signal blocked and every disposition at its default, and
- * told dead by a pidfd where the system has them, else by a thread that waits for this one child: there
- * is no SIGCHLD handler, and children that you start yourself are left alone. A program that ignores SIGCHLD,
- * or reaps whatever it finds, gets -ECHILD where an exit status should be.
+ * A child is started with no signal blocked and every disposition at its default. Its end is told by a pidfd
+ * where the system has them, else by a thread that waits for this one child: there is no SIGCHLD handler, and
+ * children that you start yourself are left alone.
+ *
+ * A program that ignores SIGCHLD, or reaps whatever it finds, gets -ECHILD where an exit status should be.
  *
  * Unless another thing is said, a function answers -EINVAL for NULL, -EPERM outside the loop's
  * thread (waiting calls: outside a task) and -ESHUTDOWN in a forked child or when the loop was closed.
@@ -36,7 +37,9 @@ enum {
 
 /** Options of il_process_spawn and il_process_run; zero means the default everywhere. */
 typedef struct il_process_options {
-	const char *file; /**< The program; NULL: argv[0]. Without a slash $PATH is searched. */
+	/** The program; NULL: argv[0]. Without a slash it is searched in the PATH of environment, that is,
+	 * the one that it will have; without a PATH there in /bin and /usr/bin. */
+	const char *file;
 	/** Where it runs, and where a relative file is; NULL: here. Where posix_spawn has no action for it,
 	 * a shell does it, and argv[0] is file. */
 	const char *directory;
@@ -61,7 +64,8 @@ typedef struct il_process_options {
  * @param options  NULL: the defaults.
  * @return 0; -ENOENT, -EACCES, -ENOEXEC, -E2BIG, -ENOTDIR: from exec or chdir; -EBADF: a descriptor that is
  *         not open; -EINVAL: no argument, or an unknown IL_STDIO_; -ENOTSUP: no sessions on this system;
- *         -EMFILE, -ENFILE, -ENOMEM. After an error there is no child, and nothing is left open.
+ *         -EMFILE, -ENFILE, -ENOMEM. After an error no program has run, and nothing is left open;
+ *         il_error_detail() names the program, and the reason in the system's words.
  */
 IL_API int il_process_spawn(il_process **process, char *const *argv,
 			    const il_process_options *options);
