@@ -358,7 +358,7 @@ int il__os_process_open(pid_t pid); /* such a handle of a child that lives */
 /* Never to a process that has got its number since, if there is a handle or nobody has reaped it. */
 int il__os_process_signal(int handle, pid_t pid, int number);
 /* Of a child of ours, once: how it ended. -EAGAIN: it has not, and !wait; -ECHILD: somebody else has reaped
- * it. */
+ * it, and the system does not keep how. */
 int il__os_process_reap(int handle, pid_t pid, bool wait, siginfo_t *info);
 
 /* Kills this process then, by SIGKILL where the system can: no function meets that. */

@@ -1,5 +1,7 @@
 /*
- * os_pidfd.c: a handle of a child process, signals to it, and how it ended. Any thread.
+ * os_pidfd.c: a handle of a child process, signals to it, and how it ended. Who has its pidfd learns that also
+ * when somebody else has reaped it, or nobody does, since SIGCHLD is ignored: the kernel keeps it (Linux 6.15 and
+ * later). Any thread.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -9,6 +11,7 @@
 
 #include <poll.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -48,6 +51,68 @@ int il__os_process_signal(int handle, pid_t pid, int number)
 
 /* ---- how it ended ---- */
 
+#if IL__LINUX
+
+/* struct pidfd_info, as its first version has it: headers lack it. */
+struct known {
+	uint64_t mask;
+	uint64_t cgroup;
+	uint32_t ids[11];
+	int32_t status; /* as wait has it */
+};
+
+#define GET_INFO    _IOWR(0xff, 11, struct known)
+#define INFO_STATUS (UINT64_C(1) << 3)
+
+/* -ESRCH: it is gone, and when we looked for its status it was not there yet. */
+static int ask(int pidfd, struct known *known)
+{
+	*known = (struct known){.mask = INFO_STATUS};
+	return ioctl(pidfd, GET_INFO, known) < 0 ? -errno : 0;
+}
+
+/* Until whoever reaps it has done so. A kernel that knows GET_INFO tells. */
+static void wait_until_gone(int pidfd)
+{
+	struct pollfd p = {.fd = pidfd};
+
+	while (poll(&p, 1, -1) < 0 && errno == EINTR)
+		;
+}
+
+/* Of one that somebody else has reaped, or is about to. */
+static int kept_status(int pidfd, siginfo_t *info)
+{
+	struct known known;
+	int status, rc = pidfd < 0 ? -ECHILD : ask(pidfd, &known);
+
+	if (rc == 0 && !(known.mask & INFO_STATUS)) {
+		wait_until_gone(pidfd);
+		rc = -ESRCH;
+	}
+	if (rc == -ESRCH)
+		rc = ask(pidfd, &known);
+	if (rc < 0 || !(known.mask & INFO_STATUS))
+		return -ECHILD;
+	status = known.status;
+	info->si_code = WIFEXITED(status)   ? CLD_EXITED
+			: WCOREDUMP(status) ? CLD_DUMPED
+					    : CLD_KILLED;
+	info->si_status = WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status);
+	return 0;
+}
+
+#else
+
+static int kept_status(int pidfd, siginfo_t *info)
+{
+	(void)pidfd;
+	(void)info;
+	return -ECHILD;
+}
+
+#endif
+
 #ifdef __WALL
 enum { ANY_CHILD = __WALL }; /* also one that ended before it was its program */
 #else
@@ -79,5 +144,5 @@ int il__os_process_reap(int handle, pid_t pid, bool wait, siginfo_t *info)
 #endif
 	if (rc == -EINVAL || il__os_is_refused(-rc))
 		rc = reap(P_PID, (id_t)pid, wait, info);
-	return rc;
+	return rc == -ECHILD ? kept_status(handle, info) : rc;
 }

@@ -7,7 +7,8 @@
  * where the system has them, else by a thread that waits for this one child: there is no SIGCHLD handler, and
  * children that you start yourself are left alone.
  *
- * A program that ignores SIGCHLD, or reaps whatever it finds, gets -ECHILD where an exit status should be.
+ * A program that ignores SIGCHLD, or reaps whatever child it finds (as libev's default loop does), loses no
+ * exit status on Linux 6.15 and later. On older systems it gets -ECHILD where the status should be.
  *
  * Unless another thing is said, a function answers -EINVAL for NULL, -EPERM outside the loop's
  * thread (waiting calls: outside a task) and -ESHUTDOWN in a forked child or when the loop was closed.
@@ -75,7 +76,7 @@ IL_API int il_process_spawn(il_process **process, char *const *argv,
  * alone. Several tasks may wait. Without need to wait also outside a task. The clock of virtual time
  * does not stand for it, as for no descriptor.
  * @return its exit status; IL_PROCESS_SIGNALED + the signal that killed it; -ECANCELED; -ECHILD: it has
- *         ended, but somebody else has reaped it.
+ *         ended, but somebody else has reaped it, and the system does not keep how.
  */
 IL_API int il_process_wait(il_process *process);
 
