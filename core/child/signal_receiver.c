@@ -1,20 +1,15 @@
 /*
- * signal_receiver.c: signals, received in a task. A slot a signal says who receives it. The handler may run
- * in any thread and enters only the slot, by atomics, and the receiver's wake descriptor. Everything else is
- * the loop's thread's only; loops compete for a slot by its owner.
- *
- * A signal is in the slot's `arrived`, is taken by its receiver, or goes to what was there before, whoever
- * comes first: closing puts that back, waits for handlers that had begun, and only then gives up
- * the slot; a handler that begins later finds nobody, and hands the signal on itself.
+ * signal_receiver.c: signals, received in a task. The handler may run in any thread (signal_handler.c); it
+ * enters only what the receiver has of its signal, by atomics, and the receiver's wake descriptor. Everything
+ * else is the loop's thread's only.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
 #include "../base/base.h"
-#include "../base/load.h"
 #include "../io/fd.h"
 #include "../runtime/loop.h"
-#include "../runtime/sigint.h"
+#include "../runtime/signal_handler.h"
 #include "../runtime/task.h"
 #include "../runtime/thread_state.h"
 
@@ -23,24 +18,14 @@
 #include <sched.h>
 #include <unistd.h>
 
-#if ATOMIC_LONG_LOCK_FREE != 2 || ATOMIC_INT_LOCK_FREE != 2
-#error "a signal handler needs atomics that take no lock"
-#endif
-
-#ifndef NSIG
-#define NSIG _NSIG
-#endif
-
-/* All of it in the one order of seq_cst: `handling` and `wake` each say to the other who came first. */
-struct slot {
-	atomic_int owner;          /* the process that receives, not its children; 0: nobody */
-	atomic_int wake;           /* where to write; -1: nobody receives any more */
-	atomic_int handling;       /* handlers that have begun */
-	atomic_ulong arrived;      /* 0, or its place in the order of arrival */
-	struct sigaction previous; /* the owner's; written before the handler is installed */
+struct signal {
+	struct il__signal_use use;
+	int number, wake;
+	atomic_ulong arrived; /* 0, or its place in the order of arrival; and UNHEARD */
 };
 
-static struct slot slots[NSIG];
+enum { UNHEARD = 1, PLACE = 2 }; /* nobody else was called for it; the step from place to place */
+
 static atomic_ulong arrivals;
 
 /* On the waiting task's stack: the receiver may be freed under it. */
@@ -57,157 +42,41 @@ struct il_signal_receiver {
 	struct il__fd_owner owner;
 	struct wait *waiter;
 	size_t count;
-	int signals[]; /* each once */
+	struct signal signals[]; /* each once */
 };
 
-/* ---- the handler: any thread, at any moment ---- */
-
-static void hand_on(int number, const struct slot *slot)
+/* The handler: any thread, at any moment. */
+static void on_arrived(struct il__signal_use *use, int number, bool heard)
 {
-	/* Somebody has put our handler back, out of order: nobody would see this signal. */
-	sigaction(number, &slot->previous, NULL);
-	raise(number);
+	struct signal *s = il__container_of(use, struct signal, use);
+	unsigned long place = atomic_fetch_add(&arrivals, PLACE) + PLACE;
+	unsigned long unheard = heard ? 0 : UNHEARD, now = atomic_load(&s->arrived);
+
+	(void)number;
+	while (!atomic_compare_exchange_weak(&s->arrived, &now, (now ? now : place) | unheard))
+		;
+	il__os_wake_write(s->wake);
 }
-
-static void on_signal(int number)
-{
-	struct slot *slot = &slots[number];
-	unsigned long none = 0;
-	int wake, saved = errno;
-
-	atomic_fetch_add(&slot->handling, 1);
-	wake = atomic_load(&slot->wake);
-	if (wake >= 0 && atomic_load(&slot->owner) == getpid()) {
-		atomic_compare_exchange_strong(&slot->arrived, &none,
-					       atomic_fetch_add(&arrivals, 1) + 1);
-		il__os_wake_write(wake);
-	} else {
-		hand_on(number, slot);
-	}
-	atomic_fetch_sub(&slot->handling, 1);
-	errno = saved;
-}
-
-/* ---- slots ---- */
-
-static bool is_fault(int number)
-{
-	return number == SIGSEGV || number == SIGBUS || number == SIGFPE || number == SIGILL;
-}
-
-static bool is_ours(const struct sigaction *action)
-{
-	return !(action->sa_flags & SA_SIGINFO) && action->sa_handler == on_signal;
-}
-
-static int install(int number, struct slot *slot)
-{
-	struct sigaction before, action;
-
-	memset(&action, 0, sizeof action);
-	action.sa_handler = on_signal;
-	action.sa_flags = SA_RESTART | SA_ONSTACK;
-	sigemptyset(&action.sa_mask);
-	if (sigaction(number, NULL, &before) < 0)
-		return -errno;
-	if (!is_ours(&before)) /* somebody may have put it back, out of order */
-		slot->previous = before;
-	if (sigaction(number, &action, NULL) < 0)
-		return -errno;
-	if (number == SIGINT)
-		il__sigint_cover(&slot->previous);
-	return 0;
-}
-
-/* Unless somebody has taken our place since. */
-static void put_back(int number, const struct slot *slot)
-{
-	struct sigaction now;
-
-	if (sigaction(number, NULL, &now) == 0 && is_ours(&now))
-		sigaction(number, &slot->previous, NULL);
-	if (number == SIGINT)
-		il__sigint_cover(NULL);
-}
-
-/* What begins later sees what was stored before. */
-static void wait_for_handlers(struct slot *slot)
-{
-	while (atomic_load(&slot->handling) > 0)
-		sched_yield();
-}
-
-static int occupy(int number, int wake)
-{
-	struct slot *slot = &slots[number];
-	int rc, nobody = 0;
-
-	if (!atomic_compare_exchange_strong(&slot->owner, &nobody, getpid()))
-		return -EBUSY;
-	atomic_store(&slot->arrived, 0);
-	atomic_store(&slot->wake, wake);
-	wait_for_handlers(slot); /* one that found nobody may be about to hand on */
-	il__sigint_hold();
-	rc = install(number, slot);
-	il__sigint_release();
-	if (rc < 0) {
-		atomic_store(&slot->wake, -1);
-		atomic_store(&slot->owner, 0);
-	}
-	return rc;
-}
-
-static void vacate(int number)
-{
-	struct slot *slot = &slots[number];
-
-	il__sigint_hold();
-	put_back(number, slot);
-	il__sigint_release();
-	atomic_store(&slot->wake, -1);
-	wait_for_handlers(slot);
-}
-
-/* In a forked child: receivers, and handlers that had begun, stayed with the parent. */
-static void empty_slots(void)
-{
-	for (int number = 1; number < NSIG; number++) {
-		struct slot *slot = &slots[number];
-		atomic_store(&slot->handling, 0);
-		if (!atomic_load(&slot->owner))
-			continue;
-		put_back(number, slot);
-		atomic_store(&slot->wake, -1);
-		atomic_store(&slot->owner, 0);
-	}
-}
-
-static struct il__fork_hook fork_hook = {.run = empty_slots};
-
-static void add_fork_hook(void)
-{
-	il__on_fork_child(&fork_hook);
-}
-IL__AT_LOAD(add_fork_hook, IL__LOADED);
 
 /* ---- the receiver's signals ---- */
 
 /* The one that came first, 0: none. */
-static int take(il_signal_receiver *r)
+static int take(il_signal_receiver *r, bool *unheard)
 {
 	unsigned long first = 0;
-	int found = 0;
+	struct signal *found = NULL;
 
 	for (size_t i = 0; i < r->count; i++) {
-		unsigned long place = atomic_load(&slots[r->signals[i]].arrived);
+		unsigned long place = atomic_load(&r->signals[i].arrived);
 		if (place && (!first || place < first)) {
 			first = place;
-			found = r->signals[i];
+			found = &r->signals[i];
 		}
 	}
-	if (found)
-		atomic_store(&slots[found].arrived, 0);
-	return found;
+	if (!found)
+		return 0;
+	*unheard = (atomic_exchange(&found->arrived, 0) & UNHEARD) != 0;
+	return found->number;
 }
 
 /* As it came: to the process, but here and at once where this thread takes it. */
@@ -221,42 +90,72 @@ static void raise_again(int number)
 		raise(number);
 }
 
+/* What nobody took is raised again, unless the handler that was there before was called for it. */
 static void stop_receiving(il_signal_receiver *r)
 {
+	bool unheard;
 	int unread;
 
 	for (size_t i = 0; i < r->count; i++)
-		vacate(r->signals[i]);
-	while ((unread = take(r)))
-		raise_again(unread);
-	while (r->count)
-		atomic_store(&slots[r->signals[--r->count]].owner, 0);
+		il__signal_end(IL__SIGNAL_RECEIVER, r->signals[i].number);
+	while ((unread = take(r, &unheard)))
+		if (unheard)
+			raise_again(unread);
+	r->count = 0;
 }
 
 static bool has(const il_signal_receiver *r, int number)
 {
 	for (size_t i = 0; i < r->count; i++)
-		if (r->signals[i] == number)
+		if (r->signals[i].number == number)
 			return true;
 	return false;
 }
 
-static int start_receiving(il_signal_receiver *r, const int *signals, size_t count)
+/* Nobody can return from those. */
+static bool is_fault(int number)
+{
+	return number == SIGSEGV || number == SIGBUS || number == SIGFPE || number == SIGILL;
+}
+
+static int refuse(int rc, int number)
+{
+	if (rc == -EBUSY)
+		return il__refuse(rc,
+				  "il_signal_receiver_open: signal %d has another receiver; one at "
+				  "a time",
+				  number);
+	return il__refuse(rc, "il_signal_receiver_open: signal %d cannot be received: %s", number,
+			  number > 0 && number < NSIG && is_fault(number)
+			      ? "it is a fault, which ends or repeats what was being done"
+			      : "the system has no such signal, or lets nobody catch it");
+}
+
+static int start_one(il_signal_receiver *r, int number, bool takes)
+{
+	struct signal *s = &r->signals[r->count];
+	int rc = -EINVAL;
+
+	s->number = number;
+	s->wake = r->wake[1];
+	s->use.arrived = on_arrived;
+	s->use.calls_on = !takes || number == SIGCHLD;
+	if (number > 0 && number < NSIG && !is_fault(number))
+		rc = il__signal_begin(IL__SIGNAL_RECEIVER, number, &s->use);
+	if (rc < 0)
+		return rc;
+	r->count++;
+	return 0;
+}
+
+static int start_receiving(il_signal_receiver *r, const int *signals, size_t count, bool takes)
 {
 	for (size_t i = 0; i < count; i++) {
-		int number = signals[i], rc = -EINVAL;
-
-		if (has(r, number))
-			continue;
-		if (number > 0 && number < NSIG && !is_fault(number))
-			rc = occupy(number, r->wake[1]);
+		int rc = has(r, signals[i]) ? 0 : start_one(r, signals[i], takes);
 		if (rc < 0) {
 			stop_receiving(r);
-			return il__refuse(rc, "il_signal_receiver_open: signal %d %s", number,
-					  rc == -EBUSY ? "has another receiver; one at a time"
-						       : "cannot be received");
+			return refuse(rc, signals[i]);
 		}
-		r->signals[r->count++] = number;
 	}
 	return 0;
 }
@@ -284,7 +183,8 @@ static void orphan(struct il__fd_owner *owner)
 	shut(r);
 }
 
-static int open_in(il_signal_receiver *r, il_loop *loop, const int *signals, size_t count)
+static int open_in(il_signal_receiver *r, il_loop *loop, const int *signals, size_t count,
+		   bool takes)
 {
 	int rc = il__os_wake_open(r->wake);
 
@@ -294,7 +194,7 @@ static int open_in(il_signal_receiver *r, il_loop *loop, const int *signals, siz
 	il__fd_renew(loop, r->wake[0]);
 	rc = il__fd_own(loop, r->wake[0], &r->fd);
 	if (rc == 0) {
-		rc = start_receiving(r, signals, count);
+		rc = start_receiving(r, signals, count, takes);
 		if (rc < 0)
 			il__fd_disown(r->fd, -EBADF);
 	}
@@ -311,6 +211,12 @@ static int open_in(il_signal_receiver *r, il_loop *loop, const int *signals, siz
 
 int il_signal_receiver_open(il_signal_receiver **receiver, const int *signals, size_t count)
 {
+	return il_signal_receiver_open_with(receiver, signals, count, NULL);
+}
+
+int il_signal_receiver_open_with(il_signal_receiver **receiver, const int *signals, size_t count,
+				 const il_signal_receiver_options *options)
+{
 	il_loop *loop = il_loop_current();
 	il_signal_receiver *r;
 	int rc;
@@ -326,7 +232,7 @@ int il_signal_receiver_open(il_signal_receiver **receiver, const int *signals, s
 	r = calloc(1, sizeof *r + count * sizeof r->signals[0]);
 	if (!r)
 		return il__refuse(-ENOMEM, "il_signal_receiver_open: out of memory");
-	rc = open_in(r, loop, signals, count);
+	rc = open_in(r, loop, signals, count, options && options->take);
 	if (rc < 0)
 		free(r);
 	else
@@ -366,8 +272,10 @@ void il_signal_receiver_destroy(il_signal_receiver *receiver)
 /* Drains first and looks then: what comes after the look leaves the descriptor readable. */
 static int look(il_signal_receiver *r)
 {
+	bool unheard;
+
 	il__os_wake_drain(r->wake[0]);
-	return take(r);
+	return take(r, &unheard);
 }
 
 static int wait_for_one(il_signal_receiver *r, il_task *task, il_time deadline)

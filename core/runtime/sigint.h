@@ -7,8 +7,6 @@
 
 #include "../base/base.h"
 
-struct sigaction;
-
 bool il__sigint_is_default(void);
 bool il__sigint_install(const void *owner); /* false: it is somebody else's */
 void il__sigint_aim(il_loop *loop); /* by its owner, in the loop's thread: whose main it cancels */
@@ -17,10 +15,5 @@ bool il__sigint_tell(const void *owner); /* one came, and the caller will tell t
 /* Puts back what was there before. True: one came, and nobody has told. */
 bool il__sigint_restore(const void *owner);
 void il__sigint_after_fork(void); /* in the child: it handles none */
-/* Whoever receives SIGINT lies above the owner, whichever comes first: while it holds what handles it, it
- * says what it will put back, and the owner changes that instead; NULL: it has put it back. */
-void il__sigint_hold(void);
-void il__sigint_cover(struct sigaction *below); /* also in a fork child, where nothing is held */
-void il__sigint_release(void);
 
 #endif

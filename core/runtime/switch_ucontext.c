@@ -4,6 +4,8 @@
  */
 #include "switch.h"
 
+#include <pthread.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <ucontext.h>
@@ -16,10 +18,12 @@ struct start {
 
 void il__switch(void **save, void *to)
 {
-	ucontext_t here;
+	ucontext_t here, *there = to;
 
 	*save = &here;
-	swapcontext(&here, to);
+	pthread_sigmask(SIG_SETMASK, NULL,
+			&there->uc_sigmask); /* it is the thread's, not a task's */
+	swapcontext(&here, there);
 }
 
 /* makecontext passes ints: the address comes in halves. */

@@ -16,9 +16,16 @@
  * end cancels the loop. It goes on after SIGTERM on purpose: destroying the receiver raises again what nobody
  * took, so a second SIGTERM that came during the grace period would end the program then.
  *
- * A signal that comes again before it was taken counts once, as POSIX has it. The system hands it to
- * any thread that does not block it; threads that the library starts block all of them, so a loop in such a
- * thread receives what comes to the others.
+ * The handler that was there before is called too: a receiver takes no SIGCHLD away from a library that
+ * waits for its children, and no SIGTERM from a framework. It has the signal's siginfo and context, its own mask and
+ * flags (SA_RESTART, SA_NOCLDSTOP and the others, which hold for the receiver too then). The default action,
+ * "ignore" and a loop's handler of SIGINT are not called. il_signal_receiver_options.take turns it off.
+ *
+ * A signal that comes again before it was taken counts once, as POSIX has it. From open to close the receiver's
+ * signals are unblocked in its loop's thread: the system can always hand them to that one, also where the
+ * program has blocked them in all threads, and what has been pending is received at once. (Who waits for the
+ * same signal with sigwait or a signalfd competes with the receiver.) A handler is the process's, so what
+ * comes to another thread is received too.
  */
 #ifndef INTERLOOP_SIGNAL_H
 #define INTERLOOP_SIGNAL_H
@@ -32,6 +39,12 @@ extern "C" {
 /** Signals that a loop receives. */
 typedef struct il_signal_receiver il_signal_receiver;
 
+/** Options of il_signal_receiver_open_with; zero means the default everywhere. */
+typedef struct il_signal_receiver_options {
+	bool take; /**< Does not call the handlers that were there before. No effect on SIGCHLD. */
+	void *reserved[8]; /**< Zero. */
+} il_signal_receiver_options;
+
 /**
  * @brief Begins to receive signals. In a loop's thread, task or not; never waits. Handlers belong to the
  * process and not to a thread, so that any loop's thread may do it (Python's only allow the main one).
@@ -43,6 +56,10 @@ typedef struct il_signal_receiver il_signal_receiver;
  *         before does so again.
  */
 IL_API int il_signal_receiver_open(il_signal_receiver **receiver, const int *signals, size_t count);
+
+/** @brief il_signal_receiver_open with options. @param options  NULL: the defaults. */
+IL_API int il_signal_receiver_open_with(il_signal_receiver **receiver, const int *signals,
+					size_t count, const il_signal_receiver_options *options);
 
 /**
  * @brief Takes the signal that has waited longest; waits for one if there is none. A cancellation point.
@@ -56,9 +73,10 @@ IL_API int il_signal_receiver_next(il_signal_receiver *receiver, il_time timeout
 
 /**
  * @brief Puts back what handled the signals before, and then raises those that nobody has taken, in order
- * of arrival: none vanishes (Trio). If the disposition was the default, that may end the program. A handler
- * that somebody has installed over the receiver's stays. Idempotent; never waits, so it works in a cancelled
- * scope too. il_loop_close and il_loop_detach close what is still open.
+ * of arrival, unless the handler that was there before was called for them: none vanishes (Trio). If the
+ * disposition was the default, that may end the program. A handler that somebody has installed over the
+ * receiver's stays. Idempotent; never waits, so it works in a cancelled scope too. il_loop_close and
+ * il_loop_detach close what is still open.
  * @return 0; -EINVAL: NULL; -EPERM: not in the loop's thread; -ESHUTDOWN: inherited across fork: what was
  *         there before handles the child's signals.
  */

@@ -252,7 +252,9 @@ IL_TEST_OWN(N, n260_a_receiver_takes_its_place_for_a_while)
 
 static int leave_open(void *arg)
 {
-	CHECK_RC(il_signal_receiver_open(arg, &(const int){SIGINT}, 1), 0);
+	il_signal_receiver_options take = {.take = true};
+
+	CHECK_RC(il_signal_receiver_open_with(arg, &(const int){SIGINT}, 1, &take), 0);
 	return 0;
 }
 
