@@ -1,7 +1,8 @@
 /*
  * subprocess_run.c: a program from start to end: one task feeds it and one collects each of its streams, so
- * that no pipe can fill up while another is waited for. Whatever fails cancels the others; the child is
- * reaped before the call returns. Loop's thread only, in a task.
+ * that no pipe can fill up while another is waited for. The tasks are there before the program is; they run
+ * once it has started. Whatever fails cancels the others; the child is reaped before the call returns. Loop's
+ * thread only, in a task.
  */
 #include "../base/base.h"
 #include "../runtime/loop.h"
@@ -12,6 +13,7 @@
 
 enum { CHUNK = 4096 };
 
+/* Its streams are NULL as long as there is no program. */
 struct feed {
 	il_stream *stream;
 	const void *data;
@@ -19,7 +21,7 @@ struct feed {
 };
 
 struct collection {
-	il_stream *stream; /* NULL: not collected */
+	il_stream *stream;
 	size_t limit;
 	char *bytes;
 	size_t size, capacity;
@@ -29,8 +31,11 @@ struct collection {
 static int feed(void *arg)
 {
 	const struct feed *f = arg;
-	int rc = il_stream_write_all(f->stream, f->data, f->size);
+	int rc;
 
+	if (!f->stream)
+		return 0;
+	rc = il_stream_write_all(f->stream, f->data, f->size);
 	il_stream_close(f->stream);
 	return rc == -EPIPE || rc == -ECONNRESET ? 0 : rc;
 }
@@ -57,6 +62,8 @@ static int collect(void *arg)
 	struct collection *c = arg;
 	int n;
 
+	if (!c->stream)
+		return 0;
 	for (;;) {
 		if ((n = grow(c)) < 0)
 			return n;
@@ -72,22 +79,42 @@ static int collect(void *arg)
 	return n;
 }
 
-static int converse(il_process *p, struct feed *input, struct collection *output,
-		    struct collection *errors)
+struct conversation {
+	struct feed input;
+	struct collection output, errors;
+};
+
+/* The tasks that the child's pipes need. */
+static int start_tasks(il_group *group, struct conversation *c, const il_process_options *options)
+{
+	int rc = 0;
+
+	if (options->input == IL_STDIO_PIPE)
+		rc = il_group_start_soon(group, NULL, feed, &c->input);
+	if (rc == 0 && options->output == IL_STDIO_PIPE)
+		rc = il_group_start_soon(group, NULL, collect, &c->output);
+	if (rc == 0 && options->errors == IL_STDIO_PIPE)
+		rc = il_group_start_soon(group, NULL, collect, &c->errors);
+	return rc;
+}
+
+static int converse(il_process **p, struct conversation *c, char *const *argv,
+		    const il_process_options *options)
 {
 	il_group group = IL_GROUP_INIT;
 	int status = -ECANCELED, rc = il_group_open(&group);
 
 	if (rc < 0)
 		return rc;
-	if (input->stream)
-		rc = il_group_start_soon(&group, NULL, feed, input);
-	if (rc == 0 && output->stream)
-		rc = il_group_start_soon(&group, NULL, collect, output);
-	if (rc == 0 && errors->stream)
-		rc = il_group_start_soon(&group, NULL, collect, errors);
+	rc = start_tasks(&group, c, options);
 	if (rc == 0)
-		status = rc = il_process_wait(p);
+		rc = il_process_spawn(p, argv, options);
+	if (rc == 0) {
+		c->input.stream = il_process_stdin(*p);
+		c->output.stream = il_process_stdout(*p);
+		c->errors.stream = il_process_stderr(*p);
+		status = rc = il_process_wait(*p);
+	}
 	rc = il_group_close(&group, rc < 0 ? rc : 0);
 	return rc < 0 ? rc : status;
 }
@@ -109,9 +136,10 @@ int il_process_run(il_process_result *result, char *const *argv, const void *inp
 		   const il_process_options *options)
 {
 	il_process_options full = complete(options, size > 0, result != NULL);
-	struct collection output = {.limit = full.output_limit}, errors = output;
-	struct feed feeding = {.data = input, .size = size};
-	il_process *p;
+	struct conversation c = {.input = {.data = input, .size = size},
+				 .output = {.limit = full.output_limit},
+				 .errors = {.limit = full.output_limit}};
+	il_process *p = NULL;
 	il_task *task;
 	int rc;
 
@@ -121,23 +149,19 @@ int il_process_run(il_process_result *result, char *const *argv, const void *inp
 		return il__refuse(-EINVAL, "il_process_run: %zu bytes of input, but %s", size,
 				  input ? "options.input is no pipe" : "they are NULL");
 	task = il__task_current("il_process_run", &rc);
-	if (!task || (rc = il__task_check(task)) < 0 ||
-	    (rc = il_process_spawn(&p, argv, &full)) < 0)
+	if (!task || (rc = il__task_check(task)) < 0)
 		return rc;
-	feeding.stream = il_process_stdin(p);
-	output.stream = il_process_stdout(p);
-	errors.stream = il_process_stderr(p);
-	rc = converse(p, &feeding, &output, &errors);
+	rc = converse(&p, &c, argv, &full);
 	il_process_destroy(p);
 	if (rc < 0 || !result) {
-		free(output.bytes);
-		free(errors.bytes);
+		free(c.output.bytes);
+		free(c.errors.bytes);
 		return rc;
 	}
-	result->output = output.bytes;
-	result->output_size = output.size;
-	result->errors = errors.bytes;
-	result->errors_size = errors.size;
+	result->output = c.output.bytes;
+	result->output_size = c.output.size;
+	result->errors = c.errors.bytes;
+	result->errors_size = c.errors.size;
 	return rc;
 }
 

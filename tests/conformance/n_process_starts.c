@@ -38,6 +38,17 @@ static void remove_tool(struct tool *t)
 	rmdir(t->directory);
 }
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define IL_TEST_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define IL_TEST_SANITIZED 1
+#endif
+#endif
+#ifndef IL_TEST_SANITIZED
+#define IL_TEST_SANITIZED 0
+#endif
+
 /* ---- after an error there was none ---- */
 
 static bool was_opened(int watch)
@@ -76,8 +87,11 @@ IL_TEST_REAL(N, n258_without_descriptors_no_program_runs)
 {
 	il_process *p = NULL;
 	struct tool t;
-	int watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	int watch;
 
+	if (il_test_valgrind()) /* whose posix_spawn does not wait */
+		return;
+	watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 	make_tool(&t, "#!/bin/sh\nexit 6\n");
 	CHECK(inotify_add_watch(watch, t.path, IN_OPEN) >= 0);
 	for (int spare = 0; !p; spare++) {
@@ -88,6 +102,61 @@ IL_TEST_REAL(N, n258_without_descriptors_no_program_runs)
 	CHECK_RC(il_process_wait(p), 6);
 	il_process_destroy(p);
 	close(watch);
+	remove_tool(&t);
+}
+
+/* ---- not even by il_process_run, whose tasks need memory too ---- */
+
+static int stay(void *arg)
+{
+	(void)arg;
+	return il_sleep_forever();
+}
+
+/* From here on the system gives no memory; the old limit. */
+static struct rlimit forbid_memory(void)
+{
+	struct rlimit limit, low;
+
+	CHECK_EQ(getrlimit(RLIMIT_AS, &limit), 0);
+	low = limit;
+	low.rlim_cur = 1 << 20;
+	CHECK_EQ(setrlimit(RLIMIT_AS, &low), 0);
+	return limit;
+}
+
+/* Parks tasks until there is no memory for one more. */
+static int run_without_stacks(void *arg)
+{
+	struct tool *t = arg;
+	struct rlimit limit;
+	il_process_result result;
+	il_group g = IL_GROUP_INIT;
+	int rc, status, watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+
+	CHECK(inotify_add_watch(watch, t->path, IN_OPEN) >= 0);
+	CHECK_RC(il_group_open(&g), 0);
+	limit = forbid_memory();
+	while ((rc = il_group_start_soon(&g, NULL, stay, NULL)) == 0)
+		;
+	status = il_process_run(&result, ARGV(t->path), "x", 1, NULL);
+	setrlimit(RLIMIT_AS, &limit);
+	CHECK_RC(rc, -ENOMEM);
+	CHECK_RC(status, -ENOMEM);
+	CHECK(!was_opened(watch));
+	close(watch);
+	CHECK_RC(il_scope_cancel(il_group_scope(&g)), 0);
+	return il_group_close(&g, 0);
+}
+
+IL_TEST_OWN_REAL(N, n258_without_memory_no_program_runs)
+{
+	struct tool t;
+
+	if (il_test_valgrind() || IL_TEST_SANITIZED) /* which need much memory themselves */
+		return;
+	make_tool(&t, "#!/bin/sh\nexit 6\n");
+	CHECK_RC(il_run(il_test_backend(), run_without_stacks, &t), 0);
 	remove_tool(&t);
 }
 
