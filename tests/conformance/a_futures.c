@@ -770,6 +770,15 @@ IL_TEST(A, n25_gather_gives_results_in_the_order_of_its_items)
 	CHECK_RC(il_gather(sleep_and_give, items, 0, sizeof *items, NULL), 0);
 }
 
+IL_TEST(A, gather_of_more_items_than_memory_can_hold_starts_none)
+{
+	struct item none = {.ended = false};
+
+	/* No item has a byte, so the array itself may be as long. */
+	CHECK_RC(il_gather(sleep_and_give, &none, SIZE_MAX / 2 + 1, 0, NULL), -ENOMEM);
+	CHECK(!none.ended);
+}
+
 IL_TEST(A, n25_a_failure_in_gather_cancels_and_joins_the_rest)
 {
 	struct item items[3] = {
