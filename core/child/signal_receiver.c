@@ -24,7 +24,8 @@ struct signal {
 	atomic_ulong arrived; /* 0, or its place in the order of arrival; and UNHEARD */
 };
 
-enum { UNHEARD = 1, PLACE = 2 }; /* nobody else was called for it; the step from place to place */
+/* Nobody else was called for it; it has arrived, whatever its place; the step from place to place, which wrap. */
+enum { UNHEARD = 1, HERE = 2, PLACE = 4 };
 
 static atomic_ulong arrivals;
 
@@ -49,7 +50,7 @@ struct il_signal_receiver {
 static void on_arrived(struct il__signal_use *use, int number, bool heard)
 {
 	struct signal *s = il__container_of(use, struct signal, use);
-	unsigned long place = atomic_fetch_add(&arrivals, PLACE) + PLACE;
+	unsigned long place = atomic_fetch_add(&arrivals, PLACE) | HERE;
 	unsigned long unheard = heard ? 0 : UNHEARD, now = atomic_load(&s->arrived);
 
 	(void)number;
@@ -68,7 +69,7 @@ static int take(il_signal_receiver *r, bool *unheard)
 
 	for (size_t i = 0; i < r->count; i++) {
 		unsigned long place = atomic_load(&r->signals[i].arrived);
-		if (place && (!first || place < first)) {
+		if (place && (!first || (long)(place - first) < 0)) {
 			first = place;
 			found = &r->signals[i];
 		}

@@ -48,7 +48,7 @@ static int grow(struct collection *c)
 
 	if (c->capacity - c->size > CHUNK)
 		return 0;
-	bytes = realloc(c->bytes, capacity);
+	bytes = capacity > c->capacity ? realloc(c->bytes, capacity) : NULL;
 	if (!bytes)
 		return il__refuse(-ENOMEM, "il_process_run: out of memory for %zu bytes of output",
 				  capacity);
