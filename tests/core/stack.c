@@ -25,12 +25,32 @@ static int touch(volatile char *p)
 	return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 }
 
+/* 64 of such stacks do not fit a 32-bit address space. */
+static void large(size_t size)
+{
+	struct il__stacks pool;
+	struct il__stack *stacks[3];
+
+	CHECK(il__stacks_init(&pool, size, 4096) == 0);
+	for (size_t i = 0; i < 3; i++) {
+		stacks[i] = il__stack_get(&pool);
+		CHECK(stacks[i]);
+		*il__stack_low(&pool, stacks[i]) = stacks[i]->top[-1] = (char)i;
+	}
+	for (size_t i = 0; i < 3; i++)
+		CHECK(*il__stack_low(&pool, stacks[i]) == (char)i && stacks[i]->top[-1] == (char)i);
+	il__stacks_fini(&pool);
+}
+
 int main(void)
 {
 	struct il__stacks pool;
 	struct il__stack *stacks[COUNT];
 
 	CHECK(il__stacks_init(&pool, 100, 4096) == -EINVAL);
+	CHECK(il__stacks_init(&pool, SIZE_MAX, 4096) == -EINVAL);
+	large((size_t)64 << 20);
+	large((size_t)256 << 20);
 	CHECK(il__stacks_init(&pool, 65536, 65536) == 0);
 	for (size_t i = 0; i < COUNT; i++) {
 		stacks[i] = il__stack_get(&pool);
