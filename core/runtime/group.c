@@ -25,6 +25,7 @@ struct il__group {
 };
 
 _Static_assert(sizeof(struct il__group) <= sizeof(il_group), "il_group's reserve is too small");
+_Static_assert(_Alignof(struct il__group) <= _Alignof(il_group), "il_group is not aligned");
 
 static struct il__group *group_of(il_group *g)
 {

@@ -22,7 +22,7 @@ extern "C" {
 
 /** A task group. Belongs to the thread of its loop; must not move while it is open. */
 typedef struct il_group {
-	void *reserved[36]; /**< The library's. */
+	int64_t reserved[36]; /**< The library's. */
 } il_group;
 /** A group that is not open; il_group_open does not need it. */
 /* clang-format off */

@@ -22,7 +22,7 @@ extern "C" {
 
 /** A cancel scope. Belongs to the thread of its loop; must not move or go while it is entered. */
 typedef struct il_scope {
-	void *reserved[20]; /**< The library's. */
+	int64_t reserved[20]; /**< The library's. */
 } il_scope;
 /** A scope that was not entered yet. */
 /* clang-format off */
