@@ -20,7 +20,17 @@
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
+
+/* A 32-bit machine has both; the other one takes a time of two longs. */
+#ifdef SYS_futex_time64
+#define FUTEX SYS_futex_time64
+#else
+#define FUTEX SYS_futex
 #endif
+#endif
+
+/* Deadlines reach further than 2038, and than 2^31 seconds from now. */
+_Static_assert(sizeof(time_t) >= sizeof(il_time), "time_t needs 64 bits: glibc 2.34 or musl 1.2");
 
 /* ---- the clock ---- */
 
@@ -45,7 +55,7 @@ struct timespec il__os_timespec(il_time t)
 int il__os_futex_wait(atomic_int *word, int expected, il_time deadline)
 {
 	struct timespec until = il__os_timespec(deadline < 0 ? 0 : deadline);
-	long rc = syscall(SYS_futex, word, FUTEX_WAIT_BITSET_PRIVATE, expected,
+	long rc = syscall(FUTEX, word, FUTEX_WAIT_BITSET_PRIVATE, expected,
 			  deadline == IL_FOREVER ? NULL : &until, NULL, FUTEX_BITSET_MATCH_ANY);
 
 	return rc < 0 && errno == ETIMEDOUT ? -ETIMEDOUT : 0;
@@ -53,7 +63,7 @@ int il__os_futex_wait(atomic_int *word, int expected, il_time deadline)
 
 void il__os_futex_wake(atomic_int *word, int count)
 {
-	syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, count, NULL, NULL, 0);
+	syscall(FUTEX, word, FUTEX_WAKE_PRIVATE, count, NULL, NULL, 0);
 }
 
 static void renew_lots(void)

@@ -65,7 +65,7 @@ int il__os_memory_open(size_t size)
 {
 	int fd;
 
-	if (size > INT64_MAX)
+	if ((off_t)size < 0)
 		return -ENOMEM;
 	fd = open_memory(size);
 	if (fd < 0 && il__os_is_refused(-fd))

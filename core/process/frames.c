@@ -144,8 +144,9 @@ static int send_frame(struct il__process_worker *w)
 	const struct iovec parts[] = {{&w->out, sizeof w->out},
 				      {(void *)(uintptr_t)f->path, w->out.path},
 				      {(void *)(uintptr_t)f->name, w->out.name},
-				      {(void *)(uintptr_t)w->payload, w->out.size}};
-	size_t all = sizeof w->out + w->out.path + w->out.name + w->out.size, start = w->sent;
+				      {(void *)(uintptr_t)w->payload, (size_t)w->out.size}};
+	size_t all = sizeof w->out + w->out.path + w->out.name + (size_t)w->out.size;
+	size_t start = w->sent;
 
 	while (w->sent < all && w->sent - start < VISIT_MAX) {
 		struct iovec rest[4];
@@ -191,7 +192,7 @@ static char *place(struct il__process_worker *w)
 	if (w->in.type == IL__WIRE_REFUSED)
 		return w->why;
 	if (call->form == IL__BYTES)
-		return il_bytes_resize(call->arg, w->in.size);
+		return il_bytes_resize(call->arg, (size_t)w->in.size);
 	return call->form == IL__SHARED ? (char *)((il_shared *)call->arg)->args : call->arg;
 }
 
@@ -218,7 +219,7 @@ static size_t words_of(const struct il__process_worker *w)
 static ssize_t receive_answer(struct il__process_worker *w)
 {
 	size_t at = w->got - sizeof w->in, words = words_of(w);
-	size_t left = (at < words ? words : words + w->in.size) - at;
+	size_t left = (at < words ? words : words + (size_t)w->in.size) - at;
 	char scrap[4096];
 	ssize_t n;
 
@@ -243,7 +244,8 @@ static int receive_frame(struct il__process_worker *w)
 		ssize_t n = w->got < sizeof w->in ? receive_header(w) : receive_answer(w);
 		if (n <= 0)
 			return n == -EAGAIN ? 0 : n < 0 ? (int)n : -EPIPE;
-		if (w->got >= sizeof w->in && w->got == sizeof w->in + words_of(w) + w->in.size)
+		if (w->got >= sizeof w->in &&
+		    w->got == sizeof w->in + words_of(w) + (size_t)w->in.size)
 			return 1;
 	}
 	return 0;

@@ -37,6 +37,12 @@ struct il__wire_header {
 };
 /* [frame] */
 
+/* A number of bytes that came in a frame: whether this machine can have so many. */
+static inline bool il__wire_fits(uint64_t size)
+{
+	return (size_t)size == size;
+}
+
 struct il__wire_function {
 	uint64_t offset, build; /* 0: no module */
 	char path[IL__WIRE_PATH_MAX];

@@ -100,13 +100,13 @@ static bool read_all(void *to, size_t size, int *fd)
 	return true;
 }
 
-static bool skip(size_t size)
+static bool skip(uint64_t size)
 {
 	char bytes[4096];
 	bool more = true;
 
 	for (size_t n; more && size > 0; size -= n) {
-		n = size < sizeof bytes ? size : sizeof bytes;
+		n = size < sizeof bytes ? (size_t)size : sizeof bytes;
 		more = read_all(bytes, n, NULL);
 	}
 	return more;
@@ -212,10 +212,10 @@ static bool read_request(struct request *r)
 	f->build = h->build;
 	if (!h->size)
 		return true;
-	r->payload = malloc(h->size);
-	il__os_memory_is_large(r->payload, h->size);
+	r->payload = il__wire_fits(h->size) ? malloc((size_t)h->size) : NULL;
+	il__os_memory_is_large(r->payload, (size_t)h->size);
 	if (r->payload)
-		return read_all(r->payload, h->size, NULL);
+		return read_all(r->payload, (size_t)h->size, NULL);
 	refuse(r, -ENOMEM, "no memory for an argument of %llu bytes", (unsigned long long)h->size);
 	return skip(h->size);
 }
@@ -225,7 +225,7 @@ static void run_bytes(struct request *r)
 	il_bytes *b = &r->bytes;
 
 	b->in = r->payload;
-	b->in_size = r->h.size;
+	b->in_size = (size_t)r->h.size;
 	r->rc = r->fn(b);
 	r->answer = b->out;
 	r->size = b->out ? b->out_size : 0;
@@ -236,10 +236,15 @@ static void run_bytes(struct request *r)
 
 static void run_shared(struct request *r)
 {
-	il_shared s = {.size = r->h.memory, .fd = r->fd};
+	il_shared s = {.size = (size_t)r->h.memory, .fd = r->fd};
 
 	if (r->fd < 0 || r->h.size != sizeof s.args) {
 		refuse(r, -EPROTO, "shared memory without its descriptor");
+		return;
+	}
+	if (!il__wire_fits(r->h.memory)) {
+		refuse(r, -ENOMEM, "no address space for shared memory of %llu bytes",
+		       (unsigned long long)r->h.memory);
 		return;
 	}
 	s.data = mmap(NULL, s.size, PROT_READ | PROT_WRITE, MAP_SHARED, r->fd, 0);
@@ -271,7 +276,7 @@ static void run(struct request *r)
 	} else {
 		r->rc = r->fn(r->payload);
 		r->answer = r->payload;
-		r->size = r->h.type == IL__WIRE_INIT ? 0 : r->h.size;
+		r->size = r->h.type == IL__WIRE_INIT ? 0 : (size_t)r->h.size;
 	}
 }
 

@@ -42,7 +42,7 @@ static struct il__list *pick(il_loop *loop)
 	loop->random ^= loop->random >> 12;
 	loop->random ^= loop->random << 25;
 	loop->random ^= loop->random >> 27;
-	for (size_t n = (loop->random * UINT64_C(2685821657736338717) >> 33) % count; n > 0; n--)
+	for (uint64_t n = (loop->random * UINT64_C(2685821657736338717) >> 33) % count; n > 0; n--)
 		node = node->next;
 	return node;
 }
