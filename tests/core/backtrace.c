@@ -4,6 +4,15 @@
 
 #include <unwind.h>
 
+/* Arm's own unwinder knows a frame by its registers only, and any end of a stack is a failure. */
+#ifdef __ARM_EABI__
+#define frame_address(frame) _Unwind_GetGR(frame, 13)
+#define END                  _URC_FAILURE
+#else
+#define frame_address(frame) _Unwind_GetCFA(frame)
+#define END                  _URC_END_OF_STACK
+#endif
+
 enum { DEPTH = 5, TOO_MANY = 100 };
 
 static struct il__context mine, other;
@@ -16,17 +25,17 @@ struct trace {
 static _Unwind_Reason_Code count(struct _Unwind_Context *frame, void *arg)
 {
 	struct trace *t = arg;
-	uintptr_t cfa = (uintptr_t)_Unwind_GetCFA(frame);
+	uintptr_t address = (uintptr_t)frame_address(frame);
 
-	CHECK(cfa >= t->low && cfa <= t->high);
-	return ++t->frames < TOO_MANY ? _URC_NO_REASON : _URC_NORMAL_STOP;
+	CHECK(address >= t->low && address <= t->high);
+	return ++t->frames < TOO_MANY ? _URC_NO_REASON : END; /* which stops it, too */
 }
 
 __attribute__((noinline)) static int descend(struct trace *t, int depth)
 {
 	if (depth)
 		return descend(t, depth - 1) + 1;
-	CHECK(_Unwind_Backtrace(count, t) == _URC_END_OF_STACK);
+	CHECK(_Unwind_Backtrace(count, t) == END);
 	return 0;
 }
 

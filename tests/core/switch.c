@@ -12,9 +12,19 @@ static double third_up, third_nearest;
 
 static double third(void)
 {
-	volatile double one = 1, three = 3;
+	volatile double one = 1, three = 3, result = one / three; /* x87 registers have more bits */
 
-	return one / three;
+	return result;
+}
+
+/* As every function of this machine may take for granted. */
+static bool is_aligned(void)
+{
+	max_align_t here;
+	void *address = &here;
+
+	__asm__ volatile("" : "+r"(address)); /* else the compiler takes it for granted, too */
+	return (uintptr_t)address % _Alignof(max_align_t) == 0;
 }
 
 static void entry(void *arg)
@@ -22,7 +32,7 @@ static void entry(void *arg)
 	int *rounds = arg;
 
 	il__context_entered();
-	CHECK(((uintptr_t)__builtin_frame_address(0) & 15) == 0);
+	CHECK(is_aligned());
 	CHECK(fesetround(FE_UPWARD) == 0);
 	errno = ENOENT;
 	for (;;) {
