@@ -1407,8 +1407,7 @@ IL_TEST_CORE(B, no_call_waits_for_a_worker_that_has_left)
 		il_future *second = submitted(ex, count_in, &other);
 		CHECK_RC(finished(first), 0);
 		CHECK_RC(finished(second), 0);
-		nanosleep(&(struct timespec){0, IL_USEC(850) + IL_USEC(10) * (long)(round % 40)},
-			  NULL);
+		nanosleep(&(struct timespec){0, 850000 + 10000 * (long)(round % 40)}, NULL);
 	}
 	il_executor_destroy(ex);
 }
