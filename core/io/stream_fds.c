@@ -42,11 +42,11 @@ static int send_first(il_stream *s, struct il__op *op, struct iovec *piece, cons
 	struct cmsghdr *header;
 
 	message.msg_control = control.bytes;
-	message.msg_controllen = CMSG_SPACE(size);
+	message.msg_controllen = (socklen_t)CMSG_SPACE(size);
 	header = CMSG_FIRSTHDR(&message);
 	header->cmsg_level = SOL_SOCKET;
 	header->cmsg_type = SCM_RIGHTS;
-	header->cmsg_len = CMSG_LEN(size);
+	header->cmsg_len = (socklen_t)CMSG_LEN(size);
 	memcpy(CMSG_DATA(header), fds, size);
 	for (;;) {
 		ssize_t n;

@@ -153,7 +153,8 @@ static int send_frame(struct il__process_worker *w)
 		struct msghdr message = {.msg_iov = rest};
 		union descriptor room;
 		ssize_t n;
-		message.msg_iovlen = rest_of(parts, 4, w->sent, rest);
+		size_t count = rest_of(parts, 4, w->sent, rest);
+		message.msg_iovlen = (__typeof__(message.msg_iovlen))count; /* musl's is an int */
 		if (w->sent == 0 && w->out.memory)
 			attach(&message, &room, ((const il_shared *)w->call->arg)->fd);
 		n = il__os_sendmsg(w->child.stream, &message);
@@ -177,7 +178,8 @@ static bool is_ours(const struct il__process_worker *w)
 		return !w->ready && in->type == IL__WIRE_READY && in->size == 0;
 	if (in->type == IL__WIRE_REFUSED)
 		return in->rc < 0 && in->size < sizeof w->why;
-	if (in->type != IL__WIRE_REPLY || in->words >= sizeof w->why || (in->words && in->rc >= 0))
+	if (in->type != IL__WIRE_REPLY || in->words >= sizeof w->why ||
+	    (in->words && in->rc >= 0) || !il__wire_fits(in->size))
 		return false;
 	if (out->type == IL__WIRE_INIT)
 		return in->size == 0;
