@@ -10,7 +10,7 @@ static const il_time NAP = IL_MSEC(30);
 
 static void really_sleep(void)
 {
-	nanosleep(&(struct timespec){0, NAP}, NULL);
+	nanosleep(&(struct timespec){0, (long)NAP}, NULL);
 }
 
 static bool napping; /* the loop's thread */

@@ -26,8 +26,8 @@ int main(void)
 	for (size_t i = 0; i < sizeof deadlines / sizeof deadlines[0]; i++)
 		CHECK(il__os_futex_wait(&word, 0, IL_SEC(deadlines[i])) == 0);
 	CHECK(il__os_futex_wait(&word, 0, IL_FOREVER - 1) == 0);
-	CHECK(il__os_futex_wait(&word, 0, 1) == -ETIMEDOUT);
 	atomic_store(&done, true);
 	CHECK(pthread_join(thread, NULL) == 0);
+	CHECK(il__os_futex_wait(&word, 0, 1) == -ETIMEDOUT);
 	return 0;
 }
