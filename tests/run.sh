@@ -5,6 +5,7 @@
 #   sh tests/run.sh STAGE...       these only; their names: see `stages` below
 #   sh tests/run.sh soak           worker processes killed at random, a minute on every backend
 #   sh tests/run.sh churn          1,000,000 connections on every backend: minutes
+#   sh tests/run.sh cross          the core and virtual time on each other machine: minutes
 #   sh tests/run.sh conformance    every scenario on every backend, the matrix, build/conformance.tsv
 #
 # Prints each step as it ends, what a failing one said in full, the seconds of each stage, and last a
@@ -14,6 +15,9 @@ set -u
 cd "$(dirname "$0")/.." || exit 1
 
 stages="gcc adopted matrix clang asan tsan valgrind portable core house embed aarch64 abuse fuzz format
+
+machines="aarch64 armhf i386 riscv64 s390x" # under qemu-user
+stages="gcc adopted matrix clang asan tsan valgrind portable core embed $machines musl abuse fuzz format
   cppcheck headers install examples instructions docs"
 groups="A B C D E F G H I J K L M N" # whose scenarios must all have a test
 backends="libuv libev libevent"
@@ -26,6 +30,7 @@ export CMAKE_BUILD_PARALLEL_LEVEL="$jobs" CMAKE_COLOR_DIAGNOSTICS=OFF
 case "${*:-}" in
 "") ;;
 conformance) stages="gcc adopted matrix" ;;
+cross) stages=$machines ;;
 *) stages=$* ;;
 esac
 
@@ -41,6 +46,12 @@ packages()
     valgrind | instructions) echo valgrind ;;
     aarch64) echo gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static ;;
     house) echo python3-minimal ;;
+
+    armhf) echo gcc-arm-linux-gnueabihf libc6-dev-armhf-cross qemu-user-static ;;
+    i386) echo gcc-i686-linux-gnu libc6-dev-i386-cross qemu-user-static ;;
+    riscv64) echo gcc-riscv64-linux-gnu libc6-dev-riscv64-cross qemu-user-static ;;
+    s390x) echo gcc-s390x-linux-gnu libc6-dev-s390x-cross qemu-user-static ;;
+    musl) echo musl-tools linux-libc-dev ;;
     format) echo clang-format ;;
     cppcheck) echo cppcheck ;;
     install) echo make clang libclang-rt-dev libc++-dev libc++abi-dev ;;
@@ -292,19 +303,50 @@ stage_fuzz()
   done
 }
 
-qemu="qemu-aarch64-static -L /usr/aarch64-linux-gnu"
-
-stage_aarch64()
+# cached PRESET VARIABLE
+cached()
 {
-  build aarch64 -DBUILD_TESTING=ON -DBUILD_SHARED_LIBS=OFF
-  check "core under qemu-user" ctest --test-dir build/aarch64 -R '^core-' --output-on-failure
+  sed -n "s/^$2:[^=]*=//p" "build/$1/CMakeCache.txt" | tr ';' ' '
+}
+
+# linked PRESET: a program that an installed static library is all for.
+linked()
+{
+  prefix=$out/prefix-$1
+  rm -rf "$prefix"
+  cmake --install "build/$1" --prefix "$prefix" || return 1
+  pc=$(dirname "$(find "$prefix" -name interloop.pc)")
+  # shellcheck disable=SC2046
+  $(cached "$1" CMAKE_C_COMPILER) $(cached "$1" CMAKE_C_FLAGS) -std=c11 -DCONSUMER_STATIC \
+    -DCONSUMER_ACCESSOR=il_virtual -DCONSUMER_HEADER="<interloop/virtual.h>" \
+    tests/install/consumer.c -o "$prefix/consumer" \
+    $(PKG_CONFIG_PATH=$pc pkg-config --cflags --libs interloop-virtual) &&
+    $(cached "$1" CMAKE_CROSSCOMPILING_EMULATOR) "$prefix/consumer" virtual
+}
+
+# other PRESET GROUPS: the core and virtual time where there are no loops and no Criterion.
+other()
+{
+  build "$1" -DBUILD_TESTING=ON
+  emulator=$(cached "$1" CMAKE_CROSSCOMPILING_EMULATOR)
+  check "programs of tests/core and tests/embed" ctest --test-dir "build/$1" -j "$jobs" \
+    -R '^(core|embed)-' --output-on-failure
   for backend in core virtual; do
-    program=build/aarch64/tests/conformance/conformance-$backend
-    for group in $($qemu "$program" --suites | grep "_[$emulated_groups]\$"); do
-      check "qemu-user $group" $qemu "$program" --in-process "$group/*"
+    program=build/$1/tests/conformance/conformance-$backend
+    for group in $($emulator "$program" --suites | grep "_[$2]\$"); do
+      check "$group" $emulator "$program" --in-process "$group/*"
     done
   done
+  check "a program linked by pkg-config" linked "$1"
 }
+
+stage_aarch64() { other aarch64 $emulated_groups; }
+
+stage_armhf() { other armhf $emulated_groups; }
+stage_i386() { other i386 $emulated_groups; }
+stage_riscv64() { other riscv64 $emulated_groups; }
+stage_s390x() { other s390x $emulated_groups; }
+stage_musl() { other musl A-Z; }
 
 stage_format()
 {
