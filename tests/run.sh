@@ -17,8 +17,8 @@ cd "$(dirname "$0")/.." || exit 1
 stages="gcc adopted matrix clang asan tsan valgrind portable core house embed aarch64 abuse fuzz format
 
 machines="aarch64 armhf i386 riscv64 s390x" # under qemu-user
-stages="gcc adopted matrix clang asan tsan valgrind portable core embed $machines musl abuse fuzz format
-  cppcheck headers install examples instructions docs"
+stages="gcc adopted matrix clang asan tsan valgrind portable core embed $machines musl abuse fuzz
+  format cppcheck headers install examples instructions docs"
 groups="A B C D E F G H I J K L M N" # whose scenarios must all have a test
 backends="libuv libev libevent"
 emulated_groups="AHIJK" # what qemu-user runs: no fork of threads, no count of them
@@ -227,6 +227,25 @@ stage_portable()
   conformance portable 'conformance-'
 }
 
+# has_mark PRESET FEATURES: a library of our objects alone, for the C runtime's may have no mark.
+has_mark()
+{
+  so=build/$1-marked/lib/marked.so
+  $(cached "$1-marked" CMAKE_C_COMPILER) -shared -nostdlib -o "$so" -Wl,--whole-archive \
+    "build/$1-marked/lib/libinterloop.a" &&
+    readelf -n "$so" && readelf -n "$so" | grep -q "feature: $2\$"
+}
+
+# marked PRESET FLAG FEATURES: what the compiler marks as protected the switch leaves so, and works.
+marked()
+{
+  check "configure $1, $2" cmake --preset "$1" -B "build/$1-marked" -DCMAKE_C_FLAGS="$2"
+  check "build $1, $2" cmake --build "build/$1-marked" --target core-switch core-backtrace
+  check "switch and backtrace, $2" ctest --test-dir "build/$1-marked" --output-on-failure \
+    -R '^core-(switch|backtrace)$'
+  check "marked: $3" has_mark "$1" "$3"
+}
+
 stage_core()
 {
   build static
@@ -245,6 +264,10 @@ stage_house()
 
   check "a plugin with the library inside" ctest --test-dir build/static -R '^embed-plugin$' \
     --output-on-failure
+
+  case $(uname -m) in
+  x86_64) marked static -fcf-protection=full "IBT, SHSTK" ;;
+  esac
 }
 
 build_abuse()
@@ -334,13 +357,19 @@ other()
   for backend in core virtual; do
     program=build/$1/tests/conformance/conformance-$backend
     for group in $($emulator "$program" --suites | grep "_[$2]\$"); do
+      # shellcheck disable=SC2086
       check "$group" $emulator "$program" --in-process "$group/*"
     done
   done
   check "a program linked by pkg-config" linked "$1"
 }
 
-stage_aarch64() { other aarch64 $emulated_groups; }
+stage_aarch64()
+{
+  other aarch64 $emulated_groups
+  marked aarch64 -mbranch-protection=standard "BTI, PAC"
+}
+
 
 stage_armhf() { other armhf $emulated_groups; }
 stage_i386() { other i386 $emulated_groups; }

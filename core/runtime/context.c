@@ -42,6 +42,26 @@ void il__context_choose(void)
 		atomic_store_explicit(&il__context_way, change_with_cxx, memory_order_relaxed);
 }
 
+/* Where in its shadow stack this thread is; 0: it has none, and the instruction does nothing. */
+static uint64_t shadow(void)
+{
+	uint64_t place = 0;
+
+#if defined(__x86_64__) && !defined(__ILP32__)
+	__asm__ volatile("rdsspq %0" : "+r"(place));
+#endif
+	return place;
+}
+
+int il__context_check(void)
+{
+	if (shadow())
+		return il__refuse(
+		    -ENOTSUP, "il_loop: this thread has a shadow stack, and tasks have none: start "
+			      "the program with GLIBC_TUNABLES=glibc.cpu.hwcaps=-SHSTK");
+	return 0;
+}
+
 void il__context_make(struct il__context *c, char *low, char *top, void (*entry)(void *arg),
 		      void *arg)
 {

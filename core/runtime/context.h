@@ -33,6 +33,8 @@ void il__context_change_sanitized(struct il__context *from, struct il__context *
 void il__context_entered_sanitized(void);
 void il__context_free_sanitized(struct il__context *c);
 
+/* -ENOTSUP: no switch can be made in this thread. */
+int il__context_check(void);
 /* Begins by entry(arg), at `top` of the stack whose lowest usable byte is `low`. */
 void il__context_make(struct il__context *c, char *low, char *top, void (*entry)(void *arg),
 		      void *arg);

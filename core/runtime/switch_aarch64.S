@@ -2,7 +2,34 @@
  * switch_aarch64.S: from one stack to another, AAPCS64. A context is a stack pointer; above it lie
  * x19 to x30, d8 to d15 and FPCR, which is written only when it differs. It leaves by `br`, not `ret`,
  * because the return predictor would be wrong.
+ *
+ * With -mbranch-protection the object is marked as the compiler's are, and keeps what that promises.
+ * BTI: it leaves by `ret`, for `br` must lead to a bti, and behind a call in C there is none. PAC: the
+ * return address is signed while it lies on the stack; the modifier is the stack pointer of its frame.
  */
+#if __ARM_FEATURE_PAC_DEFAULT & 2
+#define SIGN         .cfi_b_key_frame; hint #27 /* pacibsp */; .cfi_negate_ra_state
+#define AUTHENTICATE hint #31 /* autibsp */; .cfi_negate_ra_state
+#define SIGN_ENTRY   hint #10 /* pacib1716 */
+#elif __ARM_FEATURE_PAC_DEFAULT
+#define SIGN         hint #25 /* paciasp */; .cfi_negate_ra_state
+#define AUTHENTICATE hint #29 /* autiasp */; .cfi_negate_ra_state
+#define SIGN_ENTRY   hint #8 /* pacia1716 */
+#else
+#define SIGN
+#define AUTHENTICATE
+#define SIGN_ENTRY
+#endif
+#if __ARM_FEATURE_BTI_DEFAULT
+#define LAND  hint #34 /* bti c: a linker's veneer comes by br */
+#define LEAVE ret
+#define MARKS (1 + 2 * !!__ARM_FEATURE_PAC_DEFAULT)
+#else
+#define LAND
+#define LEAVE mov x16, x30; br x16
+#define MARKS (2 * !!__ARM_FEATURE_PAC_DEFAULT)
+#endif
+
 	.text
 
 /* void il__switch(void **save, void *to) */
@@ -12,6 +39,8 @@
 	.p2align 4
 il__switch:
 	.cfi_startproc
+	LAND
+	SIGN
 	sub	sp, sp, #176
 	.cfi_def_cfa_offset 176
 	stp	x19, x20, [sp, #0]
@@ -69,8 +98,8 @@ il__switch:
 	.cfi_restore x28
 	.cfi_restore x29
 	.cfi_restore x30
-	mov	x16, x30
-	br	x16
+	AUTHENTICATE
+	LEAVE
 	.cfi_endproc
 	.size	il__switch, .-il__switch
 
@@ -93,6 +122,7 @@ entry:
 	.type	il__switch_prepare, %function
 il__switch_prepare:
 	.cfi_startproc
+	LAND
 	and	x0, x0, #-16
 	sub	x0, x0, #192
 	stp	x1, x2, [x0, #0]
@@ -100,8 +130,10 @@ il__switch_prepare:
 	stp	xzr, xzr, [x0, #32]
 	stp	xzr, xzr, [x0, #48]
 	stp	xzr, xzr, [x0, #64]
-	adr	x9, entry
-	stp	xzr, x9, [x0, #80]
+	adr	x17, entry
+	add	x16, x0, #176 /* where il__switch leaves the stack pointer */
+	SIGN_ENTRY
+	stp	xzr, x17, [x0, #80]
 	stp	xzr, xzr, [x0, #96]
 	stp	xzr, xzr, [x0, #112]
 	stp	xzr, xzr, [x0, #128]
@@ -111,5 +143,13 @@ il__switch_prepare:
 	ret
 	.cfi_endproc
 	.size	il__switch_prepare, .-il__switch_prepare
+
+#if defined(__ARM_FEATURE_BTI_DEFAULT) || defined(__ARM_FEATURE_PAC_DEFAULT)
+	.section .note.gnu.property, "a", %note
+	.p2align 3
+	.word	4, 16, 5 /* NT_GNU_PROPERTY_TYPE_0 */
+	.asciz	"GNU"
+	.word	0xc0000000, 4, MARKS, 0 /* GNU_PROPERTY_AARCH64_FEATURE_1_AND: BTI, PAC */
+#endif
 
 	.section .note.GNU-stack, "", %progbits

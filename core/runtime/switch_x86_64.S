@@ -3,6 +3,11 @@
  * the FP control words, the callee-saved registers and the address to go on at. The control words are
  * loaded only when their control bits differ: the status bits of mxcsr change all the time. It leaves
  * by an indirect jump, because a mispredicted `ret` costs several times more.
+ *
+ * The marks at the end promise that this object may be part of a process with indirect branch tracking
+ * or shadow stacks. IBT: the jump is `notrack`, as the compiler's own for a `switch`, for behind a call in
+ * C there is no endbr64; il__switch and il__switch_prepare are only called by name. SHSTK: the switch does
+ * not switch shadow stacks, so context.c refuses a thread that has one: a loop cannot be opened there.
  */
 	.text
 
@@ -67,7 +72,7 @@ il__switch:
 	popq	%rcx
 	.cfi_adjust_cfa_offset -8
 	.cfi_register %rip, %rcx
-	jmp	*%rcx
+	notrack jmp *%rcx
 3:	.cfi_adjust_cfa_offset 64
 	.cfi_rel_offset %rip, 56
 	ldmxcsr	(%rsp)
@@ -83,6 +88,7 @@ entry:
 	.cfi_startproc
 	.cfi_undefined %rip
 	.cfi_undefined %rbp
+	endbr64
 	movq	%r13, %rdi
 	call	*%r12
 	ud2
@@ -111,5 +117,11 @@ il__switch_prepare:
 	ret
 	.cfi_endproc
 	.size	il__switch_prepare, .-il__switch_prepare
+
+	.section .note.gnu.property, "a", @note
+	.p2align 3
+	.long	4, 16, 5 /* NT_GNU_PROPERTY_TYPE_0 */
+	.asciz	"GNU"
+	.long	0xc0000002, 4, 3, 0 /* GNU_PROPERTY_X86_FEATURE_1_AND: IBT, SHSTK */
 
 	.section .note.GNU-stack, "", @progbits

@@ -7,6 +7,27 @@
 
 #ifdef FE_UPWARD
 
+#ifdef __ARM_FEATURE_BTI_DEFAULT
+#include <sys/mman.h>
+
+extern char __executable_start[], etext[];
+
+/* As a loader does for a marked program. This one is not if the C runtime's own objects are not. */
+static void guard_branches(bool guarded)
+{
+	size_t page = il__os_page_size();
+	size_t size = ((size_t)(etext - __executable_start) + page - 1) / page * page;
+
+	CHECK(mprotect(__executable_start, size,
+		       PROT_READ | PROT_EXEC | (guarded ? 0x10 /* PROT_BTI */ : 0)) == 0);
+}
+#else
+static void guard_branches(bool guarded)
+{
+	(void)guarded;
+}
+#endif
+
 static struct il__context mine, other;
 static double third_up, third_nearest;
 
@@ -58,6 +79,7 @@ int main(void)
 	CHECK(third_up > third_nearest);
 
 	errno = EIO;
+	guard_branches(true);
 	il__context_make(&other, il__stack_low(&pool, stack), stack->top, entry, &rounds);
 	for (register int i = 1; i <= 1000; i++) {
 		double kept = i * 0.5;
@@ -65,6 +87,7 @@ int main(void)
 		CHECK(rounds == i && kept == i * 0.5);
 		CHECK(errno == EIO && fegetround() == FE_TONEAREST && third() == third_nearest);
 	}
+	guard_branches(false);
 	il__context_free(&other);
 	il__stacks_fini(&pool);
 	return 0;
