@@ -114,7 +114,8 @@ static void driver_stop(void *self)
 static int driver_timer(void *self, il_time deadline)
 {
 	struct driver *d = self;
-	il_time delay = deadline > 0 ? deadline - il_now() : 0;
+	il_time whole = deadline > 0 ? deadline - il_now() : 0;
+	il_time delay = whole < IL_SEC(INT32_MAX) ? whole : IL_SEC(INT32_MAX); /* any time_t */
 	il_time usec = delay > 0 ? delay / IL_USEC(1) + 1 : 1; /* rounded up, never 0 */
 	struct timeval tv = {(time_t)(usec / 1000000), (suseconds_t)(usec % 1000000)};
 
