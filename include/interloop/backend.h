@@ -93,7 +93,8 @@ IL_API void il_driver_on_ready(il_loop *loop, struct il_watch *w, unsigned mask)
 
 /**
  * @brief Adopts a native loop: what il_libuv_attach and its siblings call.
- * @return 0; -EBUSY: this thread has a loop already; -EINVAL; or the driver's own error.
+ * @return 0; -EBUSY: this thread has a loop already; -EINVAL; -ENOTSUP: the thread has a shadow
+ *         stack; or the driver's own error.
  */
 IL_API int il_loop_attach(il_loop **loop, const il_backend *backend, void *native,
 			  const il_loop_options *options);
