@@ -166,6 +166,9 @@ static ssize_t receive_message(int fd, struct msghdr *message, int flags)
 	return n < 0 ? -errno : n;
 }
 
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion" /* in musl's CMSG_NXTHDR */
+
 static void unpack(struct msghdr *message, struct il__os_fds *got)
 {
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
@@ -183,6 +186,8 @@ static void unpack(struct msghdr *message, struct il__os_fds *got)
 		}
 	}
 }
+
+#pragma GCC diagnostic pop
 
 static ssize_t receive_with_fds(int fd, void *data, size_t size, int flags, struct il__os_fds *got)
 {
