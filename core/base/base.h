@@ -5,6 +5,7 @@
 #ifndef IL_CORE_BASE_H
 #define IL_CORE_BASE_H
 
+#include "memory.h"
 #include "sanitizer.h"
 
 #include <interloop/base.h>
@@ -110,19 +111,6 @@ static inline void il__list_splice(struct il__list *to, struct il__list *from)
 static inline bool il__was_negative(size_t n)
 {
 	return n > PTRDIFF_MAX;
-}
-
-/* ---- memory ---- */
-
-enum { IL__LINE = 64 };
-
-/* Zeroed, from the beginning of a line of the cache: for what lies cold and has its hot members first. */
-static inline void *il__alloc_lines(size_t size)
-{
-	size_t whole = (size + IL__LINE - 1) / IL__LINE * IL__LINE;
-	void *memory = aligned_alloc(IL__LINE, whole);
-
-	return memory ? memset(memory, 0, whole) : NULL;
 }
 
 /* ---- text for people (escape.c) ---- */

@@ -4,6 +4,7 @@
  */
 #include "base.h"
 #include "load.h"
+#include "memory.h"
 
 #include <limits.h>
 #include <stdarg.h>
@@ -124,7 +125,7 @@ bool il__has_refused(int rc)
 
 char *il__keep_refusal(int rc)
 {
-	return il__has_refused(rc) ? strdup(il__refusal.words) : NULL;
+	return il__has_refused(rc) ? il__strdup(il__refusal.words) : NULL;
 }
 
 int il__refuse_again(int rc, char *why)
@@ -133,7 +134,7 @@ int il__refuse_again(int rc, char *why)
 		il__refuse(rc, "%s", why);
 	else if (rc < 0)
 		il__forget_refusal();
-	free(why);
+	il__free(why);
 	return rc;
 }
 

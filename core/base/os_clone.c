@@ -11,6 +11,7 @@
 #define _GNU_SOURCE
 #endif
 #include "base.h"
+#include "memory.h"
 #include "os_spawn.h"
 
 #if IL__LINUX
@@ -149,11 +150,11 @@ bool il__os_clone(pid_t *pid, int *pidfd, const struct il__os_spawn *s, char *co
 		return false;
 	*pidfd = -1;
 	*rc = -ENOMEM;
-	stack = malloc(STACK);
+	stack = il__malloc(STACK);
 	if (!stack)
 		return true;
 	*pid = clone_with(&p, stack, pidfd);
-	free(stack);
+	il__free(stack);
 	*rc = *pid < 0 ? *pid : -p.error;
 	if (*pid > 0)
 		il__os_above_stdio(pidfd); /* if there is room */

@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #endif
 #include "base.h"
+#include "memory.h"
 #include "os_spawn.h"
 
 #include <dirent.h>
@@ -126,7 +127,7 @@ static int through_shell(pid_t *pid, const struct il__os_spawn *s)
 		return -errno;
 	while (s->argv[count])
 		count++;
-	argv = malloc((count + 5) * sizeof *argv + size);
+	argv = il__malloc((count + 5) * sizeof *argv + size);
 	if (!argv)
 		return -ENOMEM;
 	/* With a dot in front it is no option, and nothing that $CDPATH is asked for. */
@@ -142,7 +143,7 @@ static int through_shell(pid_t *pid, const struct il__os_spawn *s)
 	shell.argv = argv;
 	shell.directory = NULL;
 	rc = spawn(pid, &shell);
-	free(argv);
+	il__free(argv);
 	return rc;
 }
 
@@ -153,7 +154,7 @@ static int look(const char *name, const char *directory)
 {
 	const char *prefix = directory && *name != '/' ? directory : "";
 	size_t size = strlen(prefix) + strlen(name) + 2;
-	char *path = malloc(size);
+	char *path = il__malloc(size);
 	struct stat st;
 	int rc = 0;
 
@@ -164,7 +165,7 @@ static int look(const char *name, const char *directory)
 		rc = -errno;
 	else if (S_ISDIR(st.st_mode))
 		rc = -EACCES;
-	free(path);
+	il__free(path);
 	return rc;
 }
 

@@ -7,6 +7,7 @@
 #define _GNU_SOURCE
 #endif
 #include "base.h"
+#include "memory.h"
 #include "os_spawn.h"
 
 #include <poll.h>
@@ -36,14 +37,14 @@ static void *watch_main(void *arg)
 		;
 	il__os_wake_write(watch->fd);
 	close(watch->fd);
-	free(watch);
+	il__free(watch);
 	return NULL;
 }
 
 /* Before there is a child to wait for. */
 static int start_thread(struct il__os_child *child, struct watch **begun)
 {
-	struct watch *watch = malloc(sizeof *watch);
+	struct watch *watch = il__malloc(sizeof *watch);
 	int fd[2], rc;
 
 	if (!watch)
@@ -62,7 +63,7 @@ static int start_thread(struct il__os_child *child, struct watch **begun)
 		close(fd[0]);
 		close(fd[1]);
 	}
-	free(watch);
+	il__free(watch);
 	return rc;
 }
 

@@ -8,6 +8,7 @@
 #define _GNU_SOURCE
 #endif
 #include "base.h"
+#include "memory.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -136,7 +137,7 @@ static int smallest_limit(struct search *s)
 
 int il__os_cpu_quota(const char *root)
 {
-	struct search *s = malloc(sizeof *s);
+	struct search *s = il__malloc(sizeof *s);
 	int smallest = INT_MAX;
 
 	for (int version = 1; s && version <= 2; version++) {
@@ -148,7 +149,7 @@ int il__os_cpu_quota(const char *root)
 		limit = s->at[0] ? smallest_limit(s) : INT_MAX;
 		smallest = limit < smallest ? limit : smallest;
 	}
-	free(s);
+	il__free(s);
 	return smallest;
 }
 

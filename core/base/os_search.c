@@ -2,6 +2,7 @@
  * os_search.c: where a program may lie: the names to try, one after the other, in the PATH that the child
  * will have. Any thread.
  */
+#include "memory.h"
 #include "os_spawn.h"
 
 static const char default_path[] = "/bin:/usr/bin"; /* as execvp, where there is no PATH */
@@ -17,7 +18,7 @@ static const char *path_of(char *const *environment)
 /* The list, NULL at its end, and behind it room for its names, of that many bytes. */
 static char **new_list(size_t count, size_t bytes)
 {
-	return malloc((count + 1) * sizeof(char *) + bytes);
+	return il__malloc((count + 1) * sizeof(char *) + bytes);
 }
 
 /* An empty element is the current directory. */

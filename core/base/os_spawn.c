@@ -6,6 +6,7 @@
 #endif
 #include "os_spawn.h"
 #include "base.h"
+#include "memory.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -49,7 +50,7 @@ void il__os_start_finish(struct il__os_start *start)
 {
 	while (start->count > 0)
 		close(start->extra[--start->count]);
-	free(start->names);
+	il__free(start->names);
 }
 
 int il__os_spawn(pid_t *pid, int *handle, const struct il__os_spawn *s)

@@ -7,6 +7,7 @@
 #endif
 #include "base.h"
 #include "load.h"
+#include "memory.h"
 
 #include <limits.h>
 #include <sched.h>
@@ -29,7 +30,7 @@ static void *thread_main(void *arg)
 	this_thread = arg;
 	il__os_be_as_loaded();
 	result = this_thread->main(this_thread->arg);
-	free(this_thread);
+	il__free(this_thread);
 	this_thread = NULL;
 	return result;
 }
@@ -73,12 +74,12 @@ static int start(pthread_t *thread, const pthread_attr_t *attr, struct thread *t
 
 int il__os_thread_start(pthread_t *thread, size_t stack_size, void *(*main)(void *), void *arg)
 {
-	struct thread *t = malloc(sizeof *t);
+	struct thread *t = il__malloc(sizeof *t);
 	pthread_attr_t attr;
 	int rc = t ? pthread_attr_init(&attr) : ENOMEM;
 
 	if (rc) {
-		free(t);
+		il__free(t);
 		return -rc;
 	}
 	t->main = main;
@@ -93,7 +94,7 @@ int il__os_thread_start(pthread_t *thread, size_t stack_size, void *(*main)(void
 	rc = start(thread, &attr, t);
 	pthread_attr_destroy(&attr);
 	if (rc)
-		free(t);
+		il__free(t);
 	/* -EAGAIN is a full queue's code; what lacks here is a resource. */
 	if (rc == EAGAIN || rc == ENOMEM)
 		return il__refuse(

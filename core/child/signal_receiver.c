@@ -7,6 +7,7 @@
 #define _GNU_SOURCE
 #endif
 #include "../base/base.h"
+#include "../base/memory.h"
 #include "../io/fd.h"
 #include "../runtime/loop.h"
 #include "../runtime/signal_handler.h"
@@ -230,12 +231,12 @@ int il_signal_receiver_open_with(il_signal_receiver **receiver, const int *signa
 	rc = il__loop_check_thread(loop, "il_signal_receiver_open");
 	if (rc < 0)
 		return rc;
-	r = calloc(1, sizeof *r + count * sizeof r->signals[0]);
+	r = il__calloc(1, sizeof *r + count * sizeof r->signals[0]);
 	if (!r)
 		return il__refuse(-ENOMEM, "il_signal_receiver_open: out of memory");
 	rc = open_in(r, loop, signals, count, options && options->take);
 	if (rc < 0)
-		free(r);
+		il__free(r);
 	else
 		*receiver = r;
 	return rc;
@@ -265,7 +266,7 @@ void il_signal_receiver_destroy(il_signal_receiver *receiver)
 	} else if (il_signal_receiver_close(receiver) < 0) {
 		il__fatal("il_signal_receiver_destroy: called in another thread than its loop's");
 	}
-	free(receiver);
+	il__free(receiver);
 }
 
 /* ---- receiving ---- */

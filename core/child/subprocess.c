@@ -7,6 +7,7 @@
 #endif
 #include "subprocess.h"
 #include "../base/base.h"
+#include "../base/memory.h"
 #include "../io/fd.h"
 #include "../io/stream.h"
 #include "../runtime/thread_state.h"
@@ -156,14 +157,14 @@ int il_process_spawn(il_process **process, char *const *argv, const il_process_o
 	rc = il__loop_check_thread(loop, "il_process_spawn");
 	if (rc < 0)
 		return rc;
-	p = calloc(1, sizeof *p);
+	p = il__calloc(1, sizeof *p);
 	if (!p)
 		return il__refuse(-ENOMEM, "il_process_spawn: out of memory");
 	rc = spawn(p, loop, argv, options ? options : &defaults);
 	if (rc < 0) {
 		for (int i = 0; i < 3; i++)
 			il_stream_destroy(p->pipes[i]);
-		free(p);
+		il__free(p);
 		return rc;
 	}
 	*process = p;

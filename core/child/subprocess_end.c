@@ -7,9 +7,11 @@
 #define _GNU_SOURCE
 #endif
 #include "../base/base.h"
+#include "../base/memory.h"
 #include "../io/fd.h"
 #include "../runtime/ledger.h"
 #include "../runtime/loop.h"
+#include "../runtime/signal_handler.h"
 #include "../runtime/source.h"
 #include "../runtime/task.h"
 #include "../runtime/thread_state.h"
@@ -302,5 +304,5 @@ void il_process_destroy(il_process *process)
 	il__os_child_close(&process->child);
 	if (process->source.watch.mask) /* in a child: of a host's loop, until that is detached */
 		return;
-	free(process);
+	il__free(process);
 }

@@ -5,6 +5,7 @@
  * thread only, in a task.
  */
 #include "../base/base.h"
+#include "../base/memory.h"
 #include "../runtime/loop.h"
 #include "../runtime/task.h"
 
@@ -48,7 +49,7 @@ static int grow(struct collection *c)
 
 	if (c->capacity - c->size > CHUNK)
 		return 0;
-	bytes = capacity > c->capacity ? realloc(c->bytes, capacity) : NULL;
+	bytes = capacity > c->capacity ? il__realloc(c->bytes, capacity) : NULL;
 	if (!bytes)
 		return il__refuse(-ENOMEM, "il_process_run: out of memory for %zu bytes of output",
 				  capacity);
@@ -154,8 +155,8 @@ int il_process_run(il_process_result *result, char *const *argv, const void *inp
 	rc = converse(&p, &c, argv, &full);
 	il_process_destroy(p);
 	if (rc < 0 || !result) {
-		free(c.output.bytes);
-		free(c.errors.bytes);
+		il__free(c.output.bytes);
+		il__free(c.errors.bytes);
 		return rc;
 	}
 	result->output = c.output.bytes;
@@ -169,7 +170,7 @@ void il_process_result_clear(il_process_result *result)
 {
 	if (!result)
 		return;
-	free(result->output);
-	free(result->errors);
+	il__free(result->output);
+	il__free(result->errors);
 	*result = (il_process_result){0};
 }

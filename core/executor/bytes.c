@@ -2,6 +2,7 @@
  * bytes.c: the result of a call of the bytes form. Whoever runs the call, alone.
  */
 #include "../base/base.h"
+#include "../base/memory.h"
 #include "call.h"
 
 void *il_bytes_resize(il_bytes *bytes, size_t size)
@@ -16,7 +17,7 @@ void *il_bytes_resize(il_bytes *bytes, size_t size)
 	if (!bytes->out || size > room) {
 		void *out;
 		room = room > SIZE_MAX / 2 || size > 2 * room ? size : 2 * room;
-		out = il__is_array(room, 1) ? realloc(bytes->out, room ? room : 1) : NULL;
+		out = il__is_array(room, 1) ? il__realloc(bytes->out, room ? room : 1) : NULL;
 		if (!out) {
 			il__refuse(-ENOMEM, "il_bytes_resize: no memory for %zu bytes", size);
 			return NULL;
@@ -53,7 +54,7 @@ void il_bytes_free(il_bytes *bytes)
 {
 	if (!bytes)
 		return;
-	free(bytes->out);
+	il__free(bytes->out);
 	bytes->out = NULL;
 	bytes->out_size = bytes->room = 0;
 }

@@ -5,6 +5,7 @@
 #include "call.h"
 #include "../base/base.h"
 #include "../base/load.h"
+#include "../base/memory.h"
 #include "../runtime/local.h"
 #include "../runtime/thread_state.h"
 #include "caller.h"
@@ -54,7 +55,7 @@ static int check_arg(const il_call *call, const il_executor *ex)
 /* `in` is only read, and the caller keeps it until the call has ended: it needs no copy. */
 static int copy_arg(il_call *call)
 {
-	void *copy = malloc(call->size);
+	void *copy = il__malloc(call->size);
 
 	if (!copy)
 		return il__refuse(-ENOMEM, "no memory to copy an argument of %zu bytes",
@@ -140,7 +141,7 @@ void il__call_fini(il_call *call)
 		return;
 	if (call->form == IL__BYTES)
 		il_bytes_free(call->arg);
-	free(call->arg);
+	il__free(call->arg);
 }
 
 int il__call_execute(il_call *call)

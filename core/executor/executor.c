@@ -4,6 +4,7 @@
  */
 #include "executor.h"
 #include "../base/base.h"
+#include "../base/memory.h"
 #include "../base/sanitizer.h"
 #include "../runtime/ledger.h"
 #include "../runtime/loop.h"
@@ -15,7 +16,7 @@
 int il__executor_make(il_executor **out, const struct il__executor_ops *ops, void *self,
 		      bool copies, bool locals)
 {
-	il_executor *ex = calloc(1, sizeof *ex);
+	il_executor *ex = il__calloc(1, sizeof *ex);
 
 	if (!ex)
 		return il__refuse(-ENOMEM, "an executor: out of memory");
@@ -42,7 +43,7 @@ void il_executor_unref(il_executor *ex)
 	if (!ex || il__inherited(ex->generation) || !il__drop_reference(&ex->refs))
 		return;
 	ex->ops->destroy(ex->self);
-	free(ex);
+	il__free(ex);
 }
 
 void il_executor_destroy(il_executor *ex)

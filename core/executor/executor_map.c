@@ -4,6 +4,7 @@
  * waiter takes it once more before it leaves.
  */
 #include "../base/base.h"
+#include "../base/memory.h"
 #include "../runtime/ledger.h"
 #include "../runtime/loop.h"
 #include "../runtime/task.h"
@@ -225,7 +226,7 @@ static int collect(struct map *map, size_t count, int *results, int rc)
 			rc = il__refuse_again(item->rc, item->call.detail);
 			continue;
 		}
-		free(item->call.detail);
+		il__free(item->call.detail);
 	}
 	return rc;
 }
@@ -261,7 +262,7 @@ int il_executor_map(il_executor *ex, il_fn *fn, void *items, size_t count, size_
 
 	if (rc < 0 || (waits && (rc = il__may_wait("il_executor_map", &task)) < 0))
 		return rc;
-	map.items = waits ? calloc(count, sizeof *map.items) : NULL;
+	map.items = waits ? il__calloc(count, sizeof *map.items) : NULL;
 	if (waits && !map.items)
 		return il__refuse(-ENOMEM, "il_executor_map: no memory for %zu calls", count);
 	for (size_t i = 0; results && i < count; i++)
@@ -269,7 +270,7 @@ int il_executor_map(il_executor *ex, il_fn *fn, void *items, size_t count, size_
 	if (!waits)
 		return count ? il__refuse(-ETIMEDOUT, "il_executor_map: the timeout is 0") : 0;
 	if (task && (rc = il__task_check(task)) < 0) {
-		free(map.items);
+		il__free(map.items);
 		return rc;
 	}
 	pthread_mutex_init(&map.lock, NULL);
@@ -284,6 +285,6 @@ int il_executor_map(il_executor *ex, il_fn *fn, void *items, size_t count, size_
 	if (rc == 0 && !all_begun(&map, count))
 		rc = -ECANCELED; /* somebody shut the executor down with IL_CANCEL_FUTURES */
 	pthread_mutex_destroy(&map.lock);
-	free(map.items);
+	il__free(map.items);
 	return rc;
 }

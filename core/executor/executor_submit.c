@@ -5,6 +5,7 @@
  * has answered.
  */
 #include "../base/base.h"
+#include "../base/memory.h"
 #include "../runtime/future.h"
 #include "call.h"
 #include "executor.h"
@@ -52,7 +53,7 @@ static void free_future_call(il_future *f)
 {
 	struct future_call *fc = il__container_of(f, struct future_call, future);
 
-	free(fc);
+	il__free(fc);
 }
 
 static bool waits_for_itself(il_future *f)
@@ -108,7 +109,7 @@ static const struct il__future_ops killable_ops = {.cancel = kill_future,
 
 static int submit_future(il_executor *ex, il_future **f, il_fn *fn, void *arg, size_t size)
 {
-	struct future_call *fc = malloc(sizeof *fc);
+	struct future_call *fc = il__malloc(sizeof *fc);
 	il_future *before = *f;
 	int rc;
 
@@ -119,7 +120,7 @@ static int submit_future(il_executor *ex, il_future **f, il_fn *fn, void *arg, s
 	rc = il__call_init(&fc->call, ex, fn, arg, size);
 	if (rc < 0) {
 		*f = before;
-		free(fc);
+		il__free(fc);
 		return rc;
 	}
 	fc->call.ops = &future_call_ops;
@@ -148,8 +149,8 @@ static bool claim_always(il_call *call)
 static void answer_nobody(il_call *call, int rc)
 {
 	(void)rc;
-	free(call->detail);
-	free(call);
+	il__free(call->detail);
+	il__free(call);
 }
 
 static const struct il__call_ops unattended_ops = {
@@ -167,19 +168,19 @@ int il_executor_submit(il_executor *ex, il_future **f, il_fn *fn, void *arg, siz
 	if (il__form_of(size) != IL__FLAT)
 		return il__refuse(-EINVAL, "il_executor_submit: IL_BYTES and IL_SHARED need a "
 					   "future: nobody would know when the memory is free");
-	call = malloc(sizeof *call);
+	call = il__malloc(sizeof *call);
 	if (!call)
 		return il__refuse(-ENOMEM, "il_executor_submit: out of memory");
 	rc = il__call_init(call, ex, fn, arg, size);
 	if (rc < 0) {
-		free(call);
+		il__free(call);
 		return rc;
 	}
 	call->ops = &unattended_ops;
 	rc = ex->ops->submit(ex->self, call, false);
 	if (rc < 0) {
 		il__call_fini(call);
-		free(call);
+		il__free(call);
 	}
 	return rc;
 }

@@ -2,6 +2,7 @@
  * executor_user.c: executors of the user's own behind the same table of operations. Any thread.
  */
 #include "../base/base.h"
+#include "../base/memory.h"
 #include "executor.h"
 
 #include <interloop/scope.h>
@@ -61,7 +62,7 @@ static void destroy(void *self)
 		user->ops.shutdown(user->self, IL_NOWAIT);
 	if (user->ops.destroy)
 		user->ops.destroy(user->self);
-	free(user);
+	il__free(user);
 }
 
 static bool no(void *self)
@@ -83,7 +84,7 @@ int il_executor_create(il_executor **ex, const il_executor_ops *user_ops, void *
 
 	if (!ex || !user_ops || !user_ops->submit)
 		return il__refuse(-EINVAL, "il_executor_create: ex, ops or its submit is NULL");
-	user = malloc(sizeof *user);
+	user = il__malloc(sizeof *user);
 	if (!user)
 		return il__refuse(-ENOMEM, "il_executor_create: out of memory");
 	user->ops = *user_ops;
@@ -91,6 +92,6 @@ int il_executor_create(il_executor **ex, const il_executor_ops *user_ops, void *
 	atomic_init(&user->shut, false);
 	rc = il__executor_make(ex, &ops, user, false, true);
 	if (rc < 0)
-		free(user);
+		il__free(user);
 	return rc;
 }

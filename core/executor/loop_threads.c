@@ -4,6 +4,7 @@
  */
 #include "loop_threads.h"
 #include "../base/base.h"
+#include "../base/memory.h"
 #include "../runtime/extension.h"
 #include "../runtime/ledger.h"
 #include "../runtime/loop.h"
@@ -34,7 +35,7 @@ static int close_threads(struct il__extension *x, il_loop *loop)
 				threads->active);
 	il_executor_unref(threads->pool);
 	il_limiter_destroy(threads->limiter);
-	free(threads);
+	il__free(threads);
 	return rc;
 }
 
@@ -58,7 +59,7 @@ int il__threads_get(il_loop *loop, struct il__threads **out)
 	*out = threads;
 	if (threads)
 		return 0;
-	threads = calloc(1, sizeof *threads);
+	threads = il__calloc(1, sizeof *threads);
 	if (!threads)
 		return il__refuse(-ENOMEM, "il_run_in_thread: out of memory");
 	rc = il_limiter_create(&threads->limiter, loop->options.thread_limit);
@@ -66,7 +67,7 @@ int il__threads_get(il_loop *loop, struct il__threads **out)
 		rc = il_thread_pool_create(&threads->pool, &options);
 	if (rc < 0) {
 		il_limiter_destroy(threads->limiter);
-		free(threads);
+		il__free(threads);
 		return rc;
 	}
 	il__list_init(&threads->left);

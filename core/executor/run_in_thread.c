@@ -9,6 +9,7 @@
  * belongs to two, the task and the worker; `owners` counts them.
  */
 #include "../base/base.h"
+#include "../base/memory.h"
 #include "../base/sanitizer.h"
 #include "../runtime/inbox.h"
 #include "../runtime/ledger.h"
@@ -68,8 +69,8 @@ static void drop(struct thread_call *tc)
 	if (!il__drop_reference(&tc->owners))
 		return;
 	il__inbox_unref(tc->host.inbox);
-	free(tc->call.detail);
-	free(tc);
+	il__free(tc->call.detail);
+	il__free(tc);
 }
 
 /* It runs, or is about to. */
@@ -169,7 +170,7 @@ static bool admit(struct il__applicant *a)
 
 	if (rc == 0)
 		return true;
-	tc->call.detail = strdup(il_error_detail());
+	tc->call.detail = il__strdup(il_error_detail());
 	tc->rc = rc;
 	il__call_fini(&tc->call);
 	conclude(tc);
@@ -221,7 +222,7 @@ static int explain(struct thread_call *tc)
 
 	tc->call.detail = NULL;
 	if (tc->rc == -ECANCELED && il__task_cancelled(tc->task)) /* which tells the reason */
-		free(why);
+		il__free(why);
 	else
 		il__refuse_again(tc->rc, why);
 	if (tc->released_rc < 0)
@@ -279,7 +280,7 @@ static int submit(struct thread_call *tc, il_task *task, struct il__threads *thr
 static int run_abandonable(il_task *task, struct il__threads *threads, il_fn *fn, void *arg,
 			   const il_run_in_thread_options *options)
 {
-	struct thread_call *tc = calloc(1, sizeof *tc);
+	struct thread_call *tc = il__calloc(1, sizeof *tc);
 	int rc;
 
 	if (!tc)
@@ -291,7 +292,7 @@ static int run_abandonable(il_task *task, struct il__threads *threads, il_fn *fn
 	rc = submit(tc, task, threads, fn, arg, options);
 	if (rc < 0) {
 		il__inbox_unref(task->loop->inbox);
-		free(tc);
+		il__free(tc);
 		return rc;
 	}
 	rc = wait_answer(tc, task);

@@ -7,6 +7,7 @@
 #endif
 #include "thread_pool.h"
 #include "../base/base.h"
+#include "../base/memory.h"
 #include "caller.h"
 #include "executor.h"
 #include "pool_policy.h"
@@ -215,7 +216,7 @@ static void name_pool(struct il__thread_pool *pool)
 static int copy_cpus(il_thread_pool_options *options)
 {
 	size_t size = options->cpu_count * sizeof *options->cpus;
-	int *copy = options->cpus ? malloc(size ? size : 1) : NULL;
+	int *copy = options->cpus ? il__malloc(size ? size : 1) : NULL;
 
 	if (options->cpus && !copy)
 		return il__refuse(-ENOMEM, "il_thread_pool_create: out of memory");
@@ -246,11 +247,11 @@ int il_thread_pool_create(il_executor **ex, const il_thread_pool_options *option
 
 	if (rc < 0 || !ex)
 		return rc < 0 ? rc : il__refuse(-EINVAL, "il_thread_pool_create: ex is NULL");
-	pool = calloc(1, sizeof *pool);
+	pool = il__calloc(1, sizeof *pool);
 	if (!pool)
 		return il__refuse(-ENOMEM, "il_thread_pool_create: out of memory");
 	if ((rc = copy_cpus(&checked)) < 0) {
-		free(pool);
+		il__free(pool);
 		return rc;
 	}
 	init_lock(&pool->lock);

@@ -3,6 +3,7 @@
  * the pool's lock but while it runs, answers or rests.
  */
 #include "../base/base.h"
+#include "../base/memory.h"
 #include "../runtime/thread_state.h"
 #include "../runtime/wakeup.h"
 #include "call.h"
@@ -51,7 +52,7 @@ static void break_pool(struct il__thread_pool *pool, int rc)
 		il__parker_wake(&il__container_of(node, struct il__thread_worker, idle)->parker);
 	il__list_splice(&calls, &pool->queue);
 	il__list_each (each, &calls)
-		il__container_of(each, il_call, link)->detail = strdup(detail);
+		il__container_of(each, il_call, link)->detail = il__strdup(detail);
 	il__thread_pool_fail(pool, &calls, -ENOTRECOVERABLE);
 	pthread_mutex_unlock(&pool->lock);
 }
@@ -202,8 +203,8 @@ static void work(struct il__thread_worker *w)
 void il__thread_pool_free(struct il__thread_pool *pool)
 {
 	pthread_mutex_destroy(&pool->lock);
-	free((int *)(uintptr_t)pool->options.cpus);
-	free(pool);
+	il__free((int *)(uintptr_t)pool->options.cpus);
+	il__free(pool);
 }
 
 /* Under the lock, but not while it runs. It counts as busy: it takes no calls, so those that came meanwhile
@@ -249,7 +250,7 @@ static void leave(struct il__thread_worker *w)
 		pthread_join(before, NULL);
 	if (last)
 		il__thread_pool_free(pool);
-	free(w);
+	il__free(w);
 }
 
 static void *worker_main(void *arg)
@@ -270,7 +271,7 @@ static void *worker_main(void *arg)
 
 int il__thread_worker_start(struct il__thread_pool *pool)
 {
-	struct il__thread_worker *w = calloc(1, sizeof *w);
+	struct il__thread_worker *w = il__calloc(1, sizeof *w);
 	int rc;
 
 	if (!w)
@@ -284,6 +285,6 @@ int il__thread_worker_start(struct il__thread_pool *pool)
 		return 0;
 	pool->live--;
 	il__worker_index_release(&pool->indexes, w->index);
-	free(w);
+	il__free(w);
 	return rc;
 }

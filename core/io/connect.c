@@ -4,6 +4,7 @@
  * socket of the race is closed when it ends, except the winner's. Loop's thread only, in a task.
  */
 #include "../base/base.h"
+#include "../base/memory.h"
 #include "../runtime/loop.h"
 #include "../runtime/task.h"
 #include "address.h"
@@ -194,7 +195,7 @@ static int run(struct race *r, il_time deadline)
 /* Lets the families alternate, beginning with the first one's; otherwise the order stays. */
 static int interleave(il_address *list, int count)
 {
-	il_address *copy = malloc((size_t)count * sizeof *copy);
+	il_address *copy = il__malloc((size_t)count * sizeof *copy);
 	int first = 0, other = 0;
 
 	if (!copy)
@@ -213,7 +214,7 @@ static int interleave(il_address *list, int count)
 		}
 		list[i] = copy[(*from)++];
 	}
-	free(copy);
+	il__free(copy);
 	return 0;
 }
 
@@ -232,7 +233,7 @@ static int prepare(struct race *r, il_time deadline)
 			return rc;
 		r->local_count = rc;
 	}
-	r->attempts = calloc((size_t)r->count, sizeof *r->attempts);
+	r->attempts = il__calloc((size_t)r->count, sizeof *r->attempts);
 	if (!r->attempts || interleave(r->list, r->count) < 0)
 		return il__refuse(-ENOMEM, "%s: out of memory", r->function);
 	for (int i = 0; i < r->count; i++)
@@ -256,9 +257,9 @@ static int end(struct race *r, int winner, il_stream **stream)
 	for (int i = 0; i < r->next; i++)
 		if (r->attempts[i].number >= 0)
 			finish(r, &r->attempts[i]);
-	free(r->attempts);
-	free(r->list);
-	free(r->locals);
+	il__free(r->attempts);
+	il__free(r->list);
+	il__free(r->locals);
 	return rc;
 }
 
@@ -323,7 +324,7 @@ static void fix_path(il_address *to, const char *path)
 
 	if (absolute && strlen(absolute) < sizeof((struct sockaddr_un *)NULL)->sun_path)
 		il__address_unix(to, absolute, "il_stream_connect_unix");
-	free(absolute);
+	il__free(absolute);
 }
 
 /* The system says -EAGAIN while the listener's backlog is full, and has no event for its end. */

@@ -7,6 +7,7 @@
  */
 #include "fd.h"
 #include "../base/base.h"
+#include "../base/memory.h"
 #include "../runtime/extension.h"
 #include "../runtime/ledger.h"
 #include "../runtime/loop.h"
@@ -133,9 +134,9 @@ static int on_closing(struct il__extension *extension, il_loop *loop)
 	}
 	on_idle(extension, loop);
 	for (size_t i = 0; i < table->capacity; i++)
-		free(table->fds[i]);
-	free(table->fds);
-	free(table);
+		il__free_lines(table->fds[i]);
+	il__free(table->fds);
+	il__free(table);
 	return 0;
 }
 
@@ -155,7 +156,7 @@ static struct il__fd_table *table_of(il_loop *loop)
 
 	if (il__likely(table != NULL))
 		return table;
-	table = calloc(1, sizeof *table);
+	table = il__calloc(1, sizeof *table);
 	if (!table)
 		return NULL;
 	il__list_init(&table->registered);
@@ -181,7 +182,7 @@ static struct il__fd *add(struct il__fd_table *table, il_loop *loop, int number)
 		struct il__fd **fds;
 		while (capacity <= n)
 			capacity *= 2;
-		fds = realloc(table->fds, capacity * sizeof(struct il__fd *));
+		fds = il__realloc(table->fds, capacity * sizeof(struct il__fd *));
 		if (!fds)
 			return NULL;
 		memset(fds + table->capacity, 0,

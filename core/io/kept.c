@@ -5,6 +5,7 @@
  * in order, and their places count from the first kept byte. Loop's thread only.
  */
 #include "../base/base.h"
+#include "../base/memory.h"
 #include "stream.h"
 
 #include <unistd.h>
@@ -40,7 +41,7 @@ int il__stream_reserve(il_stream *s, size_t more, const char *function)
 	capacity = capacity ? capacity : KEPT_AT_FIRST;
 	while (capacity < have + more)
 		capacity *= 2;
-	bytes = realloc(s->kept, capacity);
+	bytes = il__realloc(s->kept, capacity);
 	if (!bytes)
 		return il__refuse(-ENOMEM, "%s: out of memory to keep %zu bytes", function,
 				  capacity);
@@ -66,7 +67,7 @@ int il__kept_fds_add(il_stream *s, size_t first, size_t size, const struct il__o
 		     const char *function)
 {
 	const size_t bytes = (size_t)got->count * sizeof got->fds[0];
-	struct il__kept_fds **last = &s->kept_fds, *lot = malloc(sizeof *lot + bytes);
+	struct il__kept_fds **last = &s->kept_fds, *lot = il__malloc(sizeof *lot + bytes);
 
 	if (!lot) {
 		for (int i = 0; i < got->count; i++)
@@ -103,7 +104,7 @@ static void take_lot(struct il__kept_fds **link, int *fds, int room, int *count)
 			close(lot->fds[i]);
 	}
 	*link = lot->next;
-	free(lot);
+	il__free(lot);
 }
 
 int il__kept_fds_take(il_stream *s, size_t size, int *fds, int room)

@@ -5,6 +5,7 @@
  */
 #include "listener.h"
 #include "../base/base.h"
+#include "../base/memory.h"
 #include "../runtime/loop.h"
 #include "../runtime/task.h"
 #include "../runtime/thread_state.h"
@@ -55,7 +56,7 @@ static void remove_file(struct il__socket_file *f)
 			"il_listener_close: the socket file %s cannot be removed: %s; remove it by "
 			"hand",
 			f->path, il_strerror(rc));
-	free(f->path);
+	il__free(f->path);
 	f->path = NULL;
 }
 
@@ -88,7 +89,7 @@ static void orphan(struct il__fd_owner *owner)
 int il__listener_create(il_listener **listener, il_loop *loop, const int *fds, int count,
 			enum il__stream_kind kind, struct il__socket_file *file)
 {
-	il_listener *l = calloc(1, sizeof *l + (size_t)count * sizeof l->sockets[0]);
+	il_listener *l = il__calloc(1, sizeof *l + (size_t)count * sizeof l->sockets[0]);
 	il_address address;
 	int rc = l ? 0 : il__refuse(-ENOMEM, "out of memory for a listener");
 
@@ -106,7 +107,7 @@ int il__listener_create(il_listener **listener, il_loop *loop, const int *fds, i
 		}
 		if (file)
 			remove_file(file);
-		free(l);
+		il__free(l);
 		return rc;
 	}
 	if (file)
@@ -144,11 +145,11 @@ void il_listener_destroy(il_listener *listener)
 		 * alone */
 		for (int i = 0; i < listener->count; i++)
 			close(listener->sockets[i].number);
-		free(listener->file.path);
+		il__free(listener->file.path);
 	} else if (il_listener_close(listener) < 0) {
 		il__fatal("il_listener_destroy: called in another thread than its loop's");
 	}
-	free(listener);
+	il__free(listener);
 }
 
 uint16_t il_listener_port(const il_listener *listener)

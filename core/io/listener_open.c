@@ -4,6 +4,7 @@
  * under the path is kept. Loop's thread only.
  */
 #include "../base/base.h"
+#include "../base/memory.h"
 #include "../runtime/loop.h"
 #include "address.h"
 #include "listener.h"
@@ -148,7 +149,7 @@ static int open_addresses(il_listener **listener, il_loop *loop, struct opening 
 	bool any = il_address_port(&o->list[0]) == 0;
 	int rc, count = 0;
 
-	o->fds = malloc((size_t)o->count * sizeof *o->fds);
+	o->fds = il__malloc((size_t)o->count * sizeof *o->fds);
 	if (!o->fds)
 		return il__refuse(-ENOMEM, "il_listener_open_tcp: out of memory");
 	for (int i = 0; i < o->count; i++)
@@ -161,7 +162,7 @@ static int open_addresses(il_listener **listener, il_loop *loop, struct opening 
 			o->fds[count++] = o->fds[i];
 	if (rc == 0)
 		rc = il__listener_create(listener, loop, o->fds, count, IL__STREAM_INET, NULL);
-	free(o->fds);
+	il__free(o->fds);
 	return rc;
 }
 
@@ -194,7 +195,7 @@ int il_listener_open_tcp(il_listener **listener, const char *host, const char *p
 		il_address_text(&list[opening.failed], text, sizeof text);
 		il__refuse(rc, "%s: %s: %s", function, text, il__system_words(rc));
 	}
-	free(list);
+	il__free(list);
 	return rc;
 }
 
@@ -303,7 +304,7 @@ int il__listener_open_unix(il_listener **listener, const char *path, const char 
 		rc = il__address_unix(&address, path, function);
 	if (rc < 0)
 		return rc;
-	file.path = strdup(absolute);
+	file.path = il__strdup(absolute);
 	if (!file.path)
 		return il__refuse(-ENOMEM, "%s: out of memory", function);
 	fd = il__os_socket(AF_UNIX, SOCK_STREAM);
@@ -311,7 +312,7 @@ int il__listener_open_unix(il_listener **listener, const char *path, const char 
 	if (rc < 0) {
 		if (fd >= 0)
 			close(fd);
-		free(file.path);
+		il__free(file.path);
 		return rc;
 	}
 	return il__listener_create(listener, loop, &fd, 1, IL__STREAM_UNIX, &file);
@@ -332,6 +333,6 @@ int il_listener_open_unix(il_listener **listener, const char *path,
 	if (!absolute)
 		return il__refuse(-ENOMEM, "%s: out of memory", function);
 	rc = il__listener_open_unix(listener, path, absolute, options);
-	free(absolute);
+	il__free(absolute);
 	return rc;
 }

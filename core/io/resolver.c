@@ -12,6 +12,7 @@
 #endif
 #include "resolver.h"
 #include "../base/base.h"
+#include "../base/memory.h"
 #include "../base/sanitizer.h"
 #include "../executor/thread_pool.h"
 #include "../runtime/extension.h"
@@ -39,7 +40,7 @@ struct resolver {
 static void resolver_unref(struct resolver *r)
 {
 	if (il__drop_reference(&r->owners))
-		free(r);
+		il__free(r);
 }
 
 /* ---- getaddrinfo ---- */
@@ -78,7 +79,7 @@ static int copy_list(il_address **out, const struct addrinfo *info)
 
 	for (const struct addrinfo *i = info; i; i = i->ai_next)
 		count++;
-	list = calloc(count ? count : 1, sizeof *list);
+	list = il__calloc(count ? count : 1, sizeof *list);
 	if (!list)
 		return -ENOMEM;
 	for (const struct addrinfo *i = info; i; i = i->ai_next) {
@@ -160,10 +161,10 @@ static void free_lookup(struct lookup *l)
 	pthread_mutex_lock(&l->lock); /* whoever let us come here has left it then */
 	pthread_mutex_unlock(&l->lock);
 	pthread_mutex_destroy(&l->lock);
-	free(l->list);
-	free((char *)(uintptr_t)l->query.host);
-	free((char *)(uintptr_t)l->query.port);
-	free(l);
+	il__free(l->list);
+	il__free((char *)(uintptr_t)l->query.host);
+	il__free((char *)(uintptr_t)l->query.port);
+	il__free(l);
 }
 
 /* Sets the state and gives the one before; the second to come frees. */
@@ -203,7 +204,7 @@ static int work(void *arg)
 static struct lookup *make_lookup(const struct query *q, struct resolver *r,
 				  struct il__wakeup *wakeup)
 {
-	struct lookup *l = calloc(1, sizeof *l);
+	struct lookup *l = il__calloc(1, sizeof *l);
 
 	if (!l)
 		return NULL;
@@ -211,8 +212,8 @@ static struct lookup *make_lookup(const struct query *q, struct resolver *r,
 	l->wakeup = wakeup;
 	l->resolver = r;
 	l->query = *q;
-	l->query.host = q->host ? strdup(q->host) : NULL;
-	l->query.port = q->port ? strdup(q->port) : NULL;
+	l->query.host = q->host ? il__strdup(q->host) : NULL;
+	l->query.port = q->port ? il__strdup(q->port) : NULL;
 	if ((q->host && !l->query.host) || (q->port && !l->query.port)) {
 		free_lookup(l);
 		return NULL;
@@ -249,9 +250,9 @@ static struct resolver *resolver_of(il_loop *loop)
 
 	if (x)
 		return il__container_of(x, struct resolver, extension);
-	r = calloc(1, sizeof *r);
+	r = il__calloc(1, sizeof *r);
 	if (!r || il_thread_pool_create(&r->pool, &options) < 0) {
-		free(r);
+		il__free(r);
 		return NULL;
 	}
 	r->places = limit < PLACES ? limit : PLACES;
@@ -429,6 +430,6 @@ int il_resolve(const char *host, const char *port, unsigned flags, il_address *a
 	if (capacity)
 		memcpy(addresses, list,
 		       ((size_t)rc < capacity ? (size_t)rc : capacity) * sizeof *addresses);
-	free(list);
+	il__free(list);
 	return rc;
 }

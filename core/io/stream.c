@@ -6,6 +6,7 @@
  */
 #include "stream.h"
 #include "../base/base.h"
+#include "../base/memory.h"
 #include "../runtime/thread_state.h"
 #include "fd.h"
 
@@ -34,7 +35,7 @@ static int adopt(il_stream **stream, il_loop *loop, int number, enum il__stream_
 		return il__refuse(-ENOMEM, "out of memory for a stream");
 	rc = il__fd_own(loop, number, &s->fd);
 	if (rc < 0) {
-		free(s);
+		il__free_lines(s);
 		return rc;
 	}
 	s->owner.orphan = orphan;
@@ -152,7 +153,7 @@ int il_stream_open_fd(il_stream **stream, int fd)
 	if (rc < 0) { /* it stays the caller's */
 		il__fd_disown(s->fd, -EBADF);
 		il__list_remove(&s->owner.link);
-		free(s);
+		il__free_lines(s);
 		return il__refuse(rc, "il_stream_open_fd: descriptor %d: %s", fd, il_strerror(rc));
 	}
 	*stream = s;
@@ -205,8 +206,8 @@ void il_stream_destroy(il_stream *stream)
 			il__fatal("il_stream_destroy: called in another thread than its loop's");
 		}
 	}
-	free(stream->kept);
-	free(stream);
+	il__free(stream->kept);
+	il__free_lines(stream);
 }
 
 /* ---- what one may ask and set; never waits ---- */

@@ -5,6 +5,7 @@
  * thread.
  */
 #include "../base/base.h"
+#include "../base/memory.h"
 #include "listener.h"
 
 #include <fcntl.h>
@@ -14,17 +15,18 @@
 
 char *il__path_absolute(const char *path)
 {
-	char *directory = *path == '/' ? NULL : getcwd(NULL, 0); /* too large for a task's stack */
+	char *directory =
+	    *path == '/' ? NULL : il__take_text(getcwd(NULL, 0)); /* too large for a task's stack */
 	char *absolute;
 	size_t size;
 
 	if (!directory)
-		return strdup(path);
+		return il__strdup(path);
 	size = strlen(directory) + strlen(path) + 2;
-	absolute = malloc(size);
+	absolute = il__malloc(size);
 	if (absolute)
 		snprintf(absolute, size, "%s/%s", directory, path);
-	free(directory);
+	il__free(directory);
 	return absolute;
 }
 
@@ -48,7 +50,7 @@ int il__path_lock(struct il__path_lock *lock, const char *path)
 {
 	const size_t size = strlen(path) + sizeof ".lock";
 
-	lock->name = malloc(size);
+	lock->name = il__malloc(size);
 	if (!lock->name)
 		return -ENOMEM;
 	snprintf(lock->name, size, "%s.lock", path);
@@ -64,7 +66,7 @@ int il__path_lock(struct il__path_lock *lock, const char *path)
 		close(lock->fd);
 	}
 	close(lock->fd);
-	free(lock->name);
+	il__free(lock->name);
 	return -EADDRINUSE;
 }
 
@@ -74,7 +76,7 @@ void il__path_unlock(struct il__path_lock *lock)
 		unlink(lock->name);
 		close(lock->fd);
 	}
-	free(lock->name);
+	il__free(lock->name);
 }
 
 /* ---- removing ---- */
@@ -115,12 +117,12 @@ int il__path_remove(const char *path, const struct stat *file)
 		return errno == ENOENT ? 0 : -errno;
 	if (!is_same(&now, file))
 		return 0;
-	aside = malloc(size);
+	aside = il__malloc(size);
 	if (!aside)
 		return -ENOMEM;
 	snprintf(aside, size, "%s.%ld-%llx", path, (long)getpid(),
 		 (unsigned long long)il__os_now());
 	rc = remove_aside(path, aside, file);
-	free(aside);
+	il__free(aside);
 	return rc;
 }

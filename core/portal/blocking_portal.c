@@ -4,6 +4,7 @@
  * a SIGINT cancels that task, and so the portal closes in a cancelled scope.
  */
 #include "../base/base.h"
+#include "../base/memory.h"
 #include "../runtime/backend.h"
 #include "../runtime/sigint.h"
 #include "../runtime/task.h"
@@ -71,7 +72,7 @@ static void free_blocking(struct il__blocking *b)
 {
 	il_future_unref(b->up);
 	il_future_unref(b->down);
-	free(b);
+	il__free(b);
 }
 
 /* Waits for the thread's end, parking a task; its last instructions are waited for in place. True: a
@@ -92,7 +93,7 @@ static bool join(struct il__blocking *b)
 static int make(struct il__blocking **out, const il_backend *backend,
 		const il_blocking_portal_options *options)
 {
-	struct il__blocking *b = calloc(1, sizeof *b);
+	struct il__blocking *b = il__calloc(1, sizeof *b);
 
 	if (!b)
 		return il__refuse(-ENOMEM, "il_blocking_portal_start: out of memory");

@@ -6,6 +6,7 @@
  */
 #include "portal.h"
 #include "../base/base.h"
+#include "../base/memory.h"
 #include "../base/sanitizer.h"
 #include "../runtime/extension.h"
 #include "../runtime/inbox.h"
@@ -31,7 +32,7 @@ void il_portal_unref(il_portal *p)
 	if (!p || !il__drop_reference(&p->refs))
 		return;
 	il__inbox_unref(p->inbox);
-	free(p);
+	il__free(p);
 }
 
 bool il__portal_is_own_loop(const il_portal *p)
@@ -248,7 +249,7 @@ static void refuse_portals(struct il__extension *x, il_loop *loop)
 static int close_portals(struct il__extension *x, il_loop *loop)
 {
 	(void)loop;
-	free(il__container_of(x, struct portals, extension));
+	il__free(il__container_of(x, struct portals, extension));
 	il__spare_free();
 	return 0;
 }
@@ -263,7 +264,7 @@ static struct portals *get_portals(il_loop *loop)
 
 	if (x)
 		return il__container_of(x, struct portals, extension);
-	portals = calloc(1, sizeof *portals);
+	portals = il__calloc(1, sizeof *portals);
 	if (!portals)
 		return NULL;
 	il__list_init(&portals->list);
@@ -284,12 +285,12 @@ int il_core_create_threads_portal(il_loop *loop, il_portal **portal)
 		return il__refuse(-ESHUTDOWN,
 				  "il_loop_create_threads_portal: the loop is shut down");
 	portals = get_portals(loop);
-	p = portals ? calloc(1, sizeof *p) : NULL;
+	p = portals ? il__calloc(1, sizeof *p) : NULL;
 	if (!p)
 		return il__refuse(-ENOMEM, "il_loop_create_threads_portal: out of memory");
 	rc = il__owe(&loop->ledger, IL__OWED_PORTAL);
 	if (rc < 0) {
-		free(p);
+		il__free(p);
 		return rc;
 	}
 	atomic_init(&p->refs, 2); /* the creator's, and the loop's until it is finished */

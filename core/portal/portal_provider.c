@@ -3,6 +3,7 @@
  * that come meanwhile wait for a future, the last one stops it.
  */
 #include "../base/base.h"
+#include "../base/memory.h"
 #include "../runtime/backend.h"
 #include "../runtime/thread_state.h"
 #include "portal.h"
@@ -28,7 +29,7 @@ int il_portal_provider_create(il_portal_provider **out, const il_backend *backen
 		return il__refuse(-EINVAL, "il_portal_provider_create: provider is NULL");
 	if (!backend)
 		return il__refuse_no_backend("il_portal_provider_create");
-	provider = calloc(1, sizeof *provider);
+	provider = il__calloc(1, sizeof *provider);
 	if (!provider)
 		return il__refuse(-ENOMEM, "il_portal_provider_create: out of memory");
 	il__watch_fork();
@@ -151,12 +152,12 @@ void il_portal_provider_destroy(il_portal_provider *provider)
 	if (!provider)
 		return;
 	if (il__inherited(provider->generation)) {
-		free(provider); /* its users stayed with the parent */
+		il__free(provider); /* its users stayed with the parent */
 		return;
 	}
 	if (provider->users || provider->starting)
 		il__fatal("il_portal_provider_destroy: %zu users still hold the portal",
 			  provider->users);
 	pthread_mutex_destroy(&provider->lock);
-	free(provider);
+	il__free(provider);
 }

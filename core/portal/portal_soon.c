@@ -4,6 +4,7 @@
  */
 #include "portal_soon.h"
 #include "../base/base.h"
+#include "../base/memory.h"
 #include "../executor/caller.h"
 #include "../runtime/future.h"
 #include "../runtime/inbox.h"
@@ -25,7 +26,7 @@ static il_future *future_of(struct il__soon *soon)
 
 static void free_with_future(il_future *f)
 {
-	free(il__container_of(f, struct il__soon_future, future));
+	il__free(il__container_of(f, struct il__soon_future, future));
 }
 
 /* A plain call cannot be stopped; its outcome can. */
@@ -42,20 +43,20 @@ static void release(struct il__soon *soon)
 	if (soon->has_future)
 		il_future_unref(future_of(soon));
 	else if (soon->as_task)
-		free(il__soon_task_of(soon));
+		il__free(il__soon_task_of(soon));
 	else
 		il__spare_give(soon);
 }
 
 static struct il__soon *make_task(il_portal *p, il_future **f, il_fn *fn, void *arg)
 {
-	struct il__soon_task *st = calloc(1, sizeof *st);
+	struct il__soon_task *st = il__calloc(1, sizeof *st);
 
 	if (!st)
 		return NULL;
 	if (f) {
 		if (il__future_task_make(&st->ft, p->inbox, p->loop, fn, arg) < 0) {
-			free(st);
+			il__free(st);
 			return NULL;
 		}
 		*f = il_future_ref(il__future_task_future(st->ft));
@@ -71,7 +72,7 @@ static struct il__soon *make_plain(il_future **f)
 
 	if (!f)
 		return il__spare_take();
-	sf = malloc(sizeof *sf);
+	sf = il__malloc(sizeof *sf);
 	if (!sf)
 		return NULL;
 	il__future_init(&sf->future, &plain_ops, NULL);

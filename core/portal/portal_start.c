@@ -3,6 +3,7 @@
  * with its il_portal_enter, _hold and _exit.
  */
 #include "../base/base.h"
+#include "../base/memory.h"
 #include "../base/sanitizer.h"
 #include "../runtime/inbox.h"
 #include "../runtime/loop.h"
@@ -89,8 +90,8 @@ static void unref(il_portal_context *c)
 	if (!il__drop_reference(&c->refs))
 		return;
 	il_portal_unref(c->portal);
-	free(c->why);
-	free(c);
+	il__free(c->why);
+	il__free(c);
 }
 
 static void on_exit_message(struct il__message *m, il_loop *loop)
@@ -111,7 +112,7 @@ int il_portal_enter(il_portal *p, il_portal_context **context, il_fn *fn, void *
 
 	if (!context)
 		return il__refuse(-EINVAL, "il_portal_enter: the context is NULL");
-	c = calloc(1, sizeof *c);
+	c = il__calloc(1, sizeof *c);
 	if (!c)
 		return il__refuse(-ENOMEM, "il_portal_enter: out of memory");
 	c->message.handle = on_exit_message;

@@ -8,6 +8,7 @@
 #include "soon_memory.h"
 #include "../base/base.h"
 #include "../base/load.h"
+#include "../base/memory.h"
 #include "portal_soon.h"
 
 enum { CALLS = 63, KEPT = 1024 };
@@ -57,7 +58,7 @@ static void put_away(struct il__sheet *sheet)
 		sheet = NULL;
 	}
 	pthread_mutex_unlock(&store.lock);
-	free(sheet);
+	il__free_lines(sheet);
 }
 
 /* True: these were the last, and the sheet is the caller's. */
@@ -77,7 +78,7 @@ static void let_go(void *arg)
 {
 	(void)arg;
 	if (own.sheet && own.cut < CALLS && count_off(own.sheet, CALLS - own.cut))
-		free(own.sheet); /* perhaps there is no loop any more to empty the store */
+		il__free(own.sheet); /* perhaps there is no loop any more to empty the store */
 	own.sheet = NULL;
 }
 
@@ -101,7 +102,7 @@ static bool next_sheet(void)
 	struct il__sheet *sheet = fetch();
 
 	if (!sheet)
-		sheet = aligned_alloc(IL__LINE, sizeof *sheet);
+		sheet = il__malloc_lines(sizeof *sheet);
 	if (!sheet)
 		return false;
 	if (!own.sheet) {
@@ -137,5 +138,5 @@ void il__spare_free(void)
 	struct il__sheet *sheet;
 
 	while ((sheet = fetch()))
-		free(sheet);
+		il__free_lines(sheet);
 }

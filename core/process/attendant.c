@@ -7,6 +7,7 @@
 #define _GNU_SOURCE
 #endif
 #include "../base/base.h"
+#include "../base/memory.h"
 #include "../executor/caller.h"
 #include "pool.h"
 
@@ -86,11 +87,11 @@ static bool has_room(struct polled *p, size_t more)
 
 	if (p->count + more <= p->capacity)
 		return true;
-	fds = realloc(p->fds, capacity * sizeof *fds);
+	fds = il__realloc(p->fds, capacity * sizeof *fds);
 	if (!fds)
 		return false;
 	p->fds = fds;
-	workers = realloc(p->workers, capacity * sizeof *workers);
+	workers = il__realloc(p->workers, capacity * sizeof *workers);
 	if (!workers)
 		return false;
 	p->workers = workers;
@@ -224,8 +225,8 @@ static void *attendant_main(void *arg)
 			more = wait_for_more(pool, &p);
 		}
 	} while (!ends);
-	free(p.fds);
-	free(p.workers);
+	il__free(p.fds);
+	il__free(p.workers);
 	il__process_pool_unref(pool);
 	return NULL;
 }

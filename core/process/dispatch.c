@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #endif
 #include "../base/base.h"
+#include "../base/memory.h"
 #include "../executor/call.h"
 #include "../executor/pool_policy.h"
 #include "../runtime/wakeup.h"
@@ -18,7 +19,7 @@
 
 static struct il__process_worker *start_worker(struct il__process_pool *pool, int *rc)
 {
-	struct il__process_worker *w = calloc(1, sizeof *w);
+	struct il__process_worker *w = il__calloc(1, sizeof *w);
 	char name[32];
 
 	if (!w) {
@@ -31,7 +32,7 @@ static struct il__process_worker *start_worker(struct il__process_pool *pool, in
 	*rc = il__process_spawn(&pool->program, name, &w->child);
 	if (*rc < 0) {
 		il__worker_index_release(&pool->indexes, w->index);
-		free(w);
+		il__free(w);
 		return NULL;
 	}
 	il__list_init(&w->link);
@@ -149,7 +150,7 @@ void il__process_fail_queue(struct il__process_pool *pool, int rc)
 		il__list_remove(node);
 		pool->queued--;
 		if (pool->broken)
-			call->detail = strdup(detail);
+			call->detail = il__strdup(detail);
 		il__pump_drop(call->pump, call, rc);
 	}
 }
@@ -364,7 +365,7 @@ static void answer(il_call *call, const struct verdict *v)
 	if (v->back && settle(call))
 		il__call_give_back(call);
 	if (v->rc < 0 && v->detail[0])
-		call->detail = strdup(v->detail);
+		call->detail = il__strdup(v->detail);
 	il__call_answer(call, v->rc);
 }
 

@@ -8,6 +8,7 @@
 #define _GNU_SOURCE
 #endif
 #include "../base/base.h"
+#include "../base/memory.h"
 #include "pool.h"
 #include "wire.h"
 
@@ -146,5 +147,5 @@ void il__process_free(struct il__process_worker *w)
 	close(w->child.life);
 	if (w->child.process >= 0)
 		close(w->child.process);
-	free(w);
+	il__free(w);
 }

@@ -4,6 +4,7 @@
  */
 #include "../base/base.h"
 #include "../base/load.h"
+#include "../base/memory.h"
 
 #include <interloop/function.h>
 
@@ -34,7 +35,7 @@ static const struct entry *look(const char *name, il_fn *fn)
 
 static int add(const char *name, il_fn *fn)
 {
-	struct entry *e = calloc(1, sizeof *e);
+	struct entry *e = il__calloc(1, sizeof *e);
 
 	if (!e)
 		return il__refuse(-ENOMEM, "il_function_register: out of memory");

@@ -7,6 +7,7 @@
 #endif
 #include "pool.h"
 #include "../base/base.h"
+#include "../base/memory.h"
 #include "../base/sanitizer.h"
 #include "../executor/caller.h"
 #include "../executor/executor.h"
@@ -72,7 +73,7 @@ static int submit(void *self, il_call *call, bool waits)
 		if (refused) {
 			il__list_remove(&call->link);
 			rc = call->dropped;
-			free(call->detail); /* it is this thread's, too */
+			il__free(call->detail); /* it is this thread's, too */
 			call->detail = NULL;
 		}
 	}
@@ -217,8 +218,8 @@ void il__process_pool_unref(struct il__process_pool *pool)
 		il__os_wake_close(pool->attendant.wake);
 	pthread_mutex_destroy(&pool->lock);
 	il__program_free(&pool->program);
-	free(pool->initializer_arg);
-	free(pool);
+	il__free(pool->initializer_arg);
+	il__free(pool);
 }
 
 static void destroy(void *self)
@@ -313,7 +314,7 @@ static int set_up(struct il__process_pool *pool)
 	if (rc < 0 || !o->initializer)
 		return rc;
 	if (o->initializer_size) {
-		pool->initializer_arg = malloc(o->initializer_size);
+		pool->initializer_arg = il__malloc(o->initializer_size);
 		if (!pool->initializer_arg)
 			return il__refuse(-ENOMEM, "il_process_pool_create: out of memory");
 		memcpy(pool->initializer_arg, o->initializer_arg, o->initializer_size);
@@ -329,7 +330,7 @@ int il_process_pool_create(il_executor **ex, const il_process_pool_options *opti
 
 	if (rc < 0 || !ex)
 		return rc < 0 ? rc : il__refuse(-EINVAL, "il_process_pool_create: ex is NULL");
-	pool = calloc(1, sizeof *pool);
+	pool = il__calloc(1, sizeof *pool);
 	if (!pool)
 		return il__refuse(-ENOMEM, "il_process_pool_create: out of memory");
 	init_pool(pool, &checked);

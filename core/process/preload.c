@@ -8,6 +8,7 @@
 #define _GNU_SOURCE
 #endif
 #include "../base/base.h"
+#include "../base/memory.h"
 #include "pool.h"
 #include "wire.h"
 
@@ -79,9 +80,9 @@ int il__preload_take(char **variable)
 	*variable = NULL;
 	if (!s.found || s.program || __asan_init || !(preloaded || (s.loader && s.after_loader)))
 		return 0;
-	path = realpath(s.name, NULL);
+	path = il__take_text(realpath(s.name, NULL));
 	if (!path || strpbrk(path, ": ")) {
-		free(path);
+		il__free(path);
 		return il__refuse(
 		    -ENOTSUP,
 		    "il_process_pool_create: the program has loaded the library while "
@@ -91,8 +92,9 @@ int il__preload_take(char **variable)
 	}
 	others = others ? others : "";
 	n = asprintf(variable, VARIABLE "=%s%s%s", path, others[0] ? ":" : "", others);
-	free(path);
-	return n < 0 ? il__refuse(-ENOMEM, "il_process_pool_create: out of memory") : 0;
+	il__free(path);
+	*variable = n < 0 ? NULL : il__take_text(*variable);
+	return !*variable ? il__refuse(-ENOMEM, "il_process_pool_create: out of memory") : 0;
 }
 
 void il__preload_undo(void)

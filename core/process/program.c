@@ -10,6 +10,7 @@
 #define _GNU_SOURCE
 #endif
 #include "../base/base.h"
+#include "../base/memory.h"
 #include "pool.h"
 #include "wire.h"
 
@@ -57,7 +58,8 @@ static int needs_loader(struct dl_phdr_info *program, size_t size, void *arg)
 	return -1; /* look at no other module */
 }
 
-/* All of this process, one after the other, each with its end. NULL: they cannot be read. */
+/* All of this process, one after the other, each with its end. NULL: they cannot be read. Before main there is no
+ * allocator of the program's yet. */
 static char *read_words(size_t *size)
 {
 	int fd = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
@@ -173,7 +175,7 @@ static char **copy_environment(const char *more)
 
 	for (; environ && environ[count]; count++)
 		size += strlen(environ[count]) + 1;
-	copy = entry = malloc((count + 2) * sizeof *copy + size);
+	copy = entry = il__malloc((count + 2) * sizeof *copy + size);
 	if (!copy)
 		return NULL;
 	text = (char *)(copy + count + 2);
@@ -199,7 +201,7 @@ static int take_environment(struct il__program *program)
 	if (rc < 0)
 		return rc;
 	program->environment = copy_environment(preload);
-	free(preload);
+	il__free(preload);
 	if (!program->environment)
 		return il__refuse(-ENOMEM, "il_process_pool_create: out of memory");
 	return 0;
@@ -217,7 +219,7 @@ int il__program_pin(struct il__program *program, const int *cpus, size_t count)
 
 	if (!cpus)
 		return 0;
-	program->cpus = malloc(count ? count * sizeof *cpus : 1);
+	program->cpus = il__malloc(count ? count * sizeof *cpus : 1);
 	if (!program->cpus)
 		return il__refuse(-ENOMEM, "il_process_pool_create: out of memory");
 	memcpy(program->cpus, cpus, count * sizeof *cpus);
@@ -232,8 +234,8 @@ int il__program_pin(struct il__program *program, const int *cpus, size_t count)
 
 void il__program_free(struct il__program *program)
 {
-	free(program->cpus);
-	free(program->environment);
+	il__free(program->cpus);
+	il__free(program->environment);
 	if (program->directory >= 0)
 		close(program->directory);
 }

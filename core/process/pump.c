@@ -9,6 +9,7 @@
 #define _GNU_SOURCE
 #endif
 #include "../base/base.h"
+#include "../base/memory.h"
 #include "../executor/call.h"
 #include "../executor/caller.h"
 #include "../runtime/extension.h"
@@ -117,7 +118,7 @@ static void close_pump(struct il__pump *pump)
 	pthread_mutex_lock(&pool->lock);
 	il__list_remove(&pump->link);
 	pthread_mutex_unlock(&pool->lock);
-	free(pump);
+	il__free(pump);
 	il__process_pool_unref(pool);
 }
 
@@ -296,7 +297,7 @@ static const struct il__extension_ops pump_ops = {
 
 static struct il__pump *make_pump(struct il__process_pool *pool, il_loop *loop)
 {
-	struct il__pump *pump = calloc(1, sizeof *pump);
+	struct il__pump *pump = il__calloc(1, sizeof *pump);
 
 	if (!pump)
 		return NULL;

@@ -8,6 +8,7 @@
 #endif
 #include "../base/base.h"
 #include "../base/load.h"
+#include "../base/memory.h"
 #include "../executor/call.h"
 #include "wire.h"
 
@@ -212,7 +213,7 @@ static bool read_request(struct request *r)
 	f->build = h->build;
 	if (!h->size)
 		return true;
-	r->payload = il__wire_fits(h->size) ? malloc((size_t)h->size) : NULL;
+	r->payload = il__wire_fits(h->size) ? il__malloc((size_t)h->size) : NULL;
 	il__os_memory_is_large(r->payload, (size_t)h->size);
 	if (r->payload)
 		return read_all(r->payload, (size_t)h->size, NULL);
@@ -324,7 +325,7 @@ static bool serve_one(void)
 		while_it_runs(false);
 	}
 	more = more && answer(&r);
-	free(r.payload);
+	il__free(r.payload);
 	il_bytes_free(&r.bytes);
 	if (r.fd >= 0)
 		close(r.fd);

@@ -6,6 +6,7 @@
  */
 #include "future.h"
 #include "../base/base.h"
+#include "../base/memory.h"
 #include "../base/sanitizer.h"
 #include "ledger.h"
 #include "task.h"
@@ -47,7 +48,7 @@ int il_future_create(il_future **future)
 
 	if (!future)
 		return il__refuse(-EINVAL, "il_future_create: future is NULL");
-	f = malloc(sizeof *f);
+	f = il__malloc(sizeof *f);
 	if (!f)
 		return il__refuse(-ENOMEM, "il_future_create: out of memory");
 	il__future_init(f, &user_ops, NULL);
@@ -106,7 +107,7 @@ bool il__future_finish(il_future *f, int result, bool cancelled, char *why)
 	f->result = cancelled ? -ECANCELED : result;
 	f->why = why;
 	if (f->result != result) { /* these are another code's */
-		free(why);
+		il__free(why);
 		f->why = NULL;
 		heard = result >= 0;
 	}
@@ -134,7 +135,7 @@ void il__future_cancelled_early(il_future *f, char *why)
 		complete(f, IL__FUTURE_CANCELLED);
 	} else {
 		pthread_mutex_unlock(&f->lock);
-		free(why);
+		il__free(why);
 	}
 }
 
@@ -207,7 +208,7 @@ int il_future_set_result(il_future *f, int result)
 	state = state_of(f);
 	if (state == IL__FUTURE_DONE || state == IL__FUTURE_CANCELLED) {
 		pthread_mutex_unlock(&f->lock);
-		free(why);
+		il__free(why);
 		return il__refuse(-EALREADY, "il_future_set_result: the future is %s",
 				  state == IL__FUTURE_DONE ? "done" : "cancelled");
 	}
@@ -249,7 +250,7 @@ int il_future_on_done(il_future *f, int (*fn)(il_future *f, void *arg), void *ar
 	if (il__inherited(f->generation) && !il_future_done(f))
 		return il__refuse(-ESHUTDOWN,
 				  "il_future_on_done: the future was inherited across fork");
-	callback = malloc(sizeof *callback);
+	callback = il__malloc(sizeof *callback);
 	if (!callback)
 		return il__refuse(-ENOMEM, "il_future_on_done: out of memory");
 	*callback = (struct il__callback){.fn = fn, .arg = arg};

@@ -7,6 +7,7 @@
  * off of a future comes before what is asked of it later in the same thread.
  */
 #include "../base/base.h"
+#include "../base/memory.h"
 #include "future.h"
 #include "thread_state.h"
 
@@ -22,7 +23,7 @@ static void call(il_future *f, struct il__callback *callback)
 	if (rc < 0)
 		il__log(IL_LOG_WARNING, "a callback of il_future_on_done failed: %s",
 			il_strerror(rc));
-	free(callback);
+	il__free(callback);
 }
 
 /* What another thread has completed has nothing in this thread's queue. */

@@ -2,6 +2,7 @@
  * future_ref.c: references to futures. Any thread; whoever drops the last one frees it.
  */
 #include "../base/base.h"
+#include "../base/memory.h"
 #include "../base/sanitizer.h"
 #include "future.h"
 
@@ -20,13 +21,13 @@ void il_future_unref(il_future *f)
 	while (f->callbacks) {
 		struct il__callback *callback = f->callbacks;
 		f->callbacks = callback->next;
-		free(callback);
+		il__free(callback);
 	}
-	free(f->why);
+	il__free(f->why);
 	if (!il__inherited(f->generation))
 		pthread_mutex_destroy(&f->lock);
 	if (f->ops->free)
 		f->ops->free(f);
 	else
-		free(f);
+		il__free(f);
 }

@@ -4,6 +4,7 @@
  * that carries a cancellation holds a reference.
  */
 #include "../base/base.h"
+#include "../base/memory.h"
 #include "future.h"
 #include "inbox.h"
 #include "local.h"
@@ -53,7 +54,7 @@ static void release(il_future *f)
 	struct il__future_task *ft = il__container_of(f, struct il__future_task, future);
 
 	il__inbox_unref(ft->inbox);
-	free(ft);
+	il__free(ft);
 }
 
 static bool is_local(il_future *f)
@@ -106,7 +107,7 @@ static void on_end(il_task *task, int rc)
 int il__future_task_make(struct il__future_task **out, struct il__inbox *inbox, il_loop *loop,
 			 il_fn *fn, void *arg)
 {
-	struct il__future_task *ft = malloc(sizeof *ft);
+	struct il__future_task *ft = il__malloc(sizeof *ft);
 
 	if (!ft)
 		return il__refuse(-ENOMEM, "a task's future: out of memory");

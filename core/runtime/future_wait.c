@@ -3,6 +3,7 @@
  * watchers fire under their futures' locks, one lock at a time, so no order of locks can matter.
  */
 #include "../base/base.h"
+#include "../base/memory.h"
 #include "future.h"
 #include "loop.h"
 #include "task.h"
@@ -35,14 +36,14 @@ static int compare(const void *a, const void *b)
 /* The members of fs, each once, in the order of fs. */
 static int make_members(struct set *set, il_future *const *fs, size_t count)
 {
-	il_future **sorted = malloc((count + 1) * sizeof *sorted);
+	il_future **sorted = il__malloc((count + 1) * sizeof *sorted);
 	size_t unique = 0;
 
-	set->members = calloc(count + 1, sizeof *set->members);
+	set->members = il__calloc(count + 1, sizeof *set->members);
 	set->count = 0;
 	if (!sorted || !set->members) {
-		free(sorted);
-		free(set->members);
+		il__free(sorted);
+		il__free(set->members);
 		return -ENOMEM;
 	}
 	if (count)
@@ -52,7 +53,7 @@ static int make_members(struct set *set, il_future *const *fs, size_t count)
 		if (i == 0 || sorted[i] != sorted[unique - 1])
 			sorted[unique++] = sorted[i];
 	/* Each counts where it is met first. */
-	bool *met = calloc(unique + 1, sizeof *met);
+	bool *met = il__calloc(unique + 1, sizeof *met);
 	for (size_t i = 0; met && i < count; i++) {
 		il_future **at = bsearch(&fs[i], sorted, unique, sizeof *sorted, compare);
 		if (met[at - sorted])
@@ -61,12 +62,12 @@ static int make_members(struct set *set, il_future *const *fs, size_t count)
 		set->members[set->count].future = fs[i];
 		set->members[set->count++].set = set;
 	}
-	free(sorted);
+	il__free(sorted);
 	if (!met) {
-		free(set->members);
+		il__free(set->members);
 		return -ENOMEM;
 	}
-	free(met);
+	il__free(met);
 	return 0;
 }
 
@@ -302,7 +303,7 @@ int il_futures_wait(il_future *const *fs, size_t count, il_return_when when, il_
 		rc = wait_rounds(&w, timeout);
 	if (rc == 0 || rc == -ETIMEDOUT)
 		rc = count_done(&w.set);
-	free(w.set.members);
+	il__free(w.set.members);
 	return rc;
 }
 
@@ -340,9 +341,9 @@ int il_as_completed_open(il_as_completed **out, il_future *const *fs, size_t cou
 
 	if (rc < 0 || !out)
 		return rc < 0 ? rc : il__refuse(-EINVAL, "il_as_completed_open: it is NULL");
-	it = calloc(1, sizeof *it);
+	it = il__calloc(1, sizeof *it);
 	if (!it || make_members(&it->set, fs, count) < 0) {
-		free(it);
+		il__free(it);
 		return il__refuse(-ENOMEM, "il_as_completed_open: out of memory");
 	}
 	pthread_mutex_init(&it->lock, NULL);
@@ -452,6 +453,6 @@ void il_as_completed_close(il_as_completed *it)
 			il_future_unref(it->set.members[i].future);
 	if (!il__inherited(it->generation))
 		pthread_mutex_destroy(&it->lock);
-	free(it->set.members);
-	free(it);
+	il__free(it->set.members);
+	il__free(it);
 }

@@ -3,6 +3,7 @@
  * that were started in it and have not ended, and the host leaves il_group_close only at 0.
  */
 #include "../base/base.h"
+#include "../base/memory.h"
 #include "future.h"
 #include "local.h"
 #include "loop.h"
@@ -237,7 +238,7 @@ int il_group_close(il_group *group, int body)
 	il__scope_exit_for(task, &g->scope, cancelled ? -ECANCELED : 0);
 	if (g->errors && (body >= 0 || cancelled))
 		return il__refuse_again(g->codes[0], g->why);
-	free(g->why);
+	il__free(g->why);
 	if (body < 0 && !cancelled)
 		return il__pass_on(body);
 	if (outer) {
@@ -289,7 +290,7 @@ int il_gather(il_fn *fn, void *items, size_t count, size_t size, int *results)
 	rc = il_group_open(&group);
 	if (rc < 0)
 		return rc;
-	all = count ? calloc(count, sizeof *all) : NULL;
+	all = count ? il__calloc(count, sizeof *all) : NULL;
 	if (count && !all)
 		rc = il__refuse(-ENOMEM, "il_gather: no memory for %zu tasks", count);
 	for (size_t i = 0; rc == 0 && results && i < count; i++)
@@ -299,6 +300,6 @@ int il_gather(il_fn *fn, void *items, size_t count, size_t size, int *results)
 		rc = il_group_start_soon(&group, NULL, run_item, &all[i]);
 	}
 	rc = il_group_close(&group, rc);
-	free(all);
+	il__free(all);
 	return rc;
 }

@@ -10,6 +10,7 @@
  */
 #include "inbox.h"
 #include "../base/base.h"
+#include "../base/memory.h"
 #include "../base/sanitizer.h"
 
 #define CLOSED ((struct il__message *)1)
@@ -43,7 +44,7 @@ int il__inbox_create(struct il__inbox **out, size_t limit)
 	inbox->generation = il__generation;
 	rc = il__os_wake_open(inbox->fd);
 	if (rc < 0) {
-		free(inbox);
+		il__free_lines(inbox);
 		return il__refuse(rc, "il_loop: no descriptor for wake-ups: %s%s",
 				  il__system_words(rc),
 				  rc == -EMFILE ? "; raise RLIMIT_NOFILE" : "");
@@ -63,7 +64,7 @@ void il__inbox_unref(struct il__inbox *inbox)
 	if (!il__drop_reference(&inbox->refs))
 		return;
 	il__os_wake_close(inbox->fd);
-	free(inbox);
+	il__free_lines(inbox);
 }
 
 int il__inbox_post(struct il__inbox *inbox, struct il__message *m)

@@ -4,6 +4,7 @@
  */
 #include "ledger.h"
 #include "../base/base.h"
+#include "../base/memory.h"
 #include "loop.h"
 
 /* ---- by kind ---- */
@@ -105,7 +106,7 @@ static struct entry *find_entry(const struct pool *p, size_t name)
 
 static struct pool *add_pool(struct il__ledger *ledger, const struct il__account *account)
 {
-	struct pool *p = malloc(sizeof *p);
+	struct pool *p = il__malloc(sizeof *p);
 
 	if (!p)
 		return NULL;
@@ -117,7 +118,7 @@ static struct pool *add_pool(struct il__ledger *ledger, const struct il__account
 
 static struct entry *add_entry(struct pool *p, const struct il__account *account)
 {
-	struct entry *e = p ? malloc(sizeof *e) : NULL;
+	struct entry *e = p ? il__malloc(sizeof *e) : NULL;
 
 	if (!e)
 		return NULL;
@@ -130,11 +131,11 @@ static void forget_empty(struct pool *p, struct entry *e)
 {
 	if (e && !e->claims && !e->lent) {
 		il__list_remove(&e->link);
-		free(e);
+		il__free(e);
 	}
 	if (p && il__list_empty(&p->entries)) {
 		il__list_remove(&p->link);
-		free(p);
+		il__free(p);
 	}
 }
 

@@ -5,6 +5,7 @@
  */
 #include "local.h"
 #include "../base/base.h"
+#include "../base/memory.h"
 #include "../base/sanitizer.h"
 #include "loop.h"
 #include "thread_state.h"
@@ -28,7 +29,7 @@ struct il__locals *il__locals_ref(struct il__locals *locals)
 void il__locals_unref(struct il__locals *locals)
 {
 	if (locals && il__drop_reference(&locals->refs))
-		free(locals);
+		il__free(locals);
 }
 
 /* A plain thread's own values go with it. */
@@ -70,7 +71,7 @@ static struct il__locals *writable(struct il__locals *old)
 
 	if (own && count < old->capacity)
 		return old;
-	locals = malloc(sizeof *locals + (count + 4) * sizeof locals->items[0]);
+	locals = il__malloc(sizeof *locals + (count + 4) * sizeof locals->items[0]);
 	if (!locals)
 		return NULL;
 	atomic_init(&locals->refs, 1);

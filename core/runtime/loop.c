@@ -3,6 +3,7 @@
  */
 #include "loop.h"
 #include "../base/base.h"
+#include "../base/memory.h"
 #include "backend.h"
 #include "context.h"
 #include "inbox.h"
@@ -67,7 +68,7 @@ void il__loop_free(il_loop *loop)
 		il__inbox_unref(loop->inbox);
 	il__stacks_fini(&loop->stacks);
 	il__timers_fini(&loop->timers);
-	free(loop);
+	il__free(loop);
 }
 
 static int make_loop(il_loop **out, const il_backend *backend, const il_loop_options *options,
@@ -82,7 +83,7 @@ static int make_loop(il_loop **out, const il_backend *backend, const il_loop_opt
 	flaw = il__backend_flaw(backend);
 	if (flaw)
 		return il__refuse(-EINVAL, "the backend cannot be used: %s", flaw);
-	loop = calloc(1, sizeof *loop);
+	loop = il__calloc(1, sizeof *loop);
 	if (!loop)
 		return il__refuse(-ENOMEM, "il_loop: out of memory");
 	il__watch_fork();

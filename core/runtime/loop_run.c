@@ -3,6 +3,7 @@
  * alive; and what a turn ends with. Loop's thread only.
  */
 #include "../base/base.h"
+#include "../base/memory.h"
 #include "extension.h"
 #include "loop.h"
 #include "sigint.h"
@@ -128,7 +129,7 @@ static int run_main(il_loop *loop, il_fn *main, void *arg)
 		rc = il__no_words(-EINTR);
 	else
 		return il__refuse_again(m.result, m.why);
-	free(m.why);
+	il__free(m.why);
 	return rc;
 }
 

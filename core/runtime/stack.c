@@ -6,6 +6,7 @@
  */
 #include "stack.h"
 #include "../base/base.h"
+#include "../base/memory.h"
 #include "task.h"
 
 #include <sys/mman.h>
@@ -88,7 +89,7 @@ static struct il__slab *make_slab(struct il__stacks *pool)
 		    "task stacks: no address space for %zu bytes: %s; lower stack_size, or raise "
 		    "RLIMIT_AS or vm.max_map_count",
 		    size, strerror(errno));
-		free(slab);
+		il__free_lines(slab);
 		return NULL;
 	}
 #ifdef MADV_NOHUGEPAGE
@@ -112,7 +113,7 @@ void il__stacks_fini(struct il__stacks *pool)
 #endif
 		il__os_unguarded(slab->mprotected);
 		munmap(slab->memory, size);
-		free(slab);
+		il__free_lines(slab);
 	}
 	pool->free = NULL;
 }

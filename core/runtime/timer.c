@@ -5,6 +5,7 @@
  */
 #include "timer.h"
 #include "../base/base.h"
+#include "../base/memory.h"
 #include "loop.h"
 
 enum { CHILDREN = 4, FIRST = 64, BURST = 16, BURSTS = 16 };
@@ -75,7 +76,7 @@ static int grow(struct il__timers *timers)
 {
 	size_t capacity = timers->capacity ? 2 * timers->capacity : FIRST;
 	void *memory = capacity < UINT32_MAX / 2
-			   ? aligned_alloc(IL__LINE, (capacity + CHILDREN) * sizeof *timers->heap)
+			   ? il__malloc_lines((capacity + CHILDREN) * sizeof *timers->heap)
 			   : NULL;
 	uint32_t *places;
 	struct il__timer **slots;
@@ -85,13 +86,13 @@ static int grow(struct il__timers *timers)
 	il__os_memory_is_large(memory, (capacity + CHILDREN) * sizeof *timers->heap);
 	if (timers->count)
 		memcpy(heap_of(memory), timers->heap, timers->count * sizeof *timers->heap);
-	free(memory_of(timers->heap));
+	il__free_lines(memory_of(timers->heap));
 	timers->heap = heap_of(memory);
-	places = realloc(timers->places, capacity * sizeof *places);
+	places = il__realloc(timers->places, capacity * sizeof *places);
 	if (!places)
 		goto no_memory;
 	timers->places = places;
-	slots = realloc(timers->slots, capacity * sizeof *slots);
+	slots = il__realloc(timers->slots, capacity * sizeof *slots);
 	if (!slots)
 		goto no_memory;
 	timers->slots = slots;
@@ -103,9 +104,9 @@ no_memory:
 
 void il__timers_fini(struct il__timers *timers)
 {
-	free(memory_of(timers->heap));
-	free(timers->places);
-	free(timers->slots);
+	il__free_lines(memory_of(timers->heap));
+	il__free(timers->places);
+	il__free(timers->slots);
 }
 
 /* ---- slots ---- */

@@ -5,6 +5,7 @@
  */
 #include "client.h"
 #include "../base/base.h"
+#include "../base/memory.h"
 #include "../runtime/ledger.h"
 #include "../runtime/loop.h"
 #include "../runtime/task.h"
@@ -148,7 +149,7 @@ static il_client *create(il_server *s, const struct il__endpoint *e, il_stream *
 
 	describe(s, e, stream, address, sizeof address);
 	size = strlen(address) + 1;
-	c = calloc(1, sizeof *c + size);
+	c = il__calloc(1, sizeof *c + size);
 	if (!c)
 		return NULL;
 	memcpy(c->address, address, size);
@@ -219,8 +220,8 @@ void il_client_unref(il_client *client)
 	if (!client || --client->refs)
 		return;
 	il_stream_destroy(client->stream);
-	free(client->buffer);
-	free(client);
+	il__free(client->buffer);
+	il__free(client);
 }
 
 static bool is_own_task(const il_client *c)

@@ -4,6 +4,7 @@
  * moved at most once while its packet comes, and memory is bounded by max_packet. Loop's thread only.
  */
 #include "../base/base.h"
+#include "../base/memory.h"
 #include "../io/stream.h"
 #include "../runtime/loop.h"
 #include "../runtime/task.h"
@@ -84,7 +85,7 @@ static int grow(il_client *c)
 				  c->capacity - 1, c->parse.limit);
 	}
 	capacity = capacity > most / 2 ? most : capacity * 2;
-	buffer = realloc(c->buffer, capacity);
+	buffer = il__realloc(c->buffer, capacity);
 	if (!buffer)
 		return il__refuse(-ENOMEM, "il_client_receive: out of memory");
 	c->buffer = buffer;
@@ -96,7 +97,7 @@ static int grow(il_client *c)
 /* Nothing is in it. */
 static void drop_buffer(il_client *c)
 {
-	free(c->buffer);
+	il__free(c->buffer);
 	c->buffer = NULL;
 	c->server->buffered -= c->capacity;
 	c->begin = c->end = c->capacity = 0;

@@ -4,6 +4,7 @@
  */
 #include "endpoint.h"
 #include "../base/base.h"
+#include "../base/memory.h"
 #include "../io/listener.h"
 #include "../runtime/task.h"
 #include "../runtime/thread_state.h"
@@ -18,12 +19,12 @@
 
 static char *copy(const char *text)
 {
-	return text ? strdup(text) : NULL;
+	return text ? il__strdup(text) : NULL;
 }
 
 int il__endpoint_make(il_server *s, const char *host, const char *port, struct il__endpoint **made)
 {
-	struct il__endpoint *e = calloc(1, sizeof *e);
+	struct il__endpoint *e = il__calloc(1, sizeof *e);
 
 	if (!e)
 		return il__refuse(-ENOMEM, "out of memory for a server's address");
@@ -45,10 +46,10 @@ void il__endpoint_free(struct il__endpoint *e)
 {
 	il__list_remove(&e->link);
 	il_listener_destroy(e->listener);
-	free(e->host);
-	free(e->port);
-	free(e->path);
-	free(e);
+	il__free(e->host);
+	il__free(e->port);
+	il__free(e->path);
+	il__free(e);
 }
 
 static int listen_tcp(struct il__endpoint *e)
@@ -81,7 +82,7 @@ static int listen_unix(struct il__endpoint *e, const il_listen_options *options)
 		return il__refuse(-ENOMEM, "out of memory for a server's address");
 	rc = il__listener_open_unix(&e->listener, strcmp(now, e->path) == 0 ? e->host : e->path,
 				    e->path, options);
-	free(now);
+	il__free(now);
 	return rc;
 }
 

@@ -5,6 +5,7 @@
  */
 #include "exit_stack.h"
 #include "../base/base.h"
+#include "../base/memory.h"
 #include "../runtime/thread_state.h"
 
 #include <interloop/executor.h>
@@ -22,7 +23,7 @@ static int grow(il_exit_stack *stack)
 {
 	size_t size = stack->capacity * sizeof *stack->exits;
 	bool inside = stack->exits == stack->first;
-	struct il__exit *exits = realloc(inside ? NULL : stack->exits, 2 * size);
+	struct il__exit *exits = il__realloc(inside ? NULL : stack->exits, 2 * size);
 
 	if (!exits)
 		return il__refuse(-ENOMEM, "il_exit_stack_push: out of memory");
@@ -100,7 +101,7 @@ int il__exit_stack_close(il_exit_stack *stack, int rc)
 			continue;
 		if (rc >= 0 || rc == -ECANCELED) {
 			rc = error;
-			free(why);
+			il__free(why);
 			why = il__keep_refusal(rc);
 		} else {
 			il__log(IL_LOG_ERROR, "il_server_serve: the exit stack: %s (%s)",
@@ -109,7 +110,7 @@ int il__exit_stack_close(il_exit_stack *stack, int rc)
 	}
 	drop_references(stack, count);
 	if (stack->exits != stack->first)
-		free(stack->exits);
+		il__free(stack->exits);
 	return il__refuse_again(rc, why);
 }
 

@@ -4,6 +4,7 @@
  */
 #include "server.h"
 #include "../base/base.h"
+#include "../base/memory.h"
 #include "../runtime/loop.h"
 #include "../runtime/task.h"
 #include "../runtime/thread_state.h"
@@ -85,7 +86,7 @@ static int create(il_server **server, const il_protocol *protocol, const il_hand
 		rc = check_options(options);
 	if (rc < 0)
 		return rc;
-	s = calloc(1, sizeof *s);
+	s = il__calloc(1, sizeof *s);
 	if (!s)
 		return il__refuse(-ENOMEM, "%s: out of memory", function);
 	if (options)
@@ -95,7 +96,7 @@ static int create(il_server **server, const il_protocol *protocol, const il_hand
 	if (s->options.max_packet > SIZE_MAX / 4)
 		s->options.max_packet = SIZE_MAX / 4;
 	if (!il__protocol_is_valid(protocol) || protocol->least > s->options.max_packet) {
-		free(s);
+		il__free(s);
 		return il__refuse(-EINVAL, "%s: %s", function,
 				  !protocol ? "the protocol is NULL"
 				  : !protocol->find
@@ -222,7 +223,7 @@ void il_server_destroy(il_server *server)
 	while (!il__list_empty(&server->endpoints))
 		il__endpoint_free(
 		    il__container_of(server->endpoints.next, struct il__endpoint, link));
-	free(server);
+	il__free(server);
 }
 
 /* ---- what one may ask ---- */

@@ -4,6 +4,7 @@
  * Invariant: when the round is over no task, descriptor or scope of it is left. Loop's thread only.
  */
 #include "../base/base.h"
+#include "../base/memory.h"
 #include "../runtime/context.h"
 #include "../runtime/loop.h"
 #include "../runtime/scope.h"
@@ -61,7 +62,7 @@ static int serve_clients(il_server *s)
 	s->phase = IL__SERVER_ENDING;
 	if (rc >= 0)
 		return il__refuse_again(s->accept_rc, s->accept_why);
-	free(s->accept_why);
+	il__free(s->accept_why);
 	return rc;
 }
 

@@ -4,6 +4,7 @@
  * one at a time may stop it.
  */
 #include "../base/base.h"
+#include "../base/memory.h"
 #include "../runtime/thread_state.h"
 #include "server.h"
 
@@ -53,20 +54,20 @@ int il_server_thread_start(il_server_thread **thread, const il_backend *backend,
 	if (!thread || !open)
 		return il__refuse(-EINVAL, "il_server_thread_start: %s is NULL",
 				  open ? "thread" : "open");
-	t = calloc(1, sizeof *t);
+	t = il__calloc(1, sizeof *t);
 	if (!t)
 		return il__refuse(-ENOMEM, "il_server_thread_start: out of memory");
 	t->open = open;
 	t->arg = arg;
 	rc = il_blocking_portal_start(&t->portal, backend, options);
 	if (rc < 0) {
-		free(t);
+		il__free(t);
 		return rc;
 	}
 	rc = il_portal_start_task(t->portal, &t->serving, NULL, serve, t);
 	if (rc < 0) {
 		il_blocking_portal_stop(t->portal);
-		free(t);
+		il__free(t);
 		return rc;
 	}
 	*thread = t;
@@ -108,7 +109,7 @@ static int stop(void *arg)
 		il_future_cancel(t->serving);
 	rc = il_future_join(t->serving);
 	il_blocking_portal_stop(t->portal);
-	free(t);
+	il__free(t);
 	return rc;
 }
 

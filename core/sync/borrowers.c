@@ -6,6 +6,7 @@
  */
 #include "borrowers.h"
 #include "../base/base.h"
+#include "../base/memory.h"
 
 /* Fibonacci hashing: addresses differ in their middle bits, the product mixes them upwards. */
 static size_t ideal(const void *who, size_t capacity)
@@ -28,7 +29,7 @@ static struct il__borrower *locate(struct il__borrower *places, size_t capacity,
 static int grow(struct il__borrowers *set)
 {
 	size_t capacity = set->capacity ? set->capacity * 2 : 16;
-	struct il__borrower *places = calloc(capacity, sizeof *places);
+	struct il__borrower *places = il__calloc(capacity, sizeof *places);
 
 	if (!places)
 		return il__refuse(-ENOMEM,
@@ -37,7 +38,7 @@ static int grow(struct il__borrowers *set)
 	for (size_t i = 0; i < set->capacity; i++)
 		if (set->places[i].who)
 			*locate(places, capacity, set->places[i].who) = set->places[i];
-	free(set->places);
+	il__free(set->places);
 	set->places = places;
 	set->capacity = capacity;
 	return 0;

@@ -5,6 +5,7 @@
  * only; one made outside a loop is anybody's until a task sends or receives.
  */
 #include "../base/base.h"
+#include "../base/memory.h"
 #include "../runtime/task.h"
 #include "../runtime/thread_state.h"
 #include "home.h"
@@ -228,7 +229,7 @@ int il_channel_receive_nowait(il_receiver *receiver, void *item)
 
 static struct channel *make(size_t item_size, size_t max)
 {
-	struct channel *c = calloc(1, sizeof *c);
+	struct channel *c = il__calloc(1, sizeof *c);
 
 	if (!c)
 		return NULL;
@@ -238,17 +239,17 @@ static struct channel *make(size_t item_size, size_t max)
 	il__list_init(&c->senders.waiters);
 	il__list_init(&c->receivers.waiters);
 	if (item_size == 0 || max <= PTRDIFF_MAX / item_size)
-		c->buffer = malloc(item_size * max + 1); /* never malloc(0) */
+		c->buffer = il__malloc(item_size * max + 1); /* never malloc(0) */
 	if (c->buffer)
 		return c;
-	free(c);
+	il__free(c);
 	return NULL;
 }
 
 /* NULL: no memory. */
 static void *open_end(struct channel *c, struct side *side)
 {
-	struct end *end = malloc(sizeof *end);
+	struct end *end = il__malloc(sizeof *end);
 
 	if (!end)
 		return NULL;
@@ -296,7 +297,7 @@ static void close_end(struct end *end)
 		il__queue_wake_all(&c->receivers.waiters, 0);
 	} else {
 		il__queue_wake_all(&c->senders.waiters, -EPIPE);
-		free(c->buffer);
+		il__free(c->buffer);
 		c->buffer = NULL;
 		c->count = 0;
 	}
@@ -321,10 +322,10 @@ static void destroy_end(struct end *end, const char *function)
 		end_check_unused(end, function);
 		close_end(end);
 	}
-	free(end);
+	il__free(end);
 	if (--c->ends == 0) {
-		free(c->buffer);
-		free(c);
+		il__free(c->buffer);
+		il__free(c);
 	}
 }
 
@@ -354,10 +355,10 @@ int il_channel_create(il_sender **sender, il_receiver **receiver, size_t item_si
 		*receiver = r;
 		return 0;
 	}
-	free(s);
+	il__free(s);
 	if (c)
-		free(c->buffer);
-	free(c);
+		il__free(c->buffer);
+	il__free(c);
 	return il__refuse(-ENOMEM, "il_channel_create: no memory for %zu items of %zu bytes", max,
 			  item_size);
 }

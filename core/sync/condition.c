@@ -5,6 +5,7 @@
  * only.
  */
 #include "../base/base.h"
+#include "../base/memory.h"
 #include "../runtime/task.h"
 #include "home.h"
 #include "lock.h"
@@ -25,13 +26,13 @@ int il_condition_create(il_condition **condition, il_lock *lock)
 	rc = lock ? il__home_check(&lock->home, "il_condition_create") : 0;
 	if (rc < 0)
 		return rc;
-	c = malloc(sizeof *c);
+	c = il__malloc(sizeof *c);
 	if (!c)
 		return il__refuse(-ENOMEM, "il_condition_create: no memory");
 	c->own_lock = !lock;
 	rc = lock ? 0 : il_lock_create(&lock);
 	if (rc < 0) {
-		free(c);
+		il__free(c);
 		return rc;
 	}
 	c->lock = lock;
@@ -51,7 +52,7 @@ void il_condition_destroy(il_condition *condition)
 	}
 	if (condition->own_lock)
 		il_lock_destroy(condition->lock);
-	free(condition);
+	il__free(condition);
 }
 
 il_lock *il_condition_lock(il_condition *condition)

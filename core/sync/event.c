@@ -4,6 +4,7 @@
  * event made outside a loop is anybody's until a task waits for it.
  */
 #include "../base/base.h"
+#include "../base/memory.h"
 #include "../runtime/task.h"
 #include "../runtime/thread_state.h"
 #include "home.h"
@@ -19,7 +20,7 @@ struct il_event {
 
 static int create(il_event **event, il_loop *loop)
 {
-	il_event *e = malloc(sizeof *e);
+	il_event *e = il__malloc(sizeof *e);
 
 	if (!e)
 		return il__refuse(-ENOMEM, "il_event_create: no memory");
@@ -57,7 +58,7 @@ void il_event_destroy(il_event *event)
 		return;
 	if (!il__home_is_inherited(&event->home))
 		il__queue_check_empty(&event->waiters, "il_event_destroy");
-	free(event);
+	il__free(event);
 }
 
 int il_event_set(il_event *event)

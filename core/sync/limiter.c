@@ -6,6 +6,7 @@
  */
 #include "limiter.h"
 #include "../base/base.h"
+#include "../base/memory.h"
 #include "../runtime/task.h"
 #include "../runtime/thread_state.h"
 #include "borrowers.h"
@@ -46,7 +47,7 @@ int il_limiter_create(il_limiter **limiter, size_t total)
 	rc = check_total(total, "il_limiter_create");
 	if (rc < 0)
 		return rc;
-	l = calloc(1, sizeof *l);
+	l = il__calloc(1, sizeof *l);
 	if (!l)
 		return il__refuse(-ENOMEM, "il_limiter_create: no memory");
 	il__home_init(&l->home, il__self.loop);
@@ -64,8 +65,8 @@ void il_limiter_destroy(il_limiter *limiter)
 		return;
 	if (!il__home_is_inherited(&limiter->home))
 		il__queue_check_empty(&limiter->queue, "il_limiter_destroy");
-	free(limiter->borrowers.places);
-	free(limiter);
+	il__free(limiter->borrowers.places);
+	il__free(limiter);
 }
 
 /* ---- the queue ---- */

@@ -5,6 +5,7 @@
  */
 #include "lock.h"
 #include "../base/base.h"
+#include "../base/memory.h"
 #include "../runtime/task.h"
 #include "../runtime/thread_state.h"
 #include "home.h"
@@ -36,7 +37,7 @@ int il_lock_create_with(il_lock **lock, unsigned flags)
 				  "il_lock_create_with: unknown flag in 0x%x; there is "
 				  "IL_FAST_ACQUIRE",
 				  flags);
-	l = calloc(1, sizeof *l);
+	l = il__calloc(1, sizeof *l);
 	if (!l)
 		return il__refuse(-ENOMEM, "il_lock_create: no memory");
 	il__home_init(&l->home, il__self.loop);
@@ -74,7 +75,7 @@ void il_lock_destroy(il_lock *lock)
 		lock_check_unused(lock);
 		il__list_remove(&lock->owned.link);
 	}
-	free(lock);
+	il__free(lock);
 }
 
 /* ---- ownership ---- */

@@ -3,6 +3,7 @@
  * that nobody waits. Loop's thread only; one made outside a loop is anybody's until a task waits.
  */
 #include "../base/base.h"
+#include "../base/memory.h"
 #include "../runtime/task.h"
 #include "../runtime/thread_state.h"
 #include "home.h"
@@ -35,7 +36,7 @@ int il_semaphore_create_with(il_semaphore **semaphore, size_t initial, size_t ma
 		    "il_semaphore_create: initial is %td and max %td; 0 <= initial <= "
 		    "max is expected",
 		    (ptrdiff_t)initial, (ptrdiff_t)max);
-	s = malloc(sizeof *s);
+	s = il__malloc(sizeof *s);
 	if (!s)
 		return il__refuse(-ENOMEM, "il_semaphore_create: no memory");
 	il__home_init(&s->home, il__self.loop);
@@ -58,7 +59,7 @@ void il_semaphore_destroy(il_semaphore *semaphore)
 		return;
 	if (!il__home_is_inherited(&semaphore->home))
 		il__queue_check_empty(&semaphore->waiters, "il_semaphore_destroy");
-	free(semaphore);
+	il__free(semaphore);
 }
 
 static void give_back(il_semaphore *s)

@@ -122,6 +122,30 @@ IL_API int il_fail(int rc, const char *format, ...) IL_PRINTF(2, 3);
 /** @brief Returns the version of the library at run time, such as "0.2.0"; IL_VERSION_ is that of the headers. Any thread. */
 IL_API const char *il_version(void);
 
+/** Where the library's memory comes from; see il_set_allocator. */
+typedef struct il_allocator {
+	/** As malloc: aligned for any type; NULL: there is none. */
+	void *(*malloc)(size_t size, void *arg);
+	/** As realloc; memory is never NULL, size never 0. */
+	void *(*realloc)(void *memory, size_t size, void *arg);
+	/** As free; memory is never NULL. */
+	void (*free)(void *memory, void *arg);
+	void *arg;         /**< Passed to the three. */
+	void *reserved[8]; /**< Zero. */
+} il_allocator;
+
+/**
+ * @brief Sets the allocator for all memory of the core: for programs with arenas or accounting.
+ *
+ * Call it before any other function of the library, and before there are threads that use it. The functions
+ * are called from any thread, possibly from several at once; they must not call the library. Stacks of tasks are
+ * mapped, not allocated; the native loops and the C library's own functions (getaddrinfo, threads) keep their
+ * allocators.
+ * @param a  copied; NULL: the C library's malloc, realloc and free.
+ * @return 0; -EBUSY: the library has allocated memory already; -EINVAL: one of the functions is NULL.
+ */
+IL_API int il_set_allocator(const il_allocator *a);
+
 /** Levels of the log. */
 enum { IL_LOG_ERROR, IL_LOG_WARNING, IL_LOG_INFO, IL_LOG_DEBUG };
 

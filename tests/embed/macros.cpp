@@ -25,10 +25,10 @@ template <typename Number> bool is_a_millisecond(Number one)
 
 bool is_empty(const il_scope &scope, const il_group &group)
 {
-	for (void *reserved : scope.reserved)
+	for (auto reserved : scope.reserved)
 		if (reserved)
 			return false;
-	for (void *reserved : group.reserved)
+	for (auto reserved : group.reserved)
 		if (reserved)
 			return false;
 	return !key.name;

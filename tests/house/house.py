@@ -8,6 +8,7 @@ Reads the includes of core/ and the symbols of the compiled objects, and says wh
 
 - a folder uses folders above it in FLOORS only; folders in one line never see each other;
 - files that call each other in a circle are those of CIRCLES, and no others;
+- memory comes from base/memory.c, which knows the program's allocator;
 - a file includes a header of the core only if it uses something that this header declares;
 - docs/internals.md, the map, has every file of the core, and no other.
 
@@ -31,6 +32,10 @@ CIRCLES = [
     # The operating system: wake-ups are descriptors, of which some are made to try whether there are any.
     "base/os base/os_fd",
 ]
+
+# Who may ask the C library for memory: a probe that gives it back at once, and what runs before main.
+ALLOCATING = {"base/memory", "base/os_fd", "process/program"}
+ALLOCATORS = {"malloc", "calloc", "realloc", "aligned_alloc", "strdup", "strndup", "free"}
 
 root = pathlib.Path(__file__).resolve().parents[2]
 core = root / "core"
@@ -162,13 +167,18 @@ def symbols(build):
     return defines, needs
 
 
-def edges(build):
+def edges(defines, needs):
     """By object: the objects that it calls, each with a symbol that says so."""
-    defines, needs = symbols(build)
     return {
         name: {defines[s]: s for s in sorted(wanted, reverse=True) if defines.get(s, name) != name}
         for name, wanted in needs.items()
     }
+
+
+def check_memory(needs):
+    for name, wanted in sorted(needs.items()):
+        for symbol in sorted(wanted & ALLOCATORS if name not in ALLOCATING else ()):
+            fault(f"core/{name}: uses {symbol}: the program's allocator is asked by il__{symbol} (base/memory.h)")
 
 
 def check_floors(graph):
@@ -218,9 +228,11 @@ def main(arguments):
     verbose = "-v" in arguments
     files = check_includes()
     check_map()
-    graph = edges(pathlib.Path(arguments[0]))
+    defines, needs = symbols(pathlib.Path(arguments[0]))
+    graph = edges(defines, needs)
     if not graph:
         fault(f"no objects of the core below {arguments[0]}: build it first")
+    check_memory(needs)
     check_floors(graph)
     found = check_circles(graph, verbose)
     if verbose:

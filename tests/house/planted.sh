@@ -38,7 +38,7 @@ object()
 {
   mkdir -p "$copy/tree/build/core/$(dirname "$1")"
   echo "int $3(void); int $2(void); int $2(void) { return $3(); }" |
-    cc -xc -c - -o "$copy/tree/build/core/$1.c.o"
+    cc -w -xc -c - -o "$copy/tree/build/core/$1.c.o"
 }
 
 fresh
@@ -48,6 +48,10 @@ expect "an upward call" "base/planted: uses il_portal_stop"
 fresh
 object process/planted il__planted il_portal_stop
 expect "a call between siblings" "portal are siblings"
+
+fresh
+object sync/planted il__planted malloc
+expect "memory past the allocator" "core/sync/planted: uses malloc"
 
 fresh
 echo '#include "../io/stream.h"' >>"$copy/tree/core/runtime/task.c"

@@ -1,0 +1,198 @@
+/*
+ * allocator.c: a program with an allocator of its own: every block of the core comes from it and goes back to it,
+ * and it may say no at any time.
+ */
+#include "../core/check.h"
+
+#include <interloop.h>
+#include <interloop/virtual.h>
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+static atomic_long blocks, calls;
+static atomic_long fails_at; /* the call that gets NULL; 0: none */
+static int arena;
+
+/* What it gives is not the C library's to free: a header stands before it. */
+struct header {
+	_Alignas(max_align_t) int *arena;
+};
+
+static bool refuses(void)
+{
+	return atomic_fetch_add(&calls, 1) + 1 == atomic_load(&fails_at);
+}
+
+static void *take(size_t size, void *arg)
+{
+	struct header *h = refuses() ? NULL : malloc(sizeof *h + size);
+
+	CHECK(arg == &arena);
+	if (!h)
+		return NULL;
+	h->arena = arg;
+	atomic_fetch_add(&blocks, 1);
+	return h + 1;
+}
+
+static void give(void *memory, void *arg)
+{
+	struct header *h = (struct header *)memory - 1;
+
+	CHECK(memory && h->arena == arg);
+	h->arena = NULL;
+	atomic_fetch_sub(&blocks, 1);
+	free(h);
+}
+
+static void *resize(void *memory, size_t size, void *arg)
+{
+	struct header *h = (struct header *)memory - 1;
+
+	CHECK(memory && size && h->arena == arg);
+	h = refuses() ? NULL : realloc(h, sizeof *h + size);
+	return h ? h + 1 : NULL;
+}
+
+/* ---- a program that uses a little of everything ---- */
+
+static int count_up(void *arg)
+{
+	return ++*(int *)arg;
+}
+
+static int use_pool(void)
+{
+	il_executor *ex = NULL;
+	il_future *f = NULL;
+	int n = 0, rc = il_thread_pool_create(&ex, NULL);
+
+	if (rc < 0)
+		return rc;
+	rc = il_executor_submit(ex, &f, count_up, &n, 0);
+	if (rc == 0)
+		rc = il_future_join(f);
+	il_executor_destroy(ex);
+	return rc;
+}
+
+static int use_portal(void)
+{
+	il_portal *p = NULL;
+	int n = 0, rc = il_loop_create_threads_portal(il_loop_current(), &p);
+
+	if (rc < 0)
+		return rc;
+	rc = il_portal_run_sync_soon(p, NULL, count_up, &n);
+	il_portal_close(p);
+	return rc;
+}
+
+static int use_stream(void)
+{
+	il_stream *a = NULL, *b = NULL;
+	char text[8] = "";
+	int rc = il_stream_pair(&a, &b);
+
+	if (rc == 0)
+		rc = il_stream_write_all(a, "hello\n", 6);
+	if (rc == 0)
+		rc = il_stream_receive_until(b, text, sizeof text, "\n", 1);
+	il_stream_destroy(a);
+	il_stream_destroy(b);
+	return rc;
+}
+
+static int use_channel(void)
+{
+	il_sender *out = NULL;
+	il_receiver *in = NULL;
+	int n = 3, got = 0, rc = il_channel_create(&out, &in, sizeof n, 2);
+
+	if (rc == 0)
+		rc = il_channel_send(out, &n);
+	if (rc == 0)
+		rc = il_channel_receive(in, &got);
+	il_sender_destroy(out);
+	il_receiver_destroy(in);
+	return rc;
+}
+
+static int sleep_a_little(void *arg)
+{
+	(void)arg;
+	return il_sleep(IL_MSEC(1));
+}
+
+static int use_group(void)
+{
+	il_group g;
+	il_future *f = NULL;
+	int rc = il_group_open(&g);
+
+	if (rc < 0)
+		return rc;
+	rc = il_group_start_soon(&g, &f, sleep_a_little, NULL);
+	rc = il_group_close(&g, rc);
+	il_future_unref(f);
+	return rc;
+}
+
+static int program(void *arg)
+{
+	int (*const uses[])(void) = {use_pool, use_portal, use_stream, use_channel, use_group};
+
+	(void)arg;
+	for (size_t i = 0; i < sizeof uses / sizeof *uses; i++) {
+		int rc = uses[i]();
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+static void *run_program(void *arg)
+{
+	*(int *)arg = il_run(il_virtual(), program, NULL);
+	return NULL;
+}
+
+/* In a thread of its own: what a thread keeps for its next calls goes when it ends. */
+static int run_in_new_thread(void)
+{
+	pthread_t thread;
+	int rc = 0;
+
+	CHECK(pthread_create(&thread, NULL, run_program, &rc) == 0);
+	CHECK(pthread_join(thread, NULL) == 0);
+	return rc;
+}
+
+int main(void)
+{
+	il_allocator mine = {.malloc = take, .realloc = resize, .free = give, .arg = &arena};
+	il_allocator half = {.malloc = take};
+	long most;
+
+	CHECK(il_set_allocator(&half) == -EINVAL);
+	CHECK(il_set_allocator(&mine) == 0);
+	CHECK(il_set_allocator(NULL) == 0 && il_set_allocator(&mine) == 0);
+	CHECK(run_in_new_thread() == 0);
+	CHECK(il_set_allocator(NULL) == -EBUSY);
+	CHECK(atomic_load(&blocks) == 0);
+
+	/* Whichever block is refused: an error or the result, and nothing is left. */
+	most = atomic_load(&calls);
+	CHECK(most > 10);
+	for (long n = 1; n <= most; n++) {
+		atomic_store(&calls, 0);
+		atomic_store(&fails_at, n);
+		int rc = run_in_new_thread();
+		CHECK(rc == 0 || rc == -ENOMEM);
+		CHECK(atomic_load(&blocks) == 0);
+	}
+	return 0;
+}
