@@ -146,11 +146,11 @@ static void *log_arg;
 
 static struct il__fork_lock fork_lock = {.lock = &log_lock};
 
-static void add_fork_lock(void)
+static void error_add_fork_lock(void)
 {
 	il__hold_at_fork(&fork_lock);
 }
-IL__AT_LOAD(add_fork_lock, IL__LOADED);
+IL__AT_LOAD(error_add_fork_lock, IL__LOADED);
 
 void il_set_log(void (*log)(int level, const char *message, void *arg), void *arg)
 {

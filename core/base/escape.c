@@ -9,7 +9,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-static bool continues(unsigned char byte)
+static bool text_continues(unsigned char byte)
 {
 	return (byte & 0xc0) == 0x80;
 }
@@ -42,7 +42,7 @@ static size_t length_from(unsigned char first)
 }
 
 /* Bytes of the character at s that can be shown as it is; 0: its first byte cannot. */
-static size_t printable(const unsigned char *s, size_t left)
+static size_t text_printable(const unsigned char *s, size_t left)
 {
 	size_t length = length_from(s[0]);
 
@@ -51,7 +51,7 @@ static size_t printable(const unsigned char *s, size_t left)
 	if (length == 1)
 		return s[0] < 0x20 || s[0] == 0x7f ? 0 : 1;
 	for (size_t i = 1; i < length; i++)
-		if (!continues(s[i]))
+		if (!text_continues(s[i]))
 			return 0;
 	if (!second_fits(s) || (s[0] == 0xc2 && s[1] < 0xa0)) /* C1 controls */
 		return 0;
@@ -63,7 +63,7 @@ size_t il__text_cut(const char *text, size_t length)
 	const unsigned char *s = (const unsigned char *)text;
 	size_t begin = length;
 
-	while (begin > 0 && length - begin < 3 && continues(s[begin - 1]))
+	while (begin > 0 && length - begin < 3 && text_continues(s[begin - 1]))
 		begin--;
 	if (begin == 0 || length_from(s[begin - 1]) <= length - begin + 1)
 		return length;
@@ -74,7 +74,7 @@ size_t il__text_rest(const char *text, size_t length)
 {
 	size_t begin = 0;
 
-	while (begin < length && begin < 3 && continues((unsigned char)text[begin]))
+	while (begin < length && begin < 3 && text_continues((unsigned char)text[begin]))
 		begin++;
 	return begin;
 }
@@ -93,7 +93,7 @@ void il__text_escape(char *to, size_t size, const char *from, size_t length)
 	size_t n = 0, as_is;
 
 	for (size_t i = 0; i < length; i += as_is ? as_is : 1) {
-		as_is = printable(s + i, length - i);
+		as_is = text_printable(s + i, length - i);
 		if (n + (as_is ? as_is : 4) >= size)
 			break;
 		if (as_is) {

@@ -53,9 +53,9 @@ void il__watch_fork(void)
 	pthread_once(&fork_once, register_fork_handler);
 }
 
-static void begin(void)
+static void fork_begin(void)
 {
 	il__os_stay_loaded();
 	il__watch_fork();
 }
-IL__AT_LOAD(begin, IL__LOADED);
+IL__AT_LOAD(fork_begin, IL__LOADED);

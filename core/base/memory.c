@@ -82,7 +82,7 @@ void il__free(void *memory)
 /* ---- whole lines of the cache ---- */
 
 /* A user's allocator aligns as malloc does: the address that it gave stands before the line. */
-static void *align(size_t size)
+static void *memory_align(size_t size)
 {
 	char *memory = allocator.malloc(size + IL__LINE + sizeof(void *), allocator.arg);
 	uintptr_t line;
@@ -101,7 +101,7 @@ void *il__malloc_lines(size_t size)
 	if (whole < size || whole > PTRDIFF_MAX)
 		return NULL;
 	note_use();
-	return il__likely(!allocator.malloc) ? aligned_alloc(IL__LINE, whole) : align(whole);
+	return il__likely(!allocator.malloc) ? aligned_alloc(IL__LINE, whole) : memory_align(whole);
 }
 
 void *il__alloc_lines(size_t size)

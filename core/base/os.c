@@ -337,8 +337,8 @@ void il__os_unguarded(size_t guards)
 
 static struct il__fork_hook fork_hook = {.run = renew_lots};
 
-static void add_fork_hook(void)
+static void os_add_fork_hook(void)
 {
 	il__on_fork_child(&fork_hook);
 }
-IL__AT_LOAD(add_fork_hook, IL__LOADED);
+IL__AT_LOAD(os_add_fork_hook, IL__LOADED);

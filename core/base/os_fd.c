@@ -143,12 +143,12 @@ static void forget_holders(void)
 static struct il__fork_lock fork_lock = {.lock = &stdio.lock};
 static struct il__fork_hook fork_hook = {.run = forget_holders};
 
-static void add_fork_hook(void)
+static void fd_add_fork_hook(void)
 {
 	il__hold_at_fork(&fork_lock);
 	il__on_fork_child(&fork_hook);
 }
-IL__AT_LOAD(add_fork_hook, IL__LOADED);
+IL__AT_LOAD(fd_add_fork_hook, IL__LOADED);
 
 /* ---- trying beforehand ---- */
 

@@ -65,7 +65,7 @@ struct known {
 #define INFO_STATUS (UINT64_C(1) << 3)
 
 /* -ESRCH: it is gone, and when we looked for its status it was not there yet. */
-static int ask(int pidfd, struct known *known)
+static int pidfd_ask(int pidfd, struct known *known)
 {
 	*known = (struct known){.mask = INFO_STATUS};
 	return ioctl(pidfd, GET_INFO, known) < 0 ? -errno : 0;
@@ -84,14 +84,14 @@ static void wait_until_gone(int pidfd)
 static int kept_status(int pidfd, siginfo_t *info)
 {
 	struct known known;
-	int status, rc = pidfd < 0 ? -ECHILD : ask(pidfd, &known);
+	int status, rc = pidfd < 0 ? -ECHILD : pidfd_ask(pidfd, &known);
 
 	if (rc == 0 && !(known.mask & INFO_STATUS)) {
 		wait_until_gone(pidfd);
 		rc = -ESRCH;
 	}
 	if (rc == -ESRCH)
-		rc = ask(pidfd, &known);
+		rc = pidfd_ask(pidfd, &known);
 	if (rc < 0 || !(known.mask & INFO_STATUS))
 		return -ECHILD;
 	status = known.status;
@@ -119,7 +119,7 @@ enum { ANY_CHILD = __WALL }; /* also one that ended before it was its program */
 enum { ANY_CHILD = 0 };
 #endif
 
-static int reap(idtype_t by, id_t id, bool wait, siginfo_t *info)
+static int pidfd_reap(idtype_t by, id_t id, bool wait, siginfo_t *info)
 {
 	int rc;
 
@@ -140,9 +140,9 @@ int il__os_process_reap(int handle, pid_t pid, bool wait, siginfo_t *info)
 	/* Its number may be another child's, if somebody else has reaped it. */
 	const int by_handle = 3; /* P_PIDFD: headers may lack it; kernels before 5.4 do */
 	if (handle >= 0)
-		rc = reap((idtype_t)by_handle, (id_t)handle, wait, info);
+		rc = pidfd_reap((idtype_t)by_handle, (id_t)handle, wait, info);
 #endif
 	if (rc == -EINVAL || il__os_is_refused(-rc))
-		rc = reap(P_PID, (id_t)pid, wait, info);
+		rc = pidfd_reap(P_PID, (id_t)pid, wait, info);
 	return rc == -ECHILD ? kept_status(handle, info) : rc;
 }

@@ -88,7 +88,7 @@ static int set_attributes(posix_spawnattr_t *attr, const struct il__os_spawn *s)
 	return 0;
 }
 
-static int spawn(pid_t *pid, const struct il__os_spawn *s)
+static int posix_spawn_spawn(pid_t *pid, const struct il__os_spawn *s)
 {
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attr;
@@ -142,7 +142,7 @@ static int through_shell(pid_t *pid, const struct il__os_spawn *s)
 	shell.file = "/bin/sh";
 	shell.argv = argv;
 	shell.directory = NULL;
-	rc = spawn(pid, &shell);
+	rc = posix_spawn_spawn(pid, &shell);
 	il__free(argv);
 	return rc;
 }
@@ -150,7 +150,7 @@ static int through_shell(pid_t *pid, const struct il__os_spawn *s)
 #endif
 
 /* Whether it is a program there, where the child will be: posix_spawn does not tell everywhere. */
-static int look(const char *name, const char *directory)
+static int posix_spawn_look(const char *name, const char *directory)
 {
 	const char *prefix = directory && *name != '/' ? directory : "";
 	size_t size = strlen(prefix) + strlen(name) + 2;
@@ -175,14 +175,14 @@ int il__os_posix_spawn(pid_t *pid, const struct il__os_spawn *s, char *const *na
 	int rc = -ENOENT;
 
 	for (; *names; names++) {
-		int why = look(*names, s->directory);
+		int why = posix_spawn_look(*names, s->directory);
 		named.file = *names;
 #if !IL__GLIBC(2, 29)
 		if (why == 0 && s->directory)
 			return through_shell(pid, &named);
 #endif
 		if (why == 0)
-			return spawn(pid, &named);
+			return posix_spawn_spawn(pid, &named);
 		if (rc != -EACCES)
 			rc = why;
 	}

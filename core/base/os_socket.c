@@ -22,7 +22,7 @@
 #endif
 
 /* A result has to fit an int. */
-static size_t clamp(size_t size)
+static size_t socket_clamp(size_t size)
 {
 	return size > INT_MAX ? INT_MAX : size;
 }
@@ -30,7 +30,7 @@ static size_t clamp(size_t size)
 /* ---- descriptors ---- */
 
 #if !IL__LINUX
-static int prepare(int made)
+static int socket_prepare(int made)
 {
 	int fd = il__os_made(made), rc = fd < 0 ? fd : il__os_cloexec_nonblock(fd);
 
@@ -50,7 +50,7 @@ int il__os_socket(int domain, int type)
 #if IL__LINUX
 	return il__os_made(socket(domain, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
 #else
-	return prepare(socket(domain, type, 0));
+	return socket_prepare(socket(domain, type, 0));
 #endif
 }
 
@@ -66,8 +66,8 @@ int il__os_socketpair(int fd[2])
 #else
 	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) < 0)
 		return -errno;
-	fd[0] = prepare(pair[0]);
-	fd[1] = prepare(pair[1]);
+	fd[0] = socket_prepare(pair[0]);
+	fd[1] = socket_prepare(pair[1]);
 #endif
 	for (int i = 0; i < 2; i++)
 		if (fd[i] < 0) {
@@ -108,7 +108,7 @@ int il__os_accept(int fd, struct sockaddr *address, socklen_t *length)
 #if IL__LINUX
 	return il__os_made(got);
 #else
-	return prepare(got);
+	return socket_prepare(got);
 #endif
 }
 
@@ -119,7 +119,7 @@ ssize_t il__os_receive(int fd, void *data, size_t size)
 	ssize_t n;
 
 	do
-		n = recv(fd, data, clamp(size), MSG_DONTWAIT);
+		n = recv(fd, data, socket_clamp(size), MSG_DONTWAIT);
 	while (n < 0 && errno == EINTR);
 	return n < 0 ? -errno : n;
 }
@@ -129,7 +129,7 @@ ssize_t il__os_send(int fd, const void *data, size_t size)
 	ssize_t n;
 
 	do
-		n = send(fd, data, clamp(size), SEND_FLAGS);
+		n = send(fd, data, socket_clamp(size), SEND_FLAGS);
 	while (n < 0 && errno == EINTR);
 	return n < 0 ? -errno : n;
 }
@@ -169,7 +169,7 @@ static ssize_t receive_message(int fd, struct msghdr *message, int flags)
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wsign-conversion" /* in musl's CMSG_NXTHDR */
 
-static void unpack(struct msghdr *message, struct il__os_fds *got)
+static void socket_unpack(struct msghdr *message, struct il__os_fds *got)
 {
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
 		size_t here = ((size_t)c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
@@ -192,7 +192,7 @@ static void unpack(struct msghdr *message, struct il__os_fds *got)
 static ssize_t receive_with_fds(int fd, void *data, size_t size, int flags, struct il__os_fds *got)
 {
 	union control control;
-	struct iovec piece = {.iov_base = data, .iov_len = clamp(size)};
+	struct iovec piece = {.iov_base = data, .iov_len = socket_clamp(size)};
 	struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1};
 	ssize_t n;
 
@@ -203,7 +203,7 @@ static ssize_t receive_with_fds(int fd, void *data, size_t size, int flags, stru
 	n = receive_message(fd, &message, flags);
 	if (n < 0)
 		return n;
-	unpack(&message, got);
+	socket_unpack(&message, got);
 	got->lost = message.msg_flags & (MSG_CTRUNC | MSG_TRUNC);
 	while (got->lost && got->count)
 		close(got->fds[--got->count]);
@@ -244,7 +244,7 @@ ssize_t il__os_read(int fd, void *data, size_t size)
 	ssize_t n;
 
 	do
-		n = read(fd, data, clamp(size));
+		n = read(fd, data, socket_clamp(size));
 	while (n < 0 && errno == EINTR);
 	/* Linux's way of saying that nobody has the terminal open any more. */
 	if (n < 0 && errno == EIO)

@@ -43,11 +43,11 @@ static void restore_mask(void)
 
 static struct il__fork_hook fork_hook = {.run = restore_mask};
 
-static void add_fork_hook(void)
+static void thread_add_fork_hook(void)
 {
 	il__on_fork_child(&fork_hook);
 }
-IL__AT_LOAD(add_fork_hook, IL__LOADED);
+IL__AT_LOAD(thread_add_fork_hook, IL__LOADED);
 
 /* What the thread itself brings about is its own: a crash handler of the application's must see it. */
 static void fill_with_others_signals(sigset_t *set)
@@ -59,7 +59,7 @@ static void fill_with_others_signals(sigset_t *set)
 		sigdelset(set, own[i]);
 }
 
-static int start(pthread_t *thread, const pthread_attr_t *attr, struct thread *t)
+static int thread_start(pthread_t *thread, const pthread_attr_t *attr, struct thread *t)
 {
 	sigset_t others, outside;
 	int rc;
@@ -91,7 +91,7 @@ int il__os_thread_start(pthread_t *thread, size_t stack_size, void *(*main)(void
 		    stack_size < (size_t)PTHREAD_STACK_MIN ? (size_t)PTHREAD_STACK_MIN : stack_size;
 		pthread_attr_setstacksize(&attr, (size + page - 1) / page * page);
 	}
-	rc = start(thread, &attr, t);
+	rc = thread_start(thread, &attr, t);
 	pthread_attr_destroy(&attr);
 	if (rc)
 		il__free(t);

@@ -17,31 +17,31 @@ static const il_time WAIT_MAX = IL_USEC(50), SLICE = IL_USEC(100);
 static const il_time PAUSE_FIRST = IL_MSEC(20), PAUSE_MAX = IL_SEC(1);
 
 /* No yields before `until`, for it was crowded `pause` long before. Relaxed: hints that order nothing. */
-static _Atomic il_time crowd_until, crowd_pause;
+static _Atomic il_time contention_until, contention_pause;
 
-static void meet_crowd(il_time now)
+static void meet_contention(il_time now)
 {
-	il_time pause = atomic_load_explicit(&crowd_pause, memory_order_relaxed) * 2;
+	il_time pause = atomic_load_explicit(&contention_pause, memory_order_relaxed) * 2;
 
 	if (pause < PAUSE_FIRST)
 		pause = PAUSE_FIRST;
 	if (pause > PAUSE_MAX)
 		pause = PAUSE_MAX;
-	atomic_store_explicit(&crowd_pause, pause, memory_order_relaxed);
-	atomic_store_explicit(&crowd_until, now + pause, memory_order_relaxed);
+	atomic_store_explicit(&contention_pause, pause, memory_order_relaxed);
+	atomic_store_explicit(&contention_until, now + pause, memory_order_relaxed);
 }
 
 /* It has gone well for as long as it was paused. */
-static void forget_crowd(il_time now)
+static void forget_contention(il_time now)
 {
-	il_time pause = atomic_load_explicit(&crowd_pause, memory_order_relaxed);
+	il_time pause = atomic_load_explicit(&contention_pause, memory_order_relaxed);
 
 	if (il__unlikely(pause) &&
-	    now > atomic_load_explicit(&crowd_until, memory_order_relaxed) + pause)
-		atomic_store_explicit(&crowd_pause, 0, memory_order_relaxed);
+	    now > atomic_load_explicit(&contention_until, memory_order_relaxed) + pause)
+		atomic_store_explicit(&contention_pause, 0, memory_order_relaxed);
 }
 
-static void succeed(struct il__patience *p)
+static void patience_succeed(struct il__patience *p)
 {
 	p->pause = 0;
 	p->yields += p->yields / 2 + 1;
@@ -49,7 +49,7 @@ static void succeed(struct il__patience *p)
 		p->yields = YIELDS_MAX;
 }
 
-static void fail(struct il__patience *p)
+static void patience_fail(struct il__patience *p)
 {
 	p->yields /= 2;
 	if (p->yields >= 2)
@@ -71,7 +71,7 @@ bool il__patience_wait(struct il__patience *p, bool (*ready)(void *arg), void *a
 		return false;
 	}
 	begin = now = il__os_now();
-	if (begin < atomic_load_explicit(&crowd_until, memory_order_relaxed))
+	if (begin < atomic_load_explicit(&contention_until, memory_order_relaxed))
 		return false;
 	if (!p->yields)
 		p->yields = YIELDS_FIRST;
@@ -82,15 +82,15 @@ bool il__patience_wait(struct il__patience *p, bool (*ready)(void *arg), void *a
 		came = ready(arg);
 		now = il__os_now();
 		if (il__unlikely(now - last > SLICE)) {
-			meet_crowd(now);
+			meet_contention(now);
 			return came;
 		}
 		if (came) {
-			forget_crowd(now);
-			succeed(p);
+			forget_contention(now);
+			patience_succeed(p);
 			return true;
 		}
 	} while (++tried < p->yields && now - begin < WAIT_MAX);
-	fail(p);
+	patience_fail(p);
 	return false;
 }

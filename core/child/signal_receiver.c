@@ -63,7 +63,7 @@ static void on_arrived(struct il__signal_use *use, int number, bool heard)
 /* ---- the receiver's signals ---- */
 
 /* The one that came first, 0: none. */
-static int take(il_signal_receiver *r, bool *unheard)
+static int signal_take(il_signal_receiver *r, bool *unheard)
 {
 	unsigned long first = 0;
 	struct signal *found = NULL;
@@ -100,13 +100,13 @@ static void stop_receiving(il_signal_receiver *r)
 
 	for (size_t i = 0; i < r->count; i++)
 		il__signal_end(IL__SIGNAL_RECEIVER, r->signals[i].number);
-	while ((unread = take(r, &unheard)))
+	while ((unread = signal_take(r, &unheard)))
 		if (unheard)
 			raise_again(unread);
 	r->count = 0;
 }
 
-static bool has(const il_signal_receiver *r, int number)
+static bool signal_has(const il_signal_receiver *r, int number)
 {
 	for (size_t i = 0; i < r->count; i++)
 		if (r->signals[i].number == number)
@@ -120,7 +120,7 @@ static bool is_fault(int number)
 	return number == SIGSEGV || number == SIGBUS || number == SIGFPE || number == SIGILL;
 }
 
-static int refuse(int rc, int number)
+static int signal_refuse(int rc, int number)
 {
 	if (rc == -EBUSY)
 		return il__refuse(rc,
@@ -153,10 +153,10 @@ static int start_one(il_signal_receiver *r, int number, bool takes)
 static int start_receiving(il_signal_receiver *r, const int *signals, size_t count, bool takes)
 {
 	for (size_t i = 0; i < count; i++) {
-		int rc = has(r, signals[i]) ? 0 : start_one(r, signals[i], takes);
+		int rc = signal_has(r, signals[i]) ? 0 : start_one(r, signals[i], takes);
 		if (rc < 0) {
 			stop_receiving(r);
-			return refuse(rc, signals[i]);
+			return signal_refuse(rc, signals[i]);
 		}
 	}
 	return 0;
@@ -164,7 +164,7 @@ static int start_receiving(il_signal_receiver *r, const int *signals, size_t cou
 
 /* ---- open and close ---- */
 
-static void shut(il_signal_receiver *r)
+static void signal_shut(il_signal_receiver *r)
 {
 	if (!r->open)
 		return;
@@ -178,11 +178,11 @@ static void shut(il_signal_receiver *r)
 	il__os_wake_close(r->wake);
 }
 
-static void orphan(struct il__fd_owner *owner)
+static void signal_orphan(struct il__fd_owner *owner)
 {
 	il_signal_receiver *r = il__container_of(owner, il_signal_receiver, owner);
 
-	shut(r);
+	signal_shut(r);
 }
 
 static int open_in(il_signal_receiver *r, il_loop *loop, const int *signals, size_t count,
@@ -206,7 +206,7 @@ static int open_in(il_signal_receiver *r, il_loop *loop, const int *signals, siz
 	}
 	r->loop = loop;
 	r->open = true;
-	r->owner.orphan = orphan;
+	r->owner.orphan = signal_orphan;
 	il__fd_adopt(loop, &r->owner);
 	return 0;
 }
@@ -252,7 +252,7 @@ int il_signal_receiver_close(il_signal_receiver *receiver)
 		return 0;
 	rc = il__loop_check_thread(receiver->loop, "il_signal_receiver_close");
 	if (rc == 0)
-		shut(receiver);
+		signal_shut(receiver);
 	return rc;
 }
 
@@ -272,12 +272,12 @@ void il_signal_receiver_destroy(il_signal_receiver *receiver)
 /* ---- receiving ---- */
 
 /* Drains first and looks then: what comes after the look leaves the descriptor readable. */
-static int look(il_signal_receiver *r)
+static int signal_look(il_signal_receiver *r)
 {
 	bool unheard;
 
 	il__os_wake_drain(r->wake[0]);
-	return take(r, &unheard);
+	return signal_take(r, &unheard);
 }
 
 static int wait_for_one(il_signal_receiver *r, il_task *task, il_time deadline)
@@ -293,7 +293,7 @@ static int wait_for_one(il_signal_receiver *r, il_task *task, il_time deadline)
 					  "il_signal_receiver_next: the receiver was closed "
 					  "meanwhile");
 		if (rc == 0 || rc == -ETIMEDOUT)
-			number = look(r);
+			number = signal_look(r);
 		if (rc == 0 && number == 0 && il__task_cancelled(task))
 			rc = -ECANCELED;
 	} while (rc == 0 && number == 0);
@@ -303,7 +303,7 @@ static int wait_for_one(il_signal_receiver *r, il_task *task, il_time deadline)
 	return number ? number : rc;
 }
 
-static int check(il_signal_receiver *r, il_time timeout)
+static int signal_check(il_signal_receiver *r, il_time timeout)
 {
 	int rc;
 
@@ -321,7 +321,7 @@ static int check(il_signal_receiver *r, il_time timeout)
 
 int il_signal_receiver_next(il_signal_receiver *receiver, il_time timeout)
 {
-	int number, rc = check(receiver, timeout);
+	int number, rc = signal_check(receiver, timeout);
 	il_task *task = NULL;
 
 	if (rc < 0)
@@ -331,7 +331,7 @@ int il_signal_receiver_next(il_signal_receiver *receiver, il_time timeout)
 		if (!task || (rc = il__task_check(task)) < 0)
 			return rc;
 	}
-	number = look(receiver);
+	number = signal_look(receiver);
 	if (!number && timeout > 0)
 		return wait_for_one(receiver, task,
 				    il__deadline_from(il__loop_now(receiver->loop), timeout));

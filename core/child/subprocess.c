@@ -87,7 +87,7 @@ static int make_all_stdio(il_process *p, struct stdio *io, il_loop *loop,
 /* ---- the child ---- */
 
 /* In the system's words: from here its codes mean what it means by them. */
-static int refuse(int rc, const struct il__os_spawn *s)
+static int process_refuse(int rc, const struct il__os_spawn *s)
 {
 	const char *why = il__system_words(rc);
 
@@ -104,8 +104,8 @@ static int refuse(int rc, const struct il__os_spawn *s)
 			  why);
 }
 
-static int start(il_process *p, il_loop *loop, const struct stdio *io, char *const *argv,
-		 const il_process_options *options)
+static int process_start(il_process *p, il_loop *loop, const struct stdio *io, char *const *argv,
+			 const il_process_options *options)
 {
 	struct il__os_spawn s = {.file = options->file ? options->file : argv[0],
 				 .argv = argv,
@@ -121,12 +121,13 @@ static int start(il_process *p, il_loop *loop, const struct stdio *io, char *con
 	int rc = il__os_child_spawn(&p->child, &s);
 
 	if (rc < 0)
-		return refuse(rc, &s);
+		return process_refuse(rc, &s);
 	il__subprocess_watch(p, loop);
 	return 0;
 }
 
-static int spawn(il_process *p, il_loop *loop, char *const *argv, const il_process_options *options)
+static int process_spawn(il_process *p, il_loop *loop, char *const *argv,
+			 const il_process_options *options)
 {
 	struct stdio io = {.ends = {-1, -1, -1}};
 	int rc = il__fd_prepare(loop);
@@ -134,7 +135,7 @@ static int spawn(il_process *p, il_loop *loop, char *const *argv, const il_proce
 	if (rc == 0)
 		rc = make_all_stdio(p, &io, loop, options);
 	if (rc == 0)
-		rc = start(p, loop, &io, argv, options);
+		rc = process_start(p, loop, &io, argv, options);
 	for (int i = 0; i < 3; i++)
 		if (io.ends[i] >= 0)
 			close(io.ends[i]);
@@ -160,7 +161,7 @@ int il_process_spawn(il_process **process, char *const *argv, const il_process_o
 	p = il__calloc(1, sizeof *p);
 	if (!p)
 		return il__refuse(-ENOMEM, "il_process_spawn: out of memory");
-	rc = spawn(p, loop, argv, options ? options : &defaults);
+	rc = process_spawn(p, loop, argv, options ? options : &defaults);
 	if (rc < 0) {
 		for (int i = 0; i < 3; i++)
 			il_stream_destroy(p->pipes[i]);

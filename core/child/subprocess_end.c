@@ -24,7 +24,7 @@ struct waiter {
 	int hastened; /* by a cancelled close: -ECANCELED: killed; else why it could not be */
 };
 
-static int check(const il_process *p, const char *function)
+static int process_check(const il_process *p, const char *function)
 {
 	if (!p)
 		return il__refuse(-EINVAL, "%s: the process is NULL", function);
@@ -42,7 +42,7 @@ static void close_pipes(il_process *p)
 
 /* ---- being told ---- */
 
-static void reap(il_process *p)
+static void process_reap(il_process *p)
 {
 	siginfo_t info = {0};
 	int rc = il__os_child_reap(&p->child, &info);
@@ -56,15 +56,15 @@ static void reap(il_process *p)
 	il__queue_wake_all(&p->waiters, p->result);
 }
 
-static void on_ready(struct il__source *source, il_loop *loop, unsigned mask)
+static void process_on_ready(struct il__source *source, il_loop *loop, unsigned mask)
 {
 	(void)loop;
 	(void)mask;
-	reap(il__container_of(source, il_process, source));
+	process_reap(il__container_of(source, il_process, source));
 }
 
 /* The loop is closed: nobody waits any more. */
-static void orphan(struct il__fd_owner *owner)
+static void process_orphan(struct il__fd_owner *owner)
 {
 	il_process *p = il__container_of(owner, il_process, owner);
 
@@ -77,8 +77,8 @@ void il__subprocess_watch(il_process *p, il_loop *loop)
 	p->loop = loop;
 	p->generation = il__generation;
 	p->source.watch.fd = p->child.fd;
-	p->source.ready = on_ready;
-	p->owner.orphan = orphan;
+	p->source.ready = process_on_ready;
+	p->owner.orphan = process_orphan;
 	il__list_init(&p->waiters);
 	il__fd_adopt(loop, &p->owner);
 }
@@ -86,12 +86,12 @@ void il__subprocess_watch(il_process *p, il_loop *loop)
 static bool has_ended(il_process *p)
 {
 	if (!p->ended && il__os_child_ended(&p->child, false))
-		reap(p);
+		process_reap(p);
 	return p->ended;
 }
 
 /* Says why the status is lost. Not of the process: who has waited may find it freed. */
-static int answer(int result, const char *function)
+static int process_answer(int result, const char *function)
 {
 	return result == -ECHILD
 		   ? il__refuse(result,
@@ -103,7 +103,7 @@ static int answer(int result, const char *function)
 
 /* ---- waiting ---- */
 
-static bool give_up(il_task *task, void *arg)
+static bool process_give_up(il_task *task, void *arg)
 {
 	const struct waiter *w = arg;
 	il_process *p = w->process;
@@ -138,34 +138,34 @@ static int wait_for_end(struct waiter *w, il__abort_fn *abort, const char *funct
 int il_process_wait(il_process *process)
 {
 	struct waiter w = {.process = process};
-	int rc = check(process, "il_process_wait");
+	int rc = process_check(process, "il_process_wait");
 
 	if (rc < 0)
 		return rc;
 	w.task = il__task_current("il_process_wait", &rc);
 	if (!w.task)
-		return has_ended(process) ? answer(process->result, "il_process_wait") : rc;
+		return has_ended(process) ? process_answer(process->result, "il_process_wait") : rc;
 	rc = il__task_check(w.task);
 	if (rc < 0)
 		return rc;
 	if (!has_ended(process)) {
-		rc = wait_for_end(&w, give_up, "il_process_wait");
+		rc = wait_for_end(&w, process_give_up, "il_process_wait");
 	} else {
 		rc = process->result;
 		il__task_yield(w.task);
 	}
-	return answer(rc, "il_process_wait");
+	return process_answer(rc, "il_process_wait");
 }
 
 int il_process_returncode(il_process *process)
 {
-	int rc = check(process, "il_process_returncode");
+	int rc = process_check(process, "il_process_returncode");
 
 	if (rc < 0)
 		return rc;
 	if (!has_ended(process))
 		return il__refuse(-EAGAIN, "il_process_returncode: the child runs");
-	return answer(process->result, "il_process_returncode");
+	return process_answer(process->result, "il_process_returncode");
 }
 
 /* ---- signals ---- */
@@ -182,7 +182,7 @@ static int send_signal(il_process *p, int number)
 
 static int check_and_send(il_process *p, int number, const char *function)
 {
-	int rc = check(p, function);
+	int rc = process_check(p, function);
 
 	if (rc < 0)
 		return rc;
@@ -209,7 +209,7 @@ int il_process_kill(il_process *process)
 /* ---- the end ---- */
 
 /* In a task it lets others run meanwhile, and then p may be gone. Negative: it may not be killed. */
-static int end(il_process *p, il_task *task)
+static int process_end(il_process *p, il_task *task)
 {
 	struct waiter w = {.task = task, .process = p};
 	int rc = has_ended(p) ? 0 : send_signal(p, SIGKILL);
@@ -219,24 +219,24 @@ static int end(il_process *p, il_task *task)
 	if (task && il__source_watch(p->loop, &p->source, IL_READABLE) == 0)
 		wait_for_end(&w, NULL, "il_process_close");
 	else if (il__os_child_ended(&p->child, true))
-		reap(p);
+		process_reap(p);
 	return 0;
 }
 
 /* Of a close. It goes on waiting for what it has killed: who destroys that may run before it does. */
-static bool hasten(il_task *task, void *arg)
+static bool process_hasten(il_task *task, void *arg)
 {
 	struct waiter *w = arg;
 	int rc = send_signal(w->process, SIGKILL);
 
 	w->hastened = rc < 0 ? rc : -ECANCELED;
-	return rc < 0 && give_up(task, w);
+	return rc < 0 && process_give_up(task, w);
 }
 
 int il_process_close(il_process *process)
 {
 	struct waiter w = {.process = process};
-	int rc = check(process, "il_process_close"), pid;
+	int rc = process_check(process, "il_process_close"), pid;
 
 	if (rc < 0)
 		return rc;
@@ -245,14 +245,14 @@ int il_process_close(il_process *process)
 		return rc;
 	close_pipes(process);
 	if (has_ended(process))
-		return answer(il_process_wait(process), "il_process_close");
+		return process_answer(il_process_wait(process), "il_process_close");
 	pid = (int)process->child.pid;
 	if (!il__task_cancelled(w.task))
-		rc = wait_for_end(&w, hasten, "il_process_close");
-	else if ((w.hastened = end(process, w.task)) == 0)
+		rc = wait_for_end(&w, process_hasten, "il_process_close");
+	else if ((w.hastened = process_end(process, w.task)) == 0)
 		w.hastened = -ECANCELED;
 	if (w.hastened == 0)
-		return answer(rc, "il_process_close");
+		return process_answer(rc, "il_process_close");
 	if (w.hastened != -ECANCELED)
 		return il__refuse(w.hastened, "il_process_close: process %d cannot be killed: %s",
 				  pid, il__system_words(w.hastened));
@@ -261,7 +261,7 @@ int il_process_close(il_process *process)
 }
 
 /* Somebody else's by now, such as root's: it goes on without us. */
-static void abandon(il_process *p, int rc)
+static void process_abandon(il_process *p, int rc)
 {
 	il__log(IL_LOG_WARNING,
 		"il_process_destroy: process %d cannot be killed: %s; it goes on, and will be a "
@@ -293,9 +293,9 @@ void il_process_destroy(il_process *process)
 	} else {
 		il_task *task = check_destroy(process);
 		close_pipes(process);
-		rc = end(process, task);
+		rc = process_end(process, task);
 		if (rc < 0)
-			abandon(process, rc);
+			process_abandon(process, rc);
 		if (process->loop)
 			il__list_remove(&process->owner.link);
 	}

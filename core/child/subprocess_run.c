@@ -29,7 +29,7 @@ struct collection {
 };
 
 /* A program that has read enough is no failure (Trio). */
-static int feed(void *arg)
+static int process_run_feed(void *arg)
 {
 	const struct feed *f = arg;
 	int rc;
@@ -42,7 +42,7 @@ static int feed(void *arg)
 }
 
 /* Room for a chunk, and a NUL. */
-static int grow(struct collection *c)
+static int process_run_grow(struct collection *c)
 {
 	size_t capacity = c->capacity ? 2 * c->capacity : 2 * CHUNK;
 	char *bytes;
@@ -58,7 +58,7 @@ static int grow(struct collection *c)
 	return 0;
 }
 
-static int collect(void *arg)
+static int process_run_collect(void *arg)
 {
 	struct collection *c = arg;
 	int n;
@@ -66,7 +66,7 @@ static int collect(void *arg)
 	if (!c->stream)
 		return 0;
 	for (;;) {
-		if ((n = grow(c)) < 0)
+		if ((n = process_run_grow(c)) < 0)
 			return n;
 		n = il_stream_read(c->stream, c->bytes + c->size, c->capacity - c->size - 1);
 		if (n <= 0)
@@ -91,16 +91,16 @@ static int start_tasks(il_group *group, struct conversation *c, const il_process
 	int rc = 0;
 
 	if (options->input == IL_STDIO_PIPE)
-		rc = il_group_start_soon(group, NULL, feed, &c->input);
+		rc = il_group_start_soon(group, NULL, process_run_feed, &c->input);
 	if (rc == 0 && options->output == IL_STDIO_PIPE)
-		rc = il_group_start_soon(group, NULL, collect, &c->output);
+		rc = il_group_start_soon(group, NULL, process_run_collect, &c->output);
 	if (rc == 0 && options->errors == IL_STDIO_PIPE)
-		rc = il_group_start_soon(group, NULL, collect, &c->errors);
+		rc = il_group_start_soon(group, NULL, process_run_collect, &c->errors);
 	return rc;
 }
 
-static int converse(il_process **p, struct conversation *c, char *const *argv,
-		    const il_process_options *options)
+static int process_run_converse(il_process **p, struct conversation *c, char *const *argv,
+				const il_process_options *options)
 {
 	il_group group = IL_GROUP_INIT;
 	int status = -ECANCELED, rc = il_group_open(&group);
@@ -120,7 +120,8 @@ static int converse(il_process **p, struct conversation *c, char *const *argv,
 	return rc < 0 ? rc : status;
 }
 
-static il_process_options complete(const il_process_options *options, bool feeds, bool collects)
+static il_process_options process_run_complete(const il_process_options *options, bool feeds,
+					       bool collects)
 {
 	il_process_options full = options ? *options : (il_process_options){0};
 
@@ -136,7 +137,7 @@ static il_process_options complete(const il_process_options *options, bool feeds
 int il_process_run(il_process_result *result, char *const *argv, const void *input, size_t size,
 		   const il_process_options *options)
 {
-	il_process_options full = complete(options, size > 0, result != NULL);
+	il_process_options full = process_run_complete(options, size > 0, result != NULL);
 	struct conversation c = {.input = {.data = input, .size = size},
 				 .output = {.limit = full.output_limit},
 				 .errors = {.limit = full.output_limit}};
@@ -152,7 +153,7 @@ int il_process_run(il_process_result *result, char *const *argv, const void *inp
 	task = il__task_current("il_process_run", &rc);
 	if (!task || (rc = il__task_check(task)) < 0)
 		return rc;
-	rc = converse(&p, &c, argv, &full);
+	rc = process_run_converse(&p, &c, argv, &full);
 	il_process_destroy(p);
 	if (rc < 0 || !result) {
 		il__free(c.output.bytes);

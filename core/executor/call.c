@@ -71,7 +71,7 @@ static int copy_arg(il_call *call)
 	return 0;
 }
 
-void il__call_give_back(il_call *call)
+void il__call_copy_back(il_call *call)
 {
 	if (!call->original)
 		return;
@@ -106,11 +106,11 @@ static void forget_work(void)
 
 static struct il__fork_hook fork_hook = {.run = forget_work};
 
-static void add_fork_hook(void)
+static void call_add_fork_hook(void)
 {
 	il__on_fork_child(&fork_hook);
 }
-IL__AT_LOAD(add_fork_hook, IL__LOADED);
+IL__AT_LOAD(call_add_fork_hook, IL__LOADED);
 
 /* ---- a call's life ---- */
 
@@ -122,7 +122,7 @@ int il__call_init(il_call *call, il_executor *ex, il_fn *fn, void *arg, size_t s
 			  .arg = arg,
 			  .size = il__form_stride(size),
 			  .form = il__form_of(size),
-			  .executor_ops = ex->ops,
+			  .executor_type = ex->ops,
 			  .executor_self = ex->self,
 			  .own_account = il__executor_account(ex, 1)};
 	call->account = &call->own_account;
@@ -156,7 +156,7 @@ int il__call_execute(il_call *call)
 	if (call->form == IL__BYTES)
 		il_bytes_free(call->arg);
 	il__self.locals = il__locals_ref(call->locals);
-	il__working.caller = call->host;
+	il__working.caller = call->caller;
 	il__working.account = call->account;
 	if (call->thread_name)
 		il__os_thread_name(call->thread_name, saved_name);
@@ -172,11 +172,11 @@ int il__call_execute(il_call *call)
 	il__locals_unref(il__self.locals);
 	il__self.locals = locals;
 	if (!call->ops->unattended)
-		il__call_give_back(call);
+		il__call_copy_back(call);
 	return rc;
 }
 
-void il__call_answer(il_call *call, int rc)
+void il__call_finish(il_call *call, int rc)
 {
 	const struct il__call_ops *ops = call->ops;
 
@@ -188,7 +188,7 @@ void il_call_run(il_call *call)
 {
 	if (!call)
 		return;
-	il__call_answer(call, il__call_execute(call));
+	il__call_finish(call, il__call_execute(call));
 }
 
 void il_call_fail(il_call *call, int rc)
@@ -198,7 +198,7 @@ void il_call_fail(il_call *call, int rc)
 	if (call->ops->unattended)
 		il_call_run(call);
 	else
-		il__call_answer(call, rc);
+		il__call_finish(call, rc);
 }
 
 void **il_call_link(il_call *call)

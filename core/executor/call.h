@@ -10,7 +10,7 @@
 #include <interloop/bytes.h>
 #include <interloop/executor.h>
 
-struct il__host;
+struct il__caller;
 struct il__locals;
 struct il__pump;
 struct il__process_worker;
@@ -41,10 +41,10 @@ struct il_call {
 	size_t size;    /* of the struct */
 	enum il__form form;
 	struct il__locals *locals;
-	struct il__host *host;                    /* NULL: no task waits */
+	struct il__caller *caller;                /* NULL: no task waits */
 	struct il__account own_account, *account; /* who owes the answer; a map's calls share one */
 	/* Whose call it is: compared with this thread's only, they may be gone. */
-	const struct il__executor_ops *executor_ops;
+	const struct il__executor_type *executor_type;
 	void *executor_self;
 	const char *thread_name;
 	const struct il__call_ops *ops;
@@ -54,8 +54,8 @@ struct il_call {
 	int dropped;                       /* it will be answered so, without a worker */
 	bool claimed;                      /* by `claim`, which is not asked again */
 	/* a thread pool's: who wait for what this call holds, and which of them its worker took */
-	struct il__list *line;
-	il_call *heir;
+	struct il__list *waiting_calls;
+	il_call *next_call;
 	/* Why it failed, for il_error_detail(): set before `answer`, from then on whoever waits frees it. */
 	char *detail;
 };
@@ -65,7 +65,7 @@ struct il__call_ops {
 	void (*answer)(il_call *call, int rc);
 	bool unattended; /* nobody waits: fn must run, whatever happens */
 	/* The result is there. False: it does not count, so nothing is to be copied back. NULL: it does. */
-	bool (*settle)(il_call *call);
+	bool (*accept)(il_call *call);
 };
 
 /* The function has ended: an empty result is none, as in another process (bytes.c). */
@@ -74,10 +74,10 @@ void il__bytes_end(il_bytes *bytes);
 /* Prepares a call; with copies it copies arg. 0, -EINVAL, -ENOMEM. */
 int il__call_init(il_call *call, il_executor *ex, il_fn *fn, void *arg, size_t size);
 /* Copies back what fn left in the copy, if it is one. */
-void il__call_give_back(il_call *call);
+void il__call_copy_back(il_call *call);
 void il__call_fini(il_call *call); /* of one that was never submitted, or was withdrawn */
 /* Runs it in this thread if it can be claimed, and gives what to answer. */
 int il__call_execute(il_call *call);
-void il__call_answer(il_call *call, int rc);
+void il__call_finish(il_call *call, int rc);
 
 #endif

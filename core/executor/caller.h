@@ -7,20 +7,21 @@
 #include "../runtime/ledger.h"
 
 struct il__inbox;
-struct il__scope;
+struct il__cancel_scope;
 
 /* Lives as long as the call: on the waiting task's stack, or in an abandonable call. */
-struct il__host {
+struct il__caller {
 	struct il__inbox
 	    *inbox; /* the waiting task keeps it; an abandonable call has a reference */
-	struct il__scope *scope; /* of the waiting task; loop's thread only; NULL: not under it */
-	il_loop *loop;           /* loop's thread only */
-	atomic_bool cancelled;   /* by the loop's thread, read by the worker; a hint, relaxed */
+	struct il__cancel_scope
+	    *scope;            /* of the waiting task; loop's thread only; NULL: not under it */
+	il_loop *loop;         /* loop's thread only */
+	atomic_bool cancelled; /* by the loop's thread, read by the worker; a hint, relaxed */
 };
 
 struct il__working {
 	const void *pool; /* that it works for; compared only */
-	struct il__host
+	struct il__caller
 	    *caller; /* of the call that it runs; NULL: no task waits, or it runs none */
 	struct il__account *account; /* of that call; NULL: it runs none */
 };

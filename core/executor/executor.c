@@ -13,7 +13,7 @@
 
 /* ---- the object ---- */
 
-int il__executor_make(il_executor **out, const struct il__executor_ops *ops, void *self,
+int il__executor_make(il_executor **out, const struct il__executor_type *ops, void *self,
 		      bool copies, bool locals)
 {
 	il_executor *ex = il__calloc(1, sizeof *ex);
@@ -87,7 +87,7 @@ static void wait_end(il_executor *ex, unsigned flags, struct il__watcher_of_end 
 
 /* Whether the caller may wait here and now: 0, or a code. -EPERM leaves it to the executor, which may have
  * nothing to wait for; -ECANCELED: it must not. */
-static int may_wait(il_executor *ex, struct il__watcher_of_end *end)
+static int executor_may_wait(il_executor *ex, struct il__watcher_of_end *end)
 {
 	int rc;
 
@@ -101,7 +101,8 @@ static int may_wait(il_executor *ex, struct il__watcher_of_end *end)
 	return rc;
 }
 
-static int shut_down(il_executor *ex, unsigned flags, struct il__watcher_of_end *end, int rc)
+static int executor_shut_down(il_executor *ex, unsigned flags, struct il__watcher_of_end *end,
+			      int rc)
 {
 	if (rc == -EPERM) {
 		if (ex->ops->shutdown(ex->self, flags | IL__UNLESS_IT_WAITS, end))
@@ -123,14 +124,14 @@ static int shut_down_held(il_executor *ex, unsigned flags)
 	int rc = 0;
 
 	if (!(flags & IL_NOWAIT))
-		rc = may_wait(ex, &end);
+		rc = executor_may_wait(ex, &end);
 	if (rc == -ECANCELED)
 		flags |= IL_NOWAIT;
 	else if (rc < 0 && rc != -EPERM)
 		return rc;
 	if (ex->ops->shut_down_in_place)
 		return ex->ops->shut_down_in_place(ex->self, flags, end.wakeup.task, rc);
-	return shut_down(ex, flags, &end, rc);
+	return executor_shut_down(ex, flags, &end, rc);
 }
 
 int il_executor_shutdown(il_executor *ex, unsigned flags)

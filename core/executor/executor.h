@@ -11,7 +11,7 @@
 
 struct il__watcher_of_end;
 
-struct il__executor_ops {
+struct il__executor_type {
 	/* `waits`: the caller waits for the call, so the queue's bound does not apply. */
 	int (*submit)(void *self, il_call *call, bool waits);
 	bool (*withdraw)(void *self,
@@ -43,7 +43,7 @@ struct il__watcher_of_end {
 struct il_executor {
 	atomic_uint refs;
 	unsigned generation;
-	const struct il__executor_ops *ops;
+	const struct il__executor_type *ops;
 	void *self;
 	bool copies, locals;
 	bool kills;      /* cancelling a running call kills its worker */
@@ -51,8 +51,8 @@ struct il_executor {
 	size_t workers;  /* threads, at most; 0: they never wait for a task */
 };
 
-int il__executor_make(il_executor **ex, const struct il__executor_ops *ops, void *self, bool copies,
-		      bool locals);
+int il__executor_make(il_executor **ex, const struct il__executor_type *ops, void *self,
+		      bool copies, bool locals);
 int il__executor_check(il_executor *ex, il_fn *fn, const char *function);
 /* Takes the call to the executor, waiting for room where that is the only way. -ETIMEDOUT. */
 int il__executor_submit_waiting(il_executor *ex, il_call *call, il_task *task, il_time deadline);

@@ -29,7 +29,7 @@ struct map {
 	bool killed;               /* under lock: those that ran, too */
 	struct il__wakeup *waiter; /* under lock */
 	atomic_bool stopped;       /* set by the waiter, or by the first failure: run no more */
-	struct il__host host;
+	struct il__caller caller;
 	struct il__account account; /* of all its calls */
 	size_t owed;                /* calls that the waiter has entered there */
 	bool virtual_time; /* each answer wakes the waiter: one call less holds the clock */
@@ -73,7 +73,7 @@ static void answer_item(il_call *call, int rc)
 static const struct il__call_ops item_ops = {.claim = claim_item, .answer = answer_item};
 
 /* Takes back what has not begun; with `kill` ends what has. */
-static void stop(struct map *map, il_executor *ex, bool kill)
+static void map_stop(struct map *map, il_executor *ex, bool kill)
 {
 	atomic_store_explicit(&map->stopped, true, memory_order_relaxed);
 	for (size_t i = 0; ex->ops->withdraw && i < map->submitted; i++) {
@@ -84,7 +84,7 @@ static void stop(struct map *map, il_executor *ex, bool kill)
 		map->killed |= kill;
 		pthread_mutex_unlock(&map->lock);
 		if (mine && ex->ops->withdraw(ex->self, &item->call))
-			il__call_answer(&item->call, -ECANCELED);
+			il__call_finish(&item->call, -ECANCELED);
 		else if (mine && kill)
 			ex->ops->kill(ex->self, &item->call);
 	}
@@ -101,7 +101,7 @@ static void set_owed(struct map *map, il_loop *loop, size_t left)
 }
 
 /* Until every submitted call is answered; stops early on failure, time-out or cancellation. */
-static int await(struct map *map, il_executor *ex, il_time deadline)
+static int map_await(struct map *map, il_executor *ex, il_time deadline)
 {
 	struct il__wakeup wakeup;
 	bool stopped = false, killed = !ex->ops->kill;
@@ -122,13 +122,13 @@ static int await(struct map *map, il_executor *ex, il_time deadline)
 		if (over)
 			return outcome;
 		if (failed && !stopped) {
-			stop(map, ex, false);
+			map_stop(map, ex, false);
 			stopped = true;
 			continue;
 		}
 		/* Cancelled after it stopped it goes on waiting, and the workers can ask for it. */
 		if (stopped && wakeup.task && il__task_cancelled(wakeup.task))
-			atomic_store_explicit(&map->host.cancelled, true, memory_order_relaxed);
+			atomic_store_explicit(&map->caller.cancelled, true, memory_order_relaxed);
 		int rc = il__wakeup_wait(&wakeup, stopped && killed ? IL_FOREVER : deadline,
 					 "il_executor_map");
 		if (rc == 0)
@@ -140,12 +140,12 @@ static int await(struct map *map, il_executor *ex, il_time deadline)
 		if (!withdrawn)
 			il__wakeup_wait_shielded(&wakeup, "il_executor_map");
 		if (rc == -ECANCELED)
-			atomic_store_explicit(&map->host.cancelled, true, memory_order_relaxed);
+			atomic_store_explicit(&map->caller.cancelled, true, memory_order_relaxed);
 		kill = !killed && (rc == -ETIMEDOUT || ex->kills);
 		if (!stopped)
 			outcome = rc;
 		if (!stopped || kill)
-			stop(map, ex, kill);
+			map_stop(map, ex, kill);
 		stopped = true;
 		killed |= kill;
 	}
@@ -164,7 +164,7 @@ static int submit_all(struct map *map, il_executor *ex, il_fn *fn, char *items, 
 		if (rc < 0)
 			break;
 		item->call.ops = &item_ops;
-		item->call.host = task ? &map->host : NULL;
+		item->call.caller = task ? &map->caller : NULL;
 		item->call.account = &map->account;
 		pthread_mutex_lock(&map->lock);
 		map->left++;
@@ -182,8 +182,8 @@ static int submit_all(struct map *map, il_executor *ex, il_fn *fn, char *items, 
 	return rc;
 }
 
-static int run(struct map *map, il_executor *ex, il_fn *fn, void *items, size_t count, size_t size,
-	       il_time deadline, il_task *task)
+static int map_run(struct map *map, il_executor *ex, il_fn *fn, void *items, size_t count,
+		   size_t size, il_time deadline, il_task *task)
 {
 	int rc, refused;
 
@@ -192,17 +192,17 @@ static int run(struct map *map, il_executor *ex, il_fn *fn, void *items, size_t 
 		map->items[i].rc = -ECANCELED;
 	}
 	if (task) {
-		map->host = (struct il__host){
+		map->caller = (struct il__caller){
 		    .inbox = task->loop->inbox, .scope = task->scope, .loop = task->loop};
 		map->virtual_time = task->loop->own_clock;
 	}
 	map->account = il__executor_account(ex, SIZE_MAX);
 	refused = submit_all(map, ex, fn, items, count, size, deadline, task);
 	if (refused == -ECANCELED)
-		atomic_store_explicit(&map->host.cancelled, true, memory_order_relaxed);
+		atomic_store_explicit(&map->caller.cancelled, true, memory_order_relaxed);
 	if (refused < 0)
-		stop(map, ex, false);
-	rc = await(map, ex, deadline);
+		map_stop(map, ex, false);
+	rc = map_await(map, ex, deadline);
 	return refused < 0 ? refused : rc;
 }
 
@@ -215,7 +215,7 @@ static bool all_begun(const struct map *map, size_t count)
 }
 
 /* Every result, and the failure that counts if there is none so far. */
-static int collect(struct map *map, size_t count, int *results, int rc)
+static int map_collect(struct map *map, size_t count, int *results, int rc)
 {
 	for (size_t i = 0; i < count; i++) {
 		struct item *item = &map->items[i];
@@ -231,8 +231,8 @@ static int collect(struct map *map, size_t count, int *results, int rc)
 	return rc;
 }
 
-static int check(il_executor *ex, il_fn *fn, void *items, size_t count, size_t size,
-		 il_time timeout)
+static int map_check(il_executor *ex, il_fn *fn, void *items, size_t count, size_t size,
+		     il_time timeout)
 {
 	size_t stride = il__form_stride(size);
 
@@ -258,7 +258,7 @@ int il_executor_map(il_executor *ex, il_fn *fn, void *items, size_t count, size_
 	struct map map = {.left = 0};
 	bool waits = count > 0 && timeout > 0;
 	il_task *task = NULL;
-	int rc = check(ex, fn, items, count, size, timeout);
+	int rc = map_check(ex, fn, items, count, size, timeout);
 
 	if (rc < 0 || (waits && (rc = il__may_wait("il_executor_map", &task)) < 0))
 		return rc;
@@ -275,13 +275,13 @@ int il_executor_map(il_executor *ex, il_fn *fn, void *items, size_t count, size_
 	}
 	pthread_mutex_init(&map.lock, NULL);
 	il_executor_ref(ex); /* another task may drop the last one while this one waits */
-	rc = run(&map, ex, fn, items, count, size, deadline, task);
+	rc = map_run(&map, ex, fn, items, count, size, deadline, task);
 	il_executor_unref(ex);
 	if (rc == -ECANCELED && all_begun(&map, count))
 		rc = 0; /* it came too late to stop anything: the results are whole */
 	if (rc == -ETIMEDOUT)
 		il__refuse(rc, "il_executor_map: not all of %zu calls ended in time", count);
-	rc = collect(&map, count, results, rc);
+	rc = map_collect(&map, count, results, rc);
 	if (rc == 0 && !all_begun(&map, count))
 		rc = -ECANCELED; /* somebody shut the executor down with IL_CANCEL_FUTURES */
 	pthread_mutex_destroy(&map.lock);

@@ -38,7 +38,7 @@ enum { QUEUED, RUNNING, CANCELLED };
 struct run {
 	il_call call;
 	struct il__wakeup wakeup;
-	struct il__host host;
+	struct il__caller caller;
 	atomic_int state; /* QUEUED to one of the others, by who is first */
 	int rc;           /* before the wakeup */
 };
@@ -62,7 +62,7 @@ static void answer_run(il_call *call, int rc)
 static const struct il__call_ops run_ops = {.claim = claim_run, .answer = answer_run};
 
 /* Submitted: waits for the answer, taking the call back if this task is cancelled before it begins. */
-static int await(il_executor *ex, struct run *run)
+static int run_await(il_executor *ex, struct run *run)
 {
 	int queued = QUEUED;
 
@@ -73,7 +73,7 @@ static int await(il_executor *ex, struct run *run)
 		return -ECANCELED;
 	}
 	atomic_compare_exchange_strong(&run->state, &queued, CANCELLED);
-	atomic_store_explicit(&run->host.cancelled, true, memory_order_relaxed);
+	atomic_store_explicit(&run->caller.cancelled, true, memory_order_relaxed);
 	if (ex->kills)
 		ex->ops->kill(ex->self, &run->call);
 	il__wakeup_wait_shielded(&run->wakeup, "il_executor_run");
@@ -82,7 +82,7 @@ static int await(il_executor *ex, struct run *run)
 
 static int await_and_explain(il_executor *ex, struct run *run)
 {
-	int rc = await(ex, run);
+	int rc = run_await(ex, run);
 
 	il__refuse_again(rc, run->call.detail);
 	if (rc == -ECANCELED && run->wakeup.task)
@@ -112,9 +112,9 @@ static int run_held(il_executor *ex, il_fn *fn, void *arg, size_t size)
 	run.call.ops = &run_ops;
 	atomic_init(&run.state, QUEUED);
 	if (task) {
-		run.host = (struct il__host){
+		run.caller = (struct il__caller){
 		    .inbox = run.wakeup.inbox, .scope = task->scope, .loop = task->loop};
-		run.call.host = &run.host;
+		run.call.caller = &run.caller;
 	}
 	rc = il__executor_submit_waiting(ex, &run.call, task, IL_FOREVER);
 	if (rc < 0) {

@@ -41,13 +41,13 @@ static void answer_future(il_call *call, int rc)
 	il_future_unref(f);
 }
 
-static bool settle_future(il_call *call)
+static bool accept_future(il_call *call)
 {
-	return il__future_settle(&il__container_of(call, struct future_call, call)->future);
+	return il__future_accept(&il__container_of(call, struct future_call, call)->future);
 }
 
 static const struct il__call_ops future_call_ops = {
-    .claim = claim_future, .answer = answer_future, .settle = settle_future};
+    .claim = claim_future, .answer = answer_future, .accept = accept_future};
 
 static void free_future_call(il_future *f)
 {
@@ -56,11 +56,11 @@ static void free_future_call(il_future *f)
 	il__free(fc);
 }
 
-static bool waits_for_itself(il_future *f)
+static bool future_call_waits_for_itself(il_future *f)
 {
 	il_call *call = &il__container_of(f, struct future_call, future)->call;
 
-	return !il_future_running(f) && call->executor_ops->only_worker(call->executor_self);
+	return !il_future_running(f) && call->executor_type->only_worker(call->executor_self);
 }
 
 static struct il__account *account_of(il_future *f)
@@ -70,24 +70,24 @@ static struct il__account *account_of(il_future *f)
 
 /* Cancelled before it began: its place in the queue is free at once. The lock keeps it from being answered
  * meanwhile, and so its executor from being gone. */
-static void leave_queue(il_future *f)
+static void future_call_leave_queue(il_future *f)
 {
 	struct future_call *fc = il__container_of(f, struct future_call, future);
 	il_call *call = &fc->call;
 	bool mine;
 
-	if (!call->executor_ops->withdraw)
+	if (!call->executor_type->withdraw)
 		return;
 	pthread_mutex_lock(&f->lock);
-	mine = !fc->answered && call->executor_ops->withdraw(call->executor_self, call);
+	mine = !fc->answered && call->executor_type->withdraw(call->executor_self, call);
 	pthread_mutex_unlock(&f->lock);
 	if (mine)
-		il__call_answer(call, -ECANCELED);
+		il__call_finish(call, -ECANCELED);
 }
 
-static const struct il__future_ops future_ops = {.dropped = leave_queue,
+static const struct il__future_ops future_ops = {.dropped = future_call_leave_queue,
 						 .free = free_future_call,
-						 .deadlock = waits_for_itself,
+						 .deadlock = future_call_waits_for_itself,
 						 .account = account_of};
 
 static void kill_future(il_future *f)
@@ -97,14 +97,14 @@ static void kill_future(il_future *f)
 
 	pthread_mutex_lock(&f->lock);
 	if (!fc->answered)
-		call->executor_ops->kill(call->executor_self, call);
+		call->executor_type->kill(call->executor_self, call);
 	pthread_mutex_unlock(&f->lock);
 }
 
 static const struct il__future_ops killable_ops = {.cancel = kill_future,
-						   .dropped = leave_queue,
+						   .dropped = future_call_leave_queue,
 						   .free = free_future_call,
-						   .deadlock = waits_for_itself,
+						   .deadlock = future_call_waits_for_itself,
 						   .account = account_of};
 
 static int submit_future(il_executor *ex, il_future **f, il_fn *fn, void *arg, size_t size)

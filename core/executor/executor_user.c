@@ -14,7 +14,7 @@ struct user {
 	atomic_bool shut;
 };
 
-static int submit(void *self, il_call *call, bool waits)
+static int user_submit(void *self, il_call *call, bool waits)
 {
 	struct user *user = self;
 
@@ -37,7 +37,7 @@ static int run_shutdown(void *arg)
 }
 
 /* It may block: in a task it runs in a worker thread, shielded. */
-static int shut_down(void *self, unsigned flags, il_task *task, int may_wait)
+static int user_shut_down(void *self, unsigned flags, il_task *task, int may_wait)
 {
 	struct user *user = self;
 	struct shutdown s = {user, flags};
@@ -54,7 +54,7 @@ static int shut_down(void *self, unsigned flags, il_task *task, int may_wait)
 	return may_wait == -ECANCELED ? may_wait : rc;
 }
 
-static void destroy(void *self)
+static void user_destroy(void *self)
 {
 	struct user *user = self;
 
@@ -65,17 +65,17 @@ static void destroy(void *self)
 	il__free(user);
 }
 
-static bool no(void *self)
+static bool user_no(void *self)
 {
 	(void)self;
 	return false;
 }
 
-static const struct il__executor_ops ops = {.submit = submit,
-					    .shut_down_in_place = shut_down,
-					    .destroy = destroy,
-					    .is_worker = no,
-					    .only_worker = no};
+static const struct il__executor_type ops = {.submit = user_submit,
+					     .shut_down_in_place = user_shut_down,
+					     .destroy = user_destroy,
+					     .is_worker = user_no,
+					     .only_worker = user_no};
 
 int il_executor_create(il_executor **ex, const il_executor_ops *user_ops, void *self)
 {

@@ -34,11 +34,11 @@ enum { QUEUED, RUNNING, FINISHED, CANCELLED, ABANDONED };
 
 struct thread_call {
 	il_call call;
-	struct il__host host;
+	struct il__caller caller;
 	struct il__message message; /* carries the answer to the loop */
 	struct il__threads *threads;
 	il_limiter *limiter;
-	struct il__applicant applicant;
+	struct il__limiter_waiter waiter;
 	il_task *task; /* who waits, unless it has gone */
 	atomic_int state;
 	bool waits; /* for a token; loop's thread only, as the next four */
@@ -56,7 +56,7 @@ struct thread_call {
 	void (*release)(void *arg);
 };
 
-static bool claim(il_call *call)
+static bool thread_call_claim(il_call *call)
 {
 	int queued = QUEUED;
 
@@ -64,17 +64,17 @@ static bool claim(il_call *call)
 	    &il__container_of(call, struct thread_call, call)->state, &queued, RUNNING);
 }
 
-static void drop(struct thread_call *tc)
+static void thread_call_drop(struct thread_call *tc)
 {
 	if (!il__drop_reference(&tc->owners))
 		return;
-	il__inbox_unref(tc->host.inbox);
+	il__inbox_unref(tc->caller.inbox);
 	il__free(tc->call.detail);
 	il__free(tc);
 }
 
 /* It runs, or is about to. */
-static void begin(struct thread_call *tc)
+static void thread_call_begin(struct thread_call *tc)
 {
 	tc->waits = false;
 	tc->threads->active++;
@@ -83,25 +83,25 @@ static void begin(struct thread_call *tc)
 		il__owe_calls(tc->task->loop, tc->call.account, 1);
 }
 
-static void conclude(struct thread_call *tc)
+static void thread_call_conclude(struct thread_call *tc)
 {
 	tc->answered = true;
 	if (!tc->gone)
 		il__task_wake(tc->task, 0);
 	if (tc->abandonable)
-		drop(tc);
+		thread_call_drop(tc);
 }
 
 /* To whom the worker gave it, or back. */
 static int give_token(struct thread_call *tc)
 {
-	struct thread_call *heir;
+	struct thread_call *next_call;
 
-	if (!tc->call.heir)
+	if (!tc->call.next_call)
 		return il_limiter_release_on_behalf_of(tc->limiter, tc);
-	heir = il__container_of(tc->call.heir, struct thread_call, call);
-	begin(heir);
-	return il__limiter_pass(tc->limiter, tc, &heir->applicant);
+	next_call = il__container_of(tc->call.next_call, struct thread_call, call);
+	thread_call_begin(next_call);
+	return il__limiter_pass(tc->limiter, tc, &next_call->waiter);
 }
 
 static void on_answer(struct il__message *m, il_loop *loop)
@@ -112,73 +112,73 @@ static void on_answer(struct il__message *m, il_loop *loop)
 		il__threads_come_back(tc->threads, loop, &tc->left);
 	tc->released_rc = give_token(tc);
 	il__threads_count_out(tc->threads);
-	conclude(tc);
+	thread_call_conclude(tc);
 }
 
 /* The worker's last step. Nobody may wait any more for a call that was abandoned: then the loop may be gone. */
-static void answer(il_call *call, int rc)
+static void thread_call_answer(il_call *call, int rc)
 {
 	struct thread_call *tc = il__container_of(call, struct thread_call, call);
-	struct il__inbox *held = tc->abandonable ? il__inbox_ref(tc->host.inbox) : NULL;
+	struct il__inbox *held = tc->abandonable ? il__inbox_ref(tc->caller.inbox) : NULL;
 
 	tc->rc = rc;
 	if (atomic_exchange(&tc->state, FINISHED) == ABANDONED && tc->release)
 		tc->release(tc->call.arg);
-	if (il__inbox_post(tc->host.inbox, &tc->message) < 0 && held)
-		drop(tc);
+	if (il__inbox_post(tc->caller.inbox, &tc->message) < 0 && held)
+		thread_call_drop(tc);
 	if (held)
 		il__inbox_unref(held);
 }
 
-static const struct il__call_ops ops = {.claim = claim, .answer = answer};
+static const struct il__call_ops ops = {.claim = thread_call_claim, .answer = thread_call_answer};
 
 /* ---- waiting for a token ---- */
 
-static int start(struct thread_call *tc)
+static int thread_call_start(struct thread_call *tc)
 {
 	il_executor *pool = tc->threads->pool;
 	int rc = pool->ops->submit(pool->self, &tc->call, true);
 
 	if (rc == 0)
-		begin(tc);
+		thread_call_begin(tc);
 	return rc;
 }
 
-static struct thread_call *call_of(struct il__applicant *a)
+static struct thread_call *call_of(struct il__limiter_waiter *a)
 {
-	return il__container_of(a, struct thread_call, applicant);
+	return il__container_of(a, struct thread_call, waiter);
 }
 
-static void offer(struct il__applicant *a)
+static void thread_call_offer(struct il__limiter_waiter *a)
 {
 	struct thread_call *tc = call_of(a);
 
-	il__thread_pool_line_up(tc->threads->pool, &tc->call);
+	il__thread_pool_add_waiting(tc->threads->pool, &tc->call);
 }
 
-static bool retract(struct il__applicant *a)
+static bool thread_call_retract(struct il__limiter_waiter *a)
 {
 	struct thread_call *tc = call_of(a);
 
-	return il__thread_pool_step_out(tc->threads->pool, &tc->call);
+	return il__thread_pool_remove_waiting(tc->threads->pool, &tc->call);
 }
 
-static bool admit(struct il__applicant *a)
+static bool thread_call_admit(struct il__limiter_waiter *a)
 {
 	struct thread_call *tc = call_of(a);
-	int rc = start(tc);
+	int rc = thread_call_start(tc);
 
 	if (rc == 0)
 		return true;
 	tc->call.detail = il__strdup(il_error_detail());
 	tc->rc = rc;
 	il__call_fini(&tc->call);
-	conclude(tc);
+	thread_call_conclude(tc);
 	return false;
 }
 
-static const struct il__applicant_ops applicant_ops = {
-    .offer = offer, .retract = retract, .admit = admit};
+static const struct il__limiter_waiter_ops waiter_ops = {
+    .offer = thread_call_offer, .retract = thread_call_retract, .admit = thread_call_admit};
 
 /* ---- waiting for the answer ---- */
 
@@ -187,36 +187,36 @@ static void take_back(struct thread_call *tc)
 {
 	il_executor *pool = tc->threads->pool;
 
-	if (tc->waits ? !il__limiter_withdraw(tc->limiter, &tc->applicant)
+	if (tc->waits ? !il__limiter_withdraw(tc->limiter, &tc->waiter)
 		      : !pool->ops->withdraw(pool->self, &tc->call))
 		return;
 	il__call_fini(&tc->call);
 	il__task_wake(tc->task, -ECANCELED); /* which tells the reason */
 	if (tc->waits)
-		conclude(tc);
+		thread_call_conclude(tc);
 	else
 		on_answer(&tc->message, tc->task->loop);
 }
 
-static bool interrupt(il_task *task, void *arg)
+static bool thread_call_interrupt(il_task *task, void *arg)
 {
 	struct thread_call *tc = arg;
 	int queued = QUEUED, running = RUNNING;
 
 	(void)task;
-	atomic_store_explicit(&tc->host.cancelled, true, memory_order_relaxed);
+	atomic_store_explicit(&tc->caller.cancelled, true, memory_order_relaxed);
 	if (atomic_compare_exchange_strong(&tc->state, &queued, CANCELLED)) {
 		take_back(tc);
 		return false;
 	}
 	/* Whoever has an heir is waited for: the loop must hear of the one before the other. */
 	tc->abandoned = tc->abandonable &&
-			il__thread_pool_leave_line(tc->threads->pool, &tc->call) &&
+			il__thread_pool_refuse_next(tc->threads->pool, &tc->call) &&
 			atomic_compare_exchange_strong(&tc->state, &running, ABANDONED);
 	return tc->abandoned;
 }
 
-static int explain(struct thread_call *tc)
+static int thread_call_explain(struct thread_call *tc)
 {
 	char *why = tc->call.detail;
 
@@ -235,42 +235,42 @@ static int explain(struct thread_call *tc)
 
 static int wait_answer(struct thread_call *tc, il_task *task)
 {
-	int rc = il__task_park(task, interrupt, tc, "il_run_in_thread");
+	int rc = il__task_park(task, thread_call_interrupt, tc, "il_run_in_thread");
 
 	if (tc->owes)
 		il__paid_calls(task->loop, tc->call.account, 1);
-	return rc < 0 ? rc : explain(tc);
+	return rc < 0 ? rc : thread_call_explain(tc);
 }
 
 /* ---- one call ---- */
 
-static int submit(struct thread_call *tc, il_task *task, struct il__threads *threads, il_fn *fn,
-		  void *arg, const il_run_in_thread_options *options)
+static int thread_call_submit(struct thread_call *tc, il_task *task, struct il__threads *threads,
+			      il_fn *fn, void *arg, const il_run_in_thread_options *options)
 {
 	int rc;
 
 	tc->threads = threads;
 	tc->limiter = options->limiter ? options->limiter : threads->limiter;
-	tc->applicant = (struct il__applicant){.borrower = tc, .ops = &applicant_ops};
+	tc->waiter = (struct il__limiter_waiter){.borrower = tc, .ops = &waiter_ops};
 	rc = il__call_init(&tc->call, threads->pool, fn, arg, 0);
 	tc->call.ops = &ops;
-	tc->call.host = &tc->host;
+	tc->call.caller = &tc->caller;
 	tc->left.account = tc->call.account;
-	tc->call.line = il__limiter_line(tc->limiter);
+	tc->call.waiting_calls = il__limiter_waiting_calls(tc->limiter);
 	if (options->name) {
 		snprintf(tc->name, sizeof tc->name, "%s", options->name);
 		tc->call.thread_name = tc->name;
 	}
 	tc->message.handle = on_answer;
 	tc->task = task;
-	tc->host = (struct il__host){.inbox = task->loop->inbox,
-				     .scope = options->abandon_on_cancel ? NULL : task->scope,
-				     .loop = task->loop};
+	tc->caller = (struct il__caller){.inbox = task->loop->inbox,
+					 .scope = options->abandon_on_cancel ? NULL : task->scope,
+					 .loop = task->loop};
 	atomic_init(&tc->state, QUEUED);
 	if (rc == 0)
-		rc = il__limiter_apply(tc->limiter, &tc->applicant, "il_run_in_thread");
+		rc = il__limiter_ask(tc->limiter, &tc->waiter, "il_run_in_thread");
 	tc->waits = rc == 0;
-	if (rc > 0 && (rc = start(tc)) < 0)
+	if (rc > 0 && (rc = thread_call_start(tc)) < 0)
 		il_limiter_release_on_behalf_of(tc->limiter, tc);
 	if (rc < 0)
 		il__call_fini(&tc->call);
@@ -289,7 +289,7 @@ static int run_abandonable(il_task *task, struct il__threads *threads, il_fn *fn
 	tc->release = options->release;
 	atomic_init(&tc->owners, 2);
 	il__inbox_ref(task->loop->inbox);
-	rc = submit(tc, task, threads, fn, arg, options);
+	rc = thread_call_submit(tc, task, threads, fn, arg, options);
 	if (rc < 0) {
 		il__inbox_unref(task->loop->inbox);
 		il__free(tc);
@@ -301,7 +301,7 @@ static int run_abandonable(il_task *task, struct il__threads *threads, il_fn *fn
 		il__threads_leave(threads, task->loop, &tc->left);
 	if (options->abandoned)
 		*options->abandoned = tc->abandoned;
-	drop(tc);
+	thread_call_drop(tc);
 	return rc;
 }
 
@@ -331,7 +331,7 @@ int il_run_in_thread_with(il_fn *fn, void *arg, const il_run_in_thread_options *
 		return run_abandonable(task, threads, fn, arg, options);
 	tc.abandonable = tc.answered = tc.owes = tc.gone = false;
 	tc.released_rc = 0;
-	rc = submit(&tc, task, threads, fn, arg, options);
+	rc = thread_call_submit(&tc, task, threads, fn, arg, options);
 	return rc < 0 ? rc : wait_answer(&tc, task);
 }
 

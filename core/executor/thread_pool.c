@@ -38,7 +38,7 @@ static int accept_call(struct il__thread_pool *pool, il_call *call,
 	return 0;
 }
 
-static int submit(void *self, il_call *call, bool waits)
+static int thread_pool_submit(void *self, il_call *call, bool waits)
 {
 	struct il__thread_pool *pool = self;
 	struct il__thread_worker *roused = NULL;
@@ -65,7 +65,7 @@ static int submit(void *self, il_call *call, bool waits)
 	return rc;
 }
 
-static bool withdraw(void *self, il_call *call)
+static bool thread_pool_withdraw(void *self, il_call *call)
 {
 	struct il__thread_pool *pool = self;
 	bool queued;
@@ -81,7 +81,7 @@ static bool withdraw(void *self, il_call *call)
 }
 
 /* Under the lock: those that have begun, or that nobody waits for, stay. */
-static void cancel_queue(struct il__thread_pool *pool)
+static void thread_pool_cancel_queue(struct il__thread_pool *pool)
 {
 	struct il__list cancelled;
 
@@ -95,7 +95,7 @@ static void cancel_queue(struct il__thread_pool *pool)
 	il__thread_pool_fail(pool, &cancelled, -ECANCELED);
 }
 
-static bool shut_down(void *self, unsigned flags, struct il__watcher_of_end *end)
+static bool thread_pool_shut_down(void *self, unsigned flags, struct il__watcher_of_end *end)
 {
 	struct il__thread_pool *pool = self;
 	struct il__list *node;
@@ -108,7 +108,7 @@ static bool shut_down(void *self, unsigned flags, struct il__watcher_of_end *end
 	}
 	pool->shut = true;
 	if (flags & IL_CANCEL_FUTURES)
-		cancel_queue(pool);
+		thread_pool_cancel_queue(pool);
 	while ((node = il__list_pop(&pool->idle)))
 		il__parker_wake(&il__container_of(node, struct il__thread_worker, idle)->parker);
 	waits = end && pool->live > 0;
@@ -118,7 +118,7 @@ static bool shut_down(void *self, unsigned flags, struct il__watcher_of_end *end
 	return waits;
 }
 
-static void reap(void *self)
+static void thread_pool_reap(void *self)
 {
 	struct il__thread_pool *pool = self;
 	pthread_t exited;
@@ -133,12 +133,12 @@ static void reap(void *self)
 		pthread_join(exited, NULL);
 }
 
-static void destroy(void *self)
+static void thread_pool_destroy(void *self)
 {
 	struct il__thread_pool *pool = self;
 	bool last;
 
-	shut_down(pool, 0, NULL);
+	thread_pool_shut_down(pool, 0, NULL);
 	pthread_mutex_lock(&pool->lock);
 	pool->released = true;
 	last = pool->live == 0;
@@ -148,7 +148,7 @@ static void destroy(void *self)
 	}
 	pthread_mutex_unlock(&pool->lock);
 	if (last) {
-		reap(pool);
+		thread_pool_reap(pool);
 		il__thread_pool_free(pool);
 	}
 }
@@ -163,17 +163,17 @@ static bool only_worker(void *self)
 	return is_worker(self) && ((struct il__thread_pool *)self)->max == 1;
 }
 
-static const struct il__executor_ops thread_pool_ops = {.submit = submit,
-							.withdraw = withdraw,
-							.shutdown = shut_down,
-							.ended = reap,
-							.destroy = destroy,
-							.is_worker = is_worker,
-							.only_worker = only_worker};
+static const struct il__executor_type thread_pool_ops = {.submit = thread_pool_submit,
+							 .withdraw = thread_pool_withdraw,
+							 .shutdown = thread_pool_shut_down,
+							 .ended = thread_pool_reap,
+							 .destroy = thread_pool_destroy,
+							 .is_worker = is_worker,
+							 .only_worker = only_worker};
 
 /* ---- creation ---- */
 
-static int check_options(il_thread_pool_options *to, const il_thread_pool_options *from)
+static int thread_pool_check_options(il_thread_pool_options *to, const il_thread_pool_options *from)
 {
 	*to = from ? *from : (il_thread_pool_options){0};
 	if (to->max_workers < 0)
@@ -243,7 +243,7 @@ int il_thread_pool_create(il_executor **ex, const il_thread_pool_options *option
 {
 	il_thread_pool_options checked;
 	struct il__thread_pool *pool;
-	int rc = check_options(&checked, options);
+	int rc = thread_pool_check_options(&checked, options);
 
 	if (rc < 0 || !ex)
 		return rc < 0 ? rc : il__refuse(-EINVAL, "il_thread_pool_create: ex is NULL");
@@ -272,16 +272,16 @@ int il_thread_pool_create(il_executor **ex, const il_thread_pool_options *option
 
 /* ---- a loop's own pool ---- */
 
-void il__thread_pool_line_up(il_executor *ex, il_call *call)
+void il__thread_pool_add_waiting(il_executor *ex, il_call *call)
 {
 	struct il__thread_pool *pool = ex->self;
 
 	pthread_mutex_lock(&pool->lock);
-	il__list_push(call->line, &call->link);
+	il__list_push(call->waiting_calls, &call->link);
 	pthread_mutex_unlock(&pool->lock);
 }
 
-bool il__thread_pool_step_out(il_executor *ex, il_call *call)
+bool il__thread_pool_remove_waiting(il_executor *ex, il_call *call)
 {
 	struct il__thread_pool *pool = ex->self;
 	bool in_line;
@@ -293,16 +293,16 @@ bool il__thread_pool_step_out(il_executor *ex, il_call *call)
 	return in_line;
 }
 
-bool il__thread_pool_leave_line(il_executor *ex, il_call *call)
+bool il__thread_pool_refuse_next(il_executor *ex, il_call *call)
 {
 	struct il__thread_pool *pool = ex->self;
-	bool has_heir;
+	bool has_next;
 
 	pthread_mutex_lock(&pool->lock);
-	call->line = NULL;
-	has_heir = call->heir != NULL;
+	call->waiting_calls = NULL;
+	has_next = call->next_call != NULL;
 	pthread_mutex_unlock(&pool->lock);
-	return !has_heir;
+	return !has_next;
 }
 
 bool il__thread_pool_finish(il_executor *ex, il_time deadline)
@@ -312,7 +312,8 @@ bool il__thread_pool_finish(il_executor *ex, il_time deadline)
 	bool ended = true;
 
 	il__parker_init(&end.wakeup.parker);
-	if (shut_down(pool, 0, &end) && il__parker_wait(&end.wakeup.parker, deadline, NULL) < 0) {
+	if (thread_pool_shut_down(pool, 0, &end) &&
+	    il__parker_wait(&end.wakeup.parker, deadline, NULL) < 0) {
 		pthread_mutex_lock(&pool->lock);
 		ended = il__list_empty(&end.link);
 		il__list_remove(&end.link);
@@ -321,6 +322,6 @@ bool il__thread_pool_finish(il_executor *ex, il_time deadline)
 			il__parker_wait(&end.wakeup.parker, IL_FOREVER, NULL);
 	}
 	if (ended)
-		reap(pool);
+		thread_pool_reap(pool);
 	return ended;
 }

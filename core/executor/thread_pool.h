@@ -57,11 +57,11 @@ void il__thread_pool_free(struct il__thread_pool *pool);
 
 /* Waits in this thread whatever it is; the loop's own threads at its end. False: time is up. */
 bool il__thread_pool_finish(il_executor *ex, il_time deadline);
-/* A call that waits for what others hold: a worker that is through with a call of the same `line` runs the
- * first of that line next. Any thread. */
-void il__thread_pool_line_up(il_executor *ex, il_call *call);
-bool il__thread_pool_step_out(il_executor *ex, il_call *call); /* false: a worker has it */
-/* One that runs shall have no heir. False: it has run, and has one. */
-bool il__thread_pool_leave_line(il_executor *ex, il_call *call);
+/* A call that waits for what others hold: a worker that is through with a call of the same `waiting_calls` runs
+ * the first of them next. Any thread. */
+void il__thread_pool_add_waiting(il_executor *ex, il_call *call);
+bool il__thread_pool_remove_waiting(il_executor *ex, il_call *call); /* false: a worker has it */
+/* After one that runs no other shall run with its token. False: it has run, and another does. */
+bool il__thread_pool_refuse_next(il_executor *ex, il_call *call);
 
 #endif

@@ -35,7 +35,7 @@ void il__thread_pool_fail(struct il__thread_pool *pool, struct il__list *calls, 
 	}
 }
 
-static void break_pool(struct il__thread_pool *pool, int rc)
+static void thread_worker_break_pool(struct il__thread_pool *pool, int rc)
 {
 	char detail[IL__THREAD_POOL_WHY + 48];
 	struct il__list calls;
@@ -58,7 +58,7 @@ static void break_pool(struct il__thread_pool *pool, int rc)
 }
 
 /* False: this worker, or one before it, failed. */
-static bool initialize(struct il__thread_pool *pool)
+static bool thread_worker_initialize(struct il__thread_pool *pool)
 {
 	bool broken, first;
 	int rc;
@@ -76,12 +76,12 @@ static bool initialize(struct il__thread_pool *pool)
 	pool->failing = true;
 	pthread_mutex_unlock(&pool->lock);
 	if (first)
-		break_pool(pool, rc);
+		thread_worker_break_pool(pool, rc);
 	return false;
 }
 
 /* False: the worker must not take calls. */
-static bool set_up(struct il__thread_worker *w)
+static bool thread_worker_set_up(struct il__thread_worker *w)
 {
 	struct il__thread_pool *pool = w->pool;
 	char name[32];
@@ -95,11 +95,11 @@ static bool set_up(struct il__thread_worker *w)
 			pool->name, il_strerror(rc));
 	if (pool->options.on_thread_start)
 		pool->options.on_thread_start(w->index, pool->options.on_thread_start_arg);
-	return !pool->options.initializer || initialize(pool);
+	return !pool->options.initializer || thread_worker_initialize(pool);
 }
 
 /* Under the lock: rests until there is a call or the worker is to end. False: end. */
-static bool rest(struct il__thread_worker *w, il_call *answered, int rc)
+static bool thread_worker_rest(struct il__thread_worker *w, il_call *answered, int rc)
 {
 	struct il__thread_pool *pool = w->pool;
 	il_time deadline;
@@ -109,7 +109,7 @@ static bool rest(struct il__thread_worker *w, il_call *answered, int rc)
 	il__list_push_front(&pool->idle, &w->idle);
 	pthread_mutex_unlock(&pool->lock);
 	if (answered)
-		il__call_answer(answered, rc);
+		il__call_finish(answered, rc);
 	deadline = pool->options.idle_timeout == IL_FOREVER
 		       ? IL_FOREVER
 		       : il__deadline_from(il__os_now(), pool->options.idle_timeout);
@@ -144,12 +144,12 @@ struct il__thread_worker *il__thread_worker_rouse(struct il__thread_pool *pool)
 /* Under the lock: what the worker runs next, or NULL. What the call held goes with it to its heir. */
 static il_call *next_call(struct il__thread_pool *pool, il_call *done)
 {
-	struct il__list *node = done->line ? il__list_pop(done->line) : NULL;
+	struct il__list *node = done->waiting_calls ? il__list_pop(done->waiting_calls) : NULL;
 
 	if (!node)
 		return pop_call(pool, &pool->queue);
-	done->heir = il__container_of(node, il_call, link);
-	return done->heir;
+	done->next_call = il__container_of(node, il_call, link);
+	return done->next_call;
 }
 
 /* Under the lock, not while it runs or answers: the call and those after it, while there are any. The last
@@ -171,13 +171,13 @@ static il_call *run_calls(struct il__thread_worker *w, il_call *call, int *rc)
 		if (!after)
 			return call;
 		pthread_mutex_unlock(&pool->lock);
-		il__call_answer(call, *rc);
+		il__call_finish(call, *rc);
 		call = after;
 	}
 }
 
 /* Under the lock. Calls until the worker is to end. */
-static void work(struct il__thread_worker *w)
+static void thread_worker_work(struct il__thread_worker *w)
 {
 	struct il__thread_pool *pool = w->pool;
 
@@ -187,7 +187,7 @@ static void work(struct il__thread_worker *w)
 		if (call)
 			call = run_calls(w, call, &rc);
 		if (!pool->shut && !pool->broken) {
-			if (!rest(w, call, rc))
+			if (!thread_worker_rest(w, call, rc))
 				return;
 			continue;
 		}
@@ -195,7 +195,7 @@ static void work(struct il__thread_worker *w)
 			return;
 		pool->busy--;
 		pthread_mutex_unlock(&pool->lock);
-		il__call_answer(call, rc);
+		il__call_finish(call, rc);
 		pthread_mutex_lock(&pool->lock);
 	}
 }
@@ -209,7 +209,7 @@ void il__thread_pool_free(struct il__thread_pool *pool)
 
 /* Under the lock, but not while it runs. It counts as busy: it takes no calls, so those that came meanwhile
  * may need another worker in its place. */
-static void finalize(struct il__thread_pool *pool)
+static void thread_worker_finalize(struct il__thread_pool *pool)
 {
 	int rc = 0;
 
@@ -227,7 +227,7 @@ static void finalize(struct il__thread_pool *pool)
 }
 
 /* Under the lock, not after. The last thread tells who waits for the end, and frees a released pool. */
-static void leave(struct il__thread_worker *w)
+static void thread_worker_leave(struct il__thread_worker *w)
 {
 	struct il__thread_pool *pool = w->pool;
 	bool join = pool->has_exited, last;
@@ -259,13 +259,13 @@ static void *worker_main(void *arg)
 	bool able;
 
 	il__working.pool = w->pool;
-	able = set_up(w);
+	able = thread_worker_set_up(w);
 	pthread_mutex_lock(&w->pool->lock);
 	if (able)
-		work(w);
+		thread_worker_work(w);
 	if (able && w->pool->options.finalizer)
-		finalize(w->pool);
-	leave(w);
+		thread_worker_finalize(w->pool);
+	thread_worker_leave(w);
 	return NULL;
 }
 

@@ -70,7 +70,7 @@ static int check_peer(int fd)
 }
 
 /* 1: connected at once; 0: in progress. */
-static int begin(struct race *r, struct attempt *a, const il_address *to)
+static int connect_begin(struct race *r, struct attempt *a, const il_address *to)
 {
 	int fd = il__os_socket(to->storage.ss_family, SOCK_STREAM);
 	int rc = fd < 0 ? fd : bind_local(r, fd, to->storage.ss_family);
@@ -95,7 +95,7 @@ static int begin(struct race *r, struct attempt *a, const il_address *to)
 	return rc;
 }
 
-static void finish(struct race *r, struct attempt *a)
+static void connect_finish(struct race *r, struct attempt *a)
 {
 	il__fd_end(&a->wait);
 	if (a->number >= 0)
@@ -107,15 +107,15 @@ static void finish(struct race *r, struct attempt *a)
 /* ---- the race ---- */
 
 /* An address that cannot be reached from here says less than one that answered. */
-static bool telling(int rc)
+static bool connect_telling(int rc)
 {
 	return rc != -ENETUNREACH && rc != -EHOSTUNREACH && rc != -EADDRNOTAVAIL &&
 	       rc != -EAFNOSUPPORT && rc != -EINVAL;
 }
 
-static void failed(struct race *r, int which, int rc)
+static void connect_failed(struct race *r, int which, int rc)
 {
-	if (!r->error || telling(rc) || !telling(r->error)) {
+	if (!r->error || connect_telling(rc) || !connect_telling(r->error)) {
 		r->error = rc;
 		r->failed = which;
 	}
@@ -123,7 +123,7 @@ static void failed(struct race *r, int which, int rc)
 }
 
 /* The index of an attempt that has connected, or -1. */
-static int look(struct race *r)
+static int connect_look(struct race *r)
 {
 	for (int i = 0; i < r->next; i++) {
 		struct attempt *a = &r->attempts[i];
@@ -137,14 +137,14 @@ static int look(struct race *r)
 		rc = error ? -error : check_peer(a->number);
 		if (rc > 0)
 			return i;
-		finish(r, a);
-		failed(r, i, rc);
+		connect_finish(r, a);
+		connect_failed(r, i, rc);
 	}
 	return -1;
 }
 
 /* The words for the caller's timeout; the cause is what the attempts have met so far. */
-static int out_of_time(const struct race *r)
+static int connect_out_of_time(const struct race *r)
 {
 	char text[IL_ADDRESS_TEXT_MAX] = "";
 
@@ -160,22 +160,22 @@ static int out_of_time(const struct race *r)
 
 /* The sockets stay linked: the race unlinks them at its end. */
 /* The index of the winner, or the error. */
-static int run(struct race *r, il_time deadline)
+static int connect_run(struct race *r, il_time deadline)
 {
 	for (;;) {
 		il_time until, now = il__loop_now(r->task->loop);
 		int rc;
 
 		if (now >= deadline)
-			return out_of_time(r);
+			return connect_out_of_time(r);
 		if (r->next < r->count && (!r->active || now >= r->start_next)) {
 			int which = r->next++;
 			r->start_next = il__deadline_from(now, r->options->attempt_delay);
-			rc = begin(r, &r->attempts[which], &r->list[which]);
+			rc = connect_begin(r, &r->attempts[which], &r->list[which]);
 			if (rc > 0)
 				return which;
 			if (rc < 0)
-				failed(r, which, rc);
+				connect_failed(r, which, rc);
 			continue;
 		}
 		if (!r->active)
@@ -186,14 +186,14 @@ static int run(struct race *r, il_time deadline)
 		rc = il__task_park_until(r->task, il__abort_freely, NULL, r->function, until);
 		if (rc < 0 && rc != -ETIMEDOUT)
 			return rc;
-		rc = look(r);
+		rc = connect_look(r);
 		if (rc >= 0)
 			return rc;
 	}
 }
 
 /* Lets the families alternate, beginning with the first one's; otherwise the order stays. */
-static int interleave(il_address *list, int count)
+static int connect_interleave(il_address *list, int count)
 {
 	il_address *copy = il__malloc((size_t)count * sizeof *copy);
 	int first = 0, other = 0;
@@ -218,7 +218,7 @@ static int interleave(il_address *list, int count)
 	return 0;
 }
 
-static int prepare(struct race *r, il_time deadline)
+static int connect_prepare(struct race *r, il_time deadline)
 {
 	const il_connect_options *o = r->options;
 	int rc = il__resolve(&r->list, r->host, r->port, 0, deadline, r->function);
@@ -234,7 +234,7 @@ static int prepare(struct race *r, il_time deadline)
 		r->local_count = rc;
 	}
 	r->attempts = il__calloc((size_t)r->count, sizeof *r->attempts);
-	if (!r->attempts || interleave(r->list, r->count) < 0)
+	if (!r->attempts || connect_interleave(r->list, r->count) < 0)
 		return il__refuse(-ENOMEM, "%s: out of memory", r->function);
 	for (int i = 0; i < r->count; i++)
 		r->attempts[i].number = -1;
@@ -242,7 +242,7 @@ static int prepare(struct race *r, il_time deadline)
 }
 
 /* Gives the winner away, closes the others. */
-static int end(struct race *r, int winner, il_stream **stream)
+static int connect_end(struct race *r, int winner, il_stream **stream)
 {
 	int rc = winner;
 
@@ -256,14 +256,14 @@ static int end(struct race *r, int winner, il_stream **stream)
 	}
 	for (int i = 0; i < r->next; i++)
 		if (r->attempts[i].number >= 0)
-			finish(r, &r->attempts[i]);
+			connect_finish(r, &r->attempts[i]);
 	il__free(r->attempts);
 	il__free(r->list);
 	il__free(r->locals);
 	return rc;
 }
 
-static void explain(const struct race *r)
+static void connect_explain(const struct race *r)
 {
 	char text[IL_ADDRESS_TEXT_MAX];
 
@@ -273,7 +273,7 @@ static void explain(const struct race *r)
 		   il__system_words(r->error));
 }
 
-static int check_options(il_connect_options *to, const il_connect_options *from)
+static int connect_check_options(il_connect_options *to, const il_connect_options *from)
 {
 	*to = from ? *from : (il_connect_options){0};
 	if (to->timeout < 0 || to->attempt_delay < 0)
@@ -300,19 +300,19 @@ int il_stream_connect_tcp(il_stream **stream, const char *host, const char *port
 
 	if (!stream || !port)
 		return il__refuse(-EINVAL, "%s: the stream or the port is NULL", r.function);
-	rc = check_options(&o, options);
+	rc = connect_check_options(&o, options);
 	if (rc < 0)
 		return rc;
 	r.task = il__task_current(r.function, &rc);
 	if (!r.task)
 		return rc;
 	deadline = il__deadline_from(il__loop_now(r.task->loop), o.timeout);
-	rc = prepare(&r, deadline);
+	rc = connect_prepare(&r, deadline);
 	if (rc == 0)
-		rc = run(&r, deadline);
+		rc = connect_run(&r, deadline);
 	if (rc < 0 && rc == r.error)
-		explain(&r);
-	return end(&r, rc, stream);
+		connect_explain(&r);
+	return connect_end(&r, rc, stream);
 }
 
 /* ---- Unix sockets ---- */

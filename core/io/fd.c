@@ -30,7 +30,7 @@ static unsigned bit_of(int direction)
 	return direction ? IL_WRITABLE : IL_READABLE;
 }
 
-static unsigned wanted(const struct il__fd *fd)
+static unsigned fd_wanted(const struct il__fd *fd)
 {
 	return (fd->waiter[0] ? IL_READABLE : 0u) | (fd->waiter[1] ? IL_WRITABLE : 0u);
 }
@@ -44,7 +44,7 @@ static void unlink_wait(il_loop *loop, struct il__fd *fd, const struct il__fd_wa
 }
 
 /* Wakes every waiter; 0: it may go and see. */
-static void wake(struct il__fd *fd, int rc)
+static void fd_wake(struct il__fd *fd, int rc)
 {
 	for (int d = 0; d < 2; d++) {
 		struct il__fd_wait *w = fd->waiter[d];
@@ -56,7 +56,7 @@ static void wake(struct il__fd *fd, int rc)
 	}
 }
 
-static int set_mask(struct il__fd *fd, unsigned mask)
+static int fd_set_mask(struct il__fd *fd, unsigned mask)
 {
 	struct il__fd_table *table = fd->table;
 	bool before = fd->source.watch.mask != 0, after;
@@ -64,7 +64,7 @@ static int set_mask(struct il__fd *fd, unsigned mask)
 
 	if (rc < 0) { /* what the driver watches now nobody knows: nothing, then */
 		il__fd_watch(fd, 0);
-		wake(fd, 0);
+		fd_wake(fd, 0);
 	}
 	after = fd->source.watch.mask != 0;
 	if (after && !before)
@@ -74,7 +74,7 @@ static int set_mask(struct il__fd *fd, unsigned mask)
 	return rc;
 }
 
-static bool linked(const struct il__fd_wait *w)
+static bool fd_linked(const struct il__fd_wait *w)
 {
 	return w->fd && (w->fd->waiter[0] == w || w->fd->waiter[1] == w);
 }
@@ -87,10 +87,10 @@ il__always_inline void prefetch_waiter(const struct il__fd_wait *w)
 }
 
 /* An upcall. What the descriptor is ready for the waiter learns from the system call. */
-static void on_ready(struct il__source *source, il_loop *loop, unsigned mask)
+static void fd_on_ready(struct il__source *source, il_loop *loop, unsigned mask)
 {
 	struct il__fd *fd = il__container_of(source, struct il__fd, source);
-	unsigned waited = wanted(fd) & mask;
+	unsigned waited = fd_wanted(fd) & mask;
 	unsigned stray = mask & source->watch.mask & ~waited & ~(unsigned)fd->woken;
 
 	fd->ready |= (unsigned char)mask;
@@ -106,9 +106,9 @@ static void on_ready(struct il__source *source, il_loop *loop, unsigned mask)
 		il__task_wake(w->task, 0);
 	}
 	if (!fd->owned)
-		set_mask(fd, wanted(fd));
+		fd_set_mask(fd, fd_wanted(fd));
 	else if (il__unlikely(stray))
-		set_mask(fd, source->watch.mask & ~stray);
+		fd_set_mask(fd, source->watch.mask & ~stray);
 }
 
 /* ---- the table ---- */
@@ -120,10 +120,10 @@ static void on_idle(struct il__extension *extension, il_loop *loop)
 
 	(void)loop;
 	il__list_each_safe (node, &table->registered)
-		set_mask(il__container_of(node, struct il__fd, link), 0);
+		fd_set_mask(il__container_of(node, struct il__fd, link), 0);
 }
 
-static int on_closing(struct il__extension *extension, il_loop *loop)
+static int fd_on_closing(struct il__extension *extension, il_loop *loop)
 {
 	struct il__fd_table *table = il__container_of(extension, struct il__fd_table, extension);
 
@@ -140,7 +140,7 @@ static int on_closing(struct il__extension *extension, il_loop *loop)
 	return 0;
 }
 
-static const struct il__extension_ops table_ops = {.idle = on_idle, .closing = on_closing};
+static const struct il__extension_ops table_ops = {.idle = on_idle, .closing = fd_on_closing};
 
 /* NULL: there is none yet. */
 static struct il__fd_table *find_table(const il_loop *loop)
@@ -165,14 +165,14 @@ static struct il__fd_table *table_of(il_loop *loop)
 	return table;
 }
 
-static struct il__fd *look_up(il_loop *loop, int number)
+static struct il__fd *fd_look_up(il_loop *loop, int number)
 {
 	const struct il__fd_table *table = find_table(loop);
 
 	return table && number >= 0 && (size_t)number < table->capacity ? table->fds[number] : NULL;
 }
 
-static struct il__fd *add(struct il__fd_table *table, il_loop *loop, int number)
+static struct il__fd *fd_add(struct il__fd_table *table, il_loop *loop, int number)
 {
 	size_t n = (size_t)number;
 	struct il__fd *fd;
@@ -194,7 +194,7 @@ static struct il__fd *add(struct il__fd_table *table, il_loop *loop, int number)
 	if (!fd)
 		return NULL;
 	fd->source.watch.fd = fd->number = number;
-	fd->source.ready = on_ready;
+	fd->source.ready = fd_on_ready;
 	fd->loop = loop;
 	fd->table = table;
 	il__list_init(&fd->link);
@@ -205,10 +205,10 @@ int il__fd_get(il_loop *loop, int number, struct il__fd **fd)
 {
 	struct il__fd_table *table;
 
-	*fd = look_up(loop, number);
+	*fd = fd_look_up(loop, number);
 	if (!*fd) {
 		table = table_of(loop);
-		*fd = table ? add(table, loop, number) : NULL;
+		*fd = table ? fd_add(table, loop, number) : NULL;
 	}
 	if (!*fd)
 		return il__refuse(-ENOMEM, "out of memory for the table of descriptors");
@@ -230,7 +230,7 @@ int il__fd_own(il_loop *loop, int number, struct il__fd **fd)
 
 	if (rc < 0)
 		return rc;
-	if ((*fd)->owned || wanted(*fd))
+	if ((*fd)->owned || fd_wanted(*fd))
 		return il__refuse(-EBUSY,
 				  "descriptor %d is waited for, or belongs to a stream that is not "
 				  "closed: one owner at a time",
@@ -240,24 +240,24 @@ int il__fd_own(il_loop *loop, int number, struct il__fd **fd)
 	return 0;
 }
 
-static void forget(struct il__fd *fd, int rc)
+static void fd_forget(struct il__fd *fd, int rc)
 {
-	wake(fd, rc);
+	fd_wake(fd, rc);
 	fd->woken = 0;
-	set_mask(fd, 0);
+	fd_set_mask(fd, 0);
 }
 
 void il__fd_renew(il_loop *loop, int number)
 {
-	struct il__fd *fd = look_up(loop, number);
+	struct il__fd *fd = fd_look_up(loop, number);
 
-	if (fd && !fd->owned && (wanted(fd) || fd->source.watch.mask))
-		forget(fd, -EBADF);
+	if (fd && !fd->owned && (fd_wanted(fd) || fd->source.watch.mask))
+		fd_forget(fd, -EBADF);
 }
 
 void il__fd_disown(struct il__fd *fd, int rc)
 {
-	forget(fd, rc);
+	fd_forget(fd, rc);
 	fd->owned = false;
 }
 
@@ -273,11 +273,11 @@ int il__fd_begin(struct il__fd_wait *w)
 	struct il__fd *fd = w->fd;
 	int rc;
 
-	if (wanted(fd) & w->asked)
+	if (fd_wanted(fd) & w->asked)
 		return il__refuse(-EBUSY, "another task waits for descriptor %d: one a direction",
 				  fd->number);
 	if (w->asked & ~fd->source.watch.mask) {
-		rc = set_mask(fd, fd->source.watch.mask | w->asked);
+		rc = fd_set_mask(fd, fd->source.watch.mask | w->asked);
 		if (rc < 0)
 			return il__pass_on(rc); /* the driver may have words for it */
 	}
@@ -291,14 +291,14 @@ int il__fd_begin(struct il__fd_wait *w)
 
 void il__fd_end(struct il__fd_wait *w)
 {
-	if (!linked(w))
+	if (!fd_linked(w))
 		return;
 	unlink_wait(w->fd->loop, w->fd, w);
 	if (!w->fd->owned)
-		set_mask(w->fd, wanted(w->fd));
+		fd_set_mask(w->fd, fd_wanted(w->fd));
 }
 
-static bool give_up(il_task *task, void *arg)
+static bool fd_give_up(il_task *task, void *arg)
 {
 	(void)task;
 	il__fd_end(arg);
@@ -311,7 +311,7 @@ int il__fd_wait(struct il__fd_wait *w, il_time deadline, const char *function)
 
 	if (rc < 0)
 		return rc;
-	rc = il__task_park_until(w->task, give_up, w, function, deadline);
+	rc = il__task_park_until(w->task, fd_give_up, w, function, deadline);
 	if (rc == 0)
 		w->fd->woken &= (unsigned char)~w->asked;
 	return rc;
@@ -354,8 +354,8 @@ static int wait_fd(int number, unsigned mask, const char *function)
 	rc = il__task_check(w.task);
 	if (rc < 0)
 		return rc;
-	w.fd = look_up(w.task->loop, number);
-	if (w.fd && wanted(w.fd) & mask)
+	w.fd = fd_look_up(w.task->loop, number);
+	if (w.fd && fd_wanted(w.fd) & mask)
 		return il__refuse(-EBUSY,
 				  "%s: another task waits for descriptor %d: one a direction",
 				  function, number);
@@ -400,8 +400,8 @@ int il_notify_closing(int fd)
 				  "il_notify_closing: call it in the thread of the loop that waits "
 				  "for descriptor %d",
 				  fd);
-	known = look_up(loop, fd);
+	known = fd_look_up(loop, fd);
 	if (known)
-		forget(known, -ECANCELED);
+		fd_forget(known, -ECANCELED);
 	return 0;
 }

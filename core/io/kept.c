@@ -1,8 +1,8 @@
 /*
- * kept.c: what a stream has read ahead: bytes, and the descriptors that came with them. The system does not say with which of the
- * bytes that it gave at a time they came. So they are had with the first of these that a call takes which
- * receives descriptors, and are closed when other calls have taken all of these bytes. Invariant: lots are
- * in order, and their places count from the first kept byte. Loop's thread only.
+ * kept.c: what a stream has read ahead: bytes, and the descriptors that came with them. The system does not say
+ * with which of the bytes that it gave at a time they came. So they are had with the first of these that a call
+ * takes which receives descriptors, and are closed when other calls have taken all of these bytes. Invariant:
+ * lots are in order, and their places count from the first kept byte. Loop's thread only.
  */
 #include "../base/base.h"
 #include "../base/memory.h"

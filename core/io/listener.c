@@ -60,7 +60,7 @@ static void remove_file(struct il__socket_file *f)
 	f->path = NULL;
 }
 
-static void shut(il_listener *l)
+static void listener_shut(il_listener *l)
 {
 	int count = l->count;
 
@@ -78,11 +78,11 @@ static void shut(il_listener *l)
 	il__list_remove(&l->owner.link);
 }
 
-static void orphan(struct il__fd_owner *owner)
+static void listener_orphan(struct il__fd_owner *owner)
 {
 	il_listener *l = il__container_of(owner, il_listener, owner);
 
-	shut(l);
+	listener_shut(l);
 	l->loop = NULL;
 }
 
@@ -112,7 +112,7 @@ int il__listener_create(il_listener **listener, il_loop *loop, const int *fds, i
 	}
 	if (file)
 		l->file = *file;
-	l->owner.orphan = orphan;
+	l->owner.orphan = listener_orphan;
 	il__fd_adopt(loop, &l->owner);
 	l->loop = loop;
 	l->kind = kind;
@@ -132,7 +132,7 @@ int il_listener_close(il_listener *listener)
 		return 0;
 	rc = il__loop_check_thread(listener->loop, "il_listener_close");
 	if (rc == 0)
-		shut(listener);
+		listener_shut(listener);
 	return rc;
 }
 
@@ -182,20 +182,20 @@ static void end_waits(il_listener *l)
 		il__fd_end(&l->sockets[i].wait);
 }
 
-static bool give_up(il_task *task, void *arg)
+static bool listener_give_up(il_task *task, void *arg)
 {
 	(void)task;
 	end_waits(arg);
 	return true;
 }
 
-static int refuse_gone(void)
+static int listener_refuse_gone(void)
 {
 	return il__refuse(-EBADF, "il_listener_accept: the listener was closed meanwhile");
 }
 
 /* Parks until a socket is ready, or until it is time for another try. */
-static int park(il_listener *l, struct accepting *a)
+static int listener_park(il_listener *l, struct accepting *a)
 {
 	il_time until = a->retry;
 	int rc = 0;
@@ -210,10 +210,10 @@ static int park(il_listener *l, struct accepting *a)
 	}
 	if (rc == 0) {
 		a->parked = true;
-		rc = il__task_park_until(a->task, give_up, l, "il_listener_accept", until);
+		rc = il__task_park_until(a->task, listener_give_up, l, "il_listener_accept", until);
 	}
 	if (a->gone)
-		return refuse_gone();
+		return listener_refuse_gone();
 	end_waits(l);
 	for (int i = 0; i < l->count; i++)
 		l->sockets[i].fd->woken = 0;
@@ -221,7 +221,7 @@ static int park(il_listener *l, struct accepting *a)
 }
 
 /* A connection that died before it was accepted, or one that a firewall forbids (accept(2)). */
-static bool ignorable(int rc)
+static bool listener_ignorable(int rc)
 {
 	switch (rc) {
 	case -ECONNABORTED:
@@ -287,7 +287,7 @@ static int after_error(il_listener *l, struct accepting *a, int rc)
 		l->starved &= a->starved;
 		return 0;
 	}
-	if (ignorable(rc)) {
+	if (listener_ignorable(rc)) {
 		a->retry = INT64_MIN; /* lets others run */
 		return 0;
 	}
@@ -304,13 +304,13 @@ static int after_error(il_listener *l, struct accepting *a, int rc)
 /* Without memory even for a timer, the next try is when others have run. */
 static int wait_on(il_listener *l, struct accepting *a)
 {
-	int rc = park(l, a);
+	int rc = listener_park(l, a);
 
 	if (!out_of_room(rc))
 		return rc;
 	il__task_yield(a->task);
 	a->parked = true;
-	return a->gone ? refuse_gone() : 0;
+	return a->gone ? listener_refuse_gone() : 0;
 }
 
 static int accept_one(il_listener *l, struct accepting *a, il_stream **stream)

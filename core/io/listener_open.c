@@ -19,12 +19,13 @@
 
 enum { PORT_ATTEMPTS = 16 };
 
-static int backlog(const il_listen_options *o)
+static int listener_backlog(const il_listen_options *o)
 {
 	return o->backlog > 0 ? o->backlog : SOMAXCONN;
 }
 
-static int check_options(il_listen_options *to, const il_listen_options *from, const char *function)
+static int listener_check_options(il_listen_options *to, const il_listen_options *from,
+				  const char *function)
 {
 	*to = from ? *from : (il_listen_options){0};
 	if (to->backlog < 0 || to->mode > 07777)
@@ -53,7 +54,7 @@ static int open_one(const il_address *address, const il_listen_options *o)
 	if (rc == 0 && !o->delay_small)
 		rc = il__os_socket_set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 	if (rc == 0 && (bind(fd, (const struct sockaddr *)&address->storage, address->length) < 0 ||
-			listen(fd, backlog(o)) < 0))
+			listen(fd, listener_backlog(o)) < 0))
 		rc = -errno;
 	if (rc < 0 && fd >= 0)
 		close(fd);
@@ -179,7 +180,7 @@ int il_listener_open_tcp(il_listener **listener, const char *host, const char *p
 
 	if (!listener || !port)
 		return il__refuse(-EINVAL, "%s: the listener or the port is NULL", function);
-	rc = check_options(&o, options, function);
+	rc = listener_check_options(&o, options, function);
 	if (rc < 0)
 		return rc;
 	task = il__task_current(function, &rc);
@@ -264,7 +265,7 @@ static int bind_and_listen(int fd, const il_address *address, const char *path,
 	    lstat(path, st) < 0)
 		return refuse_path(-errno, path);
 	if ((!mode || (st->st_mode & 07777) == mode || chmod(path, mode) == 0) &&
-	    listen(fd, backlog(o)) == 0)
+	    listen(fd, listener_backlog(o)) == 0)
 		return 0;
 	rc = -errno;
 	il__path_remove(path, st);
@@ -299,7 +300,7 @@ int il__listener_open_unix(il_listener **listener, const char *path, const char 
 	if (!loop)
 		return il__refuse(-EPERM, "%s: call it in the thread of a loop that runs",
 				  function);
-	rc = check_options(&o, options, function);
+	rc = listener_check_options(&o, options, function);
 	if (rc == 0)
 		rc = il__address_unix(&address, path, function);
 	if (rc < 0)

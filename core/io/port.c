@@ -20,7 +20,7 @@ static bool is_service(const char *text)
 }
 
 /* How much of it may be shown: no control character goes into a message. */
-static int printable(const char *text)
+static int port_printable(const char *text)
 {
 	int n = 0;
 
@@ -45,7 +45,7 @@ int il__port_check(const char *port, const char *function)
 		    -EINVAL,
 		    "%s: port \"%.*s\" is neither a number, digits only, nor the name "
 		    "of a service",
-		    function, printable(port), port);
+		    function, port_printable(port), port);
 	}
 	return 0;
 }

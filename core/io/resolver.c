@@ -99,7 +99,7 @@ static int copy_list(il_address **out, const struct addrinfo *info)
 }
 
 /* Blocks, unless the hints ask for numbers only. *error: getaddrinfo's own code. */
-static int ask(const struct query *q, int more_flags, il_address **list, int *error)
+static int lookup_ask(const struct query *q, int more_flags, il_address **list, int *error)
 {
 	struct addrinfo hints = q->hints, *info = NULL;
 	int rc;
@@ -119,7 +119,7 @@ static int ask(const struct query *q, int more_flags, il_address **list, int *er
 static int ask_others(const struct query *q, il_address **list, int *error)
 {
 	int lack = il__os_descriptor_lack();
-	int rc = ask(q, 0, list, error);
+	int rc = lookup_ask(q, 0, list, error);
 
 	if (rc >= 0)
 		return rc;
@@ -130,7 +130,7 @@ static int ask_others(const struct query *q, il_address **list, int *error)
 	return lack ? lack : rc;
 }
 
-static int refuse(const char *function, const struct query *q, int rc, int error)
+static int lookup_refuse(const char *function, const struct query *q, int rc, int error)
 {
 	if (error == EAI_SERVICE)
 		return il__refuse(rc,
@@ -168,7 +168,7 @@ static void free_lookup(struct lookup *l)
 }
 
 /* Sets the state and gives the one before; the second to come frees. */
-static enum state settle(struct lookup *l, enum state state)
+static enum state lookup_decide(struct lookup *l, enum state state)
 {
 	enum state before;
 
@@ -184,7 +184,7 @@ static enum state settle(struct lookup *l, enum state state)
 }
 
 /* In a worker. Called exactly once, whatever becomes of the pool. */
-static int work(void *arg)
+static int lookup_work(void *arg)
 {
 	struct lookup *l = arg;
 	bool abandoned;
@@ -194,7 +194,7 @@ static int work(void *arg)
 	pthread_mutex_unlock(&l->lock);
 	if (!abandoned)
 		l->result = ask_others(&l->query, &l->list, &l->error);
-	if (settle(l, ANSWERED) == ABANDONED) {
+	if (lookup_decide(l, ANSWERED) == ABANDONED) {
 		resolver_unref(l->resolver);
 		free_lookup(l);
 	}
@@ -224,7 +224,7 @@ static struct lookup *make_lookup(const struct query *q, struct resolver *r,
 /* ---- the pool ---- */
 
 /* Idle workers end at once. Only a lookup that was abandoned could hold us up: it ends by itself. */
-static int on_closing(struct il__extension *extension, il_loop *loop)
+static int lookup_on_closing(struct il__extension *extension, il_loop *loop)
 {
 	struct resolver *r = il__container_of(extension, struct resolver, extension);
 	il_time patience = loop->options.shutdown_timeout;
@@ -237,7 +237,7 @@ static int on_closing(struct il__extension *extension, il_loop *loop)
 	return 0;
 }
 
-static const struct il__extension_ops resolver_ops = {.closing = on_closing};
+static const struct il__extension_ops resolver_ops = {.closing = lookup_on_closing};
 
 static struct resolver *resolver_of(il_loop *loop)
 {
@@ -263,12 +263,12 @@ static struct resolver *resolver_of(il_loop *loop)
 }
 
 /* The task leaves. False: too late, it is answered this very moment. */
-static bool abandon(struct lookup *l)
+static bool lookup_abandon(struct lookup *l)
 {
 	struct resolver *r = l->resolver;
 
 	atomic_fetch_add(&r->owners, 1); /* the worker's, which may drop it at once */
-	if (settle(l, ABANDONED) == WAITING)
+	if (lookup_decide(l, ABANDONED) == WAITING)
 		return true;
 	resolver_unref(r);
 	return false;
@@ -320,7 +320,7 @@ static int take_place(struct resolver *r, il_task *task, il_time deadline, const
 
 /* ---- the lookup of a task ---- */
 
-static int out_of_time(const char *function, const struct query *q)
+static int lookup_out_of_time(const char *function, const struct query *q)
 {
 	return il__refuse(-ETIMEDOUT,
 			  "%s: host %s, port %s: the name was not looked up in time; the name "
@@ -341,7 +341,7 @@ static int run_lookup(struct resolver *r, il_loop *loop, const struct query *q, 
 	l = make_lookup(q, r, &wakeup);
 	if (!l)
 		return il__refuse(-ENOMEM, "%s: out of memory", function);
-	rc = il_executor_submit(r->pool, NULL, work, l, 0);
+	rc = il_executor_submit(r->pool, NULL, lookup_work, l, 0);
 	if (rc < 0) {
 		free_lookup(l);
 		return rc;
@@ -350,21 +350,21 @@ static int run_lookup(struct resolver *r, il_loop *loop, const struct query *q, 
 	rc = il__wakeup_wait(&wakeup, deadline, function);
 	il__paid(&loop->ledger, IL__OWED_ANSWER);
 	if (rc < 0) {
-		if (abandon(l))
+		if (lookup_abandon(l))
 			return rc;
 		il__wakeup_wait_shielded(&wakeup, function);
 	}
 	rc = l->result;
 	if (rc < 0)
-		refuse(function, q, rc, l->error);
+		lookup_refuse(function, q, rc, l->error);
 	*list = l->list;
 	l->list = NULL;
 	free_lookup(l);
 	return rc;
 }
 
-static int look_up(il_task *task, const struct query *q, il_address **list, il_time deadline,
-		   const char *function)
+static int lookup_look_up(il_task *task, const struct query *q, il_address **list, il_time deadline,
+			  const char *function)
 {
 	struct resolver *r = resolver_of(task->loop);
 	int rc;
@@ -376,7 +376,7 @@ static int look_up(il_task *task, const struct query *q, il_address **list, il_t
 		rc = run_lookup(r, task->loop, q, list, deadline, function);
 		leave_place(r);
 	}
-	return rc == -ETIMEDOUT ? out_of_time(function, q) : rc;
+	return rc == -ETIMEDOUT ? lookup_out_of_time(function, q) : rc;
 }
 
 /* ---- the public face ---- */
@@ -406,13 +406,13 @@ int il__resolve(il_address **list, const char *host, const char *port, unsigned 
 		q.hints.ai_family = AF_INET;
 	if ((flags & IL_RESOLVE_IPV6) && !(flags & IL_RESOLVE_IPV4))
 		q.hints.ai_family = AF_INET6;
-	rc = ask(&q, AI_NUMERICHOST | AI_NUMERICSERV, list, &error);
+	rc = lookup_ask(&q, AI_NUMERICHOST | AI_NUMERICSERV, list, &error);
 	if (rc > 0)
 		il__task_yield(task);
 	else if (error != EAI_NONAME || flags & IL_RESOLVE_NUMERIC)
-		refuse(function, &q, rc, error);
+		lookup_refuse(function, &q, rc, error);
 	else
-		rc = look_up(task, &q, list, deadline, function);
+		rc = lookup_look_up(task, &q, list, deadline, function);
 	return rc;
 }
 

@@ -17,7 +17,7 @@
 
 /* ---- making ---- */
 
-static void orphan(struct il__fd_owner *owner)
+static void stream_orphan(struct il__fd_owner *owner)
 {
 	il_stream *s = il__container_of(owner, il_stream, owner);
 
@@ -25,8 +25,8 @@ static void orphan(struct il__fd_owner *owner)
 	s->loop = NULL;
 }
 
-static int adopt(il_stream **stream, il_loop *loop, int number, enum il__stream_kind kind,
-		 const il_address *peer)
+static int stream_adopt(il_stream **stream, il_loop *loop, int number, enum il__stream_kind kind,
+			const il_address *peer)
 {
 	il_stream *s = il__alloc_lines(sizeof *s);
 	int rc;
@@ -38,7 +38,7 @@ static int adopt(il_stream **stream, il_loop *loop, int number, enum il__stream_
 		il__free_lines(s);
 		return rc;
 	}
-	s->owner.orphan = orphan;
+	s->owner.orphan = stream_orphan;
 	il__fd_adopt(loop, &s->owner);
 	s->loop = loop;
 	s->number = number;
@@ -55,7 +55,7 @@ int il__stream_create(il_stream **stream, il_loop *loop, int fd, enum il__stream
 	int rc;
 
 	il__fd_renew(loop, fd);
-	rc = adopt(stream, loop, fd, kind, peer);
+	rc = stream_adopt(stream, loop, fd, kind, peer);
 	if (rc < 0)
 		close(fd);
 	return rc;
@@ -146,7 +146,7 @@ int il_stream_open_fd(il_stream **stream, int fd)
 				  fd);
 	if (kind < 0)
 		return il__refuse(kind, "il_stream_open_fd: %d is not an open descriptor", fd);
-	rc = adopt(&s, loop, fd, (enum il__stream_kind)kind, NULL);
+	rc = stream_adopt(&s, loop, fd, (enum il__stream_kind)kind, NULL);
 	if (rc < 0)
 		return rc;
 	rc = il__stream_prepare(s);

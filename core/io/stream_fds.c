@@ -18,7 +18,7 @@ union control {
 	char bytes[CMSG_SPACE(MOST * sizeof(int))];
 };
 
-static int check(il_stream *s, const char *function, size_t size, const void *fds, int count)
+static int fds_check(il_stream *s, const char *function, size_t size, const void *fds, int count)
 {
 	if (!s)
 		return il__refuse(-EINVAL, "%s: the stream is NULL", function);
@@ -66,7 +66,7 @@ int il_stream_send_fds(il_stream *stream, const void *data, size_t size, const i
 	static const char function[] = "il_stream_send_fds";
 	struct iovec piece = {.iov_base = (void *)(uintptr_t)data, .iov_len = size};
 	struct il__op op;
-	int rc = check(stream, function, data ? size : 0, fds, count);
+	int rc = fds_check(stream, function, data ? size : 0, fds, count);
 
 	if (rc == 0)
 		rc = il__op_begin(stream, &op, IL_WRITABLE, IL_FOREVER, function);
@@ -109,7 +109,7 @@ int il__op_receive_ahead(il_stream *s, struct il__op *op, void *data, size_t max
 	}
 }
 
-static int receive(il_stream *s, struct il__op *op, struct iovec *piece, int *fds, int *count)
+static int fds_receive(il_stream *s, struct il__op *op, struct iovec *piece, int *fds, int *count)
 {
 	const int room = *count;
 	struct il__os_fds got;
@@ -153,7 +153,7 @@ int il_stream_receive_fds(il_stream *stream, void *data, size_t max, int *fds, i
 	static const char function[] = "il_stream_receive_fds";
 	struct iovec piece = {.iov_base = data, .iov_len = max < INT_MAX ? max : INT_MAX};
 	struct il__op op;
-	int rc = check(stream, function, data ? max : 0, fds, count ? *count : 0);
+	int rc = fds_check(stream, function, data ? max : 0, fds, count ? *count : 0);
 
 	if (rc == 0)
 		rc = il__op_begin(stream, &op, IL_READABLE, IL_FOREVER, function);
@@ -164,6 +164,6 @@ int il_stream_receive_fds(il_stream *stream, void *data, size_t max, int *fds, i
 	}
 	rc = stream->kept_end > stream->kept_begin
 		 ? il__op_take_kept(stream, data, piece.iov_len, fds, count)
-		 : receive(stream, &op, &piece, fds, count);
+		 : fds_receive(stream, &op, &piece, fds, count);
 	return il__op_end(stream, &op, rc);
 }

@@ -52,7 +52,7 @@ int il__op_failed(const struct il__op *op, int rc)
 	return il__refuse(rc, "%s: %s", op->function, il_strerror(rc));
 }
 
-static int refuse_gone(const struct il__op *op)
+static int stream_refuse_gone(const struct il__op *op)
 {
 	return il__refuse(-EBADF, "%s: the stream was closed meanwhile", op->function);
 }
@@ -89,13 +89,13 @@ int il__op_wait(il_stream *s, struct il__op *op)
 	rc = il__fd_wait(&op->wait, op->deadline, op->function);
 	op->parked = true;
 	if (op->gone)
-		return refuse_gone(op);
+		return stream_refuse_gone(op);
 	if (rc == -ETIMEDOUT)
 		return last_try(s, op);
 	return rc;
 }
 
-static void drained(il_stream *s, unsigned direction)
+static void stream_drained(il_stream *s, unsigned direction)
 {
 	s->fd->ready &= (unsigned char)~direction;
 }
@@ -114,10 +114,10 @@ int il__op_receive(il_stream *s, struct il__op *op, void *data, size_t max)
 					       : il__os_receive(s->number, data, max);
 		if (n != -EAGAIN && n != -EWOULDBLOCK) {
 			if (n > 0 && (size_t)n < max)
-				drained(s, IL_READABLE);
+				stream_drained(s, IL_READABLE);
 			return n < 0 ? il__op_failed(op, (int)n) : (int)n;
 		}
-		drained(s, IL_READABLE);
+		stream_drained(s, IL_READABLE);
 	}
 }
 
@@ -200,7 +200,7 @@ static void skip_empty(struct cursor *c)
 	}
 }
 
-static void advance(struct cursor *c, size_t n)
+static void stream_advance(struct cursor *c, size_t n)
 {
 	while (n) {
 		size_t left = c->piece->iov_len - c->offset;
@@ -264,10 +264,10 @@ int il__op_send(il_stream *s, struct il__op *op, const struct iovec *pieces, int
 		if (n < 0 && n != -EAGAIN && n != -EWOULDBLOCK)
 			return il__op_failed(op, (int)n);
 		if (!whole)
-			drained(s, IL_WRITABLE);
+			stream_drained(s, IL_WRITABLE);
 		if (n > 0) {
 			op->begun = true;
-			advance(&c, (size_t)n);
+			stream_advance(&c, (size_t)n);
 		}
 	}
 	return 0;

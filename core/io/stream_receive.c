@@ -13,14 +13,14 @@
 
 enum { CHUNK = 4096 };
 
-static size_t kept(const il_stream *s)
+static size_t receive_kept(const il_stream *s)
 {
 	return s->kept_end - s->kept_begin;
 }
 
 size_t il_stream_buffered(const il_stream *stream)
 {
-	return stream ? kept(stream) : 0;
+	return stream ? receive_kept(stream) : 0;
 }
 
 /* ---- a known number ---- */
@@ -28,7 +28,7 @@ size_t il_stream_buffered(const il_stream *stream)
 /* Straight into the caller's memory. What came before an error goes back; there is room for it. */
 static int receive_exactly(il_stream *s, struct il__op *op, char *data, size_t size)
 {
-	size_t got = kept(s) < size ? kept(s) : size;
+	size_t got = receive_kept(s) < size ? receive_kept(s) : size;
 	int rc = got < size ? il__stream_reserve(s, size - got, op->function) : 0;
 
 	if (rc < 0)
@@ -84,10 +84,10 @@ struct search {
 };
 
 /* The number of bytes before the delimiter; -EMSGSIZE; -EAGAIN: more must come. */
-static int search(const il_stream *s, struct search *f)
+static int receive_search(const il_stream *s, struct search *f)
 {
 	const char *bytes = s->kept + s->kept_begin, *hit = NULL;
-	size_t have = kept(s);
+	size_t have = receive_kept(s);
 
 	if (f->from + f->length <= have) {
 		hit = memmem(bytes + f->from, have - f->from, f->delimiter, f->length);
@@ -101,7 +101,7 @@ static int search(const il_stream *s, struct search *f)
 static int receive_until(il_stream *s, struct il__op *op, char *data, struct search *f)
 {
 	for (;;) {
-		int rc = kept(s) ? search(s, f) : -EAGAIN;
+		int rc = receive_kept(s) ? receive_search(s, f) : -EAGAIN;
 
 		if (rc >= 0) {
 			if (rc) /* data may be NULL when it needs no room */
@@ -119,12 +119,12 @@ static int receive_until(il_stream *s, struct il__op *op, char *data, struct sea
 		if (rc < 0)
 			return rc;
 		rc = il__op_receive_ahead(s, op, s->kept + s->kept_end,
-					  s->kept_capacity - s->kept_end, kept(s));
+					  s->kept_capacity - s->kept_end, receive_kept(s));
 		if (rc == 0)
 			return il__refuse(-ENODATA,
 					  "%s: the stream ended before the delimiter, after "
 					  "%zu bytes",
-					  op->function, kept(s));
+					  op->function, receive_kept(s));
 		if (rc < 0)
 			return rc;
 		s->kept_end += (size_t)rc;

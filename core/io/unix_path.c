@@ -82,7 +82,7 @@ void il__path_unlock(struct il__path_lock *lock)
 /* ---- removing ---- */
 
 /* It was another file, or cannot be removed: it gets its name back, unless that is taken. */
-static void put_back(const char *aside, const char *path)
+static void unix_path_put_back(const char *aside, const char *path)
 {
 	if (link(aside, path) == 0 || errno == EEXIST)
 		unlink(aside);
@@ -98,7 +98,7 @@ static int remove_aside(const char *path, const char *aside, const struct stat *
 	if (rename(path, aside) < 0)
 		return errno == ENOENT ? 0 : -errno;
 	if (lstat(aside, &now) < 0 || !is_same(&now, file)) {
-		put_back(aside, path);
+		unix_path_put_back(aside, path);
 	} else if (unlink(aside) < 0) {
 		rc = -errno;
 		rename(aside, path);

@@ -29,7 +29,7 @@ struct il__blocking {
 
 /* ---- the thread ---- */
 
-static int serve(void *arg)
+static int blocking_serve(void *arg)
 {
 	struct il__blocking *b = arg;
 	il_portal *p;
@@ -46,7 +46,7 @@ static int serve(void *arg)
 	return il_portal_close(p);
 }
 
-static void *thread_main(void *arg)
+static void *blocking_thread_main(void *arg)
 {
 	struct il__blocking *b = arg;
 	il_loop *loop;
@@ -55,7 +55,7 @@ static void *thread_main(void *arg)
 	il__os_thread_name(b->name, NULL);
 	rc = il_loop_open(&loop, b->backend, &b->options);
 	if (rc == 0) {
-		rc = il_loop_run(loop, serve, b);
+		rc = il_loop_run(loop, blocking_serve, b);
 		if (!il_future_done(b->up))
 			snprintf(b->why, sizeof b->why, "%s", il_error_detail());
 		il_loop_destroy(loop);
@@ -77,21 +77,21 @@ static void free_blocking(struct il__blocking *b)
 
 /* Waits for the thread's end, parking a task; its last instructions are waited for in place. True: a
  * SIGINT came, and nobody has told. */
-static bool join(struct il__blocking *b)
+static bool blocking_join(struct il__blocking *b)
 {
-	bool untold;
+	bool unreported;
 
 	il_future_join(il_future_ref(b->down));
 	pthread_join(b->thread, NULL);
-	untold = b->sigint && il__sigint_restore(b);
+	unreported = b->sigint && il__sigint_restore(b);
 	free_blocking(b);
-	return untold;
+	return unreported;
 }
 
 /* ---- start and stop ---- */
 
-static int make(struct il__blocking **out, const il_backend *backend,
-		const il_blocking_portal_options *options)
+static int blocking_make(struct il__blocking **out, const il_backend *backend,
+			 const il_blocking_portal_options *options)
 {
 	struct il__blocking *b = il__calloc(1, sizeof *b);
 
@@ -112,7 +112,7 @@ static int make(struct il__blocking **out, const il_backend *backend,
 }
 
 /* The thread must come up before it can be told to end. */
-static void give_up(struct il__blocking *b)
+static void blocking_give_up(struct il__blocking *b)
 {
 	il_portal *p = NULL;
 
@@ -120,7 +120,7 @@ static void give_up(struct il__blocking *b)
 		p = b->portal;
 		il_portal_stop(p, true);
 	}
-	join(b);
+	blocking_join(b);
 	il_portal_unref(p);
 }
 
@@ -139,11 +139,11 @@ int il_blocking_portal_start(il_portal **p, const il_backend *backend,
 		return il__refuse_no_backend("il_blocking_portal_start");
 	if (task && (rc = il__task_check(task)) < 0)
 		return rc;
-	if ((rc = make(&b, backend, options)) < 0)
+	if ((rc = blocking_make(&b, backend, options)) < 0)
 		return rc;
 	b->sigint = options && options->handle_sigint && il__os_is_main_thread() &&
 		    il__sigint_is_default() && il__sigint_install(b);
-	rc = il__os_thread_start(&b->thread, 0, thread_main, b);
+	rc = il__os_thread_start(&b->thread, 0, blocking_thread_main, b);
 	if (rc < 0) {
 		if (b->sigint)
 			il__sigint_restore(b);
@@ -151,17 +151,17 @@ int il_blocking_portal_start(il_portal **p, const il_backend *backend,
 		return rc;
 	}
 	rc = il_future_wait(b->up, IL_FOREVER);
-	if (rc == 0 && b->sigint && il__sigint_tell(b))
+	if (rc == 0 && b->sigint && il__sigint_report(b))
 		rc =
 		    il__refuse(-EINTR, "il_blocking_portal_start: SIGINT while the thread came up");
 	if (rc < 0) {
-		give_up(b);
+		blocking_give_up(b);
 		return rc;
 	}
 	rc = il_future_result(b->up, 0);
 	if (rc < 0) {
 		il__refuse(rc, "%s", b->why);
-		join(b);
+		blocking_join(b);
 		return rc;
 	}
 	*p = b->portal;
@@ -171,7 +171,7 @@ int il_blocking_portal_start(il_portal **p, const il_backend *backend,
 int il_blocking_portal_stop(il_portal *p)
 {
 	il_task *task;
-	bool untold;
+	bool unreported;
 	int rc;
 
 	if (!p || !p->blocking)
@@ -190,8 +190,8 @@ int il_blocking_portal_stop(il_portal *p)
 		return il__refuse(-EALREADY, "il_blocking_portal_stop: called before; it is "
 					     "called once, by whoever started the portal");
 	il_portal_stop(p, false);
-	untold = join(p->blocking);
+	unreported = blocking_join(p->blocking);
 	il_portal_unref(p);
-	return untold ? il__refuse(-EINTR, "il_blocking_portal_stop: SIGINT stopped the portal")
-		      : 0;
+	return unreported ? il__refuse(-EINTR, "il_blocking_portal_stop: SIGINT stopped the portal")
+			  : 0;
 }

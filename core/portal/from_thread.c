@@ -10,15 +10,15 @@
 
 static int call_back(il_fn *fn, void *arg, bool as_task, const char *function)
 {
-	struct il__host *host = il__working.caller;
-	struct il__remote r = {.fn = fn, .arg = arg, .as_task = as_task, .host = host};
+	struct il__caller *caller = il__working.caller;
+	struct il__portal_run r = {.fn = fn, .arg = arg, .as_task = as_task, .caller = caller};
 
 	if (!fn)
 		return il__refuse(-EINVAL, "%s: fn is NULL", function);
-	if (!host)
+	if (!caller)
 		return il__refuse(-EPERM, "%s: no task waits for this thread; use a portal",
 				  function);
-	return il__remote_run(&r, host->inbox, function);
+	return il__portal_run_wait(&r, caller->inbox, function);
 }
 
 int il_from_thread_run(il_fn *fn, void *arg)
@@ -33,11 +33,11 @@ int il_from_thread_run_sync(il_fn *fn, void *arg)
 
 int il_from_thread_check_cancelled(void)
 {
-	struct il__host *host = il__working.caller;
+	struct il__caller *caller = il__working.caller;
 
-	if (!host)
+	if (!caller)
 		return il__refuse(-EPERM,
 				  "il_from_thread_check_cancelled: no task waits for this thread");
 	return il__no_words(
-	    atomic_load_explicit(&host->cancelled, memory_order_relaxed) ? -ECANCELED : 0);
+	    atomic_load_explicit(&caller->cancelled, memory_order_relaxed) ? -ECANCELED : 0);
 }

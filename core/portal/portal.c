@@ -55,7 +55,7 @@ bool il__portal_is_own_thread(const il_portal *p)
 	       (pthread_equal(p->thread, pthread_self()) && !is_closed(p));
 }
 
-static int refuse_closed(const char *function)
+static int portal_refuse_closed(const char *function)
 {
 	return il__refuse(-ESHUTDOWN, "%s: the portal is stopped or closed, or its loop has ended",
 			  function);
@@ -69,14 +69,14 @@ int il__portal_enter_gate(il_portal *p, const char *function)
 		return il__refuse(-ESHUTDOWN, "%s: the portal was inherited across fork", function);
 	do {
 		if (gate & CLOSED)
-			return refuse_closed(function);
+			return portal_refuse_closed(function);
 	} while (!atomic_compare_exchange_weak_explicit(
 	    &p->gate, &gate, gate + ONE_CALL, memory_order_relaxed, memory_order_relaxed));
 	return 0;
 }
 
 /* Closed and empty: the loop is not held for it any more. */
-static void finish(il_portal *p)
+static void portal_finish(il_portal *p)
 {
 	il_loop *loop = p->loop;
 
@@ -94,14 +94,14 @@ static void finish(il_portal *p)
 
 /* Takes what has left off the count. Seq_cst, as the closing: whoever comes second sees the first. True:
  * these were the last, and the portal may be gone. */
-static bool settle(il_portal *p)
+static bool portal_uncount(il_portal *p)
 {
 	size_t leaving = p->leaving * (size_t)ONE_CALL;
 
 	p->leaving = 0;
 	if (!leaving || atomic_fetch_sub(&p->gate, leaving) != (CLOSED | leaving))
 		return false;
-	finish(p);
+	portal_finish(p);
 	return true;
 }
 
@@ -112,7 +112,7 @@ void il__portal_leave_gate(il_portal *p)
 	const unsigned many = 32;
 
 	if (++p->leaving == many || p->stopping)
-		settle(p);
+		portal_uncount(p);
 }
 
 /* If the portal was closed meanwhile and this was its last call, the loop must finish it. */
@@ -135,8 +135,8 @@ static void stop_here(il_portal *p, bool cancel)
 	if (cancel)
 		il__scope_cancel(&p->scope, "the portal was stopped");
 	p->stopping = true;
-	if (!settle(p) && atomic_load(&p->gate) == CLOSED)
-		finish(p);
+	if (!portal_uncount(p) && atomic_load(&p->gate) == CLOSED)
+		portal_finish(p);
 }
 
 static void on_stop(struct il__message *m, il_loop *loop)
@@ -216,7 +216,7 @@ int il_portal_close(il_portal *p)
 		return il__refuse(-ESHUTDOWN,
 				  "il_portal_close: the portal was inherited across fork");
 	task = il__portal_is_own_loop(p) && !il__self.no_wait ? il__self.loop->current : NULL;
-	for (struct il__scope *s = task ? task->scope : NULL; s; s = s->parent)
+	for (struct il__cancel_scope *s = task ? task->scope : NULL; s; s = s->parent)
 		if (s == &p->scope && !p->finished)
 			return il__refuse(
 			    -EDEADLK, "il_portal_close: called from a task of that portal, which "
@@ -250,7 +250,7 @@ static int close_portals(struct il__extension *x, il_loop *loop)
 {
 	(void)loop;
 	il__free(il__container_of(x, struct portals, extension));
-	il__spare_free();
+	il__soon_memory_free();
 	return 0;
 }
 
@@ -317,7 +317,7 @@ int il__portal_may_wait(il_portal *p, il_fn *fn, const char *function, il_task *
 	if (il__inherited(p->generation))
 		return il__refuse(-ESHUTDOWN, "%s: the portal was inherited across fork", function);
 	if (is_closed(p))
-		return refuse_closed(function);
+		return portal_refuse_closed(function);
 	if (il__portal_is_own_thread(p))
 		return il__refuse(
 		    -EDEADLK,

@@ -26,8 +26,8 @@ struct il_portal {
 
 	/* the loop's thread only */
 	il_loop *loop;
-	struct il__scope scope; /* of its tasks */
-	struct il__list link;   /* the loop's portals */
+	struct il__cancel_scope scope; /* of its tasks */
+	struct il__list link;          /* the loop's portals */
 	struct il__list sleepers;
 	struct il__list closers;
 	unsigned leaving; /* calls that have ended and are still counted by the gate */

@@ -59,7 +59,7 @@ static int start_shared(il_portal_provider *provider, il_future *starting, il_po
 
 /* What to do: 1 start it, 0 wait for *starting or, if that is NULL, have *p; or why neither is possible
  * here. Under the lock. */
-static int look(il_portal_provider *provider, il_future **starting, il_portal **p)
+static int provider_look(il_portal_provider *provider, il_future **starting, il_portal **p)
 {
 	il_task *task;
 	bool first = !provider->starting;
@@ -80,7 +80,7 @@ static int look(il_portal_provider *provider, il_future **starting, il_portal **
 	return first;
 }
 
-static int check(const il_portal_provider *provider, const char *function)
+static int provider_check(const il_portal_provider *provider, const char *function)
 {
 	if (!provider)
 		return il__refuse(-EINVAL, "%s: provider is NULL", function);
@@ -93,13 +93,13 @@ static int check(const il_portal_provider *provider, const char *function)
 int il_portal_provider_acquire(il_portal_provider *provider, il_portal **p)
 {
 	il_future *starting;
-	int rc = check(provider, "il_portal_provider_acquire");
+	int rc = provider_check(provider, "il_portal_provider_acquire");
 
 	if (rc == 0 && !p)
 		rc = il__refuse(-EINVAL, "il_portal_provider_acquire: p is NULL");
 	while (rc == 0) {
 		pthread_mutex_lock(&provider->lock);
-		rc = look(provider, &starting, p);
+		rc = provider_look(provider, &starting, p);
 		pthread_mutex_unlock(&provider->lock);
 		if (rc > 0)
 			return start_shared(provider, starting, p);
@@ -130,7 +130,7 @@ static int may_stop(il_portal *p)
 int il_portal_provider_release(il_portal_provider *provider)
 {
 	il_portal *last = NULL;
-	int rc = check(provider, "il_portal_provider_release");
+	int rc = provider_check(provider, "il_portal_provider_release");
 
 	if (rc < 0)
 		return rc;

@@ -1,7 +1,7 @@
 /*
  * portal_run.c: calls that wait: a plain thread waits for a function that runs in a loop, as a plain call or
  * as a task. The call lives on the thread's stack: nothing but the function's end lets the thread go on.
- * Everything but il__remote_run and what stands below it is the loop's thread's.
+ * Everything but il__portal_run_wait and what stands below it is the loop's thread's.
  */
 #include "portal_run.h"
 #include "../base/base.h"
@@ -16,7 +16,7 @@
 #include "portal.h"
 #include "portal_soon.h"
 
-static void finish(struct il__remote *r, int rc)
+static void portal_run_finish(struct il__portal_run *r, int rc)
 {
 	if (r->portal)
 		il__portal_leave_gate(r->portal);
@@ -25,74 +25,75 @@ static void finish(struct il__remote *r, int rc)
 	il__wakeup_fire(&r->wakeup);
 }
 
-static void task_ended(il_task *task, int rc)
+static void portal_run_task_ended(il_task *task, int rc)
 {
-	struct il__remote *r = task->base->owner;
+	struct il__portal_run *r = task->base->owner;
 
 	if (r->lender.name)
 		il__back(task->loop, &r->lender);
-	finish(r, rc);
+	portal_run_finish(r, rc);
 }
 
-static struct il__scope *scope_of(struct il__remote *r, il_loop *loop)
+static struct il__cancel_scope *scope_of(struct il__portal_run *r, il_loop *loop)
 {
 	if (r->portal)
 		return &r->portal->scope;
-	return r->host->scope ? r->host->scope : &loop->scope;
+	return r->caller->scope ? r->caller->scope : &loop->scope;
 }
 
 /* Whether a portal's call is cancelled; one that has not begun then never begins. A worker's call goes up
  * to its first checkpoint: its task waits for it. */
-static bool is_cancelled(const struct il__remote *r)
+static bool portal_run_is_cancelled(const struct il__portal_run *r)
 {
 	return r->portal && r->portal->scope.effective;
 }
 
-static int run(void *arg)
+static int portal_run_run(void *arg)
 {
-	struct il__remote *r = arg;
+	struct il__portal_run *r = arg;
 
-	return is_cancelled(r) ? -ECANCELED : r->fn(r->arg);
+	return portal_run_is_cancelled(r) ? -ECANCELED : r->fn(r->arg);
 }
 
-static void start_task(struct il__remote *r, il_loop *loop)
+static void portal_run_start_task(struct il__portal_run *r, il_loop *loop)
 {
-	struct il__task_options options = {.scope = scope_of(r, loop),
-					   .own_scope = true,
-					   .ended = task_ended,
-					   .owner = r,
-					   .locals = r->locals};
+	struct il__task_setup options = {.scope = scope_of(r, loop),
+					 .own_scope = true,
+					 .ended = portal_run_task_ended,
+					 .owner = r,
+					 .locals = r->locals};
 
 	il__loop_meet(loop, r->fn);
-	if (!il__task_spawn(loop, run, r, &options)) {
-		finish(r, -ENOMEM);
+	if (!il__task_spawn(loop, portal_run_run, r, &options)) {
+		portal_run_finish(r, -ENOMEM);
 		return;
 	}
 	if (r->lender.name)
 		il__lend(loop, &r->lender);
 }
 
-static void on_message(struct il__message *m, il_loop *loop)
+static void portal_run_on_message(struct il__message *m, il_loop *loop)
 {
-	struct il__remote *r = il__container_of(m, struct il__remote, message);
+	struct il__portal_run *r = il__container_of(m, struct il__portal_run, message);
 
 	/* A loop that shuts down still serves the threads that its own tasks wait for. */
 	il__forget_refusal();
-	if (loop->shut && !(r->host && r->host->scope))
-		finish(r, il__refuse(-ESHUTDOWN, "the loop shut down before the call began"));
-	else if (is_cancelled(r))
-		finish(r, -ECANCELED);
+	if (loop->shut && !(r->caller && r->caller->scope))
+		portal_run_finish(
+		    r, il__refuse(-ESHUTDOWN, "the loop shut down before the call began"));
+	else if (portal_run_is_cancelled(r))
+		portal_run_finish(r, -ECANCELED);
 	else if (r->as_task)
-		start_task(r, loop);
+		portal_run_start_task(r, loop);
 	else
-		finish(r, il__plain_call(r->fn, r->arg, r->locals));
+		portal_run_finish(r, il__plain_call(r->fn, r->arg, r->locals));
 }
 
-int il__remote_run(struct il__remote *r, struct il__inbox *inbox, const char *function)
+int il__portal_run_wait(struct il__portal_run *r, struct il__inbox *inbox, const char *function)
 {
 	int rc;
 
-	r->message.handle = on_message;
+	r->message.handle = portal_run_on_message;
 	r->locals = il__locals_current();
 	if (il__working.account)
 		r->lender = il__account_named(il__working.account);
@@ -109,18 +110,18 @@ int il__remote_run(struct il__remote *r, struct il__inbox *inbox, const char *fu
 /* ---- through a portal ---- */
 
 /* The thread that started the blocking portal is the main thread: SIGINT is handled for no other. */
-int il__portal_answer(const struct il__blocking *blocking, int rc)
+int il__portal_result(const struct il__blocking *blocking, int rc)
 {
 	bool stopped = rc == -ECANCELED || rc == -ESHUTDOWN || rc == -EPROTO;
 
-	if (!blocking || !stopped || !il__os_is_main_thread() || !il__sigint_tell(blocking))
+	if (!blocking || !stopped || !il__os_is_main_thread() || !il__sigint_report(blocking))
 		return rc;
 	return il__refuse(-EINTR, "SIGINT stopped the portal");
 }
 
 static int run_waiting(il_portal *p, il_fn *fn, void *arg, bool as_task, const char *function)
 {
-	struct il__remote r = {.fn = fn, .arg = arg, .as_task = as_task, .portal = p};
+	struct il__portal_run r = {.fn = fn, .arg = arg, .as_task = as_task, .portal = p};
 	const struct il__blocking *blocking = p ? p->blocking : NULL;
 	il_task *task;
 	int rc = il__portal_may_wait(p, fn, function, &task);
@@ -128,8 +129,8 @@ static int run_waiting(il_portal *p, il_fn *fn, void *arg, bool as_task, const c
 	if (rc == 0 && task)
 		rc = il__portal_run_from_task(p, fn, arg, as_task, function);
 	else if (rc == 0 && (rc = il__portal_enter_gate(p, function)) == 0)
-		rc = il__remote_run(&r, p->inbox, function);
-	return il__portal_answer(blocking, rc);
+		rc = il__portal_run_wait(&r, p->inbox, function);
+	return il__portal_result(blocking, rc);
 }
 
 int il_portal_run_coroutine(il_portal *p, il_fn *fn, void *arg)

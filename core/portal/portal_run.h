@@ -11,11 +11,11 @@
 #include <interloop/portal.h>
 
 struct il__blocking;
-struct il__host;
+struct il__caller;
 struct il__locals;
 
 /* A plain thread that waits; on its stack. */
-struct il__remote {
+struct il__portal_run {
 	struct il__message message;
 	il_fn *fn;
 	void *arg;
@@ -24,16 +24,16 @@ struct il__remote {
 	int rc;
 	char *why; /* the function's il_error_detail() */
 	bool as_task;
-	struct il__host *host;     /* from_thread: whose scope; NULL: the portal's */
+	struct il__caller *caller; /* from_thread: whose scope; NULL: the portal's */
 	struct il__account lender; /* of the call that the thread runs; name 0: it runs none */
 	il_portal *portal;
 };
 
 /* Posts it and waits for its end; gives the function's result. */
-int il__remote_run(struct il__remote *r, struct il__inbox *inbox, const char *function);
+int il__portal_run_wait(struct il__portal_run *r, struct il__inbox *inbox, const char *function);
 
 /* What a waiting call answers: rc, or -EINTR where SIGINT stopped the blocking portal and rc says no more
  * than that. `blocking` may be gone: it is compared only. */
-int il__portal_answer(const struct il__blocking *blocking, int rc);
+int il__portal_result(const struct il__blocking *blocking, int rc);
 
 #endif

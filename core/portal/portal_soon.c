@@ -37,7 +37,7 @@ static void cancel_plain(il_future *f)
 
 static const struct il__future_ops plain_ops = {.cancel = cancel_plain, .free = free_with_future};
 
-static void release(struct il__soon *soon)
+static void soon_release(struct il__soon *soon)
 {
 	il__locals_unref(soon->locals);
 	if (soon->has_future)
@@ -45,7 +45,7 @@ static void release(struct il__soon *soon)
 	else if (soon->as_task)
 		il__free(il__soon_task_of(soon));
 	else
-		il__spare_give(soon);
+		il__soon_memory_give(soon);
 }
 
 static struct il__soon *make_task(il_portal *p, il_future **f, il_fn *fn, void *arg)
@@ -71,7 +71,7 @@ static struct il__soon *make_plain(il_future **f)
 	struct il__soon_future *sf;
 
 	if (!f)
-		return il__spare_take();
+		return il__soon_memory_take();
 	sf = il__malloc(sizeof *sf);
 	if (!sf)
 		return NULL;
@@ -80,7 +80,7 @@ static struct il__soon *make_plain(il_future **f)
 	return &sf->soon;
 }
 
-static void on_message(struct il__message *m, il_loop *loop);
+static void soon_on_message(struct il__message *m, il_loop *loop);
 
 int il__soon_make(struct il__soon **out, il_portal *p, il_future **f, il_fn *fn, void *arg,
 		  bool as_task, bool reserve, const char *function)
@@ -104,7 +104,7 @@ int il__soon_make(struct il__soon **out, il_portal *p, il_future **f, il_fn *fn,
 		il__portal_abandon_gate(p);
 		return il__refuse(-ENOMEM, "%s: out of memory", function);
 	}
-	soon->message.handle = on_message;
+	soon->message.handle = soon_on_message;
 	soon->portal = p;
 	soon->fn = fn;
 	soon->arg = arg;
@@ -123,29 +123,29 @@ void il__soon_post(struct il__soon *soon)
 
 /* ---- handling one ---- */
 
-void il__starter_answer(struct il__starter *starter, int rc, int value)
+void il__starter_finish(struct il__starter *starter, int rc, int value)
 {
 	starter->rc = rc;
 	starter->value = value;
 	il__wakeup_fire(&starter->wakeup);
 }
 
-static void task_ended(il_task *task, int rc)
+static void soon_task_ended(il_task *task, int rc)
 {
 	struct il__soon_task *st = task->base->owner;
 
 	if (st->lender.name)
 		il__back(task->loop, &st->lender);
 	if (st->starter)
-		il__starter_answer(st->starter, rc < 0 && rc != -ECANCELED ? rc : -EPROTO, 0);
+		il__starter_finish(st->starter, rc < 0 && rc != -ECANCELED ? rc : -EPROTO, 0);
 	if (!st->ft && rc < 0 && rc != -ECANCELED)
 		il__log(IL_LOG_WARNING, "a task%s%s that was posted through a portal failed: %s",
 			task->base->name[0] ? " called " : "", task->base->name, il_strerror(rc));
 	il__portal_leave_gate(st->soon.portal);
-	release(&st->soon);
+	soon_release(&st->soon);
 }
 
-static int on_started(il_task *task, int value)
+static int soon_on_started(il_task *task, int value)
 {
 	struct il__soon_task *st = task->base->owner;
 	struct il__starter *starter = st->starter;
@@ -153,16 +153,16 @@ static int on_started(il_task *task, int value)
 	if (!starter)
 		return il__refuse(-EALREADY, "il_task_started: called before");
 	st->starter = NULL;
-	il__starter_answer(starter, 0, value);
+	il__starter_finish(starter, 0, value);
 	return 0;
 }
 
-static bool start_task(struct il__soon_task *st, il_loop *loop)
+static bool soon_start_task(struct il__soon_task *st, il_loop *loop)
 {
-	struct il__task_options options = {.scope = &st->soon.portal->scope,
-					   .ended = task_ended,
-					   .owner = st,
-					   .locals = st->soon.locals};
+	struct il__task_setup options = {.scope = &st->soon.portal->scope,
+					 .ended = soon_task_ended,
+					 .owner = st,
+					 .locals = st->soon.locals};
 	il_task *task = st->ft ? il__future_task_start(st->ft, loop, &options)
 			       : il__task_spawn(loop, st->soon.fn, st->soon.arg, &options);
 
@@ -172,7 +172,7 @@ static bool start_task(struct il__soon_task *st, il_loop *loop)
 		il__lend(loop, &st->lender);
 	task->base->hold = st->context;
 	if (st->starter)
-		task->base->started = on_started;
+		task->base->started = soon_on_started;
 	return true;
 }
 
@@ -180,17 +180,17 @@ static bool start_task(struct il__soon_task *st, il_loop *loop)
 static void fail_task(struct il__soon_task *st, int rc)
 {
 	if (st->starter)
-		il__starter_answer(st->starter, rc, 0);
+		il__starter_finish(st->starter, rc, 0);
 	il__future_task_fail(st->ft, rc);
 	il__portal_leave_gate(st->soon.portal);
-	release(&st->soon);
+	soon_release(&st->soon);
 }
 
 static void on_retry(struct il__timer *timer)
 {
 	struct il__soon_task *st = il__container_of(timer, struct il__soon_task, retry);
 
-	on_message(&st->soon.message, st->soon.portal->loop);
+	soon_on_message(&st->soon.message, st->soon.portal->loop);
 }
 
 static void run_task(struct il__soon_task *st, il_loop *loop)
@@ -199,7 +199,7 @@ static void run_task(struct il__soon_task *st, il_loop *loop)
 		fail_task(st, il__refuse(-ESHUTDOWN, "the loop shut down before the call began"));
 		return;
 	}
-	if (start_task(st, loop))
+	if (soon_start_task(st, loop))
 		return;
 	if (st->ft) {
 		fail_task(st, -ENOMEM);
@@ -237,10 +237,10 @@ static void run_plain(struct il__soon *soon, il_loop *loop)
 	else if (il__future_begin(f))
 		run_with_future(soon, f, loop);
 	il__portal_leave_gate(soon->portal);
-	release(soon);
+	soon_release(soon);
 }
 
-static void on_message(struct il__message *m, il_loop *loop)
+static void soon_on_message(struct il__message *m, il_loop *loop)
 {
 	struct il__soon *soon = il__container_of(m, struct il__soon, message);
 
@@ -256,8 +256,8 @@ static void on_message(struct il__message *m, il_loop *loop)
 
 /* ---- the public side ---- */
 
-static int post(il_portal *p, il_future **f, il_fn *fn, void *arg, bool as_task,
-		const char *function)
+static int soon_post(il_portal *p, il_future **f, il_fn *fn, void *arg, bool as_task,
+		     const char *function)
 {
 	struct il__soon *soon = NULL;
 	int rc = il__soon_make(&soon, p, f, fn, arg, as_task, true, function);
@@ -269,12 +269,12 @@ static int post(il_portal *p, il_future **f, il_fn *fn, void *arg, bool as_task,
 
 int il_portal_run_coroutine_soon(il_portal *p, il_future **f, il_fn *fn, void *arg)
 {
-	return post(p, f, fn, arg, true, "il_portal_run_coroutine_soon");
+	return soon_post(p, f, fn, arg, true, "il_portal_run_coroutine_soon");
 }
 
 int il_portal_run_sync_soon(il_portal *p, il_future **f, il_fn *fn, void *arg)
 {
-	return post(p, f, fn, arg, false, "il_portal_run_sync_soon");
+	return soon_post(p, f, fn, arg, false, "il_portal_run_sync_soon");
 }
 
 int il__portal_run_from_task(il_portal *p, il_fn *fn, void *arg, bool as_task, const char *function)

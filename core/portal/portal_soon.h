@@ -13,7 +13,7 @@
 #include <interloop/portal.h>
 
 struct il__locals;
-struct il__sheet;
+struct il__soon_block;
 
 /* One posted call, in memory of its own, gone when its function has ended (portal_soon.c). Without a
  * future it fits a line of the cache: a burst of them is a walk over cold memory. */
@@ -22,8 +22,8 @@ struct il__soon {
 	il_portal *portal;
 	il_fn *fn;
 	void *arg;
-	struct il__locals *locals; /* a reference */
-	struct il__sheet *sheet;   /* its memory's, if it has neither task nor future */
+	struct il__locals *locals;    /* a reference */
+	struct il__soon_block *block; /* its memory's, if it has neither task nor future */
 	bool as_task, reserved;
 	bool has_future; /* a plain call, part of a struct il__soon_future */
 };
@@ -62,7 +62,7 @@ struct il__starter {
 	int rc, value;
 };
 
-void il__starter_answer(struct il__starter *starter, int rc, int value); /* loop's thread */
+void il__starter_finish(struct il__starter *starter, int rc, int value); /* loop's thread */
 int il__portal_start(il_portal *p, const char *function, il_future **f, int *value, il_fn *fn,
 		     void *arg, il_portal_context *context);
 

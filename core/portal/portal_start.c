@@ -62,7 +62,7 @@ int il__portal_start(il_portal *p, const char *function, il_future **f, int *val
 {
 	const struct il__blocking *blocking = p ? p->blocking : NULL;
 
-	return il__portal_answer(blocking, start(p, function, f, value, fn, arg, context));
+	return il__portal_result(blocking, start(p, function, f, value, fn, arg, context));
 }
 
 int il_portal_start_task(il_portal *p, il_future **f, int *value, il_fn *fn, void *arg)
@@ -85,7 +85,7 @@ struct il_portal_context {
 	bool held, left;
 };
 
-static void unref(il_portal_context *c)
+static void start_unref(il_portal_context *c)
 {
 	if (!il__drop_reference(&c->refs))
 		return;
@@ -102,7 +102,7 @@ static void on_exit_message(struct il__message *m, il_loop *loop)
 	c->left = true;
 	if (c->holder)
 		il__task_wake(c->holder, 0);
-	unref(c);
+	start_unref(c);
 }
 
 int il_portal_enter(il_portal *p, il_portal_context **context, il_fn *fn, void *arg)
@@ -120,7 +120,7 @@ int il_portal_enter(il_portal *p, il_portal_context **context, il_fn *fn, void *
 	atomic_init(&c->refs, 1);
 	rc = il__portal_start(p, "il_portal_enter", &c->future, &value, fn, arg, c);
 	if (rc < 0) {
-		unref(c);
+		start_unref(c);
 		return rc;
 	}
 	*context = c;
@@ -164,7 +164,7 @@ int il_portal_exit(il_portal_context *c, int rc)
 		return il__refuse(-EINVAL, "il_portal_exit: the context is NULL");
 	if (il__inherited(c->portal->generation)) { /* its task stayed with the parent */
 		il_future_unref(c->future);
-		unref(c);
+		start_unref(c);
 		return il__refuse(-ESHUTDOWN,
 				  "il_portal_exit: the context was inherited across fork");
 	}
@@ -178,8 +178,8 @@ int il_portal_exit(il_portal_context *c, int rc)
 	c->why = il__keep_refusal(rc);
 	atomic_fetch_add(&c->refs, 1);
 	if (il__inbox_post(c->portal->inbox, &c->message) < 0)
-		unref(c); /* the loop has ended, and the task with it */
-	result = il__portal_answer(c->portal->blocking, il_future_join(c->future));
-	unref(c);
+		start_unref(c); /* the loop has ended, and the task with it */
+	result = il__portal_result(c->portal->blocking, il_future_join(c->future));
+	start_unref(c);
 	return result;
 }

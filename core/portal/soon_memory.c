@@ -13,9 +13,9 @@
 
 enum { CALLS = 63, KEPT = 1024 };
 
-struct il__sheet {
+struct il__soon_block {
 	_Alignas(IL__LINE) atomic_uint left;
-	struct il__sheet *next; /* in the store */
+	struct il__soon_block *next; /* in the store */
 	_Alignas(IL__LINE) struct il__soon calls[CALLS];
 };
 
@@ -24,48 +24,48 @@ _Static_assert(sizeof(struct il__soon) <= IL__LINE, "a call fits a line of the c
 /* Empty sheets. */
 static struct {
 	pthread_mutex_t lock;
-	struct il__sheet *first;
+	struct il__soon_block *first;
 	unsigned count;
 } store = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* This thread's. */
 static IL__THREAD_LOCAL struct {
-	struct il__sheet *sheet; /* NULL: none */
+	struct il__soon_block *block; /* NULL: none */
 	unsigned cut;
 } own;
 
-static struct il__sheet *fetch(void)
+static struct il__soon_block *soon_memory_fetch(void)
 {
-	struct il__sheet *sheet;
+	struct il__soon_block *block;
 
 	pthread_mutex_lock(&store.lock);
-	sheet = store.first;
-	if (sheet) {
-		store.first = sheet->next;
+	block = store.first;
+	if (block) {
+		store.first = block->next;
 		store.count--;
 	}
 	pthread_mutex_unlock(&store.lock);
-	return sheet;
+	return block;
 }
 
-static void put_away(struct il__sheet *sheet)
+static void put_away(struct il__soon_block *block)
 {
 	pthread_mutex_lock(&store.lock);
 	if (store.count < KEPT) {
-		sheet->next = store.first;
-		store.first = sheet;
+		block->next = store.first;
+		store.first = block;
 		store.count++;
-		sheet = NULL;
+		block = NULL;
 	}
 	pthread_mutex_unlock(&store.lock);
-	il__free_lines(sheet);
+	il__free_lines(block);
 }
 
 /* True: these were the last, and the sheet is the caller's. */
-static bool count_off(struct il__sheet *sheet, unsigned calls)
+static bool count_off(struct il__soon_block *block, unsigned calls)
 {
 	/* What was read of the others' calls comes before the sheet is written again. */
-	return atomic_fetch_sub_explicit(&sheet->left, calls, memory_order_acq_rel) == calls;
+	return atomic_fetch_sub_explicit(&block->left, calls, memory_order_acq_rel) == calls;
 }
 
 /* ---- a thread's end, and a fork ---- */
@@ -77,9 +77,9 @@ static pthread_once_t end_once = PTHREAD_ONCE_INIT;
 static void let_go(void *arg)
 {
 	(void)arg;
-	if (own.sheet && own.cut < CALLS && count_off(own.sheet, CALLS - own.cut))
-		il__free(own.sheet); /* perhaps there is no loop any more to empty the store */
-	own.sheet = NULL;
+	if (own.block && own.cut < CALLS && count_off(own.block, CALLS - own.cut))
+		il__free(own.block); /* perhaps there is no loop any more to empty the store */
+	own.block = NULL;
 }
 
 static void make_end_key(void)
@@ -89,54 +89,54 @@ static void make_end_key(void)
 
 static struct il__fork_lock fork_lock = {.lock = &store.lock};
 
-static void add_fork_lock(void)
+static void soon_memory_add_fork_lock(void)
 {
 	il__hold_at_fork(&fork_lock);
 }
-IL__AT_LOAD(add_fork_lock, IL__LOADED);
+IL__AT_LOAD(soon_memory_add_fork_lock, IL__LOADED);
 
 /* ---- taking and giving back ---- */
 
-static bool next_sheet(void)
+static bool next_block(void)
 {
-	struct il__sheet *sheet = fetch();
+	struct il__soon_block *block = soon_memory_fetch();
 
-	if (!sheet)
-		sheet = il__malloc_lines(sizeof *sheet);
-	if (!sheet)
+	if (!block)
+		block = il__malloc_lines(sizeof *block);
+	if (!block)
 		return false;
-	if (!own.sheet) {
+	if (!own.block) {
 		pthread_once(&end_once, make_end_key);
 		if (has_end_key)
 			pthread_setspecific(end_key, &own);
 	}
-	atomic_init(&sheet->left, CALLS);
-	own.sheet = sheet;
+	atomic_init(&block->left, CALLS);
+	own.block = block;
 	own.cut = 0;
 	return true;
 }
 
-struct il__soon *il__spare_take(void)
+struct il__soon *il__soon_memory_take(void)
 {
 	struct il__soon *soon;
 
-	if ((!own.sheet || own.cut == CALLS) && !next_sheet())
+	if ((!own.block || own.cut == CALLS) && !next_block())
 		return NULL;
-	soon = &own.sheet->calls[own.cut++];
-	soon->sheet = own.sheet;
+	soon = &own.block->calls[own.cut++];
+	soon->block = own.block;
 	return soon;
 }
 
-void il__spare_give(struct il__soon *soon)
+void il__soon_memory_give(struct il__soon *soon)
 {
-	if (count_off(soon->sheet, 1))
-		put_away(soon->sheet);
+	if (count_off(soon->block, 1))
+		put_away(soon->block);
 }
 
-void il__spare_free(void)
+void il__soon_memory_free(void)
 {
-	struct il__sheet *sheet;
+	struct il__soon_block *block;
 
-	while ((sheet = fetch()))
-		il__free_lines(sheet);
+	while ((block = soon_memory_fetch()))
+		il__free_lines(block);
 }

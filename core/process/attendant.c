@@ -29,7 +29,7 @@ struct polled {
 /* ---- what is to be done at once ---- */
 
 /* Under the lock: gives pumps back to the loops that run again. */
-static void give_back(struct il__process_pool *pool)
+static void attendant_give_back(struct il__process_pool *pool)
 {
 	il__list_each (node, &pool->pumps) {
 		struct il__pump *pump = il__container_of(node, struct il__pump, link);
@@ -41,7 +41,7 @@ static void give_back(struct il__process_pool *pool)
 	}
 }
 
-static void visit(struct il__process_worker *w)
+static void attendant_visit(struct il__process_worker *w)
 {
 	enum il__outcome outcome;
 
@@ -61,7 +61,7 @@ static bool do_next(struct il__process_pool *pool)
 	bool found = false;
 
 	pthread_mutex_lock(&pool->lock);
-	give_back(pool);
+	attendant_give_back(pool);
 	il__list_each (node, &pool->pumps) {
 		pump = il__container_of(node, struct il__pump, link);
 		found = pump->attended && il__pump_next(pump, &call, &w);
@@ -70,16 +70,16 @@ static bool do_next(struct il__process_pool *pool)
 	}
 	pthread_mutex_unlock(&pool->lock);
 	if (call)
-		il__pump_answer_dropped(pump, call);
+		il__pump_finish_dropped(pump, call);
 	else if (w)
-		visit(w);
+		attendant_visit(w);
 	return found;
 }
 
 /* ---- waiting for more ---- */
 
 /* For so many more: all or none. */
-static bool has_room(struct polled *p, size_t more)
+static bool attendant_has_room(struct polled *p, size_t more)
 {
 	size_t capacity = p->capacity ? 2 * p->capacity : 64;
 	struct il__process_worker **workers;
@@ -99,7 +99,7 @@ static bool has_room(struct polled *p, size_t more)
 	return true;
 }
 
-static void add(struct polled *p, int fd, short events, struct il__process_worker *w)
+static void attendant_add(struct polled *p, int fd, short events, struct il__process_worker *w)
 {
 	p->fds[p->count] = (struct pollfd){.fd = fd, .events = events};
 	p->workers[p->count++] = w;
@@ -110,13 +110,13 @@ static void add_worker(struct polled *p, struct il__process_worker *w)
 	short events =
 	    (short)((w->wants & IL_READABLE ? POLLIN : 0) | (w->wants & IL_WRITABLE ? POLLOUT : 0));
 
-	p->whole = p->whole && has_room(p, 3);
+	p->whole = p->whole && attendant_has_room(p, 3);
 	if (!p->whole)
 		return;
 	/* A descriptor that is asked for nothing still reports its end. */
-	add(p, events ? w->child.stream : -1, events, w);
-	add(p, w->errors_over || w->choked ? -1 : w->child.errors, POLLIN, w);
-	add(p, w->child.process, POLLIN, w);
+	attendant_add(p, events ? w->child.stream : -1, events, w);
+	attendant_add(p, w->errors_over || w->choked ? -1 : w->child.errors, POLLIN, w);
+	attendant_add(p, w->child.process, POLLIN, w);
 	p->choked |= il__process_is_polled(w);
 	p->due = w->due < p->due ? w->due : p->due;
 }
@@ -126,9 +126,9 @@ static void list_polled(struct il__process_pool *pool, struct polled *p)
 	p->count = 0;
 	p->choked = p->outstanding = false;
 	p->due = IL_FOREVER;
-	p->whole = has_room(p, 1);
+	p->whole = attendant_has_room(p, 1);
 	if (p->whole)
-		add(p, pool->attendant.wake[0], POLLIN, NULL);
+		attendant_add(p, pool->attendant.wake[0], POLLIN, NULL);
 	pthread_mutex_lock(&pool->lock);
 	il__list_each (each, &pool->pumps) {
 		struct il__pump *pump = il__container_of(each, struct il__pump, link);
@@ -186,7 +186,7 @@ static bool wait_for_more(struct il__process_pool *pool, struct polled *p)
 		w->ended |= p->fds[i + 2].revents != 0;
 		if (p->fds[i].revents || p->fds[i + 1].revents || p->fds[i + 2].revents ||
 		    il__process_is_due(w) || il__process_is_polled(w))
-			visit(w);
+			attendant_visit(w);
 	}
 	return ready != 0 || p->choked || p->outstanding;
 }

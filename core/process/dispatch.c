@@ -42,7 +42,7 @@ static struct il__process_worker *start_worker(struct il__process_pool *pool, in
 }
 
 /* It is reaped. */
-static void bury(struct il__process_worker *w)
+static void process_bury(struct il__process_worker *w)
 {
 	il__worker_index_release(&w->pool->indexes, w->index);
 	w->pool->live--;
@@ -60,7 +60,7 @@ static struct il__pump *pump_of_ends(struct il__process_pool *pool)
 }
 
 /* One that has no call: it ends, and is waited for later. */
-static void doom(struct il__process_worker *w)
+static void process_discard(struct il__process_worker *w)
 {
 	struct il__process_pool *pool = w->pool;
 	struct il__pump *pump = pump_of_ends(pool);
@@ -76,7 +76,7 @@ static void doom(struct il__process_worker *w)
 		pool->outstanding++;
 		il__pump_hand(pump, w);
 	} else {
-		il__list_push(&pool->doomed, &w->link);
+		il__list_push(&pool->unwanted, &w->link);
 	}
 }
 
@@ -85,24 +85,24 @@ void il__process_bury(struct il__process_pool *pool)
 	struct il__list *node;
 
 	pthread_mutex_lock(&pool->lock);
-	while ((node = il__list_pop(&pool->doomed))) {
+	while ((node = il__list_pop(&pool->unwanted))) {
 		struct il__process_worker *w =
 		    il__container_of(node, struct il__process_worker, link);
 		pthread_mutex_unlock(&pool->lock);
 		il__process_reap(w, true);
 		pthread_mutex_lock(&pool->lock);
-		bury(w);
+		process_bury(w);
 		il__process_dispatch(pool);
 	}
 	pthread_mutex_unlock(&pool->lock);
 }
 
-static void doom_idle(struct il__process_pool *pool)
+static void discard_idle(struct il__process_pool *pool)
 {
 	struct il__list *node;
 
 	while ((node = il__list_pop(&pool->idle)))
-		doom(il__container_of(node, struct il__process_worker, link));
+		process_discard(il__container_of(node, struct il__process_worker, link));
 }
 
 void il__process_prune(struct il__process_pool *pool)
@@ -115,7 +115,7 @@ void il__process_prune(struct il__process_pool *pool)
 		if (now - w->idle_since < pool->options.idle_timeout)
 			continue;
 		il__list_remove(node);
-		doom(w);
+		process_discard(w);
 	}
 }
 
@@ -133,7 +133,7 @@ static struct il__process_worker *take_idle(struct il__process_pool *pool)
 		w->idle = rc == 0 && info.si_pid == 0;
 		if (w->idle || (rc == 0 && info.si_code == CLD_STOPPED))
 			return w;
-		doom(w);
+		process_discard(w);
 	}
 	return NULL;
 }
@@ -142,7 +142,7 @@ static struct il__process_worker *take_idle(struct il__process_pool *pool)
 
 void il__process_fail_queue(struct il__process_pool *pool, int rc)
 {
-	char detail[IL__OBITUARY + 48];
+	char detail[IL__LAST_WORDS + 48];
 
 	snprintf(detail, sizeof detail, "process pool %s is broken: %s", pool->name, pool->why);
 	il__list_each_safe (node, &pool->queue) {
@@ -155,20 +155,20 @@ void il__process_fail_queue(struct il__process_pool *pool, int rc)
 	}
 }
 
-void il__process_tell_ends(struct il__process_pool *pool)
+void il__process_fire_ends(struct il__process_pool *pool)
 {
 	struct il__list *node;
 
 	if (!pool->shut || pool->outstanding)
 		return;
-	doom_idle(pool);
+	discard_idle(pool);
 	if (pool->live)
 		return;
 	while ((node = il__list_pop(&pool->ends)))
 		il__wakeup_fire(&il__container_of(node, struct il__watcher_of_end, link)->wakeup);
 }
 
-static void assign(struct il__process_pool *pool, struct il__process_worker *w)
+static void process_assign(struct il__process_pool *pool, struct il__process_worker *w)
 {
 	il_call *call = il__container_of(il__list_pop(&pool->queue), il_call, link);
 
@@ -223,13 +223,13 @@ void il__process_dispatch(struct il__process_pool *pool)
 		if (!w && pool->live < pool->max)
 			w = start_worker(pool, &rc);
 		if (w)
-			assign(pool, w);
+			process_assign(pool, w);
 		else if (pool->live > 0) /* whoever is busy, or about to be gone, dispatches next */
 			break;
 		else
 			fail_first(pool, rc);
 	}
-	il__process_tell_ends(pool);
+	il__process_fire_ends(pool);
 }
 
 /* ---- what a visit came to ---- */
@@ -241,7 +241,7 @@ struct verdict {
 	bool back;   /* the argument is as the function left it */
 	bool tell;   /* of the death */
 	bool broken; /* the pool is, by this */
-	char detail[IL__OBITUARY];
+	char detail[IL__LAST_WORDS];
 };
 
 static void kill_busy(struct il__process_pool *pool)
@@ -259,14 +259,14 @@ static void kill_busy(struct il__process_pool *pool)
 	}
 }
 
-static void break_pool(struct il__process_pool *pool, struct verdict *v, const char *why)
+static void process_break_pool(struct il__process_pool *pool, struct verdict *v, const char *why)
 {
 	if (pool->broken)
 		return;
 	pool->broken = v->broken = true;
 	snprintf(pool->why, sizeof pool->why, "%s", why);
 	il__process_fail_queue(pool, -ENOTRECOVERABLE);
-	doom_idle(pool);
+	discard_idle(pool);
 	if (pool->options.break_on_death)
 		kill_busy(pool);
 }
@@ -276,21 +276,21 @@ static void judge_death(struct il__process_pool *pool, struct il__process_worker
 			struct verdict *v)
 {
 	const char *why = "workers died again and again, no call was answered between";
-	char failed[IL__OBITUARY + 32];
+	char failed[IL__LAST_WORDS + 32];
 
 	v->rc = w->killed ? -ECANCELED : -EOWNERDEAD;
 	/* Unread: the signal was on its way when it was given the call. */
 	v->again = (!w->initialized || (w->unread && w->idle)) && !w->killed && !pool->broken;
 	if (w->call && !w->killed && (!w->initialized || !v->again)) {
 		v->tell = w->initialized;
-		snprintf(v->detail, sizeof v->detail, "%s", w->obituary);
+		snprintf(v->detail, sizeof v->detail, "%s", w->last_words);
 		snprintf(failed, sizeof failed, "%s: %s",
 			 w->ready ? "its initializer failed" : "a worker did not start",
-			 w->obituary);
+			 w->last_words);
 		if (pool->options.break_on_death || !w->initialized)
-			why = w->initialized ? w->obituary : failed;
+			why = w->initialized ? w->last_words : failed;
 		if (pool->options.break_on_death || ++pool->deaths >= pool->options.restart_budget)
-			break_pool(pool, v, why);
+			process_break_pool(pool, v, why);
 	}
 	if (pool->broken && (pool->options.break_on_death || !w->initialized)) {
 		v->rc = -ENOTRECOVERABLE;
@@ -300,8 +300,8 @@ static void judge_death(struct il__process_pool *pool, struct il__process_worker
 	}
 }
 
-static void judge(struct il__process_pool *pool, struct il__process_worker *w,
-		  enum il__outcome outcome, struct verdict *v)
+static void process_judge(struct il__process_pool *pool, struct il__process_worker *w,
+			  enum il__outcome outcome, struct verdict *v)
 {
 	char why[160];
 
@@ -313,7 +313,7 @@ static void judge(struct il__process_pool *pool, struct il__process_worker *w,
 	case IL__FAILED:
 		snprintf(why, sizeof why, "its initializer failed: %s (%s)", il_error_name(w->rc),
 			 il_strerror(w->rc));
-		break_pool(pool, v, why);
+		process_break_pool(pool, v, why);
 		v->rc = -ENOTRECOVERABLE;
 		snprintf(v->detail, sizeof v->detail, "process pool %s is broken: %s", pool->name,
 			 why);
@@ -337,16 +337,16 @@ static void judge(struct il__process_pool *pool, struct il__process_worker *w,
 }
 
 /* To the idle ones, or to its end. */
-static void put_back(struct il__process_pool *pool, struct il__process_worker *w,
-		     enum il__outcome outcome)
+static void process_put_back(struct il__process_pool *pool, struct il__process_worker *w,
+			     enum il__outcome outcome)
 {
 	int calls = pool->options.max_calls_per_worker;
 
 	if (outcome == IL__DIED) {
-		bury(w);
+		process_bury(w);
 	} else if (w->killed || pool->broken || outcome == IL__FAILED || w->spoilt ||
 		   (calls && w->calls >= calls)) {
-		doom(w);
+		process_discard(w);
 	} else {
 		/* One that is not ready yet is taken last. */
 		w->idle_since = il__os_now();
@@ -355,18 +355,18 @@ static void put_back(struct il__process_pool *pool, struct il__process_worker *w
 }
 
 /* Whether anybody still wants it; from then on it is not cancelled. */
-static bool settle(il_call *call)
+static bool process_accept(il_call *call)
 {
-	return !call->ops->unattended && (!call->ops->settle || call->ops->settle(call));
+	return !call->ops->unattended && (!call->ops->accept || call->ops->accept(call));
 }
 
-static void answer(il_call *call, const struct verdict *v)
+static void process_answer(il_call *call, const struct verdict *v)
 {
-	if (v->back && settle(call))
-		il__call_give_back(call);
+	if (v->back && process_accept(call))
+		il__call_copy_back(call);
 	if (v->rc < 0 && v->detail[0])
 		call->detail = il__strdup(v->detail);
-	il__call_answer(call, v->rc);
+	il__call_finish(call, v->rc);
 }
 
 void il__process_finished(struct il__process_worker *w, enum il__outcome outcome)
@@ -375,12 +375,12 @@ void il__process_finished(struct il__process_worker *w, enum il__outcome outcome
 	struct il__pump *pump = w->pump;
 	struct verdict v = {.rc = 0};
 	il_call *call;
-	bool doomed;
+	bool unwanted;
 
 	pthread_mutex_lock(&pool->lock);
 	call = w->call;
 	il__list_remove(&w->link);
-	judge(pool, w, outcome, &v);
+	process_judge(pool, w, outcome, &v);
 	if (call) {
 		call->worker = NULL;
 		pool->busy--;
@@ -389,19 +389,19 @@ void il__process_finished(struct il__process_worker *w, enum il__outcome outcome
 			pool->queued++;
 		}
 	}
-	put_back(pool, w, outcome);
+	process_put_back(pool, w, outcome);
 	il__process_dispatch(pool);
-	doomed = !il__list_empty(&pool->doomed);
+	unwanted = !il__list_empty(&pool->unwanted);
 	pthread_mutex_unlock(&pool->lock);
 	if (v.tell)
 		il__log(IL_LOG_WARNING, "process pool %s: %s", pool->name, v.detail);
 	if (v.broken)
 		il__log(IL_LOG_ERROR, "process pool %s is broken: %s", pool->name, pool->why);
-	if (doomed)
+	if (unwanted)
 		il__process_bury(pool);
 	if (v.again)
 		return;
 	if (call)
-		answer(call, &v);
+		process_answer(call, &v);
 	il__pump_done(pump);
 }

@@ -22,7 +22,7 @@ enum { ROUNDS = 16, CHUNK = 4096 }; /* a pipe that is writable takes a chunk */
 
 /* ---- stderr ---- */
 
-static void keep(struct il__process_worker *w, const char *bytes, size_t size)
+static void worker_end_keep(struct il__process_worker *w, const char *bytes, size_t size)
 {
 	size_t kept;
 
@@ -37,7 +37,7 @@ static void keep(struct il__process_worker *w, const char *bytes, size_t size)
 }
 
 /* To be relayed later: a dead one cannot wait, and the clock of virtual time stands meanwhile. */
-static bool may_wait(const struct il__process_worker *w)
+static bool worker_end_may_wait(const struct il__process_worker *w)
 {
 	const il_loop *loop = w->pump ? w->pump->loop : NULL;
 
@@ -60,14 +60,14 @@ void il__process_relay(struct il__process_worker *w)
 		}
 		if (!fds[0].revents)
 			return;
-		w->choked = !fds[1].revents && may_wait(w);
+		w->choked = !fds[1].revents && worker_end_may_wait(w);
 		if (w->choked)
 			return;
 		n = il__os_read(w->child.errors, bytes, sizeof bytes);
 		w->errors_over = n == 0;
 		if (n <= 0)
 			return;
-		keep(w, bytes, (size_t)n);
+		worker_end_keep(w, bytes, (size_t)n);
 		piece.iov_len = (size_t)n;
 		if (fds[1].revents == POLLOUT)
 			il__os_write_pieces(STDERR_FILENO, &piece, 1);
@@ -102,7 +102,7 @@ static void last_line(const struct il__process_worker *w, char *line, size_t siz
 	il__text_escape(line, size, w->last + begin, end - begin);
 }
 
-static void write_obituary(struct il__process_worker *w, bool known, const siginfo_t *info)
+static void write_last_words(struct il__process_worker *w, bool known, const siginfo_t *info)
 {
 	char how[80], line[IL__STDERR_KEPT + 40];
 
@@ -117,7 +117,7 @@ static void write_obituary(struct il__process_worker *w, bool known, const sigin
 			 strsignal(info->si_status));
 	else
 		snprintf(how, sizeof how, "ended with exit status %d", info->si_status & 0xff);
-	snprintf(w->obituary, sizeof w->obituary, "worker process %d %s%s%s", (int)w->child.pid,
+	snprintf(w->last_words, sizeof w->last_words, "worker process %d %s%s%s", (int)w->child.pid,
 		 how, line[0] ? "; it last wrote: " : "", line);
 }
 
@@ -136,7 +136,7 @@ bool il__process_reap(struct il__process_worker *w, bool wait)
 	if (rc == -EAGAIN)
 		return false;
 	il__process_relay(w);
-	write_obituary(w, rc == 0, &info);
+	write_last_words(w, rc == 0, &info);
 	return true;
 }
 

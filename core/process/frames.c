@@ -65,7 +65,7 @@ static void begin_call(struct il__process_worker *w)
 }
 
 /* From here on the call is not taken back. False: it was, or nobody wants it any more. */
-static bool commit(struct il__process_worker *w)
+static bool frames_commit(struct il__process_worker *w)
 {
 	struct il__process_pool *pool = w->pool;
 	il_call *call;
@@ -81,7 +81,7 @@ static bool commit(struct il__process_worker *w)
 
 /* The next thing to ask of it: the initializer, or the call, which is claimed not before it can begin. 0, or
  * why the call cannot be run. */
-static int begin(struct il__process_worker *w)
+static int frames_begin(struct il__process_worker *w)
 {
 	struct il__process_pool *pool = w->pool;
 	int rc;
@@ -92,7 +92,7 @@ static int begin(struct il__process_worker *w)
 			    pool->options.initializer_size);
 		return 0;
 	}
-	if (!commit(w))
+	if (!frames_commit(w))
 		return -ECANCELED;
 	rc = il__wire_name(w->call->fn, &w->name);
 	if (rc < 0)
@@ -123,7 +123,7 @@ union descriptor {
 	char bytes[CMSG_SPACE(sizeof(int))];
 };
 
-static void attach(struct msghdr *message, union descriptor *room, int fd)
+static void frames_attach(struct msghdr *message, union descriptor *room, int fd)
 {
 	struct cmsghdr *c;
 
@@ -156,7 +156,7 @@ static int send_frame(struct il__process_worker *w)
 		size_t count = rest_of(parts, 4, w->sent, rest);
 		message.msg_iovlen = (__typeof__(message.msg_iovlen))count; /* musl's is an int */
 		if (w->sent == 0 && w->out.memory)
-			attach(&message, &room, ((const il_shared *)w->call->arg)->fd);
+			frames_attach(&message, &room, ((const il_shared *)w->call->arg)->fd);
 		n = il__os_sendmsg(w->child.stream, &message);
 		if (n < 0)
 			return n == -EAGAIN ? 0 : (int)n;
@@ -168,7 +168,7 @@ static int send_frame(struct il__process_worker *w)
 /* ---- what comes back ---- */
 
 /* Whether that is the answer to what went out. */
-static bool is_ours(const struct il__process_worker *w)
+static bool frames_is_ours(const struct il__process_worker *w)
 {
 	const struct il__wire_header *in = &w->in, *out = &w->out;
 
@@ -187,7 +187,7 @@ static bool is_ours(const struct il__process_worker *w)
 }
 
 /* Where the answer's bytes go. NULL: nowhere, there is no memory. */
-static char *place(struct il__process_worker *w)
+static char *frames_place(struct il__process_worker *w)
 {
 	il_call *call = w->call;
 
@@ -207,9 +207,9 @@ static ssize_t receive_header(struct il__process_worker *w)
 	w->got += (size_t)n;
 	if (w->got < sizeof w->in)
 		return n;
-	if (!is_ours(w))
+	if (!frames_is_ours(w))
 		return -EPIPE; /* not a worker of ours any more */
-	w->answer = w->in.size ? place(w) : NULL;
+	w->answer = w->in.size ? frames_place(w) : NULL;
 	return n;
 }
 
@@ -257,7 +257,7 @@ static int receive_frame(struct il__process_worker *w)
 
 /* One frame out and one back. 1: done, 0: not yet. -EPIPE, -ECONNRESET: it died. Else: the system does not
  * take what goes out, or give what comes back. */
-static int exchange(struct il__process_worker *w)
+static int frames_exchange(struct il__process_worker *w)
 {
 	int sent = send_frame(w), got;
 
@@ -272,7 +272,7 @@ static int exchange(struct il__process_worker *w)
 	return sent < 0 && got == 0 ? sent : got;
 }
 
-static enum il__outcome refuse(struct il__process_worker *w, int rc, const char *why)
+static enum il__outcome frames_refuse(struct il__process_worker *w, int rc, const char *why)
 {
 	w->rc = rc;
 	w->why[0] = 0;
@@ -284,7 +284,7 @@ static enum il__outcome refuse(struct il__process_worker *w, int rc, const char 
 
 enum il__outcome il__process_refuse(struct il__process_worker *w, int rc)
 {
-	return refuse(w, rc, "the loop could not watch the worker");
+	return frames_refuse(w, rc, "the loop could not watch the worker");
 }
 
 /* As exchange(): its greeting, to nothing that went out. */
@@ -316,7 +316,7 @@ static enum il__outcome take_answer(struct il__process_worker *w)
 	w->known = w->in.type == IL__WIRE_REPLY;
 	w->why[w->known ? w->in.words : w->in.size] = 0;
 	if (called && w->in.size && !w->answer)
-		return refuse(w, -ENOMEM, "the result has no room here");
+		return frames_refuse(w, -ENOMEM, "the result has no room here");
 	if (called)
 		return IL__ANSWERED;
 	if (w->rc < 0)
@@ -350,26 +350,26 @@ static enum il__outcome meet_lack(struct il__process_worker *w, int rc)
 	w->lacks = 0;
 	w->spoilt = w->begun && w->sent > 0;
 	w->begun = w->spoilt;
-	return refuse(w, lacks ? -ENOMEM : rc,
-		      "the call could not be sent, or its result received");
+	return frames_refuse(w, lacks ? -ENOMEM : rc,
+			     "the call could not be sent, or its result received");
 }
 
-static enum il__outcome talk(struct il__process_worker *w)
+static enum il__outcome frames_talk(struct il__process_worker *w)
 {
 	enum il__outcome outcome;
 
 	if (was_left(w))
-		return refuse(w, -ECANCELED, NULL);
+		return frames_refuse(w, -ECANCELED, NULL);
 	do {
-		int rc = w->ready && !w->begun ? begin(w) : 0;
+		int rc = w->ready && !w->begun ? frames_begin(w) : 0;
 		if (rc < 0) {
-			refuse(w, rc, NULL);
+			frames_refuse(w, rc, NULL);
 			if (rc != -ECANCELED)
 				snprintf(w->why, sizeof w->why, "%s", il_error_detail());
 			return IL__REFUSED;
 		}
 		w->begun = w->ready;
-		rc = w->ready ? exchange(w) : await_greeting(w);
+		rc = w->ready ? frames_exchange(w) : await_greeting(w);
 		if (rc == -EPIPE || rc == -ECONNRESET)
 			return IL__DIED;
 		if (rc < 0)
@@ -393,7 +393,7 @@ static bool will_not_answer(const struct il__process_worker *w)
 
 enum il__outcome il__process_visit(struct il__process_worker *w)
 {
-	enum il__outcome outcome = w->ending ? IL__DIED : talk(w);
+	enum il__outcome outcome = w->ending ? IL__DIED : frames_talk(w);
 
 	if (outcome == IL__WAITS && ((w->late = il__process_is_due(w)) || will_not_answer(w)))
 		outcome = IL__DIED;

@@ -18,13 +18,13 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static _Atomic(struct entry *) entries; /* released by register, acquired by whoever looks */
 static struct il__fork_lock fork_lock = {.lock = &lock};
 
-static void add_fork_lock(void)
+static void function_add_fork_lock(void)
 {
 	il__hold_at_fork(&fork_lock);
 }
-IL__AT_LOAD(add_fork_lock, IL__LOADED);
+IL__AT_LOAD(function_add_fork_lock, IL__LOADED);
 
-static const struct entry *look(const char *name, il_fn *fn)
+static const struct entry *function_look(const char *name, il_fn *fn)
 {
 	const struct entry *e = atomic_load_explicit(&entries, memory_order_acquire);
 
@@ -33,7 +33,7 @@ static const struct entry *look(const char *name, il_fn *fn)
 	return e;
 }
 
-static int add(const char *name, il_fn *fn)
+static int function_add(const char *name, il_fn *fn)
 {
 	struct entry *e = il__calloc(1, sizeof *e);
 
@@ -57,9 +57,9 @@ int il_function_register(const char *name, il_fn *fn)
 				  "longer than %d bytes",
 				  IL_FUNCTION_NAME_MAX);
 	pthread_mutex_lock(&lock);
-	e = look(name, fn);
+	e = function_look(name, fn);
 	if (!e)
-		rc = add(name, fn);
+		rc = function_add(name, fn);
 	else if (e->fn != fn || strcmp(e->name, name) != 0)
 		rc = il__refuse(-EALREADY,
 				"il_function_register: %s: the name is another function's, or the "
@@ -71,14 +71,14 @@ int il_function_register(const char *name, il_fn *fn)
 
 il_fn *il_function_find(const char *name)
 {
-	const struct entry *e = name ? look(name, NULL) : NULL;
+	const struct entry *e = name ? function_look(name, NULL) : NULL;
 
 	return e ? e->fn : NULL;
 }
 
 const char *il_function_name(il_fn *fn)
 {
-	const struct entry *e = fn ? look(NULL, fn) : NULL;
+	const struct entry *e = fn ? function_look(NULL, fn) : NULL;
 
 	return e ? e->name : NULL;
 }

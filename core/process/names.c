@@ -35,11 +35,11 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 static struct il__fork_lock fork_lock = {.lock = &lock};
 
-static void add_fork_lock(void)
+static void names_add_fork_lock(void)
 {
 	il__hold_at_fork(&fork_lock);
 }
-IL__AT_LOAD(add_fork_lock, IL__LOADED);
+IL__AT_LOAD(names_add_fork_lock, IL__LOADED);
 
 static struct place *place_of(il_fn *fn)
 {
@@ -61,7 +61,7 @@ static uint64_t hash_of(const char *text)
 
 /* Where it lies, its build, and the name that it was loaded by: what it is called depends on nothing else. The
  * loader finds it without a lock. False: its headers are not where linkers put them. */
-static bool identify(il_fn *fn, struct identity *id)
+static bool names_identify(il_fn *fn, struct identity *id)
 {
 	struct dl_find_object o;
 	struct dl_phdr_info info = {.dlpi_addr = 0};
@@ -95,7 +95,7 @@ static int note_counters(struct dl_phdr_info *info, size_t size, void *arg)
 }
 
 /* The loader's counters, which change with each dlopen and dlclose. False: it has none. */
-static bool identify(il_fn *fn, struct identity *id)
+static bool names_identify(il_fn *fn, struct identity *id)
 {
 	(void)fn;
 	return dl_iterate_phdr(note_counters, id) > 0;
@@ -107,7 +107,8 @@ static bool is_still_there(const struct place *p)
 {
 	struct identity now;
 
-	return p->stays || (identify(p->fn, &now) && memcmp(&now, &p->module, sizeof now) == 0);
+	return p->stays ||
+	       (names_identify(p->fn, &now) && memcmp(&now, &p->module, sizeof now) == 0);
 }
 
 bool il__names_recall(il_fn *fn, struct il__wire_function *name)
@@ -133,7 +134,7 @@ void il__names_remember(il_fn *fn, const struct il__wire_function *name, bool st
 	struct place *p = place_of(fn);
 	size_t length = strlen(name->path);
 
-	if (length >= PATH_KEPT || (!stays && !identify(fn, &module)) ||
+	if (length >= PATH_KEPT || (!stays && !names_identify(fn, &module)) ||
 	    pthread_mutex_trylock(&lock) != 0)
 		return;
 	p->fn = fn;

@@ -17,12 +17,12 @@
 #include <stdio.h>
 
 /* After a change under the lock that may have doomed a worker. */
-static void unlock(struct il__process_pool *pool)
+static void process_pool_unlock(struct il__process_pool *pool)
 {
-	bool doomed = !il__list_empty(&pool->doomed);
+	bool unwanted = !il__list_empty(&pool->unwanted);
 
 	pthread_mutex_unlock(&pool->lock);
-	if (doomed)
+	if (unwanted)
 		il__process_bury(pool);
 }
 
@@ -45,7 +45,7 @@ static int check_call(struct il__process_pool *pool, bool waits)
 	return 0;
 }
 
-static int submit(void *self, il_call *call, bool waits)
+static int process_pool_submit(void *self, il_call *call, bool waits)
 {
 	struct il__process_pool *pool = self;
 	struct il__pump *pump;
@@ -77,7 +77,7 @@ static int submit(void *self, il_call *call, bool waits)
 			call->detail = NULL;
 		}
 	}
-	unlock(pool);
+	process_pool_unlock(pool);
 	if (refused)
 		il__pump_done(pump);
 	if (pump && pump->loop) {
@@ -93,7 +93,7 @@ static bool is_queued(const il_call *call)
 	return !call->dropped && !il__list_empty(&call->link);
 }
 
-static bool withdraw(void *self, il_call *call)
+static bool process_pool_withdraw(void *self, il_call *call)
 {
 	struct il__process_pool *pool = self;
 	bool queued, left = false;
@@ -149,7 +149,7 @@ static void cancel_starting(struct il__list *workers, struct il__list *cancelled
 }
 
 /* Under the lock: those that nobody waits for stay. */
-static void cancel_queue(struct il__process_pool *pool, struct il__list *cancelled)
+static void process_pool_cancel_queue(struct il__process_pool *pool, struct il__list *cancelled)
 {
 	il__list_each_safe (node, &pool->queue) {
 		il_call *call = il__container_of(node, il_call, link);
@@ -174,11 +174,11 @@ static void answer_cancelled(struct il__list *cancelled)
 
 	while ((node = il__list_pop(cancelled))) {
 		il_call *call = il__container_of(node, il_call, link);
-		il__pump_answer_dropped(call->pump, call);
+		il__pump_finish_dropped(call->pump, call);
 	}
 }
 
-static bool shut_down(void *self, unsigned flags, struct il__watcher_of_end *end)
+static bool process_pool_shut_down(void *self, unsigned flags, struct il__watcher_of_end *end)
 {
 	struct il__process_pool *pool = self;
 	struct il__list cancelled;
@@ -193,19 +193,19 @@ static bool shut_down(void *self, unsigned flags, struct il__watcher_of_end *end
 	}
 	pool->shut = true;
 	if (flags & IL_CANCEL_FUTURES)
-		cancel_queue(pool, &cancelled);
+		process_pool_cancel_queue(pool, &cancelled);
 	waits = end && (pool->live || pool->outstanding);
 	if (waits)
 		il__list_push(&pool->ends, &end->link);
 	il__list_each (node, &pool->pumps) /* those that have nothing to do go */
 		il__pump_kick(il__container_of(node, struct il__pump, link));
-	il__process_tell_ends(pool);
-	unlock(pool);
+	il__process_fire_ends(pool);
+	process_pool_unlock(pool);
 	answer_cancelled(&cancelled);
 	return waits;
 }
 
-static void ended(void *self)
+static void process_pool_ended(void *self)
 {
 	il__attendant_join(self);
 }
@@ -222,11 +222,11 @@ void il__process_pool_unref(struct il__process_pool *pool)
 	il__free(pool);
 }
 
-static void destroy(void *self)
+static void process_pool_destroy(void *self)
 {
 	struct il__process_pool *pool = self;
 
-	shut_down(pool, 0, NULL);
+	process_pool_shut_down(pool, 0, NULL);
 	il__attendant_detach(pool);
 	il__process_pool_unref(pool);
 }
@@ -243,18 +243,19 @@ static bool is_never(void *self)
 	return false;
 }
 
-static const struct il__executor_ops process_pool_ops = {.submit = submit,
-							 .withdraw = withdraw,
-							 .kill = kill_call,
-							 .shutdown = shut_down,
-							 .ended = ended,
-							 .destroy = destroy,
-							 .is_worker = is_attendant,
-							 .only_worker = is_never};
+static const struct il__executor_type process_pool_ops = {.submit = process_pool_submit,
+							  .withdraw = process_pool_withdraw,
+							  .kill = kill_call,
+							  .shutdown = process_pool_shut_down,
+							  .ended = process_pool_ended,
+							  .destroy = process_pool_destroy,
+							  .is_worker = is_attendant,
+							  .only_worker = is_never};
 
 /* ---- creation ---- */
 
-static int check_options(il_process_pool_options *to, const il_process_pool_options *from)
+static int process_pool_check_options(il_process_pool_options *to,
+				      const il_process_pool_options *from)
 {
 	*to = from ? *from : (il_process_pool_options){0};
 	if (to->max_workers < 0 || to->max_calls_per_worker < 0 || to->restart_budget < 0 ||
@@ -286,7 +287,7 @@ static int check_options(il_process_pool_options *to, const il_process_pool_opti
 static void init_pool(struct il__process_pool *pool, const il_process_pool_options *options)
 {
 	struct il__list *lists[] = {&pool->queue,    &pool->idle,       &pool->pumps,
-				    &pool->ends,     &pool->doomed,     &pool->own.handed,
+				    &pool->ends,     &pool->unwanted,   &pool->own.handed,
 				    &pool->own.busy, &pool->own.dropped};
 
 	pthread_mutex_init(&pool->lock, NULL);
@@ -304,7 +305,7 @@ static void init_pool(struct il__process_pool *pool, const il_process_pool_optio
 	pool->options.name = pool->name;
 }
 
-static int set_up(struct il__process_pool *pool)
+static int process_pool_set_up(struct il__process_pool *pool)
 {
 	il_process_pool_options *o = &pool->options;
 	int rc = il__program_take(&pool->program);
@@ -326,7 +327,7 @@ int il_process_pool_create(il_executor **ex, const il_process_pool_options *opti
 {
 	il_process_pool_options checked;
 	struct il__process_pool *pool;
-	int rc = check_options(&checked, options);
+	int rc = process_pool_check_options(&checked, options);
 
 	if (rc < 0 || !ex)
 		return rc < 0 ? rc : il__refuse(-EINVAL, "il_process_pool_create: ex is NULL");
@@ -334,7 +335,7 @@ int il_process_pool_create(il_executor **ex, const il_process_pool_options *opti
 	if (!pool)
 		return il__refuse(-ENOMEM, "il_process_pool_create: out of memory");
 	init_pool(pool, &checked);
-	rc = set_up(pool);
+	rc = process_pool_set_up(pool);
 	if (rc == 0)
 		rc = il__executor_make(ex, &process_pool_ops, pool, true, false);
 	if (rc < 0) {

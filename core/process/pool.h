@@ -67,7 +67,7 @@ void il__process_kill(const struct il__child *child);
 
 /* ---- workers ---- */
 
-enum { IL__STDERR_KEPT = 160, IL__OBITUARY = 320 };
+enum { IL__STDERR_KEPT = 160, IL__LAST_WORDS = 320 };
 
 /* Of one visit to a worker by its pump. */
 enum il__outcome {
@@ -119,7 +119,7 @@ struct il__process_worker {
 	bool errors_over;           /* nobody can write to its stderr any more */
 	char last[IL__STDERR_KEPT]; /* of its stderr */
 	size_t last_size;
-	char obituary[IL__OBITUARY];
+	char last_words[IL__LAST_WORDS];
 
 	/* in a loop: stream, errors, process */
 	struct il__source source[3];
@@ -146,7 +146,7 @@ void il__process_relay(struct il__process_worker *w);
 void il__process_look(struct il__process_worker *w);
 /* Its stream ends, so it runs what exit() runs; it is killed if it takes long. */
 void il__process_ask_to_end(struct il__process_worker *w);
-/* After a kill, or a death. False: it is not dead yet, and !wait. Leaves an obituary. */
+/* After a kill, or a death. False: it is not dead yet, and !wait. Leaves the last words. */
 bool il__process_reap(struct il__process_worker *w, bool wait);
 /* Of one that was reaped. */
 void il__process_free(struct il__process_worker *w);
@@ -189,7 +189,7 @@ void il__pump_done(struct il__pump *pump);
 bool il__pump_next(struct il__pump *pump, il_call **call, struct il__process_worker **w);
 /* A loop's thread, not under the lock: does what there is to do. True: nothing is outstanding. */
 bool il__pump_run(struct il__pump *pump);
-void il__pump_answer_dropped(struct il__pump *pump, il_call *call);
+void il__pump_finish_dropped(struct il__pump *pump, il_call *call);
 
 /* watch.c, a loop's thread, not under the lock. Talks to the worker, and waits for more or finishes. */
 void il__worker_visit(struct il__process_worker *w, il_loop *loop);
@@ -208,7 +208,7 @@ struct il__process_pool {
 	pthread_mutex_t lock;
 	atomic_uint refs; /* the executor's, the attendant's, and one of each loop's pump */
 	struct il__list queue, idle, pumps, ends;
-	struct il__list doomed; /* to be reaped by il__process_bury */
+	struct il__list unwanted; /* to be reaped by il__process_bury */
 	size_t queued, busy, live, max, outstanding;
 	bool shut, broken;
 	int deaths;       /* without an answer between */
@@ -227,7 +227,7 @@ struct il__process_pool {
 	struct il__wire_function initializer;
 	struct il__program program;
 	char name[16];
-	char why[IL__OBITUARY]; /* it is broken */
+	char why[IL__LAST_WORDS]; /* it is broken */
 };
 
 void il__process_pool_unref(struct il__process_pool *pool);
@@ -242,7 +242,7 @@ bool il__process_leave(il_call *call);
 bool il__process_take_back(il_call *call);
 void il__process_prune(struct il__process_pool *pool);
 /* Under the lock: tells who waits for the end of a pool that is shut. */
-void il__process_tell_ends(struct il__process_pool *pool);
+void il__process_fire_ends(struct il__process_pool *pool);
 /* Not under it: reaps what was doomed by a plain thread. */
 void il__process_bury(struct il__process_pool *pool);
 /* Not under it, the pump's thread: what a visit came to. The worker is the pool's again, or gone. */

@@ -32,7 +32,7 @@ struct search {
 	bool program, after_loader, found;
 };
 
-static bool holds(const struct dl_phdr_info *module, uintptr_t address)
+static bool preload_holds(const struct dl_phdr_info *module, uintptr_t address)
 {
 	for (size_t i = 0; i < module->dlpi_phnum; i++) {
 		uintptr_t begin = module->dlpi_addr + module->dlpi_phdr[i].p_vaddr;
@@ -43,13 +43,13 @@ static bool holds(const struct dl_phdr_info *module, uintptr_t address)
 	return false;
 }
 
-static int look(struct dl_phdr_info *module, size_t size, void *arg)
+static int preload_look(struct dl_phdr_info *module, size_t size, void *arg)
 {
 	struct search *s = arg;
 
 	(void)size;
 	s->after_loader |= !s->program && module->dlpi_addr == s->loader;
-	s->found = holds(module, s->here);
+	s->found = preload_holds(module, s->here);
 	s->name = module->dlpi_name;
 	if (s->found)
 		return 1;
@@ -66,7 +66,7 @@ static struct search find_here(void)
 #ifdef AT_BASE
 	s.loader = getauxval(AT_BASE);
 #endif
-	dl_iterate_phdr(look, &s);
+	dl_iterate_phdr(preload_look, &s);
 	return s;
 }
 

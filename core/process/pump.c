@@ -31,7 +31,7 @@ void il__pump_kick(struct il__pump *pump)
 }
 
 /* Something is in its lists. */
-static void tell(struct il__pump *pump)
+static void pump_tell(struct il__pump *pump)
 {
 	if (pump->attended || !pump->loop || pump->loop != il__self.loop || !pump->turning)
 		il__pump_kick(pump);
@@ -42,14 +42,14 @@ void il__pump_hand(struct il__pump *pump, struct il__process_worker *w)
 	if (w->pump != pump) /* its pump's thread reads that without the lock */
 		w->pump = pump;
 	il__list_push(&pump->handed, &w->link);
-	tell(pump);
+	pump_tell(pump);
 }
 
 void il__pump_drop(struct il__pump *pump, il_call *call, int rc)
 {
 	call->dropped = rc;
 	il__list_push(&pump->dropped, &call->link);
-	tell(pump);
+	pump_tell(pump);
 }
 
 bool il__pump_next(struct il__pump *pump, il_call **call, struct il__process_worker **w)
@@ -68,7 +68,7 @@ bool il__pump_next(struct il__pump *pump, il_call **call, struct il__process_wor
 }
 
 /* A function of the pool's runs in a worker or not at all. */
-void il__pump_answer_dropped(struct il__pump *pump, il_call *call)
+void il__pump_finish_dropped(struct il__pump *pump, il_call *call)
 {
 	int rc = call->dropped;
 
@@ -76,13 +76,13 @@ void il__pump_answer_dropped(struct il__pump *pump, il_call *call)
 		il__log(IL_LOG_WARNING,
 			"process pool %s: a call that nobody waits for was not run: %s",
 			pump->pool->name, il_strerror(rc));
-	il__call_answer(call, rc);
+	il__call_finish(call, rc);
 	il__pump_done(pump);
 }
 
 /* ---- a loop's ---- */
 
-static void release(struct il__pump *pump)
+static void pump_release(struct il__pump *pump)
 {
 	if (!pump->held)
 		return;
@@ -93,20 +93,20 @@ static void release(struct il__pump *pump)
 void il__pump_done(struct il__pump *pump)
 {
 	struct il__process_pool *pool = pump->pool;
-	bool over, mine = pump->loop && pump->loop == il__self.loop, doomed;
+	bool over, mine = pump->loop && pump->loop == il__self.loop, unwanted;
 
 	pthread_mutex_lock(&pool->lock);
 	pump->outstanding--;
 	pool->outstanding--;
-	il__process_tell_ends(pool); /* which may doom workers, for this pump to end */
+	il__process_fire_ends(pool); /* which may doom workers, for this pump to end */
 	over = pump->outstanding == 0;
 	if (over && (!mine || pool->shut))
 		il__pump_kick(pump);
-	doomed = !il__list_empty(&pool->doomed);
+	unwanted = !il__list_empty(&pool->unwanted);
 	pthread_mutex_unlock(&pool->lock);
 	if (over && mine)
-		release(pump);
-	if (doomed)
+		pump_release(pump);
+	if (unwanted)
 		il__process_bury(pool);
 }
 
@@ -138,7 +138,7 @@ bool il__pump_run(struct il__pump *pump)
 			pump->attended = pump->wanted = false;
 		pthread_mutex_unlock(&pool->lock);
 		if (more && call)
-			il__pump_answer_dropped(pump, call);
+			il__pump_finish_dropped(pump, call);
 		else if (more)
 			il__worker_visit(w, pump->loop);
 	} while (more);
@@ -146,7 +146,7 @@ bool il__pump_run(struct il__pump *pump)
 	return over;
 }
 
-static void on_message(struct il__message *m, il_loop *loop)
+static void pump_on_message(struct il__message *m, il_loop *loop)
 {
 	struct il__pump *pump = il__container_of(m, struct il__pump, message);
 	struct il__process_pool *pool = pump->pool;
@@ -162,7 +162,7 @@ static void on_message(struct il__message *m, il_loop *loop)
 	pthread_mutex_unlock(&pool->lock);
 	if (!il__pump_run(pump))
 		return;
-	release(pump);
+	pump_release(pump);
 	pthread_mutex_lock(&pool->lock);
 	over = pool->shut && !pump->posted && pump->outstanding == 0;
 	pthread_mutex_unlock(&pool->lock);
@@ -243,7 +243,7 @@ static void on_resumed(struct il__extension *x, il_loop *loop)
 
 static bool goes_with_loop(const il_call *call)
 {
-	return !call->host && !call->ops->unattended;
+	return !call->caller && !call->ops->unattended;
 }
 
 static void end_with_loop(struct il__process_worker *w)
@@ -283,15 +283,17 @@ static void on_shutdown(struct il__extension *x, il_loop *loop)
 	pthread_mutex_unlock(&pool->lock);
 }
 
-static int on_closing(struct il__extension *x, il_loop *loop)
+static int pump_on_closing(struct il__extension *x, il_loop *loop)
 {
 	(void)loop;
 	close_pump(il__container_of(x, struct il__pump, extension));
 	return 0;
 }
 
-static const struct il__extension_ops pump_ops = {
-    .shutdown = on_shutdown, .paused = on_paused, .resumed = on_resumed, .closing = on_closing};
+static const struct il__extension_ops pump_ops = {.shutdown = on_shutdown,
+						  .paused = on_paused,
+						  .resumed = on_resumed,
+						  .closing = pump_on_closing};
 
 /* ---- whose pump ---- */
 
@@ -304,7 +306,7 @@ static struct il__pump *make_pump(struct il__process_pool *pool, il_loop *loop)
 	atomic_fetch_add_explicit(&pool->refs, 1, memory_order_relaxed);
 	pump->pool = pool;
 	pump->loop = loop;
-	pump->message.handle = on_message;
+	pump->message.handle = pump_on_message;
 	il__list_init(&pump->handed);
 	il__list_init(&pump->dropped);
 	il__list_init(&pump->busy);

@@ -20,7 +20,7 @@ void il__worker_unwatch(struct il__process_worker *w, il_loop *loop)
 }
 
 /* Something happened to it; and what follows from that. */
-static void turn(struct il__process_worker *w, il_loop *loop)
+static void watch_turn(struct il__process_worker *w, il_loop *loop)
 {
 	struct il__pump *pump = w->pump;
 
@@ -33,7 +33,7 @@ static void turn(struct il__process_worker *w, il_loop *loop)
 static void on_stream(struct il__source *source, il_loop *loop, unsigned mask)
 {
 	(void)mask;
-	turn(il__container_of(source, struct il__process_worker, source[STREAM]), loop);
+	watch_turn(il__container_of(source, struct il__process_worker, source[STREAM]), loop);
 }
 
 static void on_errors(struct il__source *source, il_loop *loop, unsigned mask)
@@ -43,7 +43,7 @@ static void on_errors(struct il__source *source, il_loop *loop, unsigned mask)
 
 	(void)mask;
 	il__process_relay(w);
-	turn(w, loop);
+	watch_turn(w, loop);
 }
 
 static void on_process(struct il__source *source, il_loop *loop, unsigned mask)
@@ -53,7 +53,7 @@ static void on_process(struct il__source *source, il_loop *loop, unsigned mask)
 
 	(void)mask;
 	w->ended = true;
-	turn(w, loop);
+	watch_turn(w, loop);
 }
 
 static void on_timer(struct il__timer *timer)
@@ -61,7 +61,7 @@ static void on_timer(struct il__timer *timer)
 	struct il__process_worker *w = il__container_of(timer, struct il__process_worker, timer);
 
 	il__process_look(w);
-	turn(w, w->pump->loop);
+	watch_turn(w, w->pump->loop);
 }
 
 static int watch_one(struct il__source *source, il_loop *loop, unsigned mask)
@@ -109,7 +109,7 @@ static void visit_soon(struct il__process_worker *w, il_loop *loop)
 	pthread_mutex_unlock(&pump->pool->lock);
 }
 
-static void wait_for(struct il__process_worker *w, il_loop *loop)
+static void watch_wait_for(struct il__process_worker *w, il_loop *loop)
 {
 	w->timer.fire = on_timer;
 	if (watch(w, loop) < 0 || il__process_is_polled(w))
@@ -134,7 +134,7 @@ void il__worker_visit(struct il__process_worker *w, il_loop *loop)
 	else
 		outcome = il__process_visit(w);
 	if (outcome == IL__WAITS) {
-		wait_for(w, loop);
+		watch_wait_for(w, loop);
 		return;
 	}
 	il__worker_unwatch(w, loop);

@@ -22,7 +22,7 @@ struct search {
 	bool first, program, executable;
 };
 
-static int look(struct dl_phdr_info *info, size_t size, void *arg)
+static int wire_look(struct dl_phdr_info *info, size_t size, void *arg)
 {
 	struct search *s = arg;
 	bool program = s->first, fits; /* the program comes first, whatever it is called */
@@ -49,7 +49,7 @@ static int name_in_module(il_fn *fn, struct il__wire_function *name)
 
 	if (il__names_recall(fn, name))
 		return 0;
-	dl_iterate_phdr(look, &s);
+	dl_iterate_phdr(wire_look, &s);
 	if (!s.module)
 		return il__refuse(
 		    -ENOENT, "process pool: the function is in no module that a file backs, and "
@@ -102,7 +102,7 @@ static int find_in_module(const struct il__wire_function *name, il_fn **fn)
 			return -ENOENT;
 		s.base = map->l_addr;
 	}
-	dl_iterate_phdr(look, &s);
+	dl_iterate_phdr(wire_look, &s);
 	if (!s.module || !s.executable || s.build != name->build)
 		return -ENOENT;
 	address = s.base + s.offset;

@@ -42,7 +42,7 @@ static struct {
 } ahead;
 
 /* One piece; a descriptor that comes with it goes to *fd, if asked for. 0: the stream ended. */
-static ssize_t receive(void *to, size_t size, int *fd)
+static ssize_t worker_receive(void *to, size_t size, int *fd)
 {
 	union {
 		struct cmsghdr aligned;
@@ -85,13 +85,13 @@ static bool read_all(void *to, size_t size, int *fd)
 	while (size > 0) {
 		ssize_t n = (ssize_t)take_ahead(at, size);
 		if (n == 0 && size < sizeof ahead.bytes) {
-			n = receive(ahead.bytes, sizeof ahead.bytes, fd);
+			n = worker_receive(ahead.bytes, sizeof ahead.bytes, fd);
 			ahead.at = 0;
 			ahead.end = n > 0 ? (size_t)n : 0;
 			if (n > 0)
 				continue;
 		} else if (n == 0) {
-			n = receive(at, size, fd);
+			n = worker_receive(at, size, fd);
 		}
 		if (n <= 0)
 			return false;
@@ -101,7 +101,7 @@ static bool read_all(void *to, size_t size, int *fd)
 	return true;
 }
 
-static bool skip(uint64_t size)
+static bool worker_skip(uint64_t size)
 {
 	char bytes[4096];
 	bool more = true;
@@ -218,7 +218,7 @@ static bool read_request(struct request *r)
 	if (r->payload)
 		return read_all(r->payload, (size_t)h->size, NULL);
 	refuse(r, -ENOMEM, "no memory for an argument of %llu bytes", (unsigned long long)h->size);
-	return skip(h->size);
+	return worker_skip(h->size);
 }
 
 static void run_bytes(struct request *r)
@@ -261,7 +261,7 @@ static void run_shared(struct request *r)
 	munmap(s.data, s.size);
 }
 
-static void run(struct request *r)
+static void worker_run(struct request *r)
 {
 	const char *module = r->function.path[0] ? r->function.path : "the program";
 
@@ -287,7 +287,7 @@ static const char *words_for(int rc)
 	return rc < 0 && rc == il__refusal.rc ? il__refusal.words : "";
 }
 
-static bool answer(const struct request *r)
+static bool worker_answer(const struct request *r)
 {
 	struct il__wire_header h = {.version = IL__WIRE_VERSION,
 				    .type = r->why[0] ? IL__WIRE_REFUSED : IL__WIRE_REPLY,
@@ -321,10 +321,10 @@ static bool serve_one(void)
 	if (more && !r.why[0]) {
 		while_it_runs(true);
 		il__forget_refusal();
-		run(&r);
+		worker_run(&r);
 		while_it_runs(false);
 	}
-	more = more && answer(&r);
+	more = more && worker_answer(&r);
 	il__free(r.payload);
 	il_bytes_free(&r.bytes);
 	if (r.fd >= 0)
@@ -334,7 +334,7 @@ static bool serve_one(void)
 
 /* ---- the worker ---- */
 
-static bool greet(void)
+static bool worker_greet(void)
 {
 	const struct il__wire_header h = {.version = IL__WIRE_VERSION, .type = IL__WIRE_READY};
 
@@ -343,20 +343,20 @@ static bool greet(void)
 
 /* With what the program, its libraries and tools have for the end: reports, profiles, atexit(). Whoever would
  * kill a worker that is stuck there may be gone. */
-static _Noreturn void leave(void)
+static _Noreturn void worker_leave(void)
 {
 	il__os_end_after(IL__WORKER_GRACE);
 	exit(0);
 }
 
-static _Noreturn void serve(void)
+static _Noreturn void worker_serve(void)
 {
 	bool more;
 
 	watch_end();
-	for (more = greet(); more; more = serve_one())
+	for (more = worker_greet(); more; more = serve_one())
 		;
-	leave();
+	worker_leave();
 }
 
 /* A child that a function forks must not keep the stream open when the worker dies. */
@@ -382,7 +382,7 @@ static bool settle_in(int directory, int mask)
 	return directory < 0 || (fchdir(directory) == 0 && close(directory) == 0);
 }
 
-static _Noreturn void give_up(const char *text, const char *why)
+static _Noreturn void worker_give_up(const char *text, const char *why)
 {
 	fprintf(stderr, "interloop: %s%s: %s\n", IL__WORKER_ARGUMENT, text, why);
 	_exit(EXIT_FAILURE);
@@ -399,18 +399,18 @@ static void take_over(int argc, char **argv)
 	if (!il__os_argument(argc, argv, IL__WORKER_ARGUMENT, text, sizeof text))
 		return;
 	if (il__process_is_secure())
-		give_up(text, "a program that gets rights from its file is nobody's worker");
+		worker_give_up(text, "a program that gets rights from its file is nobody's worker");
 	if (sscanf(text, "%d,%d:%c:%d:%i:%15[^\n]", &fd, &other, &kind, &directory, &mask, name) <
 		5 ||
 	    !take_socket(fd) || (other >= 0 && !take_socket(other)) || !settle_in(directory, mask))
-		give_up(text, "this process has no such stream, or no such directory");
+		worker_give_up(text, "this process has no such stream, or no such directory");
 	il__preload_undo();
 	il__os_thread_name(name, NULL);
 	stream = fd;
 	life = other;
 	pthread_atfork(NULL, NULL, leave_stream);
 	if (kind == 'c')
-		serve();
+		worker_serve();
 }
 IL__AT_LOAD(take_over, IL__LOADED_LAST);
 
@@ -418,5 +418,5 @@ void il_process_worker_main_if_needed(void)
 {
 	main_serves = true;
 	if (stream >= 0)
-		serve();
+		worker_serve();
 }

@@ -23,11 +23,11 @@ static size_t known_count;                    /* under lock */
 
 static struct il__fork_lock fork_lock = {.lock = &lock};
 
-static void add_fork_lock(void)
+static void backend_add_fork_lock(void)
 {
 	il__hold_at_fork(&fork_lock);
 }
-IL__AT_LOAD(add_fork_lock, IL__LOADED);
+IL__AT_LOAD(backend_add_fork_lock, IL__LOADED);
 
 static const char *const modules[] = {"libuv", "libev", "libevent", "virtual"};
 enum { MODULES = sizeof modules / sizeof modules[0] };
@@ -56,7 +56,7 @@ static const il_backend *find_known(const char *name)
 	return NULL;
 }
 
-static int add(const il_backend *backend)
+static int backend_add(const il_backend *backend)
 {
 	const char *why = il__backend_flaw(backend);
 	const il_backend *same;
@@ -83,7 +83,7 @@ int il_backend_register(const il_backend *backend)
 
 	il__watch_fork();
 	pthread_mutex_lock(&lock);
-	rc = add(backend);
+	rc = backend_add(backend);
 	pthread_mutex_unlock(&lock);
 	return rc;
 }
@@ -109,7 +109,7 @@ int il_driver_refuse(int rc, const char *format, ...)
 #ifdef IL_STATIC
 
 /* A module would bring a second copy of the core along. */
-static const il_backend *load(const char *name, char *why, size_t size)
+static const il_backend *backend_load(const char *name, char *why, size_t size)
 {
 	snprintf(why, size,
 		 "%s is not registered; a static program links its backend and calls "
@@ -161,7 +161,7 @@ static bool own_directory(char *path, size_t size)
 	return true;
 }
 
-static const il_backend *load(const char *name, char *why, size_t size)
+static const il_backend *backend_load(const char *name, char *why, size_t size)
 {
 	const char *search = secure_getenv("INTERLOOP_MODULE_PATH");
 	const il_backend *backend = NULL;
@@ -186,15 +186,15 @@ static const il_backend *load(const char *name, char *why, size_t size)
 
 #endif
 
-static const il_backend *find(const char *name, char *why, size_t size)
+static const il_backend *backend_find(const char *name, char *why, size_t size)
 {
 	const il_backend *backend = find_known(name);
 
 	for (size_t i = 0; !backend && i < MODULES; i++) {
 		if (strcmp(modules[i], name) != 0)
 			continue;
-		backend = load(name, why, size);
-		if (backend && add(backend) < 0) {
+		backend = backend_load(name, why, size);
+		if (backend && backend_add(backend) < 0) {
 			snprintf(why, size, "%s", il_error_detail());
 			return NULL;
 		}
@@ -242,12 +242,12 @@ const il_backend *il_backend_find(const char *name)
 	il__watch_fork();
 	pthread_mutex_lock(&lock);
 	if (name && name[0]) {
-		backend = find(name, why, sizeof why);
+		backend = backend_find(name, why, sizeof why);
 		if (!backend)
 			refuse_name(name, origin, why);
 	} else {
 		for (size_t i = 0; !backend && i < MODULES - 1; i++)
-			backend = find(modules[i], why, sizeof why);
+			backend = backend_find(modules[i], why, sizeof why);
 		if (!backend)
 			refuse_name("libuv, libev or libevent", "", why);
 	}

@@ -43,7 +43,7 @@ void il__context_choose(void)
 }
 
 /* Where in its shadow stack this thread is; 0: it has none, and the instruction does nothing. */
-static uint64_t shadow(void)
+static uint64_t context_shadow(void)
 {
 	uint64_t place = 0;
 
@@ -55,7 +55,7 @@ static uint64_t shadow(void)
 
 int il__context_check(void)
 {
-	if (shadow())
+	if (context_shadow())
 		return il__refuse(
 		    -ENOTSUP, "il_loop: this thread has a shadow stack, and tasks have none: start "
 			      "the program with GLIBC_TUNABLES=glibc.cpu.hwcaps=-SHSTK");

@@ -50,7 +50,7 @@ void il__context_make_sanitized(struct il__context *c, char *low, char *top,
 }
 
 /* Of the thread's own stack ASan knows the bounds, and tells them when it was left. */
-static void arrive(void *fake)
+static void sanitized_arrive(void *fake)
 {
 	if (il__has_asan())
 		__sanitizer_finish_switch_fiber(fake, &left->bounds.low, &left->bounds.size);
@@ -74,14 +74,14 @@ ON_THE_STACK void il__context_change_sanitized(struct il__context *from, struct 
 		__tsan_switch_to_fiber(theirs->fiber, 0);
 	}
 	il__switch(&mine.sp, theirs->sp);
-	arrive(mine.fake);
+	sanitized_arrive(mine.fake);
 	il__cxx_arrive(&state);
 	errno = saved;
 }
 
 void il__context_entered_sanitized(void)
 {
-	arrive(NULL);
+	sanitized_arrive(NULL);
 }
 
 void il__context_free_sanitized(struct il__context *c)

@@ -22,7 +22,7 @@ static bool is_known(il__cxx_get_globals *get)
 	return false;
 }
 
-static void look(void)
+static void cxx_look(void)
 {
 	for (int i = 0; i < IL__CXX_RUNTIMES - 1; i++) {
 		union {
@@ -41,7 +41,7 @@ bool il__cxx_find(void)
 	if (__cxa_get_globals)
 		atomic_store_explicit(&runtimes[0], __cxa_get_globals, memory_order_relaxed);
 	if (atomic_load_explicit(&looked, memory_order_relaxed) != loaded) {
-		look();
+		cxx_look();
 		atomic_store_explicit(&looked, loaded, memory_order_relaxed);
 	}
 	for (int i = 0; i < IL__CXX_RUNTIMES; i++)

@@ -59,7 +59,7 @@ int il_future_create(il_future **future)
 /* ---- completion ---- */
 
 /* Under the lock on entry, not on return. The result is in place; the caller holds a reference. */
-static void complete(il_future *f, unsigned state)
+static void future_complete(il_future *f, unsigned state)
 {
 	struct il__callback *callbacks = f->callbacks;
 	struct il__list *node;
@@ -85,7 +85,7 @@ bool il__future_begin(il_future *f)
 						       memory_order_acq_rel, memory_order_acquire);
 }
 
-bool il__future_settle(il_future *f)
+bool il__future_accept(il_future *f)
 {
 	bool counts;
 
@@ -111,7 +111,7 @@ bool il__future_finish(il_future *f, int result, bool cancelled, char *why)
 		f->why = NULL;
 		heard = result >= 0;
 	}
-	complete(f, cancelled ? IL__FUTURE_CANCELLED : IL__FUTURE_DONE);
+	future_complete(f, cancelled ? IL__FUTURE_CANCELLED : IL__FUTURE_DONE);
 	return heard;
 }
 
@@ -132,7 +132,7 @@ void il__future_cancelled_early(il_future *f, char *why)
 	pthread_mutex_lock(&f->lock);
 	if (cancel_pending(f)) {
 		f->why = why;
-		complete(f, IL__FUTURE_CANCELLED);
+		future_complete(f, IL__FUTURE_CANCELLED);
 	} else {
 		pthread_mutex_unlock(&f->lock);
 		il__free(why);
@@ -149,7 +149,7 @@ bool il_future_cancel(il_future *f)
 	pthread_mutex_lock(&f->lock);
 	if (cancel_pending(f)) {
 		il_future_ref(f);
-		complete(f, IL__FUTURE_CANCELLED);
+		future_complete(f, IL__FUTURE_CANCELLED);
 		if (f->ops->dropped)
 			f->ops->dropped(f);
 		il_future_unref(f);
@@ -215,7 +215,7 @@ int il_future_set_result(il_future *f, int result)
 	f->result = result;
 	f->why = why;
 	il_future_ref(f);
-	complete(f, IL__FUTURE_DONE);
+	future_complete(f, IL__FUTURE_DONE);
 	il_future_unref(f);
 	return 0;
 }
@@ -307,8 +307,8 @@ static bool link_waiter(il_future *f, struct waiter *w)
 	return linked;
 }
 
-static int await(il_future *f, struct waiter *w, il_time deadline, bool shielded,
-		 const char *function)
+static int future_await(il_future *f, struct waiter *w, il_time deadline, bool shielded,
+			const char *function)
 {
 	bool linked;
 	int rc = 0;
@@ -352,13 +352,13 @@ static int wait_done(il_future *f, il_time deadline, bool shielded, const char *
 	if (!link_waiter(f, &w))
 		return 0;
 	il__future_owe(f, w.wakeup.task);
-	rc = await(f, &w, deadline, shielded, function);
+	rc = future_await(f, &w, deadline, shielded, function);
 	il__future_paid(f, w.wakeup.task);
 	return rc;
 }
 
 /* 0: done. 1: it must be waited for, up to *deadline. */
-static int look(il_future *f, il_time timeout, il_time *deadline, const char *function)
+static int future_look(il_future *f, il_time timeout, il_time *deadline, const char *function)
 {
 	if (!f || timeout < 0)
 		return il__refuse(-EINVAL, "%s: %s", function,
@@ -376,7 +376,7 @@ static int look(il_future *f, il_time timeout, il_time *deadline, const char *fu
 int il_future_wait(il_future *f, il_time timeout)
 {
 	il_time deadline = IL_FOREVER;
-	int rc = look(f, timeout, &deadline, "il_future_wait");
+	int rc = future_look(f, timeout, &deadline, "il_future_wait");
 
 	return rc > 0 ? wait_done(f, deadline, false, "il_future_wait") : rc;
 }
@@ -389,7 +389,7 @@ static int result_of(il_future *f)
 int il_future_result(il_future *f, il_time timeout)
 {
 	il_time deadline = IL_FOREVER;
-	int rc = look(f, timeout, &deadline, "il_future_result");
+	int rc = future_look(f, timeout, &deadline, "il_future_result");
 
 	if (rc > 0)
 		rc = wait_done(f, deadline, false, "il_future_result");
@@ -399,7 +399,7 @@ int il_future_result(il_future *f, il_time timeout)
 int il_future_join(il_future *f)
 {
 	il_time deadline = IL_FOREVER;
-	int rc = look(f, IL_FOREVER, &deadline, "il_future_join");
+	int rc = future_look(f, IL_FOREVER, &deadline, "il_future_join");
 
 	if (rc > 0)
 		rc = wait_done(f, IL_FOREVER, true, "il_future_join");

@@ -72,7 +72,7 @@ void il__future_paid(il_future *f, il_task *task);
 /* The producer's side of the library's own futures. True: run it. */
 bool il__future_begin(il_future *f);
 /* Before one that runs is completed: whether its result counts. If so nobody cancels it any more. */
-bool il__future_settle(il_future *f);
+bool il__future_accept(il_future *f);
 /* Completes f; `cancelled`: the call ended because it was cancelled. Not twice. Takes why over: what
  * il__keep_refusal gave where the result was made. False: a failure that nobody hears of by f, because it was
  * cancelled before. */
@@ -91,11 +91,11 @@ il_future *il__future_task_future(
     struct il__future_task *ft); /* borrowed; the task has the reference */
 /* NULL: no stack, nothing changed. Cancelled before it begins, the task skips fn. */
 il_task *il__future_task_start(struct il__future_task *ft, il_loop *loop,
-			       const struct il__task_options *options);
+			       const struct il__task_setup *options);
 void il__future_task_fail(struct il__future_task *ft,
 			  int rc); /* instead of start: the outcome is rc */
 /* All in one; used by groups and il_loop_spawn. */
 int il__future_task(il_loop *loop, il_future **f, il_fn *fn, void *arg,
-		    const struct il__task_options *options);
+		    const struct il__task_setup *options);
 
 #endif

@@ -13,7 +13,7 @@
 
 enum { DEPTH_MAX = 8 };
 
-static void call(il_future *f, struct il__callback *callback)
+static void callbacks_call(il_future *f, struct il__callback *callback)
 {
 	int rc;
 
@@ -55,7 +55,7 @@ static void call_those_put_off(void)
 		il_future *f = callback->future;
 		queue->first = callback->next;
 		f->put_off--;
-		call(f, callback);
+		callbacks_call(f, callback);
 		il_future_unref(f);
 	}
 }
@@ -74,7 +74,7 @@ void il__callbacks_run(il_future *f, struct il__callback *callbacks)
 	while (callbacks) {
 		struct il__callback *callback = callbacks;
 		callbacks = callback->next;
-		call(f, callback);
+		callbacks_call(f, callback);
 	}
 	if (queue->depth == 1)
 		call_those_put_off();

@@ -35,7 +35,7 @@ static void on_cancel(struct il__message *m, il_loop *loop)
 	il_future_unref(&ft->future);
 }
 
-static void cancel(il_future *f)
+static void future_task_cancel(il_future *f)
 {
 	struct il__future_task *ft = il__container_of(f, struct il__future_task, future);
 
@@ -49,7 +49,7 @@ static void cancel(il_future *f)
 		il_future_unref(f); /* the loop is closed: the task has ended */
 }
 
-static void release(il_future *f)
+static void future_task_release(il_future *f)
 {
 	struct il__future_task *ft = il__container_of(f, struct il__future_task, future);
 
@@ -63,17 +63,19 @@ static bool is_local(il_future *f)
 }
 
 /* The calling task is the one behind it. */
-static bool waits_for_itself(il_future *f)
+static bool future_task_waits_for_itself(il_future *f)
 {
 	const struct il__future_task *ft = il__container_of(f, struct il__future_task, future);
 
 	return ft->loop == il__self.loop && ft->task && ft->task == ft->loop->current;
 }
 
-static const struct il__future_ops ops = {
-    .cancel = cancel, .free = release, .deadlock = waits_for_itself, .local = is_local};
+static const struct il__future_ops ops = {.cancel = future_task_cancel,
+					  .free = future_task_release,
+					  .deadlock = future_task_waits_for_itself,
+					  .local = is_local};
 
-static int run(void *arg)
+static int future_task_run(void *arg)
 {
 	struct il__future_task *ft = arg;
 
@@ -131,16 +133,16 @@ il_future *il__future_task_future(struct il__future_task *ft)
 }
 
 il_task *il__future_task_start(struct il__future_task *ft, il_loop *loop,
-			       const struct il__task_options *options)
+			       const struct il__task_setup *options)
 {
-	struct il__task_options with = *options;
+	struct il__task_setup with = *options;
 
 	ft->ended = options->ended;
 	il__loop_meet(loop, ft->fn);
 	ft->heard = options->heard;
 	with.own_scope = true;
 	with.ended = on_end;
-	ft->task = il__task_spawn(loop, run, ft, &with);
+	ft->task = il__task_spawn(loop, future_task_run, ft, &with);
 	return ft->task;
 }
 
@@ -152,7 +154,7 @@ void il__future_task_fail(struct il__future_task *ft, int rc)
 }
 
 int il__future_task(il_loop *loop, il_future **f, il_fn *fn, void *arg,
-		    const struct il__task_options *options)
+		    const struct il__task_setup *options)
 {
 	struct il__future_task *ft = NULL;
 	int rc = il__future_task_make(&ft, loop->inbox, loop, fn, arg);
@@ -179,7 +181,7 @@ static void root_ended(il_task *task, int rc)
 
 int il_loop_spawn(il_loop *loop, il_future **f, il_fn *fn, void *arg)
 {
-	struct il__task_options options;
+	struct il__task_setup options;
 	int rc;
 
 	if (!loop || !fn)
@@ -189,7 +191,7 @@ int il_loop_spawn(il_loop *loop, il_future **f, il_fn *fn, void *arg)
 		return rc;
 	if (loop->shut)
 		return il__refuse(-ESHUTDOWN, "il_loop_spawn: the loop is shut down");
-	options = (struct il__task_options){.scope = &loop->scope, .locals = il__locals_current()};
+	options = (struct il__task_setup){.scope = &loop->scope, .locals = il__locals_current()};
 	if (f)
 		return il__future_task(loop, f, fn, arg, &options);
 	options.ended = root_ended;

@@ -26,7 +26,7 @@ struct set {
 	void (*on_member)(struct member *m); /* under the future's lock */
 };
 
-static int compare(const void *a, const void *b)
+static int futures_compare(const void *a, const void *b)
 {
 	const il_future *x = *(il_future *const *)a, *y = *(il_future *const *)b;
 
@@ -48,14 +48,14 @@ static int make_members(struct set *set, il_future *const *fs, size_t count)
 	}
 	if (count)
 		memcpy(sorted, fs, count * sizeof *sorted);
-	qsort(sorted, count, sizeof *sorted, compare);
+	qsort(sorted, count, sizeof *sorted, futures_compare);
 	for (size_t i = 0; i < count; i++)
 		if (i == 0 || sorted[i] != sorted[unique - 1])
 			sorted[unique++] = sorted[i];
 	/* Each counts where it is met first. */
 	bool *met = il__calloc(unique + 1, sizeof *met);
 	for (size_t i = 0; met && i < count; i++) {
-		il_future **at = bsearch(&fs[i], sorted, unique, sizeof *sorted, compare);
+		il_future **at = bsearch(&fs[i], sorted, unique, sizeof *sorted, futures_compare);
 		if (met[at - sorted])
 			continue;
 		met[at - sorted] = true;
@@ -71,7 +71,7 @@ static int make_members(struct set *set, il_future *const *fs, size_t count)
 	return 0;
 }
 
-static void fire(struct il__watcher *w, il_future *f)
+static void futures_fire(struct il__watcher *w, il_future *f)
 {
 	struct member *m = il__container_of(w, struct member, watcher);
 
@@ -80,14 +80,14 @@ static void fire(struct il__watcher *w, il_future *f)
 }
 
 /* Watches the members; on_member is called for those done already, too. */
-static void watch(struct set *set)
+static void futures_watch(struct set *set)
 {
 	for (size_t i = 0; i < set->count; i++) {
 		struct member *m = &set->members[i];
 		il_future *f = m->future;
 		if (m->yielded)
 			continue;
-		m->watcher.fire = fire;
+		m->watcher.fire = futures_fire;
 		il__list_init(&m->watcher.link);
 		if (il__inherited(f->generation)) { /* done, and nobody's lock is to be trusted */
 			set->on_member(m);
@@ -102,7 +102,7 @@ static void watch(struct set *set)
 	}
 }
 
-static void unwatch(struct set *set)
+static void futures_unwatch(struct set *set)
 {
 	for (size_t i = 0; i < set->count; i++) {
 		struct member *m = &set->members[i];
@@ -118,8 +118,8 @@ static void unwatch(struct set *set)
  * Before a wait that ends with one of the members, or with all: refuses one that could never end, because
  * this thread is the only worker of the pool that has the calls.
  */
-static int prepare(const struct set *set, bool all, il_time deadline, struct il__wakeup *wakeup,
-		   const char *function)
+static int futures_prepare(const struct set *set, bool all, il_time deadline,
+			   struct il__wakeup *wakeup, const char *function)
 {
 	size_t left = 0, stuck = 0, local = 0;
 
@@ -185,7 +185,7 @@ struct wait {
 	atomic_size_t left; /* until the wakeup fires; who brings it to 0 fires it */
 };
 
-static bool failed(const il_future *f)
+static bool futures_failed(const il_future *f)
 {
 	return !il_future_cancelled(f) && f->result < 0;
 }
@@ -199,7 +199,7 @@ static void on_wait_member(struct member *m)
 		if (left == 0)
 			return;
 		less = w->one_by_one || w->when == IL_FIRST_COMPLETED ||
-			       (w->when == IL_FIRST_FAILURE && failed(m->future))
+			       (w->when == IL_FIRST_FAILURE && futures_failed(m->future))
 			   ? 0
 			   : left - 1;
 	} while (!atomic_compare_exchange_weak_explicit(&w->left, &left, less, memory_order_acq_rel,
@@ -227,29 +227,30 @@ static int wait_owed(struct wait *w, il_time deadline)
 	return rc;
 }
 
-static int wait_for(struct wait *w, il_time deadline)
+static int futures_wait_for(struct wait *w, il_time deadline)
 {
 	int rc = 0;
 
-	watch(&w->set);
+	futures_watch(&w->set);
 	/* What is done already needs no wait, and may be asked anywhere. */
 	if (atomic_load_explicit(&w->left, memory_order_acquire) > 0)
 		rc = wait_owed(w, deadline);
-	unwatch(&w->set);
+	futures_unwatch(&w->set);
 	/* No watcher can fire any more; if one has, its message must not be left behind. */
 	if (atomic_load_explicit(&w->left, memory_order_acquire) == 0)
 		il__wakeup_wait_shielded(&w->wakeup, "il_futures_wait");
 	return rc;
 }
 
-static bool enough(const struct wait *w)
+static bool futures_enough(const struct wait *w)
 {
 	size_t done = (size_t)count_done(&w->set);
 
 	if (w->when == IL_FIRST_COMPLETED)
 		return done > 0 || w->set.count == 0;
 	for (size_t i = 0; w->when == IL_FIRST_FAILURE && i < w->set.count; i++)
-		if (il_future_done(w->set.members[i].future) && failed(w->set.members[i].future))
+		if (il_future_done(w->set.members[i].future) &&
+		    futures_failed(w->set.members[i].future))
 			return true;
 	return done == w->set.count;
 }
@@ -274,15 +275,15 @@ static int wait_rounds(struct wait *w, il_time timeout)
 	il_time deadline = timeout == IL_FOREVER ? IL_FOREVER : il_deadline(timeout);
 	int rc = 0;
 
-	while (rc == 0 && !enough(w)) {
+	while (rc == 0 && !futures_enough(w)) {
 		rc = il__wakeup_init(&w->wakeup, "il_futures_wait");
 		if (rc == 0)
-			rc = prepare(&w->set, w->when == IL_ALL_COMPLETED, timeout, &w->wakeup,
-				     "il_futures_wait");
+			rc = futures_prepare(&w->set, w->when == IL_ALL_COMPLETED, timeout,
+					     &w->wakeup, "il_futures_wait");
 		if (rc == 0 && w->wakeup.task)
 			rc = il__task_check(w->wakeup.task);
 		if (rc == 0 && begin_round(w))
-			rc = wait_for(w, deadline);
+			rc = futures_wait_for(w, deadline);
 	}
 	return rc;
 }
@@ -354,13 +355,13 @@ int il_as_completed_open(il_as_completed **out, il_future *const *fs, size_t cou
 	it->set.on_member = on_iter_member;
 	for (size_t i = 0; i < it->set.count; i++)
 		il_future_ref(it->set.members[i].future);
-	watch(&it->set);
+	futures_watch(&it->set);
 	*out = it;
 	return 0;
 }
 
 /* Takes the next done member, or leaves a wakeup to be fired by the next one. */
-static struct member *take(il_as_completed *it, struct il__wakeup *waiter)
+static struct member *futures_take(il_as_completed *it, struct il__wakeup *waiter)
 {
 	struct member *m;
 
@@ -383,10 +384,11 @@ static int wait_next(il_as_completed *it, struct member **m)
 	int rc = il__wakeup_init(&wakeup, "il_as_completed_next");
 
 	if (rc == 0)
-		rc = prepare(&it->set, false, it->deadline, &wakeup, "il_as_completed_next");
+		rc =
+		    futures_prepare(&it->set, false, it->deadline, &wakeup, "il_as_completed_next");
 	if (rc == 0 && wakeup.task)
 		rc = il__task_check(wakeup.task);
-	if (rc < 0 || (*m = take(it, &wakeup)))
+	if (rc < 0 || (*m = futures_take(it, &wakeup)))
 		return rc;
 	owe_members(&it->set, wakeup.task);
 	rc = il__wakeup_wait(&wakeup, it->deadline, "il_as_completed_next");
@@ -401,7 +403,7 @@ static int wait_next(il_as_completed *it, struct member **m)
 		return rc; /* what is done comes with the next call */
 	}
 	/* The firing thread still holds the lock for a moment: take() waits for it. */
-	*m = take(it, NULL);
+	*m = futures_take(it, NULL);
 	return 0;
 }
 
@@ -416,7 +418,7 @@ int il_as_completed_next(il_as_completed *it, il_future **f)
 		return 0;
 	if (il__inherited(it->generation))
 		return il__refuse(-ESHUTDOWN, "il_as_completed_next: inherited across fork");
-	m = take(it, NULL);
+	m = futures_take(it, NULL);
 	if (!m && il_now() >= it->deadline)
 		rc = -ETIMEDOUT;
 	else if (!m)
@@ -447,7 +449,7 @@ void il_as_completed_close(il_as_completed *it)
 {
 	if (!it)
 		return;
-	unwatch(&it->set);
+	futures_unwatch(&it->set);
 	for (size_t i = 0; i < it->set.count; i++)
 		if (!it->set.members[i].yielded)
 			il_future_unref(it->set.members[i].future);

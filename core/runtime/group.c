@@ -1,6 +1,6 @@
 /*
  * group.c: task groups. Loop's thread only. Invariant: while a group is open, `children` counts the tasks
- * that were started in it and have not ended, and the host leaves il_group_close only at 0.
+ * that were started in it and have not ended, and the task that opened it leaves il_group_close only at 0.
  */
 #include "../base/base.h"
 #include "../base/memory.h"
@@ -16,8 +16,8 @@
 enum { ERRORS_KEPT = 8 };
 
 struct il__group {
-	il_task *host;
-	struct il__scope scope;
+	il_task *opener;
+	struct il__cancel_scope scope;
 	size_t children;
 	size_t errors;
 	int codes[ERRORS_KEPT];
@@ -38,7 +38,7 @@ static struct il__group *group_of(il_group *g)
 static void one_less(struct il__group *g)
 {
 	if (--g->children == 0 && g->joining)
-		il__task_wake(g->host, 0);
+		il__task_wake(g->opener, 0);
 }
 
 static void child_ended(il_task *task, int rc)
@@ -71,15 +71,15 @@ int il_group_start_soon(il_group *group, il_future **f, il_fn *fn, void *arg)
 {
 	struct il__group *g = group_of(group);
 	int rc = check_open(group, fn, "il_group_start_soon");
-	struct il__task_options options;
+	struct il__task_setup options;
 
 	if (rc < 0)
 		return rc;
-	options = (struct il__task_options){.scope = &g->scope,
-					    .ended = child_ended,
-					    .owner = g,
-					    .heard = true,
-					    .locals = il__locals_current()};
+	options = (struct il__task_setup){.scope = &g->scope,
+					  .ended = child_ended,
+					  .owner = g,
+					  .heard = true,
+					  .locals = il__locals_current()};
 	if (f)
 		rc = il__future_task(g->scope.loop, f, fn, arg, &options);
 	else if (!il__task_spawn(g->scope.loop, fn, arg, &options))
@@ -99,7 +99,7 @@ struct start {
 	char *why; /* rc's words */
 };
 
-static int on_started(il_task *task, int value)
+static int group_on_started(il_task *task, int value)
 {
 	struct start *start = task->base->starter;
 
@@ -147,22 +147,22 @@ int il_group_start(il_group *group, int *value, il_fn *fn, void *arg)
 {
 	struct il__group *g = group_of(group);
 	struct start start = {.rc = 0};
-	struct il__task_options options;
+	struct il__task_setup options;
 	int rc;
 
 	start.caller = il__task_current("il_group_start", &rc);
 	if (!start.caller || (rc = check_open(group, fn, "il_group_start")) < 0 ||
 	    (rc = il__task_check(start.caller)) < 0)
 		return rc;
-	options = (struct il__task_options){.scope = &g->scope,
-					    .own_scope = true,
-					    .ended = started_child_ended,
-					    .owner = g,
-					    .locals = il__locals_current()};
+	options = (struct il__task_setup){.scope = &g->scope,
+					  .own_scope = true,
+					  .ended = started_child_ended,
+					  .owner = g,
+					  .locals = il__locals_current()};
 	start.child = il__task_spawn(g->scope.loop, fn, arg, &options);
 	if (!start.child)
 		return -ENOMEM;
-	start.child->base->started = on_started;
+	start.child->base->started = group_on_started;
 	start.child->base->starter = &start;
 	g->children++;
 	il__task_park(start.caller, cancel_child, &start, "il_group_start");
@@ -191,10 +191,10 @@ int il_group_open(il_group *group)
 	if (!task)
 		return rc;
 	/* The memory may hold anything: only the task's own scopes tell whether the group is open. */
-	for (struct il__scope *s = task->scope; s; s = s->parent)
+	for (struct il__cancel_scope *s = task->scope; s; s = s->parent)
 		if (s == &g->scope)
 			return il__refuse(-EALREADY, "il_group_open: the group is open");
-	*g = (struct il__group){.host = task, .open = true};
+	*g = (struct il__group){.opener = task, .open = true};
 	g->scope.of_group = true;
 	return il__scope_enter_for(task, &g->scope, IL_FOREVER, 0);
 }
@@ -204,13 +204,13 @@ il_scope *il_group_scope(il_group *group)
 	return group ? (il_scope *)(void *)&group_of(group)->scope : NULL;
 }
 
-static void join(struct il__group *g)
+static void group_join(struct il__group *g)
 {
 	if (g->children == 0)
-		il__task_yield(g->host);
+		il__task_yield(g->opener);
 	g->joining = true;
 	while (g->children > 0)
-		il__task_park(g->host, NULL, NULL, "il_group_close");
+		il__task_park(g->opener, NULL, NULL, "il_group_close");
 }
 
 int il_group_close(il_group *group, int body)
@@ -225,14 +225,14 @@ int il_group_close(il_group *group, int body)
 	task = il__task_current("il_group_close", &rc);
 	if (!task)
 		return rc;
-	if (task->scope != &g->scope || task != g->host || !g->open)
+	if (task->scope != &g->scope || task != g->opener || !g->open)
 		return il__refuse(-EALREADY,
 				  "il_group_close: the group is not open, was opened by another "
 				  "task, or is not the innermost scope of this one");
 	cancelled = body == -ECANCELED && g->scope.effective;
 	if (body < 0)
 		il__scope_cancel(&g->scope, "the group's body failed");
-	join(g);
+	group_join(g);
 	g->open = false;
 	outer = !g->scope.shield && g->scope.parent->effective;
 	il__scope_exit_for(task, &g->scope, cancelled ? -ECANCELED : 0);

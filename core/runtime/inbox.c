@@ -94,7 +94,7 @@ int il__inbox_post(struct il__inbox *inbox, struct il__message *m)
 	return rc;
 }
 
-static void settle(struct il__inbox *inbox)
+static void inbox_release_places(struct il__inbox *inbox)
 {
 	atomic_fetch_sub_explicit(&inbox->reserved, inbox->handled, memory_order_relaxed);
 	inbox->handled = 0;
@@ -130,7 +130,7 @@ void il__inbox_unreserve(struct il__inbox *inbox)
 void il__inbox_handled(struct il__inbox *inbox)
 {
 	if (inbox->limit != SIZE_MAX && ++inbox->handled > inbox->limit / 2048)
-		settle(inbox);
+		inbox_release_places(inbox);
 }
 
 /* ---- the loop's side ---- */
@@ -156,7 +156,7 @@ void il__inbox_signal(struct il__inbox *inbox)
 }
 
 /* Stack to queue: oldest first; *end: where the next one would be linked. */
-static struct il__message *reverse(struct il__message *m, struct il__message ***end)
+static struct il__message *inbox_reverse(struct il__message *m, struct il__message ***end)
 {
 	struct il__message *first = NULL;
 
@@ -186,7 +186,8 @@ void il__inbox_take(struct il__inbox *inbox, struct il__message ***end)
 
 	if (!atomic_load_explicit(&inbox->head, memory_order_relaxed))
 		return;
-	*at = reverse(atomic_exchange_explicit(&inbox->head, NULL, memory_order_acquire), end);
+	*at =
+	    inbox_reverse(atomic_exchange_explicit(&inbox->head, NULL, memory_order_acquire), end);
 	il__acquired(inbox);
 }
 
@@ -198,7 +199,7 @@ void il__inbox_awake(struct il__inbox *inbox)
 bool il__inbox_asleep(struct il__inbox *inbox)
 {
 	if (inbox->handled)
-		settle(inbox);
+		inbox_release_places(inbox);
 	atomic_store(&inbox->asleep, true);
 	if (!atomic_load(&inbox->head))
 		return true;
@@ -210,6 +211,7 @@ void il__inbox_close(struct il__inbox *inbox, struct il__message ***end)
 {
 	struct il__message **at = *end;
 
-	*at = reverse(atomic_exchange_explicit(&inbox->head, CLOSED, memory_order_acquire), end);
+	*at = inbox_reverse(atomic_exchange_explicit(&inbox->head, CLOSED, memory_order_acquire),
+			    end);
 	il__acquired(inbox);
 }

@@ -6,7 +6,7 @@
 
 #include "../base/base.h"
 
-/* One message, memory of the sender's. Handled in the loop's thread, on the hub, in order of posting. */
+/* One message, memory of the sender's. Handled in the loop's thread, on its own context, in order of posting. */
 struct il__message {
 	struct il__message *next;
 	void (*handle)(struct il__message *m, il_loop *loop);

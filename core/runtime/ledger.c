@@ -63,25 +63,25 @@ struct il__account il__account_named(struct il__account *account)
 	return (struct il__account){account->pool, account->workers, account->calls, name};
 }
 
-static size_t min(size_t a, size_t b)
+static size_t ledger_min(size_t a, size_t b)
 {
 	return a < b ? a : b;
 }
 
 /* What the pool counts for among the answers. */
-static size_t weight(const struct pool *p)
+static size_t ledger_weight(const struct pool *p)
 {
 	if (!p->workers)
 		return p->owing;
-	return min(p->owing, p->workers - min(p->workers, p->busy));
+	return ledger_min(p->owing, p->workers - ledger_min(p->workers, p->busy));
 }
 
-static void weigh(struct pool *p, const struct entry *e, size_t one)
+static void ledger_weigh(struct pool *p, const struct entry *e, size_t one)
 {
-	size_t claimed = min(e->claims, e->calls);
+	size_t claimed = ledger_min(e->claims, e->calls);
 
-	p->owing += one * (claimed - min(claimed, e->lent));
-	p->busy += one * min(e->lent, e->calls);
+	p->owing += one * (claimed - ledger_min(claimed, e->lent));
+	p->busy += one * ledger_min(e->lent, e->calls);
 }
 
 static struct pool *find_pool(struct il__ledger *ledger, const void *pool)
@@ -145,8 +145,8 @@ enum column { CLAIMS, LENT };
  * Adds to one of an account's counts. False: it is not in the books, for lack of memory; then it is not found
  * either when it is taken off.
  */
-static bool enter(struct il__ledger *ledger, const struct il__account *account, enum column column,
-		  size_t more, bool make)
+static bool ledger_enter(struct il__ledger *ledger, const struct il__account *account,
+			 enum column column, size_t more, bool make)
 {
 	struct pool *p = find_pool(ledger, account->pool);
 	struct entry *e = p ? find_entry(p, account->name) : NULL;
@@ -161,11 +161,11 @@ static bool enter(struct il__ledger *ledger, const struct il__account *account, 
 		forget_empty(p, NULL);
 		return false;
 	}
-	before = weight(p);
-	weigh(p, e, (size_t)-1);
+	before = ledger_weight(p);
+	ledger_weigh(p, e, (size_t)-1);
 	*count += more;
-	weigh(p, e, 1);
-	ledger->answers += weight(p) - before;
+	ledger_weigh(p, e, 1);
+	ledger->answers += ledger_weight(p) - before;
 	forget_empty(p, e);
 	return true;
 }
@@ -176,7 +176,7 @@ void il__owe_calls(il_loop *loop, struct il__account *account, size_t calls)
 
 	if (loop->own_clock) {
 		named = il__account_named(account);
-		if (enter(&loop->ledger, &named, CLAIMS, calls, true))
+		if (ledger_enter(&loop->ledger, &named, CLAIMS, calls, true))
 			return;
 	}
 	loop->ledger.answers += calls;
@@ -188,7 +188,7 @@ void il__paid_calls(il_loop *loop, struct il__account *account, size_t calls)
 
 	if (loop->own_clock) {
 		named = il__account_named(account);
-		if (enter(&loop->ledger, &named, CLAIMS, 0 - calls, false))
+		if (ledger_enter(&loop->ledger, &named, CLAIMS, 0 - calls, false))
 			return;
 	}
 	loop->ledger.answers -= calls;
@@ -197,11 +197,11 @@ void il__paid_calls(il_loop *loop, struct il__account *account, size_t calls)
 void il__lend(il_loop *loop, const struct il__account *account)
 {
 	if (loop->own_clock)
-		enter(&loop->ledger, account, LENT, 1, true);
+		ledger_enter(&loop->ledger, account, LENT, 1, true);
 }
 
 void il__back(il_loop *loop, const struct il__account *account)
 {
 	if (loop->own_clock)
-		enter(&loop->ledger, account, LENT, (size_t)-1, false);
+		ledger_enter(&loop->ledger, account, LENT, (size_t)-1, false);
 }

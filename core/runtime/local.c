@@ -50,7 +50,7 @@ static void make_thread_key(void)
 }
 
 /* Where the caller's values are kept: its task, or its thread. */
-static struct il__locals **place(void)
+static struct il__locals **locals_place(void)
 {
 	il_loop *loop = il__self.loop;
 
@@ -59,11 +59,11 @@ static struct il__locals **place(void)
 
 struct il__locals *il__locals_current(void)
 {
-	return *place();
+	return *locals_place();
 }
 
 /* A set that only the caller holds, with room for one more. */
-static struct il__locals *writable(struct il__locals *old)
+static struct il__locals *locals_writable(struct il__locals *old)
 {
 	size_t count = old ? old->count : 0;
 	bool own = old && atomic_load_explicit(&old->refs, memory_order_acquire) == 1;
@@ -85,12 +85,12 @@ static struct il__locals *writable(struct il__locals *old)
 
 int il_local_set(il_local *key, void *value)
 {
-	struct il__locals **at = place(), *locals;
+	struct il__locals **at = locals_place(), *locals;
 	size_t i;
 
 	if (!key)
 		return il__refuse(-EINVAL, "il_local_set: key is NULL");
-	locals = writable(*at);
+	locals = locals_writable(*at);
 	if (!locals)
 		return il__refuse(-ENOMEM, "il_local_set: out of memory");
 	*at = locals;

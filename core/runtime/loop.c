@@ -32,7 +32,7 @@ static void on_wake(struct il__source *source, il_loop *loop, unsigned mask)
 
 /* ---- open ---- */
 
-static int check_options(struct il_loop_options *to, const il_loop_options *from)
+static int loop_check_options(struct il_loop_options *to, const il_loop_options *from)
 {
 	*to = from ? *from : (il_loop_options){0};
 	if (to->shutdown_timeout < 0)
@@ -101,7 +101,8 @@ static int make_loop(il_loop **out, const il_backend *backend, const il_loop_opt
 	il__ledger_init(&loop->ledger);
 	loop->own_clock = backend->driver.now != NULL;
 	il__scope_init_root(&loop->scope, loop, NULL);
-	if ((rc = check_options(&loop->options, options)) < 0 || (rc = il__context_check()) < 0 ||
+	if ((rc = loop_check_options(&loop->options, options)) < 0 ||
+	    (rc = il__context_check()) < 0 ||
 	    (rc = il__stacks_init(&loop->stacks, loop->options.stack_size,
 				  loop->options.guard_size)) < 0 ||
 	    (rc = il__inbox_create(&loop->inbox, loop->options.queue_limit)) < 0 ||

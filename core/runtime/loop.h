@@ -31,7 +31,7 @@ struct il_loop {
 	size_t room;       /* numbers below it have been tried for the native loop: native.c */
 
 	il_task *current;
-	struct il__context hub;
+	struct il__context own_context;
 	il_task *dead; /* ended, its stack not given back yet */
 	struct il__list ready;
 	size_t tasks; /* that live */
@@ -50,7 +50,7 @@ struct il_loop {
 	struct il__inbox *inbox;
 	struct il__message *backlog, **backlog_end; /* taken from the inbox, not handled yet */
 
-	struct il__scope scope; /* of all tasks */
+	struct il__cancel_scope scope; /* of all tasks */
 	struct il__ledger ledger;
 	struct il__stacks stacks;
 	struct il__list extensions;
@@ -86,14 +86,14 @@ int il__native_renew(il_loop *loop);
 /* Before its watch: 0 or -ENOMEM. */
 int il__native_room(il_loop *loop, int fd);
 
-/* Runs the driver until il__loop_settle stops it. */
+/* Runs the driver until il__loop_end_turn stops it. */
 int il__loop_drive(il_loop *loop);
 void il__loop_free(il_loop *loop);
 /* Takes a SIGINT that has come, and cancels the main task of the il_loop_run on the stack. False: none has,
  * or nobody is there to be cancelled. */
 bool il__loop_interrupt(il_loop *loop);
 /* After each turn: watches, stop, shut down; the loop may be gone after it. */
-void il__loop_settle(il_loop *loop);
+void il__loop_end_turn(il_loop *loop);
 /* Refuses new work, cancels every task, tells the extensions. */
 void il__loop_refuse(il_loop *loop);
 
@@ -147,7 +147,7 @@ static inline struct il__message *il__loop_next_message(il_loop *loop)
 	return m;
 }
 void il__loop_handle_later(il_loop *loop, struct il__message *m); /* in the next turn */
-/* Runs a function as a plain call on the hub: it may not wait, and sees these locals. */
+/* Runs a function as a plain call on the loop's own context: it may not wait, and sees these locals. */
 int il__plain_call(il_fn *fn, void *arg, struct il__locals *locals);
 
 #endif

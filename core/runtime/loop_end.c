@@ -24,7 +24,7 @@ void il__loop_refuse(il_loop *loop)
 }
 
 /* Nothing is alive: give back what the loop holds. */
-static int release(il_loop *loop)
+static int loop_release(il_loop *loop)
 {
 	struct il__message *m;
 	int warning = 0;
@@ -76,7 +76,7 @@ int il_loop_close(il_loop *loop)
 		rc = il__loop_drive(loop);
 	}
 	il__self.loop = loop;
-	warning = release(loop);
+	warning = loop_release(loop);
 	il__self.loop = outer;
 	return rc < 0 ? rc : warning;
 }
@@ -173,7 +173,7 @@ int il_loop_detach(il_loop *loop)
 		    loop->ledger.lives);
 	loop->shut = true;
 	loop->on_empty = NULL;
-	release(loop);
+	loop_release(loop);
 	il__self.loop = NULL;
 	il__loop_free(loop);
 	return 0;

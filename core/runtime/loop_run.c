@@ -11,9 +11,9 @@
 #include "thread_state.h"
 
 /* Somebody has cancelled it already, or a scope that it is in. */
-static bool is_cancelled(const il_task *task)
+static bool loop_is_cancelled(const il_task *task)
 {
-	for (const struct il__scope *s = task->scope; s; s = s->parent)
+	for (const struct il__cancel_scope *s = task->scope; s; s = s->parent)
 		if (s->cancelled)
 			return true;
 	return false;
@@ -25,7 +25,7 @@ bool il__loop_interrupt(il_loop *loop)
 
 	if (!m || !m->task || !il__sigint_taken(loop))
 		return false;
-	m->interrupted = !is_cancelled(m->task);
+	m->interrupted = !loop_is_cancelled(m->task);
 	il__task_cancel(m->task);
 	return true;
 }
@@ -42,7 +42,7 @@ static void main_ended(il_task *task, int rc)
 		il__sigint_taken(task->loop);
 }
 
-void il__loop_settle(il_loop *loop)
+void il__loop_end_turn(il_loop *loop)
 {
 	void (*on_empty)(il_loop *, void *) = loop->on_empty;
 
@@ -66,7 +66,7 @@ void il__loop_settle(il_loop *loop)
 	}
 }
 
-static void tell_extensions(il_loop *loop, bool runs)
+static void notify_extensions(il_loop *loop, bool runs)
 {
 	il__list_each_safe (node, &loop->extensions) {
 		struct il__extension *x = il__container_of(node, struct il__extension, link);
@@ -88,11 +88,11 @@ int il__loop_drive(il_loop *loop)
 	loop->steps = 0;
 	il__loop_kick(loop);
 	il__self.loop = loop;
-	tell_extensions(loop, true);
+	notify_extensions(loop, true);
 	do /* an application that stops our native loop only pauses it */
 		rc = loop->backend->driver.run(loop->driver);
 	while (rc == 0 && !loop->stopping);
-	tell_extensions(loop, false);
+	notify_extensions(loop, false);
 	il__self.loop = outer;
 	loop->running = false;
 	loop->stopping = true;
@@ -102,11 +102,11 @@ int il__loop_drive(il_loop *loop)
 static int run_main(il_loop *loop, il_fn *main, void *arg)
 {
 	struct il__main m = {.result = 0};
-	struct il__task_options options = {.scope = &loop->scope,
-					   .own_scope = true,
-					   .ended = main_ended,
-					   .owner = &m,
-					   .locals = il__self.locals};
+	struct il__task_setup options = {.scope = &loop->scope,
+					 .own_scope = true,
+					 .ended = main_ended,
+					 .owner = &m,
+					 .locals = il__self.locals};
 	int rc;
 
 	m.task = il__task_spawn(loop, main, arg, &options);

@@ -10,15 +10,16 @@
 #include "thread_state.h"
 #include "timer.h"
 
-_Static_assert(sizeof(struct il__scope) <= sizeof(il_scope), "il_scope's reserve is too small");
-_Static_assert(_Alignof(struct il__scope) <= _Alignof(il_scope), "il_scope is not aligned");
+_Static_assert(sizeof(struct il__cancel_scope) <= sizeof(il_scope),
+	       "il_scope's reserve is too small");
+_Static_assert(_Alignof(struct il__cancel_scope) <= _Alignof(il_scope), "il_scope is not aligned");
 
 /* ---- the tree ---- */
 
 /* From the parent and the scope's own state. True: something changed for the scopes inside. */
-static bool recompute(struct il__scope *s)
+static bool scope_recompute(struct il__cancel_scope *s)
 {
-	struct il__scope *outer = s->shield ? NULL : s->parent;
+	struct il__cancel_scope *outer = s->shield ? NULL : s->parent;
 	bool effective = s->cancelled || (outer && outer->effective);
 	il_time until = outer && outer->until < s->deadline ? outer->until : s->deadline;
 	bool changed = effective != s->effective || until != s->until;
@@ -33,32 +34,32 @@ static bool recompute(struct il__scope *s)
 }
 
 /* Down the tree, without recursion: task stacks are small. */
-static void refresh(struct il__scope *root)
+static void scope_refresh(struct il__cancel_scope *root)
 {
-	struct il__scope *s = root;
+	struct il__cancel_scope *s = root;
 
 	for (;;) {
-		if (recompute(s) && !il__list_empty(&s->children)) {
-			s = il__container_of(s->children.next, struct il__scope, sibling);
+		if (scope_recompute(s) && !il__list_empty(&s->children)) {
+			s = il__container_of(s->children.next, struct il__cancel_scope, sibling);
 			continue;
 		}
 		while (s != root && s->sibling.next == &s->parent->children)
 			s = s->parent;
 		if (s == root)
 			return;
-		s = il__container_of(s->sibling.next, struct il__scope, sibling);
+		s = il__container_of(s->sibling.next, struct il__cancel_scope, sibling);
 	}
 }
 
 static void on_deadline(struct il__timer *timer)
 {
-	struct il__scope *s = il__container_of(timer, struct il__scope, timer);
+	struct il__cancel_scope *s = il__container_of(timer, struct il__cancel_scope, timer);
 
 	s->expired = true;
 	il__scope_cancel(s, NULL);
 }
 
-static void link_scope(struct il__scope *s, il_loop *loop, struct il__scope *parent)
+static void link_scope(struct il__cancel_scope *s, il_loop *loop, struct il__cancel_scope *parent)
 {
 	s->loop = loop;
 	s->parent = parent;
@@ -71,30 +72,30 @@ static void link_scope(struct il__scope *s, il_loop *loop, struct il__scope *par
 		il__list_push(&parent->children, &s->sibling);
 	s->effective = s->cancelled;
 	s->until = s->deadline;
-	recompute(s);
+	scope_recompute(s);
 }
 
-void il__scope_init_root(struct il__scope *s, il_loop *loop, struct il__scope *parent)
+void il__scope_init_root(struct il__cancel_scope *s, il_loop *loop, struct il__cancel_scope *parent)
 {
-	*s = (struct il__scope){.deadline = IL_FOREVER};
+	*s = (struct il__cancel_scope){.deadline = IL_FOREVER};
 	link_scope(s, loop, parent);
 }
 
-void il__scope_fini_root(struct il__scope *s)
+void il__scope_fini_root(struct il__cancel_scope *s)
 {
 	il__timer_disarm(s->loop, &s->timer);
 	il__list_remove(&s->sibling);
 	s->state = IL__SCOPE_LEFT;
 }
 
-static void move_task(il_task *task, struct il__scope *to)
+static void move_task(il_task *task, struct il__cancel_scope *to)
 {
 	il__list_remove(&task->scope_link);
 	il__list_push(&to->tasks, &task->scope_link);
 	task->scope = to;
 }
 
-int il__scope_enter_for(il_task *task, struct il__scope *s, il_time deadline, unsigned flags)
+int il__scope_enter_for(il_task *task, struct il__cancel_scope *s, il_time deadline, unsigned flags)
 {
 	il_loop *loop = task->loop;
 
@@ -116,7 +117,7 @@ int il__scope_enter_for(il_task *task, struct il__scope *s, il_time deadline, un
 	return 0;
 }
 
-int il__scope_exit_for(il_task *task, struct il__scope *s, int rc)
+int il__scope_exit_for(il_task *task, struct il__cancel_scope *s, int rc)
 {
 	bool outer = !s->shield && s->parent->effective;
 
@@ -133,7 +134,7 @@ int il__scope_exit_for(il_task *task, struct il__scope *s, int rc)
 	return rc;
 }
 
-void il__scope_cancel(struct il__scope *s, const char *reason)
+void il__scope_cancel(struct il__cancel_scope *s, const char *reason)
 {
 	if (s->cancelled)
 		return;
@@ -142,10 +143,10 @@ void il__scope_cancel(struct il__scope *s, const char *reason)
 	if (s->state != IL__SCOPE_ENTERED)
 		return;
 	il__timer_disarm(s->loop, &s->timer);
-	refresh(s);
+	scope_refresh(s);
 }
 
-const char *il__scope_reason(const struct il__scope *s)
+const char *il__scope_reason(const struct il__cancel_scope *s)
 {
 	const char *reason = NULL;
 
@@ -159,7 +160,7 @@ const char *il__scope_reason(const struct il__scope *s)
 /* ---- the public side ---- */
 
 /* 0 where the caller may touch it: any thread before entry, then the loop's. */
-static int check(const struct il__scope *s, const char *function)
+static int scope_check(const struct il__cancel_scope *s, const char *function)
 {
 	if (!s)
 		return il__refuse(-EINVAL, "%s: scope is NULL", function);
@@ -168,7 +169,7 @@ static int check(const struct il__scope *s, const char *function)
 
 int il_scope_enter(il_scope *scope, il_time deadline, unsigned flags)
 {
-	struct il__scope *s = il__scope_of(scope);
+	struct il__cancel_scope *s = il__scope_of(scope);
 	il_task *task;
 	int rc;
 
@@ -186,7 +187,7 @@ int il_scope_enter(il_scope *scope, il_time deadline, unsigned flags)
 
 int il_scope_exit(il_scope *scope, int rc)
 {
-	struct il__scope *s = il__scope_of(scope);
+	struct il__cancel_scope *s = il__scope_of(scope);
 	il_task *task;
 	int refused;
 
@@ -213,7 +214,7 @@ int il_scope_cancel(il_scope *scope)
 
 int il_scope_cancel_because(il_scope *scope, const char *reason)
 {
-	int rc = check(il__scope_of(scope), "il_scope_cancel");
+	int rc = scope_check(il__scope_of(scope), "il_scope_cancel");
 
 	if (rc == 0)
 		il__scope_cancel(il__scope_of(scope), reason);
@@ -222,23 +223,23 @@ int il_scope_cancel_because(il_scope *scope, const char *reason)
 
 bool il_scope_cancelled(const il_scope *scope)
 {
-	return scope && ((const struct il__scope *)(const void *)scope)->cancelled;
+	return scope && ((const struct il__cancel_scope *)(const void *)scope)->cancelled;
 }
 
 bool il_scope_caught(const il_scope *scope)
 {
-	return scope && ((const struct il__scope *)(const void *)scope)->caught;
+	return scope && ((const struct il__cancel_scope *)(const void *)scope)->caught;
 }
 
 bool il_scope_expired(const il_scope *scope)
 {
-	return scope && ((const struct il__scope *)(const void *)scope)->expired;
+	return scope && ((const struct il__cancel_scope *)(const void *)scope)->expired;
 }
 
 int il_scope_set_deadline(il_scope *scope, il_time deadline)
 {
-	struct il__scope *s = il__scope_of(scope);
-	int rc = check(s, "il_scope_set_deadline");
+	struct il__cancel_scope *s = il__scope_of(scope);
+	int rc = scope_check(s, "il_scope_set_deadline");
 
 	if (rc < 0)
 		return rc;
@@ -257,21 +258,21 @@ int il_scope_set_deadline(il_scope *scope, il_time deadline)
 		if (deadline != IL_FOREVER && deadline <= il__loop_now(s->loop))
 			on_deadline(&s->timer);
 		else
-			refresh(s);
+			scope_refresh(s);
 	}
 	return 0;
 }
 
 int il_scope_set_shield(il_scope *scope, bool shield)
 {
-	struct il__scope *s = il__scope_of(scope);
-	int rc = check(s, "il_scope_set_shield");
+	struct il__cancel_scope *s = il__scope_of(scope);
+	int rc = scope_check(s, "il_scope_set_shield");
 
 	if (rc < 0)
 		return rc;
 	s->shield = shield;
 	if (s->state == IL__SCOPE_ENTERED)
-		refresh(s);
+		scope_refresh(s);
 	return 0;
 }
 

@@ -10,7 +10,7 @@
 
 enum { IL__SCOPE_NEW = 0, IL__SCOPE_ENTERED, IL__SCOPE_LEFT };
 
-struct il__scope {
+struct il__cancel_scope {
 	unsigned char state;
 	bool shield, cancelled, caught, expired;
 	bool effective; /* cancelled, or not shielded and the parent is effective */
@@ -19,7 +19,7 @@ struct il__scope {
 	bool fails_at_deadline; /* IL_FAIL_AT_DEADLINE */
 	il_task *task;          /* who entered it; NULL: a root of the loop or a portal */
 	il_loop *loop;
-	struct il__scope *parent;
+	struct il__cancel_scope *parent;
 	struct il__list sibling, children; /* scopes */
 	struct il__list tasks;             /* tasks whose innermost scope this is */
 	struct il__timer timer;
@@ -28,19 +28,21 @@ struct il__scope {
 	const char *reason;
 };
 
-static inline struct il__scope *il__scope_of(il_scope *s)
+static inline struct il__cancel_scope *il__scope_of(il_scope *s)
 {
-	return (struct il__scope *)(void *)s;
+	return (struct il__cancel_scope *)(void *)s;
 }
 
 /* A root without a task (the loop's, a portal's), or a task's own. */
-void il__scope_init_root(struct il__scope *s, il_loop *loop, struct il__scope *parent);
-int il__scope_enter_for(il_task *task, struct il__scope *s, il_time deadline, unsigned flags);
-int il__scope_exit_for(il_task *task, struct il__scope *s, int rc);
-void il__scope_cancel(struct il__scope *s, const char *reason);
+void il__scope_init_root(struct il__cancel_scope *s, il_loop *loop,
+			 struct il__cancel_scope *parent);
+int il__scope_enter_for(il_task *task, struct il__cancel_scope *s, il_time deadline,
+			unsigned flags);
+int il__scope_exit_for(il_task *task, struct il__cancel_scope *s, int rc);
+void il__scope_cancel(struct il__cancel_scope *s, const char *reason);
 const char *il__scope_reason(
-    const struct il__scope *s); /* why a cancelled scope is so; may be NULL */
+    const struct il__cancel_scope *s); /* why a cancelled scope is so; may be NULL */
 /* Unlinks a root. Nothing may be left inside. */
-void il__scope_fini_root(struct il__scope *s);
+void il__scope_fini_root(struct il__cancel_scope *s);
 
 #endif

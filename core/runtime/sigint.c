@@ -19,7 +19,7 @@ static _Atomic(const void *) owner; /* compared only */
 static _Atomic(il_loop *) target;   /* whose main task is cancelled; compared only */
 static atomic_int wake_fd = -1;     /* the target's, -1 while there is none */
 static atomic_int state;            /* ARRIVED by the handler, TAKEN by the target's thread */
-static atomic_bool told;            /* somebody answered -EINTR for it */
+static atomic_bool reported;        /* somebody answered -EINTR for it */
 
 /* The handler: any thread, at any moment. */
 static void on_sigint(struct il__signal_use *ours, int number, bool heard)
@@ -49,7 +49,7 @@ bool il__sigint_install(const void *who)
 	if (!atomic_compare_exchange_strong(&owner, &nobody, who))
 		return false;
 	atomic_store(&state, NOT_YET);
-	atomic_store(&told, false);
+	atomic_store(&reported, false);
 	if (il__signal_begin(IL__SIGNAL_LOOP, SIGINT, &use) == 0)
 		return true;
 	atomic_store(&owner, NULL);
@@ -72,19 +72,19 @@ bool il__sigint_taken(il_loop *loop)
 	    atomic_load(&target) != loop ||
 	    !atomic_compare_exchange_strong(&state, &arrived, TAKEN))
 		return false;
-	il__sigint_tell(loop); /* a portal's owner tells itself */
+	il__sigint_report(loop); /* a portal's owner tells itself */
 	return true;
 }
 
-bool il__sigint_tell(const void *who)
+bool il__sigint_report(const void *who)
 {
 	if (atomic_load(&owner) != who || atomic_load(&state) == NOT_YET)
 		return false;
-	atomic_store(&told, true);
+	atomic_store(&reported, true);
 	return true;
 }
 
-static void disown(void)
+static void sigint_disown(void)
 {
 	atomic_store(&wake_fd, -1);
 	atomic_store(&target, NULL);
@@ -93,17 +93,17 @@ static void disown(void)
 
 bool il__sigint_restore(const void *who)
 {
-	bool untold;
+	bool unreported;
 
 	if (atomic_load(&owner) != who)
 		return false;
 	il__signal_end(IL__SIGNAL_LOOP, SIGINT);
-	untold = atomic_load(&state) != NOT_YET && !atomic_load(&told);
-	disown();
-	return untold;
+	unreported = atomic_load(&state) != NOT_YET && !atomic_load(&reported);
+	sigint_disown();
+	return unreported;
 }
 
 void il__sigint_after_fork(void)
 {
-	disown();
+	sigint_disown();
 }

@@ -50,7 +50,7 @@ static handler_fn *const handlers[] = {on_loops, on_receivers};
 
 /* ---- dispositions ---- */
 
-static bool is_ours(enum il__signal_level level, const struct sigaction *action)
+static bool signal_is_ours(enum il__signal_level level, const struct sigaction *action)
 {
 	return (action->sa_flags & SA_SIGINFO) && action->sa_sigaction == handlers[level];
 }
@@ -69,7 +69,7 @@ static bool is_function(const struct sigaction *action)
 /* ---- the handler: any thread, at any moment ---- */
 
 /* As the system would call it. It may never return, and is called when its place is left alone. */
-static void call(const struct sigaction *action, int number, siginfo_t *info, void *context)
+static void signal_call(const struct sigaction *action, int number, siginfo_t *info, void *context)
 {
 	if (action->sa_flags & SA_SIGINFO)
 		action->sa_sigaction(number, info, context);
@@ -91,12 +91,13 @@ static void hand_on(struct place *p, enum il__signal_level level, int number)
 	struct sigaction now;
 
 	if (sigaction(number, NULL, &now) == 0 &&
-	    (is_ours(level, &now) || (is_default(&now) && !atomic_exchange(&p->handed_on, true))))
+	    (signal_is_ours(level, &now) ||
+	     (is_default(&now) && !atomic_exchange(&p->handed_on, true))))
 		sigaction(number, &p->previous, NULL);
 	raise(number);
 }
 
-static void handle(enum il__signal_level level, int number, siginfo_t *info, void *context)
+static void signal_handle(enum il__signal_level level, int number, siginfo_t *info, void *context)
 {
 	struct place *p = &places[level][number];
 	struct sigaction previous;
@@ -116,18 +117,18 @@ static void handle(enum il__signal_level level, int number, siginfo_t *info, voi
 	}
 	atomic_fetch_sub(&p->handling, 1);
 	if (heard)
-		call(&previous, number, info, context);
+		signal_call(&previous, number, info, context);
 	errno = saved;
 }
 
 static void on_loops(int number, siginfo_t *info, void *context)
 {
-	handle(IL__SIGNAL_LOOP, number, info, context);
+	signal_handle(IL__SIGNAL_LOOP, number, info, context);
 }
 
 static void on_receivers(int number, siginfo_t *info, void *context)
 {
-	handle(IL__SIGNAL_RECEIVER, number, info, context);
+	signal_handle(IL__SIGNAL_RECEIVER, number, info, context);
 }
 
 /* What begins later sees what was stored before. */
@@ -181,11 +182,11 @@ static void set_previous(enum il__signal_level level, int number, const struct s
 	wait_for_handlers(p);
 	p->previous = *previous;
 	atomic_store(&p->spent, false);
-	atomic_store(&p->calls_on,
-		     p->may_call && is_function(previous) && !is_ours(IL__SIGNAL_LOOP, previous));
+	atomic_store(&p->calls_on, p->may_call && is_function(previous) &&
+				       !signal_is_ours(IL__SIGNAL_LOOP, previous));
 }
 
-static int get(enum il__signal_level level, int number, struct sigaction *now)
+static int signal_get(enum il__signal_level level, int number, struct sigaction *now)
 {
 	const struct place *cover = cover_of(level, number);
 
@@ -195,7 +196,7 @@ static int get(enum il__signal_level level, int number, struct sigaction *now)
 	return 0;
 }
 
-static int set(enum il__signal_level level, int number, const struct sigaction *action)
+static int signal_set(enum il__signal_level level, int number, const struct sigaction *action)
 {
 	struct sigaction now, above;
 
@@ -203,31 +204,31 @@ static int set(enum il__signal_level level, int number, const struct sigaction *
 		return sigaction(number, action, NULL) < 0 ? -errno : 0;
 	set_previous(IL__SIGNAL_RECEIVER, number, action);
 	above = make_action(IL__SIGNAL_RECEIVER, number);
-	if (sigaction(number, NULL, &now) == 0 && is_ours(IL__SIGNAL_RECEIVER, &now))
+	if (sigaction(number, NULL, &now) == 0 && signal_is_ours(IL__SIGNAL_RECEIVER, &now))
 		sigaction(number, &above, NULL);
 	return 0;
 }
 
 /* ---- begin and end ---- */
 
-static int install(enum il__signal_level level, int number)
+static int signal_install(enum il__signal_level level, int number)
 {
 	struct place *p = &places[level][number];
 	struct sigaction before, action;
-	int rc = get(level, number, &before);
+	int rc = signal_get(level, number, &before);
 
 	if (rc < 0)
 		return rc;
-	if (is_ours(level, &before)) /* somebody may have put it back, out of order */
+	if (signal_is_ours(level, &before)) /* somebody may have put it back, out of order */
 		before = p->previous;
 	set_previous(level, number, &before);
 	action = make_action(level, number);
-	rc = set(level, number, &action);
+	rc = signal_set(level, number, &action);
 	p->installed = rc == 0;
 	return rc;
 }
 
-static void put_back(enum il__signal_level level, int number)
+static void signal_put_back(enum il__signal_level level, int number)
 {
 	struct place *p = &places[level][number];
 	struct sigaction now, previous = p->previous;
@@ -237,12 +238,12 @@ static void put_back(enum il__signal_level level, int number)
 	p->installed = false;
 	if (atomic_load(&p->spent))
 		previous.sa_handler = SIG_DFL;
-	if (get(level, number, &now) == 0 &&
-	    (is_ours(level, &now) || (p->once && is_default(&now))))
-		set(level, number, &previous);
+	if (signal_get(level, number, &now) == 0 &&
+	    (signal_is_ours(level, &now) || (p->once && is_default(&now))))
+		signal_set(level, number, &previous);
 }
 
-static void unblock(struct place *p, int number)
+static void signal_unblock(struct place *p, int number)
 {
 	sigset_t one, before;
 
@@ -265,7 +266,7 @@ static void block_again(struct place *p, int number)
 	pthread_sigmask(SIG_BLOCK, &one, NULL);
 }
 
-static void leave(struct place *p)
+static void signal_leave(struct place *p)
 {
 	atomic_store(&p->use, NULL);
 	wait_for_handlers(p);
@@ -285,11 +286,11 @@ int il__signal_begin(enum il__signal_level level, int number, struct il__signal_
 		atomic_store(&p->owner, getpid());
 		atomic_store(&p->use, use);
 		wait_for_handlers(p); /* one that found nobody may be about to hand on */
-		rc = install(level, number);
+		rc = signal_install(level, number);
 		if (rc < 0)
-			leave(p);
+			signal_leave(p);
 		else if (level == IL__SIGNAL_RECEIVER)
-			unblock(p, number);
+			signal_unblock(p, number);
 	}
 	pthread_mutex_unlock(&lock);
 	return rc;
@@ -301,8 +302,8 @@ void il__signal_end(enum il__signal_level level, int number)
 
 	pthread_mutex_lock(&lock);
 	block_again(p, number); /* first: what was there before may be the default */
-	put_back(level, number);
-	leave(p);
+	signal_put_back(level, number);
+	signal_leave(p);
 	pthread_mutex_unlock(&lock);
 }
 
@@ -312,7 +313,7 @@ bool il__signal_is_default(int number)
 	bool yes;
 
 	pthread_mutex_lock(&lock);
-	yes = get(IL__SIGNAL_LOOP, number, &now) == 0 && is_default(&now);
+	yes = signal_get(IL__SIGNAL_LOOP, number, &now) == 0 && is_default(&now);
 	pthread_mutex_unlock(&lock);
 	return yes;
 }
@@ -328,8 +329,8 @@ static void empty_places(void)
 			if (!atomic_load(&p->owner))
 				continue;
 			block_again(p, number);
-			put_back((enum il__signal_level)level, number);
-			leave(p);
+			signal_put_back((enum il__signal_level)level, number);
+			signal_leave(p);
 		}
 	}
 }

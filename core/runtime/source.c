@@ -7,7 +7,7 @@
 
 #include <unistd.h>
 
-static void set_mask(struct il__source *source, il_loop *loop, unsigned mask)
+static void source_set_mask(struct il__source *source, il_loop *loop, unsigned mask)
 {
 	struct il_watch *w = &source->watch;
 
@@ -24,7 +24,7 @@ static void set_mask(struct il__source *source, il_loop *loop, unsigned mask)
 
 void il__source_forget(struct il__source *source, il_loop *loop)
 {
-	set_mask(source, loop, 0);
+	source_set_mask(source, loop, 0);
 }
 
 int il__source_watch(il_loop *loop, struct il__source *source, unsigned mask)
@@ -38,6 +38,6 @@ int il__source_watch(il_loop *loop, struct il__source *source, unsigned mask)
 	if (rc == 0)
 		rc = loop->backend->driver.watch(loop->driver, &source->watch, mask);
 	if (rc == 0)
-		set_mask(source, loop, mask);
+		source_set_mask(source, loop, mask);
 	return rc;
 }

@@ -66,7 +66,7 @@ int il__stacks_init(struct il__stacks *pool, size_t stack_size, size_t guard_siz
 	return 0;
 }
 
-static size_t stride(const struct il__stacks *pool)
+static size_t stack_stride(const struct il__stacks *pool)
 {
 	return pool->size + pool->guard;
 }
@@ -75,7 +75,7 @@ static struct il__slab *make_slab(struct il__stacks *pool)
 {
 	struct il__slab *slab =
 	    il__alloc_lines(sizeof *slab + pool->per_slab * sizeof slab->tasks[0]);
-	size_t size = stride(pool) * pool->per_slab;
+	size_t size = stack_stride(pool) * pool->per_slab;
 
 	if (!slab) {
 		il__refuse(-ENOMEM, "task stacks: out of memory");
@@ -102,7 +102,7 @@ static struct il__slab *make_slab(struct il__stacks *pool)
 
 void il__stacks_fini(struct il__stacks *pool)
 {
-	size_t size = stride(pool) * pool->per_slab;
+	size_t size = stack_stride(pool) * pool->per_slab;
 
 	while (pool->slabs) {
 		struct il__slab *slab = pool->slabs;
@@ -119,7 +119,7 @@ void il__stacks_fini(struct il__stacks *pool)
 }
 
 /* Cuts one more stack from the newest slab. */
-static struct il__stack *cut(struct il__stacks *pool)
+static struct il__stack *stack_cut(struct il__stacks *pool)
 {
 	struct il__slab *slab = pool->slabs;
 	struct il__stack *stack;
@@ -131,13 +131,13 @@ static struct il__stack *cut(struct il__stacks *pool)
 		if (!slab)
 			return NULL;
 	}
-	low = slab->memory + slab->used * stride(pool);
+	low = slab->memory + slab->used * stack_stride(pool);
 	rc = il__os_guard(low, pool->guard);
 	if (rc < 0)
 		return NULL;
 	slab->mprotected += rc == 0;
 	stack = &slab->tasks[slab->used++].stack;
-	stack->top = low + stride(pool);
+	stack->top = low + stack_stride(pool);
 	/* The same offset in each page would put what all tasks touch into one set of the cache. */
 	stack->colour = (unsigned short)(pool->made++ % 16 * IL__LINE);
 #ifdef IL__VALGRIND
@@ -151,7 +151,7 @@ struct il__stack *il__stack_get(struct il__stacks *pool)
 	struct il__stack *stack = pool->free;
 
 	if (il__unlikely(!stack))
-		return cut(pool);
+		return stack_cut(pool);
 	pool->free = stack->next;
 	if (--pool->free_count < pool->low)
 		pool->low = pool->free_count;

@@ -27,7 +27,7 @@ void il__switch(void **save, void *to)
 }
 
 /* makecontext passes ints: the address comes in halves. */
-static void enter(unsigned high, unsigned low)
+static void switch_ucontext_enter(unsigned high, unsigned low)
 {
 	struct start *start = (struct start *)(((uintptr_t)high << 16 << 16) | (uintptr_t)low);
 
@@ -46,7 +46,7 @@ void *il__switch_prepare(char *top, void (*fn)(void *arg), void *arg)
 	/* The true low end is the pool's business; makecontext only needs the top. */
 	start->context.uc_stack.ss_size = 8192;
 	start->context.uc_stack.ss_sp = (char *)start - start->context.uc_stack.ss_size;
-	makecontext(&start->context, (void (*)(void))enter, 2,
+	makecontext(&start->context, (void (*)(void))switch_ucontext_enter, 2,
 		    (unsigned)((uintptr_t)start >> 16 >> 16), (unsigned)(uintptr_t)start);
 	return &start->context;
 }

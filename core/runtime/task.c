@@ -32,7 +32,7 @@ static void finish_owned(il_task *task)
 }
 
 /* Out of all lists but the ready queue's; its stack is left. */
-static void retire(il_task *task)
+static void task_retire(il_task *task)
 {
 	il__list_remove(&task->scope_link);
 	if (task->base->has_own)
@@ -42,14 +42,14 @@ static void retire(il_task *task)
 }
 
 /* The scope that it began in. */
-static const struct il__scope *outermost(const il_task *task)
+static const struct il__cancel_scope *task_outermost(const il_task *task)
 {
 	const struct il__task_base *base = task->base;
 
 	return base->has_own ? &base->own : base->parent_scope;
 }
 
-static void end(il_task *task, int rc)
+static void task_end(il_task *task, int rc)
 {
 	il_loop *loop = task->loop;
 	struct il__task_base *base = task->base;
@@ -58,13 +58,13 @@ static void end(il_task *task, int rc)
 		il__fatal("a task returned in a forked child, but its loop stayed with the parent: "
 			  "end the "
 			  "child with _exit or exec");
-	if (task->scope != outermost(task))
+	if (task->scope != task_outermost(task))
 		il__fatal(
 		    "a task%s%s ended inside a scope or group that it had entered: leave it with "
 		    "il_scope_exit or il_group_close first",
 		    base->name[0] ? " called " : "", base->name);
 	finish_owned(task);
-	retire(task);
+	task_retire(task);
 	loop->current = NULL;
 	il__self.no_wait++;
 	if (base->ended)
@@ -75,19 +75,19 @@ static void end(il_task *task, int rc)
 	il__loop_switch_from(loop, task);
 }
 
-static void begin(void *arg)
+static void task_begin(void *arg)
 {
 	il_task *task = arg;
 
 	il__context_entered();
 	il__loop_arrived(task->loop);
 	task->base->begun = true;
-	end(task, task->base->fn(task->base->arg));
+	task_end(task, task->base->fn(task->base->arg));
 }
 
 /* At the top of its stack. */
 static struct il__task_base *make_base(const struct il__stack *stack, il_fn *fn, void *arg,
-				       const struct il__task_options *options)
+				       const struct il__task_setup *options)
 {
 	struct il__task_base *base = (void *)(stack->top - stack->colour - sizeof *base);
 
@@ -104,7 +104,7 @@ static struct il__task_base *make_base(const struct il__stack *stack, il_fn *fn,
 
 static void on_alarm(struct il__timer *timer);
 
-il_task *il__task_spawn(il_loop *loop, il_fn *fn, void *arg, const struct il__task_options *options)
+il_task *il__task_spawn(il_loop *loop, il_fn *fn, void *arg, const struct il__task_setup *options)
 {
 	struct il__stack *stack = il__stack_get(&loop->stacks);
 	struct il__task_base *base;
@@ -131,8 +131,8 @@ il_task *il__task_spawn(il_loop *loop, il_fn *fn, void *arg, const struct il__ta
 	}
 	il__list_push(&task->scope->tasks, &task->scope_link);
 	loop->tasks++;
-	il__context_make(&task->context, il__stack_low(&loop->stacks, stack), (char *)base, begin,
-			 task);
+	il__context_make(&task->context, il__stack_low(&loop->stacks, stack), (char *)base,
+			 task_begin, task);
 	il__loop_ready(loop, task);
 	return task;
 }
@@ -142,7 +142,7 @@ void il__task_discard(il_task *task)
 	il_loop *loop = task->loop;
 
 	il__list_remove(&task->link);
-	retire(task);
+	task_retire(task);
 	il__locals_unref(task->base->locals);
 	il__context_free(&task->context);
 	il__stack_put(&loop->stacks, &task->stack);
@@ -201,7 +201,7 @@ bool il__abort_freely(il_task *task, void *arg)
 }
 
 /* Gives up the task's wait if it can be given up. */
-static void give_up(il_task *task, int rc)
+static void task_give_up(il_task *task, int rc)
 {
 	il__abort_fn *abort = task->abort;
 
@@ -214,7 +214,7 @@ static void give_up(il_task *task, int rc)
 
 void il__task_interrupt(il_task *task)
 {
-	give_up(task, -ECANCELED);
+	task_give_up(task, -ECANCELED);
 }
 
 static void on_alarm(struct il__timer *timer)
@@ -224,7 +224,7 @@ static void on_alarm(struct il__timer *timer)
 	/* When it ends soon it leaves its neighbours, who have slept as long. */
 	__builtin_prefetch(task->scope_link.prev);
 	__builtin_prefetch(task->scope_link.next);
-	give_up(task, -ETIMEDOUT);
+	task_give_up(task, -ETIMEDOUT);
 }
 
 int il__task_park_until(il_task *self, il__abort_fn *abort, void *arg, const char *waits_for,
@@ -247,7 +247,7 @@ int il__task_park_until(il_task *self, il__abort_fn *abort, void *arg, const cha
 
 bool il__task_was_cancelled(const il_task *task, int rc)
 {
-	return rc == -ECANCELED && outermost(task)->effective;
+	return rc == -ECANCELED && task_outermost(task)->effective;
 }
 
 void il__task_cancel(il_task *task)
@@ -263,7 +263,7 @@ void il__task_yield(il_task *self)
 
 bool il__task_cancelled(il_task *self)
 {
-	struct il__scope *s = self->scope;
+	struct il__cancel_scope *s = self->scope;
 
 	if (il__unlikely(s->until != IL_FOREVER) && !s->effective &&
 	    s->until <= il__loop_now(self->loop))

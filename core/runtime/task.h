@@ -38,7 +38,7 @@ struct il_task {
 
 	/* One more: with it all that beginning and ending touch. */
 	il_loop *loop;
-	struct il__scope *scope; /* innermost; never NULL while the task lives */
+	struct il__cancel_scope *scope; /* innermost; never NULL while the task lives */
 	struct il__list scope_link;
 	struct il__stack stack;
 	struct il__task_base *base;
@@ -48,7 +48,7 @@ struct il_task {
  * to return through. */
 struct il__task_base {
 	/* One line of the cache: all that parking and ending touch here. */
-	_Alignas(IL__LINE) struct il__scope *parent_scope;
+	_Alignas(IL__LINE) struct il__cancel_scope *parent_scope;
 	/* Runs last on the task's own stack, as a plain call: no task is current. */
 	void (*ended)(il_task *task, int rc);
 	void *owner; /* for `ended` */
@@ -64,7 +64,7 @@ struct il__task_base {
 	void *starter;
 	void *hold; /* il_portal_hold; NULL: not in a context */
 	char name[32];
-	struct il__scope own; /* used when has_own: the task can be cancelled by itself */
+	struct il__cancel_scope own; /* used when has_own: the task can be cancelled by itself */
 };
 
 /* Something that a task must give back before it ends; `abandoned` is called if it did not. */
@@ -73,9 +73,9 @@ struct il__owned {
 	void (*abandoned)(struct il__owned *owned, il_task *task);
 };
 
-struct il__task_options {
-	struct il__scope *scope; /* its parent scope */
-	bool own_scope;          /* give it a scope of its own: base->own */
+struct il__task_setup {
+	struct il__cancel_scope *scope; /* its parent scope */
+	bool own_scope;                 /* give it a scope of its own: base->own */
 	void (*ended)(il_task *task, int rc);
 	void *owner;
 	bool
@@ -84,8 +84,7 @@ struct il__task_options {
 };
 
 /* Makes a task and puts it at the end of the ready queue. NULL: no stack or no memory, detail set. */
-il_task *il__task_spawn(il_loop *loop, il_fn *fn, void *arg,
-			const struct il__task_options *options);
+il_task *il__task_spawn(il_loop *loop, il_fn *fn, void *arg, const struct il__task_setup *options);
 /* A task that has not begun and never will: `ended` is not called. */
 void il__task_discard(il_task *task);
 

@@ -21,11 +21,11 @@ static void forget_loop(void)
 
 static struct il__fork_hook fork_hook = {.run = forget_loop};
 
-static void add_fork_hook(void)
+static void thread_add_fork_hook(void)
 {
 	il__on_fork_child(&fork_hook);
 }
-IL__AT_LOAD(add_fork_hook, IL__LOADED);
+IL__AT_LOAD(thread_add_fork_hook, IL__LOADED);
 
 int il__refuse_place(const char *function)
 {

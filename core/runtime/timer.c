@@ -15,7 +15,7 @@ enum { CHILDREN = 4, FIRST = 64, BURST = 16, BURSTS = 16 };
 
 _Static_assert(CHILDREN * sizeof(struct il__timer_entry) == IL__LINE, "children share a line");
 
-static bool before(const struct il__timer_entry *a, const struct il__timer_entry *b)
+static bool timer_before(const struct il__timer_entry *a, const struct il__timer_entry *b)
 {
 	bool earlier = a->deadline < b->deadline;
 
@@ -23,7 +23,7 @@ static bool before(const struct il__timer_entry *a, const struct il__timer_entry
 							: earlier;
 }
 
-static void place(struct il__timers *timers, size_t i, struct il__timer_entry entry)
+static void timer_place(struct il__timers *timers, size_t i, struct il__timer_entry entry)
 {
 	timers->heap[i] = entry;
 	timers->places[entry.slot] = (uint32_t)i;
@@ -33,12 +33,12 @@ static void sift_up(struct il__timers *timers, size_t i, struct il__timer_entry 
 {
 	while (i > 0) {
 		size_t parent = (i - 1) / CHILDREN;
-		if (!before(&entry, &timers->heap[parent]))
+		if (!timer_before(&entry, &timers->heap[parent]))
 			break;
-		place(timers, i, timers->heap[parent]);
+		timer_place(timers, i, timers->heap[parent]);
 		i = parent;
 	}
-	place(timers, i, entry);
+	timer_place(timers, i, entry);
 }
 
 static void sift_down(struct il__timers *timers, size_t i, struct il__timer_entry entry)
@@ -50,13 +50,13 @@ static void sift_down(struct il__timers *timers, size_t i, struct il__timer_entr
 		for (size_t c = 0; c < CHILDREN; c++) /* whichever is least, its children */
 			__builtin_prefetch(&timers->heap[CHILDREN * (first + c) + 1]);
 		for (size_t c = first + 1; c < first + CHILDREN && c < timers->count; c++)
-			least = before(&timers->heap[c], &timers->heap[least]) ? c : least;
-		if (!before(&timers->heap[least], &entry))
+			least = timer_before(&timers->heap[c], &timers->heap[least]) ? c : least;
+		if (!timer_before(&timers->heap[least], &entry))
 			break;
-		place(timers, i, timers->heap[least]);
+		timer_place(timers, i, timers->heap[least]);
 		i = least;
 	}
-	place(timers, i, entry);
+	timer_place(timers, i, entry);
 }
 
 /* ---- memory ---- */
@@ -72,7 +72,7 @@ static void *memory_of(struct il__timer_entry *heap)
 	return heap ? heap - (CHILDREN - 1) : NULL;
 }
 
-static int grow(struct il__timers *timers)
+static int timer_grow(struct il__timers *timers)
 {
 	size_t capacity = timers->capacity ? 2 * timers->capacity : FIRST;
 	void *memory = capacity < UINT32_MAX / 2
@@ -113,12 +113,12 @@ void il__timers_fini(struct il__timers *timers)
 
 static uint32_t take_slot(struct il__timers *timers, struct il__timer *timer)
 {
-	uint32_t slot = timers->spare;
+	uint32_t slot = timers->free_slot;
 
 	if (slot == timers->used)
-		timers->spare = (uint32_t)++timers->used;
+		timers->free_slot = (uint32_t)++timers->used;
 	else
-		timers->spare = timers->places[slot];
+		timers->free_slot = timers->places[slot];
 	timers->slots[slot] = timer;
 	timer->index = (size_t)slot + 1;
 	return slot;
@@ -127,8 +127,8 @@ static uint32_t take_slot(struct il__timers *timers, struct il__timer *timer)
 static void give_slot(struct il__timers *timers, uint32_t slot)
 {
 	timers->slots[slot] = NULL;
-	timers->places[slot] = timers->spare;
-	timers->spare = slot;
+	timers->places[slot] = timers->free_slot;
+	timers->free_slot = slot;
 }
 
 /* ---- for the loop ---- */
@@ -140,7 +140,7 @@ int il__timer_arm(il_loop *loop, struct il__timer *timer, il_time deadline)
 
 	il__timer_disarm(loop, timer);
 	/* Not `count`: those that are about to fire have slots too. */
-	if (timers->spare == timers->capacity && (rc = grow(timers)) < 0)
+	if (timers->free_slot == timers->capacity && (rc = timer_grow(timers)) < 0)
 		return rc;
 	sift_up(timers, timers->count++,
 		(struct il__timer_entry){.deadline = deadline,
@@ -157,7 +157,7 @@ static void take_out(struct il__timers *timers, size_t i)
 
 	if (i == timers->count)
 		return;
-	if (i > 0 && before(&last, &timers->heap[(i - 1) / CHILDREN]))
+	if (i > 0 && timer_before(&last, &timers->heap[(i - 1) / CHILDREN]))
 		sift_up(timers, i, last);
 	else
 		sift_down(timers, i, last);
@@ -204,7 +204,7 @@ static size_t take_due(struct il__timers *timers, il_time now, uint32_t due[BURS
 	return n;
 }
 
-static void fire(struct il__timers *timers, const uint32_t *due, size_t n)
+static void timer_fire(struct il__timers *timers, const uint32_t *due, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		struct il__timer *timer = timers->slots[due[i]];
@@ -228,7 +228,7 @@ bool il__timers_expire(il_loop *loop)
 	timers->expired = il__loop_now(loop);
 	for (int bursts = 0; n == BURST && bursts < BURSTS; bursts++) {
 		n = take_due(timers, timers->expired, due);
-		fire(timers, due, n);
+		timer_fire(timers, due, n);
 	}
 	timers->late = n == BURST;
 	return timers->late;

@@ -23,7 +23,7 @@ struct il__timers {
 	uint32_t *places;             /* by slot: in the heap; of a free one: the next free one */
 	struct il__timer **slots;     /* NULL: free, or given up when it was about to fire */
 	size_t count, capacity, used;
-	uint32_t spare; /* the first free slot, or `used` */
+	uint32_t free_slot; /* the first free slot, or `used` */
 	uint32_t order;
 	il_time expired; /* when it was last looked what is due */
 	bool late;       /* and not all of it was fired */

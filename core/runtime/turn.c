@@ -32,7 +32,7 @@ void il__loop_ready(il_loop *loop, il_task *task)
 }
 
 /* Virtual time with a seed: any ready task may be next (xorshift64*). */
-static struct il__list *pick(il_loop *loop)
+static struct il__list *turn_pick(il_loop *loop)
 {
 	struct il__list *node = loop->ready.next;
 	size_t count = 0;
@@ -60,7 +60,7 @@ il__always_inline void prefetch(il_loop *loop, const struct il__list *node)
 }
 
 /* The next task to run, or NULL: none, or this batch is over. */
-static il_task *take(il_loop *loop)
+static il_task *turn_take(il_loop *loop)
 {
 	struct il__list *node = loop->ready.next;
 
@@ -71,7 +71,7 @@ static il_task *take(il_loop *loop)
 		if (loop->options.step_limit)
 			il__loop_step(loop);
 		if (loop->random)
-			node = pick(loop);
+			node = turn_pick(loop);
 	}
 	prefetch(loop, node);
 	il__list_remove(node);
@@ -115,14 +115,14 @@ static inline void switch_to(struct il__context *from, struct il__context *to, b
 void il__loop_switch_from(il_loop *loop, il_task *self)
 {
 	bool ending = self->state == IL__TASK_ENDED;
-	il_task *next = take(loop);
+	il_task *next = turn_take(loop);
 
 	if (next == self)
 		return;
 	if (ending)
 		loop->dead = self;
 	loop->current = next;
-	switch_to(&self->context, next ? &next->context : &loop->hub, ending);
+	switch_to(&self->context, next ? &next->context : &loop->own_context, ending);
 	il__loop_arrived(loop);
 }
 
@@ -131,9 +131,9 @@ static void run_batch(il_loop *loop)
 	il_task *next;
 
 	loop->budget = loop->batch;
-	while ((next = take(loop))) {
+	while ((next = turn_take(loop))) {
 		loop->current = next;
-		switch_to(&loop->hub, &next->context, false);
+		switch_to(&loop->own_context, &next->context, false);
 		loop->current = NULL;
 		il__loop_arrived(loop);
 	}
@@ -164,7 +164,7 @@ static void run_ready(il_loop *loop)
 
 /* ---- messages ---- */
 
-static void deliver(il_loop *loop)
+static void turn_deliver(il_loop *loop)
 {
 	struct il__message *m;
 
@@ -209,7 +209,7 @@ static void stay_awake(il_loop *loop)
 }
 
 /* Another thread may be about to send something: stay awake for it a little. */
-static bool linger(il_loop *loop)
+static bool turn_linger(il_loop *loop)
 {
 	if (!il__ledger_expects_mail(&loop->ledger))
 		return false;
@@ -226,7 +226,7 @@ static void keep_going(il_loop *loop)
 }
 
 /* Back to poll. False: more came in meanwhile. */
-static bool rest(il_loop *loop)
+static bool turn_rest(il_loop *loop)
 {
 	if (loop->wake_signalled) {
 		/* It may be a poster's signal, who does not give another: so look once more below. */
@@ -255,7 +255,7 @@ void il__loop_turn(il_loop *loop)
 	if (loop->wake_signalled || il__ledger_expects_mail(&loop->ledger))
 		stay_awake(loop);
 	for (int round = 0;; round++) {
-		deliver(loop);
+		turn_deliver(loop);
 		run_ready(loop);
 		if (loop->stopping)
 			break;
@@ -268,11 +268,11 @@ void il__loop_turn(il_loop *loop)
 			keep_going(loop);
 			break;
 		}
-		if (!linger(loop) && rest(loop))
+		if (!turn_linger(loop) && turn_rest(loop))
 			break;
 	}
 	loop->turning = false;
-	il__loop_settle(loop);
+	il__loop_end_turn(loop);
 }
 
 /* Who runs the native loop: the thread whose loop this is, and nobody else. Polling on in a forked child would

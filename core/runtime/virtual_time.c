@@ -9,7 +9,7 @@
 
 #include <stdio.h>
 
-static void give_up(il_loop *loop, int rc)
+static void virtual_give_up(il_loop *loop, int rc)
 {
 	struct il__main *m = loop->main;
 
@@ -30,26 +30,28 @@ void il__loop_step(il_loop *loop)
 		snprintf(loop->main->report, sizeof loop->main->report,
 			 "virtual time: step_limit of %llu task steps is used up",
 			 (unsigned long long)loop->options.step_limit);
-	give_up(loop, -ETIMEDOUT);
+	virtual_give_up(loop, -ETIMEDOUT);
 }
 
 /* Every scope of the loop, parents first. */
-static struct il__scope *next_scope(struct il__scope *root, struct il__scope *s)
+static struct il__cancel_scope *next_scope(struct il__cancel_scope *root,
+					   struct il__cancel_scope *s)
 {
 	if (!il__list_empty(&s->children))
-		return il__container_of(s->children.next, struct il__scope, sibling);
+		return il__container_of(s->children.next, struct il__cancel_scope, sibling);
 	while (s != root && s->sibling.next == &s->parent->children)
 		s = s->parent;
-	return s == root ? NULL : il__container_of(s->sibling.next, struct il__scope, sibling);
+	return s == root ? NULL
+			 : il__container_of(s->sibling.next, struct il__cancel_scope, sibling);
 }
 
 /* "every task is asleep for ever: worker in il_event_wait, ..." */
-static void report(il_loop *loop, char *text, size_t size)
+static void virtual_report(il_loop *loop, char *text, size_t size)
 {
 	size_t used = (size_t)snprintf(text, size, "every task is asleep for ever:");
 	const char *separator = " ";
 
-	for (struct il__scope *s = &loop->scope; s; s = next_scope(&loop->scope, s))
+	for (struct il__cancel_scope *s = &loop->scope; s; s = next_scope(&loop->scope, s))
 		il__list_each (node, &s->tasks) {
 			il_task *task = il__container_of(node, il_task, scope_link);
 			const char *name = task->base->name[0]        ? task->base->name
@@ -70,6 +72,6 @@ void il__loop_check_deadlock(il_loop *loop)
 	    !il__list_empty(&loop->ready) || il__loop_interrupt(loop))
 		return;
 	if (loop->main && !loop->main->failure)
-		report(loop, loop->main->report, sizeof loop->main->report);
-	give_up(loop, -EDEADLK);
+		virtual_report(loop, loop->main->report, sizeof loop->main->report);
+	virtual_give_up(loop, -EDEADLK);
 }

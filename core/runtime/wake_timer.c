@@ -17,7 +17,7 @@ enum { MANY_TIMERS = 64 };
  * us; what then is left of the time passes in polls that do not wait. Many that are due shortly one after
  * another: once in PACE for all of them, for a wake-up costs more than they do.
  */
-static il_time aim(il_loop *loop)
+static il_time wake_timer_aim(il_loop *loop)
 {
 	struct il__wake_timer *w = &loop->wake_timer;
 	const il_time PACE = IL_USEC(60);
@@ -57,7 +57,7 @@ bool il__wake_timer_set(il_loop *loop)
 	il_time next;
 
 	if (w->source.watch.fd >= 0) {
-		next = aim(loop);
+		next = wake_timer_aim(loop);
 		if (next < w->set || w->fired) {
 			w->set = next;
 			w->fired = false;

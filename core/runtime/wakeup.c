@@ -11,7 +11,7 @@
 #include "task.h"
 #include "thread_state.h"
 
-static void on_message(struct il__message *m, il_loop *loop)
+static void wakeup_on_message(struct il__message *m, il_loop *loop)
 {
 	struct il__wakeup *s = il__container_of(m, struct il__wakeup, message);
 
@@ -26,7 +26,7 @@ int il__wakeup_init(struct il__wakeup *s, const char *function)
 
 	if (rc < 0)
 		return rc;
-	s->message.handle = on_message;
+	s->message.handle = wakeup_on_message;
 	s->fired = false;
 	s->local = false;
 	s->inbox = s->task ? s->task->loop->inbox : NULL;
@@ -47,13 +47,13 @@ void il__wakeup_fire(struct il__wakeup *s)
 	}
 }
 
-static void owe(const struct il__wakeup *s)
+static void wakeup_owe(const struct il__wakeup *s)
 {
 	if (!s->local)
 		il__owe(&s->task->loop->ledger, IL__OWED_EVENT);
 }
 
-static void paid(const struct il__wakeup *s)
+static void wakeup_paid(const struct il__wakeup *s)
 {
 	if (!s->local)
 		il__paid(&s->task->loop->ledger, IL__OWED_EVENT);
@@ -67,9 +67,9 @@ int il__wakeup_wait(struct il__wakeup *s, il_time deadline, const char *waits_fo
 		return il__parker_wait(&s->parker, deadline, &il__self.patience);
 	if (s->fired)
 		return 0;
-	owe(s);
+	wakeup_owe(s);
 	rc = il__task_park_until(s->task, il__abort_freely, NULL, waits_for, deadline);
-	paid(s);
+	wakeup_paid(s);
 	return rc;
 }
 
@@ -79,8 +79,8 @@ void il__wakeup_wait_shielded(struct il__wakeup *s, const char *waits_for)
 		il__parker_wait(&s->parker, IL_FOREVER, &il__self.patience);
 		return;
 	}
-	owe(s);
+	wakeup_owe(s);
 	while (!s->fired)
 		il__task_park(s->task, NULL, NULL, waits_for);
-	paid(s);
+	wakeup_paid(s);
 }

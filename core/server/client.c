@@ -26,7 +26,7 @@ static bool is_connection_error(int rc)
 	       rc == -ECONNABORTED || rc == -ENOTCONN;
 }
 
-static void report(const il_client *c, const char *function, int rc)
+static void client_report(const il_client *c, const char *function, int rc)
 {
 	const il_task *task = il__self.loop->current;
 	bool misused;
@@ -45,7 +45,7 @@ static void report(const il_client *c, const char *function, int rc)
 		il_error_name(rc), il_strerror(rc));
 }
 
-static void note(const il_client *c, const char *what)
+static void client_note(const il_client *c, const char *what)
 {
 	il__log(c->server->options.quiet ? IL_LOG_DEBUG : IL_LOG_INFO, "client %s %s", c->address,
 		what);
@@ -64,24 +64,24 @@ static void hang_up(il_client *c)
 	il_stream_close(c->stream);
 }
 
-static bool stays(const il_client *c, il_task *task)
+static bool client_stays(const il_client *c, il_task *task)
 {
-	return !il__client_is_closed(c) && !c->told && !c->server->stopping &&
+	return !il__client_is_closed(c) && !c->end_reported && !c->server->stopping &&
 	       !il__task_cancelled(task);
 }
 
-static void converse(il_client *c, il_task *task)
+static void client_converse(il_client *c, il_task *task)
 {
 	const il_handler *h = &c->server->handler;
 
-	while (stays(c, task)) {
+	while (client_stays(c, task)) {
 		int rc;
 		c->received = false;
 		if (c->server->endless)
 			c->asking = false; /* what this call receives is the request */
 		rc = h->handle(c, c->server->data);
 		if (rc < 0) {
-			report(c, "handle", rc);
+			client_report(c, "handle", rc);
 			return;
 		}
 		if (!c->received)
@@ -97,17 +97,17 @@ static int client_main(void *arg)
 	int rc = il__task_cancelled(task) ? -ECANCELED : 0;
 
 	snprintf(task->base->name, sizeof task->base->name, "%s", c->address);
-	note(c, "connected");
+	client_note(c, "connected");
 	if (rc == 0 && h->on_connection)
 		rc = h->on_connection(c, c->server->data);
 	if (rc < 0)
-		report(c, "on_connection", rc);
+		client_report(c, "on_connection", rc);
 	else
-		converse(c, task);
+		client_converse(c, task);
 	hang_up(c);
 	if (rc >= 0 && h->on_disconnection)
 		h->on_disconnection(c, c->server->data);
-	note(c, "disconnected");
+	client_note(c, "disconnected");
 	return 0;
 }
 
@@ -128,8 +128,8 @@ static void on_ended(il_task *task, int rc)
 
 /* ---- making one ---- */
 
-static void describe(il_server *s, const struct il__endpoint *e, il_stream *stream, char *text,
-		     size_t size)
+static void client_describe(il_server *s, const struct il__endpoint *e, il_stream *stream,
+			    char *text, size_t size)
 {
 	il_address peer = {.length = 0};
 
@@ -141,13 +141,13 @@ static void describe(il_server *s, const struct il__endpoint *e, il_stream *stre
 			 (unsigned long long)s->serial);
 }
 
-static il_client *create(il_server *s, const struct il__endpoint *e, il_stream *stream)
+static il_client *client_create(il_server *s, const struct il__endpoint *e, il_stream *stream)
 {
 	char address[IL_ADDRESS_TEXT_MAX + 24];
 	size_t size;
 	il_client *c;
 
-	describe(s, e, stream, address, sizeof address);
+	client_describe(s, e, stream, address, sizeof address);
 	size = strlen(address) + 1;
 	c = il__calloc(1, sizeof *c + size);
 	if (!c)
@@ -176,7 +176,7 @@ static void limit_send_buffer(const il_server *s, il_stream *stream)
 
 int il__client_start(il_server *s, const struct il__endpoint *e, il_stream *stream)
 {
-	il_client *c = create(s, e, stream);
+	il_client *c = client_create(s, e, stream);
 	int rc;
 
 	if (!c) {
@@ -244,7 +244,7 @@ int il_client_close(il_client *client)
 
 bool il_client_is_closing(const il_client *client)
 {
-	return !client || il__client_is_closed(client) || client->told || client->broken;
+	return !client || il__client_is_closed(client) || client->end_reported || client->broken;
 }
 
 il_loop *il_client_loop(il_client *client)

@@ -19,17 +19,18 @@ struct il_client {
 	il_stream *stream; /* lives as long as the client; closed: so is the client */
 	void *data;
 
-	bool received;   /* il_client_receive was called in this activation of the handler */
-	bool receiving;  /* a call is in it */
-	bool ended;      /* nothing more comes: the peer's end, or lost synchronisation */
-	bool told;       /* il_client_receive has said so, or nobody asks: it is being finished */
-	bool dropped;    /* its own handler has closed it */
-	bool broken;     /* sending found the peer gone, or it reset the connection */
-	bool idle;       /* receives, and has nothing of a packet: may be closed on shutdown */
-	bool sending;    /* somebody owns the sending side */
-	bool welcome;    /* a whole packet has come */
-	bool asking;     /* a request has begun, at `asked`, and is not complete */
-	unsigned streak; /* packets received and sent since its task has let others run */
+	bool received;     /* il_client_receive was called in this activation of the handler */
+	bool receiving;    /* a call is in it */
+	bool ended;        /* nothing more comes: the peer's end, or lost synchronisation */
+	bool end_reported; /* il_client_receive has said so, or nobody asks: it is being finished */
+	bool dropped;      /* its own handler has closed it */
+	bool broken;       /* sending found the peer gone, or it reset the connection */
+	bool idle;         /* receives, and has nothing of a packet: may be closed on shutdown */
+	bool sending;      /* somebody owns the sending side */
+	bool has_sent_packet; /* a whole packet has come */
+	bool asking;          /* a request has begun, at `asked`, and is not complete */
+	unsigned
+	    packets_since_yield;   /* packets received and sent since its task has let others run */
 	struct il__list senders;   /* who wait for the sending side */
 	il_time connected, waited; /* when; how long for the packet that has not come yet */
 	il_time asked;             /* while `asking` */
@@ -61,9 +62,9 @@ static inline bool il__client_is_unfair(il_client *c)
 {
 	const unsigned most = 64;
 
-	if (il__likely(++c->streak < most))
+	if (il__likely(++c->packets_since_yield < most))
 		return false;
-	c->streak = 0;
+	c->packets_since_yield = 0;
 	return true;
 }
 

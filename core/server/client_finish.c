@@ -43,7 +43,7 @@ int il_client_finish(il_client *client, il_time timeout)
 		return il__refuse(-EBUSY,
 				  "il_client_finish: another task receives from this client");
 	client->refs++;
-	client->receiving = client->told = true;
+	client->receiving = client->end_reported = true;
 	rc = il__task_check(task);
 	if (rc == 0 && !il__client_is_closed(client))
 		rc = il_move_on_after(timeout, take_leave, client);

@@ -38,11 +38,11 @@ static void give_packet(il_client *c, il_packet *packet)
 	}
 	*packet = c->parse.packet;
 	c->packet = c->parse.consumed;
-	c->welcome = true;
+	c->has_sent_packet = true;
 }
 
 /* Nothing more can be received. */
-static void give_up(il_client *c)
+static void client_receive_give_up(il_client *c)
 {
 	c->ended = true;
 	c->begin = c->end = 0;
@@ -63,7 +63,7 @@ static int next_packet(il_client *c, il_packet *packet)
 		}
 		c->begin += c->parse.consumed;
 		if (rc < 0 && !c->parse.consumed)
-			give_up(c);
+			client_receive_give_up(c);
 		if (rc < 0 || !c->parse.consumed)
 			return il__pass_on(rc);
 	}
@@ -72,14 +72,14 @@ static int next_packet(il_client *c, il_packet *packet)
 
 /* ---- room ---- */
 
-static int grow(il_client *c)
+static int client_receive_grow(il_client *c)
 {
 	size_t most = c->server->room;
 	size_t capacity = c->capacity ? c->capacity : c->server->options.receive_buffer / 2;
 	unsigned char *buffer;
 
 	if (c->capacity == most) {
-		give_up(c);
+		client_receive_give_up(c);
 		return il__refuse(-EMSGSIZE,
 				  "il_client_receive: no packet in %zu bytes, the limit is %zu",
 				  c->capacity - 1, c->parse.limit);
@@ -116,7 +116,7 @@ static int make_room(il_client *c)
 		c->end -= c->begin;
 		c->begin = 0;
 	}
-	return room_left(c) ? 0 : grow(c);
+	return room_left(c) ? 0 : client_receive_grow(c);
 }
 
 /* ---- receiving ---- */
@@ -130,7 +130,7 @@ struct wait {
 };
 
 /* When the client is given up, if no packet comes. */
-static il_time end_of_patience(const il_client *c, il_time now)
+static il_time client_receive_end_of_patience(const il_client *c, il_time now)
 {
 	const il_server_options *o = &c->server->options;
 	il_time idle = IL_FOREVER, first = IL_FOREVER, request = IL_FOREVER;
@@ -138,7 +138,7 @@ static il_time end_of_patience(const il_client *c, il_time now)
 	if (o->idle_timeout != IL_FOREVER)
 		idle = il__deadline_from(
 		    now, o->idle_timeout > c->waited ? o->idle_timeout - c->waited : 0);
-	if (!c->welcome)
+	if (!c->has_sent_packet)
 		first = il__deadline_from(c->connected, o->first_request_timeout);
 	if (c->asking)
 		request = il__deadline_from(c->asked, o->request_timeout);
@@ -156,11 +156,11 @@ static void begin_wait(const il_client *c, struct wait *w)
 	w->patience = IL_FOREVER;
 	if (w->timeout == 0 ||
 	    (w->timeout == IL_FOREVER && o->idle_timeout == IL_FOREVER && !c->asking &&
-	     (c->welcome || o->first_request_timeout == IL_FOREVER)))
+	     (c->has_sent_packet || o->first_request_timeout == IL_FOREVER)))
 		return;
 	w->since = il__loop_now(c->loop);
 	w->deadline = il__deadline_from(w->since, w->timeout);
-	w->patience = end_of_patience(c, w->since);
+	w->patience = client_receive_end_of_patience(c, w->since);
 }
 
 static void begin_request(il_client *c)
@@ -215,7 +215,7 @@ static int on_timeout(il_client *c, const struct wait *w)
 		return no_request();
 	il__log(c->server->options.quiet ? IL_LOG_DEBUG : IL_LOG_INFO,
 		"client %s sent no request in time", c->address);
-	give_up(c);
+	client_receive_give_up(c);
 	return 0;
 }
 
@@ -236,7 +236,7 @@ static int on_failure(il_client *c, const struct wait *w, int rc)
 }
 
 /* Who has sent nothing waits without a buffer, when those of the others are enough to keep. */
-static int rest(il_client *c, const struct wait *w)
+static int client_receive_rest(il_client *c, const struct wait *w)
 {
 	unsigned char *ready = &c->stream->fd->ready;
 	int rc;
@@ -252,7 +252,7 @@ static int rest(il_client *c, const struct wait *w)
 }
 
 /* 0: bytes came, or the end; the caller looks again. */
-static int fill(il_client *c, const struct wait *w)
+static int client_receive_fill(il_client *c, const struct wait *w)
 {
 	unsigned char *to;
 	size_t room;
@@ -267,7 +267,7 @@ static int fill(il_client *c, const struct wait *w)
 	if (n <= 0)
 		return on_failure(c, w, n);
 	c->end += (size_t)n;
-	c->streak = 0;
+	c->packets_since_yield = 0;
 	return 0;
 }
 
@@ -275,14 +275,14 @@ static int at_end(il_client *c)
 {
 	bool partial = c->begin < c->end;
 
-	give_up(c);
-	c->told = true;
+	client_receive_give_up(c);
+	c->end_reported = true;
 	if (!partial)
 		return 0;
 	return il__refuse(-ENODATA, "il_client_receive: the client left in the middle of a packet");
 }
 
-static int receive(il_client *c, il_packet *packet, struct wait *w, bool first)
+static int client_receive_receive(il_client *c, il_packet *packet, struct wait *w, bool first)
 {
 	for (;;) {
 		int rc;
@@ -299,9 +299,9 @@ static int receive(il_client *c, il_packet *packet, struct wait *w, bool first)
 			begin_wait(c, w);
 		note_request(c, w);
 		c->idle = first && c->begin == c->end;
-		rc = rest(c, w);
+		rc = client_receive_rest(c, w);
 		if (rc == 0 && !c->ended)
-			rc = fill(c, w);
+			rc = client_receive_fill(c, w);
 		c->idle = false;
 		if (rc < 0)
 			return rc;
@@ -353,7 +353,7 @@ int il_client_receive(il_client *client, il_packet *packet, il_time timeout)
 	release_packet(client);
 	rc = w.task ? take_turns(client, w.task) : 0;
 	if (rc == 0)
-		rc = receive(client, packet, &w, first);
+		rc = client_receive_receive(client, packet, &w, first);
 	end_wait(client, &w, rc);
 	client->receiving = false;
 	il_client_unref(client);

@@ -14,7 +14,7 @@
 
 enum { SMALL = 1024 }; /* cheaper to copy than to hand over in pieces */
 
-static int add(struct iovec *pieces, int count, const void *data, size_t size)
+static int client_send_add(struct iovec *pieces, int count, const void *data, size_t size)
 {
 	if (!size)
 		return count;
@@ -26,10 +26,10 @@ static int send_framed(il_client *c, struct il__op *op, const il_frame *f)
 {
 	char small[SMALL], *end = small;
 	struct iovec pieces[3];
-	int count = add(pieces, 0, f->head, f->head_size);
+	int count = client_send_add(pieces, 0, f->head, f->head_size);
 
-	count = add(pieces, count, f->data, f->size);
-	count = add(pieces, count, f->tail, f->tail_size);
+	count = client_send_add(pieces, count, f->data, f->size);
+	count = client_send_add(pieces, count, f->tail, f->tail_size);
 	if (count < 2 || f->size > SMALL || f->tail_size > SMALL ||
 	    f->head_size + f->size + f->tail_size > SMALL)
 		return il__op_send(c->stream, op, pieces, count);
@@ -37,11 +37,12 @@ static int send_framed(il_client *c, struct il__op *op, const il_frame *f)
 		memcpy(end, pieces[i].iov_base, pieces[i].iov_len);
 		end += pieces[i].iov_len;
 	}
-	return il__op_send(c->stream, op, pieces, add(pieces, 0, small, (size_t)(end - small)));
+	return il__op_send(c->stream, op, pieces,
+			   client_send_add(pieces, 0, small, (size_t)(end - small)));
 }
 
 /* The system must not keep what a peer does not take: so its end is a reset. */
-static void give_up(il_client *c)
+static void client_send_give_up(il_client *c)
 {
 	const struct linger at_once = {.l_onoff = 1};
 
@@ -52,10 +53,10 @@ static void give_up(il_client *c)
 }
 
 /* What the system said, as il_client_send tells it. */
-static int translate(il_client *c, const struct il__op *op, int rc)
+static int client_send_translate(il_client *c, const struct il__op *op, int rc)
 {
 	if (rc == -ETIMEDOUT && op->deadline != IL_FOREVER)
-		give_up(c);
+		client_send_give_up(c);
 	switch (rc) {
 	case 0:
 	case -EBADF:
@@ -88,7 +89,8 @@ static int send_packet(il_client *c, struct il__op *op, const void *data, size_t
 	rc = p->frame ? p->frame(p, &frame) : 0;
 	if (rc < 0)
 		return rc;
-	rc = translate(c, op, c->broken || c->stream->shut ? -EPIPE : send_framed(c, op, &frame));
+	rc = client_send_translate(
+	    c, op, c->broken || c->stream->shut ? -EPIPE : send_framed(c, op, &frame));
 	if (frame.release)
 		frame.release(&frame);
 	return rc;
@@ -115,7 +117,7 @@ void il__client_release(il_client *c)
 	c->sending = il__queue_wake(&c->senders, 0);
 }
 
-static il_time end_of_patience(const il_client *c)
+static il_time client_send_end_of_patience(const il_client *c)
 {
 	il_time most = c->server->options.send_timeout;
 
@@ -136,7 +138,7 @@ int il_client_send(il_client *client, const void *data, size_t size)
 	if (rc == 0) {
 		rc = il__op_begin(client->stream, &op, IL_WRITABLE, IL_FOREVER, "il_client_send");
 		if (rc == 0) {
-			op.deadline = end_of_patience(client);
+			op.deadline = client_send_end_of_patience(client);
 			rc = send_packet(client, &op, data, size);
 			op.parked |= !il__client_is_unfair(client);
 			rc = il__op_end(client->stream, &op, rc);

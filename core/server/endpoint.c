@@ -17,7 +17,7 @@
 
 /* ---- making ---- */
 
-static char *copy(const char *text)
+static char *endpoint_copy(const char *text)
 {
 	return text ? il__strdup(text) : NULL;
 }
@@ -30,8 +30,8 @@ int il__endpoint_make(il_server *s, const char *host, const char *port, struct i
 		return il__refuse(-ENOMEM, "out of memory for a server's address");
 	il__list_init(&e->link);
 	e->server = s;
-	e->host = copy(host);
-	e->port = copy(port);
+	e->host = endpoint_copy(host);
+	e->port = endpoint_copy(port);
 	if (host && !port)
 		e->path = il__path_absolute(host);
 	if ((host && !e->host) || (port && !e->port) || (host && !port && !e->path)) {

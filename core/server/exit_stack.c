@@ -19,7 +19,7 @@ void il__exit_stack_init(il_exit_stack *stack, il_loop *loop)
 	stack->closing = false;
 }
 
-static int grow(il_exit_stack *stack)
+static int exit_stack_grow(il_exit_stack *stack)
 {
 	size_t size = stack->capacity * sizeof *stack->exits;
 	bool inside = stack->exits == stack->first;
@@ -34,7 +34,7 @@ static int grow(il_exit_stack *stack)
 	return 0;
 }
 
-static int push(il_exit_stack *stack, struct il__exit entry, const char *function)
+static int exit_stack_push(il_exit_stack *stack, struct il__exit entry, const char *function)
 {
 	int rc;
 
@@ -46,7 +46,7 @@ static int push(il_exit_stack *stack, struct il__exit entry, const char *functio
 	if (stack->closing)
 		return il__refuse(-ESHUTDOWN, "%s: the server is ending", function);
 	if (stack->count == stack->capacity)
-		rc = grow(stack);
+		rc = exit_stack_grow(stack);
 	if (rc == 0)
 		stack->exits[stack->count++] = entry;
 	return rc;
@@ -118,20 +118,21 @@ int il__exit_stack_close(il_exit_stack *stack, int rc)
 
 int il_exit_stack_push(il_exit_stack *stack, il_fn *fn, void *arg)
 {
-	return push(stack, (struct il__exit){fn, arg, true}, "il_exit_stack_push");
+	return exit_stack_push(stack, (struct il__exit){fn, arg, true}, "il_exit_stack_push");
 }
 
 int il_exit_stack_executor(il_exit_stack *stack, il_executor *executor)
 {
 	if (!executor)
 		return il__refuse(-EINVAL, "il_exit_stack_executor: NULL");
-	return push(stack, (struct il__exit){close_executor, executor, true},
-		    "il_exit_stack_executor");
+	return exit_stack_push(stack, (struct il__exit){close_executor, executor, true},
+			       "il_exit_stack_executor");
 }
 
 int il_exit_stack_portal(il_exit_stack *stack, il_portal *portal)
 {
-	return push(stack, (struct il__exit){close_portal, portal, false}, "il_exit_stack_portal");
+	return exit_stack_push(stack, (struct il__exit){close_portal, portal, false},
+			       "il_exit_stack_portal");
 }
 
 static int close_group(void *arg)
@@ -144,5 +145,6 @@ static int close_group(void *arg)
 
 int il_exit_stack_group(il_exit_stack *stack, il_group *group)
 {
-	return push(stack, (struct il__exit){close_group, group, false}, "il_exit_stack_group");
+	return exit_stack_push(stack, (struct il__exit){close_group, group, false},
+			       "il_exit_stack_group");
 }

@@ -16,7 +16,7 @@ enum { KEEP = 1, STRIP_CR = 2 };
 /* parse->state[0] */
 enum { READING, SKIPPING };
 
-static const unsigned char *search(const il_protocol *p, const il_parse *parse)
+static const unsigned char *lines_search(const il_protocol *p, const il_parse *parse)
 {
 	const unsigned char *from = parse->data + parse->scanned;
 	size_t size = parse->size - parse->scanned;
@@ -27,7 +27,7 @@ static const unsigned char *search(const il_protocol *p, const il_parse *parse)
 }
 
 /* No separator yet. */
-static int incomplete(const il_protocol *p, il_parse *parse)
+static int lines_incomplete(const il_protocol *p, il_parse *parse)
 {
 	size_t overlap = (size_t)p->state.number[0] - 1;
 	size_t kept = parse->size < overlap ? parse->size : overlap;
@@ -51,7 +51,7 @@ static int incomplete(const il_protocol *p, il_parse *parse)
 static int find_line(const il_protocol *p, il_parse *parse)
 {
 	size_t length = (size_t)p->state.number[0];
-	const unsigned char *end = search(p, parse);
+	const unsigned char *end = lines_search(p, parse);
 	size_t size;
 
 	if (end && parse->state[0] == SKIPPING) {
@@ -61,7 +61,7 @@ static int find_line(const il_protocol *p, il_parse *parse)
 		return 0;
 	}
 	if (!end)
-		return incomplete(p, parse);
+		return lines_incomplete(p, parse);
 	size = (size_t)(end - parse->data);
 	parse->consumed = size + length;
 	if (p->state.number[1] & KEEP)

@@ -10,7 +10,7 @@
 #include <stdio.h>
 
 /* The packet of size bytes that begins at `head`, and `tail` bytes after it. */
-static int take(il_parse *parse, size_t head, size_t size, size_t tail)
+static int sized_take(il_parse *parse, size_t head, size_t size, size_t tail)
 {
 	if (parse->size - head < size + tail)
 		return 0;
@@ -47,7 +47,7 @@ static int find_length_prefixed(const il_protocol *p, il_parse *parse)
 	for (size_t digit = 0; digit < width; digit++)
 		size |= (uint64_t)parse->data[index_of(p, digit)] << (8 * digit);
 	if (size <= parse->limit)
-		return take(parse, width, (size_t)size, 0);
+		return sized_take(parse, width, (size_t)size, 0);
 	parse->state[0] = size;
 	parse->consumed = width;
 	return -EMSGSIZE;
@@ -103,7 +103,7 @@ void il_protocol_length_prefixed_with(il_protocol *out, unsigned width, int orde
 
 static int find_fixed(const il_protocol *p, il_parse *parse)
 {
-	return take(parse, 0, (size_t)p->state.number[0], 0);
+	return sized_take(parse, 0, (size_t)p->state.number[0], 0);
 }
 
 static int frame_fixed(const il_protocol *p, il_frame *frame)
@@ -155,7 +155,7 @@ static int find_netstring(const il_protocol *p, il_parse *parse)
 		parse->state[0] = parse->state[0] * 10 + (c - '0');
 	}
 	parse->scanned = at;
-	if (take(parse, at + 1, (size_t)parse->state[0], 1) == 0)
+	if (sized_take(parse, at + 1, (size_t)parse->state[0], 1) == 0)
 		return 0;
 	return parse->data[parse->consumed - 1] == ',' ? 1 : (parse->consumed = 0, -EBADMSG);
 }

@@ -13,7 +13,7 @@
 
 /* ---- making ---- */
 
-static int check_options(const il_server_options *o)
+static int server_check_options(const il_server_options *o)
 {
 	if (o->idle_timeout < 0 || o->first_request_timeout < 0 || o->request_timeout < 0 ||
 	    o->send_timeout < 0 || o->grace_period < 0)
@@ -67,8 +67,8 @@ static void fill_in(il_server_options *o, size_t room)
 		o->send_timeout = IL_FOREVER;
 }
 
-static int create(il_server **server, const il_protocol *protocol, const il_handler *handler,
-		  void *data, const il_server_options *options, const char *function)
+static int server_create(il_server **server, const il_protocol *protocol, const il_handler *handler,
+			 void *data, const il_server_options *options, const char *function)
 {
 	il_loop *loop = il_loop_current();
 	il_server *s;
@@ -83,7 +83,7 @@ static int create(il_server **server, const il_protocol *protocol, const il_hand
 				  function);
 	rc = il__loop_check_thread(loop, function);
 	if (rc == 0 && options)
-		rc = check_options(options);
+		rc = server_check_options(options);
 	if (rc < 0)
 		return rc;
 	s = il__calloc(1, sizeof *s);
@@ -129,7 +129,7 @@ static int may_add(const il_server *s, const char *function)
 }
 
 /* Looking a name up may wait, so the server knows the address only once it is open. */
-static int add(il_server *s, const char *host, const char *port, const char *function)
+static int server_add(il_server *s, const char *host, const char *port, const char *function)
 {
 	struct il__endpoint *e;
 	int rc = il__endpoint_make(s, host, port, &e);
@@ -146,7 +146,7 @@ static int add(il_server *s, const char *host, const char *port, const char *fun
 	return rc;
 }
 
-static int created(il_server **server, il_server *s, int rc)
+static int server_created(il_server **server, il_server *s, int rc)
 {
 	if (rc < 0)
 		il_server_destroy(s);
@@ -161,9 +161,10 @@ int il_tcp_server_open(il_server **server, const char *host, const char *port,
 {
 	il_server *s;
 	static const char function[] = "il_tcp_server_open";
-	int rc = create(server ? &s : NULL, protocol, handler, data, options, function);
+	int rc = server_create(server ? &s : NULL, protocol, handler, data, options, function);
 
-	return rc < 0 ? rc : created(server, s, add(s, host, port ? port : "0", function));
+	return rc < 0 ? rc
+		      : server_created(server, s, server_add(s, host, port ? port : "0", function));
 }
 
 int il_unix_server_open(il_server **server, const char *path, const il_protocol *protocol,
@@ -171,9 +172,9 @@ int il_unix_server_open(il_server **server, const char *path, const il_protocol 
 {
 	il_server *s;
 	static const char function[] = "il_unix_server_open";
-	int rc = create(server ? &s : NULL, protocol, handler, data, options, function);
+	int rc = server_create(server ? &s : NULL, protocol, handler, data, options, function);
 
-	return rc < 0 ? rc : created(server, s, add(s, path, NULL, function));
+	return rc < 0 ? rc : server_created(server, s, server_add(s, path, NULL, function));
 }
 
 static int add_later(il_server *s, const char *host, const char *port, const char *function)
@@ -182,7 +183,7 @@ static int add_later(il_server *s, const char *host, const char *port, const cha
 
 	if (rc == 0)
 		rc = may_add(s, function);
-	return rc < 0 ? rc : add(s, host, port, function);
+	return rc < 0 ? rc : server_add(s, host, port, function);
 }
 
 int il_server_add_tcp(il_server *server, const char *host, const char *port)

@@ -63,7 +63,7 @@ void il__server_poke(il_server *s);
 /* Whether one more line about what a client did may be logged: peers must not fill the log. */
 bool il__server_may_log(il_server *s);
 /* Logs how many might not. */
-void il__server_tell_left_out(il_server *s);
+void il__server_log_left_out(il_server *s);
 /* Ends the round that is UP. */
 void il__server_stop(il_server *s);
 

@@ -78,7 +78,7 @@ static int open_endpoints(il_server *s)
 	return 0;
 }
 
-static int set_up(il_server *s, il_exit_stack *stack)
+static int server_set_up(il_server *s, il_exit_stack *stack)
 {
 	int rc = open_endpoints(s);
 
@@ -98,7 +98,7 @@ static int run_round(il_server *s)
 	il__exit_stack_init(&stack, s->loop);
 	il__server_tasks_open(&s->own, s, il__scope_of(&s->scope));
 	s->own_open = true;
-	rc = set_up(s, &stack);
+	rc = server_set_up(s, &stack);
 	if (rc >= 0 && !s->stopping)
 		rc = serve_clients(s);
 	s->phase = IL__SERVER_ENDING;
@@ -112,7 +112,7 @@ static int run_round(il_server *s)
 
 static void end_round(il_server *s)
 {
-	il__server_tell_left_out(s);
+	il__server_log_left_out(s);
 	s->phase = IL__SERVER_IDLE;
 	s->main = NULL;
 	il__queue_wake_all(&s->shutdowns, 0);
@@ -161,7 +161,7 @@ int il_server_serve(il_server *server)
 /* One of the server's own tasks cannot wait for the server's end. */
 static bool is_inside(const il_server *s, const il_task *task)
 {
-	for (const struct il__scope *scope = task->scope; scope; scope = scope->parent)
+	for (const struct il__cancel_scope *scope = task->scope; scope; scope = scope->parent)
 		if ((const void *)scope == (const void *)&s->scope)
 			return true;
 	return false;

@@ -52,7 +52,7 @@ void il__server_stop(il_server *s)
 
 enum { LINES = 100 }; /* in a second: more would fill the log and serve nobody */
 
-void il__server_tell_left_out(il_server *s)
+void il__server_log_left_out(il_server *s)
 {
 	if (s->logged > LINES)
 		il__log(IL_LOG_WARNING, "the server left out %u lines like these about clients",
@@ -65,7 +65,7 @@ bool il__server_may_log(il_server *s)
 	il_time now = il__loop_now(s->loop);
 
 	if (now - s->logged_since >= IL_SEC(1)) {
-		il__server_tell_left_out(s);
+		il__server_log_left_out(s);
 		s->logged_since = now;
 	}
 	return ++s->logged <= LINES;

@@ -11,7 +11,7 @@
 #include "server.h"
 
 void il__server_tasks_open(struct il__server_tasks *tasks, il_server *server,
-			   struct il__scope *parent)
+			   struct il__cancel_scope *parent)
 {
 	tasks->count = 0;
 	tasks->server = server;
@@ -21,7 +21,7 @@ void il__server_tasks_open(struct il__server_tasks *tasks, il_server *server,
 int il__server_tasks_start(struct il__server_tasks *tasks, il_future **f, il_fn *fn, void *arg,
 			   void (*ended)(il_task *task, int rc), void *owner)
 {
-	const struct il__task_options options = {
+	const struct il__task_setup options = {
 	    .scope = &tasks->scope,
 	    .ended = ended,
 	    .owner = owner,

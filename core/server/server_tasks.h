@@ -10,13 +10,13 @@
 #include <interloop/server.h>
 
 struct il__server_tasks {
-	struct il__scope scope; /* theirs; entered by nobody */
+	struct il__cancel_scope scope; /* theirs; entered by nobody */
 	size_t count;
 	il_server *server;
 };
 
 void il__server_tasks_open(struct il__server_tasks *tasks, il_server *server,
-			   struct il__scope *parent);
+			   struct il__cancel_scope *parent);
 /* Starts a task in the scope. `ended` must call il__server_tasks_left. */
 int il__server_tasks_start(struct il__server_tasks *tasks, il_future **f, il_fn *fn, void *arg,
 			   void (*ended)(il_task *task, int rc), void *owner);

@@ -27,7 +27,7 @@ static void on_up(void *arg)
 	il_task_started(0);
 }
 
-static int serve(void *arg)
+static int server_thread_serve(void *arg)
 {
 	il_server_thread *t = arg;
 	int rc = t->open(&t->server, t->arg);
@@ -64,7 +64,7 @@ int il_server_thread_start(il_server_thread **thread, const il_backend *backend,
 		il__free(t);
 		return rc;
 	}
-	rc = il_portal_start_task(t->portal, &t->serving, NULL, serve, t);
+	rc = il_portal_start_task(t->portal, &t->serving, NULL, server_thread_serve, t);
 	if (rc < 0) {
 		il_blocking_portal_stop(t->portal);
 		il__free(t);
@@ -91,17 +91,17 @@ int il_server_thread_wait(il_server_thread *thread, il_time timeout)
 	return il_future_result(thread->serving, timeout);
 }
 
-static int shut_down(void *arg)
+static int server_thread_shut_down(void *arg)
 {
 	il_server_thread *t = arg;
 
 	return t->server ? il_server_shutdown(t->server) : 0;
 }
 
-static int stop(void *arg)
+static int server_thread_stop(void *arg)
 {
 	il_server_thread *t = arg;
-	int rc = il_portal_run_coroutine(t->portal, shut_down, t);
+	int rc = il_portal_run_coroutine(t->portal, server_thread_shut_down, t);
 
 	if (rc == -EDEADLK || rc == -EPERM)
 		return rc;
@@ -120,7 +120,7 @@ int il_server_thread_stop(il_server_thread *thread)
 	if (!thread)
 		return il__refuse(-EINVAL, "il_server_thread_stop: NULL");
 	if (!il__self.loop || !il__self.loop->current)
-		return stop(thread);
+		return server_thread_stop(thread);
 	il_scope_enter(&scope, IL_FOREVER, IL_SHIELD);
-	return il_scope_exit(&scope, stop(thread));
+	return il_scope_exit(&scope, server_thread_stop(thread));
 }

@@ -9,7 +9,7 @@
 #include "../base/memory.h"
 
 /* Fibonacci hashing: addresses differ in their middle bits, the product mixes them upwards. */
-static size_t ideal(const void *who, size_t capacity)
+static size_t borrowers_ideal(const void *who, size_t capacity)
 {
 	uint64_t h = (uint64_t)(uintptr_t)who * UINT64_C(0x9E3779B97F4A7C15);
 
@@ -17,16 +17,17 @@ static size_t ideal(const void *who, size_t capacity)
 }
 
 /* Where it is, or the empty place where it belongs. */
-static struct il__borrower *locate(struct il__borrower *places, size_t capacity, const void *who)
+static struct il__borrower *borrowers_locate(struct il__borrower *places, size_t capacity,
+					     const void *who)
 {
-	size_t i = ideal(who, capacity);
+	size_t i = borrowers_ideal(who, capacity);
 
 	while (places[i].who && places[i].who != who)
 		i = (i + 1) & (capacity - 1);
 	return &places[i];
 }
 
-static int grow(struct il__borrowers *set)
+static int borrowers_grow(struct il__borrowers *set)
 {
 	size_t capacity = set->capacity ? set->capacity * 2 : 16;
 	struct il__borrower *places = il__calloc(capacity, sizeof *places);
@@ -37,7 +38,7 @@ static int grow(struct il__borrowers *set)
 				  set->count);
 	for (size_t i = 0; i < set->capacity; i++)
 		if (set->places[i].who)
-			*locate(places, capacity, set->places[i].who) = set->places[i];
+			*borrowers_locate(places, capacity, set->places[i].who) = set->places[i];
 	il__free(set->places);
 	set->places = places;
 	set->capacity = capacity;
@@ -49,11 +50,11 @@ int il__borrowers_add(struct il__borrowers *set, const void *who, bool holds)
 	struct il__borrower *place;
 
 	if (set->count + 1 > set->capacity / 4 * 3) {
-		int rc = il__borrowers_find(set, who) ? -EALREADY : grow(set);
+		int rc = il__borrowers_find(set, who) ? -EALREADY : borrowers_grow(set);
 		if (rc < 0)
 			return rc;
 	}
-	place = locate(set->places, set->capacity, who);
+	place = borrowers_locate(set->places, set->capacity, who);
 	if (place->who)
 		return -EALREADY;
 	place->who = who;
@@ -68,7 +69,7 @@ struct il__borrower *il__borrowers_find(const struct il__borrowers *set, const v
 
 	if (set->count == 0)
 		return NULL;
-	place = locate(set->places, set->capacity, who);
+	place = borrowers_locate(set->places, set->capacity, who);
 	return place->who ? place : NULL;
 }
 
@@ -78,7 +79,7 @@ void il__borrowers_remove(struct il__borrowers *set, struct il__borrower *place)
 	size_t gap = (size_t)(place - set->places);
 
 	for (size_t i = (gap + 1) & mask; set->places[i].who; i = (i + 1) & mask) {
-		size_t home = ideal(set->places[i].who, set->capacity);
+		size_t home = borrowers_ideal(set->places[i].who, set->capacity);
 		/* It may move back to the gap unless that lies before its ideal place. */
 		if (((i - home) & mask) >= ((i - gap) & mask)) {
 			set->places[gap] = set->places[i];

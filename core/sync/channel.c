@@ -48,7 +48,7 @@ struct wish {
 	void *to;         /* a receiver's */
 };
 
-static il_task *pop(struct il__list *queue, const struct wish **wish)
+static il_task *channel_pop(struct il__list *queue, const struct wish **wish)
 {
 	struct il__list *node = il__list_pop(queue);
 	il_task *task = node ? il__queued(node) : NULL;
@@ -60,14 +60,14 @@ static il_task *pop(struct il__list *queue, const struct wish **wish)
 
 /* ---- items ---- */
 
-static void copy(const struct channel *c, void *to, const void *from)
+static void channel_copy(const struct channel *c, void *to, const void *from)
 {
 	if (c->item_size > 0)
 		memcpy(to, from, c->item_size);
 }
 
 /* The buffer's place that is n items after its head. */
-static char *place(const struct channel *c, size_t n)
+static char *channel_place(const struct channel *c, size_t n)
 {
 	size_t i = c->head + n;
 
@@ -75,43 +75,43 @@ static char *place(const struct channel *c, size_t n)
 }
 
 /* 0, or -EAGAIN: it would have to wait. */
-static int put(struct channel *c, const void *item)
+static int channel_put(struct channel *c, const void *item)
 {
 	const struct wish *wish;
-	il_task *receiver = pop(&c->receivers.waiters, &wish);
+	il_task *receiver = channel_pop(&c->receivers.waiters, &wish);
 
 	if (receiver) {
-		copy(c, wish->to, item);
+		channel_copy(c, wish->to, item);
 		il__task_wake(receiver, 1);
 		return 0;
 	}
 	if (c->count == c->max)
 		return -EAGAIN;
-	copy(c, place(c, c->count), item);
+	channel_copy(c, channel_place(c, c->count), item);
 	c->count++;
 	return 0;
 }
 
 /* 1, 0 at the end, or -EAGAIN: it would have to wait. */
-static int take(struct channel *c, void *item)
+static int channel_take(struct channel *c, void *item)
 {
 	const struct wish *wish;
 	il_task *sender;
 
 	if (c->count > 0) {
-		copy(c, item, place(c, 0));
+		channel_copy(c, item, channel_place(c, 0));
 		c->head = c->head + 1 < c->max ? c->head + 1 : 0;
 		c->count--;
-		sender = pop(&c->senders.waiters, &wish);
+		sender = channel_pop(&c->senders.waiters, &wish);
 		if (sender) {
-			copy(c, place(c, c->count), wish->from);
+			channel_copy(c, channel_place(c, c->count), wish->from);
 			c->count++;
 		}
 	} else {
-		sender = pop(&c->senders.waiters, &wish);
+		sender = channel_pop(&c->senders.waiters, &wish);
 		if (!sender)
 			return c->senders.open > 0 ? -EAGAIN : 0;
-		copy(c, item, wish->from);
+		channel_copy(c, item, wish->from);
 	}
 	if (sender)
 		il__task_wake(sender, 0);
@@ -120,14 +120,14 @@ static int take(struct channel *c, void *item)
 
 /* ---- sending and receiving ---- */
 
-static int check_arguments(const struct end *end, const void *item, const char *function)
+static int channel_check_arguments(const struct end *end, const void *item, const char *function)
 {
 	if (end && (item || end->channel->item_size == 0))
 		return 0;
 	return il__refuse(-EINVAL, "%s: %s is NULL", function, end ? "item" : "the channel's end");
 }
 
-static int refuse_closed(const char *function)
+static int channel_refuse_closed(const char *function)
 {
 	return il__refuse(-EBADF, "%s: this end of the channel is closed", function);
 }
@@ -135,7 +135,7 @@ static int refuse_closed(const char *function)
 static int check_sender(const struct end *end, const char *function)
 {
 	if (end->closed)
-		return refuse_closed(function);
+		return channel_refuse_closed(function);
 	if (end->channel->receivers.open == 0)
 		return il__refuse(-EPIPE, "%s: the channel's last receiver is closed", function);
 	return 0;
@@ -144,7 +144,7 @@ static int check_sender(const struct end *end, const char *function)
 int il_channel_send(il_sender *sender, const void *item)
 {
 	const struct end *end = (const struct end *)sender;
-	int rc = check_arguments(end, item, "il_channel_send");
+	int rc = channel_check_arguments(end, item, "il_channel_send");
 	struct wish wish = {.end = end, .from = item};
 	il_task *task;
 
@@ -158,7 +158,7 @@ int il_channel_send(il_sender *sender, const void *item)
 		rc = check_sender(end, "il_channel_send");
 	if (rc < 0)
 		return rc;
-	if (put(end->channel, item) < 0)
+	if (channel_put(end->channel, item) < 0)
 		return il__queue_wait(&end->side->waiters, task, &wish, "il_channel_send");
 	il__task_yield(task);
 	return 0;
@@ -167,7 +167,7 @@ int il_channel_send(il_sender *sender, const void *item)
 int il_channel_send_nowait(il_sender *sender, const void *item)
 {
 	const struct end *end = (const struct end *)sender;
-	int rc = check_arguments(end, item, "il_channel_send_nowait");
+	int rc = channel_check_arguments(end, item, "il_channel_send_nowait");
 
 	if (rc == 0)
 		rc = il__home_check(&end->channel->home, "il_channel_send_nowait");
@@ -175,7 +175,7 @@ int il_channel_send_nowait(il_sender *sender, const void *item)
 		rc = check_sender(end, "il_channel_send_nowait");
 	if (rc < 0)
 		return rc;
-	rc = put(end->channel, item);
+	rc = channel_put(end->channel, item);
 	if (rc < 0)
 		il__refuse(
 		    rc,
@@ -187,7 +187,7 @@ int il_channel_send_nowait(il_sender *sender, const void *item)
 int il_channel_receive(il_receiver *receiver, void *item)
 {
 	const struct end *end = (const struct end *)receiver;
-	int rc = check_arguments(end, item, "il_channel_receive");
+	int rc = channel_check_arguments(end, item, "il_channel_receive");
 	struct wish wish = {.end = end, .to = item};
 	il_task *task;
 
@@ -200,8 +200,8 @@ int il_channel_receive(il_receiver *receiver, void *item)
 	if (rc < 0)
 		return rc;
 	if (end->closed)
-		return refuse_closed("il_channel_receive");
-	rc = take(end->channel, item);
+		return channel_refuse_closed("il_channel_receive");
+	rc = channel_take(end->channel, item);
 	if (rc < 0)
 		return il__queue_wait(&end->side->waiters, task, &wish, "il_channel_receive");
 	il__task_yield(task);
@@ -211,15 +211,15 @@ int il_channel_receive(il_receiver *receiver, void *item)
 int il_channel_receive_nowait(il_receiver *receiver, void *item)
 {
 	const struct end *end = (const struct end *)receiver;
-	int rc = check_arguments(end, item, "il_channel_receive_nowait");
+	int rc = channel_check_arguments(end, item, "il_channel_receive_nowait");
 
 	if (rc == 0)
 		rc = il__home_check(&end->channel->home, "il_channel_receive_nowait");
 	if (rc < 0)
 		return rc;
 	if (end->closed)
-		return refuse_closed("il_channel_receive_nowait");
-	rc = take(end->channel, item);
+		return channel_refuse_closed("il_channel_receive_nowait");
+	rc = channel_take(end->channel, item);
 	if (rc < 0)
 		il__refuse(rc, "il_channel_receive_nowait: there is no item now");
 	return rc;
@@ -227,7 +227,7 @@ int il_channel_receive_nowait(il_receiver *receiver, void *item)
 
 /* ---- the life of ends ---- */
 
-static struct channel *make(size_t item_size, size_t max)
+static struct channel *channel_make(size_t item_size, size_t max)
 {
 	struct channel *c = il__calloc(1, sizeof *c);
 
@@ -267,7 +267,7 @@ static void *clone_end(const struct end *end, const char *function, int *rc)
 
 	*rc = il__home_check(&end->channel->home, function);
 	if (*rc == 0 && end->closed)
-		*rc = refuse_closed(function);
+		*rc = channel_refuse_closed(function);
 	if (*rc < 0)
 		return NULL;
 	clone = open_end(end->channel, end->side);
@@ -345,7 +345,7 @@ int il_channel_create(il_sender **sender, il_receiver **receiver, size_t item_si
 				  "il_channel_create: item_size is %td and max %td; 0 or more is "
 				  "expected",
 				  (ptrdiff_t)item_size, (ptrdiff_t)max);
-	c = make(item_size, max);
+	c = channel_make(item_size, max);
 	if (c)
 		s = open_end(c, &c->senders);
 	if (s)
@@ -423,7 +423,7 @@ void il_receiver_destroy(il_receiver *receiver)
 
 /* ---- looking at it ---- */
 
-static il_channel_statistics look(const struct channel *c)
+static il_channel_statistics channel_look(const struct channel *c)
 {
 	il_channel_statistics s = {0};
 
@@ -439,10 +439,10 @@ static il_channel_statistics look(const struct channel *c)
 
 il_channel_statistics il_sender_get_statistics(const il_sender *sender)
 {
-	return sender ? look(sender->end.channel) : (il_channel_statistics){0};
+	return sender ? channel_look(sender->end.channel) : (il_channel_statistics){0};
 }
 
 il_channel_statistics il_receiver_get_statistics(const il_receiver *receiver)
 {
-	return receiver ? look(receiver->end.channel) : (il_channel_statistics){0};
+	return receiver ? channel_look(receiver->end.channel) : (il_channel_statistics){0};
 }

@@ -76,7 +76,7 @@ int il_condition_release(il_condition *condition)
 }
 
 /* The calling task if it holds the lock. */
-static il_task *holder(il_condition *c, const char *function, int *rc)
+static il_task *condition_holder(il_condition *c, const char *function, int *rc)
 {
 	il_task *task;
 
@@ -97,7 +97,7 @@ static il_task *holder(il_condition *c, const char *function, int *rc)
 
 /* ---- waiting ---- */
 
-static bool give_up(il_task *task, void *arg)
+static bool condition_give_up(il_task *task, void *arg)
 {
 	struct waiter *w = arg;
 
@@ -114,7 +114,7 @@ static bool give_up(il_task *task, void *arg)
 int il_condition_wait(il_condition *condition)
 {
 	int rc;
-	il_task *task = holder(condition, "il_condition_wait", &rc);
+	il_task *task = condition_holder(condition, "il_condition_wait", &rc);
 	struct waiter w = {.result = 0};
 
 	if (!task)
@@ -125,7 +125,7 @@ int il_condition_wait(il_condition *condition)
 	w.lock = condition->lock;
 	il__list_push(&condition->waiters, &task->link);
 	il__lock_pass(w.lock);
-	return il__task_park(task, give_up, &w, "il_condition_wait");
+	return il__task_park(task, condition_give_up, &w, "il_condition_wait");
 }
 
 int il_condition_wait_for(il_condition *condition, il_fn *predicate, void *arg)
@@ -135,7 +135,7 @@ int il_condition_wait_for(il_condition *condition, il_fn *predicate, void *arg)
 
 	if (!predicate)
 		return il__refuse(-EINVAL, "il_condition_wait_for: predicate is NULL");
-	task = holder(condition, "il_condition_wait_for", &rc);
+	task = condition_holder(condition, "il_condition_wait_for", &rc);
 	if (!task)
 		return rc;
 	rc = il__task_check(task);
@@ -150,12 +150,12 @@ int il_condition_wait_for(il_condition *condition, il_fn *predicate, void *arg)
 
 /* ---- notifying ---- */
 
-static int notify(il_condition *condition, size_t n, const char *function)
+static int condition_notify(il_condition *condition, size_t n, const char *function)
 {
 	int rc;
 	struct il__list *node;
 
-	if (!holder(condition, function, &rc))
+	if (!condition_holder(condition, function, &rc))
 		return rc;
 	while (n-- > 0 && (node = il__list_pop(&condition->waiters))) {
 		il__queued(node)->abort = NULL; /* its result is fixed */
@@ -166,12 +166,12 @@ static int notify(il_condition *condition, size_t n, const char *function)
 
 int il_condition_notify(il_condition *condition, size_t n)
 {
-	return notify(condition, n, "il_condition_notify");
+	return condition_notify(condition, n, "il_condition_notify");
 }
 
 int il_condition_notify_all(il_condition *condition)
 {
-	return notify(condition, SIZE_MAX, "il_condition_notify_all");
+	return condition_notify(condition, SIZE_MAX, "il_condition_notify_all");
 }
 
 il_condition_statistics il_condition_get_statistics(const il_condition *condition)

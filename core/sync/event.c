@@ -18,7 +18,7 @@ struct il_event {
 	struct il__list waiters; /* tasks; empty once set */
 };
 
-static int create(il_event **event, il_loop *loop)
+static int event_create(il_event **event, il_loop *loop)
 {
 	il_event *e = il__malloc(sizeof *e);
 
@@ -40,7 +40,7 @@ int il_core_create_event(il_loop *loop, il_event **event)
 				  loop ? "event" : "loop");
 	if (il__unlikely(loop != il__self.loop)) /* maybe one that does not run yet */
 		rc = il__loop_check_thread(loop, "il_loop_create_event");
-	return rc < 0 ? rc : create(event, loop);
+	return rc < 0 ? rc : event_create(event, loop);
 }
 
 int il_event_create(il_event **event)
@@ -49,7 +49,7 @@ int il_event_create(il_event **event)
 
 	if (!event)
 		return il__refuse(-EINVAL, "il_event_create: event is NULL");
-	return loop ? loop->backend->create_event(loop, event) : create(event, NULL);
+	return loop ? loop->backend->create_event(loop, event) : event_create(event, NULL);
 }
 
 void il_event_destroy(il_event *event)

@@ -1,7 +1,7 @@
 /*
  * limiter.c: capacity limiters. Each borrower has one place in the set from the moment it asks
  * until it gives its token back, so memory runs out before anything is taken, and nobody asks
- * twice. A token that comes back goes to the first applicant: while somebody waits none is free.
+ * twice. A token that comes back goes to the first waiter: while somebody waits none is free.
  * Loop's thread only; one made outside a loop is anybody's until a task waits.
  */
 #include "limiter.h"
@@ -17,14 +17,14 @@ struct il_limiter {
 	struct il__home home;
 	size_t total, borrowed;
 	struct il__borrowers borrowers;
-	struct il__list queue;     /* of applicants */
-	struct il__list *frontier; /* those before it are offered; &queue: all are */
-	struct il__list line;      /* of those that are offered; under the pool's lock */
+	struct il__list queue;         /* of waiters */
+	struct il__list *frontier;     /* those before it are offered; &queue: all are */
+	struct il__list waiting_calls; /* of those that are offered; under the pool's lock */
 };
 
-static struct il__applicant *applicant_of(struct il__list *node)
+static struct il__limiter_waiter *waiter_of(struct il__list *node)
 {
-	return il__container_of(node, struct il__applicant, link);
+	return il__container_of(node, struct il__limiter_waiter, link);
 }
 
 static int check_total(size_t total, const char *function)
@@ -53,7 +53,7 @@ int il_limiter_create(il_limiter **limiter, size_t total)
 	il__home_init(&l->home, il__self.loop);
 	l->total = total;
 	il__list_init(&l->queue);
-	il__list_init(&l->line);
+	il__list_init(&l->waiting_calls);
 	l->frontier = &l->queue;
 	*limiter = l;
 	return 0;
@@ -71,14 +71,14 @@ void il_limiter_destroy(il_limiter *limiter)
 
 /* ---- the queue ---- */
 
-static void join_queue(il_limiter *l, struct il__applicant *a)
+static void join_queue(il_limiter *l, struct il__limiter_waiter *a)
 {
 	il__list_push(&l->queue, &a->link);
 	if (l->frontier == &l->queue)
 		l->frontier = &a->link;
 }
 
-static void leave_queue(il_limiter *l, struct il__applicant *a)
+static void limiter_leave_queue(il_limiter *l, struct il__limiter_waiter *a)
 {
 	if (l->frontier == &a->link)
 		l->frontier = a->link.next;
@@ -86,7 +86,7 @@ static void leave_queue(il_limiter *l, struct il__applicant *a)
 }
 
 /* False: it was offered, and somebody has taken it. */
-static bool retract(struct il__applicant *a)
+static bool limiter_retract(struct il__limiter_waiter *a)
 {
 	if (a->offered && !a->ops->retract(a))
 		return false;
@@ -95,12 +95,12 @@ static bool retract(struct il__applicant *a)
 }
 
 /* Tokens are passed on as long as there are not too many of them. */
-static void offer(il_limiter *l)
+static void limiter_offer(il_limiter *l)
 {
 	if (l->borrowed > l->total)
 		return;
-	while (l->frontier != &l->queue && applicant_of(l->frontier)->ops) {
-		struct il__applicant *a = applicant_of(l->frontier);
+	while (l->frontier != &l->queue && waiter_of(l->frontier)->ops) {
+		struct il__limiter_waiter *a = waiter_of(l->frontier);
 		l->frontier = l->frontier->next;
 		a->offered = true;
 		a->ops->offer(a);
@@ -111,20 +111,20 @@ static void retract_all(il_limiter *l)
 {
 	for (struct il__list *next, *node = l->queue.next; node != l->frontier; node = next) {
 		next = node->next;
-		if (!retract(applicant_of(node)))
-			leave_queue(l, applicant_of(node));
+		if (!limiter_retract(waiter_of(node)))
+			limiter_leave_queue(l, waiter_of(node));
 	}
 	l->frontier = l->queue.next;
 }
 
 /* ---- tokens ---- */
 
-static bool has_room(const il_limiter *l)
+static bool limiter_has_room(const il_limiter *l)
 {
 	return l->borrowed < l->total;
 }
 
-static bool take_token(il_limiter *l, struct il__applicant *a)
+static bool take_token(il_limiter *l, struct il__limiter_waiter *a)
 {
 	if (a->ops && !a->ops->admit(a))
 		return false;
@@ -136,31 +136,31 @@ static bool take_token(il_limiter *l, struct il__applicant *a)
 }
 
 /* Hands what is free to the first in the queue. One that has been taken gets its token from whoever took it. */
-static void admit(il_limiter *l)
+static void limiter_admit(il_limiter *l)
 {
-	while (has_room(l) && !il__list_empty(&l->queue)) {
-		struct il__applicant *a = applicant_of(l->queue.next);
+	while (limiter_has_room(l) && !il__list_empty(&l->queue)) {
+		struct il__limiter_waiter *a = waiter_of(l->queue.next);
 		const void *borrower = a->borrower;
-		bool free = retract(a);
-		leave_queue(l, a);
+		bool free = limiter_retract(a);
+		limiter_leave_queue(l, a);
 		if (!free)
 			continue;
 		if (!take_token(l, a))
 			il__borrowers_remove(&l->borrowers,
 					     il__borrowers_find(&l->borrowers, borrower));
 	}
-	offer(l);
+	limiter_offer(l);
 }
 
-static void give_back(il_limiter *l, struct il__borrower *place)
+static void limiter_give_back(il_limiter *l, struct il__borrower *place)
 {
 	il__borrowers_remove(&l->borrowers, place);
 	l->borrowed--;
-	admit(l);
+	limiter_admit(l);
 }
 
 /* Waits in the set of borrowers as one without a token, or takes one. */
-static int enter(il_limiter *l, const void *borrower, bool holds, const char *function)
+static int limiter_enter(il_limiter *l, const void *borrower, bool holds, const char *function)
 {
 	int rc = il__borrowers_add(&l->borrowers, borrower, holds);
 
@@ -171,31 +171,31 @@ static int enter(il_limiter *l, const void *borrower, bool holds, const char *fu
 	return rc;
 }
 
-bool il__limiter_withdraw(il_limiter *l, struct il__applicant *a)
+bool il__limiter_withdraw(il_limiter *l, struct il__limiter_waiter *a)
 {
-	if (!retract(a))
+	if (!limiter_retract(a))
 		return false;
-	leave_queue(l, a);
+	limiter_leave_queue(l, a);
 	il__borrowers_remove(&l->borrowers, il__borrowers_find(&l->borrowers, a->borrower));
-	offer(l);
+	limiter_offer(l);
 	return true;
 }
 
 struct waiter {
-	struct il__applicant applicant;
+	struct il__limiter_waiter waiter;
 	il_limiter *limiter;
 };
 
-static bool give_up(il_task *task, void *arg)
+static bool limiter_give_up(il_task *task, void *arg)
 {
 	struct waiter *w = arg;
 
 	(void)task;
-	return il__limiter_withdraw(w->limiter, &w->applicant);
+	return il__limiter_withdraw(w->limiter, &w->waiter);
 }
 
 /* borrower NULL: the calling task. */
-static int acquire(il_limiter *l, const void *borrower, const char *function)
+static int limiter_acquire(il_limiter *l, const void *borrower, const char *function)
 {
 	int rc;
 	bool free;
@@ -208,22 +208,22 @@ static int acquire(il_limiter *l, const void *borrower, const char *function)
 		return rc;
 	if (!borrower)
 		borrower = task;
-	free = has_room(l);
-	rc = enter(l, borrower, free, function);
+	free = limiter_has_room(l);
+	rc = limiter_enter(l, borrower, free, function);
 	if (rc < 0)
 		return rc;
 	if (free) {
 		il__task_yield(task);
 	} else {
-		struct waiter w = {.limiter = l, .applicant = {.task = task, .borrower = borrower}};
-		join_queue(l, &w.applicant);
-		rc = il__task_park(task, give_up, &w, function);
+		struct waiter w = {.limiter = l, .waiter = {.task = task, .borrower = borrower}};
+		join_queue(l, &w.waiter);
+		rc = il__task_park(task, limiter_give_up, &w, function);
 		if (rc < 0)
 			return rc;
 	}
 	if (!il__task_cancelled(task))
 		return 0;
-	give_back(l, il__borrowers_find(&l->borrowers, borrower));
+	limiter_give_back(l, il__borrowers_find(&l->borrowers, borrower));
 	return -ECANCELED;
 }
 
@@ -235,13 +235,13 @@ static int acquire_nowait(il_limiter *l, const void *borrower, const char *funct
 	if (rc < 0)
 		return rc;
 	place = il__borrowers_find(&l->borrowers, borrower);
-	if (!place && !has_room(l))
+	if (!place && !limiter_has_room(l))
 		return il__refuse(-EAGAIN, "%s: %zu of %zu tokens are borrowed", function,
 				  l->borrowed, l->total);
-	return enter(l, borrower, true, function);
+	return limiter_enter(l, borrower, true, function);
 }
 
-static int release(il_limiter *l, const void *borrower, const char *function)
+static int limiter_release(il_limiter *l, const void *borrower, const char *function)
 {
 	int rc = il__home_check(&l->home, function);
 	struct il__borrower *place;
@@ -251,34 +251,34 @@ static int release(il_limiter *l, const void *borrower, const char *function)
 	place = il__borrowers_find(&l->borrowers, borrower);
 	if (!place || !place->holds)
 		return il__refuse(-EALREADY, "%s: this borrower has no token", function);
-	give_back(l, place);
+	limiter_give_back(l, place);
 	return 0;
 }
 
 /* ---- calls in worker threads ---- */
 
-int il__limiter_apply(il_limiter *l, struct il__applicant *a, const char *function)
+int il__limiter_ask(il_limiter *l, struct il__limiter_waiter *a, const char *function)
 {
 	bool holds;
 	int rc;
 
 	if (!il__home_task(&l->home, function, &rc))
 		return rc;
-	holds = has_room(l);
-	rc = enter(l, a->borrower, holds, function);
+	holds = limiter_has_room(l);
+	rc = limiter_enter(l, a->borrower, holds, function);
 	if (rc < 0 || holds)
 		return rc < 0 ? rc : 1;
 	join_queue(l, a);
-	offer(l);
+	limiter_offer(l);
 	return 0;
 }
 
-int il__limiter_pass(il_limiter *l, const void *borrower, struct il__applicant *to)
+int il__limiter_pass(il_limiter *l, const void *borrower, struct il__limiter_waiter *to)
 {
 	struct il__borrower *from = il__borrowers_find(&l->borrowers, borrower);
 	bool held = from && from->holds;
 
-	leave_queue(l, to);
+	limiter_leave_queue(l, to);
 	if (held)
 		il__borrowers_remove(&l->borrowers, from);
 	else if (++l->borrowed > l->total)
@@ -287,15 +287,15 @@ int il__limiter_pass(il_limiter *l, const void *borrower, struct il__applicant *
 	return held ? 0 : -EALREADY;
 }
 
-struct il__list *il__limiter_line(il_limiter *l)
+struct il__list *il__limiter_waiting_calls(il_limiter *l)
 {
-	return &l->line;
+	return &l->waiting_calls;
 }
 
 /* ---- the public side ---- */
 
 /* 0, or -EINVAL with the reason. */
-static int check_arguments(const il_limiter *l, const void *borrower, const char *function)
+static int limiter_check_arguments(const il_limiter *l, const void *borrower, const char *function)
 {
 	if (l && borrower)
 		return 0;
@@ -304,21 +304,22 @@ static int check_arguments(const il_limiter *l, const void *borrower, const char
 
 int il_limiter_acquire(il_limiter *limiter)
 {
-	int rc = check_arguments(limiter, limiter, "il_limiter_acquire");
+	int rc = limiter_check_arguments(limiter, limiter, "il_limiter_acquire");
 
-	return rc < 0 ? rc : acquire(limiter, NULL, "il_limiter_acquire");
+	return rc < 0 ? rc : limiter_acquire(limiter, NULL, "il_limiter_acquire");
 }
 
 int il_limiter_acquire_on_behalf_of(il_limiter *limiter, const void *borrower)
 {
-	int rc = check_arguments(limiter, borrower, "il_limiter_acquire_on_behalf_of");
+	int rc = limiter_check_arguments(limiter, borrower, "il_limiter_acquire_on_behalf_of");
 
-	return rc < 0 ? rc : acquire(limiter, borrower, "il_limiter_acquire_on_behalf_of");
+	return rc < 0 ? rc : limiter_acquire(limiter, borrower, "il_limiter_acquire_on_behalf_of");
 }
 
 int il_limiter_acquire_on_behalf_of_nowait(il_limiter *limiter, const void *borrower)
 {
-	int rc = check_arguments(limiter, borrower, "il_limiter_acquire_on_behalf_of_nowait");
+	int rc =
+	    limiter_check_arguments(limiter, borrower, "il_limiter_acquire_on_behalf_of_nowait");
 
 	return rc < 0 ? rc
 		      : acquire_nowait(limiter, borrower, "il_limiter_acquire_on_behalf_of_nowait");
@@ -326,14 +327,14 @@ int il_limiter_acquire_on_behalf_of_nowait(il_limiter *limiter, const void *borr
 
 int il_limiter_release_on_behalf_of(il_limiter *limiter, const void *borrower)
 {
-	int rc = check_arguments(limiter, borrower, "il_limiter_release_on_behalf_of");
+	int rc = limiter_check_arguments(limiter, borrower, "il_limiter_release_on_behalf_of");
 
-	return rc < 0 ? rc : release(limiter, borrower, "il_limiter_release_on_behalf_of");
+	return rc < 0 ? rc : limiter_release(limiter, borrower, "il_limiter_release_on_behalf_of");
 }
 
 int il_limiter_acquire_nowait(il_limiter *limiter)
 {
-	int rc = check_arguments(limiter, limiter, "il_limiter_acquire_nowait");
+	int rc = limiter_check_arguments(limiter, limiter, "il_limiter_acquire_nowait");
 	il_task *task =
 	    rc < 0 ? NULL : il__home_task(&limiter->home, "il_limiter_acquire_nowait", &rc);
 
@@ -342,15 +343,15 @@ int il_limiter_acquire_nowait(il_limiter *limiter)
 
 int il_limiter_release(il_limiter *limiter)
 {
-	int rc = check_arguments(limiter, limiter, "il_limiter_release");
+	int rc = limiter_check_arguments(limiter, limiter, "il_limiter_release");
 	il_task *task = rc < 0 ? NULL : il__home_task(&limiter->home, "il_limiter_release", &rc);
 
-	return task ? release(limiter, task, "il_limiter_release") : rc;
+	return task ? limiter_release(limiter, task, "il_limiter_release") : rc;
 }
 
 int il_limiter_set_total(il_limiter *limiter, size_t total)
 {
-	int rc = check_arguments(limiter, limiter, "il_limiter_set_total");
+	int rc = limiter_check_arguments(limiter, limiter, "il_limiter_set_total");
 
 	if (rc == 0)
 		rc = check_total(total, "il_limiter_set_total");
@@ -361,7 +362,7 @@ int il_limiter_set_total(il_limiter *limiter, size_t total)
 	limiter->total = total;
 	if (limiter->borrowed > total)
 		retract_all(limiter);
-	admit(limiter);
+	limiter_admit(limiter);
 	return 0;
 }
 
@@ -379,7 +380,7 @@ size_t il_limiter_borrowed(const il_limiter *limiter)
 
 size_t il_limiter_available(const il_limiter *limiter)
 {
-	if (!limiter || !has_room(limiter))
+	if (!limiter || !limiter_has_room(limiter))
 		return 0;
 	return limiter->total == SIZE_MAX ? SIZE_MAX : limiter->total - limiter->borrowed;
 }

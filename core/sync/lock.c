@@ -12,7 +12,7 @@
 #include "queue.h"
 
 /* The owner has ended. Nobody can ever notify the conditions again, so they break as well. */
-static void abandoned(struct il__owned *owned, il_task *task)
+static void lock_abandoned(struct il__owned *owned, il_task *task)
 {
 	il_lock *lock = il__container_of(owned, il_lock, owned);
 
@@ -42,7 +42,7 @@ int il_lock_create_with(il_lock **lock, unsigned flags)
 		return il__refuse(-ENOMEM, "il_lock_create: no memory");
 	il__home_init(&l->home, il__self.loop);
 	il__list_init(&l->owned.link);
-	l->owned.abandoned = abandoned;
+	l->owned.abandoned = lock_abandoned;
 	il__list_init(&l->waiters);
 	il__list_init(&l->conditions);
 	l->fast = flags & IL_FAST_ACQUIRE;
@@ -101,7 +101,7 @@ void il__lock_pass(il_lock *lock)
 }
 
 /* 0: it is free. */
-static int look(const il_lock *lock, const il_task *task, const char *function)
+static int lock_look(const il_lock *lock, const il_task *task, const char *function)
 {
 	if (lock->broken)
 		return il__refuse(
@@ -116,7 +116,7 @@ static int look(const il_lock *lock, const il_task *task, const char *function)
 }
 
 /* The lock is free, or another task's. */
-static int take(il_lock *lock, il_task *task)
+static int lock_take(il_lock *lock, il_task *task)
 {
 	int rc = il__task_check(task);
 
@@ -148,8 +148,8 @@ int il_lock_acquire(il_lock *lock)
 	task = il__home_task(&lock->home, "il_lock_acquire", &rc);
 	if (!task)
 		return rc;
-	rc = look(lock, task, "il_lock_acquire");
-	return rc < 0 && rc != -EAGAIN ? rc : take(lock, task);
+	rc = lock_look(lock, task, "il_lock_acquire");
+	return rc < 0 && rc != -EAGAIN ? rc : lock_take(lock, task);
 }
 
 int il_lock_acquire_nowait(il_lock *lock)
@@ -162,7 +162,7 @@ int il_lock_acquire_nowait(il_lock *lock)
 	task = il__home_task(&lock->home, "il_lock_acquire_nowait", &rc);
 	if (!task)
 		return rc;
-	rc = look(lock, task, "il_lock_acquire_nowait");
+	rc = lock_look(lock, task, "il_lock_acquire_nowait");
 	if (rc == 0)
 		il__lock_give(lock, task);
 	else if (rc == -EAGAIN)

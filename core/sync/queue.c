@@ -5,7 +5,7 @@
 #include "../base/base.h"
 #include "../runtime/task.h"
 
-static bool leave_queue(il_task *task, void *for_waker)
+static bool queue_leave_queue(il_task *task, void *for_waker)
 {
 	(void)for_waker;
 	il__list_remove(&task->link);
@@ -15,7 +15,7 @@ static bool leave_queue(il_task *task, void *for_waker)
 int il__queue_wait(struct il__list *queue, il_task *task, void *for_waker, const char *function)
 {
 	il__list_push(queue, &task->link);
-	return il__task_park(task, leave_queue, for_waker, function);
+	return il__task_park(task, queue_leave_queue, for_waker, function);
 }
 
 size_t il__queue_length(const struct il__list *queue)

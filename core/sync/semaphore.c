@@ -62,7 +62,7 @@ void il_semaphore_destroy(il_semaphore *semaphore)
 	il__free(semaphore);
 }
 
-static void give_back(il_semaphore *s)
+static void semaphore_give_back(il_semaphore *s)
 {
 	if (!il__queue_wake(&s->waiters, 0))
 		s->value++;
@@ -93,7 +93,7 @@ int il_semaphore_acquire(il_semaphore *semaphore)
 	}
 	if (!il__task_cancelled(task))
 		return 0;
-	give_back(semaphore);
+	semaphore_give_back(semaphore);
 	return -ECANCELED;
 }
 
@@ -126,7 +126,7 @@ int il_semaphore_release(il_semaphore *semaphore)
 				  "il_semaphore_release: all %zu permits are there already; it was "
 				  "released more often than acquired",
 				  semaphore->max);
-	give_back(semaphore);
+	semaphore_give_back(semaphore);
 	return 0;
 }
 

@@ -3,7 +3,11 @@
 #define _GNU_SOURCE
 #include "processors.h"
 
+#include "../../core/base/base.h"
+
 #define il__os_cpu_quota quota_of_groups
+#define il__malloc       malloc
+#define il__free         free
 #include "../../core/base/os_quota.c"
 
 int il_test_processors(const cpu_set_t *cpus)

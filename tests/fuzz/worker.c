@@ -8,17 +8,18 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include "../../core/base/memory.h"
 #include "fuzz.h"
 
 /* What a system without much memory says, where ASan would rather stop the program. */
 static void *limited_malloc(size_t size)
 {
-	return size < 1 << 20 ? malloc(size) : NULL;
+	return size < 1 << 20 ? il__malloc(size) : NULL;
 }
 
-#define malloc limited_malloc
+#define il__malloc limited_malloc
 #include "../../core/process/worker.c"
-#undef malloc
+#undef il__malloc
 
 enum frame_flags {
 	IS_FOREIGN = 1, /* another version */
