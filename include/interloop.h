@@ -12,24 +12,31 @@
 #include <interloop/base.h>
 #include <interloop/bytes.h>
 #include <interloop/channel.h>
+#include <interloop/client.h>
+#include <interloop/condition.h>
 #include <interloop/event.h>
 #include <interloop/executor.h>
+#include <interloop/exit_stack.h>
 #include <interloop/fd.h>
 #include <interloop/function.h>
 #include <interloop/future.h>
 #include <interloop/group.h>
+#include <interloop/limiter.h>
+#include <interloop/lock.h>
 #include <interloop/loop.h>
 #include <interloop/portal.h>
 #include <interloop/process.h>
+#include <interloop/process_pool.h>
 #include <interloop/protocol.h>
 #include <interloop/scope.h>
+#include <interloop/semaphore.h>
 #include <interloop/server.h>
 #include <interloop/shared.h>
 #include <interloop/signal.h>
 #include <interloop/stream.h>
-#include <interloop/subprocess.h>
 #include <interloop/sync.h>
 #include <interloop/task.h>
 #include <interloop/thread.h>
+#include <interloop/thread_pool.h>
 
 #endif

@@ -16,6 +16,11 @@
 extern "C" {
 #endif
 
+/**
+ * @defgroup backend Writing a backend
+ * @{
+ */
+
 /** What il_backend.abi must be. */
 #define IL_BACKEND_ABI 2u
 
@@ -24,7 +29,8 @@ struct il_watch {
 	int fd;        /**< The descriptor; it does not change. */
 	unsigned mask; /**< What is asked for now; 0: nothing. Not written by the driver. */
 	void *driver;  /**< The driver's to use; NULL at first. */
-	il_loop *loop; /**< Whose watch it is: for il_driver_on_ready. Not written by the driver. */
+	il_loop
+	    *loop; /**< Whose watch it is: for il_driver_on_ready(). Not written by the driver. */
 };
 
 /** The primitives. Each answers 0 or a negated errno code. */
@@ -44,11 +50,11 @@ struct il_driver {
 	int (*watch)(void *self, struct il_watch *w, unsigned mask);
 	/** The loop's clock; NULL: CLOCK_MONOTONIC. */
 	il_time (*now)(void *self);
-	/** What il_loop_native gives; NULL: nothing. */
+	/** What il_loop_native() gives; NULL: nothing. */
 	void *(*native)(void *self);
 	/** In a forked child, of a loop that was adopted: has the native library make its copy of
 	 * the loop the child's own, so that what follows (watch for 0, close) does not reach the
-	 * parent's. May be called for one that is so already. NULL: il_loop_detach is not possible
+	 * parent's. May be called for one that is so already. NULL: il_loop_detach() is not possible
 	 * there. */
 	int (*renew)(void *self);
 };
@@ -56,28 +62,28 @@ struct il_driver {
 /** A backend: a driver and the four services over it. */
 struct il_backend {
 	unsigned abi;            /**< IL_BACKEND_ABI */
-	const char *name;        /**< As il_backend_find knows it. */
+	const char *name;        /**< As il_backend_find() knows it. */
 	struct il_driver driver; /**< The six primitives, and three that may be NULL. */
 	/* The services: name the core's or wrap them. */
-	/** il_core_sleep: what il_sleep calls. */
+	/** il_core_sleep(): what il_sleep() calls. */
 	int (*sleep)(il_loop *loop, il_time delay);
-	/** il_core_create_event: what il_event_create calls in a loop's thread. */
+	/** il_core_create_event(): what il_event_create() calls in a loop's thread. */
 	int (*create_event)(il_loop *loop, il_event **event);
-	/** il_core_run_in_thread: what il_run_in_thread calls. */
+	/** il_core_run_in_thread(): what il_run_in_thread() calls. */
 	int (*run_in_thread)(il_loop *loop, il_fn *fn, void *arg);
-	/** il_core_create_threads_portal: what il_loop_create_threads_portal calls. */
+	/** il_core_create_threads_portal(): what il_loop_create_threads_portal() calls. */
 	int (*create_threads_portal)(il_loop *loop, il_portal **portal);
 };
 
 /** @name The core's services, for the vtable
  * @{ */
-/** @brief Parks the calling task of that loop; see il_sleep. */
+/** @brief Parks the calling task of that loop; see il_sleep(). */
 IL_API int il_core_sleep(il_loop *loop, il_time delay);
-/** @brief Makes an event of that loop; see il_event_create. */
+/** @brief Makes an event of that loop; see il_event_create(). */
 IL_API int il_core_create_event(il_loop *loop, il_event **event);
-/** @brief Runs fn in a worker thread of that loop; see il_run_in_thread. */
+/** @brief Runs fn in a worker thread of that loop; see il_run_in_thread(). */
 IL_API int il_core_run_in_thread(il_loop *loop, il_fn *fn, void *arg);
-/** @brief Makes a portal into that loop; see il_loop_create_threads_portal. */
+/** @brief Makes a portal into that loop; see il_loop_create_threads_portal(). */
 IL_API int il_core_create_threads_portal(il_loop *loop, il_portal **portal);
 /** @} */
 
@@ -92,7 +98,7 @@ IL_API void il_driver_on_ready(il_loop *loop, struct il_watch *w, unsigned mask)
 /** @} */
 
 /**
- * @brief Adopts a native loop: what il_libuv_attach and its siblings call.
+ * @brief Adopts a native loop: what il_libuv_attach() and its siblings call.
  * @return 0; -EBUSY: this thread has a loop already; -EINVAL; -ENOTSUP: the thread has a shadow
  *         stack; or the driver's own error.
  */
@@ -126,6 +132,8 @@ IL_API void il_driver_watches_once(il_loop *loop);
  * @brief For a driver's open: sets il_error_detail() (printf-like) and gives rc back.
  */
 IL_API int il_driver_refuse(int rc, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/** @} */
 
 #ifdef __cplusplus
 }

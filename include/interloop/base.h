@@ -35,6 +35,11 @@
 extern "C" {
 #endif
 
+/**
+ * @defgroup base Results, time, the log
+ * @{
+ */
+
 /** What a task, a worker thread, a worker process and a portal run. The result is 0 or more, or a
  * negated errno code. A C++ exception must not leave it. */
 typedef int il_fn(void *arg);
@@ -72,14 +77,17 @@ template <typename Number> constexpr il_time il_time_of(Number n)
 /** No timeout, no deadline. */
 #define IL_FOREVER INT64_MAX
 
-typedef struct il_loop il_loop;         /**< A loop; see loop.h. */
-typedef struct il_backend il_backend;   /**< A kind of loop; see backend.h. */
-typedef struct il_task il_task;         /**< A task: known to the library only. */
-typedef struct il_future il_future;     /**< See future.h. */
-typedef struct il_event il_event;       /**< See event.h. */
-typedef struct il_executor il_executor; /**< See executor.h. */
-typedef struct il_portal il_portal;     /**< See portal.h. */
-typedef struct il_limiter il_limiter;   /**< A capacity limiter; see sync.h. */
+typedef struct il_loop il_loop;             /**< A loop; see loop.h. */
+typedef struct il_backend il_backend;       /**< A kind of loop; see backend.h. */
+typedef struct il_task il_task;             /**< A task: known to the library only. */
+typedef struct il_future il_future;         /**< See future.h. */
+typedef struct il_event il_event;           /**< See event.h. */
+typedef struct il_executor il_executor;     /**< See executor.h. */
+typedef struct il_portal il_portal;         /**< See portal.h. */
+typedef struct il_limiter il_limiter;       /**< See limiter.h. */
+typedef struct il_server il_server;         /**< See server.h. */
+typedef struct il_client il_client;         /**< See client.h. */
+typedef struct il_exit_stack il_exit_stack; /**< See exit_stack.h. */
 
 /**
  * @brief The time now: CLOCK_MONOTONIC, or in a loop's thread that loop's clock (virtual time has
@@ -122,7 +130,7 @@ IL_API int il_fail(int rc, const char *format, ...) IL_PRINTF(2, 3);
 /** @brief Returns the version of the library at run time, such as "0.2.0"; IL_VERSION_ is that of the headers. Any thread. */
 IL_API const char *il_version(void);
 
-/** Where the library's memory comes from; see il_set_allocator. */
+/** Where the library's memory comes from; see il_set_allocator(). */
 typedef struct il_allocator {
 	/** As malloc: aligned for any type; NULL: there is none. */
 	void *(*malloc)(size_t size, void *arg);
@@ -157,6 +165,8 @@ enum { IL_LOG_ERROR, IL_LOG_WARNING, IL_LOG_INFO, IL_LOG_DEBUG };
  * @param arg  handed to log; must stay valid while log is set.
  */
 IL_API void il_set_log(void (*log)(int level, const char *message, void *arg), void *arg);
+
+/** @} */
 
 #ifdef __cplusplus
 }

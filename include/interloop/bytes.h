@@ -21,7 +21,12 @@
 extern "C" {
 #endif
 
-/** In place of the size of an argument: it is an il_bytes; of il_executor_map: so is each item. */
+/**
+ * @defgroup bytes Calls with bytes
+ * @{
+ */
+
+/** In place of the size of an argument: it is an il_bytes; of il_executor_map(): so is each item. */
 #define IL_BYTES SIZE_MAX
 
 /**
@@ -58,6 +63,8 @@ IL_API int il_bytes_append(il_bytes *bytes, const void *data, size_t size);
 
 /** @brief Frees `out` and forgets it. NULL is allowed. */
 IL_API void il_bytes_free(il_bytes *bytes);
+
+/** @} */
 
 #ifdef __cplusplus
 }

@@ -29,12 +29,17 @@
 extern "C" {
 #endif
 
+/**
+ * @defgroup channel Channels
+ * @{
+ */
+
 /** One sending end. */
 typedef struct il_sender il_sender;
 /** One receiving end. */
 typedef struct il_receiver il_receiver;
 
-/** What il_sender_get_statistics and il_receiver_get_statistics give: about the whole channel. */
+/** What il_sender_get_statistics() and il_receiver_get_statistics() give: about the whole channel. */
 typedef struct il_channel_statistics {
 	size_t item_size;         /**< Bytes an item. */
 	size_t max;               /**< Items that the buffer holds. */
@@ -110,7 +115,7 @@ IL_API void il_sender_destroy(il_sender *sender);
 /** @brief A picture of the channel as it is now; all zero for NULL. */
 IL_API il_channel_statistics il_sender_get_statistics(const il_sender *sender);
 
-/** @brief Makes another receiving end: il_sender_clone's counterpart. */
+/** @brief Makes another receiving end: il_sender_clone()'s counterpart. */
 IL_API int il_receiver_clone(il_receiver *receiver, il_receiver **clone);
 
 /**
@@ -119,11 +124,13 @@ IL_API int il_receiver_clone(il_receiver *receiver, il_receiver **clone);
  */
 IL_API int il_receiver_close(il_receiver *receiver);
 
-/** @brief Closes this end if it is open, and frees it: il_sender_destroy's counterpart. */
+/** @brief Closes this end if it is open, and frees it: il_sender_destroy()'s counterpart. */
 IL_API void il_receiver_destroy(il_receiver *receiver);
 
 /** @brief A picture of the channel as it is now; all zero for NULL. */
 IL_API il_channel_statistics il_receiver_get_statistics(const il_receiver *receiver);
+
+/** @} */
 
 #ifdef __cplusplus
 }

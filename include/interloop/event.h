@@ -14,6 +14,11 @@
 extern "C" {
 #endif
 
+/**
+ * @defgroup event Events
+ * @{
+ */
+
 /** @brief Creates an event, not set. Any thread; in a loop's thread through its backend. -ENOMEM. */
 IL_API int il_event_create(il_event **event);
 
@@ -34,6 +39,8 @@ IL_API bool il_event_is_set(const il_event *event);
  * @return 0; -ECANCELED; -EPERM: not in a task, or a task of another loop; -EINVAL: NULL.
  */
 IL_API int il_event_wait(il_event *event);
+
+/** @} */
 
 #ifdef __cplusplus
 }

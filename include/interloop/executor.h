@@ -15,44 +15,10 @@
 extern "C" {
 #endif
 
-/** Options of a thread pool; zero means the default everywhere. */
-typedef struct il_thread_pool_options {
-	/** Threads at most; negative: -EINVAL. Default: min(32, processors + 4), by the processors that the
-	 * program had when the library was loaded, its control groups allow, and cpus lists. */
-	int max_workers;
-	const char *name;   /**< Threads are called name_0, name_1, ...; NULL: unique per pool. */
-	size_t queue_limit; /**< Calls that wait for a worker; 0: 65,536; SIZE_MAX: none. */
-	/** Runs first in each worker. A negative result breaks the pool, and so does a function that ends
-	 * its thread instead of returning. */
-	il_fn *initializer;
-	void *initializer_arg; /**< Must stay valid until the last worker has ended. */
-	bool copy_args;        /**< Copy arg in and out as a process pool does, so that a call which
-				    relies on sharing it fails here already. */
-	bool without_locals;   /**< Do not hand the submitter's task-local values to the call. */
-	/** Bytes of a worker's stack, at most 8 GiB (512 MiB where pointers have 32 bits). Default: the
-	 * system's. A guard as below a task's stack comes beside it. */
-	size_t stack_size;
-	il_time idle_timeout; /**< A worker idle so long ends (0: 10 s; IL_FOREVER: never). */
-	/** Processors that the workers may use; copied. NULL: those that the program had when the library
-	 * was loaded, whoever makes the pool. Where they cannot be set, that is logged. */
-	const int *cpus;
-	size_t cpu_count; /**< How many processors cpus lists. */
-	void (*on_thread_start)(int index,
-				void *arg); /**< Runs in each new worker, first of all. */
-	void *on_thread_start_arg;          /**< Handed to on_thread_start. */
-	/** Runs last in each worker whose initializer did not fail, with initializer_arg, also when
-	 * the worker ends because it was idle. il_executor_shutdown waits for it; a call that comes
-	 * meanwhile and finds no other worker waits for it too. */
-	void (*finalizer)(void *arg);
-	void *reserved[7]; /**< Zero. */
-} il_thread_pool_options;
-
 /**
- * @brief Creates a thread pool with one reference. No thread starts before the first call.
- * @param options  NULL: the defaults.
- * @return 0; -EINVAL: an option is out of range; -ENOMEM.
+ * @defgroup executor Executors
+ * @{
  */
-IL_API int il_thread_pool_create(il_executor **ex, const il_thread_pool_options *options);
 
 /** One submitted call, as an executor of your own sees it. It is over, and its memory gone, once one
  * of the il_call functions has been called. */
@@ -76,7 +42,7 @@ IL_API void **il_call_link(il_call *call);
 /** What an executor of your own does. */
 typedef struct il_executor_ops {
 	const char *name; /**< For people. */
-	/** Takes the call: exactly one il_call_run or il_call_fail must follow, from any thread but
+	/** Takes the call: exactly one il_call_run() or il_call_fail() must follow, from any thread but
 	 * not before submit has returned. Never waits. Negative: refused (-EAGAIN: full), the call
 	 * stays the caller's. */
 	int (*submit)(void *self, il_call *call);
@@ -122,7 +88,7 @@ IL_API int il_executor_run(il_executor *ex, il_fn *fn, void *arg, size_t size);
 
 /**
  * @brief Runs fn for each of count items of size bytes (or IL_BYTES, IL_SHARED) and waits for all; -EDEADLK, -EPERM and
- * cancellation as in il_executor_run.
+ * cancellation as in il_executor_run().
  * @param results  receives each result in item order; may be NULL.
  * @param timeout  for the whole, from the call on; 0: gives up at once.
  * @return 0; the first negative result in item order; -ETIMEDOUT. On failure or time-out calls not
@@ -132,7 +98,7 @@ IL_API int il_executor_run(il_executor *ex, il_fn *fn, void *arg, size_t size);
 IL_API int il_executor_map(il_executor *ex, il_fn *fn, void *items, size_t count, size_t size,
 			   int *results, il_time timeout);
 
-/** Flags of il_executor_shutdown. */
+/** Flags of il_executor_shutdown(). */
 enum {
 	IL_NOWAIT = 1u,        /**< Return at once; what was accepted still runs. */
 	IL_CANCEL_FUTURES = 2u /**< Cancel calls that have not begun; those without a future run. */
@@ -141,7 +107,7 @@ enum {
 /**
  * @brief Refuses further calls and waits for those accepted, and for the workers' end. Idempotent,
  * any thread. In a task it waits shielded; in a cancelled scope it acts as IL_NOWAIT and answers
- * -ECANCELED. It holds a reference while it waits, as il_executor_run and il_executor_map do: another task may drop
+ * -ECANCELED. It holds a reference while it waits, as il_executor_run() and il_executor_map() do: another task may drop
  * the last one meanwhile.
  * @return 0; -EDEADLK: waiting in one of the executor's own workers; -EPERM: a place that may not
  *         wait, while a worker lives: nothing has changed; -ECANCELED; -EINVAL: an unknown flag.
@@ -155,8 +121,10 @@ IL_API il_executor *il_executor_ref(il_executor *ex);
  * runs, then the memory goes. NULL is allowed. */
 IL_API void il_executor_unref(il_executor *ex);
 
-/** @brief il_executor_shutdown(ex, 0), then il_executor_unref. NULL is allowed. */
+/** @brief il_executor_shutdown(ex, 0), then il_executor_unref(). NULL is allowed. */
 IL_API void il_executor_destroy(il_executor *ex);
+
+/** @} */
 
 #ifdef __cplusplus
 }

@@ -11,13 +11,18 @@
 extern "C" {
 #endif
 
+/**
+ * @defgroup fd Descriptors
+ * @{
+ */
+
 /** Directions of a descriptor. */
 enum { IL_READABLE = 1u, IL_WRITABLE = 2u };
 
 /**
  * @brief Parks the calling task until fd can be read, has an error or hung up: the system call tells
  * the truth then. A cancellation point. Files that are always ready (regular files, /dev/null) are
- * ready at once. The descriptor's flags are left alone; only close it after il_notify_closing or
+ * ready at once. The descriptor's flags are left alone; only close it after il_notify_closing() or
  * when nobody waits for it. The host may watch it with the native loop as well.
  * @return 0; -EBADF: not an open descriptor; -EBUSY: another task waits for this direction;
  *         -ECANCELED: cancelled, or il_notify_closing was called; -EPERM: not in a task; -ENOMEM.
@@ -40,6 +45,8 @@ IL_API int il_wait_fd(int fd, unsigned mask);
  * @return 0, also when nobody waits; -EPERM: not in a loop's thread.
  */
 IL_API int il_notify_closing(int fd);
+
+/** @} */
 
 #ifdef __cplusplus
 }

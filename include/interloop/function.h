@@ -15,6 +15,11 @@
 extern "C" {
 #endif
 
+/**
+ * @defgroup function Functions by name
+ * @{
+ */
+
 /** Bytes of a function's name at most, without the NUL. */
 #define IL_FUNCTION_NAME_MAX 63
 
@@ -22,7 +27,7 @@ extern "C" {
  * @brief Gives fn a name, for good. Any thread.
  *
  * A worker must know it, too: register in a constructor, in the pool's initializer, or in main before
- * il_process_worker_main_if_needed.
+ * il_process_worker_main_if_needed().
  * @param name  copied; not empty, at most IL_FUNCTION_NAME_MAX bytes.
  * @return 0, also when fn has that name already; -EALREADY: another function has it, or fn another;
  *         -EINVAL; -ENOMEM.
@@ -34,6 +39,8 @@ IL_API il_fn *il_function_find(const char *name);
 
 /** @brief The name that fn was registered by; NULL: none. Any thread. */
 IL_API const char *il_function_name(il_fn *fn);
+
+/** @} */
 
 #ifdef __cplusplus
 }

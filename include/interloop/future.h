@@ -15,6 +15,11 @@
 extern "C" {
 #endif
 
+/**
+ * @defgroup future Futures
+ * @{
+ */
+
 /** @brief Creates a pending future with one reference, for a producer of your own. -ENOMEM. */
 IL_API int il_future_create(il_future **future);
 
@@ -35,14 +40,14 @@ IL_API void il_future_unref(il_future *f);
 IL_API int il_future_wait(il_future *f, il_time timeout);
 
 /**
- * @brief il_future_wait, then the function's own result; -ECANCELED if f was cancelled.
- * il_future_done and il_future_cancelled tell a result from the end of the wait.
+ * @brief il_future_wait(), then the function's own result; -ECANCELED if f was cancelled.
+ * il_future_done() and il_future_cancelled() tell a result from the end of the wait.
  */
 IL_API int il_future_result(il_future *f, il_time timeout);
 
 /**
  * @brief Waits shielded until f is done, drops the caller's reference, gives the result.
- * @return the result; -EPERM: a place that may not wait, -EDEADLK as in il_future_wait; after these the
+ * @return the result; -EPERM: a place that may not wait, -EDEADLK as in il_future_wait(); after these the
  *         reference is kept.
  */
 IL_API int il_future_join(il_future *f);
@@ -91,7 +96,7 @@ IL_API int il_future_set_running(il_future *f);
 IL_API int il_future_set_result(il_future *f, int result);
 /** @} */
 
-/** When il_futures_wait returns. */
+/** When il_futures_wait() returns. */
 typedef enum il_return_when {
 	IL_FIRST_COMPLETED, /**< When one is done, cancelled ones included. */
 	IL_FIRST_FAILURE, /**< When one has a negative result that is not a cancellation, or all are done. */
@@ -100,8 +105,8 @@ typedef enum il_return_when {
 
 /**
  * @brief Waits for several futures; one that is listed twice counts once. A cancellation point.
- * @param timeout  as in il_future_wait; running out is no error here.
- * @return how many are done (ask each with il_future_done); -ECANCELED, -EPERM, -EINVAL, -ENOMEM;
+ * @param timeout  as in il_future_wait(); running out is no error here.
+ * @return how many are done (ask each with il_future_done()); -ECANCELED, -EPERM, -EINVAL, -ENOMEM;
  *         -EDEADLK as in il_future_wait.
  */
 IL_API int il_futures_wait(il_future *const *fs, size_t count, il_return_when when,
@@ -133,6 +138,8 @@ IL_API size_t il_as_completed_pending(const il_as_completed *it);
 
 /** @brief Ends it, early or late, and frees it; the futures are left alone. NULL is allowed. */
 IL_API void il_as_completed_close(il_as_completed *it);
+
+/** @} */
 
 #ifdef __cplusplus
 }

@@ -20,11 +20,16 @@
 extern "C" {
 #endif
 
+/**
+ * @defgroup group Task groups
+ * @{
+ */
+
 /** A task group. Belongs to the thread of its loop; must not move while it is open. */
 typedef struct il_group {
 	int64_t reserved[36]; /**< The library's. */
 } il_group;
-/** A group that is not open; il_group_open does not need it. */
+/** A group that is not open; il_group_open() does not need it. */
 /* clang-format off */
 #ifdef __cplusplus
 #define IL_GROUP_INIT {}
@@ -52,10 +57,10 @@ IL_API int il_group_open(il_group *group);
 IL_API int il_group_start_soon(il_group *group, il_future **f, il_fn *fn, void *arg);
 
 /**
- * @brief Starts fn as a child and waits until it has called il_task_started. A cancellation point:
+ * @brief Starts fn as a child and waits until it has called il_task_started(). A cancellation point:
  * cancelled meanwhile it cancels the child, waits for its end and answers -ECANCELED.
  * @param value  receives what the child said; may be NULL.
- * @return 0; the child's error if it failed before il_task_started, also in its clean-up (the group is
+ * @return 0; the child's error if it failed before il_task_started(), also in its clean-up (the group is
  *         untouched); -EPROTO: it ended without; -ECANCELED; -ESHUTDOWN; -EPERM; -ENOMEM.
  * arg is the child's until it ends.
  */
@@ -88,6 +93,8 @@ IL_API size_t il_group_errors(const il_group *group, int *codes, size_t n);
  * @return 0; the first failure, which cancelled the rest; -ECANCELED; -EINVAL; -EPERM; -ENOMEM.
  */
 IL_API int il_gather(il_fn *fn, void *items, size_t count, size_t size, int *results);
+
+/** @} */
 
 #ifdef __cplusplus
 }

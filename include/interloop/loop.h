@@ -14,15 +14,20 @@
 extern "C" {
 #endif
 
+/**
+ * @defgroup loop Loops
+ * @{
+ */
+
 /** Options of a loop; zero means the default everywhere. */
 typedef struct il_loop_options {
 	/** Bytes of stack a task has, rounded up to whole pages; from 16 KiB to 8 GiB (512 MiB where
 	 * pointers have 32 bits). Default: 64 KiB; 256 KiB in a program built with a sanitizer. */
 	size_t stack_size;
 	size_t queue_limit;  /**< Bound of calls posted and not begun (65,536; SIZE_MAX: none). */
-	size_t thread_limit; /**< Tokens of the default limiter of il_run_in_thread (40). */
-	bool handle_sigint;  /**< SIGINT cancels the main task, il_loop_run answers -EINTR. */
-	il_time shutdown_timeout; /**< How long il_loop_close waits for abandoned threads (0). */
+	size_t thread_limit; /**< Tokens of the default limiter of il_run_in_thread() (40). */
+	bool handle_sigint;  /**< SIGINT cancels the main task, il_loop_run() answers -EINTR. */
+	il_time shutdown_timeout; /**< How long il_loop_close() waits for abandoned threads (0). */
 	uint64_t seed;            /**< Virtual time: permutes the order of ready tasks; 0: FIFO. */
 	uint64_t step_limit;      /**< Virtual time: stop after so many task steps; 0: none. */
 	/** Bytes of address space below each task's stack that fault when they are touched. No memory.
@@ -38,10 +43,10 @@ typedef struct il_loop_options {
  * @brief Opens a loop on the backend, runs main as its root task, closes the loop.
  *
  * In the process's main thread SIGINT is handled while it runs if its disposition is the default:
- * the first one cancels main, and il_run answers -EINTR; a second one kills as usual.
+ * the first one cancels main, and il_run() answers -EINTR; a second one kills as usual.
  *
- * @param backend  what il_backend_find or il_libuv() etc. gave; NULL: -ENOENT.
- * For options use il_loop_open with handle_sigint, il_loop_run and il_loop_destroy.
+ * @param backend  what il_backend_find() or il_libuv() etc. gave; NULL: -ENOENT.
+ * For options use il_loop_open() with handle_sigint, il_loop_run() and il_loop_destroy().
  * Waits for everything started on the loop: tasks left when main returns are cancelled and joined
  * (as asyncio.run does).
  * @return main's result; -EBUSY: a loop already runs in this thread; -EINTR; or why the loop could
@@ -61,7 +66,7 @@ IL_API int il_run(const il_backend *backend, il_fn *main, void *arg);
 IL_API const il_backend *il_backend_find(const char *name);
 
 /**
- * @brief Makes a backend known to il_backend_find under its name: one that is linked statically, or
+ * @brief Makes a backend known to il_backend_find() under its name: one that is linked statically, or
  * your own. The object must live as long as the program.
  * @return 0; -EINVAL: it is NULL, its abi is not this library's or a primitive is missing; -EALREADY:
  *         another backend has that name; -ENOMEM. Registering the same object again is 0.
@@ -85,7 +90,7 @@ IL_API int il_loop_open(il_loop **loop, const il_backend *backend, const il_loop
  * @brief Runs main as the root task, and with it everything that was started on the loop; returns
  * main's result when main has ended. May be called again after it returned.
  *
- * Tasks that main leaves behind go on in the next il_loop_run, or end in il_loop_close.
+ * Tasks that main leaves behind go on in the next il_loop_run(), or end in il_loop_close().
  * @return main's result; -EPERM: not the thread that opened it, or the loop is attached (its host
  *         runs it); -EBUSY: a loop already runs in this thread; -ESHUTDOWN: closed, or inherited
  *         across fork; -EINTR: SIGINT ended it; -EDEADLK: virtual time, and every task is asleep
@@ -122,7 +127,7 @@ IL_API void *il_loop_native(il_loop *loop);
 /**
  * @brief Starts fn as a root task of the loop; returns at once. Loop's thread only: inside or
  * outside a task, also before an own loop runs.
- * @param f  receives a reference to the task's future (il_future_unref it); NULL: nobody waits for
+ * @param f  receives a reference to the task's future (il_future_unref() it); NULL: nobody waits for
  *           the result, a negative one is logged as a warning.
  * @return 0; -EPERM: another thread; -ESHUTDOWN: the loop is shut down; -ENOMEM.
  */
@@ -151,14 +156,14 @@ IL_API int il_loop_shutdown(il_loop *loop, void (*empty)(il_loop *loop, void *ar
 IL_API int il_loop_detach(il_loop *loop);
 
 /** @name The four services of a backend
- * Each dispatches through the loop's vtable; il_sleep, il_event_create, il_run_in_thread and the
+ * Each dispatches through the loop's vtable; il_sleep(), il_event_create(), il_run_in_thread() and the
  * rest of the library come here too.
  * @{ */
-/** @brief il_sleep on that loop: the calling task's own. -EPERM: not a task of that loop. */
+/** @brief il_sleep() on that loop: the calling task's own. -EPERM: not a task of that loop. */
 IL_API int il_loop_sleep(il_loop *loop, il_time delay);
-/** @brief il_event_create for that loop. Loop's thread only (-EPERM); -ENOMEM. */
+/** @brief il_event_create() for that loop. Loop's thread only (-EPERM); -ENOMEM. */
 IL_API int il_loop_create_event(il_loop *loop, il_event **event);
-/** @brief il_run_in_thread on that loop: the calling task's own. */
+/** @brief il_run_in_thread() on that loop: the calling task's own. */
 IL_API int il_loop_run_in_thread(il_loop *loop, il_fn *fn, void *arg);
 /**
  * @brief Creates a threads portal into the loop; see portal.h. Loop's thread only, inside or
@@ -166,6 +171,8 @@ IL_API int il_loop_run_in_thread(il_loop *loop, il_fn *fn, void *arg);
  * @return 0; -EPERM: another thread; -ESHUTDOWN: the loop is shut down; -ENOMEM.
  */
 IL_API int il_loop_create_threads_portal(il_loop *loop, il_portal **portal);
+/** @} */
+
 /** @} */
 
 #ifdef __cplusplus

@@ -2,8 +2,8 @@
  * @file portal.h
  * @brief Portals: calls from any thread into a loop. Thread-safe, reference-counted.
  *
- * A portal is open from its creation (il_loop_create_threads_portal) until il_portal_stop or
- * il_portal_close; calls made before the loop runs are queued. Its tasks belong to the portal: no
+ * A portal is open from its creation (il_loop_create_threads_portal()) until il_portal_stop() or
+ * il_portal_close(); calls made before the loop runs are queued. Its tasks belong to the portal: no
  * scope of its creator reaches them. A waiting call from the loop's own thread answers -EDEADLK, from
  * a task of another loop it parks that task. The semantics are those of EasyNetwork's ThreadsPortal
  * and AnyIO's BlockingPortal.
@@ -18,6 +18,11 @@
 extern "C" {
 #endif
 
+/**
+ * @defgroup portal Portals
+ * @{
+ */
+
 /** @name Calls that wait
  * queue_limit does not bind them. They return only when fn has ended or is certain never to
  * run. In a task of another loop they are cancellation points: cancelled, they cancel the remote call
@@ -30,10 +35,10 @@ IL_API int il_portal_run_coroutine(il_portal *p, il_fn *fn, void *arg);
 /** @brief Runs fn as a plain call in the loop's thread, where it may not wait. @return its result. */
 IL_API int il_portal_run_sync(il_portal *p, il_fn *fn, void *arg);
 /**
- * @brief Runs fn as a task and waits until it has called il_task_started.
+ * @brief Runs fn as a task and waits until it has called il_task_started().
  * @param f      receives a reference to the task's future; may be NULL.
  * @param value  receives what the task said; may be NULL.
- * @return 0; fn's error before il_task_started; -EPROTO: it ended well or cancelled without.
+ * @return 0; fn's error before il_task_started(); -EPROTO: it ended well or cancelled without.
  * arg is the task's until it ends.
  */
 IL_API int il_portal_start_task(il_portal *p, il_future **f, int *value, il_fn *fn, void *arg);
@@ -51,19 +56,19 @@ IL_API int il_portal_run_sync_soon(il_portal *p, il_future **f, il_fn *fn, void 
 /** @} */
 
 /** @name An async context used from a thread
- * fn runs as one task: up to il_portal_hold on enter, from there to its end on exit (AnyIO's
+ * fn runs as one task: up to il_portal_hold() on enter, from there to its end on exit (AnyIO's
  * wrap_async_context_manager).
  * @{ */
 /** An entered context. */
 typedef struct il_portal_context il_portal_context;
 /**
- * @brief Starts fn and waits for its il_portal_hold. @return the value that it holds with (0 or
+ * @brief Starts fn and waits for its il_portal_hold(). @return the value that it holds with (0 or
  * more); fn's error if it ended before; -EPROTO: it ended without; errors of waiting calls.
  */
 IL_API int il_portal_enter(il_portal *p, il_portal_context **c, il_fn *fn, void *arg);
 /**
- * @brief In fn: makes il_portal_enter return value, parks until il_portal_exit. A cancellation point.
- * @return the rc that il_portal_exit was given; -ECANCELED; -EALREADY: called before; -EPERM: not in
+ * @brief In fn: makes il_portal_enter() return value, parks until il_portal_exit(). A cancellation point.
+ * @return the rc that il_portal_exit() was given; -ECANCELED; -EALREADY: called before; -EPERM: not in
  *         such a task; -EINVAL: negative value.
  */
 IL_API int il_portal_hold(int value);
@@ -76,13 +81,13 @@ IL_API int il_portal_exit(il_portal_context *c, int rc);
 /** @} */
 
 /**
- * @brief Parks the calling task of the portal's loop until il_portal_stop. A cancellation point.
+ * @brief Parks the calling task of the portal's loop until il_portal_stop(). A cancellation point.
  * @return 0; -ECANCELED; -EPERM: not in a task of that loop.
  */
 IL_API int il_portal_sleep_until_stopped(il_portal *p);
 
 /**
- * @brief Refuses new work and wakes il_portal_sleep_until_stopped. Any thread or task, any number of
+ * @brief Refuses new work and wakes il_portal_sleep_until_stopped(). Any thread or task, any number of
  * times; never waits. Tasks that run go on, unless cancel_remaining.
  * @return 0; -ESHUTDOWN: inherited across fork; -EINVAL.
  */
@@ -101,7 +106,7 @@ IL_API il_portal *il_portal_ref(il_portal *p);
 /** @brief Drops a reference. NULL is allowed. */
 IL_API void il_portal_unref(il_portal *p);
 
-/** Options of il_blocking_portal_start; zero means the default everywhere. */
+/** Options of il_blocking_portal_start(); zero means the default everywhere. */
 typedef struct il_blocking_portal_options {
 	il_loop_options loop; /**< Of the new loop; handle_sigint has no meaning there. */
 	const char *name;     /**< The thread's name; NULL: "interloop". */
@@ -136,15 +141,17 @@ typedef struct il_portal_provider il_portal_provider;
 /** @brief Creates a provider; nothing starts yet. options are copied. -ENOENT, -ENOMEM. */
 IL_API int il_portal_provider_create(il_portal_provider **provider, const il_backend *backend,
 				     const il_blocking_portal_options *options);
-/** @brief Borrows the portal, starting it for the first user; errors of il_blocking_portal_start. */
+/** @brief Borrows the portal, starting it for the first user; errors of il_blocking_portal_start(). */
 IL_API int il_portal_provider_acquire(il_portal_provider *provider, il_portal **p);
 /**
- * @brief Gives it back; the last user stops it, as il_blocking_portal_stop.
+ * @brief Gives it back; the last user stops it, as il_blocking_portal_stop().
  * @return 0; -EALREADY: nobody holds it; the last user's -EDEADLK, -EPERM: nothing changed.
  */
 IL_API int il_portal_provider_release(il_portal_provider *provider);
 /** @brief Frees it; stops the program with a sentence if somebody holds it. NULL is allowed. */
 IL_API void il_portal_provider_destroy(il_portal_provider *provider);
+
+/** @} */
 
 #ifdef __cplusplus
 }

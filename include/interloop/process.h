@@ -1,103 +1,166 @@
 /**
  * @file process.h
- * @brief Worker processes behind the executor interface: for code that may crash, that must be killed, or
- * that is not thread-safe.
+ * @brief Child processes: other programs, their standard streams, and their end. The semantics are those
+ * of AnyIO's open_process and run_process. (process_pool.h has pools of processes that run your functions.)
  *
- * A worker is the same program, started anew: a function is found there by its module and its offset
- * from the module's base, static functions included (or by name: function.h), and its argument is the
- * flat struct of `size` bytes, copied there and back; or bytes (bytes.h); or shared memory (shared.h).
- * Nothing else is shared: globals have their initial values, pointers inside the struct mean nothing. The
- * environment, the working directory and the umask are those that the program had when the pool was made.
- * The library takes a worker over before main; see il_process_worker_main_if_needed for programs whose
- * functions rely on their own constructors.
+ * A child is started with no signal blocked and every disposition at its default. Its end is told by a pidfd
+ * where the system has them, else by a thread that waits for this one child: there is no SIGCHLD handler, and
+ * children that you start yourself are left alone.
+ *
+ * A program that ignores SIGCHLD, or reaps whatever child it finds (as libev's default loop does), loses no
+ * exit status on Linux 6.15 and later. On older systems it gets -ECHILD where the status should be.
+ *
+ * Unless another thing is said, a function answers -EINVAL for NULL, -EPERM outside the loop's
+ * thread (waiting calls: outside a task) and -ESHUTDOWN in a forked child or when the loop was closed.
  */
 #ifndef INTERLOOP_PROCESS_H
 #define INTERLOOP_PROCESS_H
 
 #include <interloop/base.h>
+#include <interloop/process_pool.h>
+#include <interloop/stream.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-/** Options of a process pool; zero means the default everywhere. */
-typedef struct il_process_pool_options {
-	/** Processes at most; negative: -EINVAL. Default: the processors that the program had when
-	 * the library was loaded, its control groups allow, and cpus lists. */
-	int max_workers;
-	const char *name;   /**< Workers are called name_0, name_1, ...; NULL: "il-process". */
-	size_t queue_limit; /**< Calls that wait for a worker; 0: 65,536; SIZE_MAX: none. */
-	/** Runs first in each worker; a negative result breaks the pool. One that ends its worker, or
-	 * takes longer than start_timeout, is tried again in another, restart_budget times at most.
-	 * There is no finalizer, but what it registers with atexit() runs when the worker ends. */
-	il_fn *initializer;
-	const void *initializer_arg; /**< Copied at creation. */
-	size_t initializer_size;     /**< Bytes behind initializer_arg. */
-	int max_calls_per_worker;    /**< A worker is replaced after so many; 0: never. */
-	bool kill_on_cancel;         /**< Cancelling a running call kills its worker (SIGKILL). */
-	bool break_on_death; /**< A worker that dies breaks the pool, as in concurrent.futures. */
-	int restart_budget;  /**< Deaths without one call answered between before the pool breaks;
-				       0: 16. */
-	size_t max_size; /**< Bytes that are copied, each way, at most (-EMSGSIZE); 0: 64 MiB. */
-	il_time idle_timeout; /**< A worker idle so long ends at the next call (0: 300 s). */
-	/** How long a worker may take to get ready: to start, and to run the initializer. One that takes
-	 * longer is killed and counts as a death (restart_budget); its call goes to another. Default:
-	 * 20 s. IL_FOREVER: no limit. In virtual time there is none. */
-	il_time start_timeout;
-	/** Processors that the workers may use; copied. NULL: those that the program had when the library
-	 * was loaded, whoever makes the pool or the call. */
-	const int *cpus;
-	size_t cpu_count; /**< How many processors cpus lists. */
-	void *reserved[6 - sizeof(il_time) / sizeof(void *)]; /**< Zero. */
-} il_process_pool_options;
+/**
+ * @defgroup process Child processes
+ * @{
+ */
+
+/** A child process. */
+typedef struct il_process il_process;
+
+/** What a child's standard descriptor is: one of these, or the number of a descriptor of yours above 0,
+ * which stays yours. */
+enum {
+	IL_STDIO_DEFAULT = 0, /**< il_process_spawn(): yours; il_process_run(): see there. */
+	IL_STDIO_PIPE =
+	    -1, /**< A pipe: il_process_stdin(), il_process_stdout(), il_process_stderr(). */
+	IL_STDIO_NULL = -2,    /**< /dev/null. */
+	IL_STDIO_INHERIT = -3, /**< Yours, also if it is close-on-exec. */
+	IL_STDIO_STDOUT = -4   /**< Of errors only: wherever output goes. */
+};
+
+/** Options of il_process_spawn() and il_process_run(); zero means the default everywhere. */
+typedef struct il_process_options {
+	/** The program; NULL: argv[0]. Without a slash it is searched in the PATH of environment, that is,
+	 * the one that it will have; without a PATH there in /bin and /usr/bin. */
+	const char *file;
+	/** Where it runs, and where a relative file is; NULL: here. Where posix_spawn has no action for it,
+	 * a shell does it, and argv[0] is file. */
+	const char *directory;
+	char *const *environment; /**< "NAME=value" strings, ends in NULL; NULL: yours. */
+	int input;                /**< Its stdin: IL_STDIO_. */
+	int output;               /**< Its stdout. */
+	int errors;               /**< Its stderr. */
+	bool new_session;         /**< Makes it the leader of a session, without a terminal. */
+	bool new_group;           /**< Makes it the leader of a process group. */
+	bool keep_descriptors;    /**< Leaves it those of yours that are not close-on-exec. */
+	size_t
+	    output_limit;  /**< il_process_run(): bytes of each stream; more: -EMSGSIZE; 0: none. */
+	void *reserved[8]; /**< Zero. */
+} il_process_options;
+
+/** Added to a signal's number where a signal killed it: 265 is SIGKILL. An exit status is below it. */
+#define IL_PROCESS_SIGNALED 256
 
 /**
- * @brief Creates a process pool with one reference. No process starts before the first call.
- *
- * Its calls answer, besides what executor.h says: -EOWNERDEAD: the worker died in this call, others go
- * on, and il_error_detail() and the log say how it ended and the last it wrote to stderr; -EMSGSIZE: the
- * argument, or the result of the bytes form, is larger than max_size; -EINVAL: an argument without its
- * size; -ENOENT: the function has no name and is in no module that a file backs, or the worker has none
- * or another build of it; -ENOMEM: an argument or a result has no room, there or here,
- * or this process lacks memory to wait for the call, which costs no worker its life;
- * -ENOTRECOVERABLE: the initializer failed, or the restart budget is used up.
- *
- * A worker that was dead before it read its call is replaced and the call goes to another. Each call is
- * answered in the thread that submitted it if that runs a loop, which watches the worker itself; one
- * attendant thread does it for all others, and for a loop between two runs. The end of a loop cancels
- * what it submitted and no task awaits, and kills its workers. il_executor_map kills what still runs when
- * its time is up. A call without a future that is not run (the pool breaks first, or its worker has gone and
- * no other can be started) is logged.
- *
- * A worker has default signal dispositions, no signal blocked, no standard input and no descriptor
- * of yours but stdout and stderr, and the processors, the policy and the niceness that the program
- * had when the library was loaded; the library handles no signal in it. Its stderr is relayed. Its
- * stdio is flushed after each call. A worker that is not needed any more gets the end of its stream
- * and calls exit(), so that atexit() handlers run and coverage, profiles and leak reports are
- * written; it is killed if it has not ended within 2 s. A worker in a call is killed at once where
- * its call is cancelled or its loop ends, and with the program.
- *
- * A worker is the file that runs, also where its name is gone or means another build by now, or its
- * folder is closed to the program. Exception: a program that was started by the name of its loader
- * ("ld.so program") has to stay where it is.
- *
- * @return 0; -EINVAL: an option is out of range, or none of cpus is there; -ENOTSUP: the program
- *         has rights of its file (set-user-ID, set-group-ID, setcap), or /proc is not mounted;
- *         -ENOENT: the initializer is in no module, or a program that was started by the name of
- *         its loader has gone; -EMFILE and its like: no descriptor for the working directory;
- *         -ENOMEM.
+ * @brief Starts a program. In the loop's thread; never waits but for the system to start it.
+ * @param process  receives the child; the caller's, to il_process_destroy().
+ * @param argv     its arguments, its name first, ends in NULL. Copied, as are the options.
+ * @param options  NULL: the defaults.
+ * @return 0; -ENOENT, -EACCES, -ENOEXEC, -E2BIG, -ENOTDIR: from exec or chdir; -EBADF: a descriptor that is
+ *         not open; -EINVAL: no argument, or an unknown IL_STDIO_; -ENOTSUP: no sessions on this system;
+ *         -EMFILE, -ENFILE, -ENOMEM. After an error no program has run, and nothing is left open;
+ *         il_error_detail() names the program, and the reason in the system's words.
  */
-IL_API int il_process_pool_create(il_executor **ex, const il_process_pool_options *options);
+IL_API int il_process_spawn(il_process **process, char *const *argv,
+			    const il_process_options *options);
 
 /**
- * @brief For programs whose functions rely on their own constructors, or on what main sets up
- * first: in a worker it serves the pool and does not return, else it returns at once.
- *
- * Call it early in main: before main looks at its arguments, which are the library's in a worker,
- * and before it registers atexit() handlers that a worker must not run. Coverage and profiles of
- * the program's own file need it, since their counters are set up by constructors.
+ * @brief Waits for its end, whoever still holds its streams. A cancellation point, which leaves the child
+ * alone. Several tasks may wait. Without need to wait also outside a task. The clock of virtual time
+ * does not stand for it, as for no descriptor.
+ * @return its exit status; IL_PROCESS_SIGNALED + the signal that killed it; -ECANCELED; -ECHILD: it has
+ *         ended, but somebody else has reaped it, and the system does not keep how.
  */
-IL_API void il_process_worker_main_if_needed(void);
+IL_API int il_process_wait(il_process *process);
+
+/** @brief What il_process_wait() gives, without waiting, task or not; -EAGAIN: it has not ended. */
+IL_API int il_process_returncode(il_process *process);
+
+/**
+ * @brief Sends it a signal. Never waits. Where the system has pidfds it is never sent to another process that
+ * has its number by now; elsewhere it may be, but only if somebody else has reaped the child.
+ * @return 0, also if it has ended; -EINVAL: no such signal; -EPERM: also if it has become another user's.
+ */
+IL_API int il_process_send_signal(il_process *process, int number);
+
+/** @brief il_process_send_signal() of SIGTERM: asks it to end. */
+IL_API int il_process_terminate(il_process *process);
+
+/** @brief il_process_send_signal() of SIGKILL: ends it. */
+IL_API int il_process_kill(il_process *process);
+
+/** @brief Its number, also after its end, when it may be another's. Any thread. */
+IL_API int il_process_pid(const il_process *process);
+
+/** @brief Our end of its stdin, for writing; il_stream_close() tells it that there is no more. It is the
+ * process's: do not destroy it. NULL: no pipe. */
+IL_API il_stream *il_process_stdin(const il_process *process);
+/** @brief Our end of its stdout, for reading; likewise. */
+IL_API il_stream *il_process_stdout(const il_process *process);
+/** @brief Our end of its stderr, for reading; likewise. */
+IL_API il_stream *il_process_stderr(const il_process *process);
+
+/**
+ * @brief Closes the pipes (which ends many programs), and waits for its end. In a cancelled scope, or
+ * cancelled meanwhile, it kills the child and waits shielded: when this returns there is no child any more.
+ * @return as il_process_wait(); -ECANCELED: it was killed; -EPERM: it may not be killed, and lives.
+ */
+IL_API int il_process_close(il_process *process);
+
+/**
+ * @brief Closes the pipes, kills the child if it lives, reaps it, and frees. In a task it waits for that,
+ * shielded; elsewhere, also after the loop was closed, it blocks for the moment that a killed process takes
+ * to end. Tasks that wait for the child hear of its end. NULL is allowed. In a forked child it only frees.
+ * Stops the program with a sentence in another thread than the loop's.
+ *
+ * A child that may not be killed, for it has become another user's, is left alone, and a warning logged:
+ * tasks that wait for it get -EBADF, and it is nobody's to reap: once it has ended it stays a zombie until
+ * your program ends, unless that waits for it with waitpid.
+ */
+IL_API void il_process_destroy(il_process *process);
+
+/** What il_process_run() has collected. */
+typedef struct il_process_result {
+	char *output;       /**< Its stdout, with a NUL after it; NULL: not collected. */
+	size_t output_size; /**< Bytes of it. */
+	char *errors;       /**< Likewise its stderr. */
+	size_t errors_size; /**< Bytes of it. */
+	void *reserved[4];  /**< Zero. */
+} il_process_result;
+
+/**
+ * @brief Runs a program to its end and collects what it writes, until the last process that holds its streams
+ * has closed them. Waits; a cancellation point: then the child is killed and reaped.
+ * @param result   receives what was collected, to il_process_result_clear(); NULL: its output goes where yours
+ *                 goes unless options say otherwise. Else output and errors are collected by default.
+ * @param input    size bytes for its stdin. It need not read them. Without any its stdin is by default
+ *                 /dev/null.
+ * @param options  NULL: the defaults.
+ * @return as il_process_wait(); -EMSGSIZE: it wrote more than output_limit, and was killed; -EINVAL: also input
+ *         for a stdin that is no pipe; -ENOMEM; errors of il_process_spawn. When negative result is empty.
+ */
+IL_API int il_process_run(il_process_result *result, char *const *argv, const void *input,
+			  size_t size, const il_process_options *options);
+
+/** @brief Frees what was collected. Any thread; a cleared or zeroed one may be cleared. */
+IL_API void il_process_result_clear(il_process_result *result);
+
+/** @} */
 
 #ifdef __cplusplus
 }

@@ -17,6 +17,11 @@
 extern "C" {
 #endif
 
+/**
+ * @defgroup protocol Protocols
+ * @{
+ */
+
 /** The bytes of one packet, its framing stripped. */
 typedef struct il_packet {
 	const void *data;  /**< Its bytes. */
@@ -67,7 +72,7 @@ typedef struct il_protocol {
 	int (*find)(const struct il_protocol *protocol, il_parse *parse);
 	/**
 	 * Frames one packet; NULL: packets are sent as they are.
-	 * @return 0; negative: il_client_send answers it, nothing is sent.
+	 * @return 0; negative: il_client_send() answers it, nothing is sent.
 	 */
 	int (*frame)(const struct il_protocol *protocol, il_frame *frame);
 	size_t overhead; /**< The most bytes that framing adds to a packet; 0: 64. */
@@ -102,14 +107,14 @@ IL_API const il_protocol *il_protocol_lines(void);
 
 /**
  * @brief Lines that end in exactly separator.
- * @param separator  1 to 32 bytes, copied; NULL: as il_protocol_lines. One that is empty or longer
+ * @param separator  1 to 32 bytes, copied; NULL: as il_protocol_lines(). One that is empty or longer
  *                   leaves *out without functions, which a server refuses with -EINVAL.
  * @param keep       packets keep their separator, also in the limit; one that is sent with it gets
  *                   no second one.
  */
 IL_API void il_protocol_lines_with(il_protocol *out, const char *separator, bool keep);
 
-/** Byte orders of il_protocol_length_prefixed_with, as in <endian.h>. */
+/** Byte orders of il_protocol_length_prefixed_with(), as in <endian.h>. */
 enum { IL_LITTLE_ENDIAN = 1234, IL_BIG_ENDIAN = 4321 };
 
 /**
@@ -122,7 +127,7 @@ IL_API const il_protocol *il_protocol_length_prefixed(void);
 
 /**
  * @brief Likewise with a length of another form. A packet too long for it is -EMSGSIZE in
- * il_client_send.
+ * il_client_send().
  * @param width  1 to 8 bytes.
  * @param order  IL_BIG_ENDIAN (also 0) or IL_LITTLE_ENDIAN. Anything else, or another width, leaves
  *               *out without functions, which a server refuses with -EINVAL.
@@ -130,7 +135,7 @@ IL_API const il_protocol *il_protocol_length_prefixed(void);
 IL_API void il_protocol_length_prefixed_with(il_protocol *out, unsigned width, int order);
 
 /**
- * @brief Packets of always size bytes, 1 or more; another size is -EBADMSG in il_client_send. A
+ * @brief Packets of always size bytes, 1 or more; another size is -EBADMSG in il_client_send(). A
  * server whose limit is smaller refuses it with -EINVAL.
  */
 IL_API void il_protocol_fixed_with(il_protocol *out, size_t size);
@@ -142,6 +147,8 @@ IL_API void il_protocol_fixed_with(il_protocol *out, size_t size);
  * more is received from that client.
  */
 IL_API const il_protocol *il_protocol_netstring(void);
+
+/** @} */
 
 #ifdef __cplusplus
 }

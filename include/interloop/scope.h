@@ -20,6 +20,11 @@
 extern "C" {
 #endif
 
+/**
+ * @defgroup scope Cancel scopes
+ * @{
+ */
+
 /** A cancel scope. Belongs to the thread of its loop; must not move or go while it is entered. */
 typedef struct il_scope {
 	int64_t reserved[20]; /**< The library's. */
@@ -33,11 +38,11 @@ typedef struct il_scope {
 #endif
 /* clang-format on */
 
-/** Flag of il_scope_enter: outer cancellation waits until the scope is left. */
+/** Flag of il_scope_enter(): outer cancellation waits until the scope is left. */
 #define IL_SHIELD 1u
 
 /**
- * Flag of il_scope_enter: il_scope_exit returns -ETIMEDOUT, in place of 0, if the scope's own deadline cancelled it. So
+ * Flag of il_scope_enter(): il_scope_exit() returns -ETIMEDOUT, in place of 0, if the scope's own deadline cancelled it. So
  * a block with a time limit needs no function of its own, and a timeout is never mistaken for an end.
  */
 #define IL_FAIL_AT_DEADLINE 2u
@@ -63,14 +68,14 @@ IL_API int il_scope_exit(il_scope *scope, int rc);
 
 /**
  * @brief Cancels the scope: now, or from its entry on if it is not entered yet. Loop's thread only,
- * inside a task or not (from another thread: il_portal_run_sync a function that does it).
+ * inside a task or not (from another thread: il_portal_run_sync() a function that does it).
  * @return 0, also when it was cancelled before or left already; -EINVAL: NULL; -EPERM: another
  *         thread; -ESHUTDOWN: inherited across fork.
  */
 IL_API int il_scope_cancel(il_scope *scope);
 
 /**
- * @brief il_scope_cancel, with a reason that il_error_detail() tells in each task that meets the
+ * @brief il_scope_cancel(), with a reason that il_error_detail() tells in each task that meets the
  * cancellation. The text must outlive the scope.
  */
 IL_API int il_scope_cancel_because(il_scope *scope, const char *reason);
@@ -84,7 +89,7 @@ IL_API bool il_scope_expired(const il_scope *scope);
 
 /**
  * @brief Moves the deadline of a scope, entered or not yet.
- * A deadline set before entry counts if il_scope_enter is given IL_FOREVER, or is the earlier one.
+ * A deadline set before entry counts if il_scope_enter() is given IL_FOREVER, or is the earlier one.
  * @return 0; -EALREADY: the scope is cancelled or was left; -EINVAL: NULL; -EPERM: another thread;
  *         -ESHUTDOWN: inherited across fork; -ENOMEM.
  */
@@ -107,14 +112,16 @@ IL_API il_time il_effective_deadline(void);
  * @return fn's result; 0 if the time was up and fn answered -ECANCELED (to tell them apart use a
  *         scope and il_scope_expired); -EINVAL: negative delay; -EPERM: not in a task.
  *
- * A call that cannot be cancelled keeps its result, however late: il_run_in_thread waits for its
- * function. To end that in time let the function ask il_from_thread_check_cancelled, or leave it behind
+ * A call that cannot be cancelled keeps its result, however late: il_run_in_thread() waits for its
+ * function. To end that in time let the function ask il_from_thread_check_cancelled(), or leave it behind
  * with abandon_on_cancel, or run it in a process pool with kill_on_cancel.
  */
 IL_API int il_move_on_after(il_time delay, il_fn *fn, void *arg);
 
-/** @brief il_move_on_after that answers -ETIMEDOUT if the time was up and fn answered -ECANCELED. */
+/** @brief il_move_on_after() that answers -ETIMEDOUT if the time was up and fn answered -ECANCELED. */
 IL_API int il_fail_after(il_time delay, il_fn *fn, void *arg);
+
+/** @} */
 
 #ifdef __cplusplus
 }

@@ -21,6 +21,8 @@
 #define INTERLOOP_SERVER_H
 
 #include <interloop/base.h>
+#include <interloop/client.h>
+#include <interloop/exit_stack.h>
 #include <interloop/group.h>
 #include <interloop/portal.h>
 #include <interloop/protocol.h>
@@ -30,19 +32,17 @@
 extern "C" {
 #endif
 
-/** A server. */
-typedef struct il_server il_server;
-/** A connected client. */
-typedef struct il_client il_client;
-/** What is undone when the server ends. */
-typedef struct il_exit_stack il_exit_stack;
+/**
+ * @defgroup server Servers
+ * @{
+ */
 
 /** What a server does. Members may be NULL, except handle. */
 typedef struct il_handler {
 	/**
-	 * Prepares what the handlers share, in the task of il_server_serve, before the first client.
+	 * Prepares what the handlers share, in the task of il_server_serve(), before the first client.
 	 * What it takes it registers on the stack, which gives it back when the server ends, also when
-	 * service_init fails half-way: il_server_serve then answers its error.
+	 * service_init fails half-way: il_server_serve() then answers its error.
 	 */
 	int (*service_init)(il_exit_stack *stack, il_server *server, void *data);
 	/**
@@ -53,8 +53,8 @@ typedef struct il_handler {
 	int (*on_connection)(il_client *client, void *data);
 	/**
 	 * Serves a request, or as many as it likes: it is called again after it returned, while the
-	 * client stays. Returning 0 or more without having called il_client_receive closes the client. After
-	 * -ETIMEDOUT too it is called again, unless it closes the client with il_client_close.
+	 * client stays. Returning 0 or more without having called il_client_receive() closes the client. After
+	 * -ETIMEDOUT too it is called again, unless it closes the client with il_client_close().
 	 * A negative result is logged as an error with the client's address and closes the client;
 	 * nothing is logged if it only says that the client is gone, or that the server ends. Beyond
 	 * a hundred of such lines in a second their number is logged instead.
@@ -105,7 +105,7 @@ typedef struct il_server_options {
 	/** A client that has not taken the whole of a packet for so long is given up: it is closed, and
 	 * sending answers -EPIPE (never). */
 	il_time send_timeout;
-	/** How long il_server_shutdown lets handlers finish what they are at (0: they are cancelled at
+	/** How long il_server_shutdown() lets handlers finish what they are at (0: they are cancelled at
 	 * once). */
 	il_time grace_period;
 	/** Set when the server is up: service_init is done, clients are served. The caller's. */
@@ -113,7 +113,7 @@ typedef struct il_server_options {
 	/**
 	 * How long one request may take to arrive, counted from the moment when the first byte of it
 	 * is there and a receive waits for the rest; then the client is given up: its receive returns
-	 * 0. A request is a packet. Exception: with il_protocol_bytes, where packets have no end, it is
+	 * 0. A request is a packet. Exception: with il_protocol_bytes(), where packets have no end, it is
 	 * all that one call of `handle` (or of on_connection) receives; so a handler that serves a
 	 * whole connection in one call sets this to IL_FOREVER. Default: no limit.
 	 */
@@ -132,10 +132,10 @@ typedef struct il_server_options {
 
 /**
  * @brief Makes a server that listens on a TCP address. It listens at once, clients are accepted once
- * il_server_serve runs. May wait for the lookup of a name.
- * @param server    receives the server; the caller's, to il_server_destroy.
+ * il_server_serve() runs. May wait for the lookup of a name.
+ * @param server    receives the server; the caller's, to il_server_destroy().
  * @param host      a name or a number; NULL: all interfaces.
- * @param port      a number or a service name; "0": a free port, see il_server_port.
+ * @param port      a number or a service name; "0": a free port, see il_server_port().
  * @param protocol  copied, and so is handler.
  * @param data      handed to the handler's functions.
  * @param options   NULL: the defaults.
@@ -146,14 +146,14 @@ IL_API int il_tcp_server_open(il_server **server, const char *host, const char *
 			      const il_protocol *protocol, const il_handler *handler, void *data,
 			      const il_server_options *options);
 
-/** @brief Likewise on a Unix socket; errors of il_listener_open_unix. */
+/** @brief Likewise on a Unix socket; errors of il_listener_open_unix(). */
 IL_API int il_unix_server_open(il_server **server, const char *path, const il_protocol *protocol,
 			       const il_handler *handler, void *data,
 			       const il_server_options *options);
 
 /**
  * @brief Has the server listen on one more address.
- * @return 0; -EBUSY: it serves; -EBADF: it is closed; errors of il_tcp_server_open.
+ * @return 0; -EBUSY: it serves; -EBADF: it is closed; errors of il_tcp_server_open().
  */
 IL_API int il_server_add_tcp(il_server *server, const char *host, const char *port);
 
@@ -161,13 +161,13 @@ IL_API int il_server_add_tcp(il_server *server, const char *host, const char *po
 IL_API int il_server_add_unix(il_server *server, const char *path);
 
 /**
- * @brief Serves until il_server_shutdown, or until il_server_close and the last client has left, or
+ * @brief Serves until il_server_shutdown(), or until il_server_close() and the last client has left, or
  * until the surrounding scope is cancelled; then everything that belongs to the server has ended.
  * May be called again, then it listens on the same addresses and ports. Waits; a cancellation point.
  *
  * In the end it stops accepting, waits for the clients or cancels them, cancels and joins the tasks of
- * il_server_start_soon, then closes the exit stack. Only il_server_shutdown grants the grace period: a
- * cancelled scope (Ctrl-C under il_run, il_loop_shutdown) cancels the handlers at once.
+ * il_server_start_soon(), then closes the exit stack. Only il_server_shutdown() grants the grace period: a
+ * cancelled scope (Ctrl-C under il_run(), il_loop_shutdown()) cancels the handlers at once.
  * @return 0; -EBUSY: it serves already; -EBADF: it is closed, or was while it was being set up;
  *         -ECANCELED; service_init's error; the first error of the exit stack; why an address could
  *         not be listened on again, or why the last listener failed.
@@ -175,19 +175,19 @@ IL_API int il_server_add_unix(il_server *server, const char *path);
 IL_API int il_server_serve(il_server *server);
 
 /**
- * @brief Ends il_server_serve: no more clients are accepted, handlers have the grace period (idle
+ * @brief Ends il_server_serve(): no more clients are accepted, handlers have the grace period (idle
  * clients are closed at once), then their scope is cancelled. A client is idle while it waits in the
  * first receive of a call of handle or on_connection and nothing of a packet has come; in a second
- * receive, in il_sleep or anywhere else its handler is at work.
+ * receive, in il_sleep() or anywhere else its handler is at work.
  *
- * Returns when il_server_serve is through; at once when it is not running, when called by a handler or
+ * Returns when il_server_serve() is through; at once when it is not running, when called by a handler or
  * another task of the server, and outside a task. Any number of times, by any task of the loop.
  * @return 0; -ECANCELED: this wait was cancelled, the shutdown goes on.
  */
 IL_API int il_server_shutdown(il_server *server);
 
 /**
- * @brief Stops accepting for good; clients are served on, and il_server_serve returns when the last
+ * @brief Stops accepting for good; clients are served on, and il_server_serve() returns when the last
  * one has left. Idempotent; never waits.
  * @return 0; -ECANCELED: done, but the calling task is inside a cancelled scope.
  */
@@ -195,7 +195,7 @@ IL_API int il_server_close(il_server *server);
 
 /**
  * @brief Closes the server and frees it. NULL is allowed. Stops the program with a sentence while
- * il_server_serve runs. In a forked child it only frees, and closes the child's descriptors.
+ * il_server_serve() runs. In a forked child it only frees, and closes the child's descriptors.
  */
 IL_API void il_server_destroy(il_server *server);
 
@@ -220,108 +220,6 @@ IL_API size_t il_server_clients(const il_server *server);
  */
 IL_API int il_server_start_soon(il_server *server, il_future **f, il_fn *fn, void *arg);
 
-/* ---- the exit stack: what service_init registers is undone last in, first out ---- */
-
-/* References are dropped once the whole stack is undone: what was registered earlier, and is undone later, hears
- * -ESHUTDOWN from what is closed already. */
-
-/**
- * @brief Has fn(arg) called when the server ends; it may wait, and runs shielded from cancellation. A
- * negative result is logged, and il_server_serve answers the first one if nothing else failed.
- * @return 0; -ESHUTDOWN: the server is ending; -ENOMEM. Refused, nothing was registered.
- */
-IL_API int il_exit_stack_push(il_exit_stack *stack, il_fn *fn, void *arg);
-
-/**
- * @brief Hands the caller's reference over: when the server ends the executor is shut down, waiting
- * for its calls even in a cancelled scope, and the reference is dropped.
- */
-IL_API int il_exit_stack_executor(il_exit_stack *stack, il_executor *executor);
-
-/** @brief Hands the creator's reference over: il_portal_close, in a cancelled scope if the server was
- * shut down. */
-IL_API int il_exit_stack_portal(il_exit_stack *stack, il_portal *portal);
-
-/**
- * @brief Hands an open group over, opened by service_init: its children are cancelled and joined. If
- * one fails before that the server ends, and il_server_serve answers its error.
- */
-IL_API int il_exit_stack_group(il_exit_stack *stack, il_group *group);
-
-/* ---- clients ---- */
-
-/**
- * @brief Waits for the next packet. A cancellation point. After -ETIMEDOUT, -ECANCELED and -ENOMEM the
- * bytes received so far are kept for the next receive.
- * @param packet   receives it. Its bytes are in the client's buffer, valid until the next receive or
- *                 the last unref, and followed by a zero byte that is not counted (if the protocol
- *                 found them there).
- * @param timeout  0: only what is there already (allowed outside a task); IL_FOREVER; negative:
- *                 -EINVAL.
- * @return 1: a packet; 0: the client is gone, or nothing more can be received from it;
- *         -EBADMSG, -EMSGSIZE: the bytes were no packet, or one that is too large. The handler may
- *         answer and go on, see the protocol;
- *         -ENODATA: the client was gone in the middle of a packet; -ETIMEDOUT; -ECANCELED;
- *         -EBADF: il_client_close was called; -EBUSY: another task receives; -ENOMEM.
- */
-IL_API int il_client_receive(il_client *client, il_packet *packet, il_time timeout);
-
-/**
- * @brief Sends one packet, framed by the protocol; waits while the peer is slow. A cancellation point.
- * Packets of several tasks are sent whole, one after the other.
- * @return 0; -EPIPE: the client is gone; -EBADF: il_client_close was called; -ECANCELED: nothing was
- *         sent, or the client was closed because a part was; -EMSGSIZE, -EBADMSG: the protocol cannot
- *         frame this; -ENOMEM.
- */
-IL_API int il_client_send(il_client *client, const void *data, size_t size);
-
-/**
- * @brief Closes the client: tasks that receive or send get -EBADF at once, packets not received yet
- * are dropped. Idempotent; never waits. on_disconnection follows when its handler has returned.
- */
-IL_API int il_client_close(il_client *client);
-
-/**
- * @brief A polite close, for a handler that gives up on a client that still sends: a connection closed
- * on unread bytes is reset, and the last answer may be lost with it.
- *
- * What other tasks are sending is sent, then the client hears that nothing more comes (half-close), and
- * what it sends is dropped until it closes too or the time is up; then il_client_close. The packet
- * received last stays valid. A cancellation point; cancelled it closes at once. The steps are those of
- * RFC 9112, section 9.6.
- * @param timeout  for the whole; 0: closes at once; IL_FOREVER: as long as the client likes.
- * @return 0: closed, also when the time was up or it was closed before; -ECANCELED, -ENOMEM: closed,
- *         too. Nothing has changed: -EBUSY: another task receives; -EINVAL: a negative timeout.
- */
-IL_API int il_client_finish(il_client *client, il_time timeout);
-
-/** @brief Whether it was closed or is being finished, or receiving or sending found it gone. */
-IL_API bool il_client_is_closing(const il_client *client);
-
-/** @brief The client's loop. */
-IL_API il_loop *il_client_loop(il_client *client);
-
-/** @brief The client's server, borrowed; NULL after on_disconnection. */
-IL_API il_server *il_client_server(const il_client *client);
-
-/** @brief The address of the peer for people: "127.0.0.1:4711"; of a Unix socket the path that it
- * connected to and a running number: "/run/app.sock#3". The client's. */
-IL_API const char *il_client_address(const il_client *client);
-
-/** @brief The connection, borrowed: for addresses and options of sockets, not for bytes. */
-IL_API il_stream *il_client_stream(const il_client *client);
-
-/** @brief Takes another reference, for a task that keeps the client beyond its handler. Gives it
- * back. Loop's thread. */
-IL_API il_client *il_client_ref(il_client *client);
-/** @brief Drops a reference. NULL is allowed. Loop's thread, or after the loop was closed. */
-IL_API void il_client_unref(il_client *client);
-
-/** @brief A pointer of your own, not owned; NULL at first. */
-IL_API void il_client_set_data(il_client *client, void *data);
-/** @brief What il_client_set_data set. */
-IL_API void *il_client_data(const il_client *client);
-
 /* ---- a server with a thread of its own ---- */
 
 /** A server, its loop and their thread. */
@@ -331,9 +229,9 @@ typedef struct il_server_thread il_server_thread;
  * @brief Starts a thread with a loop of its own, has open make a server there, and serves it; returns
  * when it is up. For programs whose main thread has other work. In a task it parks.
  * @param options  of the loop and its thread; NULL: the defaults.
- * @param open  runs as a task of that loop: il_tcp_server_open and what else is to be done first. The
+ * @param open  runs as a task of that loop: il_tcp_server_open() and what else is to be done first. The
  *              server is the thread's, which destroys it in the end.
- * @return 0; open's or il_server_serve's error, -EPROTO if it ended before it was up; errors of
+ * @return 0; open's or il_server_serve()'s error, -EPROTO if it ended before it was up; errors of
  *         il_blocking_portal_start. No thread is left then.
  */
 IL_API int il_server_thread_start(il_server_thread **thread, const il_backend *backend,
@@ -343,19 +241,21 @@ IL_API int il_server_thread_start(il_server_thread **thread, const il_backend *b
 /** @brief The TCP port of its server. Any thread. */
 IL_API uint16_t il_server_thread_port(const il_server_thread *thread);
 
-/** @brief A portal into its loop, borrowed: valid until il_server_thread_stop. Any thread. */
+/** @brief A portal into its loop, borrowed: valid until il_server_thread_stop(). Any thread. */
 IL_API il_portal *il_server_thread_portal(const il_server_thread *thread);
 
-/** @brief Waits until the server has ended by itself or by somebody's il_server_shutdown.
- * @return what il_server_serve answered; -ETIMEDOUT; errors of il_future_wait. */
+/** @brief Waits until the server has ended by itself or by somebody's il_server_shutdown().
+ * @return what il_server_serve() answered; -ETIMEDOUT; errors of il_future_wait(). */
 IL_API int il_server_thread_wait(il_server_thread *thread, il_time timeout);
 
 /**
  * @brief Once: shuts the server down, joins the thread, frees everything. In a task it parks, shielded.
- * @return what il_server_serve answered; -EDEADLK: from its own thread; -EPERM: a place that may not
+ * @return what il_server_serve() answered; -EDEADLK: from its own thread; -EPERM: a place that may not
  *         wait. After these two nothing has changed.
  */
 IL_API int il_server_thread_stop(il_server_thread *thread);
+
+/** @} */
 
 #ifdef __cplusplus
 }

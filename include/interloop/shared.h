@@ -22,7 +22,12 @@
 extern "C" {
 #endif
 
-/** In place of the size of an argument: it is an il_shared; of il_executor_map: so is each item. */
+/**
+ * @defgroup shared Shared memory
+ * @{
+ */
+
+/** In place of the size of an argument: it is an il_shared; of il_executor_map(): so is each item. */
 #define IL_SHARED (SIZE_MAX - 1)
 
 /**
@@ -45,6 +50,8 @@ IL_API int il_shared_create(il_shared *s, size_t size);
 
 /** @brief Gives the memory back, once for all copies of it. No call may use it any more. */
 IL_API void il_shared_destroy(il_shared *s);
+
+/** @} */
 
 #ifdef __cplusplus
 }

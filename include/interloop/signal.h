@@ -3,7 +3,7 @@
  * @brief Receiving signals in a task, one after the other, as AnyIO's and Trio's open_signal_receiver.
  *
  * A receiver handles its signals from open to close; the library handles no signal otherwise, but for
- * SIGINT where il_run, il_loop_options.handle_sigint or a blocking portal's asks for it. A receiver for
+ * SIGINT where il_run(), il_loop_options.handle_sigint or a blocking portal's asks for it. A receiver for
  * SIGINT takes the place of that until it is closed, whichever began or ends first: a loop that begins
  * meanwhile handles SIGINT once the receiver is closed, and one that ends leaves the receiver be.
  *
@@ -12,7 +12,7 @@
  *             rc == SIGHUP ? reload() : il_server_shutdown(server);
  *     il_signal_receiver_destroy(r);
  *
- * This is a task of the server (il_server_start_soon), so the shutdown does not wait there and the server's
+ * This is a task of the server (il_server_start_soon()), so the shutdown does not wait there and the server's
  * end cancels the loop. It goes on after SIGTERM on purpose: destroying the receiver raises again what nobody
  * took, so a second SIGTERM that came during the grace period would end the program then.
  *
@@ -36,10 +36,15 @@
 extern "C" {
 #endif
 
+/**
+ * @defgroup signal Signals
+ * @{
+ */
+
 /** Signals that a loop receives. */
 typedef struct il_signal_receiver il_signal_receiver;
 
-/** Options of il_signal_receiver_open_with; zero means the default everywhere. */
+/** Options of il_signal_receiver_open_with(); zero means the default everywhere. */
 typedef struct il_signal_receiver_options {
 	bool take; /**< Does not call the handlers that were there before. No effect on SIGCHLD. */
 	void *reserved[8]; /**< Zero. */
@@ -48,7 +53,7 @@ typedef struct il_signal_receiver_options {
 /**
  * @brief Begins to receive signals. In a loop's thread, task or not; never waits. Handlers belong to the
  * process and not to a thread, so that any loop's thread may do it (Python's only allow the main one).
- * @param receiver  receives the receiver; the caller's, to il_signal_receiver_destroy.
+ * @param receiver  receives the receiver; the caller's, to il_signal_receiver_destroy().
  * @param signals   count numbers, 1 or more; one may be named twice.
  * @return 0; -EINVAL: no such signal, or one that cannot be caught (SIGKILL, SIGSTOP) or, being a fault,
  *         not be returned from (SIGSEGV, SIGBUS, SIGFPE, SIGILL); -EBUSY: another receiver has one of them;
@@ -57,7 +62,7 @@ typedef struct il_signal_receiver_options {
  */
 IL_API int il_signal_receiver_open(il_signal_receiver **receiver, const int *signals, size_t count);
 
-/** @brief il_signal_receiver_open with options. @param options  NULL: the defaults. */
+/** @brief il_signal_receiver_open() with options. @param options  NULL: the defaults. */
 IL_API int il_signal_receiver_open_with(il_signal_receiver **receiver, const int *signals,
 					size_t count, const il_signal_receiver_options *options);
 
@@ -75,16 +80,18 @@ IL_API int il_signal_receiver_next(il_signal_receiver *receiver, il_time timeout
  * @brief Puts back what handled the signals before, and then raises those that nobody has taken, in order
  * of arrival, unless the handler that was there before was called for them: none vanishes (Trio). If the
  * disposition was the default, that may end the program. A handler that somebody has installed over the
- * receiver's stays. Idempotent; never waits, so it works in a cancelled scope too. il_loop_close and
- * il_loop_detach close what is still open.
+ * receiver's stays. Idempotent; never waits, so it works in a cancelled scope too. il_loop_close() and
+ * il_loop_detach() close what is still open.
  * @return 0; -EINVAL: NULL; -EPERM: not in the loop's thread; -ESHUTDOWN: inherited across fork: what was
  *         there before handles the child's signals.
  */
 IL_API int il_signal_receiver_close(il_signal_receiver *receiver);
 
-/** @brief il_signal_receiver_close, then frees; allowed while a task waits in it, and after the loop was
+/** @brief il_signal_receiver_close(), then frees; allowed while a task waits in it, and after the loop was
  * closed. NULL is allowed. Stops the program with a sentence in another thread than the loop's. */
 IL_API void il_signal_receiver_destroy(il_signal_receiver *receiver);
+
+/** @} */
 
 #ifdef __cplusplus
 }

@@ -7,7 +7,7 @@
  * cancellation point on entry and while it waits; one that is done at once yields all the same, so a
  * fast peer starves nobody. A result met by a cancellation is kept: no byte, descriptor or
  * connection is lost. Descriptors made here are close-on-exec and non-blocking from birth; adopted ones are
- * left as others share them (il_stream_open_fd). The semantics are those of AnyIO's byte streams.
+ * left as others share them (il_stream_open_fd()). The semantics are those of AnyIO's byte streams.
  *
  * Every function answers -EINVAL for a NULL object, -EBADF once this end is closed, -EPERM outside
  * the loop's thread (waiting calls: outside a task) and -ESHUTDOWN in a forked child; below only what
@@ -25,6 +25,11 @@
 extern "C" {
 #endif
 
+/**
+ * @defgroup stream Streams and listeners
+ * @{
+ */
+
 /** A connection, or one end of a pipe. */
 typedef struct il_stream il_stream;
 /** What accepts connections. */
@@ -38,7 +43,7 @@ typedef struct il_address {
 	socklen_t length;                /**< Bytes used; 0: no address. */
 } il_address;
 
-/** Bytes that any il_address_text needs, the final NUL included. */
+/** Bytes that any il_address_text() needs, the final NUL included. */
 #define IL_ADDRESS_TEXT_MAX 128
 
 /**
@@ -52,7 +57,7 @@ IL_API int il_address_text(const il_address *address, char *text, size_t size);
 /** @brief The port in host order; 0 for other families than IPv4 and IPv6. Any thread. */
 IL_API uint16_t il_address_port(const il_address *address);
 
-/** Flags of il_resolve. */
+/** Flags of il_resolve(). */
 enum {
 	IL_RESOLVE_PASSIVE =
 	    1u,               /**< For a listener: host NULL means all interfaces, else loopback. */
@@ -82,7 +87,7 @@ IL_API int il_resolve(const char *host, const char *port, unsigned flags, il_add
 
 /* ---- streams: making one ---- */
 
-/** Options of il_stream_connect_tcp; zero means the default everywhere. */
+/** Options of il_stream_connect_tcp(); zero means the default everywhere. */
 typedef struct il_connect_options {
 	il_time timeout; /**< For all of it, the lookup included; 0: none; negative: -EINVAL. */
 	il_time attempt_delay;  /**< Between two addresses; 0: 250 ms. */
@@ -96,7 +101,7 @@ typedef struct il_connect_options {
  * @brief Connects to a TCP host by happy eyeballs (RFC 8305): the addresses are tried in turn, the
  * families alternating, the next one as soon as one failed or attempt_delay after it began; the
  * first that connects wins and the others are closed. TCP_NODELAY is on. Waits; a cancellation point.
- * @param stream   receives the stream; the caller's, to il_stream_destroy.
+ * @param stream   receives the stream; the caller's, to il_stream_destroy().
  * @param options  NULL: the defaults.
  * @return 0; -ECONNREFUSED and the like: all addresses failed, and this is the most telling error;
  *         -ETIMEDOUT: the timeout passed, or the system's own; -ECANCELED; errors of il_resolve. A
@@ -171,9 +176,9 @@ IL_API size_t il_stream_buffered(const il_stream *stream);
 IL_API int il_stream_write_all(il_stream *stream, const void *data, size_t size);
 
 /**
- * @brief il_stream_write_all of several pieces, in order.
+ * @brief il_stream_write_all() of several pieces, in order.
  * @param pieces  left as they are; count of them, 0 or more.
- * @return as il_stream_write_all; -EINVAL: a negative count.
+ * @return as il_stream_write_all(); -EINVAL: a negative count.
  */
 IL_API int il_stream_writev_all(il_stream *stream, const struct iovec *pieces, int count);
 
@@ -189,7 +194,7 @@ IL_API int il_stream_shutdown_write(il_stream *stream);
  * cancellation point.
  * @param size   1 or more.
  * @param fds    count descriptors, 1 to 253; they stay the caller's.
- * @return 0; -EINVAL: a bad size or count; -ENOTSUP: not a Unix socket; else as il_stream_write_all.
+ * @return 0; -EINVAL: a bad size or count; -ENOTSUP: not a Unix socket; else as il_stream_write_all().
  */
 IL_API int il_stream_send_fds(il_stream *stream, const void *data, size_t size, const int *fds,
 			      int count);
@@ -226,19 +231,19 @@ IL_API int il_stream_fd(const il_stream *stream);
 
 /**
  * @brief Closes: tasks that read or write get -EBADF at once. Idempotent; never waits, so it works in
- * a cancelled scope too. What il_stream_write_all has taken the system still delivers.
+ * a cancelled scope too. What il_stream_write_all() has taken the system still delivers.
  * @return 0, or why this thread may not.
  */
 IL_API int il_stream_close(il_stream *stream);
 
-/** @brief il_stream_close, then frees; allowed while other tasks read or write, and after the loop
+/** @brief il_stream_close(), then frees; allowed while other tasks read or write, and after the loop
  * was closed (which closes its streams). NULL is allowed. Stops the program with a sentence in
  * another thread than the loop's. */
 IL_API void il_stream_destroy(il_stream *stream);
 
 /* ---- listeners ---- */
 
-/** Options of il_listener_open_tcp and il_listener_open_unix; zero means the default everywhere. */
+/** Options of il_listener_open_tcp() and il_listener_open_unix(); zero means the default everywhere. */
 typedef struct il_listen_options {
 	int backlog;       /**< Connections that wait to be accepted; 0: the system's most. */
 	bool reuse_port;   /**< Share the port with other listeners (SO_REUSEPORT). */
@@ -255,7 +260,7 @@ typedef struct il_listen_options {
  * @param host     NULL: all interfaces.
  * @param port     "0": a free port, the same for every address.
  * @param options  NULL: the defaults.
- * @return 0; -EADDRINUSE, -EADDRNOTAVAIL, -EACCES: from the system; errors of il_resolve.
+ * @return 0; -EADDRINUSE, -EADDRNOTAVAIL, -EACCES: from the system; errors of il_resolve().
  */
 IL_API int il_listener_open_tcp(il_listener **listener, const char *host, const char *port,
 				const il_listen_options *options);
@@ -290,8 +295,10 @@ IL_API int il_listener_address(const il_listener *listener, size_t index, il_add
 /** @brief Closes every socket: a task that accepts gets -EBADF at once. Idempotent; never waits. */
 IL_API int il_listener_close(il_listener *listener);
 
-/** @brief il_listener_close, then frees, as il_stream_destroy does. NULL is allowed. */
+/** @brief il_listener_close(), then frees, as il_stream_destroy() does. NULL is allowed. */
 IL_API void il_listener_destroy(il_listener *listener);
+
+/** @} */
 
 #ifdef __cplusplus
 }

@@ -16,6 +16,11 @@ extern "C" {
 #endif
 
 /**
+ * @defgroup task Tasks
+ * @{
+ */
+
+/**
  * @brief Parks the calling task for at least delay; 0 yields once. A cancellation point.
  * @return 0; -ECANCELED; -EINVAL: negative delay; -EPERM: not in a task; -ESHUTDOWN: this is a
  *         forked child of the loop's process; -ENOMEM.
@@ -23,7 +28,7 @@ extern "C" {
  */
 IL_API int il_sleep(il_time delay);
 
-/** @brief il_sleep up to a point of il_now()'s clock; one in the past yields once. */
+/** @brief il_sleep() up to a point of il_now()'s clock; one in the past yields once. */
 IL_API int il_sleep_until(il_time deadline);
 
 /** @brief Parks the calling task until it is cancelled: always -ECANCELED (or -EPERM). */
@@ -55,7 +60,7 @@ IL_API const char *il_task_name(void);
 IL_API int il_task_set_name(const char *name);
 
 /**
- * @brief Answers il_group_start or il_portal_start_task: the task is up, and goes on.
+ * @brief Answers il_group_start() or il_portal_start_task(): the task is up, and goes on.
  * @param value  what the starter gets.
  * @return 0; -EALREADY: called before; -EPERM: not in a task, or nobody started it that way.
  */
@@ -84,6 +89,8 @@ IL_API int il_local_set(il_local *key, void *value);
 
 /** @brief The calling task's (or thread's) value of the key, NULL when it has none. */
 IL_API void *il_local_get(il_local *key);
+
+/** @} */
 
 #ifdef __cplusplus
 }

@@ -19,7 +19,12 @@
 extern "C" {
 #endif
 
-/** Options of il_run_in_thread_with; zero means the default everywhere. */
+/**
+ * @defgroup thread Blocking code in a thread
+ * @{
+ */
+
+/** Options of il_run_in_thread_with(); zero means the default everywhere. */
 typedef struct il_run_in_thread_options {
 	il_limiter *limiter;    /**< NULL: the loop's own, of thread_limit tokens. */
 	const char *name;       /**< The thread's name during the call, 15 bytes of it. */
@@ -40,17 +45,17 @@ typedef struct il_run_in_thread_options {
 IL_API int il_run_in_thread(il_fn *fn, void *arg);
 
 /**
- * @brief il_run_in_thread with options.
+ * @brief il_run_in_thread() with options.
  *
  * With abandon_on_cancel a cancelled call returns -ECANCELED at once. Then *abandoned tells who has
  * arg: true: the thread still has it and calls release(arg) once when through; false: it is the
  * caller's and release is never called. In release il_from_thread_* answer -EPERM: the call is over.
- * @return as il_run_in_thread; -EINVAL: abandon_on_cancel with an arg, but without release and
+ * @return as il_run_in_thread(); -EINVAL: abandon_on_cancel with an arg, but without release and
  *         abandoned.
  */
 IL_API int il_run_in_thread_with(il_fn *fn, void *arg, const il_run_in_thread_options *options);
 
-/** @brief The calling loop's limiter of il_run_in_thread; borrowed. NULL outside a loop's thread. */
+/** @brief The calling loop's limiter of il_run_in_thread(); borrowed. NULL outside a loop's thread. */
 IL_API il_limiter *il_thread_limiter(void);
 
 /** @brief How many worker threads of the calling loop run a function now, abandoned ones included. */
@@ -63,7 +68,7 @@ IL_API size_t il_threads_active(void);
 IL_API int il_threads_wait(void);
 
 /** @name From a worker thread back into the loop
- * In a worker thread that runs il_run_in_thread, il_executor_run or il_executor_map sent by a task.
+ * In a worker thread that runs il_run_in_thread(), il_executor_run() or il_executor_map() sent by a task.
  * Elsewhere they answer -EPERM.
  * @{ */
 /**
@@ -77,6 +82,8 @@ IL_API int il_from_thread_run(il_fn *fn, void *arg);
 IL_API int il_from_thread_run_sync(il_fn *fn, void *arg);
 /** @brief -ECANCELED once the waiting task's scope is cancelled, else 0; -EPERM. Never waits. */
 IL_API int il_from_thread_check_cancelled(void);
+/** @} */
+
 /** @} */
 
 #ifdef __cplusplus

@@ -15,8 +15,15 @@
 extern "C" {
 #endif
 
+/**
+ * @defgroup virtual Virtual time
+ * @{
+ */
+
 /** @brief The backend; the same object that il_backend_find("virtual") gives. */
 IL_API const il_backend *il_virtual(void);
+
+/** @} */
 
 #ifdef __cplusplus
 }

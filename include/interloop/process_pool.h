@@ -1,0 +1,113 @@
+/**
+ * @file process_pool.h
+ * @brief Worker processes behind the executor interface: for code that may crash, that must be killed, or
+ * that is not thread-safe.
+ *
+ * A worker is the same program, started anew: a function is found there by its module and its offset
+ * from the module's base, static functions included (or by name: function.h), and its argument is the
+ * flat struct of `size` bytes, copied there and back; or bytes (bytes.h); or shared memory (shared.h).
+ * Nothing else is shared: globals have their initial values, pointers inside the struct mean nothing. The
+ * environment, the working directory and the umask are those that the program had when the pool was made.
+ * The library takes a worker over before main; see il_process_worker_main_if_needed() for programs whose
+ * functions rely on their own constructors.
+ */
+#ifndef INTERLOOP_PROCESS_POOL_H
+#define INTERLOOP_PROCESS_POOL_H
+
+#include <interloop/base.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/**
+ * @defgroup process_pool Process pools
+ * @{
+ */
+
+/** Options of a process pool; zero means the default everywhere. */
+typedef struct il_process_pool_options {
+	/** Processes at most; negative: -EINVAL. Default: the processors that the program had when
+	 * the library was loaded, its control groups allow, and cpus lists. */
+	int max_workers;
+	const char *name;   /**< Workers are called name_0, name_1, ...; NULL: "il-process". */
+	size_t queue_limit; /**< Calls that wait for a worker; 0: 65,536; SIZE_MAX: none. */
+	/** Runs first in each worker; a negative result breaks the pool. One that ends its worker, or
+	 * takes longer than start_timeout, is tried again in another, restart_budget times at most.
+	 * There is no finalizer, but what it registers with atexit() runs when the worker ends. */
+	il_fn *initializer;
+	const void *initializer_arg; /**< Copied at creation. */
+	size_t initializer_size;     /**< Bytes behind initializer_arg. */
+	int max_calls_per_worker;    /**< A worker is replaced after so many; 0: never. */
+	bool kill_on_cancel;         /**< Cancelling a running call kills its worker (SIGKILL). */
+	bool break_on_death; /**< A worker that dies breaks the pool, as in concurrent.futures. */
+	int restart_budget;  /**< Deaths without one call answered between before the pool breaks;
+				       0: 16. */
+	size_t max_size; /**< Bytes that are copied, each way, at most (-EMSGSIZE); 0: 64 MiB. */
+	il_time idle_timeout; /**< A worker idle so long ends at the next call (0: 300 s). */
+	/** How long a worker may take to get ready: to start, and to run the initializer. One that takes
+	 * longer is killed and counts as a death (restart_budget); its call goes to another. Default:
+	 * 20 s. IL_FOREVER: no limit. In virtual time there is none. */
+	il_time start_timeout;
+	/** Processors that the workers may use; copied. NULL: those that the program had when the library
+	 * was loaded, whoever makes the pool or the call. */
+	const int *cpus;
+	size_t cpu_count; /**< How many processors cpus lists. */
+	void *reserved[6 - sizeof(il_time) / sizeof(void *)]; /**< Zero. */
+} il_process_pool_options;
+
+/**
+ * @brief Creates a process pool with one reference. No process starts before the first call.
+ *
+ * Its calls answer, besides what executor.h says: -EOWNERDEAD: the worker died in this call, others go
+ * on, and il_error_detail() and the log say how it ended and the last it wrote to stderr; -EMSGSIZE: the
+ * argument, or the result of the bytes form, is larger than max_size; -EINVAL: an argument without its
+ * size; -ENOENT: the function has no name and is in no module that a file backs, or the worker has none
+ * or another build of it; -ENOMEM: an argument or a result has no room, there or here,
+ * or this process lacks memory to wait for the call, which costs no worker its life;
+ * -ENOTRECOVERABLE: the initializer failed, or the restart budget is used up.
+ *
+ * A worker that was dead before it read its call is replaced and the call goes to another. Each call is
+ * answered in the thread that submitted it if that runs a loop, which watches the worker itself; one
+ * attendant thread does it for all others, and for a loop between two runs. The end of a loop cancels
+ * what it submitted and no task awaits, and kills its workers. il_executor_map() kills what still runs when
+ * its time is up. A call without a future that is not run (the pool breaks first, or its worker has gone and
+ * no other can be started) is logged.
+ *
+ * A worker has default signal dispositions, no signal blocked, no standard input and no descriptor
+ * of yours but stdout and stderr, and the processors, the policy and the niceness that the program
+ * had when the library was loaded; the library handles no signal in it. Its stderr is relayed. Its
+ * stdio is flushed after each call. A worker that is not needed any more gets the end of its stream
+ * and calls exit(), so that atexit() handlers run and coverage, profiles and leak reports are
+ * written; it is killed if it has not ended within 2 s. A worker in a call is killed at once where
+ * its call is cancelled or its loop ends, and with the program.
+ *
+ * A worker is the file that runs, also where its name is gone or means another build by now, or its
+ * folder is closed to the program. Exception: a program that was started by the name of its loader
+ * ("ld.so program") has to stay where it is.
+ *
+ * @return 0; -EINVAL: an option is out of range, or none of cpus is there; -ENOTSUP: the program
+ *         has rights of its file (set-user-ID, set-group-ID, setcap), or /proc is not mounted;
+ *         -ENOENT: the initializer is in no module, or a program that was started by the name of
+ *         its loader has gone; -EMFILE and its like: no descriptor for the working directory;
+ *         -ENOMEM.
+ */
+IL_API int il_process_pool_create(il_executor **ex, const il_process_pool_options *options);
+
+/**
+ * @brief For programs whose functions rely on their own constructors, or on what main sets up
+ * first: in a worker it serves the pool and does not return, else it returns at once.
+ *
+ * Call it early in main: before main looks at its arguments, which are the library's in a worker,
+ * and before it registers atexit() handlers that a worker must not run. Coverage and profiles of
+ * the program's own file need it, since their counters are set up by constructors.
+ */
+IL_API void il_process_worker_main_if_needed(void);
+
+/** @} */
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
