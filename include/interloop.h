@@ -2,7 +2,8 @@
  * @file interloop.h
  * @brief All that a handler may call; names no loop.
  *
- * Write a handler once, as straight-line C; select libuv, libev or libevent when the program starts.
+ * Write a handler once, as straight-line C; select libuv, libev or libevent when the program
+ * starts.
  * To link a backend, or to adopt a loop that already runs, include its own header as well:
  * interloop/libuv.h, interloop/libev.h, interloop/libevent.h or interloop/virtual.h.
  */

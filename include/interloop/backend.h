@@ -2,8 +2,8 @@
  * @file backend.h
  * @brief For authors of a driver: six primitives make a loop a backend. See docs/backends.md.
  *
- * A driver has no semantics of its own: timer order, wake-ups, error reporting and stop live once in
- * the core. Everything here happens in the loop's thread.
+ * A driver has no semantics of its own: timer order, wake-ups, error reporting and stop live once
+ * in the core. Everything here happens in the loop's thread.
  */
 #ifndef INTERLOOP_BACKEND_H
 #define INTERLOOP_BACKEND_H
@@ -21,7 +21,7 @@ extern "C" {
  * @{
  */
 
-/** What il_backend.abi must be. */
+/** The value of il_backend.abi. */
 #define IL_BACKEND_ABI 2u
 
 /** The core's watch of one descriptor. */
@@ -29,16 +29,16 @@ struct il_watch {
 	int fd;        /**< The descriptor; it does not change. */
 	unsigned mask; /**< What is asked for now; 0: nothing. Not written by the driver. */
 	void *driver;  /**< The driver's to use; NULL at first. */
-	il_loop
-	    *loop; /**< Whose watch it is: for il_driver_on_ready(). Not written by the driver. */
+	/** Whose watch it is: for il_driver_on_ready(). Not written by the driver. */
+	il_loop *loop;
 };
 
-/** The primitives. Each answers 0 or a negated errno code. */
+/** The primitives. Each returns 0 or a negated errno code. */
 struct il_driver {
 	/** Prepares *self. native NULL: make a loop of your own; else adopt that one. Fails clean. */
 	int (*open)(void **self, void *native, il_loop *loop);
-	/** Final for the core: no upcall after it. Own loop: called outside upcalls, may run the loop
-	 * until its handles are closed. Foreign: frees in the loop's own close callbacks. */
+	/** Final for the core: no upcall after it. Own loop: called outside upcalls, may run the
+	 * loop until its handles are closed. Foreign: frees in the loop's own close callbacks. */
 	void (*close)(void *self);
 	/** Own loops only: runs until stop. */
 	int (*run)(void *self);
@@ -46,7 +46,7 @@ struct il_driver {
 	void (*stop)(void *self);
 	/** The one timer, absolute on now()'s clock; IL_FOREVER disarms. Firing early is harmless. */
 	int (*timer)(void *self, il_time deadline);
-	/** Watches w->fd for mask, level-triggered, one watch per descriptor; 0 forgets it for good. */
+	/** Watches w->fd for mask, level-triggered, one watch per descriptor; 0 ends the watch. */
 	int (*watch)(void *self, struct il_watch *w, unsigned mask);
 	/** The loop's clock; NULL: CLOCK_MONOTONIC. */
 	il_time (*now)(void *self);
@@ -54,8 +54,8 @@ struct il_driver {
 	void *(*native)(void *self);
 	/** In a forked child, of a loop that was adopted: has the native library make its copy of
 	 * the loop the child's own, so that what follows (watch for 0, close) does not reach the
-	 * parent's. May be called for one that is so already. NULL: il_loop_detach() is not possible
-	 * there. */
+	 * parent's. May be called for one that is so already. NULL: il_loop_detach() is not
+	 * possible there. */
 	int (*renew)(void *self);
 };
 
@@ -106,8 +106,8 @@ IL_API int il_loop_attach(il_loop **loop, const il_backend *backend, void *nativ
 			  const il_loop_options *options);
 
 /**
- * @brief For a driver's open: whether the core will call `timer` at all; not where it watches a timer
- * descriptor of its own. A loop whose precise clock costs something can do without it then.
+ * @brief For a driver's open: whether the core will call `timer` at all; not where it watches a
+ * timer descriptor of its own. A loop whose precise clock costs something can do without it then.
  */
 IL_API bool il_driver_needs_timer(const il_loop *loop);
 
@@ -129,7 +129,7 @@ IL_API int il_driver_probe(int descriptors);
 IL_API void il_driver_watches_once(il_loop *loop);
 
 /**
- * @brief For a driver's open: sets il_error_detail() (printf-like) and gives rc back.
+ * @brief For a driver's open: sets il_error_detail() (printf-like) and returns rc.
  */
 IL_API int il_driver_refuse(int rc, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -3,8 +3,8 @@
  * @brief Results, time and the log: what every other header builds on.
  *
  * Every function that can fail returns an int: 0 or more is success, a negative value is a negated
- * errno code. Codes that interloop gives by itself always mean what the table in docs/semantics.md
- * says; any other code comes unchanged from the system.
+ * errno code. A code that interloop itself returns has the
+ * meaning given in the table of docs/semantics.md; any other code comes unchanged from the system.
  */
 #ifndef INTERLOOP_BASE_H
 #define INTERLOOP_BASE_H
@@ -14,14 +14,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/** Changes with the SOVERSION. */
+/** Incompatible changes. While it is 0 the SOVERSION is 0.MINOR. */
 #define IL_VERSION_MAJOR 0
-/** Grows with what is added. */
+/** Additions; while the major version is 0 also changes of layout. */
 #define IL_VERSION_MINOR 1
-/** Grows with each correction. */
+/** Corrections. */
 #define IL_VERSION_PATCH 0
 
-/** Marks what the library exports. */
+/** Marks the exported functions. */
 #if defined(IL_BUILD) && !defined(IL_STATIC)
 #define IL_API __attribute__((visibility("default")))
 #else
@@ -40,15 +40,15 @@ extern "C" {
  * @{
  */
 
-/** What a task, a worker thread, a worker process and a portal run. The result is 0 or more, or a
- * negated errno code. A C++ exception must not leave it. */
+/** The one function type: tasks, worker threads, worker processes and portals all run it. It
+ * returns 0 or more, or a negated errno code. A C++ exception must not leave it. */
 typedef int il_fn(void *arg);
 
 /** Nanoseconds: a span (delay, timeout) or a point on the monotonic clock (deadline). */
 typedef int64_t il_time;
 
-/* What the macros are made of: where they are expanded the program's own warnings hold, so in C++ there is no
- * cast, and no 0 for a pointer. */
+/** What the macros are made of: where they are expanded the program's own warnings hold, so in C++
+ * there is no cast, and no 0 for a pointer. */
 #ifdef __cplusplus
 extern "C++" {
 template <typename Number> constexpr il_time il_time_of(Number n)
@@ -79,7 +79,7 @@ template <typename Number> constexpr il_time il_time_of(Number n)
 
 typedef struct il_loop il_loop;             /**< A loop; see loop.h. */
 typedef struct il_backend il_backend;       /**< A kind of loop; see backend.h. */
-typedef struct il_task il_task;             /**< A task: known to the library only. */
+typedef struct il_task il_task;             /**< A task; only the library looks inside. */
 typedef struct il_future il_future;         /**< See future.h. */
 typedef struct il_event il_event;           /**< See event.h. */
 typedef struct il_executor il_executor;     /**< See executor.h. */
@@ -110,24 +110,28 @@ IL_API const char *il_error_name(int rc);
  * @brief What went wrong with the last call in this thread that interloop refused: which name,
  * which limit, which library, and what to do.
  *
- * A code that comes from elsewhere (the function of a worker, of a portal call, of a group's task; the result
- * of a future) brings the detail with which the library refused it there; "" if it is that function's own, or
- * nothing was refused yet, or the last call failed without words. Each task has its own detail, as it has its
- * own errno. The text belongs to the library and is valid until the next call in this thread that fails.
- * Read it at once after the failing call, before anything that may wait. It is one line of UTF-8; control
- * characters and other bytes in a name are shown as \\xNN.
+ * A code that comes from elsewhere (the function of a worker, of a portal call, of a group's task;
+ * the result of a future) brings the detail with which the library refused it there; "" if it is
+ * that function's own, or nothing was refused yet, or the last call failed without words. Each task
+ * has its own detail, as it has its own errno. The text belongs to the library and is valid until
+ * the next call in this thread that fails. Read it at once after the failing call, before anything
+ * that may wait. It is one line of UTF-8; control characters and other bytes in a name are shown as
+ * \\xNN.
  */
 IL_API const char *il_error_detail(void);
 
 /**
- * @brief For functions of your own: sets il_error_detail() and returns rc, as in `return il_fail(-EINVAL, "no user %s", name);`.
+ * @brief For functions of your own: sets il_error_detail() and returns rc, as in `return
+ * il_fail(-EINVAL, "no user %s", name);`.
  *
- * The detail goes where the code goes: to whoever waits for the function in a worker thread, through a portal, in a group.
+ * The detail goes where the code goes: to whoever waits for the function in a worker thread,
+ * through a portal, in a group.
  * @param format  as for printf; a text over 239 bytes is cut.
  */
 IL_API int il_fail(int rc, const char *format, ...) IL_PRINTF(2, 3);
 
-/** @brief Returns the version of the library at run time, such as "0.2.0"; IL_VERSION_ is that of the headers. Any thread. */
+/** @brief Returns the version of the library at run time, such as "0.2.0"; IL_VERSION_ is that of
+ * the headers. Any thread. */
 IL_API const char *il_version(void);
 
 /** Where the library's memory comes from; see il_set_allocator(). */
@@ -145,12 +149,13 @@ typedef struct il_allocator {
 /**
  * @brief Sets the allocator for all memory of the core: for programs with arenas or accounting.
  *
- * Call it before any other function of the library, and before there are threads that use it. The functions
- * are called from any thread, possibly from several at once; they must not call the library. Stacks of tasks are
- * mapped, not allocated; the native loops and the C library's own functions (getaddrinfo, threads) keep their
- * allocators.
+ * Call it before any other function of the library, and before there are threads that use it. The
+ * functions are called from any thread, possibly from several at once; they must not call the
+ * library. Stacks of tasks are mapped, not allocated; the native loops and the C library's own
+ * functions (getaddrinfo, threads) keep their allocators.
  * @param a  copied; NULL: the C library's malloc, realloc and free.
- * @return 0; -EBUSY: the library has allocated memory already; -EINVAL: one of the functions is NULL.
+ * @return 0; -EBUSY: the library has allocated memory already; -EINVAL: one of the functions is
+ *         NULL.
  */
 IL_API int il_set_allocator(const il_allocator *a);
 
@@ -158,11 +163,12 @@ IL_API int il_set_allocator(const il_allocator *a);
 enum { IL_LOG_ERROR, IL_LOG_WARNING, IL_LOG_INFO, IL_LOG_DEBUG };
 
 /**
- * @brief Sets where the library's log goes: the only log there is.
+ * @brief Sets where the library's only log goes.
  *
- * @param log  called in whatever thread has something to say, possibly from several at once; it may
- *             not wait. The message is one line of UTF-8, as il_error_detail(). NULL restores the default: warnings and errors to stderr.
- * @param arg  handed to log; must stay valid while log is set.
+ * @param log  called in any thread, possibly in several at once; it must not wait. The message is
+ *             one line of UTF-8, as il_error_detail(). NULL restores the default: warnings and
+ *             errors to stderr.
+ * @param arg  passed to log; must stay valid while log is set.
  */
 IL_API void il_set_log(void (*log)(int level, const char *message, void *arg), void *arg);
 

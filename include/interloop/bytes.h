@@ -1,11 +1,11 @@
 /**
  * @file bytes.h
- * @brief Calls with bytes in and bytes out, of sizes that nobody knows before.
+ * @brief Calls with bytes in and bytes out, of sizes that are not known in advance.
  *
- * Every call of an executor takes a flat struct and its size. With IL_BYTES for the size the argument is an
- * il_bytes instead: the function reads `in` and makes `out`. In a worker process `in` is copied there
- * and `out` back; threads work on the caller's own. So such a call, too, moves from threads to processes
- * by changing the line that creates the executor.
+ * A call of an executor takes a flat struct and its size. With IL_BYTES as the size the argument is
+ * an il_bytes instead: the function reads `in` and makes `out`. For a worker process `in` is copied
+ * there and `out` back; threads work on the caller's own memory. So such a call, too, moves from
+ * threads to processes by changing the line that creates the executor.
  *
  *     il_bytes b = {.in = text, .in_size = size};
  *     int rc = il_executor_run(ex, shorten, &b, IL_BYTES);
@@ -26,30 +26,32 @@ extern "C" {
  * @{
  */
 
-/** In place of the size of an argument: it is an il_bytes; of il_executor_map(): so is each item. */
+/** Instead of an argument's size: the argument is an il_bytes; for il_executor_map() each item is
+ * one. */
 #define IL_BYTES SIZE_MAX
 
 /**
- * What a call of the bytes form works on; zero but for `in`. It and `in` belong to the call until it has
- * ended, and `in` is not copied before, so a call without a future is -EINVAL.
+ * Argument of a call made with IL_BYTES. Set in and in_size, zero the rest. Struct and buffer must
+ * stay valid until the call ends; nothing is copied up front, so il_executor_submit() without a
+ * future returns -EINVAL.
  *
- * Once the function has ended, whatever it returned, `out` is what it made of it, and what `out` had from an
- * earlier call is freed. If it did not run, or its process died, or its result was too large, il_bytes is
- * untouched.
+ * Once the function has ended, whatever it returned, `out` is what the function made; the `out` of
+ * an earlier call is freed. If the function did not run, its process died, or its result was too
+ * large, il_bytes is unchanged.
  */
 typedef struct il_bytes {
 	const void *in; /**< The caller's; the function only reads it. */
 	size_t in_size; /**< Bytes of it. */
-	/** What the function made: the caller's, once the call has ended. NULL if that is no byte, and
-	 * only then. */
+	/** What the function made: the caller's, once the call has ended. NULL exactly when
+	 * out_size is 0. */
 	void *out;
 	size_t out_size;   /**< Bytes of it. */
-	size_t room;       /**< Of out: the library's. */
+	size_t room;       /**< Capacity of out. Private. */
 	void *reserved[3]; /**< Zero. */
 } il_bytes;
 
 /**
- * @brief In the function: makes `out` so large; what was in it stays. Any number of times.
+ * @brief In the function: sets the size of `out`; its content is kept. Any number of times.
  * @return out, never NULL for a size of 0; NULL: no memory, or bytes is NULL (nothing changed).
  */
 IL_API void *il_bytes_resize(il_bytes *bytes, size_t size);

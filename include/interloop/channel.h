@@ -4,9 +4,10 @@
  * buffer.
  *
  * A channel is its ends: senders and receivers, each of which can be cloned. Items are copied by
- * value, in order, each to exactly one receiver. When the last sender is closed receivers drain the
- * buffer and then meet the end; when the last receiver is closed senders answer -EPIPE and what is
- * left in the buffer is dropped. With no buffer (max 0) an item goes from hand to hand.
+ * value, in order, each to exactly one receiver. When the last sender is closed, receivers drain
+ * the buffer and then get 0, the end. When the last receiver is closed, senders get -EPIPE and what
+ * is left in the buffer is dropped. Without a buffer (max 0) a sender waits until a receiver takes
+ * its item.
  *
  *     il_sender *out;
  *     il_receiver *in;
@@ -16,7 +17,7 @@
  *             work(&job);
  *
  * A channel belongs to one loop's thread: that in which it was made, or, made outside a loop, that
- * of the first task that sends or receives. Where not said otherwise every call answers -EINVAL
+ * of the first task that sends or receives. Unless stated otherwise every call returns -EINVAL
  * for NULL, -EPERM in another thread, and -ESHUTDOWN for a channel inherited across fork. The
  * semantics are those of AnyIO's memory object streams.
  */
@@ -39,9 +40,10 @@ typedef struct il_sender il_sender;
 /** One receiving end. */
 typedef struct il_receiver il_receiver;
 
-/** What il_sender_get_statistics() and il_receiver_get_statistics() give: about the whole channel. */
+/** The result of il_sender_get_statistics() and il_receiver_get_statistics(): about the whole
+ * channel. */
 typedef struct il_channel_statistics {
-	size_t item_size;         /**< Bytes an item. */
+	size_t item_size;         /**< Bytes per item. */
 	size_t max;               /**< Items that the buffer holds. */
 	size_t buffered;          /**< Items in it now. */
 	size_t open_senders;      /**< Sending ends that are not closed. */
@@ -53,17 +55,17 @@ typedef struct il_channel_statistics {
 
 /**
  * @brief Creates a channel with one end of each kind; each has an owner of its own. Any thread.
- * @param item_size  bytes an item; 0 is allowed: then only the number of items counts.
- * @param max        items that the buffer holds; 0: none, an item goes from hand to hand. The
- *                   buffer is allocated here, so that sending needs no memory.
+ * @param item_size  bytes per item; 0 is allowed: then only the number of items counts.
+ * @param max        items that the buffer holds; 0: no buffer. It
+ *                   is allocated here, so that sending needs no memory.
  * @return 0; -EINVAL: NULL, or a number that was negative; -ENOMEM.
  */
 IL_API int il_channel_create(il_sender **sender, il_receiver **receiver, size_t item_size,
 			     size_t max);
 
 /**
- * @brief Sends a copy of the item; waits while the buffer is full and no receiver waits. Otherwise
- * it yields once. A cancellation point.
+ * @brief Sends a copy of the item. Waits while the buffer is full and no receiver waits; otherwise
+ * yields once. A cancellation point.
  * @param item  item_size bytes; the caller's again when the call returns.
  * @return 0: the item is in the buffer or with a receiver, also if a cancellation came after that;
  *         -ECANCELED, -EPIPE (the last receiver is closed), -EBADF (this end is closed, maybe by
@@ -72,14 +74,14 @@ IL_API int il_channel_create(il_sender **sender, il_receiver **receiver, size_t 
 IL_API int il_channel_send(il_sender *sender, const void *item);
 
 /**
- * @brief Sends a copy of the item if that needs no waiting; inside or outside a task; does not look
- * at cancellation.
+ * @brief Sends a copy of the item if that needs no waiting; inside or outside a task; does not
+ * check cancellation.
  * @return 0; -EAGAIN: the buffer is full and no receiver waits; -EPIPE; -EBADF.
  */
 IL_API int il_channel_send_nowait(il_sender *sender, const void *item);
 
 /**
- * @brief Receives the oldest item; waits while there is none. Otherwise it yields once. A
+ * @brief Receives the oldest item. Waits while there is none; otherwise yields once. A
  * cancellation point.
  * @param item  receives item_size bytes; untouched unless the result is 1.
  * @return 1: an item, also if a cancellation came after it was handed over; 0: the end: the last
@@ -89,22 +91,22 @@ IL_API int il_channel_send_nowait(il_sender *sender, const void *item);
 IL_API int il_channel_receive(il_receiver *receiver, void *item);
 
 /**
- * @brief Receives the oldest item if that needs no waiting; inside or outside a task; does not look
- * at cancellation.
+ * @brief Receives the oldest item if that needs no waiting; inside or outside a task; does not
+ * check cancellation.
  * @return 1; 0: the end; -EAGAIN: no item now; -EBADF.
  */
 IL_API int il_channel_receive_nowait(il_receiver *receiver, void *item);
 
 /**
- * @brief Makes another sending end of the same channel, with an owner of its own; the channel has
- * ended when all are closed.
+ * @brief Creates another sending end of the same channel, with an owner of its own. The channel
+ * ends when all are closed.
  * @return 0; -EBADF: this end is closed; -ENOMEM.
  */
 IL_API int il_sender_clone(il_sender *sender, il_sender **clone);
 
 /**
  * @brief Closes this end. Idempotent; never waits. Tasks that wait on this very end get -EBADF; if
- * it was the last sender, tasks that wait to receive meet the end.
+ * it was the last sender, tasks that wait to receive get 0, the end.
  */
 IL_API int il_sender_close(il_sender *sender);
 
@@ -112,10 +114,10 @@ IL_API int il_sender_close(il_sender *sender);
  * ended. Stops the program with a sentence if a task waits on this very end. */
 IL_API void il_sender_destroy(il_sender *sender);
 
-/** @brief A picture of the channel as it is now; all zero for NULL. */
+/** @brief Returns the channel's present state; all zero for NULL. */
 IL_API il_channel_statistics il_sender_get_statistics(const il_sender *sender);
 
-/** @brief Makes another receiving end: il_sender_clone()'s counterpart. */
+/** @brief Creates another receiving end, as il_sender_clone() does a sending one. */
 IL_API int il_receiver_clone(il_receiver *receiver, il_receiver **clone);
 
 /**
@@ -124,10 +126,11 @@ IL_API int il_receiver_clone(il_receiver *receiver, il_receiver **clone);
  */
 IL_API int il_receiver_close(il_receiver *receiver);
 
-/** @brief Closes this end if it is open, and frees it: il_sender_destroy()'s counterpart. */
+/** @brief Closes this end if it is open, and frees it, as il_sender_destroy() does a sending one.
+ */
 IL_API void il_receiver_destroy(il_receiver *receiver);
 
-/** @brief A picture of the channel as it is now; all zero for NULL. */
+/** @brief Returns the channel's present state; all zero for NULL. */
 IL_API il_channel_statistics il_receiver_get_statistics(const il_receiver *receiver);
 
 /** @} */

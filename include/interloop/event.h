@@ -19,15 +19,17 @@ extern "C" {
  * @{
  */
 
-/** @brief Creates an event, not set. Any thread; in a loop's thread through its backend. -ENOMEM. */
+/** @brief Creates an event, not set. Any thread; in a loop's thread through its backend. -ENOMEM.
+ */
 IL_API int il_event_create(il_event **event);
 
 /** @brief Frees it. NULL is allowed. Stops the program with a sentence if a task waits for it. */
 IL_API void il_event_destroy(il_event *event);
 
 /**
- * @brief Sets it and wakes every waiter, first come first. Idempotent; never waits.
- * @return 0; -EPERM: another thread than its loop's; -ESHUTDOWN: inherited across fork; -EINVAL: NULL.
+ * @brief Sets it and wakes every waiter, in the order in which they came. Idempotent; never waits.
+ * @return 0; -EPERM: another thread than its loop's; -ESHUTDOWN: inherited across fork; -EINVAL:
+ *         NULL.
  */
 IL_API int il_event_set(il_event *event);
 
@@ -35,7 +37,8 @@ IL_API int il_event_set(il_event *event);
 IL_API bool il_event_is_set(const il_event *event);
 
 /**
- * @brief Parks the calling task until it is set; yields once if it is already. A cancellation point.
+ * @brief Parks the calling task until it is set; yields once if it is already. A cancellation
+ * point.
  * @return 0; -ECANCELED; -EPERM: not in a task, or a task of another loop; -EINVAL: NULL.
  */
 IL_API int il_event_wait(il_event *event);

@@ -3,8 +3,8 @@
  * @brief Futures: the outcome of a call that goes on elsewhere. Thread-safe, reference-counted.
  *
  * Waiting in a task parks it, in a plain thread blocks it; in a loop's thread outside a task it
- * answers -EPERM. The semantics are those of Python's concurrent.futures, but that a running task can
- * be cancelled too.
+ * returns -EPERM. The semantics are those of Python's concurrent.futures, except that a running
+ * task can be cancelled too.
  */
 #ifndef INTERLOOP_FUTURE_H
 #define INTERLOOP_FUTURE_H
@@ -23,40 +23,44 @@ extern "C" {
 /** @brief Creates a pending future with one reference, for a producer of your own. -ENOMEM. */
 IL_API int il_future_create(il_future **future);
 
-/** @brief Takes another reference; gives f back. NULL is allowed. Any thread. */
+/** @brief Takes another reference; returns f. NULL is allowed. Any thread. */
 IL_API il_future *il_future_ref(il_future *f);
 
-/** @brief Drops a reference; the last one frees it. NULL is allowed. Cancels nothing. Any thread. */
+/** @brief Drops a reference; the last one frees it. NULL is allowed. Cancels nothing. Any thread.
+ */
 IL_API void il_future_unref(il_future *f);
 
 /**
- * @brief Waits until f is done. In a task a cancellation point; cancelling the wait leaves f alone.
+ * @brief Waits until f is done. In a task it is a cancellation point; cancelling the wait does not
+ * cancel f.
  * @param timeout  0: do not wait; IL_FOREVER: no limit; negative: -EINVAL.
  * @return 0 once done, also when f was cancelled; -ETIMEDOUT; -ECANCELED: this wait was cancelled;
  *         -EPERM: a place that may not wait; -EDEADLK: without a timeout, f is the calling task's
- *         own, or this thread is the pool's only worker, and f is queued behind it; -ESHUTDOWN: f was
- *         inherited across fork and is not done; -EINVAL.
+ *         own, or this thread is the pool's only worker, and f is queued behind it; -ESHUTDOWN: f
+ *         was inherited across fork and is not done; -EINVAL.
  */
 IL_API int il_future_wait(il_future *f, il_time timeout);
 
 /**
- * @brief il_future_wait(), then the function's own result; -ECANCELED if f was cancelled.
- * il_future_done() and il_future_cancelled() tell a result from the end of the wait.
+ * @brief As il_future_wait(), but returns the function's own result; -ECANCELED if f was cancelled.
+ *
+ * Use il_future_done() and il_future_cancelled() to tell a result from the end of the wait.
  */
 IL_API int il_future_result(il_future *f, il_time timeout);
 
 /**
- * @brief Waits shielded until f is done, drops the caller's reference, gives the result.
- * @return the result; -EPERM: a place that may not wait, -EDEADLK as in il_future_wait(); after these the
- *         reference is kept.
+ * @brief Waits shielded until f is done, drops the caller's reference and returns the result.
+ * @return the result; -EPERM: a place that may not wait, -EDEADLK as in il_future_wait(); after
+ *         these the reference is kept.
  */
 IL_API int il_future_join(il_future *f);
 
 /**
  * @brief Cancels the call behind f. Any thread; never waits.
  *
- * Not begun, it never begins and f is done at once. A running task is cancelled: the outcome is
- * fixed at once, f is done when the task has ended. A function in a worker thread cannot be stopped.
+ * A call that has not begun never begins, and f is done at once. A running task is cancelled: the
+ * outcome is fixed at once, and f is done when the task has ended. A function in a worker thread
+ * cannot be stopped.
  * @return true: the outcome is, or already was, -ECANCELED; false: it is running uncancellably, or
  *         done otherwise.
  */
@@ -70,12 +74,13 @@ IL_API bool il_future_running(const il_future *f);
 IL_API bool il_future_cancelled(const il_future *f);
 
 /**
- * @brief Has callback called once: in the thread that completes or cancels f, or at once in the
- * caller's if f is done. In the order of asking; no lock is held; it may not wait.
+ * @brief Calls callback once: in the thread that completes or cancels f, or at once in the caller's
+ * thread if f is done. Callbacks run in the order in which they were added; no lock is held; they
+ * must not wait.
  *
- * A callback may complete further futures, whose callbacks then run inside it. More than eight deep they are put
- * off, so that a chain of any length takes little stack: they run in the same thread, before the outermost call
- * that completed or cancelled a future returns.
+ * A callback may complete further futures, whose callbacks then run inside it. More than eight deep
+ * they are put off, so that a chain of any length takes little stack: they run in the same thread,
+ * before the outermost call that completed or cancelled a future returns.
  * @param callback  a negative result is logged and changes nothing.
  * @return 0; -EINVAL: NULL; -ENOMEM; -ESHUTDOWN: inherited across fork.
  */
@@ -89,7 +94,7 @@ IL_API int il_future_on_done(il_future *f, int (*callback)(il_future *f, void *a
  */
 IL_API int il_future_set_running(il_future *f);
 /**
- * @brief Completes f with a result; wakes its waiters, runs its callbacks in this thread.
+ * @brief Completes f with a result: wakes its waiters and runs its callbacks in this thread.
  * @return 0; -EALREADY: it is done or cancelled, the first outcome stays; -EPERM: f is not from
  *         il_future_create; -ESHUTDOWN.
  */
@@ -99,7 +104,8 @@ IL_API int il_future_set_result(il_future *f, int result);
 /** When il_futures_wait() returns. */
 typedef enum il_return_when {
 	IL_FIRST_COMPLETED, /**< When one is done, cancelled ones included. */
-	IL_FIRST_FAILURE, /**< When one has a negative result that is not a cancellation, or all are done. */
+	/** When one has a negative result that is not a cancellation, or all are done. */
+	IL_FIRST_FAILURE,
 	IL_ALL_COMPLETED /**< When all are done. */
 } il_return_when;
 
@@ -112,12 +118,12 @@ typedef enum il_return_when {
 IL_API int il_futures_wait(il_future *const *fs, size_t count, il_return_when when,
 			   il_time timeout);
 
-/** Goes through futures in the order of their completion. Owned by one task or thread. */
+/** An iterator over futures in the order of their completion. Owned by one task or thread. */
 typedef struct il_as_completed il_as_completed;
 
 /**
- * @brief Begins: those done already come first, one that is listed twice comes once. It holds a
- * reference to each until it has been yielded.
+ * @brief Begins to iterate. Those done already come first; one that is listed twice comes once. The
+ * iterator holds a reference to each future until it has been returned.
  * @param timeout  for the whole iteration, from now.
  * @return 0; -EINVAL; -ENOMEM.
  */
@@ -133,10 +139,11 @@ IL_API int il_as_completed_open(il_as_completed **it, il_future *const *fs, size
  */
 IL_API int il_as_completed_next(il_as_completed *it, il_future **f);
 
-/** @brief How many were not yielded yet. */
+/** @brief Returns how many are still to come. */
 IL_API size_t il_as_completed_pending(const il_as_completed *it);
 
-/** @brief Ends it, early or late, and frees it; the futures are left alone. NULL is allowed. */
+/** @brief Ends the iteration and frees the iterator; the futures are not changed. NULL is allowed.
+ */
 IL_API void il_as_completed_close(il_as_completed *it);
 
 /** @} */

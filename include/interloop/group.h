@@ -27,7 +27,7 @@ extern "C" {
 
 /** A task group. Belongs to the thread of its loop; must not move while it is open. */
 typedef struct il_group {
-	int64_t reserved[36]; /**< The library's. */
+	int64_t reserved[36]; /**< Private. */
 } il_group;
 /** A group that is not open; il_group_open() does not need it. */
 /* clang-format off */
@@ -48,21 +48,25 @@ IL_API int il_group_open(il_group *group);
 /**
  * @brief Starts fn as a child; it runs when the caller next waits. Any task of the loop, or a plain
  * call in its thread.
- * @param f  receives a reference to the child's future; NULL: only the group hears how it ended.
+ *
+ * A child without a future always runs, in a cancelled group up to its first cancellation point. A
+ * child with a future that is cancelled before it began never begins.
+ * @param f  receives a reference to the child's future; NULL: only the group learns how it ended.
  * @return 0; -ESHUTDOWN: the group is closed, arg is untouched; -EPERM: another thread; -EINVAL:
  *         NULL; -ENOMEM.
- * A child without a future always runs, in a cancelled group up to its first cancellation point;
- * one with a future that is cancelled before it began never begins.
  */
 IL_API int il_group_start_soon(il_group *group, il_future **f, il_fn *fn, void *arg);
 
 /**
- * @brief Starts fn as a child and waits until it has called il_task_started(). A cancellation point:
- * cancelled meanwhile it cancels the child, waits for its end and answers -ECANCELED.
- * @param value  receives what the child said; may be NULL.
- * @return 0; the child's error if it failed before il_task_started(), also in its clean-up (the group is
- *         untouched); -EPROTO: it ended without; -ECANCELED; -ESHUTDOWN; -EPERM; -ENOMEM.
- * arg is the child's until it ends.
+ * @brief Starts fn as a child and waits until it has called il_task_started(). A cancellation
+ * point.
+ *
+ * Cancelled while it waits it cancels the child, waits for its end and returns -ECANCELED. arg
+ * belongs to the child until it ends.
+ * @param value  receives the value that the child gave; may be NULL.
+ * @return 0; the child's error if it failed before il_task_started(), also in its clean-up (the
+ *         group is untouched); -EPROTO: it ended without calling it; -ECANCELED; -ESHUTDOWN;
+ *         -EPERM; -ENOMEM.
  */
 IL_API int il_group_start(il_group *group, int *value, il_fn *fn, void *arg);
 
@@ -70,7 +74,7 @@ IL_API int il_group_start(il_group *group, int *value, il_fn *fn, void *arg);
 IL_API il_scope *il_group_scope(il_group *group);
 
 /**
- * @brief Joins every child, leaves the group's scope, and gives the group's result. Always waits for
+ * @brief Joins every child and leaves the group's scope. Always waits for
  * the children, cancelled or not; with none it yields once.
  * @param body  the result of the block; negative cancels the children.
  * @return body if negative and not the group's own cancellation; else the first failure of a child;
@@ -80,14 +84,14 @@ IL_API il_scope *il_group_scope(il_group *group);
 IL_API int il_group_close(il_group *group, int body);
 
 /**
- * @brief How many children failed (cancellation is no failure); the first eight codes are kept, in
- * order of failure. Also after close.
+ * @brief Returns how many children failed (cancellation is no failure). The first eight codes are
+ * kept, in order of failure, also after close.
  * @param codes  receives up to n of them; may be NULL with n 0.
  */
 IL_API size_t il_group_errors(const il_group *group, int *codes, size_t n);
 
 /**
- * @brief Runs fn for each of count items of size bytes, one task an item, and waits for all.
+ * @brief Runs fn for each of count items of size bytes, one task per item, and waits for all.
  * @param results  receives each result in item order; may be NULL. An item whose task was cancelled
  *                 has -ECANCELED.
  * @return 0; the first failure, which cancelled the rest; -ECANCELED; -EINVAL; -EPERM; -ENOMEM.

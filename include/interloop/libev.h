@@ -22,10 +22,11 @@ struct ev_loop;
 IL_API const il_backend *il_libev(void);
 
 /**
- * @brief Adopts a libev loop: it is never run, stopped or freed by us, and the default loop is as good as any.
- * Call it in the thread that runs the loop (another one is stopped with a sentence); end with
- * il_loop_shutdown() and il_loop_detach().
- * @return 0; -EBUSY: this thread has a loop already; -EINVAL: NULL or a bad option; -ENOMEM, -EMFILE.
+ * @brief Adopts a libev loop: it is never run, stopped or freed by us, and the default loop is as
+ * good as any. Call it in the thread that runs the loop (another one is stopped with a sentence);
+ * end with il_loop_shutdown() and il_loop_detach().
+ * @return 0; -EBUSY: this thread has a loop already; -EINVAL: NULL or a bad option; -ENOMEM,
+ *         -EMFILE.
  */
 IL_API int il_libev_attach(il_loop **loop, struct ev_loop *native, const il_loop_options *options);
 

@@ -1,6 +1,7 @@
 /**
  * @file libevent.h
- * @brief The libevent backend, linked, and handlers on a libevent loop that the application already runs.
+ * @brief The libevent backend, linked, and handlers on a libevent loop that the application already
+ * runs.
  */
 #ifndef INTERLOOP_LIBEVENT_H
 #define INTERLOOP_LIBEVENT_H
@@ -22,10 +23,11 @@ struct event_base;
 IL_API const il_backend *il_libevent(void);
 
 /**
- * @brief Adopts an event base: it is never run, stopped or freed by us, and its priorities are left alone.
- * Call it in the thread that runs the loop (another one is stopped with a sentence); end with
- * il_loop_shutdown() and il_loop_detach().
- * @return 0; -EBUSY: this thread has a loop already; -EINVAL: NULL or a bad option; -ENOMEM, -EMFILE.
+ * @brief Adopts an event base: it is never run, stopped or freed by us, and its priorities are left
+ * alone. Call it in the thread that runs the loop (another one is stopped with a sentence); end
+ * with il_loop_shutdown() and il_loop_detach().
+ * @return 0; -EBUSY: this thread has a loop already; -EINVAL: NULL or a bad option; -ENOMEM,
+ *         -EMFILE.
  */
 IL_API int il_libevent_attach(il_loop **loop, struct event_base *native,
 			      const il_loop_options *options);

@@ -2,8 +2,8 @@
  * @file limiter.h
  * @brief Capacity limiters: tokens and who has borrowed one.
  *
- * A number of tokens, changeable at any time, and who has borrowed one: each borrower one at most.
- * A borrower is a task, or any address that the caller chooses.
+ * A number of tokens, which can be changed at any time, and the set of their borrowers. Each
+ * borrower has one token at most. A borrower is a task, or any address that the caller chooses.
  *
  * The rules that locks, conditions, semaphores and limiters share are at the top of sync.h.
  */
@@ -21,7 +21,7 @@ extern "C" {
  * @{
  */
 
-/** What il_limiter_get_statistics() gives. */
+/** The result of il_limiter_get_statistics(). */
 typedef struct il_limiter_statistics {
 	size_t total;      /**< il_limiter_total() */
 	size_t borrowed;   /**< il_limiter_borrowed() */
@@ -31,7 +31,7 @@ typedef struct il_limiter_statistics {
 
 /**
  * @brief Creates a limiter. Any thread.
- * @param total  tokens; 0: nobody gets in until it is raised; SIZE_MAX: without end.
+ * @param total  tokens; 0: nobody gets one until it is raised; SIZE_MAX: no limit.
  * @return 0; -EINVAL: NULL, or a number that was negative; -ENOMEM.
  */
 IL_API int il_limiter_create(il_limiter **limiter, size_t total);
@@ -46,51 +46,57 @@ IL_API void il_limiter_destroy(il_limiter *limiter);
  */
 IL_API int il_limiter_acquire(il_limiter *limiter);
 
-/** @brief il_limiter_acquire() that neither waits nor looks at cancellation. -EAGAIN: none free. */
+/** @brief As il_limiter_acquire(), but neither waits nor checks cancellation. -EAGAIN: none is
+ * free. / */
 IL_API int il_limiter_acquire_nowait(il_limiter *limiter);
 
 /**
- * @brief il_limiter_acquire() on behalf of somebody else.
+ * @brief As il_limiter_acquire(), on behalf of another borrower.
  * @param borrower  any address but NULL; it is never read.
  * @return as il_limiter_acquire(); -EALREADY: that borrower has a token, or waits for one; -EINVAL.
  */
 IL_API int il_limiter_acquire_on_behalf_of(il_limiter *limiter, const void *borrower);
 
-/** @brief il_limiter_acquire_nowait() on behalf of somebody else; inside or outside a task. */
+/** @brief As il_limiter_acquire_nowait(), on behalf of another borrower; inside or outside a task.
+ */
 IL_API int il_limiter_acquire_on_behalf_of_nowait(il_limiter *limiter, const void *borrower);
 
 /**
- * @brief Gives the calling task's token to the first waiter, or back. Never waits.
+ * @brief Hands the calling task's token to the first waiter, or returns it. Never waits.
  * @return 0; -EALREADY: the task has not borrowed one.
  */
 IL_API int il_limiter_release(il_limiter *limiter);
 
-/** @brief il_limiter_release() on behalf of somebody else; inside or outside a task. */
+/** @brief As il_limiter_release(), on behalf of another borrower; inside or outside a task. */
 IL_API int il_limiter_release_on_behalf_of(il_limiter *limiter, const void *borrower);
 
 /**
- * @brief Changes the number of tokens. Raised, the first waiters enter at once; lowered below what
- * is borrowed, nobody is put out, and nobody enters until enough have come back. Never waits.
+ * @brief Changes the number of tokens. If it is raised, the first waiters get their tokens at once.
+ * If it is lowered below the number borrowed, no borrower loses its token, and nobody gets one
+ * until enough were released. Never waits.
  * @return 0; -EINVAL: a number that was negative.
  */
 IL_API int il_limiter_set_total(il_limiter *limiter, size_t total);
 
-/** @brief How many tokens there are; SIZE_MAX: without end. 0 for NULL, as the next two. */
+/** @brief Returns how many tokens there are; SIZE_MAX: no limit. 0 for NULL. */
 IL_API size_t il_limiter_total(const il_limiter *limiter);
-/** @brief How many are borrowed. */
+/** @brief Returns how many tokens are borrowed; 0 for NULL. */
 IL_API size_t il_limiter_borrowed(const il_limiter *limiter);
-/** @brief How many could be borrowed without waiting; SIZE_MAX: without end. */
+/** @brief Returns how many tokens can be borrowed without waiting; SIZE_MAX: no limit. 0 for NULL.
+ */
 IL_API size_t il_limiter_available(const il_limiter *limiter);
 
 /**
- * @brief Who has borrowed a token, in no order.
+ * @brief Lists who has borrowed a token, in no particular order.
  * @param borrowers  receives up to n of them; may be NULL with n 0.
  * @return il_limiter_borrowed().
  */
 IL_API size_t il_limiter_borrowers(const il_limiter *limiter, const void **borrowers, size_t n);
 
-/** @brief A picture of the limiter as it is now; all zero for NULL. Of calls in worker threads that follow
- * one another with one token it names the earlier until the loop has heard of its end. */
+/** @brief Returns the limiter's present state; all zero for NULL.
+ *
+ * When a worker hands its token straight to the next queued call, the figures count the previous
+ * call until the loop has processed the hand-over. */
 IL_API il_limiter_statistics il_limiter_get_statistics(const il_limiter *limiter);
 
 /** @} */

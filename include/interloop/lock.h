@@ -2,8 +2,8 @@
  * @file lock.h
  * @brief Locks among the tasks of one loop.
  *
- * Held by one task at a time. If its owner ends without releasing it, whoever waits and whoever
- * comes later gets -EOWNERDEAD, for ever: what the lock protected may be half done (as in Trio).
+ * Held by one task at a time. If its owner ends without releasing it, every waiter and every later
+ * call gets -EOWNERDEAD, forever: what the lock protected may be half done (as in Trio).
  *
  * The rules that locks, conditions, semaphores and limiters share are at the top of sync.h.
  */
@@ -21,13 +21,14 @@ extern "C" {
  * @{
  */
 
-/** Flag of the _create_with functions: taking what is free checks cancellation without a yield. */
+/** Flag of the _create_with functions: taking what is free does not yield; cancellation is still
+ * checked. */
 #define IL_FAST_ACQUIRE 1u
 
 /** A lock. */
 typedef struct il_lock il_lock;
 
-/** What il_lock_get_statistics() gives. */
+/** The result of il_lock_get_statistics(). */
 typedef struct il_lock_statistics {
 	bool locked;       /**< A task holds it. */
 	bool broken;       /**< Its owner ended without releasing it. */
@@ -39,7 +40,7 @@ typedef struct il_lock_statistics {
 /** @brief Creates a lock, free. Any thread. -EINVAL: NULL; -ENOMEM. */
 IL_API int il_lock_create(il_lock **lock);
 
-/** @brief il_lock_create() with flags: 0 or IL_FAST_ACQUIRE. -EINVAL: an unknown flag. */
+/** @brief As il_lock_create(), with flags: 0 or IL_FAST_ACQUIRE. -EINVAL: an unknown flag. */
 IL_API int il_lock_create_with(il_lock **lock, unsigned flags);
 
 /**
@@ -55,13 +56,13 @@ IL_API void il_lock_destroy(il_lock *lock);
 IL_API int il_lock_acquire(il_lock *lock);
 
 /**
- * @brief Takes the lock if it is free; neither waits nor looks at cancellation.
+ * @brief Takes the lock if it is free; neither waits nor checks cancellation.
  * @return 0; -EAGAIN: another task holds it; -EALREADY: the calling task holds it; -EOWNERDEAD.
  */
 IL_API int il_lock_acquire_nowait(il_lock *lock);
 
 /**
- * @brief Gives the lock to the first waiter, or frees it. Never waits.
+ * @brief Hands the lock to the first waiter, or frees it. Never waits.
  * @return 0; -EALREADY: the calling task does not hold it.
  */
 IL_API int il_lock_release(il_lock *lock);
@@ -72,11 +73,11 @@ IL_API bool il_lock_locked(const il_lock *lock);
 /** @brief Whether the calling task holds it; false outside a task. */
 IL_API bool il_lock_held(const il_lock *lock);
 
-/** @brief The name of the task that holds it ("" when it has none), valid while that task lives;
- * NULL: free. After a release it is the next owner's at once. */
+/** @brief Returns the name of the task that holds it ("" if it has none), valid while that task
+ * lives; NULL: free. After a release it is at once the next owner's. */
 IL_API const char *il_lock_owner(const il_lock *lock);
 
-/** @brief A picture of the lock as it is now; all zero for NULL. */
+/** @brief Returns the lock's present state; all zero for NULL. */
 IL_API il_lock_statistics il_lock_get_statistics(const il_lock *lock);
 
 /** @} */

@@ -21,17 +21,25 @@ extern "C" {
 
 /** Options of a loop; zero means the default everywhere. */
 typedef struct il_loop_options {
-	/** Bytes of stack a task has, rounded up to whole pages; from 16 KiB to 8 GiB (512 MiB where
-	 * pointers have 32 bits). Default: 64 KiB; 256 KiB in a program built with a sanitizer. */
+	/** Bytes of stack a task has, rounded up to whole pages; from 16 KiB to 8 GiB (512 MiB
+	 * where pointers have 32 bits). Default: 64 KiB; 256 KiB in a program built with a
+	 * sanitizer. */
 	size_t stack_size;
-	size_t queue_limit;  /**< Bound of calls posted and not begun (65,536; SIZE_MAX: none). */
-	size_t thread_limit; /**< Tokens of the default limiter of il_run_in_thread() (40). */
-	bool handle_sigint;  /**< SIGINT cancels the main task, il_loop_run() answers -EINTR. */
-	il_time shutdown_timeout; /**< How long il_loop_close() waits for abandoned threads (0). */
-	uint64_t seed;            /**< Virtual time: permutes the order of ready tasks; 0: FIFO. */
-	uint64_t step_limit;      /**< Virtual time: stop after so many task steps; 0: none. */
-	/** Bytes of address space below each task's stack that fault when they are touched. No memory.
-	 * Rounded up to whole pages, at most 256 MiB. Default: 64 KiB; 16 KiB where pointers have 32 bits. */
+	/** Most calls posted to the loop that have not begun. Default: 65,536; SIZE_MAX: no limit. */
+	size_t queue_limit;
+	/** Tokens of the default limiter of il_run_in_thread(). Default: 40. */
+	size_t thread_limit;
+	/** SIGINT cancels the main task; il_loop_run() returns -EINTR. Default: off. */
+	bool handle_sigint;
+	/** How long il_loop_close() waits for abandoned threads. Default: 0, not at all. */
+	il_time shutdown_timeout;
+	/** Virtual time: permutes the order of ready tasks. Default: 0, first in, first out. */
+	uint64_t seed;
+	/** Virtual time: stop after this many task steps. Default: 0, no limit. */
+	uint64_t step_limit;
+	/** Bytes of address space below each task's stack that fault when they are touched. No
+	 * memory. Rounded up to whole pages, at most 256 MiB. Default: 64 KiB; 16 KiB where
+	 * pointers have 32 bits. */
 	size_t guard_size;
 	/** Threads that look up host names, those of lookups that were given up included, which the
 	 * system may hold for many seconds. Default: 64. Beyond it a lookup is -EAGAIN. */
@@ -42,34 +50,37 @@ typedef struct il_loop_options {
 /**
  * @brief Opens a loop on the backend, runs main as its root task, closes the loop.
  *
- * In the process's main thread SIGINT is handled while it runs if its disposition is the default:
- * the first one cancels main, and il_run() answers -EINTR; a second one kills as usual.
+ * In the process's main thread it handles SIGINT while it runs, provided that SIGINT has its
+ * default disposition: the first SIGINT cancels main, and il_run() returns -EINTR; a second one
+ * kills the program as usual. It waits for everything started on the loop: tasks left when main
+ * returns are cancelled and joined (as asyncio.run does). For options use il_loop_open() with
+ * handle_sigint, il_loop_run() and il_loop_destroy().
  *
- * @param backend  what il_backend_find() or il_libuv() etc. gave; NULL: -ENOENT.
- * For options use il_loop_open() with handle_sigint, il_loop_run() and il_loop_destroy().
- * Waits for everything started on the loop: tasks left when main returns are cancelled and joined
- * (as asyncio.run does).
+ * @param backend  what il_backend_find() or il_libuv() etc. returned; NULL: -ENOENT.
  * @return main's result; -EBUSY: a loop already runs in this thread; -EINTR; or why the loop could
  *         not be opened.
  */
 IL_API int il_run(const il_backend *backend, il_fn *main, void *arg);
 
 /**
- * @brief The backend of that name: "libuv", "libev", "libevent", "virtual", or a registered one.
+ * @brief Finds a backend by name: "libuv", "libev", "libevent", "virtual", or a registered one.
+ *
+ * Backends that are not linked are loaded from beside libinterloop, then from
+ * $INTERLOOP_MODULE_PATH. Any thread.
  *
  * @param name  NULL: the one that $INTERLOOP_BACKEND names (ignored in a set-uid program), else the
  *              first of libuv, libev, libevent that loads; never virtual.
- * @return a static object, or NULL: none; il_error_detail() says why and which names exist.
- * Backends that are not linked are loaded from beside libinterloop, then from
- * $INTERLOOP_MODULE_PATH. Any thread.
+ * @return a static object, or NULL: there is none; il_error_detail() says why and which names
+ *         exist.
  */
 IL_API const il_backend *il_backend_find(const char *name);
 
 /**
- * @brief Makes a backend known to il_backend_find() under its name: one that is linked statically, or
- * your own. The object must live as long as the program.
- * @return 0; -EINVAL: it is NULL, its abi is not this library's or a primitive is missing; -EALREADY:
- *         another backend has that name; -ENOMEM. Registering the same object again is 0.
+ * @brief Makes a backend known to il_backend_find() under its name: one that is linked statically,
+ * or your own. The object must live as long as the program.
+ * @return 0; -EINVAL: it is NULL, its abi is not this library's or a primitive is missing;
+ *         -EALREADY: another backend has that name; -ENOMEM. Registering the same object again is
+ *         0.
  */
 IL_API int il_backend_register(const il_backend *backend);
 
@@ -87,27 +98,29 @@ IL_API const char *il_backend_name(const il_backend *backend);
 IL_API int il_loop_open(il_loop **loop, const il_backend *backend, const il_loop_options *options);
 
 /**
- * @brief Runs main as the root task, and with it everything that was started on the loop; returns
- * main's result when main has ended. May be called again after it returned.
+ * @brief Runs main as the root task, and with it everything that was started on the loop, until
+ * main has ended.
+ *
+ * May be called again after it returned.
  *
  * Tasks that main leaves behind go on in the next il_loop_run(), or end in il_loop_close().
  * @return main's result; -EPERM: not the thread that opened it, or the loop is attached (its host
  *         runs it); -EBUSY: a loop already runs in this thread; -ESHUTDOWN: closed, or inherited
  *         across fork; -EINTR: SIGINT ended it; -EDEADLK: virtual time, and every task is asleep
- *         for ever; -ETIMEDOUT: virtual time, and step_limit is used up; -ENOMEM: no stack for the
+ *         forever; -ETIMEDOUT: virtual time, and step_limit is used up; -ENOMEM: no stack for the
  *         root task.
  */
 IL_API int il_loop_run(il_loop *loop, il_fn *main, void *arg);
 
 /**
- * @brief Refuses new work, cancels and joins what is left, gives back what the loop holds except
+ * @brief Refuses new work, cancels and joins what is left, and releases everything but
  * the object itself. Idempotent.
  *
- * Calls that were posted and never began answer -ESHUTDOWN; those without a future are run, tasks
- * among them in a cancelled scope. Waits for worker threads that a task waits for, and up to
- * options.shutdown_timeout for abandoned ones.
- * @return 0; -ETIMEDOUT: shutdown_timeout is not 0, it passed, and an abandoned thread was left to
- *         finish by itself; -EPERM: another thread,
+ * Calls that were posted and never began end with -ESHUTDOWN. Exception: those without a future are
+ * run, tasks among them in a cancelled scope. Waits for worker threads that a task waits for, and
+ * up to options.shutdown_timeout for abandoned ones.
+ * @return 0; -ETIMEDOUT: shutdown_timeout passed while an abandoned thread still ran; it is left to
+ *         end by itself; -EPERM: another thread,
  *         or an attached loop (see il_loop_detach); -EBUSY: it runs.
  */
 IL_API int il_loop_close(il_loop *loop);
@@ -121,14 +134,15 @@ IL_API il_loop *il_loop_current(void);
 /** @brief The backend that the loop was opened or attached with. */
 IL_API const il_backend *il_loop_backend(const il_loop *loop);
 
-/** @brief The native loop: uv_loop_t *, struct ev_loop * or struct event_base *; NULL for virtual. */
+/** @brief The native loop: uv_loop_t *, struct ev_loop * or struct event_base *; NULL for virtual.
+ */
 IL_API void *il_loop_native(il_loop *loop);
 
 /**
  * @brief Starts fn as a root task of the loop; returns at once. Loop's thread only: inside or
  * outside a task, also before an own loop runs.
- * @param f  receives a reference to the task's future (il_future_unref() it); NULL: nobody waits for
- *           the result, a negative one is logged as a warning.
+ * @param f  receives a reference to the task's future (il_future_unref() it); NULL: nobody waits
+ *           for the result, a negative one is logged as a warning.
  * @return 0; -EPERM: another thread; -ESHUTDOWN: the loop is shut down; -ENOMEM.
  */
 IL_API int il_loop_spawn(il_loop *loop, il_future **f, il_fn *fn, void *arg);
@@ -143,8 +157,10 @@ IL_API int il_loop_spawn(il_loop *loop, il_future **f, il_fn *fn, void *arg);
 IL_API int il_loop_shutdown(il_loop *loop, void (*empty)(il_loop *loop, void *arg), void *arg);
 
 /**
- * @brief Takes the library off a native loop and frees the il_loop; the native loop is left as it
- * was found. After detaching from a libuv loop, let it run once more before uv_loop_close.
+ * @brief Removes the library from a native loop and frees the il_loop; the native loop is left as
+ * it was found.
+ *
+ * After detaching from a libuv loop, let it run once more before uv_loop_close.
  *
  * In a forked child it takes the library off the host's copy of the loop, in any thread and
  * whatever lived on it, and has the native library make that copy the child's own; the parent's is
@@ -156,14 +172,14 @@ IL_API int il_loop_shutdown(il_loop *loop, void (*empty)(il_loop *loop, void *ar
 IL_API int il_loop_detach(il_loop *loop);
 
 /** @name The four services of a backend
- * Each dispatches through the loop's vtable; il_sleep(), il_event_create(), il_run_in_thread() and the
- * rest of the library come here too.
+ * Each dispatches through the loop's vtable, as il_sleep(), il_event_create() and
+ * il_run_in_thread() do.
  * @{ */
-/** @brief il_sleep() on that loop: the calling task's own. -EPERM: not a task of that loop. */
+/** @brief As il_sleep(), on the calling task's own loop. -EPERM: not a task of that loop. */
 IL_API int il_loop_sleep(il_loop *loop, il_time delay);
-/** @brief il_event_create() for that loop. Loop's thread only (-EPERM); -ENOMEM. */
+/** @brief As il_event_create(), for that loop. Loop's thread only (-EPERM); -ENOMEM. */
 IL_API int il_loop_create_event(il_loop *loop, il_event **event);
-/** @brief il_run_in_thread() on that loop: the calling task's own. */
+/** @brief As il_run_in_thread(), on the calling task's own loop. */
 IL_API int il_loop_run_in_thread(il_loop *loop, il_fn *fn, void *arg);
 /**
  * @brief Creates a threads portal into the loop; see portal.h. Loop's thread only, inside or

@@ -1,17 +1,19 @@
 /**
  * @file process.h
- * @brief Child processes: other programs, their standard streams, and their end. The semantics are those
- * of AnyIO's open_process and run_process. (process_pool.h has pools of processes that run your functions.)
+ * @brief Child processes: other programs, their standard streams, and their end. The semantics are
+ * those of AnyIO's open_process and run_process. (process_pool.h has pools of processes that run
+ * your functions.)
  *
- * A child is started with no signal blocked and every disposition at its default. Its end is told by a pidfd
- * where the system has them, else by a thread that waits for this one child: there is no SIGCHLD handler, and
- * children that you start yourself are left alone.
+ * A child is started with no signal blocked and every disposition at its default. Its end is told
+ * by a pidfd where the system has them, else by a thread that waits for this one child: there is no
+ * SIGCHLD handler, and children that you start yourself are left alone.
  *
- * A program that ignores SIGCHLD, or reaps whatever child it finds (as libev's default loop does), loses no
- * exit status on Linux 6.15 and later. On older systems it gets -ECHILD where the status should be.
+ * A program that ignores SIGCHLD, or reaps whatever child it finds (as libev's default loop does),
+ * loses no exit status on Linux 6.15 and later. On older systems it gets -ECHILD where the status
+ * should be.
  *
- * Unless another thing is said, a function answers -EINVAL for NULL, -EPERM outside the loop's
- * thread (waiting calls: outside a task) and -ESHUTDOWN in a forked child or when the loop was closed.
+ * Unless stated otherwise a function returns -EINVAL for NULL, -EPERM outside the loop's thread
+ * (waiting calls: outside a task) and -ESHUTDOWN in a forked child or when the loop was closed.
  */
 #ifndef INTERLOOP_PROCESS_H
 #define INTERLOOP_PROCESS_H
@@ -32,12 +34,12 @@ extern "C" {
 /** A child process. */
 typedef struct il_process il_process;
 
-/** What a child's standard descriptor is: one of these, or the number of a descriptor of yours above 0,
- * which stays yours. */
+/** What a child's standard descriptor is: one of these, or the number of a descriptor of yours
+ * above 0, which stays yours. */
 enum {
 	IL_STDIO_DEFAULT = 0, /**< il_process_spawn(): yours; il_process_run(): see there. */
-	IL_STDIO_PIPE =
-	    -1, /**< A pipe: il_process_stdin(), il_process_stdout(), il_process_stderr(). */
+	/** A pipe: il_process_stdin(), il_process_stdout(), il_process_stderr(). */
+	IL_STDIO_PIPE = -1,
 	IL_STDIO_NULL = -2,    /**< /dev/null. */
 	IL_STDIO_INHERIT = -3, /**< Yours, also if it is close-on-exec. */
 	IL_STDIO_STDOUT = -4   /**< Of errors only: wherever output goes. */
@@ -45,11 +47,11 @@ enum {
 
 /** Options of il_process_spawn() and il_process_run(); zero means the default everywhere. */
 typedef struct il_process_options {
-	/** The program; NULL: argv[0]. Without a slash it is searched in the PATH of environment, that is,
-	 * the one that it will have; without a PATH there in /bin and /usr/bin. */
+	/** The program; NULL: argv[0]. Without a slash it is searched in the PATH of environment,
+	 * that is, the one that it will have; without a PATH there in /bin and /usr/bin. */
 	const char *file;
-	/** Where it runs, and where a relative file is; NULL: here. Where posix_spawn has no action for it,
-	 * a shell does it, and argv[0] is file. */
+	/** Where it runs, and where a relative file is; NULL: here. Where posix_spawn has no action
+	 * for it, a shell does it, and argv[0] is file. */
 	const char *directory;
 	char *const *environment; /**< "NAME=value" strings, ends in NULL; NULL: yours. */
 	int input;                /**< Its stdin: IL_STDIO_. */
@@ -58,12 +60,13 @@ typedef struct il_process_options {
 	bool new_session;         /**< Makes it the leader of a session, without a terminal. */
 	bool new_group;           /**< Makes it the leader of a process group. */
 	bool keep_descriptors;    /**< Leaves it those of yours that are not close-on-exec. */
-	size_t
-	    output_limit;  /**< il_process_run(): bytes of each stream; more: -EMSGSIZE; 0: none. */
+	/** il_process_run(): most bytes of each stream; more: -EMSGSIZE. Default: 0, no limit. */
+	size_t output_limit;
 	void *reserved[8]; /**< Zero. */
 } il_process_options;
 
-/** Added to a signal's number where a signal killed it: 265 is SIGKILL. An exit status is below it. */
+/** Added to a signal's number where a signal killed it: 265 is SIGKILL. An exit status is below it.
+ */
 #define IL_PROCESS_SIGNALED 256
 
 /**
@@ -71,66 +74,73 @@ typedef struct il_process_options {
  * @param process  receives the child; the caller's, to il_process_destroy().
  * @param argv     its arguments, its name first, ends in NULL. Copied, as are the options.
  * @param options  NULL: the defaults.
- * @return 0; -ENOENT, -EACCES, -ENOEXEC, -E2BIG, -ENOTDIR: from exec or chdir; -EBADF: a descriptor that is
- *         not open; -EINVAL: no argument, or an unknown IL_STDIO_; -ENOTSUP: no sessions on this system;
- *         -EMFILE, -ENFILE, -ENOMEM. After an error no program has run, and nothing is left open;
- *         il_error_detail() names the program, and the reason in the system's words.
+ * @return 0; -ENOENT, -EACCES, -ENOEXEC, -E2BIG, -ENOTDIR: from exec or chdir; -EBADF: a descriptor
+ *         that is not open; -EINVAL: no argument, or an unknown IL_STDIO_; -ENOTSUP: no sessions on
+ *         this system; -EMFILE, -ENFILE, -ENOMEM. After an error no program has run, and nothing is
+ *         left open; il_error_detail() names the program, and the reason in the system's words.
  */
 IL_API int il_process_spawn(il_process **process, char *const *argv,
 			    const il_process_options *options);
 
 /**
- * @brief Waits for its end, whoever still holds its streams. A cancellation point, which leaves the child
- * alone. Several tasks may wait. Without need to wait also outside a task. The clock of virtual time
- * does not stand for it, as for no descriptor.
- * @return its exit status; IL_PROCESS_SIGNALED + the signal that killed it; -ECANCELED; -ECHILD: it has
- *         ended, but somebody else has reaped it, and the system does not keep how.
+ * @brief Waits for the child's end, also while other processes hold its streams. A cancellation
+ * point, which does not touch the child.
+ *
+ * Several tasks may wait. If the child has ended already it may be called outside a task. Virtual
+ * time does not pause while waiting for a child.
+ * @return its exit status; IL_PROCESS_SIGNALED + the signal that killed it; -ECANCELED; -ECHILD: it
+ *         has ended, but somebody else has reaped it, and the system does not keep how.
  */
 IL_API int il_process_wait(il_process *process);
 
-/** @brief What il_process_wait() gives, without waiting, task or not; -EAGAIN: it has not ended. */
+/** @brief As il_process_wait(), but never waits, in a task or not; -EAGAIN: it has not ended. */
 IL_API int il_process_returncode(il_process *process);
 
 /**
- * @brief Sends it a signal. Never waits. Where the system has pidfds it is never sent to another process that
- * has its number by now; elsewhere it may be, but only if somebody else has reaped the child.
- * @return 0, also if it has ended; -EINVAL: no such signal; -EPERM: also if it has become another user's.
+ * @brief Sends it a signal. Never waits. Where the system has pidfds it is never sent to another
+ * process that has its number by now; elsewhere it may be, but only if somebody else has reaped the
+ * child.
+ * @return 0, also if it has ended; -EINVAL: no such signal; -EPERM: also if it has become another
+ *         user's.
  */
 IL_API int il_process_send_signal(il_process *process, int number);
 
-/** @brief il_process_send_signal() of SIGTERM: asks it to end. */
+/** @brief Sends SIGTERM, as il_process_send_signal(): asks it to end. */
 IL_API int il_process_terminate(il_process *process);
 
-/** @brief il_process_send_signal() of SIGKILL: ends it. */
+/** @brief Sends SIGKILL, as il_process_send_signal(): ends it. */
 IL_API int il_process_kill(il_process *process);
 
-/** @brief Its number, also after its end, when it may be another's. Any thread. */
+/** @brief Returns its process number, also after its end, when another process may have it. Any
+ * thread. */
 IL_API int il_process_pid(const il_process *process);
 
-/** @brief Our end of its stdin, for writing; il_stream_close() tells it that there is no more. It is the
- * process's: do not destroy it. NULL: no pipe. */
+/** @brief Returns our end of its stdin, for writing; il_stream_close() ends its input. It belongs
+ * to the process: do not destroy it. NULL: no pipe. */
 IL_API il_stream *il_process_stdin(const il_process *process);
-/** @brief Our end of its stdout, for reading; likewise. */
+/** @brief Returns our end of its stdout, for reading. It belongs to the process. NULL: no pipe. */
 IL_API il_stream *il_process_stdout(const il_process *process);
-/** @brief Our end of its stderr, for reading; likewise. */
+/** @brief Returns our end of its stderr, for reading. It belongs to the process. NULL: no pipe. */
 IL_API il_stream *il_process_stderr(const il_process *process);
 
 /**
- * @brief Closes the pipes (which ends many programs), and waits for its end. In a cancelled scope, or
- * cancelled meanwhile, it kills the child and waits shielded: when this returns there is no child any more.
+ * @brief Closes the pipes (which ends many programs), and waits for its end. In a cancelled scope,
+ * or cancelled meanwhile, it kills the child and waits shielded: when this returns there is no
+ * child any more.
  * @return as il_process_wait(); -ECANCELED: it was killed; -EPERM: it may not be killed, and lives.
  */
 IL_API int il_process_close(il_process *process);
 
 /**
- * @brief Closes the pipes, kills the child if it lives, reaps it, and frees. In a task it waits for that,
- * shielded; elsewhere, also after the loop was closed, it blocks for the moment that a killed process takes
- * to end. Tasks that wait for the child hear of its end. NULL is allowed. In a forked child it only frees.
- * Stops the program with a sentence in another thread than the loop's.
+ * @brief Closes the pipes, kills the child if it lives, reaps it, and frees. In a task it waits for
+ * that, shielded; elsewhere, also after the loop was closed, it blocks for the moment that a killed
+ * process takes to end. Tasks that wait for the child are woken with its result. NULL is allowed.
+ * In a forked child it only frees. Stops the program with a sentence in another thread than the
+ * loop's.
  *
- * A child that may not be killed, for it has become another user's, is left alone, and a warning logged:
- * tasks that wait for it get -EBADF, and it is nobody's to reap: once it has ended it stays a zombie until
- * your program ends, unless that waits for it with waitpid.
+ * A child that may not be killed, for it has become another user's, is left alone, and a warning
+ * logged: tasks that wait for it get -EBADF, and it is nobody's to reap: once it has ended it stays
+ * a zombie until your program ends, unless that waits for it with waitpid.
  */
 IL_API void il_process_destroy(il_process *process);
 
@@ -144,15 +154,17 @@ typedef struct il_process_result {
 } il_process_result;
 
 /**
- * @brief Runs a program to its end and collects what it writes, until the last process that holds its streams
- * has closed them. Waits; a cancellation point: then the child is killed and reaped.
- * @param result   receives what was collected, to il_process_result_clear(); NULL: its output goes where yours
- *                 goes unless options say otherwise. Else output and errors are collected by default.
- * @param input    size bytes for its stdin. It need not read them. Without any its stdin is by default
- *                 /dev/null.
+ * @brief Runs a program to its end and collects what it writes, until the last process that holds
+ * its streams has closed them. Waits; a cancellation point: then the child is killed and reaped.
+ * @param result   receives what was collected, to il_process_result_clear(); NULL: its output goes
+ *                 where yours goes unless options say otherwise. Else output and errors are
+ *                 collected by default.
+ * @param input    size bytes for its stdin. It need not read them. Without any its stdin is by
+ *                 default /dev/null.
  * @param options  NULL: the defaults.
- * @return as il_process_wait(); -EMSGSIZE: it wrote more than output_limit, and was killed; -EINVAL: also input
- *         for a stdin that is no pipe; -ENOMEM; errors of il_process_spawn. When negative result is empty.
+ * @return as il_process_wait(); -EMSGSIZE: it wrote more than output_limit, and was killed;
+ *         -EINVAL: also input for a stdin that is no pipe; -ENOMEM; errors of il_process_spawn.
+ *         When negative result is empty.
  */
 IL_API int il_process_run(il_process_result *result, char *const *argv, const void *input,
 			  size_t size, const il_process_options *options);

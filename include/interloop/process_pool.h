@@ -1,15 +1,15 @@
 /**
  * @file process_pool.h
- * @brief Worker processes behind the executor interface: for code that may crash, that must be killed, or
- * that is not thread-safe.
+ * @brief Worker processes behind the executor interface: for code that may crash, that must be
+ * killed, or that is not thread-safe.
  *
- * A worker is the same program, started anew: a function is found there by its module and its offset
- * from the module's base, static functions included (or by name: function.h), and its argument is the
- * flat struct of `size` bytes, copied there and back; or bytes (bytes.h); or shared memory (shared.h).
- * Nothing else is shared: globals have their initial values, pointers inside the struct mean nothing. The
- * environment, the working directory and the umask are those that the program had when the pool was made.
- * The library takes a worker over before main; see il_process_worker_main_if_needed() for programs whose
- * functions rely on their own constructors.
+ * A worker is the same program, started anew: a function is found there by its module and its
+ * offset from the module's base, static functions included (or by name: function.h), and its
+ * argument is the flat struct of `size` bytes, copied there and back; or bytes (bytes.h); or shared
+ * memory (shared.h). Nothing else is shared: globals have their initial values, pointers inside the
+ * struct mean nothing. The environment, the working directory and the umask are those that the
+ * program had when the pool was made. The library takes a worker over before main; see
+ * il_process_worker_main_if_needed() for programs whose functions rely on their own constructors.
  */
 #ifndef INTERLOOP_PROCESS_POOL_H
 #define INTERLOOP_PROCESS_POOL_H
@@ -30,27 +30,31 @@ typedef struct il_process_pool_options {
 	/** Processes at most; negative: -EINVAL. Default: the processors that the program had when
 	 * the library was loaded, its control groups allow, and cpus lists. */
 	int max_workers;
-	const char *name;   /**< Workers are called name_0, name_1, ...; NULL: "il-process". */
-	size_t queue_limit; /**< Calls that wait for a worker; 0: 65,536; SIZE_MAX: none. */
-	/** Runs first in each worker; a negative result breaks the pool. One that ends its worker, or
-	 * takes longer than start_timeout, is tried again in another, restart_budget times at most.
-	 * There is no finalizer, but what it registers with atexit() runs when the worker ends. */
+	const char *name; /**< Workers are called name_0, name_1, ...; NULL: "il-process". */
+	/** Most calls that wait for a worker. Default: 65,536; SIZE_MAX: no limit. */
+	size_t queue_limit;
+	/** Runs first in each worker; a negative result breaks the pool. One that ends its worker,
+	 * or takes longer than start_timeout, is tried again in another, restart_budget times at
+	 * most. There is no finalizer, but what it registers with atexit() runs when the worker
+	 * ends. */
 	il_fn *initializer;
 	const void *initializer_arg; /**< Copied at creation. */
 	size_t initializer_size;     /**< Bytes behind initializer_arg. */
-	int max_calls_per_worker;    /**< A worker is replaced after so many; 0: never. */
-	bool kill_on_cancel;         /**< Cancelling a running call kills its worker (SIGKILL). */
+	/** A worker is replaced after this many calls. Default: 0, never. */
+	int max_calls_per_worker;
+	bool kill_on_cancel; /**< Cancelling a running call kills its worker (SIGKILL). */
 	bool break_on_death; /**< A worker that dies breaks the pool, as in concurrent.futures. */
 	int restart_budget;  /**< Deaths without one call answered between before the pool breaks;
 				       0: 16. */
-	size_t max_size; /**< Bytes that are copied, each way, at most (-EMSGSIZE); 0: 64 MiB. */
-	il_time idle_timeout; /**< A worker idle so long ends at the next call (0: 300 s). */
-	/** How long a worker may take to get ready: to start, and to run the initializer. One that takes
-	 * longer is killed and counts as a death (restart_budget); its call goes to another. Default:
-	 * 20 s. IL_FOREVER: no limit. In virtual time there is none. */
+	size_t max_size;     /**< Most bytes copied each way (-EMSGSIZE). Default: 64 MiB. */
+	/** A worker idle for this long is ended at the next call. Default: 300 s. */
+	il_time idle_timeout;
+	/** How long a worker may take to get ready: to start, and to run the initializer. One that
+	 * takes longer is killed and counts as a death (restart_budget); its call goes to another.
+	 * Default: 20 s. IL_FOREVER: no limit. In virtual time there is none. */
 	il_time start_timeout;
-	/** Processors that the workers may use; copied. NULL: those that the program had when the library
-	 * was loaded, whoever makes the pool or the call. */
+	/** Processors that the workers may use; copied. NULL: those that the program had when the
+	 * library was loaded, whoever makes the pool or the call. */
 	const int *cpus;
 	size_t cpu_count; /**< How many processors cpus lists. */
 	void *reserved[6 - sizeof(il_time) / sizeof(void *)]; /**< Zero. */
@@ -59,20 +63,20 @@ typedef struct il_process_pool_options {
 /**
  * @brief Creates a process pool with one reference. No process starts before the first call.
  *
- * Its calls answer, besides what executor.h says: -EOWNERDEAD: the worker died in this call, others go
- * on, and il_error_detail() and the log say how it ended and the last it wrote to stderr; -EMSGSIZE: the
- * argument, or the result of the bytes form, is larger than max_size; -EINVAL: an argument without its
- * size; -ENOENT: the function has no name and is in no module that a file backs, or the worker has none
- * or another build of it; -ENOMEM: an argument or a result has no room, there or here,
- * or this process lacks memory to wait for the call, which costs no worker its life;
- * -ENOTRECOVERABLE: the initializer failed, or the restart budget is used up.
+ * Besides the codes of executor.h its calls return: -EOWNERDEAD: the worker died in this call;
+ * other calls go on, and il_error_detail() and the log say how it ended and what it last wrote to
+ * stderr; -EMSGSIZE: the argument, or the result of the bytes form, is larger than max_size;
+ * -EINVAL: an argument without its size; -ENOENT: the function has no name and is in no module that
+ * a file backs, or the worker has none or another build of it; -ENOMEM: an argument or a result has
+ * no room, there or here, or this process lacks memory to wait for the call, which costs no worker
+ * its life; -ENOTRECOVERABLE: the initializer failed, or the restart budget is used up.
  *
- * A worker that was dead before it read its call is replaced and the call goes to another. Each call is
- * answered in the thread that submitted it if that runs a loop, which watches the worker itself; one
- * attendant thread does it for all others, and for a loop between two runs. The end of a loop cancels
- * what it submitted and no task awaits, and kills its workers. il_executor_map() kills what still runs when
- * its time is up. A call without a future that is not run (the pool breaks first, or its worker has gone and
- * no other can be started) is logged.
+ * If a worker was dead before it read its call, the call goes to another. The loop in whose thread
+ * a call was submitted watches the worker itself; one attendant thread does it for plain threads,
+ * and for a loop between two runs. The end of a loop cancels the calls that it submitted and no
+ * task waits for, and kills their workers. il_executor_map() kills what still runs when its time is
+ * up. A call without a future that is not run (the pool breaks first, or its worker has gone and no
+ * other can be started) is logged.
  *
  * A worker has default signal dispositions, no signal blocked, no standard input and no descriptor
  * of yours but stdout and stderr, and the processors, the policy and the niceness that the program

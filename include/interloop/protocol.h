@@ -3,10 +3,11 @@
  * @brief Protocols: where a packet ends in a stream of bytes, and how one is framed.
  *
  * A protocol is a struct of two functions and their state, so a protocol of your own is written as
- * the library's are: `find` looks for a packet in the bytes received so far, `frame`, if there is one,
- * says what goes before and after one that is sent. Neither waits, neither keeps bytes: the server has one receive
- * buffer a client, packets are found in place, and what a parser must remember between two calls
- * stands in il_parse. A server copies the struct it is given. Any thread.
+ * the library's are: `find` looks for a packet in the bytes received so far, `frame`, if there is
+ * one, says what goes before and after one that is sent. Neither waits, neither keeps bytes: the
+ * server has one receive buffer per client, packets are found in place, and what a parser must
+ * remember between two calls is kept in il_parse. A server copies the struct it is given. Any
+ * thread.
  */
 #ifndef INTERLOOP_PROTOCOL_H
 #define INTERLOOP_PROTOCOL_H
@@ -60,19 +61,18 @@ typedef struct il_protocol {
 	const char *name; /**< For people. */
 	/**
 	 * Looks for one packet at the start of parse->data.
-	 * @return 1: found, `packet` and `consumed` (framing included, 1 or more) are set;
-	 *         0: more bytes are needed; those that will not be needed again may be consumed (then it
-	 *         is called again at once if bytes are left);
-	 *         negative: -EBADMSG, -EMSGSIZE or a code of your own for il_client_receive. The next
-	 *         packet begins `consumed` bytes on; 0: it cannot be known where, nothing more is
-	 *         received from this client.
-	 * Called again with more bytes, and with `scanned` as it was left, so that no byte needs to be
-	 * looked at twice. data may have moved: remember offsets only.
+	 * @return 1: found, `packet` and `consumed` (framing included, 1 or more) are set; 0: more
+	 *         bytes are needed; those that will not be needed again may be consumed (then it is
+	 *         called again at once if bytes are left); negative: -EBADMSG, -EMSGSIZE or a code
+	 *         of your own for il_client_receive. The next packet begins `consumed` bytes on; 0:
+	 *         it cannot be known where, nothing more is received from this client. Called again
+	 *         with more bytes, and with `scanned` as it was left, so that no byte needs to be
+	 *         looked at twice. data may have moved: remember offsets only.
 	 */
 	int (*find)(const struct il_protocol *protocol, il_parse *parse);
 	/**
 	 * Frames one packet; NULL: packets are sent as they are.
-	 * @return 0; negative: il_client_send() answers it, nothing is sent.
+	 * @return 0; negative: il_client_send() returns it, nothing is sent.
 	 */
 	int (*frame)(const struct il_protocol *protocol, il_frame *frame);
 	size_t overhead; /**< The most bytes that framing adds to a packet; 0: 64. */
@@ -87,28 +87,28 @@ typedef struct il_protocol {
 } il_protocol;
 
 /**
- * @brief Bytes, for handlers that parse a stream themselves: each receive gives those that are there,
- * one or more, and what is sent goes as it is.
+ * @brief No framing, for handlers that parse a stream themselves: each receive gives the bytes that
+ * are there, one or more, and bytes are sent as they are.
  *
  * A receive gives at most max_packet bytes, and as many as the client's buffer has room for: give
- * il_server_options.receive_buffer what is to be received at once. The end of the stream is 0, never
- * -ENODATA.
+ * il_server_options.receive_buffer what is to be received at once. The end of the stream is 0,
+ * never -ENODATA.
  */
 IL_API const il_protocol *il_protocol_bytes(void);
 
 /**
  * @brief Lines: they end in LF or CR LF, which is stripped; LF is sent.
  *
- * A line longer than the limit is -EMSGSIZE; the rest of it is skipped, and the next line is a packet
- * again. A last line without its end is -ENODATA. A packet that has line ends inside reaches the peer
- * as several lines.
+ * A line longer than the limit is -EMSGSIZE; the rest of it is skipped, and the next line is a
+ * packet again. A last line without its end is -ENODATA. A packet that has line ends inside reaches
+ * the peer as several lines.
  */
 IL_API const il_protocol *il_protocol_lines(void);
 
 /**
  * @brief Lines that end in exactly separator.
- * @param separator  1 to 32 bytes, copied; NULL: as il_protocol_lines(). One that is empty or longer
- *                   leaves *out without functions, which a server refuses with -EINVAL.
+ * @param separator  1 to 32 bytes, copied; NULL: as il_protocol_lines(). One that is empty or
+ *                   longer leaves *out without functions, which a server refuses with -EINVAL.
  * @param keep       packets keep their separator, also in the limit; one that is sent with it gets
  *                   no second one.
  */
@@ -120,14 +120,15 @@ enum { IL_LITTLE_ENDIAN = 1234, IL_BIG_ENDIAN = 4321 };
 /**
  * @brief Packets after their length in 4 bytes, big-endian (network order).
  *
- * A length beyond the limit is -EMSGSIZE, at once; that many bytes are skipped as they come, and what
- * follows is a packet again. A handler that does not trust the peer any more closes the client.
+ * A length beyond the limit is -EMSGSIZE, at once; that many bytes are skipped as they come, and
+ * what follows is a packet again. A handler that does not trust the peer any more closes the
+ * client.
  */
 IL_API const il_protocol *il_protocol_length_prefixed(void);
 
 /**
- * @brief Likewise with a length of another form. A packet too long for it is -EMSGSIZE in
- * il_client_send().
+ * @brief As il_protocol_length_prefixed(), with a length of another form. A packet too long for it
+ * is -EMSGSIZE in il_client_send().
  * @param width  1 to 8 bytes.
  * @param order  IL_BIG_ENDIAN (also 0) or IL_LITTLE_ENDIAN. Anything else, or another width, leaves
  *               *out without functions, which a server refuses with -EINVAL.
@@ -143,8 +144,8 @@ IL_API void il_protocol_fixed_with(il_protocol *out, size_t size);
 /**
  * @brief Netstrings ("5:hello,"), as D. J. Bernstein defined them.
  *
- * Bytes that are no netstring are -EBADMSG, a length beyond the limit is -EMSGSIZE; after both nothing
- * more is received from that client.
+ * Bytes that are no netstring are -EBADMSG, a length beyond the limit is -EMSGSIZE; after both
+ * nothing more is received from that client.
  */
 IL_API const il_protocol *il_protocol_netstring(void);
 

@@ -1,10 +1,10 @@
 /**
  * @file scope.h
- * @brief Cancel scopes: what is cancelled together, by hand or by a deadline.
+ * @brief Cancel scopes: code that is cancelled together, by hand or by a deadline.
  *
  * A scope lives on the stack of the task that enters it. Scopes nest; tasks of a group live in the
  * group's scope. Cancellation is level-triggered: inside a cancelled scope every call that could
- * wait answers -ECANCELED, again and again, unless a shield stands between. The semantics are those
+ * wait returns -ECANCELED, again and again, unless a shield lies between. The semantics are those
  * of Trio's and AnyIO's CancelScope.
  *
  *     il_scope s = IL_SCOPE_INIT;
@@ -27,7 +27,7 @@ extern "C" {
 
 /** A cancel scope. Belongs to the thread of its loop; must not move or go while it is entered. */
 typedef struct il_scope {
-	int64_t reserved[20]; /**< The library's. */
+	int64_t reserved[20]; /**< Private. */
 } il_scope;
 /** A scope that was not entered yet. */
 /* clang-format off */
@@ -38,18 +38,22 @@ typedef struct il_scope {
 #endif
 /* clang-format on */
 
-/** Flag of il_scope_enter(): outer cancellation waits until the scope is left. */
+/** Flag of il_scope_enter(): cancellation of outer scopes has no effect inside until the scope is
+ * left. */
 #define IL_SHIELD 1u
 
 /**
- * Flag of il_scope_enter(): il_scope_exit() returns -ETIMEDOUT, in place of 0, if the scope's own deadline cancelled it. So
- * a block with a time limit needs no function of its own, and a timeout is never mistaken for an end.
+ * Flag of il_scope_enter(): il_scope_exit() returns -ETIMEDOUT, in place of 0, if the scope's own
+ * deadline cancelled it. So a block with a time limit needs no function of its own, and a timeout
+ * is never mistaken for an end.
  */
 #define IL_FAIL_AT_DEADLINE 2u
 
 /**
- * @brief Enters the scope in the calling task. Never waits; a cancellation made before shows at the
- * first cancellation point inside, and so does a deadline in the past.
+ * @brief Enters the scope in the calling task. Never waits.
+ *
+ * If the scope was cancelled before, or its deadline has passed, the first cancellation point
+ * inside returns -ECANCELED.
  * @param deadline  on il_now()'s clock; when it passes the scope is cancelled. IL_FOREVER: none.
  * @param flags     0, or IL_SHIELD and IL_FAIL_AT_DEADLINE.
  * @return 0; -EALREADY: it was entered before (a scope serves once); -EINVAL: NULL or an unknown
@@ -58,11 +62,12 @@ typedef struct il_scope {
 IL_API int il_scope_enter(il_scope *scope, il_time deadline, unsigned flags);
 
 /**
- * @brief Leaves the scope. Reads: `return il_scope_exit(&scope, work());`
+ * @brief Leaves the scope. Typical use: `return il_scope_exit(&scope, work());`
  * @param rc  the body's result.
- * @return rc; or 0 where rc is -ECANCELED, this scope was cancelled and no visible outer one is.
- *         -EALREADY: not the innermost scope of this task, or not entered; nothing changed.
- *         -ETIMEDOUT: where it would return 0, IL_FAIL_AT_DEADLINE was given, and the deadline cancelled the scope.
+ * @return rc. Exception: 0 if rc is -ECANCELED, this scope was cancelled, and no enclosing scope up
+ *         to the nearest shield is cancelled. -EALREADY: not the innermost scope of this task, or
+ *         not entered; nothing changed. -ETIMEDOUT: where it would return 0, IL_FAIL_AT_DEADLINE
+ *         was given, and the deadline cancelled the scope.
  */
 IL_API int il_scope_exit(il_scope *scope, int rc);
 
@@ -75,8 +80,8 @@ IL_API int il_scope_exit(il_scope *scope, int rc);
 IL_API int il_scope_cancel(il_scope *scope);
 
 /**
- * @brief il_scope_cancel(), with a reason that il_error_detail() tells in each task that meets the
- * cancellation. The text must outlive the scope.
+ * @brief As il_scope_cancel(), with a reason: il_error_detail() returns it in each task that is
+ * cancelled. The text must outlive the scope.
  */
 IL_API int il_scope_cancel_because(il_scope *scope, const char *reason);
 
@@ -84,41 +89,44 @@ IL_API int il_scope_cancel_because(il_scope *scope, const char *reason);
 IL_API bool il_scope_cancelled(const il_scope *scope);
 /** @brief Whether its exit turned -ECANCELED into 0. */
 IL_API bool il_scope_caught(const il_scope *scope);
-/** @brief Whether it was its deadline that cancelled it. */
+/** @brief Whether its deadline cancelled it. */
 IL_API bool il_scope_expired(const il_scope *scope);
 
 /**
- * @brief Moves the deadline of a scope, entered or not yet.
- * A deadline set before entry counts if il_scope_enter() is given IL_FOREVER, or is the earlier one.
+ * @brief Moves the deadline of a scope that is entered, or will be.
+ *
+ * Of a deadline set before entry and the one given to il_scope_enter() the earlier one counts.
  * @return 0; -EALREADY: the scope is cancelled or was left; -EINVAL: NULL; -EPERM: another thread;
  *         -ESHUTDOWN: inherited across fork; -ENOMEM.
  */
 IL_API int il_scope_set_deadline(il_scope *scope, il_time deadline);
 
 /**
- * @brief Switches the shield. Off, a pending outer cancellation wakes what waits inside, at once.
+ * @brief Switches the shield. Switched off while an outer scope is cancelled, it cancels what waits
+ * inside at once.
  * @return 0; -EINVAL: NULL; -EPERM: another thread; -ESHUTDOWN: inherited across fork.
  */
 IL_API int il_scope_set_shield(il_scope *scope, bool shield);
 
 /**
- * @brief When the innermost scopes of the calling task will be cancelled: the earliest deadline up
- * to the next shield, IL_FOREVER when there is none, INT64_MIN inside a cancelled scope.
+ * @brief Returns when the calling task will be cancelled by a deadline: the earliest one up
+ * to the nearest shield, IL_FOREVER if there is none, INT64_MIN inside a cancelled scope.
  */
 IL_API il_time il_effective_deadline(void);
 
 /**
- * @brief Runs fn under a deadline.
- * @return fn's result; 0 if the time was up and fn answered -ECANCELED (to tell them apart use a
- *         scope and il_scope_expired); -EINVAL: negative delay; -EPERM: not in a task.
+ * @brief Runs fn under a time limit; running out of time is not an error.
  *
  * A call that cannot be cancelled keeps its result, however late: il_run_in_thread() waits for its
- * function. To end that in time let the function ask il_from_thread_check_cancelled(), or leave it behind
- * with abandon_on_cancel, or run it in a process pool with kill_on_cancel.
+ * function. To end that in time let the function call il_from_thread_check_cancelled(), leave it
+ * behind with abandon_on_cancel, or run it in a process pool with kill_on_cancel.
+ * @return fn's result; 0 if the time was up and fn returned -ECANCELED (to tell them apart use a
+ *         scope and il_scope_expired); -EINVAL: negative delay; -EPERM: not in a task.
  */
 IL_API int il_move_on_after(il_time delay, il_fn *fn, void *arg);
 
-/** @brief il_move_on_after() that answers -ETIMEDOUT if the time was up and fn answered -ECANCELED. */
+/** @brief As il_move_on_after(), but returns -ETIMEDOUT if the time was up and fn returned
+ * -ECANCELED. */
 IL_API int il_fail_after(il_time delay, il_fn *fn, void *arg);
 
 /** @} */

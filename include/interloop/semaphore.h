@@ -23,7 +23,7 @@ extern "C" {
 /** A semaphore. */
 typedef struct il_semaphore il_semaphore;
 
-/** What il_semaphore_get_statistics() gives. */
+/** The result of il_semaphore_get_statistics(). */
 typedef struct il_semaphore_statistics {
 	size_t value;      /**< il_semaphore_value() */
 	size_t max;        /**< What it was created with. */
@@ -39,7 +39,7 @@ typedef struct il_semaphore_statistics {
  */
 IL_API int il_semaphore_create(il_semaphore **semaphore, size_t initial, size_t max);
 
-/** @brief il_semaphore_create() with flags: 0 or IL_FAST_ACQUIRE. -EINVAL: an unknown flag. */
+/** @brief As il_semaphore_create(), with flags: 0 or IL_FAST_ACQUIRE. -EINVAL: an unknown flag. */
 IL_API int il_semaphore_create_with(il_semaphore **semaphore, size_t initial, size_t max,
 				    unsigned flags);
 
@@ -56,15 +56,15 @@ IL_API int il_semaphore_acquire(il_semaphore *semaphore);
 IL_API int il_semaphore_acquire_nowait(il_semaphore *semaphore);
 
 /**
- * @brief Gives a permit to the first waiter, or back. Inside or outside a task; never waits.
+ * @brief Hands a permit to the first waiter, or returns it. Inside or outside a task; never waits.
  * @return 0; -EINVAL: all permits are there already, nothing changed.
  */
 IL_API int il_semaphore_release(il_semaphore *semaphore);
 
-/** @brief How many permits can be had without waiting; 0 for NULL. */
+/** @brief Returns how many permits can be taken without waiting; 0 for NULL. */
 IL_API size_t il_semaphore_value(const il_semaphore *semaphore);
 
-/** @brief A picture of the semaphore as it is now; all zero for NULL. */
+/** @brief Returns the semaphore's present state; all zero for NULL. */
 IL_API il_semaphore_statistics il_semaphore_get_statistics(const il_semaphore *semaphore);
 
 /** @} */

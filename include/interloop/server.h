@@ -13,8 +13,8 @@
  * Each client has a task of its own, so handlers are straight-line code, wait where they like, and
  * task-local values (il_local) are a client's own. A failing handler costs its client only. Servers
  * and clients belong to the thread of their loop; from other threads go through a portal. Every
- * function answers -EINVAL for NULL, -EPERM in another thread (waiting ones: outside a task) and
- * -ESHUTDOWN in a forked child; below only what comes in addition. The semantics are those of
+ * function returns -EINVAL for NULL, -EPERM in another thread (waiting ones: outside a task) and
+ * -ESHUTDOWN in a forked child; only other codes are listed below. The semantics are those of
  * EasyNetwork's AsyncTCPNetworkServer and AsyncStreamRequestHandler.
  */
 #ifndef INTERLOOP_SERVER_H
@@ -37,27 +37,27 @@ extern "C" {
  * @{
  */
 
-/** What a server does. Members may be NULL, except handle. */
+/** The functions of a server. All but handle may be NULL. */
 typedef struct il_handler {
 	/**
-	 * Prepares what the handlers share, in the task of il_server_serve(), before the first client.
-	 * What it takes it registers on the stack, which gives it back when the server ends, also when
-	 * service_init fails half-way: il_server_serve() then answers its error.
+	 * Prepares what the handlers share, in the task of il_server_serve(), before the first
+	 * client. It registers what it takes on the stack, which is undone when the server ends,
+	 * also when service_init fails half-way: il_server_serve() then returns its error.
 	 */
 	int (*service_init)(il_exit_stack *stack, il_server *server, void *data);
 	/**
-	 * A client came. It may already receive and send (a dialogue); what it does not receive goes to
-	 * handle. If it fails the client is closed and on_disconnection is not called; if it closes the
-	 * client handle is not called.
+	 * A client came. It may already receive and send (a dialogue); what it does not receive
+	 * goes to handle. If it fails the client is closed and on_disconnection is not called; if
+	 * it closes the client handle is not called.
 	 */
 	int (*on_connection)(il_client *client, void *data);
 	/**
 	 * Serves a request, or as many as it likes: it is called again after it returned, while the
-	 * client stays. Returning 0 or more without having called il_client_receive() closes the client. After
-	 * -ETIMEDOUT too it is called again, unless it closes the client with il_client_close().
-	 * A negative result is logged as an error with the client's address and closes the client;
-	 * nothing is logged if it only says that the client is gone, or that the server ends. Beyond
-	 * a hundred of such lines in a second their number is logged instead.
+	 * client stays. Returning 0 or more without having called il_client_receive() closes the
+	 * client. After -ETIMEDOUT too it is called again, unless it closes the client with
+	 * il_client_close(). A negative result is logged as an error with the client's address and
+	 * closes the client; nothing is logged if it only says that the client is gone, or that the
+	 * server ends. Beyond a hundred of such lines in a second their number is logged instead.
 	 */
 	int (*handle)(il_client *client, void *data);
 	/** Once after each on_connection that did not fail; the client is closed by then. When the
@@ -67,9 +67,9 @@ typedef struct il_handler {
 } il_handler;
 
 /**
- * Values for the options that are 0. A client that nobody knows must not be able to hold its place by
- * sending a byte now and then, or by not reading what it is sent: without limits, as many of these as
- * there are places stop the server.
+ * Values for the options that are 0. A client that nobody knows must not be able to hold its place
+ * by sending a byte now and then, or by not reading what it is sent: without limits, as many of
+ * these as there are places stop the server.
  */
 enum il_limits {
 	IL_LIMITS_DEFAULT = 0, /**< No times are limited; max_packet is 64 KiB. */
@@ -83,47 +83,51 @@ enum il_limits {
 };
 
 /** Options of a server; zero means the default everywhere. Defaults are those of IL_LIMITS_DEFAULT;
- * `limits` chooses others. An option that is not 0 wins over `limits`: IL_FOREVER or SIZE_MAX takes a
- * limit away. */
+ * `limits` chooses others. An option that is not 0 wins over `limits`: IL_FOREVER or SIZE_MAX takes
+ * a limit away. */
 typedef struct il_server_options {
-	size_t max_packet;  /**< Bytes of a packet received, at most: else -EMSGSIZE (64 KiB). */
-	size_t max_clients; /**< Clients at once; more wait to be accepted (no limit). */
-	int backlog;        /**< Connections that wait to be accepted (the system's most). */
-	bool reuse_port;    /**< Share the port with other servers (SO_REUSEPORT). */
-	bool quiet;         /**< Log connects and disconnects as IL_LOG_DEBUG, not IL_LOG_INFO. */
-	unsigned unix_mode; /**< Permissions of Unix sockets, such as 0660 (by the umask). */
-	/** Bytes of buffer that a client begins with; it grows up to max_packet and its framing
-	 * (4 KiB). While a server has more than 16 MiB of buffers, clients wait for their next
-	 * packet without one. */
+	/** Most bytes of a received packet: more is -EMSGSIZE. Default: 64 KiB. */
+	size_t max_packet;
+	/** Most clients at once; more wait to be accepted. Default: 0, no limit. */
+	size_t max_clients;
+	/** Most connections that wait to be accepted. Default: the system's maximum. */
+	int backlog;
+	bool reuse_port; /**< Share the port with other servers (SO_REUSEPORT). */
+	bool quiet;      /**< Log connects and disconnects as IL_LOG_DEBUG, not IL_LOG_INFO. */
+	/** Permissions of Unix sockets, such as 0660. Default: 0, by the umask. */
+	unsigned unix_mode;
+	/** Bytes of buffer that a client begins with; it grows up to max_packet and its framing.
+	 * Default: 4 KiB. While a server has more than 16 MiB of buffers, clients wait for their
+	 * next packet without one. */
 	size_t receive_buffer;
-	/** A client that sends no whole packet for so long, while its handler waits for one, is given
-	 * up: its receive answers 0 (never). All waiting for one packet counts, also that of receives
-	 * with a shorter timeout. */
+	/** A client that sends no whole packet for this long, while its handler waits for one, is
+	 * dropped: il_client_receive() returns 0. The time adds up over all receives that wait for
+	 * the same packet. Default: no limit. */
 	il_time idle_timeout;
-	/** Likewise for the first packet, counted from the connect (never). */
+	/** The same for the first packet, counted from the connect. Default: no limit. */
 	il_time first_request_timeout;
-	/** A client that has not taken the whole of a packet for so long is given up: it is closed, and
-	 * sending answers -EPIPE (never). */
+	/** A client that has not taken a whole packet for this long is closed, and sending returns
+	 * -EPIPE. Default: no limit. */
 	il_time send_timeout;
-	/** How long il_server_shutdown() lets handlers finish what they are at (0: they are cancelled at
-	 * once). */
+	/** How long il_server_shutdown() lets handlers finish. Default: 0, they are cancelled at
+	 * once. */
 	il_time grace_period;
 	/** Set when the server is up: service_init is done, clients are served. The caller's. */
 	il_event *is_up;
 	/**
-	 * How long one request may take to arrive, counted from the moment when the first byte of it
-	 * is there and a receive waits for the rest; then the client is given up: its receive returns
-	 * 0. A request is a packet. Exception: with il_protocol_bytes(), where packets have no end, it is
-	 * all that one call of `handle` (or of on_connection) receives; so a handler that serves a
-	 * whole connection in one call sets this to IL_FOREVER. Default: no limit.
+	 * How long one request may take to arrive, counted from the moment when the first byte of
+	 * it is there and a receive waits for the rest; then the client is given up: its receive
+	 * returns 0. A request is a packet. Exception: with il_protocol_bytes(), where packets have
+	 * no end, it is all that one call of `handle` (or of on_connection) receives; so a handler
+	 * that serves a whole connection in one call sets this to IL_FOREVER. Default: no limit.
 	 */
 	il_time request_timeout;
 	/** Where the defaults of the options above come from. Anything else than a value of
 	 * enum il_limits: -EINVAL. */
 	enum il_limits limits;
-	/** Bytes that the system keeps of what was sent and a client has not taken (SO_SNDBUF; Linux
-	 * doubles it for its own use). Only when they are full does send_timeout begin. Default: the
-	 * system's choice, which may be several MiB for each client. */
+	/** Bytes that the system keeps of what was sent and a client has not taken (SO_SNDBUF;
+	 * Linux doubles it for its own use). Only when they are full does send_timeout begin.
+	 * Default: the system's choice, which may be several MiB for each client. */
 	size_t send_buffer;
 	void *reserved[5]; /**< Zero. */
 } il_server_options;
@@ -131,43 +135,45 @@ typedef struct il_server_options {
 /* ---- servers ---- */
 
 /**
- * @brief Makes a server that listens on a TCP address. It listens at once, clients are accepted once
- * il_server_serve() runs. May wait for the lookup of a name.
+ * @brief Creates a server that listens on a TCP address. It listens at once; clients are accepted
+ * once il_server_serve() runs. May wait for the lookup of a name.
  * @param server    receives the server; the caller's, to il_server_destroy().
  * @param host      a name or a number; NULL: all interfaces.
  * @param port      a number or a service name; "0": a free port, see il_server_port().
  * @param protocol  copied, and so is handler.
- * @param data      handed to the handler's functions.
+ * @param data      passed to the handler's functions.
  * @param options   NULL: the defaults.
- * @return 0; -EINVAL: no protocol, no handle, or an option out of range; -EADDRINUSE, -EACCES and the
- *         like from the system; errors of il_resolve; -ENOMEM.
+ * @return 0; -EINVAL: no protocol, no handle, or an option out of range; -EADDRINUSE, -EACCES and
+ *         the like from the system; errors of il_resolve; -ENOMEM.
  */
 IL_API int il_tcp_server_open(il_server **server, const char *host, const char *port,
 			      const il_protocol *protocol, const il_handler *handler, void *data,
 			      const il_server_options *options);
 
-/** @brief Likewise on a Unix socket; errors of il_listener_open_unix(). */
+/** @brief As il_tcp_server_open(), on a Unix socket; errors of il_listener_open_unix(). */
 IL_API int il_unix_server_open(il_server **server, const char *path, const il_protocol *protocol,
 			       const il_handler *handler, void *data,
 			       const il_server_options *options);
 
 /**
- * @brief Has the server listen on one more address.
+ * @brief Makes the server listen on one more address.
  * @return 0; -EBUSY: it serves; -EBADF: it is closed; errors of il_tcp_server_open().
  */
 IL_API int il_server_add_tcp(il_server *server, const char *host, const char *port);
 
-/** @brief Has the server listen on one more Unix socket. */
+/** @brief Makes the server listen on one more Unix socket. */
 IL_API int il_server_add_unix(il_server *server, const char *path);
 
 /**
- * @brief Serves until il_server_shutdown(), or until il_server_close() and the last client has left, or
- * until the surrounding scope is cancelled; then everything that belongs to the server has ended.
- * May be called again, then it listens on the same addresses and ports. Waits; a cancellation point.
+ * @brief Serves until il_server_shutdown(), or until il_server_close() and the last client has
+ * left, or until the surrounding scope is cancelled; then everything that belongs to the server has
+ * ended. May be called again, then it listens on the same addresses and ports. Waits; a
+ * cancellation point.
  *
- * In the end it stops accepting, waits for the clients or cancels them, cancels and joins the tasks of
- * il_server_start_soon(), then closes the exit stack. Only il_server_shutdown() grants the grace period: a
- * cancelled scope (Ctrl-C under il_run(), il_loop_shutdown()) cancels the handlers at once.
+ * In the end it stops accepting, waits for the clients or cancels them, cancels and joins the tasks
+ * of il_server_start_soon(), then closes the exit stack. Only il_server_shutdown() grants the grace
+ * period: a cancelled scope (Ctrl-C under il_run(), il_loop_shutdown()) cancels the handlers at
+ * once.
  * @return 0; -EBUSY: it serves already; -EBADF: it is closed, or was while it was being set up;
  *         -ECANCELED; service_init's error; the first error of the exit stack; why an address could
  *         not be listened on again, or why the last listener failed.
@@ -176,19 +182,19 @@ IL_API int il_server_serve(il_server *server);
 
 /**
  * @brief Ends il_server_serve(): no more clients are accepted, handlers have the grace period (idle
- * clients are closed at once), then their scope is cancelled. A client is idle while it waits in the
- * first receive of a call of handle or on_connection and nothing of a packet has come; in a second
- * receive, in il_sleep() or anywhere else its handler is at work.
+ * clients are closed at once), then their scope is cancelled. A client is idle while it waits in
+ * the first receive of a call of handle or on_connection and nothing of a packet has come; in a
+ * second receive, in il_sleep() or anywhere else its handler is at work.
  *
- * Returns when il_server_serve() is through; at once when it is not running, when called by a handler or
- * another task of the server, and outside a task. Any number of times, by any task of the loop.
+ * Returns when il_server_serve() has ended. Exception: at once if it is not running, in a handler
+ * or another task of the server, and outside a task. Any number of times, by any task of the loop.
  * @return 0; -ECANCELED: this wait was cancelled, the shutdown goes on.
  */
 IL_API int il_server_shutdown(il_server *server);
 
 /**
- * @brief Stops accepting for good; clients are served on, and il_server_serve() returns when the last
- * one has left. Idempotent; never waits.
+ * @brief Stops accepting permanently; clients are still served, and il_server_serve() returns when
+ * the last one has left. Idempotent; never waits.
  * @return 0; -ECANCELED: done, but the calling task is inside a cancelled scope.
  */
 IL_API int il_server_close(il_server *server);
@@ -199,22 +205,22 @@ IL_API int il_server_close(il_server *server);
  */
 IL_API void il_server_destroy(il_server *server);
 
-/** @brief The TCP port, in host order, of the first TCP address, also while it does not serve. 0: the
- * server has none. */
+/** @brief Returns the TCP port, in host order, of the first TCP address, also while it does not
+ * serve. 0: the server has none. */
 IL_API uint16_t il_server_port(const il_server *server);
 
-/** @brief The server's loop. */
+/** @brief Returns the server's loop. */
 IL_API il_loop *il_server_loop(const il_server *server);
 
 /** @brief Whether it is up: service_init is done and clients are accepted. */
 IL_API bool il_server_is_serving(const il_server *server);
 
-/** @brief How many clients it has now. */
+/** @brief Returns how many clients it has now. */
 IL_API size_t il_server_clients(const il_server *server);
 
 /**
- * @brief Starts a task that outlives the handler that starts it, but not the server: it is cancelled
- * and joined after the last client has left. From service_init, a handler or any task.
+ * @brief Starts a task that outlives the handler that starts it, but not the server: it is
+ * cancelled and joined after the last client has left. From service_init, a handler or any task.
  * @param f  receives a reference to the task's future; NULL: a failure is logged as an error.
  * @return 0; -ESHUTDOWN: the server does not serve, or is about to end; -ENOMEM.
  */
@@ -226,11 +232,11 @@ IL_API int il_server_start_soon(il_server *server, il_future **f, il_fn *fn, voi
 typedef struct il_server_thread il_server_thread;
 
 /**
- * @brief Starts a thread with a loop of its own, has open make a server there, and serves it; returns
- * when it is up. For programs whose main thread has other work. In a task it parks.
+ * @brief Starts a thread with a loop of its own, where open creates a server, which is then served;
+ * returns when it is up. For programs whose main thread has other work. In a task it parks.
  * @param options  of the loop and its thread; NULL: the defaults.
- * @param open  runs as a task of that loop: il_tcp_server_open() and what else is to be done first. The
- *              server is the thread's, which destroys it in the end.
+ * @param open  runs as a task of that loop: il_tcp_server_open() and what else is to be done first.
+ *              The server is the thread's, which destroys it in the end.
  * @return 0; open's or il_server_serve()'s error, -EPROTO if it ended before it was up; errors of
  *         il_blocking_portal_start. No thread is left then.
  */
@@ -238,20 +244,22 @@ IL_API int il_server_thread_start(il_server_thread **thread, const il_backend *b
 				  const il_blocking_portal_options *options,
 				  int (*open)(il_server **server, void *arg), void *arg);
 
-/** @brief The TCP port of its server. Any thread. */
+/** @brief Returns the TCP port of its server. Any thread. */
 IL_API uint16_t il_server_thread_port(const il_server_thread *thread);
 
-/** @brief A portal into its loop, borrowed: valid until il_server_thread_stop(). Any thread. */
+/** @brief Returns a portal into its loop, borrowed: valid until il_server_thread_stop(). Any
+ * thread. / */
 IL_API il_portal *il_server_thread_portal(const il_server_thread *thread);
 
-/** @brief Waits until the server has ended by itself or by somebody's il_server_shutdown().
- * @return what il_server_serve() answered; -ETIMEDOUT; errors of il_future_wait(). */
+/** @brief Waits until the server has ended, by itself or by il_server_shutdown().
+ * @return what il_server_serve() returned; -ETIMEDOUT; errors of il_future_wait(). */
 IL_API int il_server_thread_wait(il_server_thread *thread, il_time timeout);
 
 /**
- * @brief Once: shuts the server down, joins the thread, frees everything. In a task it parks, shielded.
- * @return what il_server_serve() answered; -EDEADLK: from its own thread; -EPERM: a place that may not
- *         wait. After these two nothing has changed.
+ * @brief Once: shuts the server down, joins the thread, frees everything. In a task it parks,
+ * shielded.
+ * @return what il_server_serve() returned; -EDEADLK: from its own thread; -EPERM: a place that may
+ *         not wait. After these two nothing has changed.
  */
 IL_API int il_server_thread_stop(il_server_thread *thread);
 

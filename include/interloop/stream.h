@@ -4,14 +4,15 @@
  *
  * A stream or listener belongs to the loop in whose thread it was made. One task may read while
  * another writes; a second reader or writer is refused with -EBUSY. Every call that may wait is a
- * cancellation point on entry and while it waits; one that is done at once yields all the same, so a
- * fast peer starves nobody. A result met by a cancellation is kept: no byte, descriptor or
- * connection is lost. Descriptors made here are close-on-exec and non-blocking from birth; adopted ones are
- * left as others share them (il_stream_open_fd()). The semantics are those of AnyIO's byte streams.
+ * cancellation point on entry and while it waits; one that completes at once yields all the same,
+ * so a fast peer starves nobody. If a result and a cancellation race, the result is kept: no byte,
+ * descriptor or connection is lost. Descriptors made here are close-on-exec and non-blocking from
+ * birth; adopted ones are left as others share them (il_stream_open_fd()). The semantics are those
+ * of AnyIO's byte streams.
  *
- * Every function answers -EINVAL for a NULL object, -EBADF once this end is closed, -EPERM outside
- * the loop's thread (waiting calls: outside a task) and -ESHUTDOWN in a forked child; below only what
- * comes in addition. Errors of the system (-ECONNRESET, -EPIPE, -EMFILE, ...) come unchanged.
+ * Every function returns -EINVAL for a NULL object, -EBADF once this end is closed, -EPERM outside
+ * the loop's thread (waiting calls: outside a task) and -ESHUTDOWN in a forked child; only other
+ * codes are listed below. Errors of the system (-ECONNRESET, -EPIPE, -EMFILE, ...) come unchanged.
  */
 #ifndef INTERLOOP_STREAM_H
 #define INTERLOOP_STREAM_H
@@ -32,7 +33,7 @@ extern "C" {
 
 /** A connection, or one end of a pipe. */
 typedef struct il_stream il_stream;
-/** What accepts connections. */
+/** Accepts connections. */
 typedef struct il_listener il_listener;
 
 /* ---- addresses ---- */
@@ -47,8 +48,8 @@ typedef struct il_address {
 #define IL_ADDRESS_TEXT_MAX 128
 
 /**
- * @brief Writes an address for people: "127.0.0.1:80", "[::1]:80", "/run/app.sock", "@abstract", and
- * "" for none or an unnamed Unix socket. Any thread.
+ * @brief Writes an address for people: "127.0.0.1:80", "[::1]:80", "/run/app.sock", "@abstract",
+ * and "" for none or an unnamed Unix socket. Any thread.
  * @param size  of text; a longer text is cut and ends in NUL.
  * @return the length of the whole text; -EINVAL: NULL address, or NULL text with a size.
  */
@@ -60,26 +61,28 @@ IL_API uint16_t il_address_port(const il_address *address);
 /** Flags of il_resolve(). */
 enum {
 	IL_RESOLVE_PASSIVE =
-	    1u,               /**< For a listener: host NULL means all interfaces, else loopback. */
-	IL_RESOLVE_IPV4 = 2u, /**< IPv4 only. */
-	IL_RESOLVE_IPV6 = 4u, /**< IPv6 only. */
-	IL_RESOLVE_NUMERIC = 8u /**< Numbers only: never asks anybody. */
+	    /** For a listener: host NULL means all interfaces. Without it host NULL means loopback. */
+	1u,
+	IL_RESOLVE_IPV4 = 2u,   /**< IPv4 only. */
+	IL_RESOLVE_IPV6 = 4u,   /**< IPv6 only. */
+	IL_RESOLVE_NUMERIC = 8u /**< Numbers only: no lookup. */
 };
 
 /**
  * @brief Resolves a host and a port to addresses for stream sockets, in the system's order of
- * preference (RFC 6724). Numeric ones are answered in place; names are looked up by getaddrinfo in a
- * thread of the loop's own, for four tasks at a time; others wait for their turn. A cancelled lookup is
- * abandoned at once and leaves its turn to the next; its thread ends the lookup by itself.
- * @param host       a name or a number; NULL: see IL_RESOLVE_PASSIVE.
+ * preference (RFC 6724). Numeric ones are answered in place; names are looked up by getaddrinfo in
+ * a thread of the loop's own, for four tasks at a time; others wait for their turn. A cancelled
+ * lookup is abandoned at once and leaves its turn to the next; its thread ends the lookup by
+ * itself.
+ * @param host       a name or an address; NULL: see IL_RESOLVE_PASSIVE.
  * @param port       a decimal number up to 65535, digits only, or a service name; NULL: 0.
  * @param flags      IL_RESOLVE_ flags, 0: both families.
  * @param addresses  receives up to capacity addresses; the caller's.
- * @return how many were found (also those beyond capacity), 1 or more; -ENOENT: no such host or
- *         service; -EAGAIN: the name servers do not answer now, or lookup_limit lookups
- *         (il_loop_options) that were given up still occupy their threads; -EIO: they failed for good;
- *         -EMFILE, -ENFILE: no descriptor was free to ask with; -EAFNOSUPPORT; -ECANCELED; -EINVAL: a
- *         port out of range, with a sign or a blank, or an unknown flag; -ENOMEM.
+ * @return the number of addresses found (also those beyond capacity), 1 or more; -ENOENT: no such
+ *         host or service; -EAGAIN: the name servers do not answer now, or lookup_limit lookups
+ *         (il_loop_options) that were given up still occupy their threads; -EIO: they failed for
+ *         good; -EMFILE, -ENFILE: no descriptor was free to ask with; -EAFNOSUPPORT; -ECANCELED;
+ *         -EINVAL: a port out of range, with a sign or a blank, or an unknown flag; -ENOMEM.
  *         il_error_detail() has getaddrinfo's words.
  */
 IL_API int il_resolve(const char *host, const char *port, unsigned flags, il_address *addresses,
@@ -89,8 +92,9 @@ IL_API int il_resolve(const char *host, const char *port, unsigned flags, il_add
 
 /** Options of il_stream_connect_tcp(); zero means the default everywhere. */
 typedef struct il_connect_options {
-	il_time timeout; /**< For all of it, the lookup included; 0: none; negative: -EINVAL. */
-	il_time attempt_delay;  /**< Between two addresses; 0: 250 ms. */
+	/** For all of it, the lookup included. Default: 0, none; negative: -EINVAL. */
+	il_time timeout;
+	il_time attempt_delay;  /**< Between two addresses. Default: 250 ms. */
 	const char *local_host; /**< Bind to this address first (a number or name); NULL: any. */
 	const char *local_port; /**< Bind to this port first; NULL: any. */
 	bool delay_small;       /**< Leave Nagle's algorithm on (TCP_NODELAY off). */
@@ -98,58 +102,62 @@ typedef struct il_connect_options {
 } il_connect_options;
 
 /**
- * @brief Connects to a TCP host by happy eyeballs (RFC 8305): the addresses are tried in turn, the
- * families alternating, the next one as soon as one failed or attempt_delay after it began; the
- * first that connects wins and the others are closed. TCP_NODELAY is on. Waits; a cancellation point.
+ * @brief Connects to a TCP host by happy eyeballs (RFC 8305). Waits; a cancellation point.
+ *
+ * The addresses are tried in turn, alternating between the families: the next one when the last
+ * failed, or attempt_delay after it began. The first that connects wins and the others are closed.
+ * TCP_NODELAY is on.
  * @param stream   receives the stream; the caller's, to il_stream_destroy().
  * @param options  NULL: the defaults.
  * @return 0; -ECONNREFUSED and the like: all addresses failed, and this is the most telling error;
  *         -ETIMEDOUT: the timeout passed, or the system's own; -ECANCELED; errors of il_resolve. A
- *         socket that the system connected to itself counts as refused: nobody listens on that port.
+ *         socket that the system connected to itself counts as refused: nobody listens on that
+ *         port.
  */
 IL_API int il_stream_connect_tcp(il_stream **stream, const char *host, const char *port,
 				 const il_connect_options *options);
 
 /**
- * @brief Connects to a Unix socket. Waits while the listener's backlog is full; a cancellation point.
+ * @brief Connects to a Unix socket. Waits while the listener's backlog is full; a cancellation
+ * point.
  * @return 0; -ENOENT, -ECONNREFUSED, -EACCES: from the system; -ENAMETOOLONG; -ECANCELED; -EINVAL.
  */
 IL_API int il_stream_connect_unix(il_stream **stream, const char *path);
 
 /**
- * @brief Makes two connected streams (a Unix socket pair). In the loop's thread; never waits.
+ * @brief Creates two connected streams (a Unix socket pair). In the loop's thread; never waits.
  * @return 0; -EMFILE, -ENFILE, -ENOMEM.
  */
 IL_API int il_stream_pair(il_stream **a, il_stream **b);
 
 /**
- * @brief Adopts a connected stream socket, one end of a pipe, or a terminal. In the loop's thread; never
- * waits. What others share stays as it is: sockets are not made non-blocking, and pipes and terminals are
- * read and written by a description of the stream's own. Exception: where there can be none (the
- * controlling side of a pseudo-terminal, no right to open it anew, other systems than Linux) O_NONBLOCK is
- * set, and taken back when the stream is closed. The descriptor becomes close-on-exec; descriptors 0 to 2
- * do not.
+ * @brief Adopts a connected stream socket, one end of a pipe, or a terminal. In the loop's thread;
+ * never waits. What others share stays as it is: sockets are not made non-blocking, and pipes and
+ * terminals are read and written by a description of the stream's own. Exception: where there can
+ * be none (the controlling side of a pseudo-terminal, no right to open it anew, other systems than
+ * Linux) O_NONBLOCK is set, and taken back when the stream is closed. The descriptor becomes
+ * close-on-exec; descriptors 0 to 2 do not.
  * @param fd  on success the stream's, which closes it; after a failure still the caller's.
- * @return 0; -EBADF: not an open descriptor; -ENOTSUP: a regular file, a directory, a listening or a
- *         datagram socket; -EBUSY: a task waits for it, or another stream has it; -ENOMEM.
+ * @return 0; -EBADF: not an open descriptor; -ENOTSUP: a regular file, a directory, a listening or
+ *         a datagram socket; -EBUSY: a task waits for it, or another stream has it; -ENOMEM.
  */
 IL_API int il_stream_open_fd(il_stream **stream, int fd);
 
 /* ---- streams: using one ---- */
 
 /**
- * @brief Receives what is there, 1 to max bytes; waits for the first. A cancellation point.
+ * @brief Receives 1 to max bytes, as many as are there; waits for the first. A cancellation point.
  * @param max  -EINVAL when 0; more than INT_MAX counts as INT_MAX.
- * @return the number of bytes; 0: the peer will send no more, or nobody has the terminal open any more whose
- *         controlling side this is; -EBUSY: another task reads;
- *         -EBADF: closed, also by another task while this one waits; -ECANCELED.
+ * @return the number of bytes; 0: the peer will send no more, or nobody has the terminal open any
+ *         more whose controlling side this is; -EBUSY: another task reads; -EBADF: closed, also by
+ *         another task while this one waits; -ECANCELED.
  */
 IL_API int il_stream_read(il_stream *stream, void *data, size_t max);
 
 /**
  * @brief Receives exactly size bytes. Waits; a cancellation point.
- * @return 0; -ENODATA: the stream ended before. After that and after -ECANCELED or any other error
- *         the bytes received so far are kept and come again with the next call; -EBUSY; -ENOMEM.
+ * @return 0; -ENODATA: the stream ended before. After an error the bytes received so far are kept
+ *         for the next receiving call; -EBUSY; -ENOMEM.
  */
 IL_API int il_stream_receive_exactly(il_stream *stream, void *data, size_t size);
 
@@ -159,32 +167,33 @@ IL_API int il_stream_receive_exactly(il_stream *stream, void *data, size_t size)
  * @param max        the most that may come before the delimiter; data has room for it.
  * @param delimiter  of length bytes, at least 1.
  * @return the number of bytes in data, 0 or more; -EMSGSIZE: no delimiter after max bytes;
- *         -ENODATA: the stream ended first. After an error nothing is taken off: the bytes are kept
- *         and come again with the next call; -EBUSY; -ENOMEM; -ECANCELED.
+ *         -ENODATA: the stream ended first. After an error the bytes are kept for the
+ *         next receiving call; -EBUSY; -ENOMEM; -ECANCELED.
  */
 IL_API int il_stream_receive_until(il_stream *stream, void *data, size_t max, const void *delimiter,
 				   size_t length);
 
-/** @brief How many received bytes are kept for the next receiving call; never waits. */
+/** @brief Returns how many received bytes are kept for the next receiving call; never waits. */
 IL_API size_t il_stream_buffered(const il_stream *stream);
 
 /**
- * @brief Sends all of data; waits while the peer is slow. A cancellation point. No SIGPIPE is raised.
+ * @brief Sends all of data; waits while the peer is slow. A cancellation point. No SIGPIPE is
+ * raised.
  * @return 0; -EPIPE, -ECONNRESET: the peer is gone, or this end was shut down; -EBUSY: another task
  *         writes; -EBADF; -ECANCELED: some of data may have been sent, close the stream.
  */
 IL_API int il_stream_write_all(il_stream *stream, const void *data, size_t size);
 
 /**
- * @brief il_stream_write_all() of several pieces, in order.
- * @param pieces  left as they are; count of them, 0 or more.
+ * @brief As il_stream_write_all(), for several pieces in order.
+ * @param pieces  count pieces, 0 or more; not changed.
  * @return as il_stream_write_all(); -EINVAL: a negative count.
  */
 IL_API int il_stream_writev_all(il_stream *stream, const struct iovec *pieces, int count);
 
 /**
- * @brief Tells the peer that nothing more will be sent; receiving goes on. Never waits, and works in
- * a cancelled scope. Idempotent.
+ * @brief Tells the peer that nothing more will be sent; receiving goes on. Never waits, and works
+ * in a cancelled scope. Idempotent.
  * @return 0; -EBUSY: another task is writing; -ENOTSUP: a pipe or terminal (close it instead).
  */
 IL_API int il_stream_shutdown_write(il_stream *stream);
@@ -194,30 +203,31 @@ IL_API int il_stream_shutdown_write(il_stream *stream);
  * cancellation point.
  * @param size   1 or more.
  * @param fds    count descriptors, 1 to 253; they stay the caller's.
- * @return 0; -EINVAL: a bad size or count; -ENOTSUP: not a Unix socket; else as il_stream_write_all().
+ * @return 0; -EINVAL: a bad size or count; -ENOTSUP: not a Unix socket; else as
+ *         il_stream_write_all().
  */
 IL_API int il_stream_send_fds(il_stream *stream, const void *data, size_t size, const int *fds,
 			      int count);
 
 /**
- * @brief Receives 1 to max bytes and the descriptors that came with them. Waits; a cancellation point.
- * Descriptors that came with bytes which an earlier call has read ahead are kept for this one; those of
- * bytes that another receiving call has taken are closed.
+ * @brief Receives 1 to max bytes and the descriptors that came with them. Waits; a cancellation
+ * point. Descriptors that came with bytes which an earlier call has read ahead are kept for this
+ * one; those of bytes that another receiving call has taken are closed.
  * @param fds    receives descriptors, close-on-exec, the caller's to close.
- * @param count  in: how many fds has room for, 1 to 253; out: how many came, 0 or more. Surplus
+ * @param count  in: the capacity of fds, 1 to 253; out: how many came, 0 or more. Surplus
  *               ones are closed.
  * @return the number of bytes; 0: the peer will send no more; -EINVAL: max 0 or a bad count;
- *         -ENOTSUP: not a Unix socket; -EMFILE, -ENFILE: descriptors came that this process has no room
- *         for (on Linux they wait for the next call, elsewhere they are lost); else as il_stream_read.
- *         On an error *count is 0, except after -EINVAL.
+ *         -ENOTSUP: not a Unix socket; -EMFILE, -ENFILE: descriptors came that this process has no
+ *         room for (on Linux they wait for the next call, elsewhere they are lost); else as
+ *         il_stream_read. On an error *count is 0, except after -EINVAL.
  */
 IL_API int il_stream_receive_fds(il_stream *stream, void *data, size_t max, int *fds, int *count);
 
-/** @brief The address of this end. 0; -ENOTSUP: not a socket. Never waits. */
+/** @brief Gives the address of this end. 0; -ENOTSUP: not a socket. Never waits. */
 IL_API int il_stream_local_address(const il_stream *stream, il_address *address);
 
-/** @brief The address of the other end; known also after it has gone if the stream was connected or
- * accepted here. 0; -ENOTSUP: not a socket; -ENOTCONN. Never waits. */
+/** @brief Gives the address of the other end; also after it has gone, if the stream was connected
+ * or accepted here. 0; -ENOTSUP: not a socket; -ENOTCONN. Never waits. */
 IL_API int il_stream_peer_address(const il_stream *stream, il_address *address);
 
 /** @brief Sends small writes at once (TCP_NODELAY; on by default). 0; -ENOTSUP: not TCP. */
@@ -226,37 +236,41 @@ IL_API int il_stream_set_nodelay(il_stream *stream, bool on);
 /** @brief Probes a silent peer (SO_KEEPALIVE; off by default). 0; -ENOTSUP: not a socket. */
 IL_API int il_stream_set_keepalive(il_stream *stream, bool on);
 
-/** @brief The descriptor, for options of your own; it stays the stream's. -EBADF: closed. */
+/** @brief Returns the descriptor, for options of your own; it remains the stream's. -EBADF: closed.
+ */
 IL_API int il_stream_fd(const il_stream *stream);
 
 /**
- * @brief Closes: tasks that read or write get -EBADF at once. Idempotent; never waits, so it works in
- * a cancelled scope too. What il_stream_write_all() has taken the system still delivers.
- * @return 0, or why this thread may not.
+ * @brief Closes: tasks that read or write get -EBADF at once. Idempotent; never waits, so it works
+ * in a cancelled scope too. The system still delivers what il_stream_write_all() has accepted.
+ * @return 0, or a general error.
  */
 IL_API int il_stream_close(il_stream *stream);
 
-/** @brief il_stream_close(), then frees; allowed while other tasks read or write, and after the loop
- * was closed (which closes its streams). NULL is allowed. Stops the program with a sentence in
- * another thread than the loop's. */
+/** @brief As il_stream_close(), then frees the stream. Allowed while other tasks read or write, and
+ * after the loop was closed (which closes its streams). NULL is allowed. Stops the program with a
+ * sentence in another thread than the loop's. */
 IL_API void il_stream_destroy(il_stream *stream);
 
 /* ---- listeners ---- */
 
-/** Options of il_listener_open_tcp() and il_listener_open_unix(); zero means the default everywhere. */
+/** Options of il_listener_open_tcp() and il_listener_open_unix(); zero means the default
+ * everywhere. / */
 typedef struct il_listen_options {
-	int backlog;       /**< Connections that wait to be accepted; 0: the system's most. */
-	bool reuse_port;   /**< Share the port with other listeners (SO_REUSEPORT). */
-	bool delay_small;  /**< TCP: accepted streams have Nagle's algorithm on. */
-	unsigned mode;     /**< Unix: permissions of the path, such as 0660; 0: by the umask. */
+	/** Most connections that wait to be accepted. Default: the system's maximum. */
+	int backlog;
+	bool reuse_port;  /**< Share the port with other listeners (SO_REUSEPORT). */
+	bool delay_small; /**< TCP: accepted streams have Nagle's algorithm on. */
+	/** Unix: permissions of the path, such as 0660. Default: 0, by the umask. */
+	unsigned mode;
 	void *reserved[8]; /**< Zero. */
 } il_listen_options;
 
 /**
  * @brief Listens on all addresses of a host: on every one of them, or not at all (a family that the
- * system does not have, not even its loopback address, is left out while another works). IPv6 sockets
- * serve IPv6 only, so that all interfaces means one socket a family. May wait for the lookup; a
- * cancellation point.
+ * system does not have, not even its loopback address, is left out while another works). IPv6
+ * sockets serve IPv6 only, so that all interfaces means one socket a family. May wait for the
+ * lookup; a cancellation point.
  * @param host     NULL: all interfaces.
  * @param port     "0": a free port, the same for every address.
  * @param options  NULL: the defaults.
@@ -268,34 +282,37 @@ IL_API int il_listener_open_tcp(il_listener **listener, const char *host, const 
 /**
  * @brief Listens on a Unix socket. A socket file that nobody listens on is replaced; any other file
  * is kept. Of several that open one path at the same time one gets it; meanwhile there is a file
- * PATH.lock. The file has its permissions before anybody can connect. Closing removes it if it is still
- * this socket, also when a relative path means another place by then; if it cannot be removed, that is
- * logged once as a warning. In the loop's thread; never waits.
- * @return 0; -EADDRINUSE: somebody listens there, or is about to; -EEXIST: the path is no socket; -ENAMETOOLONG;
- *         -EACCES, -ENOENT: from the system; -EINVAL.
+ * PATH.lock. The file has its permissions before anybody can connect. Closing removes it if it is
+ * still this socket, also when a relative path means another place by then; if it cannot be
+ * removed, that is logged once as a warning. In the loop's thread; never waits.
+ * @return 0; -EADDRINUSE: somebody listens there, or is about to; -EEXIST: the path is no socket;
+ *         -ENAMETOOLONG; -EACCES, -ENOENT: from the system; -EINVAL.
  */
 IL_API int il_listener_open_unix(il_listener **listener, const char *path,
 				 const il_listen_options *options);
 
 /**
- * @brief Accepts a connection. Waits; a cancellation point. When the system is out of descriptors or
- * memory this is logged, and tried again each 0.1 s; connections that died before they were accepted
- * are skipped (as in Trio's serve_listeners).
+ * @brief Accepts a connection. Waits; a cancellation point. When the system is out of descriptors
+ * or memory it logs that and tries again every 0.1 s; connections that died before they were
+ * accepted are skipped (as in Trio's serve_listeners).
  * @param stream  receives the stream; the caller's. On the listener's loop.
  * @return 0; -EBUSY: another task accepts; -EBADF: closed, also while this task waits; -ECANCELED.
  */
 IL_API int il_listener_accept(il_listener *listener, il_stream **stream);
 
-/** @brief The TCP port, the same for every address; 0 for a Unix socket or a closed listener. */
+/** @brief Returns the TCP port, the same for every address; 0 for a Unix socket or a closed
+ * listener. */
 IL_API uint16_t il_listener_port(const il_listener *listener);
 
-/** @brief The address of socket number index, from 0 on. 0; -ENOENT: there is none with that index. */
+/** @brief Gives the address of socket number index, from 0 on. 0; -ENOENT: there is none with that
+ * index. */
 IL_API int il_listener_address(const il_listener *listener, size_t index, il_address *address);
 
 /** @brief Closes every socket: a task that accepts gets -EBADF at once. Idempotent; never waits. */
 IL_API int il_listener_close(il_listener *listener);
 
-/** @brief il_listener_close(), then frees, as il_stream_destroy() does. NULL is allowed. */
+/** @brief As il_listener_close(), then frees the listener, as il_stream_destroy() does. NULL is
+ * allowed. */
 IL_API void il_listener_destroy(il_listener *listener);
 
 /** @} */

@@ -1,10 +1,10 @@
 /**
  * @file task.h
- * @brief What a task may say about itself: sleep, yield, its name, its task-local values.
+ * @brief The calling task: sleeping, yielding, its name, its task-local values.
  *
  * A task is an ordinary C function on a stack of its own. It runs in its loop's thread and never
  * moves to another. A call that waits parks the task and lets the loop go on; every such call is a
- * cancellation point: inside a cancelled scope it answers -ECANCELED, again and again.
+ * cancellation point: inside a cancelled scope it returns -ECANCELED, again and again.
  */
 #ifndef INTERLOOP_TASK_H
 #define INTERLOOP_TASK_H
@@ -22,16 +22,17 @@ extern "C" {
 
 /**
  * @brief Parks the calling task for at least delay; 0 yields once. A cancellation point.
+ *
+ * It never returns early, and is normally late by microseconds where the system has timerfd.
  * @return 0; -ECANCELED; -EINVAL: negative delay; -EPERM: not in a task; -ESHUTDOWN: this is a
  *         forked child of the loop's process; -ENOMEM.
- * Never early; normally late by microseconds where the system has timerfd.
  */
 IL_API int il_sleep(il_time delay);
 
-/** @brief il_sleep() up to a point of il_now()'s clock; one in the past yields once. */
+/** @brief As il_sleep(), until a point on il_now()'s clock; one in the past yields once. */
 IL_API int il_sleep_until(il_time deadline);
 
-/** @brief Parks the calling task until it is cancelled: always -ECANCELED (or -EPERM). */
+/** @brief Parks the calling task until it is cancelled. Returns -ECANCELED (or -EPERM). */
 IL_API int il_sleep_forever(void);
 
 /**
@@ -47,10 +48,11 @@ IL_API int il_yield(void);
  */
 IL_API int il_check_cancelled(void);
 
-/** @brief Yields without reporting cancellation (AnyIO's cancel_shielded_checkpoint). 0 or -EPERM. */
+/** @brief Yields without reporting cancellation (AnyIO's cancel_shielded_checkpoint). 0 or -EPERM.
+ */
 IL_API int il_yield_shielded(void);
 
-/** @brief The calling task's name, "" when it has none; NULL outside a task. */
+/** @brief Returns the calling task's name, "" if it has none; NULL outside a task. */
 IL_API const char *il_task_name(void);
 
 /**
@@ -60,13 +62,13 @@ IL_API const char *il_task_name(void);
 IL_API int il_task_set_name(const char *name);
 
 /**
- * @brief Answers il_group_start() or il_portal_start_task(): the task is up, and goes on.
- * @param value  what the starter gets.
+ * @brief Lets the waiting il_group_start() or il_portal_start_task() return; the task goes on.
+ * @param value  what the starter receives.
  * @return 0; -EALREADY: called before; -EPERM: not in a task, or nobody started it that way.
  */
 IL_API int il_task_started(int value);
 
-/** A key of task-local values: a static object, IL_LOCAL_INIT. Its address is what counts. */
+/** A key of task-local values: a static object, set to IL_LOCAL_INIT. Its address identifies it. */
 typedef struct il_local {
 	const char *name; /**< For people; may be NULL. */
 } il_local;
@@ -81,13 +83,13 @@ typedef struct il_local {
 
 /**
  * @brief Sets the calling task's (or thread's) value of the key. Child tasks, worker threads and
- * portal calls inherit the values of the moment they are started; what they set stays with them
- * (as Python's contextvars). Values are not owned.
+ * portal calls inherit the values set when they are started; what they set themselves nobody else
+ * sees (as with Python's contextvars). Values are not owned.
  * @return 0; -EINVAL: NULL key; -ENOMEM.
  */
 IL_API int il_local_set(il_local *key, void *value);
 
-/** @brief The calling task's (or thread's) value of the key, NULL when it has none. */
+/** @brief Returns the calling task's (or thread's) value of the key, NULL if it has none. */
 IL_API void *il_local_get(il_local *key);
 
 /** @} */

@@ -2,9 +2,9 @@
  * @file virtual.h
  * @brief Virtual time: a backend whose clock jumps to the next deadline when every task waits.
  *
- * For testing handlers: an hour of timeouts passes in microseconds, and il_loop_options.seed permutes
- * the order in which ready tasks run. Descriptors, worker threads and portals work; the clock stands
- * while a thread owes a result.
+ * For testing handlers: an hour of timeouts passes in microseconds, and il_loop_options.seed
+ * permutes the order in which ready tasks run. Descriptors, worker threads and portals work; the
+ * clock stands while a thread owes a result.
  */
 #ifndef INTERLOOP_VIRTUAL_H
 #define INTERLOOP_VIRTUAL_H
