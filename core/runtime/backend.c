@@ -169,15 +169,13 @@ static const il_backend *backend_load(const char *name, char *why, size_t size)
 
 	why[0] = 0;
 	if (own_directory(directory, sizeof directory)) {
-		snprintf(path, sizeof path, "%s/libinterloop-%s.so.%d", directory, name,
-			 IL_VERSION_MAJOR);
+		snprintf(path, sizeof path, "%s/libinterloop-%s.so." IL_SOVERSION, directory, name);
 		backend = load_file(path, name, why, size);
 	}
 	while (!backend && search && *search) {
 		size_t length = strcspn(search, ":");
-		snprintf(path, sizeof path, "%.*s/libinterloop-%s.so.%d",
-			 length < PATH_MAX ? (int)length : PATH_MAX, search, name,
-			 IL_VERSION_MAJOR);
+		snprintf(path, sizeof path, "%.*s/libinterloop-%s.so." IL_SOVERSION,
+			 length < PATH_MAX ? (int)length : PATH_MAX, search, name);
 		backend = load_file(path, name, why, size);
 		search += length + (search[length] == ':');
 	}

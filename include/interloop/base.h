@@ -17,7 +17,7 @@
 /** Incompatible changes. While it is 0 the SOVERSION is 0.MINOR. */
 #define IL_VERSION_MAJOR 0
 /** Additions; while the major version is 0 also changes of layout. */
-#define IL_VERSION_MINOR 1
+#define IL_VERSION_MINOR 2
 /** Corrections. */
 #define IL_VERSION_PATCH 0
 
