@@ -23,15 +23,22 @@ struct thread {
 
 static IL__THREAD_LOCAL struct thread *this_thread;
 
+static void forget_thread(void *thread)
+{
+	this_thread = NULL;
+	il__free(thread);
+}
+
+/* However it ends. */
 static void *thread_main(void *arg)
 {
 	void *result;
 
 	this_thread = arg;
 	il__os_be_as_loaded();
+	pthread_cleanup_push(forget_thread, arg);
 	result = this_thread->main(this_thread->arg);
-	il__free(this_thread);
-	this_thread = NULL;
+	pthread_cleanup_pop(1);
 	return result;
 }
 

@@ -8,7 +8,6 @@
 #include "../base/memory.h"
 #include "../runtime/local.h"
 #include "../runtime/thread_state.h"
-#include "caller.h"
 #include "executor.h"
 
 #include <interloop/shared.h>
@@ -144,10 +143,23 @@ void il__call_fini(il_call *call)
 	il__free(call->arg);
 }
 
+static void call_enter(il_call *call)
+{
+	call->outside = (struct il__outside){il__self.locals, il__working};
+	il__self.locals = il__locals_ref(call->locals);
+	il__working.caller = call->caller;
+	il__working.account = call->account;
+}
+
+static void call_leave(il_call *call)
+{
+	il__locals_unref(il__self.locals);
+	il__self.locals = call->outside.locals;
+	il__working = call->outside.working;
+}
+
 int il__call_execute(il_call *call)
 {
-	struct il__locals *locals = il__self.locals;
-	struct il__working outer = il__working;
 	char saved_name[16];
 	int rc;
 
@@ -155,9 +167,7 @@ int il__call_execute(il_call *call)
 		return -ECANCELED;
 	if (call->form == IL__BYTES)
 		il_bytes_free(call->arg);
-	il__self.locals = il__locals_ref(call->locals);
-	il__working.caller = call->caller;
-	il__working.account = call->account;
+	call_enter(call);
 	if (call->thread_name)
 		il__os_thread_name(call->thread_name, saved_name);
 	il__forget_refusal();
@@ -168,9 +178,7 @@ int il__call_execute(il_call *call)
 		il__bytes_end(call->arg);
 	if (call->thread_name)
 		il__os_thread_name(saved_name, NULL);
-	il__working = outer;
-	il__locals_unref(il__self.locals);
-	il__self.locals = locals;
+	call_leave(call);
 	if (!call->ops->unattended)
 		il__call_copy_back(call);
 	return rc;
@@ -184,11 +192,35 @@ void il__call_finish(il_call *call, int rc)
 	ops->answer(call, rc);
 }
 
+/* Nothing is copied back, as when a worker process dies. */
+void il__call_lost(il_call *call)
+{
+	static const char why[] =
+	    "the function ended its thread (pthread_exit) instead of returning";
+
+	call_leave(call);
+	if (call->ops->unattended)
+		il__log(IL_LOG_WARNING, "a call without a future failed: %s", why);
+	else
+		call->detail = il__strdup(why);
+	il__call_finish(call, -EOWNERDEAD);
+}
+
+static void call_on_lost(void *call)
+{
+	il__call_lost(call);
+}
+
 void il_call_run(il_call *call)
 {
+	int rc;
+
 	if (!call)
 		return;
-	il__call_finish(call, il__call_execute(call));
+	pthread_cleanup_push(call_on_lost, call);
+	rc = il__call_execute(call);
+	pthread_cleanup_pop(0);
+	il__call_finish(call, rc);
 }
 
 void il_call_fail(il_call *call, int rc)

@@ -6,6 +6,7 @@
 
 #include "../base/base.h"
 #include "../runtime/ledger.h"
+#include "caller.h"
 
 #include <interloop/bytes.h>
 #include <interloop/executor.h>
@@ -32,6 +33,12 @@ size_t il__form_stride(size_t size);
  * One submitted call. `claim` decides between running and cancellation: true once, for the worker that
  * will run it. `answer` comes exactly once after that, from any thread; the call is gone then.
  */
+/* What the thread that runs a call goes back to when it has ended. */
+struct il__outside {
+	struct il__locals *locals;
+	struct il__working working;
+};
+
 struct il_call {
 	struct il__list link; /* the thread pool's */
 	void *user_link;
@@ -48,6 +55,7 @@ struct il_call {
 	void *executor_self;
 	const char *thread_name;
 	const struct il__call_ops *ops;
+	struct il__outside outside; /* while it runs */
 	/* a process pool's, under its lock */
 	struct il__pump *pump;
 	struct il__process_worker *worker; /* who has it */
@@ -79,5 +87,7 @@ void il__call_fini(il_call *call); /* of one that was never submitted, or was wi
 /* Runs it in this thread if it can be claimed, and gives what to answer. */
 int il__call_execute(il_call *call);
 void il__call_finish(il_call *call, int rc);
+/* The function ended its thread instead of returning; called in that thread: finishes it with -EOWNERDEAD. */
+void il__call_lost(il_call *call);
 
 #endif

@@ -18,6 +18,9 @@ struct il__thread_worker {
 	struct il__parker parker; /* renewed by the worker before each rest */
 	int index;
 	pthread_t thread;
+	/* What it would be in the middle of if it ended now; its own thread only. */
+	enum { IL__WORKER_SETS_UP, IL__WORKER_SERVES, IL__WORKER_FINALIZES } stage;
+	il_call *running;
 };
 
 struct il__thread_pool {

@@ -35,14 +35,14 @@ void il__thread_pool_fail(struct il__thread_pool *pool, struct il__list *calls, 
 	}
 }
 
-static void thread_worker_break_pool(struct il__thread_pool *pool, int rc)
+static void thread_worker_break_pool(struct il__thread_pool *pool, int rc, const char *how)
 {
 	char detail[IL__THREAD_POOL_WHY + 48];
 	struct il__list calls;
 	struct il__list *node;
 
 	snprintf(pool->why, sizeof pool->why, "its initializer failed: %s (%s)", il_error_name(rc),
-		 il_strerror(rc));
+		 how);
 	snprintf(detail, sizeof detail, "thread pool %s is broken: %s", pool->name, pool->why);
 	il__log(IL_LOG_ERROR, "%s", detail);
 	il__list_init(&calls);
@@ -57,10 +57,22 @@ static void thread_worker_break_pool(struct il__thread_pool *pool, int rc)
 	pthread_mutex_unlock(&pool->lock);
 }
 
+static void fail_initializer(struct il__thread_pool *pool, int rc, const char *how)
+{
+	bool first;
+
+	pthread_mutex_lock(&pool->lock);
+	first = !pool->failing;
+	pool->failing = true;
+	pthread_mutex_unlock(&pool->lock);
+	if (first)
+		thread_worker_break_pool(pool, rc, how);
+}
+
 /* False: this worker, or one before it, failed. */
 static bool thread_worker_initialize(struct il__thread_pool *pool)
 {
-	bool broken, first;
+	bool broken;
 	int rc;
 
 	pthread_mutex_lock(&pool->lock);
@@ -69,15 +81,9 @@ static bool thread_worker_initialize(struct il__thread_pool *pool)
 	if (broken)
 		return false;
 	rc = pool->options.initializer(pool->options.initializer_arg);
-	if (rc >= 0)
-		return true;
-	pthread_mutex_lock(&pool->lock);
-	first = !pool->failing;
-	pool->failing = true;
-	pthread_mutex_unlock(&pool->lock);
-	if (first)
-		thread_worker_break_pool(pool, rc);
-	return false;
+	if (rc < 0)
+		fail_initializer(pool, rc, il_strerror(rc));
+	return rc >= 0;
 }
 
 /* False: the worker must not take calls. */
@@ -165,7 +171,9 @@ static il_call *run_calls(struct il__thread_worker *w, il_call *call, int *rc)
 		il__parker_wake(&next->parker);
 	for (;;) {
 		il_call *after;
+		w->running = call;
 		*rc = il__call_execute(call);
+		w->running = NULL;
 		pthread_mutex_lock(&pool->lock);
 		after = next_call(pool, call);
 		if (!after)
@@ -207,23 +215,31 @@ void il__thread_pool_free(struct il__thread_pool *pool)
 	il__free(pool);
 }
 
-/* Under the lock, but not while it runs. It counts as busy: it takes no calls, so those that came meanwhile
- * may need another worker in its place. */
-static void thread_worker_finalize(struct il__thread_pool *pool)
+/* Under the lock: for one that takes no more calls. Those that came meanwhile may need another in its place. */
+static void thread_worker_replace(struct il__thread_pool *pool)
 {
 	int rc = 0;
 
-	pool->busy++;
-	pthread_mutex_unlock(&pool->lock);
-	pool->options.finalizer(pool->options.initializer_arg);
-	pthread_mutex_lock(&pool->lock);
 	pool->live--;
-	pool->busy--;
 	if (!pool->failing && il__thread_pool_lacks_worker(pool))
 		rc = il__thread_worker_start(pool);
 	pool->live++;
 	if (rc < 0 && pool->live == 1)
 		il__thread_pool_fail(pool, &pool->queue, rc);
+}
+
+/* Under the lock, but not while it runs. It counts as busy. */
+static void thread_worker_finalize(struct il__thread_worker *w)
+{
+	struct il__thread_pool *pool = w->pool;
+
+	w->stage = IL__WORKER_FINALIZES;
+	pool->busy++;
+	pthread_mutex_unlock(&pool->lock);
+	pool->options.finalizer(pool->options.initializer_arg);
+	pthread_mutex_lock(&pool->lock);
+	pool->busy--;
+	thread_worker_replace(pool);
 }
 
 /* Under the lock, not after. The last thread tells who waits for the end, and frees a released pool. */
@@ -253,18 +269,48 @@ static void thread_worker_leave(struct il__thread_worker *w)
 	il__free(w);
 }
 
+/* A function of the user's has ended this thread instead of returning: what it was called for is answered, and
+ * the worker leaves as any other. */
+static void thread_worker_on_exit(void *arg)
+{
+	struct il__thread_worker *w = arg;
+	struct il__thread_pool *pool = w->pool;
+	il_call *lost = w->running;
+
+	w->running = NULL;
+	if (lost)
+		il__call_lost(lost);
+	else if (w->stage == IL__WORKER_SETS_UP)
+		fail_initializer(pool, -EOWNERDEAD, "it ended its thread");
+	else if (w->stage == IL__WORKER_SERVES)
+		il__fatal("thread pool %s: a callback of a future, or a release, ended its thread "
+			  "with pthread_exit; return from it instead",
+			  pool->name);
+	pthread_mutex_lock(&pool->lock);
+	if (w->stage != IL__WORKER_SETS_UP)
+		pool->busy--;
+	if (lost && pool->options.finalizer)
+		thread_worker_finalize(w);
+	else if (w->stage != IL__WORKER_SETS_UP)
+		thread_worker_replace(pool);
+	thread_worker_leave(w);
+}
+
 static void *worker_main(void *arg)
 {
 	struct il__thread_worker *w = arg;
 	bool able;
 
 	il__working.pool = w->pool;
+	pthread_cleanup_push(thread_worker_on_exit, w);
 	able = thread_worker_set_up(w);
+	w->stage = IL__WORKER_SERVES;
 	pthread_mutex_lock(&w->pool->lock);
 	if (able)
 		thread_worker_work(w);
 	if (able && w->pool->options.finalizer)
-		thread_worker_finalize(w->pool);
+		thread_worker_finalize(w);
+	pthread_cleanup_pop(0);
 	thread_worker_leave(w);
 	return NULL;
 }

@@ -12,7 +12,7 @@
 #include "../executor/call.h"
 #include "wire.h"
 
-#include <interloop/process.h>
+#include <interloop/process_pool.h>
 #include <interloop/shared.h>
 
 #include <fcntl.h>
@@ -334,6 +334,13 @@ static bool serve_one(void)
 
 /* ---- the worker ---- */
 
+/* A function ended the main thread: the process would live on with what other threads it has. */
+static void worker_on_thread_exit(void *unused)
+{
+	(void)unused;
+	_exit(EXIT_FAILURE);
+}
+
 static bool worker_greet(void)
 {
 	const struct il__wire_header h = {.version = IL__WIRE_VERSION, .type = IL__WIRE_READY};
@@ -354,8 +361,10 @@ static _Noreturn void worker_serve(void)
 	bool more;
 
 	watch_end();
+	pthread_cleanup_push(worker_on_thread_exit, NULL);
 	for (more = worker_greet(); more; more = serve_one())
 		;
+	pthread_cleanup_pop(0);
 	worker_leave();
 }
 

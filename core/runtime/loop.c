@@ -87,6 +87,7 @@ static int make_loop(il_loop **out, const il_backend *backend, const il_loop_opt
 	if (!loop)
 		return il__refuse(-ENOMEM, "il_loop: out of memory");
 	il__watch_fork();
+	il__watch_thread_end();
 	il__context_choose();
 	loop->backend = backend;
 	loop->generation = il__generation;

@@ -27,6 +27,38 @@ static void thread_add_fork_hook(void)
 }
 IL__AT_LOAD(thread_add_fork_hook, IL__LOADED);
 
+/* ---- a thread that ends ---- */
+
+static pthread_key_t end_key;
+static bool has_end_key; /* the system has few */
+static pthread_once_t end_once = PTHREAD_ONCE_INIT;
+
+/* It went through the stacks of all tasks and of the native loop: nothing can go on. */
+static void on_thread_end(void *self)
+{
+	const il_loop *loop = il__self.loop;
+
+	(void)self;
+	if (loop && (loop->running || loop->turning))
+		il__fatal("pthread_exit was called in a loop's thread, by a task or by a function "
+			  "that runs there as a plain call; return from it instead: only the "
+			  "function of a worker thread may end its thread");
+}
+
+static void make_end_key(void)
+{
+	has_end_key = pthread_key_create(&end_key, on_thread_end) == 0;
+}
+
+void il__watch_thread_end(void)
+{
+	pthread_once(&end_once, make_end_key);
+	if (has_end_key)
+		pthread_setspecific(end_key, &il__self);
+}
+
+/* ---- who may wait where ---- */
+
 int il__refuse_place(const char *function)
 {
 	if (il__self.orphaned && !il__self.loop)

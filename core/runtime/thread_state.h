@@ -24,6 +24,8 @@ struct il__thread {
 
 extern IL__THREAD_LOCAL struct il__thread il__self;
 
+/* From now on this thread, should it end while its loop runs, is stopped with a sentence. */
+void il__watch_thread_end(void);
 /* -EPERM or -ESHUTDOWN, with a detail naming `function`: there is no current task. */
 int il__refuse_place(const char *function);
 /* Whether the caller may wait at all. 0: yes, *task is the task or NULL for a plain thread. */

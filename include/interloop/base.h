@@ -41,7 +41,8 @@ extern "C" {
  */
 
 /** The one function type: tasks, worker threads, worker processes and portals all run it. It
- * returns 0 or more, or a negated errno code. A C++ exception must not leave it. */
+ * returns 0 or more, or a negated errno code. A C++ exception must not leave it. Only in a worker
+ * it may end its thread instead of returning (pthread_exit): its call then returns -EOWNERDEAD. */
 typedef int il_fn(void *arg);
 
 /** Nanoseconds: a span (delay, timeout) or a point on the monotonic clock (deadline). */

@@ -68,15 +68,16 @@ IL_API int il_executor_create(il_executor **ex, const il_executor_ops *ops, void
  * @brief Submits a call to the executor; never waits. Any thread.
  * @param f     receives a reference to the call's future, before fn can begin; NULL: fn owns arg
  *              and is called exactly once whatever happens to the executor. Where arguments are
- *              copied (a process pool, threads with copy_args) fn gets a copy, which is freed after
- *              the call; nothing is copied back, and arg is the caller's again as soon as this
- *              returns.
+ *              copied (a process pool, threads with copy_args) fn gets a copy, which is freed
+ *              after the call; nothing is copied back, and arg is the caller's again as soon as
+ *              this returns.
  * @param arg   the call's until its future is done.
  * @param size  of the flat struct behind arg. Pass 0 if the call will only ever run in a thread.
  *              Processes (and threads with copy_args) copy it there and back. IL_BYTES, IL_SHARED:
  *              arg is an il_bytes (bytes.h), an il_shared (shared.h).
- * @return 0; -EAGAIN: the queue is full; -ESHUTDOWN: shut down, or inherited across fork;
- *         -ENOTRECOVERABLE: broken; -EINVAL; -ENOMEM. Refused, arg is untouched.
+ * @return 0: the future's result is fn's, or -EOWNERDEAD: fn ended its thread (pthread_exit), or
+ *         its worker process died. -EAGAIN: the queue is full; -ESHUTDOWN: shut down, or inherited
+ *         across fork; -ENOTRECOVERABLE: broken; -EINVAL; -ENOMEM. Refused, arg is untouched.
  */
 IL_API int il_executor_submit(il_executor *ex, il_future **f, il_fn *fn, void *arg, size_t size);
 
@@ -87,8 +88,8 @@ IL_API int il_executor_submit(il_executor *ex, il_future **f, il_fn *fn, void *a
  * In a task it is a cancellation point. A queued call is taken back (-ECANCELED). A running one is
  * waited for and its result returned; the cancellation shows at the next cancellation point. With
  * kill_on_cancel of a process pool a running one is killed (-ECANCELED).
- * @return fn's result; -EPERM: a place that may not wait; -EDEADLK: called by the pool's only
- *         worker; otherwise as il_executor_submit.
+ * @return fn's result; -EOWNERDEAD: as above; -EPERM: a place that may not wait; -EDEADLK: called
+ *         by the pool's only worker; otherwise as il_executor_submit.
  */
 IL_API int il_executor_run(il_executor *ex, il_fn *fn, void *arg, size_t size);
 

@@ -43,7 +43,7 @@ typedef struct il_run_in_thread_options {
  * returned; the cancellation shows at the next cancellation point.
  * @return fn's result; -ECANCELED: fn was not called; -EPERM: not in a task; -EINVAL: fn is NULL;
  *         -ENOMEM: no thread could be made; -EALREADY: other code released the limiter token of
- *         this call.
+ *         this call; -EOWNERDEAD: fn ended its thread (pthread_exit) instead of returning.
  */
 IL_API int il_run_in_thread(il_fn *fn, void *arg);
 
