@@ -67,8 +67,10 @@ int il__stream_prepare(il_stream *s)
 
 	if (flags < 0)
 		return -errno;
-	if (s->kind != IL__STREAM_FILE)
+	if (s->kind != IL__STREAM_FILE) {
+		s->fd->blocking = !(flags & O_NONBLOCK);
 		return set_cloexec(fd);
+	}
 	own = il__os_reopen(fd);
 	if (own == -EMFILE || own == -ENFILE || own == -ENOMEM)
 		return own;

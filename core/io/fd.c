@@ -236,6 +236,7 @@ int il__fd_own(il_loop *loop, int number, struct il__fd **fd)
 				  "closed: one owner at a time",
 				  number);
 	(*fd)->owned = true;
+	(*fd)->blocking = false;
 	(*fd)->ready = IL_READABLE | IL_WRITABLE;
 	return 0;
 }

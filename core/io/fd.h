@@ -20,8 +20,9 @@ struct il__fd {
 	unsigned char woken; /* directions whose waiter was woken and did not run yet: not stray */
 	unsigned char ready; /* owned: directions worth a system call; without it, wait first */
 	bool owned;
-	bool foreign; /* somebody else's: the host may watch it, too */
-	int number;   /* the watch's, but for a duplicate's */
+	bool foreign;  /* somebody else's: the host may watch it, too */
+	bool blocking; /* owned: the file has no O_NONBLOCK, and others share it */
+	int number;    /* the watch's, but for a duplicate's */
 	struct il__source source;
 	il_loop *loop;
 	struct il__list link; /* table->registered while the driver watches it */

@@ -1,9 +1,9 @@
 /*
  * soon_memory.c: the memory of posted calls. Who posts allocates, the loop frees: for an allocator that is the dear
- * way round, dearer than all the rest of a post. So a thread that posts cuts its calls from a sheet of its
- * own, one beside the other, which the loop then reads in one go; a sheet whose calls have all ended is
- * used again. Any thread. Invariant: `left` counts the calls of a sheet that may still be cut or have not
- * ended; who brings it to 0 has the sheet.
+ * way round, dearer than all the rest of a post. So a thread that posts cuts its calls from a block of its
+ * own, one beside the other, which the loop then reads in one go; a block whose calls have all ended is
+ * used again. Any thread. Invariant: `left` counts the calls of a block that may still be cut or have not
+ * ended; who brings it to 0 has the block.
  */
 #include "soon_memory.h"
 #include "../base/base.h"
@@ -21,7 +21,7 @@ struct il__soon_block {
 
 _Static_assert(sizeof(struct il__soon) <= IL__LINE, "a call fits a line of the cache");
 
-/* Empty sheets. */
+/* Empty blocks. */
 static struct {
 	pthread_mutex_t lock;
 	struct il__soon_block *first;
@@ -61,24 +61,24 @@ static void put_away(struct il__soon_block *block)
 	il__free_lines(block);
 }
 
-/* True: these were the last, and the sheet is the caller's. */
+/* True: these were the last, and the block is the caller's. */
 static bool count_off(struct il__soon_block *block, unsigned calls)
 {
-	/* What was read of the others' calls comes before the sheet is written again. */
+	/* What was read of the others' calls comes before the block is written again. */
 	return atomic_fetch_sub_explicit(&block->left, calls, memory_order_acq_rel) == calls;
 }
 
 /* ---- a thread's end, and a fork ---- */
 
 static pthread_key_t end_key;
-static bool has_end_key; /* the system has few: without one the last sheet of a thread is lost */
+static bool has_end_key; /* the system has few: without one the last block of a thread is lost */
 static pthread_once_t end_once = PTHREAD_ONCE_INIT;
 
 static void let_go(void *arg)
 {
 	(void)arg;
 	if (own.block && own.cut < CALLS && count_off(own.block, CALLS - own.cut))
-		il__free(own.block); /* perhaps there is no loop any more to empty the store */
+		il__free_lines(own.block); /* perhaps there is no loop any more to empty the store */
 	own.block = NULL;
 }
 

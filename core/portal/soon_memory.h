@@ -10,6 +10,6 @@ struct il__soon;
 
 struct il__soon *il__soon_memory_take(void); /* as malloc */
 void il__soon_memory_give(struct il__soon *soon);
-void il__soon_memory_free(void); /* at a loop's end: the sheets that nobody uses */
+void il__soon_memory_free(void); /* at a loop's end: the blocks that nobody uses */
 
 #endif
