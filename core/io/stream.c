@@ -73,7 +73,7 @@ static int loop_here(il_loop **loop, const char *function)
 
 int il_stream_pair(il_stream **a, il_stream **b)
 {
-	il_stream *first, *second;
+	il_stream *first = NULL, *second = NULL;
 	il_loop *loop;
 	int fd[2], rc;
 
@@ -129,7 +129,7 @@ static int kind_of(int fd)
 int il_stream_open_fd(il_stream **stream, int fd)
 {
 	il_loop *loop;
-	il_stream *s;
+	il_stream *s = NULL;
 	int rc, kind;
 
 	if (!stream)

@@ -2,7 +2,7 @@
 cmake_minimum_required(VERSION 3.21)
 project(consumer C)
 
-find_package(interloop 0.1 REQUIRED COMPONENTS ${BACKENDS})
+find_package(interloop 0.2 REQUIRED COMPONENTS ${BACKENDS})
 get_target_property(type interloop::interloop TYPE)
 
 foreach(backend IN LISTS BACKENDS)
