@@ -3,7 +3,8 @@
  * memory goes at once. A loop of our own is never the default one, which would reap every child of
  * the process. A watch is an ev_io whose data is the il_watch. Loop's thread only.
  */
-#include <interloop/backend.h>
+#include "../driver.h"
+
 #include <interloop/libev.h>
 
 #include <errno.h>
@@ -137,22 +138,7 @@ static void *driver_native(void *self)
 	return d->native;
 }
 
-static const il_backend backend = {
-    .abi = IL_BACKEND_ABI,
-    .name = "libev",
-    .driver = {.open = driver_open,
-	       .close = driver_close,
-	       .run = driver_run,
-	       .stop = driver_stop,
-	       .timer = driver_timer,
-	       .watch = driver_watch,
-	       .native = driver_native,
-	       .renew = driver_renew},
-    .sleep = il_core_sleep,
-    .create_event = il_core_create_event,
-    .run_in_thread = il_core_run_in_thread,
-    .create_threads_portal = il_core_create_threads_portal,
-};
+DRIVER_BACKEND("libev", .native = driver_native, .renew = driver_renew);
 
 const il_backend *il_libev(void)
 {

@@ -4,7 +4,8 @@
  * through the core's wake descriptor. A watch is a struct event whose argument is the il_watch.
  * Loop's thread only.
  */
-#include <interloop/backend.h>
+#include "../driver.h"
+
 #include <interloop/libevent.h>
 
 #include <errno.h>
@@ -162,22 +163,7 @@ static void *driver_native(void *self)
 	return d->native;
 }
 
-static const il_backend backend = {
-    .abi = IL_BACKEND_ABI,
-    .name = "libevent",
-    .driver = {.open = driver_open,
-	       .close = driver_close,
-	       .run = driver_run,
-	       .stop = driver_stop,
-	       .timer = driver_timer,
-	       .watch = driver_watch,
-	       .native = driver_native,
-	       .renew = driver_renew},
-    .sleep = il_core_sleep,
-    .create_event = il_core_create_event,
-    .run_in_thread = il_core_run_in_thread,
-    .create_threads_portal = il_core_create_threads_portal,
-};
+DRIVER_BACKEND("libevent", .native = driver_native, .renew = driver_renew);
 
 const il_backend *il_libevent(void)
 {

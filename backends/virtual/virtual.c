@@ -3,7 +3,8 @@
  * nothing can. Its descriptors are polled every turn, so worker threads and portals work; the core
  * keeps the timer disarmed while one of them owes an answer. Loop's thread only.
  */
-#include <interloop/backend.h>
+#include "../driver.h"
+
 #include <interloop/virtual.h>
 
 #include <errno.h>
@@ -171,21 +172,7 @@ static il_time driver_now(void *self)
 	return d->now;
 }
 
-static const il_backend backend = {
-    .abi = IL_BACKEND_ABI,
-    .name = "virtual",
-    .driver = {.open = driver_open,
-	       .close = driver_close,
-	       .run = driver_run,
-	       .stop = driver_stop,
-	       .timer = driver_timer,
-	       .watch = driver_watch,
-	       .now = driver_now},
-    .sleep = il_core_sleep,
-    .create_event = il_core_create_event,
-    .run_in_thread = il_core_run_in_thread,
-    .create_threads_portal = il_core_create_threads_portal,
-};
+DRIVER_BACKEND("virtual", .now = driver_now);
 
 const il_backend *il_virtual(void)
 {

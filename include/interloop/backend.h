@@ -85,6 +85,11 @@ IL_API int il_core_create_event(il_loop *loop, il_event **event);
 IL_API int il_core_run_in_thread(il_loop *loop, il_fn *fn, void *arg);
 /** @brief Makes a portal into that loop; see il_loop_create_threads_portal(). */
 IL_API int il_core_create_threads_portal(il_loop *loop, il_portal **portal);
+/** All four, in the initializer of a backend. */
+#define IL_CORE_SERVICES                                              \
+	.sleep = il_core_sleep, .create_event = il_core_create_event, \
+	.run_in_thread = il_core_run_in_thread,                       \
+	.create_threads_portal = il_core_create_threads_portal
 /** @} */
 
 /** @name Upcalls
