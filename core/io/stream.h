@@ -85,6 +85,23 @@ int il__kept_fds_take(il_stream *s, size_t size, int *fds, int room);
 /* il_stream_read and il_stream_writev_all up to a deadline: -ETIMEDOUT. One that passed already
  * still takes what is there at once. */
 int il__stream_read(il_stream *s, void *data, size_t max, il_time deadline, const char *function);
+/* Whether there may be something to read, as far as is known; and that from now on it is not known. */
+static inline bool il__stream_may_have_more(const il_stream *s)
+{
+	return s->fd->ready & IL_READABLE;
+}
+static inline void il__stream_expect_nothing(il_stream *s)
+{
+	s->fd->ready &= (unsigned char)~IL_READABLE;
+}
+static inline bool il__stream_is_closed(const il_stream *s)
+{
+	return s->number < 0;
+}
+static inline bool il__stream_is_shut(const il_stream *s) /* for writing */
+{
+	return s->shut;
+}
 /* Until there may be something to read. 0; the same errors. */
 int il__stream_wait(il_stream *s, il_time deadline, const char *function);
 int il__stream_write(il_stream *s, const struct iovec *pieces, int count, il_time deadline,

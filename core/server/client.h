@@ -70,7 +70,7 @@ static inline bool il__client_is_unfair(il_client *c)
 
 static inline bool il__client_is_closed(const il_client *c)
 {
-	return c->stream->number < 0;
+	return il__stream_is_closed(c->stream);
 }
 
 #endif

@@ -238,14 +238,13 @@ static int on_failure(il_client *c, const struct wait *w, int rc)
 /* Who has sent nothing waits without a buffer, when those of the others are enough to keep. */
 static int client_receive_rest(il_client *c, const struct wait *w)
 {
-	unsigned char *ready = &c->stream->fd->ready;
 	int rc;
 
 	if (!w->task || c->begin < c->end || c->server->buffered <= KEPT_BUFFERS ||
-	    (c->buffer && *ready & IL_READABLE))
+	    (c->buffer && il__stream_may_have_more(c->stream)))
 		return 0;
 	if (!c->buffer)
-		*ready &= (unsigned char)~IL_READABLE;
+		il__stream_expect_nothing(c->stream);
 	drop_buffer(c);
 	rc = il__stream_wait(c->stream, end_of(w), "il_client_receive");
 	return rc < 0 ? on_failure(c, w, rc) : 0;

@@ -90,7 +90,8 @@ static int send_packet(il_client *c, struct il__op *op, const void *data, size_t
 	if (rc < 0)
 		return rc;
 	rc = client_send_translate(
-	    c, op, c->broken || c->stream->shut ? -EPIPE : send_framed(c, op, &frame));
+	    c, op,
+	    c->broken || il__stream_is_shut(c->stream) ? -EPIPE : send_framed(c, op, &frame));
 	if (frame.release)
 		frame.release(&frame);
 	return rc;

@@ -8,6 +8,7 @@ Reads the includes of core/ and the symbols of the compiled objects, and says wh
 
 - a folder uses folders above it in FLOORS only; folders in one line never see each other;
 - files that call each other in a circle are those of CIRCLES, and no others;
+- servers and children use the functions of a stream, never its fields: a stream may become a layer over another;
 - memory comes from base/memory.c, which knows the program's allocator;
 - a file includes a header of the core only if it uses something that this header declares;
 - docs/internals.md, the map, has every file of the core, and no other.
@@ -127,6 +128,8 @@ def check_includes():
                 fault(f"core/{name}: includes {used}: {explain(path.parent.name, target.parent.name)}")
             elif path.suffix == ".c" and target != own and not headers[target] & words:
                 fault(f"core/{name}: includes {used} and uses nothing of it")
+        if path.parent.name in ("server", "child") and re.search(r"\bstream->", code[path]):
+            fault(f"core/{name}: looks into a stream; use a function of io/stream.h")
     return files
 
 

@@ -62,6 +62,10 @@ echo '#include "../sync/borrowers.h"' >>"$copy/tree/core/io/address.c"
 expect "an include without a use" "core/io/address.c: includes sync/borrowers.h and uses nothing"
 
 fresh
+echo 'int planted(il_stream *stream) { return stream->number; }' >>"$copy/tree/core/server/client.c"
+expect "a look into a stream" "core/server/client.c: looks into a stream"
+
+fresh
 object sync/planted_a il__planted_a il__planted_b
 object sync/planted_b il__planted_b il__planted_a
 expect "a circle" "circle that is not on the list: sync/planted_a sync/planted_b"
