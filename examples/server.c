@@ -186,7 +186,7 @@ static int work_with_tasks(void *arg) /* in a worker thread */
 	if (rc < 0)
 		return rc;
 	for (int i = 2; i < count; i += 3)
-		il_future_cancel(tasks[i]); /* those that would sleep for ever */
+		il_future_cancel(tasks[i]); /* those that would sleep forever */
 	answer(job, "squares:");
 	rc = collect(job, tasks, (size_t)count);
 	for (int i = 0; i < count; i++) {

@@ -101,7 +101,7 @@ static int compute(void *arg)
 		if (strcmp(word, "again") != 0)
 			rc = step(word, stack, &depth);
 		else if (depth > 0 && stack[--depth] != 0)
-			p = job->program; /* for ever, perhaps */
+			p = job->program; /* forever, perhaps */
 	}
 	job->result = depth > 0 ? stack[depth - 1] : 0;
 	return rc;

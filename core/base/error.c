@@ -20,7 +20,7 @@ static const struct code codes[] = {
     {-ECANCELED, "the surrounding scope, the task or the future was cancelled"},
     {-ETIMEDOUT, "the timeout or deadline passed"},
     {-EPERM, "called from the wrong thread, or waited in a place that may not wait"},
-    {-EDEADLK, "the call would wait for itself for ever"},
+    {-EDEADLK, "the call would wait for itself forever"},
     {-ESHUTDOWN, "it is closed to new work, or was inherited across fork"},
     {-EBUSY, "somebody else already waits there, or it is still in use"},
     {-EAGAIN, "the queue is full, or it would have to wait"},

@@ -1,6 +1,6 @@
 /*
  * executor_map.c: il_executor_map. The items and their calls are one allocation. `lock` orders the workers that
- * answer with the waiter: whoever answers last, or fails first, fires the waiter under it, and the
+ * end with the waiter: whoever ends last, or fails first, fires the waiter under it, and the
  * waiter takes it once more before it leaves.
  */
 #include "../base/base.h"
@@ -19,7 +19,7 @@ struct item {
 	struct map *map;
 	int rc;
 	bool answered; /* under lock */
-	bool begun;    /* by its worker, before it answers */
+	bool begun;    /* by its worker, before its end */
 };
 
 struct map {

@@ -1,7 +1,7 @@
 /*
  * thread_pool.h: worker threads over one queue. Everything in the pool is under its lock, but for a
  * worker's own wake-up. Idle workers are reused last in, first out, and a worker is idle before it
- * answers, so that what is submitted by the answer runs in the same, warm thread.
+ * finishes its call, so that what is submitted by that end runs in the same, warm thread.
  *
  * The pool outlives its executor while threads live: the last of them frees it.
  */
@@ -53,7 +53,7 @@ static inline bool il__thread_pool_lacks_worker(const struct il__thread_pool *po
 }
 /* thread_worker.c. Under the lock: one more worker. */
 int il__thread_worker_start(struct il__thread_pool *pool);
-/* Under the lock, but not while it answers. Until its turn comes a call may still be withdrawn; one that
+/* Under the lock, but not while it finishes the call. Until its turn comes a call may still be withdrawn; one that
  * nobody waits for is run. */
 void il__thread_pool_fail(struct il__thread_pool *pool, struct il__list *calls, int rc);
 void il__thread_pool_free(struct il__thread_pool *pool);

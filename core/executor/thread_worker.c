@@ -1,6 +1,6 @@
 /*
  * thread_worker.c: a worker's life: its initializer, its calls, its rest and its end. Its own thread, under
- * the pool's lock but while it runs, answers or rests.
+ * the pool's lock but while it runs, finishes a call or rests.
  */
 #include "../base/base.h"
 #include "../base/memory.h"
@@ -158,7 +158,7 @@ static il_call *next_call(struct il__thread_pool *pool, il_call *done)
 	return done->next_call;
 }
 
-/* Under the lock, not while it runs or answers: the call and those after it, while there are any. The last
+/* Under the lock, not while it runs or finishes one: the call and those after it, while there are any. The last
  * one is not answered yet, and the worker counts as busy. */
 static il_call *run_calls(struct il__thread_worker *w, il_call *call, int *rc)
 {

@@ -32,7 +32,7 @@ struct il__portal_run {
 /* Posts it and waits for its end; gives the function's result. */
 int il__portal_run_wait(struct il__portal_run *r, struct il__inbox *inbox, const char *function);
 
-/* What a waiting call answers: rc, or -EINTR where SIGINT stopped the blocking portal and rc says no more
+/* What a waiting call returns: rc, or -EINTR where SIGINT stopped the blocking portal and rc says no more
  * than that. `blocking` may be gone: it is compared only. */
 int il__portal_result(const struct il__blocking *blocking, int rc);
 

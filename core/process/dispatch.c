@@ -1,6 +1,6 @@
 /*
  * dispatch.c: which call goes to which worker, and what becomes of a worker. Under the pool's lock,
- * but for answers, the log and waiting for a killed one.
+ * but for finishing calls, the log and waiting for a killed one.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -65,7 +65,7 @@ static void process_discard(struct il__process_worker *w)
 	struct il__process_pool *pool = w->pool;
 	struct il__pump *pump = pump_of_ends(pool);
 
-	if (pump && !w->killed && w->ready) /* else it hears nothing, and has run nothing */
+	if (pump && !w->killed && w->ready) /* else it reads nothing, and has run nothing */
 		il__process_ask_to_end(w);
 	else
 		il__process_kill(&w->child);
@@ -234,7 +234,7 @@ void il__process_dispatch(struct il__process_pool *pool)
 
 /* ---- what a visit came to ---- */
 
-/* Made under the lock, told after it: whoever logs or answers runs the user's code. */
+/* Made under the lock, told after it: whoever logs or finishes a call runs the user's code. */
 struct verdict {
 	int rc;
 	bool again;  /* the call goes to another worker */

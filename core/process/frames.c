@@ -266,7 +266,7 @@ static int frames_exchange(struct il__process_worker *w)
 	if (got < 0)
 		w->unread = !w->stalled && (got == -ECONNRESET || (sent < 0 && w->sent == 0));
 	else if (got > 0 && sent <= 0)
-		got = -EPIPE; /* it answers what it has not read */
+		got = -EPIPE; /* it replies to what it has not read */
 	w->stalled |= sent == 0;
 	w->wants = sent == 0 ? IL_READABLE | IL_WRITABLE : IL_READABLE;
 	return sent < 0 && got == 0 ? sent : got;

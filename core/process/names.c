@@ -3,7 +3,7 @@
  * modules and, for all but the program's own, resolves a path. Any thread.
  *
  * A table of fixed size, no memory of its own: a newer function takes the place of an older one. Who finds it
- * busy searches, as does a forked child for ever after, if a thread that it does not have was busy there.
+ * busy searches, as does a forked child forever after, if a thread that it does not have was busy there.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE

@@ -9,7 +9,7 @@
  *   frames.c             what is said to one worker                      its pump's thread alone
  *   end.c                its stderr, its death                           its pump's thread alone
  *
- * So a loop needs no helper thread, and answers its calls itself. A call is its pump's from submit to
+ * So a loop needs no helper thread, and finishes its calls itself. A call is its pump's from submit to
  * answer; a worker is a pump's while it is busy or ending, the pool's while it is idle.
  */
 #ifndef IL_CORE_PROCESS_POOL_H

@@ -174,7 +174,7 @@ static void pump_on_message(struct il__message *m, il_loop *loop)
 
 /* ---- the loop's life ---- */
 
-/* No attendant can be had: whoever waits for a call of this loop, in its thread, would wait for ever. */
+/* No attendant can be had: whoever waits for a call of this loop, in its thread, would wait forever. */
 static void fail_all(struct il__pump *pump, int rc)
 {
 	struct il__process_pool *pool = pump->pool;

@@ -17,7 +17,7 @@
 struct search {
 	uintptr_t address, base;
 	uintptr_t offset;   /* of what has to be executable */
-	const char *module; /* answers: "" is the program; NULL: none */
+	const char *module; /* the result: "" is the program; NULL: none */
 	uint64_t build;
 	bool first, program, executable;
 };

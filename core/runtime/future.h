@@ -50,13 +50,13 @@ struct il__account;
 
 struct il__future_ops {
 	/* Cancels the call while it runs: any thread, no lock held, the caller has a reference; called
-	 * at most once. NULL: it cannot be stopped, il_future_cancel answers false. */
+	 * at most once. NULL: it cannot be stopped, il_future_cancel returns false. */
 	void (*cancel)(il_future *f);
 	/* Called when cancelled before it began, after f is done. May be NULL. */
 	void (*dropped)(il_future *f);
 	/* Frees the memory that f is part of. NULL: free(f). */
 	void (*free)(il_future *f);
-	/* Whether waiting for ever in this thread could never end. May be NULL. */
+	/* Whether waiting forever in this thread could never end. May be NULL. */
 	bool (*deadlock)(il_future *f);
 	/* Whether only a task of the calling thread's loop can complete it. May be NULL. */
 	bool (*local)(il_future *f);
@@ -74,7 +74,7 @@ bool il__future_begin(il_future *f);
 /* Before one that runs is completed: whether its result counts. If so nobody cancels it any more. */
 bool il__future_accept(il_future *f);
 /* Completes f; `cancelled`: the call ended because it was cancelled. Not twice. Takes why over: what
- * il__keep_refusal gave where the result was made. False: a failure that nobody hears of by f, because it was
+ * il__keep_refusal gave where the result was made. False: a failure that nobody gets by f, because it was
  * cancelled before. */
 bool il__future_finish(il_future *f, int result, bool cancelled, char *why);
 /* Completes one that never began: -ECANCELED. Takes why over. */

@@ -21,7 +21,7 @@ struct il__future_task {
 	il_fn *fn;
 	void *arg;
 	bool skipped;
-	bool heard;                           /* the owner hears of every failure */
+	bool heard;                           /* the owner gets every failure */
 	void (*ended)(il_task *task, int rc); /* the owner's */
 };
 

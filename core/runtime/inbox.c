@@ -2,7 +2,7 @@
  * inbox.c: how other threads reach a loop: a stack of messages that the loop takes whole, and a
  * descriptor that wakes it once a burst. Outlives its loop, by references.
  *
- * head     any thread pushes (release), the loop takes (acquire); CLOSED refuses for ever.
+ * head     any thread pushes (release), the loop takes (acquire); CLOSED refuses forever.
  * asleep   the loop sets it before it goes to poll and then looks at head once more; a poster pushes and
  *          then looks at asleep. Both in the one order of seq_cst, so at least one sees the other. Who
  *          turns it from true to false writes the descriptor: one system call a burst. Only the

@@ -168,7 +168,7 @@ int il_loop_attach(il_loop **loop, const il_backend *backend, void *native,
 	return rc;
 }
 
-/* ---- small answers, and the services ---- */
+/* ---- small questions, and the services ---- */
 
 const il_backend *il_loop_backend(const il_loop *loop)
 {

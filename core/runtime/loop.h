@@ -99,7 +99,7 @@ void il__loop_refuse(il_loop *loop);
 
 /* virtual_time.c: what only a loop with a clock of its own can know */
 void il__loop_step(il_loop *loop);           /* counts towards options.step_limit */
-void il__loop_check_deadlock(il_loop *loop); /* every task asleep for ever? */
+void il__loop_check_deadlock(il_loop *loop); /* every task asleep forever? */
 
 /* Of each function that is to run in tasks: one that was not met before may have been loaded since, and a
  * C++ runtime with it. */

@@ -27,7 +27,7 @@
 /* All of it in the one order of seq_cst: `handling` and `use` each say to the other who came first. */
 struct place {
 	atomic_int owner;                     /* the process, not its children; 0: nobody */
-	_Atomic(struct il__signal_use *) use; /* NULL: nobody hears any more */
+	_Atomic(struct il__signal_use *) use; /* NULL: nobody receives any more */
 	atomic_int handling;                  /* handlers that have begun */
 	atomic_bool calls_on;                 /* `previous`, which does not change then */
 	atomic_bool spent;                    /* it was to be called once, and that was it */

@@ -17,7 +17,7 @@ enum il__signal_level { IL__SIGNAL_LOOP, IL__SIGNAL_RECEIVER, IL__SIGNAL_LEVELS 
 /* The caller's, from begin to end. */
 struct il__signal_use {
 	/* In the handler: any thread, at any moment, so atomics and async-signal-safe functions only. heard: the
-	 * handler that was there before hears of this one too. */
+	 * handler that was there before was called for this one too. */
 	void (*arrived)(struct il__signal_use *use, int number, bool heard);
 	bool once; /* the next one does what the system does by default */
 	bool

@@ -79,7 +79,7 @@ struct il__task_setup {
 	void (*ended)(il_task *task, int rc);
 	void *owner;
 	bool
-	    heard; /* whoever `ended` is hears of a failure, also of one whose future was cancelled */
+	    heard; /* whoever `ended` is gets every failure, also of one whose future was cancelled */
 	struct il__locals *locals; /* a reference is taken */
 };
 
@@ -94,7 +94,7 @@ void il__task_discard(il_task *task);
  */
 int il__task_park(il_task *self, il__abort_fn *abort, void *arg, const char *waits_for);
 /* Parks until woken or the deadline: -ETIMEDOUT. abort also serves to give up at the deadline; when it
- * answers false the wait goes on until woken. */
+ * returns false the wait goes on until woken. */
 int il__task_park_until(il_task *self, il__abort_fn *abort, void *arg, const char *waits_for,
 			il_time deadline);
 /* Loop's thread. The first wake counts, others and those for a task that is not parked are ignored

@@ -1,5 +1,5 @@
 /*
- * virtual_time.c: what only a loop whose clock is its own can know: that every task sleeps for ever, and
+ * virtual_time.c: what only a loop whose clock is its own can know: that every task sleeps forever, and
  * that a test has run away. Both cancel the main task; il_loop_run tells why. Loop's thread only.
  */
 #include "../base/base.h"
@@ -16,7 +16,7 @@ static void virtual_give_up(il_loop *loop, int rc)
 	if (!m || !m->task || m->failure)
 		il__fatal(
 		    "virtual time: %s, though they were cancelled: somebody waits in a shield",
-		    rc == -EDEADLK ? "every task is still asleep for ever"
+		    rc == -EDEADLK ? "every task is still asleep forever"
 				   : "the tasks go on after step_limit");
 	m->failure = rc;
 	il__task_cancel(m->task);
@@ -45,10 +45,10 @@ static struct il__cancel_scope *next_scope(struct il__cancel_scope *root,
 			 : il__container_of(s->sibling.next, struct il__cancel_scope, sibling);
 }
 
-/* "every task is asleep for ever: worker in il_event_wait, ..." */
+/* "every task is asleep forever: worker in il_event_wait, ..." */
 static void virtual_report(il_loop *loop, char *text, size_t size)
 {
-	size_t used = (size_t)snprintf(text, size, "every task is asleep for ever:");
+	size_t used = (size_t)snprintf(text, size, "every task is asleep forever:");
 	const char *separator = " ";
 
 	for (struct il__cancel_scope *s = &loop->scope; s; s = next_scope(&loop->scope, s))

@@ -1,5 +1,5 @@
 /*
- * client_finish.c: a polite close. The client hears that nothing more comes, and what it still sends is
+ * client_finish.c: a polite close. The client sees that nothing more comes, and what it still sends is
  * taken and dropped until it closes too. Invariant: once begun it ends in a close, whatever happens. The
  * buffer is left alone, so the packet given last stays valid. Loop's thread only, in a task.
  */

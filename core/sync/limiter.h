@@ -11,7 +11,7 @@
 /*
  * Who waits for a token: a task, or a call, which has `ops`. The calls that no task comes before are offered:
  * a worker that is through with a call of this limiter may give its token to the first of them, and run
- * it, without the loop; which hears of it from the answer, and tells the limiter by il__limiter_pass.
+ * it, without the loop; which learns it from the result, and tells the limiter by il__limiter_pass.
  */
 struct il__limiter_waiter {
 	struct il__list link;

@@ -1,6 +1,6 @@
 /*
  * lock.c: locks. A release makes the first waiter the owner at once, so a free lock has no
- * waiters. A task that ends with a lock breaks it: everybody who waits, or comes later, hears
+ * waiters. A task that ends with a lock breaks it: everybody who waits, or comes later, gets
  * -EOWNERDEAD. Loop's thread only.
  */
 #include "lock.h"

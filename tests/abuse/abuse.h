@@ -62,7 +62,7 @@ struct state {
 struct subject_options {
 	il_protocol protocol; /* zero: lines */
 	il_server_options server;
-	il_time patience; /* of each receive; 0: for ever. The handler just goes on after it */
+	il_time patience; /* of each receive; 0: forever. The handler just goes on after it */
 	bool strict;      /* a handler fails when receiving does, instead of telling the peer */
 };
 

@@ -88,7 +88,7 @@ static int never(void *arg)
 	return 0;
 }
 
-IL_TEST_CORE(B, a_call_that_is_failed_is_answered_with_the_code_as_given)
+IL_TEST_CORE(B, a_call_fails_with_the_code_that_il_call_fail_was_given)
 {
 	const int codes[] = {7, 0, -EIO, -ECANCELED};
 	const il_executor_ops ops = {.submit = take};

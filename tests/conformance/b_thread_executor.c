@@ -914,12 +914,12 @@ static void break_at_the_first_call(void)
 	}
 }
 
-IL_TEST_CORE(B, n44_the_first_call_hears_which_error_the_initializer_gave)
+IL_TEST_CORE(B, n44_the_first_call_gets_the_error_of_the_initializer)
 {
 	break_at_the_first_call();
 }
 
-IL_TEST(B, n44_a_tasks_first_call_hears_which_error_the_initializer_gave)
+IL_TEST(B, n44_a_tasks_first_call_gets_the_error_of_the_initializer)
 {
 	break_at_the_first_call();
 }

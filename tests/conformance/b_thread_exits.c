@@ -18,7 +18,7 @@ static int seven(void *arg)
 
 static const il_thread_pool_options one = {.max_workers = 1};
 
-IL_TEST_CORE(B, a_call_that_ends_its_thread_is_answered_and_another_worker_comes)
+IL_TEST_CORE(B, a_call_that_ends_its_thread_fails_and_another_worker_starts)
 {
 	il_future *first, *second, *third;
 	il_executor *pool;
@@ -41,7 +41,7 @@ static int find_key(void *arg)
 	return il_local_get(arg) == arg ? 7 : 0;
 }
 
-IL_TEST(B, a_task_gets_the_answer_of_a_call_that_ended_its_thread)
+IL_TEST(B, a_task_gets_the_error_of_a_call_that_ended_its_thread)
 {
 	static il_local key = IL_LOCAL_INIT;
 	il_executor *pool;
@@ -179,7 +179,7 @@ static void *run_call(void *call)
 	return NULL;
 }
 
-IL_TEST_CORE(B, a_call_that_ends_a_thread_of_the_users_own_is_answered)
+IL_TEST_CORE(B, a_call_that_ends_a_thread_of_the_users_own_fails)
 {
 	const il_executor_ops ops = {.submit = take};
 	il_call *call = NULL;
@@ -227,7 +227,7 @@ static int use_a_blocking_portal(void *arg)
 	return il_portal_run_sync(portal, leave, arg);
 }
 
-IL_TEST_OWN(B, a_function_that_ends_a_loops_thread_is_told)
+IL_TEST_OWN(B, a_function_that_ends_a_loops_thread_stops_the_program)
 {
 	if (IL_TEST_TSAN) /* it stops such a program itself, and one that starts threads after fork */
 		return;
@@ -248,7 +248,7 @@ static int run_in_an_adopted_loop(void *arg)
 	return 0;
 }
 
-IL_TEST_ADOPTED(B, a_task_that_ends_the_hosts_thread_is_told)
+IL_TEST_ADOPTED(B, a_task_that_ends_the_hosts_thread_stops_the_program)
 {
 	if (IL_TEST_TSAN)
 		return;

@@ -117,7 +117,7 @@ static void leave_child(struct job *j)
 	long pid = syscall(SYS_clone, (long)SIGCHLD, 0L, 0L, 0L, 0L);
 
 	if (pid == 0) {
-		for (int i = 0; i < 100; i++) /* not for ever, if the test fails */
+		for (int i = 0; i < 100; i++) /* not forever, if the test fails */
 			nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
 		_exit(0);
 	}
@@ -686,7 +686,7 @@ static int join_calls(void *arg)
 	return 0;
 }
 
-IL_TEST_OWN(C, calls_of_a_loop_that_stands_are_answered_all_the_same)
+IL_TEST_OWN(C, calls_of_a_loop_that_does_not_run_complete_all_the_same)
 {
 	struct left l = {.ex = two_workers(), .board = new_board()};
 	struct il_test_thread opener;

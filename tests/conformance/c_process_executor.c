@@ -265,7 +265,7 @@ static il_time cancel_after(il_executor *ex, struct two_ends *l, il_time delay)
 	return il_now() - start;
 }
 
-IL_TEST_CORE(C, n59_a_call_that_is_cancelled_while_it_answers_gives_all_or_nothing)
+IL_TEST_CORE(C, n59_a_call_that_is_cancelled_while_its_result_arrives_copies_all_or_nothing)
 {
 	il_executor *ex =
 	    new_processes((il_process_pool_options){.max_workers = 1, .kill_on_cancel = true});
@@ -460,7 +460,7 @@ static int let_other_end(il_future *f, void *arg)
 	return 0;
 }
 
-IL_TEST_CORE(C, n72_a_shutdown_ends_though_the_cancelled_calls_are_answered_last)
+IL_TEST_CORE(C, n72_a_shutdown_ends_though_the_cancelled_calls_complete_last)
 {
 	struct board *b = new_board();
 	il_executor *ex = new_processes((il_process_pool_options){.max_workers = 1});

@@ -1,6 +1,6 @@
 /*
  * c_process_lacks.c: what the pool's own process lacks costs one call its -ENOMEM at most: no worker dies of it,
- * none is charged to the pool, and nobody waits for ever or goes round and round.
+ * none is charged to the pool, and nobody waits forever or goes round and round.
  */
 #define _GNU_SOURCE
 #include "processes.h"
@@ -136,7 +136,7 @@ static int say_and_exit(void *arg)
 }
 
 /* poll takes no more descriptors than the limit, which a sandbox may have lowered. */
-IL_TEST_CORE(C, calls_are_answered_where_poll_is_refused)
+IL_TEST_CORE(C, calls_complete_where_poll_is_refused)
 {
 	il_executor *ex = new_processes((il_process_pool_options){.max_workers = 1});
 	int pid = pid_of_next(ex);

@@ -244,7 +244,7 @@ IL_TEST_ADOPTED(F, n109_an_adopted_loop_that_shuts_down_refuses_them)
 
 struct sleeper {
 	atomic_bool begun, cancelled, ended;
-	il_event *wait, *go; /* waits for the one, NULL: for ever; cleans up until the other */
+	il_event *wait, *go; /* waits for the one, NULL: forever; cleans up until the other */
 };
 
 static int sleep_then_clean_up(void *arg)
@@ -728,7 +728,7 @@ static int stop_and_cancel(void *arg)
 	return il_portal_stop(arg, true);
 }
 
-IL_TEST(F, n125_stop_with_cancel_ends_what_sleeps_for_ever)
+IL_TEST(F, n125_stop_with_cancel_ends_what_sleeps_forever)
 {
 	struct closing c = {.p = il_test_portal()};
 	struct il_test_aside waiter;

@@ -64,7 +64,7 @@ IL_TEST(F, so_is_that_of_a_plain_call)
 }
 
 /* The group tells it. */
-IL_TEST(F, a_failure_that_a_group_hears_of_is_not_logged)
+IL_TEST(F, a_failure_that_a_group_reports_is_not_logged)
 {
 	il_group g;
 	il_future *f;

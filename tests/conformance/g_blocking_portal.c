@@ -246,7 +246,7 @@ IL_TEST_OWN(G, n131_a_future_cancelled_after_stop_still_cancels_its_task)
 	CHECK_RC(il_future_join(f), -ECANCELED);
 }
 
-IL_TEST_OWN(G, n132_stopped_with_cancel_it_ends_what_sleeps_for_ever)
+IL_TEST_OWN(G, n132_stopped_with_cancel_it_ends_what_sleeps_forever)
 {
 	struct sleeper s[3] = {{.result = 0}};
 	il_portal *p = started();

@@ -371,7 +371,7 @@ static int pass_through(void *arg)
 	return il_limiter_release(c->l);
 }
 
-IL_TEST(H, n160_a_crowd_is_never_more_than_the_total)
+IL_TEST(H, n160_a_crowd_of_tasks_is_never_more_than_the_total)
 {
 	struct crowd c = {.l = new_limiter(3)};
 	il_group g;

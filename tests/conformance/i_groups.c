@@ -348,7 +348,7 @@ static int note_cancellation(void *arg)
 	return -ECANCELED;
 }
 
-IL_TEST(I, n174_a_shielded_host_does_not_shield_the_children)
+IL_TEST(I, n174_a_shielded_opener_does_not_shield_the_children)
 {
 	il_scope outer = IL_SCOPE_INIT, shield = IL_SCOPE_INIT;
 	struct flag child = {false, false};

@@ -295,7 +295,7 @@ static int leave_with_a_refusal(void *arg)
 	return 0;
 }
 
-IL_TEST(J, who_holds_hears_with_which_words_it_is_left)
+IL_TEST(J, hold_brings_the_words_with_which_its_context_is_left)
 {
 	struct holding h = {.detail = ""};
 	struct il_test_thread t;

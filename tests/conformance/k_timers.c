@@ -281,7 +281,7 @@ static int count_runs(void *arg)
 	return il_sleep_forever();
 }
 
-IL_TEST(K, n210_a_done_future_answers_without_time)
+IL_TEST(K, n210_waiting_for_a_done_future_returns_at_once)
 {
 	il_future *f;
 

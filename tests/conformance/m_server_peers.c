@@ -274,7 +274,7 @@ IL_TEST_REAL(M, n244_a_wrong_answer_closes)
 	service_end(&s);
 }
 
-IL_TEST_REAL(M, n244_no_answer_in_time_is_told_and_closes)
+IL_TEST_REAL(M, n244_no_answer_in_time_is_reported_and_closes)
 {
 	struct dialogue d = {.patience = IL_MSEC(40)};
 	struct service s;

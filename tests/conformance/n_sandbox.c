@@ -31,7 +31,7 @@ static bool refuse_calls(const int *numbers, size_t count, int error)
 	       prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
 }
 
-/* In a child, which a signal ends if it waits for ever: fn must be 0 under the filter. */
+/* In a child, which a signal ends if it waits forever: fn must be 0 under the filter. */
 static void check_under(const int *numbers, size_t count, il_fn *fn)
 {
 	static const int errors[] = {EPERM, ENOSYS};
@@ -95,7 +95,7 @@ static int use_processes(void *arg)
 static int stay(void *arg)
 {
 	(void)arg;
-	for (int i = 0; i < 100; i++) /* not for ever, if the test fails */
+	for (int i = 0; i < 100; i++) /* not forever, if the test fails */
 		nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
 	return 0;
 }

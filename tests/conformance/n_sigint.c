@@ -328,7 +328,7 @@ static int do_nothing(void *arg)
 	return 0;
 }
 
-/* What somebody put over ours stays; what he puts back when nobody is there hands on, and not for ever. */
+/* What somebody put over ours stays; what he puts back when nobody is there hands on, and not forever. */
 IL_TEST_OWN(N, n260_a_handler_that_took_its_place_stays)
 {
 	struct sigaction ours, receivers;

@@ -34,7 +34,7 @@ static pid_t ended_child(void)
 	return pid;
 }
 
-IL_TEST(N, n255_who_waits_for_children_hears_of_them_also_while_they_are_received)
+IL_TEST(N, n255_whoever_waits_for_children_gets_them_also_while_they_are_received)
 {
 	const int number = SIGCHLD;
 	il_signal_receiver *r = NULL;
@@ -56,7 +56,7 @@ IL_TEST(N, n255_who_waits_for_children_hears_of_them_also_while_they_are_receive
 }
 
 /* Taken or not, open or closed: each once. */
-IL_TEST(N, n255_the_handler_before_hears_each_signal_once)
+IL_TEST(N, n255_the_earlier_handler_gets_each_signal_once)
 {
 	il_signal_receiver *r;
 
@@ -204,7 +204,7 @@ IL_TEST(N, n255_children_are_reaped_by_the_system_also_while_they_are_received)
 }
 
 /* Who asked to hear of ends only. A stop that nobody took would swallow the end. */
-IL_TEST(N, n255_a_handler_that_wants_no_stops_hears_of_none)
+IL_TEST(N, n255_a_handler_that_wants_no_stops_gets_none)
 {
 	struct sigaction ends = {.sa_flags = SA_NOCLDSTOP};
 	il_signal_receiver *r;

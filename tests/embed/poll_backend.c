@@ -66,7 +66,7 @@ static int driver_timer(void *self, il_time deadline)
 	return 0;
 }
 
-/* How long poll may sleep; NULL: for ever. */
+/* How long poll may sleep; NULL: forever. */
 static struct timespec *until_timer(const struct driver *d, struct timespec *left)
 {
 	il_time delay = d->deadline - il_now();
