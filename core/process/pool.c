@@ -16,7 +16,7 @@
 
 #include <stdio.h>
 
-/* After a change under the lock that may have doomed a worker. */
+/* After a change under the lock that may have made a worker unwanted. */
 static void process_pool_unlock(struct il__process_pool *pool)
 {
 	bool unwanted = !il__list_empty(&pool->unwanted);

@@ -79,7 +79,8 @@ enum il__outcome {
 };
 
 struct il__process_worker {
-	struct il__list link; /* under lock: the pool's idle or doomed, the pump's handed or busy */
+	struct il__list
+	    link; /* under lock: the pool's idle or unwanted, the pump's handed or busy */
 	struct il__process_pool *pool;
 	struct il__child child;
 	int index;          /* in its name */
@@ -243,7 +244,7 @@ bool il__process_take_back(il_call *call);
 void il__process_prune(struct il__process_pool *pool);
 /* Under the lock: tells who waits for the end of a pool that is shut. */
 void il__process_fire_ends(struct il__process_pool *pool);
-/* Not under it: reaps what was doomed by a plain thread. */
+/* Not under it: reaps what a plain thread discarded. */
 void il__process_bury(struct il__process_pool *pool);
 /* Not under it, the pump's thread: what a visit came to. The worker is the pool's again, or gone. */
 void il__process_finished(struct il__process_worker *w, enum il__outcome outcome);

@@ -98,7 +98,7 @@ void il__pump_done(struct il__pump *pump)
 	pthread_mutex_lock(&pool->lock);
 	pump->outstanding--;
 	pool->outstanding--;
-	il__process_fire_ends(pool); /* which may doom workers, for this pump to end */
+	il__process_fire_ends(pool); /* after which workers may be unwanted, for this pump to end */
 	over = pump->outstanding == 0;
 	if (over && (!mine || pool->shut))
 		il__pump_kick(pump);
