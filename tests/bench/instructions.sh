@@ -10,6 +10,7 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 
+mkdir -p build
 build=${BENCH_BUILD:-build/release}
 table=tests/bench/instructions.tsv
 
