@@ -249,6 +249,11 @@ stage_core()
   check "programs of tests/core" ctest --test-dir build/static -R '^core-' --output-on-failure
   check "worker processes of a static program" \
     ctest --test-dir build/static -R '^embed-process' --output-on-failure
+  check "a plugin with the library inside" ctest --test-dir build/static -R '^embed-plugin$' \
+    --output-on-failure
+  case $(uname -m) in
+  x86_64) marked static -fcf-protection=full "IBT, SHSTK" ;;
+  esac
 }
 
 # Who calls whom, and a planted fault of each kind, which must be found.
@@ -258,13 +263,6 @@ stage_house()
   check "build the core" cmake --build build/static --target interloop
   check "the house and its plan" python3 tests/house/house.py build/static
   check "planted faults are found" sh tests/house/planted.sh build/static
-
-  check "a plugin with the library inside" ctest --test-dir build/static -R '^embed-plugin$' \
-    --output-on-failure
-
-  case $(uname -m) in
-  x86_64) marked static -fcf-protection=full "IBT, SHSTK" ;;
-  esac
 }
 
 build_abuse()

@@ -147,7 +147,20 @@ extern IL__THREAD_LOCAL struct il__refusal il__refusal;
 /* Sets il_error_detail() and gives rc back: every refusal of a public call ends here. */
 int il__refuse(int rc, const char *format, ...) __attribute__((format(printf, 2, 3), cold));
 /* For an error that has nothing to say: il_error_detail() must not tell of an older one. */
-void il__forget_refusal(void);
+static inline void il__forget_refusal(void)
+{
+	il__refusal.words[0] = 0;
+	il__refusal.rc = 0;
+	il__refusal.own = true;
+}
+
+/* Before somebody else's function is called, which may say why it fails. */
+static inline void il__clear_refusal(void)
+{
+	il__forget_refusal();
+	il__refusal.own = false;
+}
+
 /* Whether il_error_detail() belongs to this code. */
 bool il__has_refused(int rc);
 /* The same for a code that is handed out as it came: every failure without words of its own ends here. */
@@ -274,7 +287,7 @@ int il__os_reopen(int fd);
 bool il__os_is_pty_master(int fd);
 /* Makes the number fd another name of what `from` is, close-on-exec. */
 int il__os_rename(int from, int fd);
-/* A descriptor that keeps the number of this file from being another's, or -1: there is none such here. */
+/* A descriptor that keeps the number of this file from being another's, or negative: there is none such here. */
 int il__os_pin(const char *path);
 
 /* Memory of that size behind a close-on-exec descriptor, zero; a negated errno code (os_memory.c). */

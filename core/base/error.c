@@ -109,13 +109,6 @@ int il_fail(int rc, const char *format, ...)
 	return rc;
 }
 
-void il__forget_refusal(void)
-{
-	il__refusal.words[0] = 0;
-	il__refusal.rc = 0;
-	il__refusal.own = true;
-}
-
 bool il__has_refused(int rc)
 {
 	const struct il__refusal *r = &il__refusal;

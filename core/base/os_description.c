@@ -73,7 +73,7 @@ int il__os_rename(int from, int fd)
 int il__os_pin(const char *path)
 {
 #if IL__LINUX
-	return open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	return il__os_made(open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC));
 #else
 	(void)path;
 	return -1;

@@ -23,6 +23,5 @@ struct il_process {
 
 /* Prepares to be told of the end of p->child; there is an il__fd_prepare before. */
 void il__subprocess_watch(il_process *p, il_loop *loop);
-void il__subprocess_close_pipes(il_process *p);
 
 #endif

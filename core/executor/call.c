@@ -170,7 +170,7 @@ int il__call_execute(il_call *call)
 	call_enter(call);
 	if (call->thread_name)
 		il__os_thread_name(call->thread_name, saved_name);
-	il__forget_refusal();
+	il__clear_refusal();
 	rc = call->fn(call->arg);
 	if (!call->ops->unattended)
 		call->detail = il__keep_refusal(rc);

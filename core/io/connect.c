@@ -155,7 +155,7 @@ static int connect_out_of_time(const struct race *r)
 			  "them do not answer%s%s%s%s",
 			  r->function, r->host ? r->host : "localhost", r->port, r->next, r->count,
 			  r->active, *text ? "; " : "", text, *text ? ": " : "",
-			  *text ? il_strerror(r->error) : "");
+			  *text ? il__system_words(r->error) : "");
 }
 
 /* The sockets stay linked: the race unlinks them at its end. */
@@ -368,7 +368,7 @@ int il_stream_connect_unix(il_stream **stream, const char *path)
 		return rc;
 	fd = il__os_socket(AF_UNIX, SOCK_STREAM);
 	if (fd < 0)
-		return il__refuse(fd, "%s: %s: %s", function, path, il_strerror(fd));
+		return il__refuse(fd, "%s: %s: %s", function, path, il__system_words(fd));
 	rc = connect_unix(fd, to, path);
 	if (rc < 0) {
 		close(fd);

@@ -55,7 +55,7 @@ static void remove_file(struct il__socket_file *f)
 		il__log(IL_LOG_WARNING,
 			"il_listener_close: the socket file %s cannot be removed: %s; remove it by "
 			"hand",
-			f->path, il_strerror(rc));
+			f->path, il__system_words(rc));
 	il__free(f->path);
 	f->path = NULL;
 }
@@ -292,7 +292,7 @@ static int after_error(il_listener *l, struct accepting *a, int rc)
 		return 0;
 	}
 	if (!out_of_room(rc))
-		return il__refuse(rc, "il_listener_accept: %s", il_strerror(rc));
+		return il__refuse(rc, "il_listener_accept: %s", il__system_words(rc));
 	if (!l->starved)
 		il__log(IL_LOG_WARNING, "il_listener_accept: %s; trying again each 0.1 s",
 			il__system_words(rc));

@@ -218,7 +218,7 @@ static int in_use(const il_address *address)
 
 static int refuse_path(int rc, const char *path)
 {
-	return il__refuse(rc, "il_listener_open_unix: %s: %s", path, il_strerror(rc));
+	return il__refuse(rc, "il_listener_open_unix: %s: %s", path, il__system_words(rc));
 }
 
 static int clear_path(const il_address *address, const char *path)

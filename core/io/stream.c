@@ -154,7 +154,8 @@ int il_stream_open_fd(il_stream **stream, int fd)
 		il__fd_disown(s->fd, -EBADF);
 		il__list_remove(&s->owner.link);
 		il__free_lines(s);
-		return il__refuse(rc, "il_stream_open_fd: descriptor %d: %s", fd, il_strerror(rc));
+		return il__refuse(rc, "il_stream_open_fd: descriptor %d: %s", fd,
+				  il__system_words(rc));
 	}
 	*stream = s;
 	return 0;

@@ -1,6 +1,6 @@
 /*
  * stream_fds.c: descriptors over a Unix stream. They travel with the first byte of a message; received ones
- * are close-on-exec, and each one is either the caller's, kept with its byte (kept_fds.c), or closed. Bytes are
+ * are close-on-exec, and each one is either the caller's, kept with its byte (kept.c), or closed. Bytes are
  * looked at before they are taken, so that no descriptor is lost for want of room. Loop's thread only, in a task.
  */
 #include "../base/base.h"

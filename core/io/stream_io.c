@@ -49,7 +49,7 @@ int il__op_begin(il_stream *s, struct il__op *op, unsigned direction, il_time de
 
 int il__op_failed(const struct il__op *op, int rc)
 {
-	return il__refuse(rc, "%s: %s", op->function, il_strerror(rc));
+	return il__refuse(rc, "%s: %s", op->function, il__system_words(rc));
 }
 
 static int stream_refuse_gone(const struct il__op *op)

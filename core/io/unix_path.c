@@ -55,8 +55,8 @@ int il__path_lock(struct il__path_lock *lock, const char *path)
 		return -ENOMEM;
 	snprintf(lock->name, size, "%s.lock", path);
 	for (;;) {
-		lock->fd =
-		    open(lock->name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+		lock->fd = il__os_made(open(
+		    lock->name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600));
 		if (lock->fd < 0)
 			return 0;
 		if (flock(lock->fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)

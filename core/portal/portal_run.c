@@ -77,7 +77,7 @@ static void portal_run_on_message(struct il__message *m, il_loop *loop)
 	struct il__portal_run *r = il__container_of(m, struct il__portal_run, message);
 
 	/* A loop that shuts down still serves the threads that its own tasks wait for. */
-	il__forget_refusal();
+	il__clear_refusal();
 	if (loop->shut && !(r->caller && r->caller->scope))
 		portal_run_finish(
 		    r, il__refuse(-ESHUTDOWN, "the loop shut down before the call began"));

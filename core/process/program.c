@@ -130,9 +130,9 @@ int il__program_check(const struct il__program *program)
 		return 0;
 	return il__refuse(
 	    -ENOENT,
-	    "process pool: %.100s was removed or replaced while it runs, and it was "
-	    "started by the name of its loader, which would load another program now: "
-	    "start it by its own name",
+	    "process pool: %.*s was removed or replaced while it runs, and its "
+	    "loader, which was called by name, would load another; start it by its own name",
+	    il__text_within(program->word[program->words - 1], 80),
 	    program->word[program->words - 1]);
 }
 
@@ -144,10 +144,10 @@ static int take_file(struct il__program *program)
 
 	if (il__process_is_secure())
 		return il__refuse(
-		    -ENOTSUP, "il_process_pool_create: the program got rights from its file, by "
-			      "a set-user-ID or set-group-ID bit or by capabilities (setcap), "
-			      "so whoever starts it might pretend to be its pool; give it the "
-			      "rights in another way, as by systemd's AmbientCapabilities");
+		    -ENOTSUP, "il_process_pool_create: the program has rights of its file "
+			      "(set-user-ID, set-group-ID or setcap), so anybody could pretend to "
+			      "be its pool; give it these rights another way (systemd: "
+			      "AmbientCapabilities)");
 	rc = il__os_program(program->file, sizeof program->file);
 	if (rc < 0)
 		return il__refuse(
@@ -228,7 +228,7 @@ int il__program_pin(struct il__program *program, const int *cpus, size_t count)
 	return rc < 0 ? il__refuse(rc,
 				   "il_process_pool_create: cpus: %zu processors, of which this "
 				   "program may use none: %s",
-				   count, il_strerror(rc))
+				   count, il__system_words(rc))
 		      : 0;
 }
 

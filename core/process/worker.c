@@ -320,7 +320,7 @@ static bool serve_one(void)
 	more = read_request(&r);
 	if (more && !r.why[0]) {
 		while_it_runs(true);
-		il__forget_refusal();
+		il__clear_refusal();
 		worker_run(&r);
 		while_it_runs(false);
 	}

@@ -8,13 +8,23 @@
 #include "cxx.h"
 #include "switch.h"
 
+/* Where the thread's errno is: asking the C library costs a call in each switch. */
+static inline int *own_errno(void)
+{
+	static IL__THREAD_LOCAL int *here;
+
+	if (il__unlikely(!here))
+		here = &errno;
+	return here;
+}
+
 static void change_plain(struct il__context *from, struct il__context *to, bool ending)
 {
-	int saved = errno;
+	int *here = own_errno(), saved = *here;
 
 	(void)ending;
 	il__switch(&from->sp, to->sp);
-	errno = saved;
+	*here = saved;
 }
 
 static void change_with_cxx(struct il__context *from, struct il__context *to, bool ending)

@@ -61,7 +61,7 @@ int il__native_open(il_loop *loop, void *native)
 	rc = il__os_stdio_hold();
 	if (rc < 0)
 		return il__refuse(rc, "il_loop: no descriptor: %s", il__system_words(rc));
-	il__forget_refusal();
+	il__clear_refusal();
 	rc = loop->backend->driver.open(&loop->driver, native, loop);
 	il__os_stdio_release();
 	if (rc < 0 && !il__has_refused(rc))

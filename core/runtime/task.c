@@ -171,16 +171,23 @@ static void tell_why(const il_task *self, int rc)
 		il__forget_refusal();
 }
 
-int il__task_park(il_task *self, il__abort_fn *abort, void *arg, const char *waits_for)
+/* What it is woken with, of which `expected` is no failure. */
+static inline int task_park(il_task *self, il__abort_fn *abort, void *arg, const char *waits_for,
+			    int expected)
 {
 	self->abort = abort;
 	self->abort_arg = arg;
 	self->base->waits_for = waits_for;
 	self->state = IL__TASK_PARKED;
 	il__loop_switch_from(self->loop, self);
-	if (il__unlikely(self->wake_rc < 0))
+	if (il__unlikely(self->wake_rc < 0 && self->wake_rc != expected))
 		tell_why(self, self->wake_rc);
 	return self->wake_rc;
+}
+
+int il__task_park(il_task *self, il__abort_fn *abort, void *arg, const char *waits_for)
+{
+	return task_park(self, abort, arg, waits_for, 0);
 }
 
 bool il__task_wake(il_task *task, int rc)
@@ -227,8 +234,8 @@ static void on_alarm(struct il__timer *timer)
 	task_give_up(task, -ETIMEDOUT);
 }
 
-int il__task_park_until(il_task *self, il__abort_fn *abort, void *arg, const char *waits_for,
-			il_time deadline)
+static inline int task_park_until(il_task *self, il__abort_fn *abort, void *arg,
+				  const char *waits_for, il_time deadline, int expected)
 {
 	int rc;
 
@@ -240,9 +247,15 @@ int il__task_park_until(il_task *self, il__abort_fn *abort, void *arg, const cha
 			return rc;
 		return il__task_park(self, NULL, arg, waits_for);
 	}
-	rc = il__task_park(self, abort, arg, waits_for);
+	rc = task_park(self, abort, arg, waits_for, expected);
 	il__timer_disarm(self->loop, &self->alarm);
 	return rc;
+}
+
+int il__task_park_until(il_task *self, il__abort_fn *abort, void *arg, const char *waits_for,
+			il_time deadline)
+{
+	return task_park_until(self, abort, arg, waits_for, deadline, 0);
 }
 
 bool il__task_was_cancelled(const il_task *task, int rc)
@@ -291,7 +304,7 @@ static int sleep_until(il_task *task, il_time deadline)
 
 	if (rc < 0)
 		return rc;
-	rc = il__task_park_until(task, il__abort_freely, NULL, "il_sleep", deadline);
+	rc = task_park_until(task, il__abort_freely, NULL, "il_sleep", deadline, -ETIMEDOUT);
 	return rc == -ETIMEDOUT ? 0 : rc;
 }
 

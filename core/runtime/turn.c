@@ -97,11 +97,16 @@ void il__loop_arrived(il_loop *loop)
 static __attribute__((noinline, cold)) void switch_with_words(struct il__context *from,
 							      struct il__context *to, bool ending)
 {
-	const struct il__refusal kept = il__refusal;
+	char words[sizeof il__refusal.words];
+	const size_t size = strlen(il__refusal.words) + 1;
+	const int rc = il__refusal.rc;
 
+	memcpy(words, il__refusal.words, size);
 	il__refusal.own = false;
 	il__context_switch(from, to, ending);
-	il__refusal = kept;
+	memcpy(il__refusal.words, words, size);
+	il__refusal.rc = rc;
+	il__refusal.own = true;
 }
 
 static inline void switch_to(struct il__context *from, struct il__context *to, bool ending)
@@ -188,7 +193,7 @@ int il__plain_call(il_fn *fn, void *arg, struct il__locals *locals)
 	il__self.locals = il__locals_ref(locals);
 	il__self.no_wait++;
 	if (il__unlikely(il__refusal.rc)) /* what it is refused is told with its code */
-		il__forget_refusal();
+		il__clear_refusal();
 	rc = fn(arg);
 	il__self.no_wait--;
 	il__locals_unref(il__self.locals);

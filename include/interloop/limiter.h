@@ -47,7 +47,7 @@ IL_API void il_limiter_destroy(il_limiter *limiter);
 IL_API int il_limiter_acquire(il_limiter *limiter);
 
 /** @brief As il_limiter_acquire(), but neither waits nor checks cancellation. -EAGAIN: none is
- * free. / */
+ * free. */
 IL_API int il_limiter_acquire_nowait(il_limiter *limiter);
 
 /**

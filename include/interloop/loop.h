@@ -91,9 +91,8 @@ IL_API const char *il_backend_name(const il_backend *backend);
  * @brief Opens a loop of the backend's own kind. It runs in the thread that opened it.
  * @param options  NULL: the defaults.
  * @return 0; -ENOENT: backend is NULL; -EINVAL: an option is out of range; -ENOTSUP: the thread has
- * a shadow stack; -ENOMEM, -EMFILE,
- * -ENFILE: there is not enough for it, also where the native library would end the program; or what
- * else the system says.
+ *         a shadow stack; -ENOMEM, -EMFILE, -ENFILE: there is not enough for it, also where the
+ *         native library would end the program; or what else the system says.
  */
 IL_API int il_loop_open(il_loop **loop, const il_backend *backend, const il_loop_options *options);
 

@@ -248,7 +248,7 @@ IL_API int il_server_thread_start(il_server_thread **thread, const il_backend *b
 IL_API uint16_t il_server_thread_port(const il_server_thread *thread);
 
 /** @brief Returns a portal into its loop, borrowed: valid until il_server_thread_stop(). Any
- * thread. / */
+ * thread. */
 IL_API il_portal *il_server_thread_portal(const il_server_thread *thread);
 
 /** @brief Waits until the server has ended, by itself or by il_server_shutdown().

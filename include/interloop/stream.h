@@ -255,7 +255,7 @@ IL_API void il_stream_destroy(il_stream *stream);
 /* ---- listeners ---- */
 
 /** Options of il_listener_open_tcp() and il_listener_open_unix(); zero means the default
- * everywhere. / */
+ * everywhere. */
 typedef struct il_listen_options {
 	/** Most connections that wait to be accepted. Default: the system's maximum. */
 	int backlog;

@@ -3,6 +3,7 @@
  * and nothing of it touches the parent's.
  */
 #include "in_child.h"
+#include "private.h"
 
 #include <interloop/function.h>
 
@@ -83,6 +84,8 @@ IL_TEST_CORE(N, no_lock_of_the_process_is_held_in_a_forked_child)
 {
 	void (*const calls[])(void) = {register_it, look_for_a_backend, set_the_log, log_a_line};
 
+	if (IL_TEST_ASAN) /* its allocator may be locked in the child by a thread that is not there */
+		return;
 	il_set_log(ignore, NULL);
 	for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
 		struct busy b = {.call = calls[i]};

@@ -12,6 +12,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <spawn.h>
+#include <stdarg.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -94,6 +95,20 @@ int __wrap_posix_spawn(pid_t *pid, const char *file, const posix_spawn_file_acti
 	return is_refused(&spawns)
 		   ? EAGAIN
 		   : __real_posix_spawn(pid, file, actions, attr, argv, environment);
+}
+
+int __real_clone(int (*fn)(void *), void *stack, int flags, void *arg, ...);
+int __wrap_clone(int (*fn)(void *), void *stack, int flags, void *arg, ...);
+int __wrap_clone(int (*fn)(void *), void *stack, int flags, void *arg, ...)
+{
+	va_list rest;
+	int *pidfd;
+
+	va_start(rest, arg);
+	pidfd = va_arg(rest, int *);
+	va_end(rest);
+	errno = EAGAIN;
+	return is_refused(&spawns) ? -1 : __real_clone(fn, stack, flags, arg, pidfd);
 }
 
 /* ---- functions ---- */

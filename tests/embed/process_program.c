@@ -112,7 +112,7 @@ static void be_loaded_and_removed(void)
 {
 	CHECK(unlink("copy") == 0);
 	CHECK(call() == -ENOENT);
-	CHECK(strstr(il_error_detail(), "by the name of its loader"));
+	CHECK(strstr(il_error_detail(), "loader, which was called by name"));
 }
 
 static void be_privileged(void)
