@@ -29,16 +29,16 @@ enum il__form {
 enum il__form il__form_of(size_t size);
 size_t il__form_stride(size_t size);
 
-/*
- * One submitted call. `claim` decides between running and cancellation: true once, for the worker that
- * will run it. `answer` comes exactly once after that, from any thread; the call is gone then.
- */
 /* What the thread that runs a call goes back to when it has ended. */
 struct il__outside {
 	struct il__locals *locals;
 	struct il__working working;
 };
 
+/*
+ * One submitted call. `claim` decides between running and cancellation: true once, for the worker that
+ * will run it. `answer` comes exactly once after that, from any thread; the call is gone then.
+ */
 struct il_call {
 	struct il__list link; /* the thread pool's */
 	void *user_link;

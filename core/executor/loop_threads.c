@@ -20,15 +20,14 @@
 static int close_threads(struct il__extension *x, il_loop *loop)
 {
 	struct il__threads *threads = il__container_of(x, struct il__threads, extension);
-	il_time patience = loop->options.shutdown_timeout;
+	il_time timeout = loop->options.shutdown_timeout;
 	int rc = 0;
 
 	/* Idle workers end at once; only abandoned calls can make us wait. */
 	if (threads->active == 0)
 		il__thread_pool_finish(threads->pool, IL_FOREVER);
-	else if (!il__thread_pool_finish(threads->pool,
-					 il__deadline_from(il__os_now(), patience)) &&
-		 patience)
+	else if (!il__thread_pool_finish(threads->pool, il__deadline_from(il__os_now(), timeout)) &&
+		 timeout)
 		rc = il__refuse(-ETIMEDOUT,
 				"il_loop_close: %zu abandoned threads still run after "
 				"shutdown_timeout; they end by themselves",

@@ -209,7 +209,7 @@ static bool thread_call_interrupt(il_task *task, void *arg)
 		take_back(tc);
 		return false;
 	}
-	/* Whoever has an heir is waited for: the loop must hear of the one before the other. */
+	/* A call with a next_call is waited for: the loop must hear of this one before the next. */
 	tc->abandoned = tc->abandonable &&
 			il__thread_pool_refuse_next(tc->threads->pool, &tc->call) &&
 			atomic_compare_exchange_strong(&tc->state, &running, ABANDONED);
@@ -227,7 +227,7 @@ static int thread_call_explain(struct thread_call *tc)
 		il__refuse_again(tc->rc, why);
 	if (tc->released_rc < 0)
 		return il__refuse(tc->released_rc,
-				  "il_run_in_thread: somebody else gave the call's token back; the "
+				  "il_run_in_thread: other code released the call's token; the "
 				  "function's own result was %d (%s)",
 				  tc->rc, il_error_name(tc->rc));
 	return tc->rc;

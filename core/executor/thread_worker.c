@@ -147,7 +147,7 @@ struct il__thread_worker *il__thread_worker_rouse(struct il__thread_pool *pool)
 	return node ? il__container_of(node, struct il__thread_worker, idle) : NULL;
 }
 
-/* Under the lock: what the worker runs next, or NULL. What the call held goes with it to its heir. */
+/* Under the lock: what the worker runs next, or NULL. What the call held goes to its next_call. */
 static il_call *next_call(struct il__thread_pool *pool, il_call *done)
 {
 	struct il__list *node = done->waiting_calls ? il__list_pop(done->waiting_calls) : NULL;

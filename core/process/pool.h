@@ -44,7 +44,7 @@ struct il__program {
 
 /* Takes it from the process, in a thread of the user's. What it has taken so far is freed in any case. */
 int il__program_take(struct il__program *program);
-/* process_preload.c: a variable of the workers' environment, to be freed, if they would not find
+/* preload.c: a variable of the workers' environment, to be freed, if they would not find
  * the library. */
 int il__preload_take(char **variable);
 /* Any thread: 0, or -ENOENT: it has gone. */

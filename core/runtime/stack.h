@@ -37,7 +37,7 @@ static inline char *il__stack_low(const struct il__stacks *pool, const struct il
 {
 	return stack->top - pool->size;
 }
-/* Once a turn: gives the pages of stacks that a crowd has left back to the system, a few at a time. */
+/* Once a turn: gives the pages of stacks that many tasks at once have left back to the system, a few at a time. */
 void il__stacks_rest(struct il__stacks *pool);
 
 #endif

@@ -126,11 +126,11 @@ struct wait {
 	il_time timeout;
 	bool begun;
 	il_time since;
-	il_time deadline, patience; /* of the caller, and of the server */
+	il_time deadline, limit; /* of the caller, and of the server */
 };
 
 /* When the client is given up, if no packet comes. */
-static il_time client_receive_end_of_patience(const il_client *c, il_time now)
+static il_time client_receive_limit(const il_client *c, il_time now)
 {
 	const il_server_options *o = &c->server->options;
 	il_time idle = IL_FOREVER, first = IL_FOREVER, request = IL_FOREVER;
@@ -153,14 +153,14 @@ static void begin_wait(const il_client *c, struct wait *w)
 
 	w->begun = true;
 	w->deadline = w->timeout;
-	w->patience = IL_FOREVER;
+	w->limit = IL_FOREVER;
 	if (w->timeout == 0 ||
 	    (w->timeout == IL_FOREVER && o->idle_timeout == IL_FOREVER && !c->asking &&
 	     (c->has_sent_packet || o->first_request_timeout == IL_FOREVER)))
 		return;
 	w->since = il__loop_now(c->loop);
 	w->deadline = il__deadline_from(w->since, w->timeout);
-	w->patience = client_receive_end_of_patience(c, w->since);
+	w->limit = client_receive_limit(c, w->since);
 }
 
 static void begin_request(il_client *c)
@@ -178,7 +178,7 @@ static void note_request(il_client *c, struct wait *w)
 		return;
 	begin_request(c);
 	until = il__deadline_from(c->asked, most);
-	w->patience = until < w->patience ? until : w->patience;
+	w->limit = until < w->limit ? until : w->limit;
 }
 
 /* A packet, or what was none, has come to its end. */
@@ -190,18 +190,18 @@ static void end_packet(il_client *c)
 		begin_request(c);
 }
 
-/* However often a handler asks anew, the server's patience is for the packet. */
+/* However often a handler asks anew, the server's limit is for the packet. */
 static void end_wait(il_client *c, const struct wait *w, int rc)
 {
 	if (rc == 1)
 		c->waited = 0;
-	else if (w->begun && w->patience != IL_FOREVER)
+	else if (w->begun && w->limit != IL_FOREVER)
 		c->waited += il__loop_now(c->loop) - w->since;
 }
 
 static il_time end_of(const struct wait *w)
 {
-	return w->deadline < w->patience ? w->deadline : w->patience;
+	return w->deadline < w->limit ? w->deadline : w->limit;
 }
 
 static int no_request(void)
@@ -211,7 +211,7 @@ static int no_request(void)
 
 static int on_timeout(il_client *c, const struct wait *w)
 {
-	if (w->deadline <= w->patience)
+	if (w->deadline <= w->limit)
 		return no_request();
 	il__log(c->server->options.quiet ? IL_LOG_DEBUG : IL_LOG_INFO,
 		"client %s sent no request in time", c->address);

@@ -42,14 +42,14 @@ extern "C" {
 
 /** The one function type: tasks, worker threads, worker processes and portals all run it. It
  * returns 0 or more, or a negated errno code. A C++ exception must not leave it. Only in a worker
- * it may end its thread instead of returning (pthread_exit): its call then returns -EOWNERDEAD. */
+ * may it end its thread instead of returning (pthread_exit): its call then returns -EOWNERDEAD. */
 typedef int il_fn(void *arg);
 
 /** Nanoseconds: a span (delay, timeout) or a point on the monotonic clock (deadline). */
 typedef int64_t il_time;
 
-/** What the macros are made of: where they are expanded the program's own warnings hold, so in C++
- * there is no cast, and no 0 for a pointer. */
+/** Private: the conversion in the macros below. The program's own warnings apply where a macro is
+ * expanded, so the C++ form has no C-style cast. */
 #ifdef __cplusplus
 extern "C++" {
 template <typename Number> constexpr il_time il_time_of(Number n)
@@ -108,12 +108,12 @@ IL_API const char *il_strerror(int rc);
 IL_API const char *il_error_name(int rc);
 
 /**
- * @brief What went wrong with the last call in this thread that interloop refused: which name,
- * which limit, which library, and what to do.
+ * @brief Returns what went wrong with the last call in this thread that interloop refused: which
+ * name, which limit, which library, and what to do.
  *
- * A code that comes from elsewhere (the function of a worker, of a portal call, of a group's task;
- * the result of a future) brings the detail with which the library refused it there; "" if it is
- * that function's own, or nothing was refused yet, or the last call failed without words. Each task
+ * A code that the library refused elsewhere (in a worker, a portal call or a group's task, or for a
+ * future) brings its detail from there. The text is "" if the code is the function's own, if
+ * nothing was refused yet, or if the last refusal had no detail. Each task
  * has its own detail, as it has its own errno. The text belongs to the library and is valid until
  * the next call in this thread that fails. Read it at once after the failing call, before anything
  * that may wait. It is one line of UTF-8; control characters and other bytes in a name are shown as
@@ -125,8 +125,8 @@ IL_API const char *il_error_detail(void);
  * @brief For functions of your own: sets il_error_detail() and returns rc, as in `return
  * il_fail(-EINVAL, "no user %s", name);`.
  *
- * The detail goes where the code goes: to whoever waits for the function in a worker thread,
- * through a portal, in a group.
+ * The detail goes where the code goes: to the task or thread that waits for the function in a
+ * worker thread, through a portal or in a group.
  * @param format  as for printf; a text over 239 bytes is cut.
  */
 IL_API int il_fail(int rc, const char *format, ...) IL_PRINTF(2, 3);

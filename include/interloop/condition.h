@@ -1,8 +1,7 @@
 /**
  * @file condition.h
  * @brief Conditions: tasks that hold a lock wait to be notified of a change.
- *
- * Tasks that hold a lock wait until another task notifies them of a change.
+
  *
  * The rules that locks, conditions, semaphores and limiters share are at the top of sync.h.
  */
@@ -57,7 +56,7 @@ IL_API int il_condition_release(il_condition *condition);
  * The lock is held again on return, also after -ECANCELED: the task takes it shielded from
  * cancellation, in its turn among those who wait for it. It is not held only after -EALREADY,
  * -EOWNERDEAD and the general errors listed at the top of sync.h.
- * @return 0: notified; -ECANCELED: cancelled before that. No notification was consumed; it goes to
+ * @return 0: notified; -ECANCELED: cancelled before that, no notification was consumed, it goes to
  *         another waiter; -EALREADY: the calling task does not hold the lock; -EOWNERDEAD: a later
  *         owner of the lock ended without releasing it.
  */

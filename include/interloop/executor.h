@@ -39,8 +39,8 @@ IL_API void il_call_run(il_call *call);
  */
 IL_API void il_call_fail(il_call *call, int rc);
 
-/** @brief Returns a link inside the call for your own use: to queue the call without memory; yours
- * from submit on. NULL for NULL. */
+/** @brief Returns a pointer variable inside the call, yours from submit on: with it an executor
+ * links calls into a queue without allocating. NULL for NULL. */
 IL_API void **il_call_link(il_call *call);
 
 /** What an executor of your own does. */
@@ -51,7 +51,9 @@ typedef struct il_executor_ops {
 	 * call remains the caller's. */
 	int (*submit)(void *self, il_call *call);
 	/** Refuses further calls; with IL_CANCEL_FUTURES fails those not begun with -ECANCELED;
-	 * without IL_NOWAIT returns once all have ended. Called once or more. May be NULL. */
+	 * without IL_NOWAIT returns once all have ended: it may block, since a task has it run in a
+	 * worker thread. il_executor_shutdown() returns its result. Called once or more. May be
+	 * NULL. */
 	int (*shutdown)(void *self, unsigned flags);
 	/** The last reference is gone: free self. May be NULL. */
 	void (*destroy)(void *self);
@@ -67,10 +69,10 @@ IL_API int il_executor_create(il_executor **ex, const il_executor_ops *ops, void
 /**
  * @brief Submits a call to the executor; never waits. Any thread.
  * @param f     receives a reference to the call's future, before fn can begin; NULL: fn owns arg
- *              and is called exactly once whatever happens to the executor. Where arguments are
- *              copied (a process pool, threads with copy_args) fn gets a copy, which is freed
- *              after the call; nothing is copied back, and arg is the caller's again as soon as
- *              this returns.
+ *              and is called exactly once whatever happens to the executor. Exception: a process
+ *              pool that cannot run it logs that. Where arguments are copied (a process pool,
+ *              threads with copy_args) fn gets a copy, which is freed after the call; nothing is
+ *              copied back, and arg is the caller's again as soon as this returns.
  * @param arg   the call's until its future is done.
  * @param size  of the flat struct behind arg. Pass 0 if the call will only ever run in a thread.
  *              Processes (and threads with copy_args) copy it there and back. IL_BYTES, IL_SHARED:
@@ -85,9 +87,9 @@ IL_API int il_executor_submit(il_executor *ex, il_future **f, il_fn *fn, void *a
  * @brief Runs fn in the executor and waits for its end. Not limited by queue_limit: if a custom
  * executor returns -EAGAIN, the call retries until there is room.
  *
- * In a task it is a cancellation point. A queued call is taken back (-ECANCELED). A running one is
- * waited for and its result returned; the cancellation shows at the next cancellation point. With
- * kill_on_cancel of a process pool a running one is killed (-ECANCELED).
+ * In a task it is a cancellation point. Cancelled, it takes a queued call back (-ECANCELED); it
+ * waits for a running one and returns its result, and the cancellation shows at the next
+ * cancellation point. With kill_on_cancel of a process pool it kills a running one (-ECANCELED).
  * @return fn's result; -EOWNERDEAD: as above; -EPERM: a place that may not wait; -EDEADLK: called
  *         by the pool's only worker; otherwise as il_executor_submit.
  */
@@ -99,7 +101,7 @@ IL_API int il_executor_run(il_executor *ex, il_fn *fn, void *arg, size_t size);
  * -EDEADLK, -EPERM and cancellation are as in il_executor_run().
  * @param results  receives each result in item order; may be NULL.
  * @param timeout  for all of it, from the call on; 0: returns -ETIMEDOUT at once.
- * @return 0; the first negative result in item order; -ETIMEDOUT. On failure or time-out calls not
+ * @return 0; the first negative result in item order; -ETIMEDOUT. On failure or timeout calls not
  *         begun are cancelled (-ECANCELED in results), running ones are waited for; a process pool
  *         kills them when the time is up, and with kill_on_cancel when the task is cancelled.
  */

@@ -32,7 +32,7 @@ typedef struct il_limiter_statistics {
 /**
  * @brief Creates a limiter. Any thread.
  * @param total  tokens; 0: nobody gets one until it is raised; SIZE_MAX: no limit.
- * @return 0; -EINVAL: NULL, or a number that was negative; -ENOMEM.
+ * @return 0; -EINVAL: NULL, or a negative number was converted to size_t; -ENOMEM.
  */
 IL_API int il_limiter_create(il_limiter **limiter, size_t total);
 
@@ -62,7 +62,7 @@ IL_API int il_limiter_acquire_on_behalf_of(il_limiter *limiter, const void *borr
 IL_API int il_limiter_acquire_on_behalf_of_nowait(il_limiter *limiter, const void *borrower);
 
 /**
- * @brief Hands the calling task's token to the first waiter, or returns it. Never waits.
+ * @brief Gives the calling task's token back; the first waiter gets it. Never waits.
  * @return 0; -EALREADY: the task has not borrowed one.
  */
 IL_API int il_limiter_release(il_limiter *limiter);
@@ -74,7 +74,7 @@ IL_API int il_limiter_release_on_behalf_of(il_limiter *limiter, const void *borr
  * @brief Changes the number of tokens. If it is raised, the first waiters get their tokens at once.
  * If it is lowered below the number borrowed, no borrower loses its token, and nobody gets one
  * until enough were released. Never waits.
- * @return 0; -EINVAL: a number that was negative.
+ * @return 0; -EINVAL: a negative number was converted to size_t.
  */
 IL_API int il_limiter_set_total(il_limiter *limiter, size_t total);
 

@@ -29,7 +29,8 @@ typedef struct il_loop_options {
 	size_t queue_limit;
 	/** Tokens of the default limiter of il_run_in_thread(). Default: 40. */
 	size_t thread_limit;
-	/** SIGINT cancels the main task; il_loop_run() returns -EINTR. Default: off. */
+	/** SIGINT cancels the main task; il_loop_run() returns -EINTR if main then returns
+	 * -ECANCELED. Default: off. */
 	bool handle_sigint;
 	/** How long il_loop_close() waits for abandoned threads. Default: 0, not at all. */
 	il_time shutdown_timeout;
@@ -37,12 +38,13 @@ typedef struct il_loop_options {
 	uint64_t seed;
 	/** Virtual time: stop after this many task steps. Default: 0, no limit. */
 	uint64_t step_limit;
-	/** Bytes of address space below each task's stack that fault when they are touched. No
-	 * memory. Rounded up to whole pages, at most 256 MiB. Default: 64 KiB; 16 KiB where
+	/** Bytes of address space below each task's stack that fault when they are touched. They
+	 * take no memory. Rounded up to whole pages, at most 256 MiB. Default: 64 KiB; 16 KiB where
 	 * pointers have 32 bits. */
 	size_t guard_size;
-	/** Threads that look up host names, those of lookups that were given up included, which the
-	 * system may hold for many seconds. Default: 64. Beyond it a lookup is -EAGAIN. */
+	/** Most threads that look up host names. A lookup that was given up counts until the system
+	 * lets its thread go, perhaps many seconds later. Beyond the limit a lookup returns
+	 * -EAGAIN. Default: 64. */
 	size_t lookup_limit;
 	void *reserved[6]; /**< Zero. */
 } il_loop_options;
@@ -51,10 +53,10 @@ typedef struct il_loop_options {
  * @brief Opens a loop on the backend, runs main as its root task, closes the loop.
  *
  * In the process's main thread it handles SIGINT while it runs, provided that SIGINT has its
- * default disposition: the first SIGINT cancels main, and il_run() returns -EINTR; a second one
- * kills the program as usual. It waits for everything started on the loop: tasks left when main
- * returns are cancelled and joined (as asyncio.run does). For options use il_loop_open() with
- * handle_sigint, il_loop_run() and il_loop_destroy().
+ * default disposition: the first SIGINT cancels main, and il_run() returns -EINTR if main then
+ * returns -ECANCELED; a second one kills the program as usual. il_run() waits for everything
+ * started on the loop: tasks left when main returns are cancelled and joined (as asyncio.run does).
+ * For options use il_loop_open() with handle_sigint, il_loop_run() and il_loop_destroy().
  *
  * @param backend  what il_backend_find() or il_libuv() etc. returned; NULL: -ENOENT.
  * @return main's result; -EBUSY: a loop already runs in this thread; -EINTR; or why the loop could
@@ -124,7 +126,8 @@ IL_API int il_loop_run(il_loop *loop, il_fn *main, void *arg);
  */
 IL_API int il_loop_close(il_loop *loop);
 
-/** @brief Closes the loop if it is open, and frees it. Not for attached loops; NULL is allowed. */
+/** @brief Closes the loop if it is open, and frees it. NULL is allowed. For an attached loop, or in
+ * another thread than the loop's, it stops the program with a sentence. */
 IL_API void il_loop_destroy(il_loop *loop);
 
 /** @brief The loop of the calling thread, NULL outside a loop's thread. */
@@ -164,9 +167,9 @@ IL_API int il_loop_shutdown(il_loop *loop, void (*empty)(il_loop *loop, void *ar
  * In a forked child it takes the library off the host's copy of the loop, in any thread and
  * whatever lived on it, and has the native library make that copy the child's own; the parent's is
  * not touched. Destroy inherited streams, servers and the like after it.
- * @return 0; -EBUSY while a task, an open portal or an offloaded call lives; -EPERM: another
- *         thread, or called from a task, or not an attached loop. In a forked child 0; -ENOTSUP:
- * the backend cannot renew a loop; or why the native library could not.
+ * @return 0; -EBUSY while a task, an open portal or a call in a worker process lives; -EPERM:
+ *         another thread, or called from a task, or not an attached loop. In a forked child: 0;
+ *         -ENOTSUP: the backend cannot renew a loop; or why the native library could not.
  */
 IL_API int il_loop_detach(il_loop *loop);
 

@@ -2,11 +2,11 @@
  * @file portal.h
  * @brief Portals: calls from any thread into a loop. Thread-safe, reference-counted.
  *
- * A portal is open from its creation (il_loop_create_threads_portal()) until il_portal_stop() or
- * il_portal_close(); calls made before the loop runs are queued. Its tasks belong to the portal: no
- * scope of its creator reaches them. A waiting call from the loop's own thread returns -EDEADLK;
- * from a task of another loop it parks that task. The semantics are those of EasyNetwork's
- * ThreadsPortal and AnyIO's BlockingPortal.
+ * A portal is open from its creation (il_loop_create_threads_portal()) until il_portal_stop(),
+ * il_portal_close() or the end of its loop; calls made before the loop runs are queued. Its tasks
+ * belong to the portal: no scope of its creator reaches them. A waiting call from the loop's own
+ * thread returns -EDEADLK; from a task of another loop it parks that task. The semantics are those
+ * of EasyNetwork's ThreadsPortal and AnyIO's BlockingPortal.
  */
 #ifndef INTERLOOP_PORTAL_H
 #define INTERLOOP_PORTAL_H
@@ -41,8 +41,8 @@ IL_API int il_portal_run_sync(il_portal *p, il_fn *fn, void *arg);
  * until it ends.
  * @param f      receives a reference to the task's future; may be NULL.
  * @param value  receives the value that the task gave; may be NULL.
- * @return 0; fn's error before il_task_started(); -EPROTO: it ended well, or cancelled, without
- *         calling it.
+ * @return 0; fn's error before il_task_started(); -EPROTO: fn returned 0 or more, or was
+ *         cancelled, without calling it.
  */
 IL_API int il_portal_start_task(il_portal *p, il_future **f, int *value, il_fn *fn, void *arg);
 /** @} */
@@ -66,8 +66,9 @@ IL_API int il_portal_run_sync_soon(il_portal *p, il_future **f, il_fn *fn, void 
 /** An entered context. */
 typedef struct il_portal_context il_portal_context;
 /**
- * @brief Starts fn and waits until it calls il_portal_hold(). @return the value given there (0 or
- * more); fn's error if it ended before; -EPROTO: it ended without; errors of waiting calls.
+ * @brief Starts fn and waits until it calls il_portal_hold().
+ * @return the value given there (0 or more); fn's error if fn ended before; -EPROTO: fn ended
+ *         without an error and without calling it; errors of waiting calls.
  */
 IL_API int il_portal_enter(il_portal *p, il_portal_context **c, il_fn *fn, void *arg);
 /**
@@ -79,7 +80,7 @@ IL_API int il_portal_enter(il_portal *p, il_portal_context **c, il_fn *fn, void 
 IL_API int il_portal_hold(int value);
 /**
  * @brief Lets fn continue with rc, waits for its end and frees c.
- * @return fn's result (which may swallow rc or not); -EDEADLK, -EPERM: c is kept; -ESHUTDOWN:
+ * @return fn's result, which need not be rc; -EDEADLK, -EPERM: c is kept; -ESHUTDOWN:
  * inherited across fork, c is freed.
  */
 IL_API int il_portal_exit(il_portal_context *c, int rc);
@@ -87,7 +88,8 @@ IL_API int il_portal_exit(il_portal_context *c, int rc);
 
 /**
  * @brief Parks the calling task of the portal's loop until il_portal_stop(). A cancellation point.
- * @return 0; -ECANCELED; -EPERM: not in a task of that loop.
+ * @return 0; -ECANCELED; -EPERM: not in a task of that loop; -ESHUTDOWN: inherited across fork;
+ *         -EINVAL.
  */
 IL_API int il_portal_sleep_until_stopped(il_portal *p);
 
@@ -105,7 +107,8 @@ IL_API int il_portal_stop(il_portal *p, bool cancel_remaining);
  *
  * The calls are cancelled first if the closing scope is or gets cancelled. In a task of the loop it
  * waits, shielded. Outside a task, or after the loop ended, it does not wait.
- * @return 0; -EDEADLK: called from a task of that portal; nothing changed.
+ * @return 0; -EDEADLK: called from a task of that portal, nothing changed; -ESHUTDOWN: inherited
+ *         across fork; -EINVAL.
  */
 IL_API int il_portal_close(il_portal *p);
 

@@ -4,9 +4,9 @@
  * those of AnyIO's open_process and run_process. (process_pool.h has pools of processes that run
  * your functions.)
  *
- * A child is started with no signal blocked and every disposition at its default. Its end is told
- * by a pidfd where the system has them, else by a thread that waits for this one child: there is no
- * SIGCHLD handler, and children that you start yourself are left alone.
+ * A child is started with no signal blocked and every disposition at its default. Its end is
+ * noticed through a pidfd where the system has them, else by a thread that waits for this one
+ * child. So there is no SIGCHLD handler, and children that you start yourself are left alone.
  *
  * A program that ignores SIGCHLD, or reaps whatever child it finds (as libev's default loop does),
  * loses no exit status on Linux 6.15 and later. On older systems it gets -ECHILD where the status
@@ -50,8 +50,8 @@ typedef struct il_process_options {
 	/** The program; NULL: argv[0]. Without a slash it is searched in the PATH of environment,
 	 * that is, the one that it will have; without a PATH there in /bin and /usr/bin. */
 	const char *file;
-	/** Where it runs, and where a relative file is; NULL: here. Where posix_spawn has no action
-	 * for it, a shell does it, and argv[0] is file. */
+	/** Its working directory; a relative file is found from there. NULL: yours. Where
+	 * posix_spawn cannot change the directory a shell changes it, and argv[0] is file. */
 	const char *directory;
 	char *const *environment; /**< "NAME=value" strings, ends in NULL; NULL: yours. */
 	int input;                /**< Its stdin: IL_STDIO_. */
@@ -71,7 +71,7 @@ typedef struct il_process_options {
 
 /**
  * @brief Starts a program. In the loop's thread; never waits but for the system to start it.
- * @param process  receives the child; the caller's, to il_process_destroy().
+ * @param process  receives the child; the caller destroys it with il_process_destroy().
  * @param argv     its arguments, its name first, ends in NULL. Copied, as are the options.
  * @param options  NULL: the defaults.
  * @return 0; -ENOENT, -EACCES, -ENOEXEC, -E2BIG, -ENOTDIR: from exec or chdir; -EBADF: a descriptor
@@ -135,12 +135,12 @@ IL_API int il_process_close(il_process *process);
  * @brief Closes the pipes, kills the child if it lives, reaps it, and frees. In a task it waits for
  * that, shielded; elsewhere, also after the loop was closed, it blocks for the moment that a killed
  * process takes to end. Tasks that wait for the child are woken with its result. NULL is allowed.
- * In a forked child it only frees. Stops the program with a sentence in another thread than the
- * loop's.
+ * In a forked child it only frees. In another thread than the loop's it stops the program with a
+ * sentence.
  *
- * A child that may not be killed, for it has become another user's, is left alone, and a warning
- * logged: tasks that wait for it get -EBADF, and it is nobody's to reap: once it has ended it stays
- * a zombie until your program ends, unless that waits for it with waitpid.
+ * A child that may not be killed, because it has become another user's, is left alone and a warning
+ * is logged. Tasks that wait for it get -EBADF. The library does not reap it: once it has ended it
+ * stays a zombie until your program ends, or reaps it with waitpid.
  */
 IL_API void il_process_destroy(il_process *process);
 
@@ -155,10 +155,11 @@ typedef struct il_process_result {
 
 /**
  * @brief Runs a program to its end and collects what it writes, until the last process that holds
- * its streams has closed them. Waits; a cancellation point: then the child is killed and reaped.
- * @param result   receives what was collected, to il_process_result_clear(); NULL: its output goes
- *                 where yours goes unless options say otherwise. Else output and errors are
- *                 collected by default.
+ * its streams has closed them. Waits; a cancellation point: cancelled, it kills and reaps the
+ * child.
+ * @param result   receives what was collected; the caller frees it with il_process_result_clear().
+ *                 NULL: its output goes where yours goes unless options say otherwise. Else output
+ *                 and errors are collected by default.
  * @param input    size bytes for its stdin. It need not read them. Without any its stdin is by
  *                 default /dev/null.
  * @param options  NULL: the defaults.

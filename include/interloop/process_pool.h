@@ -44,9 +44,10 @@ typedef struct il_process_pool_options {
 	int max_calls_per_worker;
 	bool kill_on_cancel; /**< Cancelling a running call kills its worker (SIGKILL). */
 	bool break_on_death; /**< A worker that dies breaks the pool, as in concurrent.futures. */
-	int restart_budget;  /**< Deaths without one call answered between before the pool breaks;
-				       0: 16. */
-	size_t max_size;     /**< Most bytes copied each way (-EMSGSIZE). Default: 64 MiB. */
+	/** Consecutive worker deaths, with no completed call in between, after which the pool is
+	 * broken. Default: 16. */
+	int restart_budget;
+	size_t max_size; /**< Most bytes copied each way (-EMSGSIZE). Default: 64 MiB. */
 	/** A worker idle for this long is ended at the next call. Default: 300 s. */
 	il_time idle_timeout;
 	/** How long a worker may take to get ready: to start, and to run the initializer. One that
@@ -67,28 +68,29 @@ typedef struct il_process_pool_options {
  * other calls go on, and il_error_detail() and the log say how it ended and what it last wrote to
  * stderr; -EMSGSIZE: the argument, or the result of the bytes form, is larger than max_size;
  * -EINVAL: an argument without its size; -ENOENT: the function has no name and is in no module that
- * a file backs, or the worker has none or another build of it; -ENOMEM: an argument or a result has
- * no room, there or here, or this process lacks memory to wait for the call, which costs no worker
- * its life; -ENOTRECOVERABLE: the initializer failed, or the restart budget is used up.
+ * a file backs, or the worker does not have that module or has another build of it; -ENOMEM: there
+ * is no memory for an argument or a result, in the worker or here, or to wait for the call (no
+ * worker dies of it); -ENOTRECOVERABLE: the initializer failed, or the restart budget is used up.
  *
  * If a worker was dead before it read its call, the call goes to another. The loop in whose thread
  * a call was submitted watches the worker itself; one attendant thread does it for plain threads,
- * and for a loop between two runs. The end of a loop cancels the calls that it submitted and no
- * task waits for, and kills their workers. il_executor_map() kills what still runs when its time is
- * up. A call without a future that is not run (the pool breaks first, or its worker has gone and no
- * other can be started) is logged.
+ * and for a loop between two runs. The end of a loop cancels the calls with a future that it
+ * submitted and that no task waits for, and kills their workers. il_executor_map() kills what still
+ * runs when its time is up. A call without a future that is not run (the pool breaks first, or its
+ * worker has gone and no other can be started) is logged.
  *
  * A worker has default signal dispositions, no signal blocked, no standard input and no descriptor
  * of yours but stdout and stderr, and the processors, the policy and the niceness that the program
  * had when the library was loaded; the library handles no signal in it. Its stderr is relayed. Its
  * stdio is flushed after each call. A worker that is not needed any more gets the end of its stream
  * and calls exit(), so that atexit() handlers run and coverage, profiles and leak reports are
- * written; it is killed if it has not ended within 2 s. A worker in a call is killed at once where
- * its call is cancelled or its loop ends, and with the program.
+ * written; it is killed if it has not ended within 2 s. A worker in a call is killed at once when
+ * its call is cancelled with kill_on_cancel or by the end of its loop (see above), and when the
+ * program ends.
  *
- * A worker is the file that runs, also where its name is gone or means another build by now, or its
- * folder is closed to the program. Exception: a program that was started by the name of its loader
- * ("ld.so program") has to stay where it is.
+ * A worker runs the same file as the program, even if that file was renamed, removed or replaced by
+ * another build meanwhile, or its folder is closed to the program. Exception: a program that was
+ * started by the name of its loader ("ld.so program") has to stay where it is.
  *
  * @return 0; -EINVAL: an option is out of range, or none of cpus is there; -ENOTSUP: the program
  *         has rights of its file (set-user-ID, set-group-ID, setcap), or /proc is not mounted;

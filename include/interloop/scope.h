@@ -43,9 +43,9 @@ typedef struct il_scope {
 #define IL_SHIELD 1u
 
 /**
- * Flag of il_scope_enter(): il_scope_exit() returns -ETIMEDOUT, in place of 0, if the scope's own
- * deadline cancelled it. So a block with a time limit needs no function of its own, and a timeout
- * is never mistaken for an end.
+ * Flag of il_scope_enter(): where il_scope_exit() would turn -ECANCELED into 0 and the scope's own
+ * deadline was the cause, it returns -ETIMEDOUT. So a block with a time limit needs no function of
+ * its own, and a timeout is never mistaken for success.
  */
 #define IL_FAIL_AT_DEADLINE 2u
 
@@ -55,7 +55,7 @@ typedef struct il_scope {
  * If the scope was cancelled before, or its deadline has passed, the first cancellation point
  * inside returns -ECANCELED.
  * @param deadline  on il_now()'s clock; when it passes the scope is cancelled. IL_FOREVER: none.
- * @param flags     0, or IL_SHIELD and IL_FAIL_AT_DEADLINE.
+ * @param flags     0, IL_SHIELD, IL_FAIL_AT_DEADLINE, or both.
  * @return 0; -EALREADY: it was entered before (a scope serves once); -EINVAL: NULL or an unknown
  *         flag; -EPERM: not in a task; -ENOMEM.
  */
@@ -65,9 +65,10 @@ IL_API int il_scope_enter(il_scope *scope, il_time deadline, unsigned flags);
  * @brief Leaves the scope. Typical use: `return il_scope_exit(&scope, work());`
  * @param rc  the body's result.
  * @return rc. Exception: 0 if rc is -ECANCELED, this scope was cancelled, and no enclosing scope up
- *         to the nearest shield is cancelled. -EALREADY: not the innermost scope of this task, or
- *         not entered; nothing changed. -ETIMEDOUT: where it would return 0, IL_FAIL_AT_DEADLINE
- *         was given, and the deadline cancelled the scope.
+ *         to the nearest shield is cancelled; -ETIMEDOUT in place of that 0 if
+ *         IL_FAIL_AT_DEADLINE was given and the deadline cancelled the scope. -EALREADY: not the
+ *         innermost scope of this task, or not entered; nothing changed. -EINVAL: NULL; -EPERM: not
+ *         in a task.
  */
 IL_API int il_scope_exit(il_scope *scope, int rc);
 

@@ -12,9 +12,10 @@
  *
  * Each client has a task of its own, so handlers are straight-line code, wait where they like, and
  * task-local values (il_local) are a client's own. A failing handler costs its client only. Servers
- * and clients belong to the thread of their loop; from other threads go through a portal. Every
- * function returns -EINVAL for NULL, -EPERM in another thread (waiting ones: outside a task) and
- * -ESHUTDOWN in a forked child; only other codes are listed below. The semantics are those of
+ * and clients belong to the thread of their loop; from other threads go through a portal. Unless
+ * stated otherwise a function that returns int returns -EINVAL for NULL, -EPERM in another thread
+ * (waiting ones: outside a task) and -ESHUTDOWN in a forked child; only other codes are listed
+ * below. The semantics are those of
  * EasyNetwork's AsyncTCPNetworkServer and AsyncStreamRequestHandler.
  */
 #ifndef INTERLOOP_SERVER_H
@@ -54,10 +55,11 @@ typedef struct il_handler {
 	/**
 	 * Serves a request, or as many as it likes: it is called again after it returned, while the
 	 * client stays. Returning 0 or more without having called il_client_receive() closes the
-	 * client. After -ETIMEDOUT too it is called again, unless it closes the client with
-	 * il_client_close(). A negative result is logged as an error with the client's address and
-	 * closes the client; nothing is logged if it only says that the client is gone, or that the
-	 * server ends. Beyond a hundred of such lines in a second their number is logged instead.
+	 * client. A handler that met -ETIMEDOUT and returns 0 is called again, unless it
+	 * has called il_client_close(). A negative result (-ETIMEDOUT, too) is logged as an error
+	 * with the client's address and closes the client; nothing is logged if it only means that
+	 * the client is gone, or that the server ends. At most 100 such lines are logged in a
+	 * second; of the others only the number.
 	 */
 	int (*handle)(il_client *client, void *data);
 	/** Once after each on_connection that did not fail; the client is closed by then. When the
@@ -67,9 +69,9 @@ typedef struct il_handler {
 } il_handler;
 
 /**
- * Values for the options that are 0. A client that nobody knows must not be able to hold its place
- * by sending a byte now and then, or by not reading what it is sent: without limits, as many of
- * these as there are places stop the server.
+ * Values for the options that are 0. Without limits an unknown client can keep its place among
+ * max_clients forever, by sending a byte now and then or by not reading what it is sent;
+ * max_clients such clients stop the server.
  */
 enum il_limits {
 	IL_LIMITS_DEFAULT = 0, /**< No times are limited; max_packet is 64 KiB. */
@@ -137,7 +139,7 @@ typedef struct il_server_options {
 /**
  * @brief Creates a server that listens on a TCP address. It listens at once; clients are accepted
  * once il_server_serve() runs. May wait for the lookup of a name.
- * @param server    receives the server; the caller's, to il_server_destroy().
+ * @param server    receives the server; the caller destroys it with il_server_destroy().
  * @param host      a name or a number; NULL: all interfaces.
  * @param port      a number or a service name; "0": a free port, see il_server_port().
  * @param protocol  copied, and so is handler.

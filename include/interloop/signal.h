@@ -14,8 +14,8 @@
  *             rc == SIGHUP ? reload() : il_server_shutdown(server);
  *     il_signal_receiver_destroy(r);
  *
- * This is a task of the server (il_server_start_soon()), so the shutdown does not wait there and
- * the server's end cancels the loop. It goes on after SIGTERM on purpose: destroying the receiver
+ * This is a task of the server (il_server_start_soon()), so il_server_shutdown() does not wait in
+ * it and the server's end cancels it. It goes on after SIGTERM on purpose: destroying the receiver
  * raises again what nobody took, so a second SIGTERM that came during the grace period would end
  * the program then.
  *
@@ -28,8 +28,8 @@
  * A signal that comes again before it was taken counts once, as POSIX has it. From open to close
  * the receiver's signals are unblocked in its loop's thread: the system can always hand them to
  * that one, also where the program has blocked them in all threads, and what has been pending is
- * received at once. (Who waits for the same signal with sigwait or a signalfd competes with the
- * receiver.) A handler is the process's, so what comes to another thread is received too.
+ * received at once. (Code that waits for the same signal with sigwait or a signalfd competes
+ * with the receiver.) A handler is the process's, so what comes to another thread is received too.
  */
 #ifndef INTERLOOP_SIGNAL_H
 #define INTERLOOP_SIGNAL_H
@@ -56,9 +56,9 @@ typedef struct il_signal_receiver_options {
 
 /**
  * @brief Begins to receive signals. In a loop's thread, task or not; never waits. Handlers belong
- * to the process and not to a thread, so that any loop's thread may do it (Python's only allow the
- * main one).
- * @param receiver  receives the receiver; the caller's, to il_signal_receiver_destroy().
+ * to the process and not to a thread, so any loop's thread may do it (Python allows only the main
+ * thread).
+ * @param receiver  stores the receiver; the caller destroys it with il_signal_receiver_destroy().
  * @param signals   count numbers, 1 or more; one may be named twice.
  * @return 0; -EINVAL: no such signal, or one that cannot be caught (SIGKILL, SIGSTOP) or, being a
  *         fault, not be returned from (SIGSEGV, SIGBUS, SIGFPE, SIGILL); -EBUSY: another receiver
@@ -93,8 +93,8 @@ IL_API int il_signal_receiver_next(il_signal_receiver *receiver, il_time timeout
 IL_API int il_signal_receiver_close(il_signal_receiver *receiver);
 
 /** @brief il_signal_receiver_close(), then frees; allowed while a task waits in it, and after the
- * loop was closed. NULL is allowed. Stops the program with a sentence in another thread than the
- * loop's. */
+ * loop was closed. NULL is allowed. In another thread than the loop's it stops the program with a
+ * sentence. */
 IL_API void il_signal_receiver_destroy(il_signal_receiver *receiver);
 
 /** @} */

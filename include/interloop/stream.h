@@ -5,14 +5,15 @@
  * A stream or listener belongs to the loop in whose thread it was made. One task may read while
  * another writes; a second reader or writer is refused with -EBUSY. Every call that may wait is a
  * cancellation point on entry and while it waits; one that completes at once yields all the same,
- * so a fast peer starves nobody. If a result and a cancellation race, the result is kept: no byte,
- * descriptor or connection is lost. Descriptors made here are close-on-exec and non-blocking from
- * birth; adopted ones are left as others share them (il_stream_open_fd()). The semantics are those
- * of AnyIO's byte streams.
+ * so a fast peer starves nobody. If a result and a cancellation race, the first one decides what
+ * the call returns; no received byte, descriptor or connection is lost. Descriptors made here are
+ * close-on-exec and non-blocking from birth; adopted ones are left as others share them
+ * (il_stream_open_fd()). The semantics are those of AnyIO's byte streams.
  *
- * Every function returns -EINVAL for a NULL object, -EBADF once this end is closed, -EPERM outside
- * the loop's thread (waiting calls: outside a task) and -ESHUTDOWN in a forked child; only other
- * codes are listed below. Errors of the system (-ECONNRESET, -EPIPE, -EMFILE, ...) come unchanged.
+ * Unless stated otherwise a function that returns int returns -EINVAL for a NULL object, -EBADF
+ * once this end is closed, -EPERM outside the loop's thread (waiting calls: outside a task) and
+ * -ESHUTDOWN in a forked child; only other codes are listed below. Errors of the system
+ * (-ECONNRESET, -EPIPE, -EMFILE, ...) come unchanged.
  */
 #ifndef INTERLOOP_STREAM_H
 #define INTERLOOP_STREAM_H
@@ -60,9 +61,8 @@ IL_API uint16_t il_address_port(const il_address *address);
 
 /** Flags of il_resolve(). */
 enum {
-	IL_RESOLVE_PASSIVE =
-	    /** For a listener: host NULL means all interfaces. Without it host NULL means loopback. */
-	1u,
+	/** For a listener: host NULL means all interfaces. Without it host NULL means loopback. */
+	IL_RESOLVE_PASSIVE = 1u,
 	IL_RESOLVE_IPV4 = 2u,   /**< IPv4 only. */
 	IL_RESOLVE_IPV6 = 4u,   /**< IPv6 only. */
 	IL_RESOLVE_NUMERIC = 8u /**< Numbers only: no lookup. */
@@ -79,9 +79,10 @@ enum {
  * @param flags      IL_RESOLVE_ flags, 0: both families.
  * @param addresses  receives up to capacity addresses; the caller's.
  * @return the number of addresses found (also those beyond capacity), 1 or more; -ENOENT: no such
- *         host or service; -EAGAIN: the name servers do not answer now, or lookup_limit lookups
- *         (il_loop_options) that were given up still occupy their threads; -EIO: they failed for
- *         good; -EMFILE, -ENFILE: no descriptor was free to ask with; -EAFNOSUPPORT; -ECANCELED;
+ *         host or service; -EAGAIN: the name servers do not answer now, or lookup_limit threads
+ *         (il_loop_options) are in use, those of lookups that were given up included; -EIO: the
+ *         name servers failed permanently; -EMFILE, -ENFILE: no descriptor was free to ask with;
+ *         -EAFNOSUPPORT; -ECANCELED;
  *         -EINVAL: a port out of range, with a sign or a blank, or an unknown flag; -ENOMEM.
  *         il_error_detail() has getaddrinfo's words.
  */
@@ -107,7 +108,7 @@ typedef struct il_connect_options {
  * The addresses are tried in turn, alternating between the families: the next one when the last
  * failed, or attempt_delay after it began. The first that connects wins and the others are closed.
  * TCP_NODELAY is on.
- * @param stream   receives the stream; the caller's, to il_stream_destroy().
+ * @param stream   receives the stream; the caller destroys it with il_stream_destroy().
  * @param options  NULL: the defaults.
  * @return 0; -ECONNREFUSED and the like: all addresses failed, and this is the most telling error;
  *         -ETIMEDOUT: the timeout passed, or the system's own; -ECANCELED; errors of il_resolve. A
@@ -148,9 +149,9 @@ IL_API int il_stream_open_fd(il_stream **stream, int fd);
 /**
  * @brief Receives 1 to max bytes, as many as are there; waits for the first. A cancellation point.
  * @param max  -EINVAL when 0; more than INT_MAX counts as INT_MAX.
- * @return the number of bytes; 0: the peer will send no more, or nobody has the terminal open any
- *         more whose controlling side this is; -EBUSY: another task reads; -EBADF: closed, also by
- *         another task while this one waits; -ECANCELED.
+ * @return the number of bytes; 0: the peer will send no more, or this is the controlling side of a
+ *         terminal that nobody has open any more; -EBUSY: another task reads; -EBADF: closed, also
+ *         by another task while this one waits; -ECANCELED.
  */
 IL_API int il_stream_read(il_stream *stream, void *data, size_t max);
 
@@ -248,8 +249,8 @@ IL_API int il_stream_fd(const il_stream *stream);
 IL_API int il_stream_close(il_stream *stream);
 
 /** @brief As il_stream_close(), then frees the stream. Allowed while other tasks read or write, and
- * after the loop was closed (which closes its streams). NULL is allowed. Stops the program with a
- * sentence in another thread than the loop's. */
+ * after the loop was closed (which closes its streams). NULL is allowed. In another thread than the
+ * loop's it stops the program with a sentence. */
 IL_API void il_stream_destroy(il_stream *stream);
 
 /* ---- listeners ---- */
@@ -269,7 +270,7 @@ typedef struct il_listen_options {
 /**
  * @brief Listens on all addresses of a host: on every one of them, or not at all (a family that the
  * system does not have, not even its loopback address, is left out while another works). IPv6
- * sockets serve IPv6 only, so that all interfaces means one socket a family. May wait for the
+ * sockets serve IPv6 only, so all interfaces means one socket per family. May wait for the
  * lookup; a cancellation point.
  * @param host     NULL: all interfaces.
  * @param port     "0": a free port, the same for every address.

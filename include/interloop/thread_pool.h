@@ -33,7 +33,7 @@ typedef struct il_thread_pool_options {
 				    relies on sharing it fails here already. */
 	bool without_locals;   /**< Do not hand the submitter's task-local values to the call. */
 	/** Bytes of a worker's stack, at most 8 GiB (512 MiB where pointers have 32 bits). Default:
-	 * the system's. A guard as below a task's stack comes beside it. */
+	 * the system's. A guard of 64 KiB (16 KiB where pointers have 32 bits) is added below. */
 	size_t stack_size;
 	/** A worker idle for this long ends. Default: 10 s; IL_FOREVER: never. */
 	il_time idle_timeout;
