@@ -37,11 +37,11 @@ void *il__calloc(size_t count, size_t size)
 {
 	void *memory;
 
+	if (!il__is_array(count, size))
+		return NULL;
 	note_use();
 	if (il__likely(!allocator.malloc))
 		return calloc(count, size);
-	if (size && count > SIZE_MAX / size)
-		return NULL;
 	memory = allocator.malloc(count * size, allocator.arg);
 	return memory ? memset(memory, 0, count * size) : NULL;
 }
