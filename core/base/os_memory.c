@@ -63,9 +63,10 @@ static int open_file(size_t size)
 
 int il__os_memory_open(size_t size)
 {
+	const off_t length = (off_t)size;
 	int fd;
 
-	if ((off_t)size < 0)
+	if (length < 0)
 		return -ENOMEM;
 	fd = open_memory(size);
 	if (fd < 0 && il__os_is_refused(-fd))

@@ -68,7 +68,7 @@ struct known {
 static int pidfd_ask(int pidfd, struct known *known)
 {
 	*known = (struct known){.mask = INFO_STATUS};
-	return ioctl(pidfd, GET_INFO, known) < 0 ? -errno : 0;
+	return syscall(SYS_ioctl, pidfd, GET_INFO, known) < 0 ? -errno : 0;
 }
 
 /* Until whoever reaps it has done so. A kernel that knows GET_INFO tells. */
