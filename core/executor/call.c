@@ -7,6 +7,7 @@
 #include "../base/load.h"
 #include "../base/memory.h"
 #include "../runtime/local.h"
+#include "../runtime/loop.h"
 #include "../runtime/thread_state.h"
 #include "executor.h"
 
@@ -143,8 +144,17 @@ void il__call_fini(il_call *call)
 	il__free(call->arg);
 }
 
+/* A task is no worker, and what a thread works at is the thread's: tasks that took turns at it, or at what the
+ * thread does when it ends, would leave them to each other. */
+static bool call_is_in_task(void)
+{
+	return il__self.loop && il__self.loop->current;
+}
+
 static void call_enter(il_call *call)
 {
+	if (call_is_in_task())
+		return;
 	call->outside = (struct il__outside){il__self.locals, il__working};
 	il__self.locals = il__locals_ref(call->locals);
 	il__working.caller = call->caller;
@@ -153,6 +163,8 @@ static void call_enter(il_call *call)
 
 static void call_leave(il_call *call)
 {
+	if (call_is_in_task())
+		return;
 	il__locals_unref(il__self.locals);
 	il__self.locals = call->outside.locals;
 	il__working = call->outside.working;
@@ -199,6 +211,8 @@ void il__call_lost(il_call *call)
 	    "the function ended its thread (pthread_exit) instead of returning";
 
 	call_leave(call);
+	if (call->form == IL__BYTES)
+		il_bytes_free(call->arg);
 	if (call->ops->unattended)
 		il__log(IL_LOG_WARNING, "a call without a future failed: %s", why);
 	else
@@ -211,16 +225,24 @@ static void call_on_lost(void *call)
 	il__call_lost(call);
 }
 
-void il_call_run(il_call *call)
+static void call_run_in_thread(il_call *call)
 {
 	int rc;
 
-	if (!call)
-		return;
 	pthread_cleanup_push(call_on_lost, call);
 	rc = il__call_execute(call);
 	pthread_cleanup_pop(0);
 	il__call_finish(call, rc);
+}
+
+void il_call_run(il_call *call)
+{
+	if (!call)
+		return;
+	if (call_is_in_task()) /* its thread may not end */
+		il__call_finish(call, il__call_execute(call));
+	else
+		call_run_in_thread(call);
 }
 
 void il_call_fail(il_call *call, int rc)

@@ -24,13 +24,37 @@ static il_call *pop_call(struct il__thread_pool *pool, struct il__list *calls)
 	return il__container_of(node, il_call, link);
 }
 
+struct failing {
+	struct il__thread_pool *pool;
+	struct il__list *calls;
+	int rc;
+};
+
+/* A function that had to be run has ended this thread: the others are answered all the same. */
+static void fail_others(void *arg)
+{
+	const struct failing *f = arg;
+
+	pthread_mutex_lock(&f->pool->lock);
+	il__thread_pool_fail(f->pool, f->calls, f->rc);
+	pthread_mutex_unlock(&f->pool->lock);
+}
+
+static __attribute__((noinline)) void fail_one(struct failing *f, il_call *call)
+{
+	pthread_cleanup_push(fail_others, f);
+	il_call_fail(call, f->rc);
+	pthread_cleanup_pop(0);
+}
+
 void il__thread_pool_fail(struct il__thread_pool *pool, struct il__list *calls, int rc)
 {
+	struct failing f = {pool, calls, rc};
 	il_call *call;
 
 	while ((call = pop_call(pool, calls))) {
 		pthread_mutex_unlock(&pool->lock);
-		il_call_fail(call, rc);
+		fail_one(&f, call);
 		pthread_mutex_lock(&pool->lock);
 	}
 }

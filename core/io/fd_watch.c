@@ -14,7 +14,9 @@ int il__fd_watch(struct il__fd *fd, unsigned mask)
 {
 	struct il_watch *w = &fd->source.watch;
 	bool begins = mask && !w->mask && fd->loop->watches_once;
-	int flags = begins && (fd->foreign || fd->blocking) ? fcntl(fd->number, F_GETFL) : -1;
+	/* Also where it goes on: the host may have closed the handle, and there is a new one. */
+	bool may_begin = mask && fd->loop->watches_once;
+	int flags = may_begin && (fd->foreign || fd->blocking) ? fcntl(fd->number, F_GETFL) : -1;
 	int copy = begins && fd->foreign ? il__os_dup(fd->number) : -1, rc;
 
 	if (copy >= 0) { /* else there is no number to spare, and it is watched itself */

@@ -101,10 +101,10 @@ int il__op_receive_ahead(il_stream *s, struct il__op *op, void *data, size_t max
 			continue;
 		}
 		op->lack = n > 0 && got.lost;
-		if (n > 0 && got.count)
-			rc = il__kept_fds_add(s, first, (size_t)n, &got, op->function);
-		if (rc < 0)
-			return rc;
+		/* Where they cannot be kept they are lost, but not the bytes. */
+		if (n > 0 && got.count &&
+		    il__kept_fds_add(s, first, (size_t)n, &got, op->function) < 0)
+			op->lack = true;
 		return n < 0 ? il__op_failed(op, n) : n;
 	}
 }
@@ -144,8 +144,11 @@ static int fds_receive(il_stream *s, struct il__op *op, struct iovec *piece, int
 	}
 	if (!got.lost)
 		return n;
-	n = il__stream_keep(s, piece->iov_base, (size_t)n, op->function);
-	return n < 0 ? n : il__op_lacks_room(op);
+	if (il__stream_keep(s, piece->iov_base, (size_t)n, op->function) == 0)
+		return il__op_lacks_room(op);
+	il__log(IL_LOG_WARNING, "%s: descriptors came that found no room, and are lost",
+		op->function);
+	return n; /* the bytes are there, and must not be lost too */
 }
 
 int il_stream_receive_fds(il_stream *stream, void *data, size_t max, int *fds, int *count)

@@ -45,6 +45,14 @@ static bool still_named(int fd, const char *name)
 	return fstat(fd, &locked) == 0 && lstat(name, &named) == 0 && is_same(&locked, &named);
 }
 
+/* Ours are empty: a file with something in it is somebody else's, and stays. */
+static bool may_be_ours(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size == 0;
+}
+
 /* Where there can be no lock, bind tells what is wrong with the place. */
 int il__path_lock(struct il__path_lock *lock, const char *path)
 {
@@ -55,10 +63,15 @@ int il__path_lock(struct il__path_lock *lock, const char *path)
 		return -ENOMEM;
 	snprintf(lock->name, size, "%s.lock", path);
 	for (;;) {
-		lock->fd = il__os_made(open(
-		    lock->name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600));
+		lock->fd = il__os_made(
+		    open(lock->name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600));
 		if (lock->fd < 0)
 			return 0;
+		if (!may_be_ours(lock->fd)) {
+			close(lock->fd);
+			lock->fd = -1;
+			return 0;
+		}
 		if (flock(lock->fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
 			break;
 		if (still_named(lock->fd, lock->name))

@@ -10,9 +10,12 @@
 
 #include <interloop/future.h>
 
+#include <stdio.h>
+
 struct il_portal_provider {
 	const il_backend *backend;
 	il_blocking_portal_options options;
+	char name[16]; /* the caller's may be gone */
 	unsigned generation;
 	pthread_mutex_t lock;
 	size_t users;        /* under lock */
@@ -37,6 +40,10 @@ int il_portal_provider_create(il_portal_provider **out, const il_backend *backen
 	provider->backend = backend;
 	if (options)
 		provider->options = *options;
+	if (provider->options.name) {
+		snprintf(provider->name, sizeof provider->name, "%s", provider->options.name);
+		provider->options.name = provider->name;
+	}
 	pthread_mutex_init(&provider->lock, NULL);
 	*out = provider;
 	return 0;

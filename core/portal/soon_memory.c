@@ -78,7 +78,8 @@ static void let_go(void *arg)
 {
 	(void)arg;
 	if (own.block && own.cut < CALLS && count_off(own.block, CALLS - own.cut))
-		il__free_lines(own.block); /* perhaps there is no loop any more to empty the store */
+		il__free_lines(
+		    own.block); /* perhaps there is no loop any more to empty the store */
 	own.block = NULL;
 }
 

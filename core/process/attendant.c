@@ -205,9 +205,15 @@ static bool has_outstanding(struct il__process_pool *pool)
 	return some;
 }
 
-static void *attendant_main(void *arg)
+static void attendant_on_exit(void *pool)
 {
-	struct il__process_pool *pool = arg;
+	il__fatal("process pool %s: a callback of a future ended the pool's thread with "
+		  "pthread_exit; return from it instead",
+		  ((const struct il__process_pool *)pool)->name);
+}
+
+static __attribute__((noinline)) void attend(struct il__process_pool *pool)
+{
 	struct polled p = {.count = 0};
 	bool more = true, ends;
 
@@ -227,6 +233,13 @@ static void *attendant_main(void *arg)
 	} while (!ends);
 	il__free(p.fds);
 	il__free(p.workers);
+}
+
+static void *attendant_main(void *pool)
+{
+	pthread_cleanup_push(attendant_on_exit, pool);
+	attend(pool);
+	pthread_cleanup_pop(0);
 	il__process_pool_unref(pool);
 	return NULL;
 }

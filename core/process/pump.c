@@ -235,6 +235,8 @@ static void on_resumed(struct il__extension *x, il_loop *loop)
 
 	(void)loop;
 	pthread_mutex_lock(&pump->pool->lock);
+	if (!pump->outstanding) /* the attendant may have ended since */
+		pump->attended = false;
 	pump->wanted = pump->attended;
 	if (pump->attended)
 		il__pump_kick(pump);

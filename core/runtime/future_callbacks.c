@@ -15,11 +15,12 @@ enum { DEPTH_MAX = 8 };
 
 static void callbacks_call(il_future *f, struct il__callback *callback)
 {
+	const unsigned before = il__self.no_wait; /* in a child that it forks it is 0 */
 	int rc;
 
 	il__self.no_wait++;
 	rc = callback->fn(f, callback->arg);
-	il__self.no_wait--;
+	il__self.no_wait = before;
 	if (rc < 0)
 		il__log(IL_LOG_WARNING, "a callback of il_future_on_done failed: %s",
 			il_strerror(rc));

@@ -188,6 +188,7 @@ void il__loop_handle_later(il_loop *loop, struct il__message *m)
 int il__plain_call(il_fn *fn, void *arg, struct il__locals *locals)
 {
 	struct il__locals *saved = il__self.locals;
+	const unsigned before = il__self.no_wait; /* in a child that it forks it is 0 */
 	int rc;
 
 	il__self.locals = il__locals_ref(locals);
@@ -195,7 +196,7 @@ int il__plain_call(il_fn *fn, void *arg, struct il__locals *locals)
 	if (il__unlikely(il__refusal.rc)) /* what it is refused is told with its code */
 		il__clear_refusal();
 	rc = fn(arg);
-	il__self.no_wait--;
+	il__self.no_wait = before;
 	il__locals_unref(il__self.locals);
 	il__self.locals = saved;
 	return rc;

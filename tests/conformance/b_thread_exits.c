@@ -1,9 +1,11 @@
 /*
- * b_thread_exits.c: a function that ends its thread with pthread_exit instead of returning. In a worker its call is answered
- * and another worker comes; in a loop's thread, where nothing can go on, it is told.
+ * b_thread_exits.c: a function that ends its thread with pthread_exit instead of returning. In a worker its call
+ * fails and another worker comes; in a loop's thread, where nothing can go on, the program stops with a sentence.
  */
 #include "dies.h"
 #include "harness.h"
+
+#include <pthread.h>
 
 static int leave(void *arg)
 {
@@ -110,6 +112,27 @@ IL_TEST_CORE(B, an_initializer_that_ends_its_thread_breaks_the_pool)
 	CHECK(strstr(il_error_detail(), "ended its thread"));
 	il_executor_destroy(pool);
 	CHECK_LOGGED(IL_LOG_ERROR, "EOWNERDEAD", 1);
+}
+
+static int fail_late(void *arg)
+{
+	(void)arg;
+	nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
+	return -EIO;
+}
+
+/* A call that nobody waits for runs also where the pool breaks, and ends the thread that breaks it. */
+IL_TEST_CORE(B, the_calls_behind_one_that_ends_the_breaking_thread_fail_too)
+{
+	const il_thread_pool_options options = {.max_workers = 1, .initializer = fail_late};
+	il_executor *pool;
+	il_future *f;
+
+	CHECK_RC(il_thread_pool_create(&pool, &options), 0);
+	CHECK_RC(il_executor_submit(pool, NULL, leave, NULL, 0), 0);
+	CHECK_RC(il_executor_submit(pool, &f, seven, NULL, 0), 0);
+	CHECK_RC(il_future_join(f), -ENOTRECOVERABLE);
+	il_executor_destroy(pool);
 }
 
 static void leave_at_the_start(int index, void *arg)
@@ -225,6 +248,70 @@ static int use_a_blocking_portal(void *arg)
 	if (il_blocking_portal_start(&portal, il_test_backend(), NULL) < 0)
 		return -EIO;
 	return il_portal_run_sync(portal, leave, arg);
+}
+
+/* ---- calls that run in tasks ---- */
+
+static il_call *queued[2];
+static size_t queued_count;
+
+static int queue_call(void *self, il_call *call)
+{
+	(void)self;
+	queued[queued_count++] = call;
+	return 0;
+}
+
+static int run_queued(void *call)
+{
+	il_call_run(call);
+	return 0;
+}
+
+static int sleep_long(void *arg)
+{
+	return il_sleep(*(il_time *)arg);
+}
+
+static int take_turns(void *arg)
+{
+	il_time delays[2] = {IL_MSEC(1), IL_MSEC(3)};
+	const il_executor_ops ops = {.submit = queue_call};
+	il_executor *ex;
+	il_future *f[2];
+	il_group g;
+
+	(void)arg;
+	queued_count = 0;
+	CHECK_RC(il_executor_create(&ex, &ops, NULL), 0);
+	CHECK_RC(il_group_open(&g), 0);
+	for (int i = 0; i < 2; i++) {
+		CHECK_RC(il_executor_submit(ex, &f[i], sleep_long, &delays[i], 0), 0);
+		CHECK_RC(il_group_start_soon(&g, NULL, run_queued, queued[i]), 0);
+	}
+	CHECK_RC(il_group_close(&g, 0), 0);
+	for (int i = 0; i < 2; i++)
+		CHECK_RC(il_future_join(f[i]), 0);
+	il_executor_destroy(ex);
+	return 0;
+}
+
+static void *run_and_leave(void *backend)
+{
+	CHECK_RC(il_run(backend, take_turns, NULL), 0);
+	pthread_exit(backend);
+}
+
+/* The first one to begin ends first: what the thread does at its end is not left to a task that is gone. */
+IL_TEST_OWN(B, calls_that_take_turns_in_tasks_leave_nothing_to_the_end_of_the_thread)
+{
+	const il_backend *backend = il_test_backend();
+	pthread_t thread;
+	void *result = NULL;
+
+	CHECK_EQ(pthread_create(&thread, NULL, run_and_leave, (void *)(uintptr_t)backend), 0);
+	CHECK_EQ(pthread_join(thread, &result), 0);
+	CHECK(result == backend);
 }
 
 IL_TEST_OWN(B, a_function_that_ends_a_loops_thread_stops_the_program)

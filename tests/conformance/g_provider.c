@@ -1,6 +1,7 @@
 /*
  * g_provider.c: a blocking portal that its users share: it starts with the first and ends with the last.
  */
+#define _GNU_SOURCE
 #include "dies.h"
 #include "g_portal.h"
 #include "slow_backend.h"
@@ -276,6 +277,27 @@ IL_TEST_OWN(G, a_provider_is_refused_in_a_forked_child)
 	CHECK_EQ(waitpid(child, &status, 0), child);
 	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 	CHECK_RC(il_portal_run_coroutine(p, give, &five), 5);
+	CHECK_RC(il_portal_provider_release(provider), 0);
+	il_portal_provider_destroy(provider);
+}
+
+static int get_name(void *name)
+{
+	return pthread_getname_np(pthread_self(), name, 16) == 0 ? 0 : -EIO;
+}
+
+IL_TEST_OWN(G, a_provider_copies_the_name_of_its_portals)
+{
+	char name[] = "first", there[16];
+	const il_blocking_portal_options options = {.name = name};
+	il_portal_provider *provider = NULL;
+	il_portal *p = NULL;
+
+	CHECK_RC(il_portal_provider_create(&provider, il_test_backend(), &options), 0);
+	memset(name, 'x', sizeof name - 1);
+	CHECK_RC(il_portal_provider_acquire(provider, &p), 0);
+	CHECK_RC(il_portal_run_sync(p, get_name, there), 0);
+	CHECK_STR(there, "first");
 	CHECK_RC(il_portal_provider_release(provider), 0);
 	il_portal_provider_destroy(provider);
 }

@@ -27,10 +27,12 @@ IL_TEST_CORE(J, every_code_of_the_system_has_its_name)
 	CHECK_STR(il_error_name(0), "OK");
 	CHECK_STR(il_error_name(-4000), "unknown");
 	CHECK_STR(il_error_name(INT_MIN), "unknown");
-#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 32)
+#ifdef __GLIBC__
+#if __GLIBC_PREREQ(2, 32)
 	for (int code = 1; code < 4000; code++)
 		if (strerrorname_np(code) && code != ENOTSUP)
 			CHECK_STR(il_error_name(-code), strerrorname_np(code));
+#endif
 #endif
 }
 

@@ -151,6 +151,23 @@ IL_TEST_REAL(L, n224_a_lock_that_nobody_holds_is_no_obstacle)
 	place_leave();
 }
 
+/* Nor is a file of the program's own that is called so, which stays. */
+IL_TEST_REAL(L, n224_a_file_that_is_no_lock_of_ours_stays)
+{
+	il_listener *listener = NULL;
+	int fd;
+
+	place_enter();
+	fd = open("socket.lock", O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	CHECK_EQ(write(fd, "4711", 4), 4);
+	close(fd);
+	CHECK_RC(il_listener_open_unix(&listener, "socket", NULL), 0);
+	CHECK(exists("socket.lock"));
+	il_listener_destroy(listener);
+	CHECK_EQ(remove("socket.lock"), 0);
+	place_leave();
+}
+
 /* Another program's listener on that path, which it has made free by itself. */
 static int other = -1;
 

@@ -331,3 +331,39 @@ IL_TEST_REAL(N, what_threads_share_may_be_dropped_in_a_child)
 	CHECK_RC(il_portal_close(s.portal), 0);
 	il_shared_destroy(&s.memory);
 }
+
+/* ---- fork in a callback ---- */
+
+static int sleep_once(void *arg)
+{
+	(void)arg;
+	return il_sleep(1);
+}
+
+static int fork_here(il_future *f, void *child)
+{
+	(void)f;
+	*(pid_t *)child = fork();
+	return 0;
+}
+
+IL_TEST_OWN(N, the_child_of_a_callback_that_forks_may_wait)
+{
+	const il_backend *backend = il_test_backend();
+	pid_t child = -1;
+	int status = 0;
+	il_future *f;
+
+	if (IL_TEST_TSAN) /* it forbids threads in the child of a process with threads */
+		return;
+	CHECK_RC(il_future_create(&f), 0);
+	CHECK_RC(il_future_on_done(f, fork_here, &child), 0);
+	CHECK_RC(il_future_set_result(f, 0), 0);
+	if (child == 0) {
+		alarm(5);
+		_exit(il_run(backend, sleep_once, NULL) == 0 ? 0 : 1);
+	}
+	CHECK_EQ(waitpid(child, &status, 0), child);
+	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	il_future_unref(f);
+}

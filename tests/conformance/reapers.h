@@ -76,7 +76,8 @@ static inline bool status_is_kept(void)
 		_exit(0);
 	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	waitpid(pid, NULL, 0);
-	kept = ioctl(pidfd, _IOC(_IOC_READ | _IOC_WRITE, 0xff, 11, sizeof info), &info) == 0 &&
+	kept = syscall(SYS_ioctl, pidfd, _IOC(_IOC_READ | _IOC_WRITE, 0xff, 11, sizeof info),
+		       &info) == 0 &&
 	       (info.mask & 8) != 0;
 	close(pidfd);
 #endif
