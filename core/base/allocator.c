@@ -1,7 +1,7 @@
 /*
  * allocator.c: the program chooses where memory comes from. Any thread, before there are others.
  */
-#include "base.h"
+#include "error.h"
 #include "memory.h"
 
 int il_set_allocator(const il_allocator *a)

@@ -2,13 +2,18 @@
  * error.c: results in words, and the log. The detail of the last refusal is kept per thread, and per task; the log
  * function may be swapped at any time by any thread, so both of its words are read under one lock.
  */
+#include "error.h"
 #include "base.h"
+#include "escape.h"
+#include "fork.h"
 #include "load.h"
 #include "memory.h"
+#include "os.h"
 
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 struct code {
 	int rc;

@@ -4,7 +4,7 @@
  * they are shown and not passed on. Every text of the log and of il_error_detail() passes through here once
  * it is put together, and our own text has nothing to escape: so no caller has to think of it.
  */
-#include "base.h"
+#include "escape.h"
 
 #include <stdarg.h>
 #include <stdio.h>

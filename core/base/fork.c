@@ -3,7 +3,7 @@
  * what they guard whole; then each file forgets what stayed with the parent. Registered when the library is
  * loaded, for a lock may be taken before there is any object.
  */
-#include "base.h"
+#include "fork.h"
 #include "load.h"
 
 unsigned il__generation = 1;

@@ -6,6 +6,7 @@
 #include "base.h"
 
 #include <stdint.h>
+#include <stdlib.h>
 
 static il_allocator allocator; /* malloc NULL: the C library's */
 static atomic_bool used;       /* written once; it orders nothing: setting comes before threads */

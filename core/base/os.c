@@ -5,8 +5,12 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include "os.h"
 #include "base.h"
+#include "error.h"
+#include "fork.h"
 #include "load.h"
+#include "os_process.h"
 
 #include <fcntl.h>
 #include <limits.h>

@@ -2,7 +2,8 @@
  * os_apart.c: calling something in a thread of its own, which has the processors and the policy that the program was
  * loaded with, or others. Any thread.
  */
-#include "base.h"
+#include "os.h"
+#include "os_origin.h"
 
 struct apart {
 	int (*fn)(void *arg);

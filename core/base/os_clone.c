@@ -12,6 +12,8 @@
 #endif
 #include "base.h"
 #include "memory.h"
+#include "os.h"
+#include "os_process.h"
 #include "os_spawn.h"
 
 #if IL__LINUX

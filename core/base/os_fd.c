@@ -9,9 +9,13 @@
 #define _GNU_SOURCE
 #endif
 #include "base.h"
+#include "fork.h"
 #include "load.h"
+#include "os.h"
+#include "os_process.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 

@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #endif
 #include "base.h"
+#include "os.h"
 
 #include <dlfcn.h>
 

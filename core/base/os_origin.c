@@ -8,7 +8,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
-#include "base.h"
+#include "os_origin.h"
 #include "load.h"
 
 #include <sched.h>

@@ -6,7 +6,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
-#include "base.h"
+#include "os.h"
 #include "os_spawn.h"
 
 #include <poll.h>

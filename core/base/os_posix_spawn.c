@@ -5,14 +5,15 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
-#include "base.h"
 #include "memory.h"
+#include "os_process.h"
 #include "os_spawn.h"
 
 #include <dirent.h>
 #include <fcntl.h>
 #include <spawn.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 

@@ -6,9 +6,11 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
-#include "base.h"
+#include "os_process.h"
 #include "memory.h"
+#include "os.h"
 #include "os_spawn.h"
+#include "parker.h"
 
 #include <poll.h>
 #include <sys/wait.h>

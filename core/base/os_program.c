@@ -6,7 +6,10 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include "os_program.h"
 #include "base.h"
+#include "os_process.h"
+#include "os_spawn.h"
 
 #include <fcntl.h>
 #include <stdio.h>

@@ -7,8 +7,8 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
-#include "base.h"
 #include "memory.h"
+#include "os_origin.h"
 
 #include <limits.h>
 #include <stdio.h>

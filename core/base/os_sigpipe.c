@@ -1,7 +1,7 @@
 /*
  * os_sigpipe.c: SIGPIPE kept from this thread for the length of a write. Any thread.
  */
-#include "base.h"
+#include "os.h"
 
 #include <time.h>
 

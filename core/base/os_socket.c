@@ -8,6 +8,8 @@
 #define _GNU_SOURCE
 #endif
 #include "base.h"
+#include "os.h"
+#include "os_process.h"
 
 #include <fcntl.h>
 #include <limits.h>

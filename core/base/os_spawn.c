@@ -5,8 +5,8 @@
 #define _GNU_SOURCE
 #endif
 #include "os_spawn.h"
-#include "base.h"
 #include "memory.h"
+#include "os_process.h"
 
 #include <fcntl.h>
 #include <unistd.h>

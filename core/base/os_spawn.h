@@ -5,7 +5,7 @@
 #ifndef IL_CORE_OS_SPAWN_H
 #define IL_CORE_OS_SPAWN_H
 
-#include "base.h"
+#include "os_process.h"
 
 #if defined(__GLIBC__) && !defined(IL_PORTABLE)
 #define IL__GLIBC(major, minor) __GLIBC_PREREQ(major, minor)

@@ -6,8 +6,12 @@
 #define _GNU_SOURCE
 #endif
 #include "base.h"
+#include "error.h"
+#include "fork.h"
 #include "load.h"
 #include "memory.h"
+#include "os.h"
+#include "os_origin.h"
 
 #include <limits.h>
 #include <sched.h>

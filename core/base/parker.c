@@ -3,7 +3,9 @@
  * pairs with the waiter's acquire. The futex call after it may come when the waiter has gone: it then
  * wakes nobody, or somebody for no reason, which every waiter on a futex must bear anyway.
  */
-#include "base.h"
+#include "parker.h"
+#include "os.h"
+#include "patience.h"
 #include "sanitizer.h"
 
 void il__parker_init(struct il__parker *p)

@@ -7,7 +7,9 @@
  * save. That is a thing of the whole process: the first thread that meets it keeps all of them from
  * yielding for a while, which doubles until a trial goes well. Any thread.
  */
+#include "patience.h"
 #include "base.h"
+#include "os.h"
 
 #include <sched.h>
 

@@ -7,7 +7,11 @@
 #define _GNU_SOURCE
 #endif
 #include "../base/base.h"
+#include "../base/error.h"
+#include "../base/fork.h"
+#include "../base/list.h"
 #include "../base/memory.h"
+#include "../base/os.h"
 #include "../io/fd.h"
 #include "../runtime/loop.h"
 #include "../runtime/signal_handler.h"

@@ -6,8 +6,11 @@
 #define _GNU_SOURCE
 #endif
 #include "subprocess.h"
-#include "../base/base.h"
+#include "../base/error.h"
+#include "../base/escape.h"
 #include "../base/memory.h"
+#include "../base/os.h"
+#include "../base/os_process.h"
 #include "../io/fd.h"
 #include "../io/stream.h"
 #include "../runtime/thread_state.h"

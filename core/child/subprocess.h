@@ -5,6 +5,8 @@
 #ifndef IL_CORE_NET_SUBPROCESS_H
 #define IL_CORE_NET_SUBPROCESS_H
 
+#include "../base/list.h"
+#include "../base/os_process.h"
 #include "../io/fd.h"
 
 #include <interloop/subprocess.h>

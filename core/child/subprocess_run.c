@@ -4,13 +4,13 @@
  * once it has started. Whatever fails cancels the others; the child is reaped before the call returns. Loop's
  * thread only, in a task.
  */
-#include "../base/base.h"
+#include "../base/error.h"
 #include "../base/memory.h"
 #include "../runtime/loop.h"
 #include "../runtime/task.h"
 
 #include <interloop/group.h>
-#include <interloop/subprocess.h>
+#include <interloop/process.h>
 
 enum { CHUNK = 4096 };
 

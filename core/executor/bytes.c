@@ -2,7 +2,9 @@
  * bytes.c: the result of a call of the bytes form. Whoever runs the call, alone.
  */
 #include "../base/base.h"
+#include "../base/error.h"
 #include "../base/memory.h"
+#include "../base/os.h"
 #include "call.h"
 
 void *il_bytes_resize(il_bytes *bytes, size_t size)

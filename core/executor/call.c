@@ -4,8 +4,12 @@
  */
 #include "call.h"
 #include "../base/base.h"
+#include "../base/error.h"
+#include "../base/fork.h"
+#include "../base/list.h"
 #include "../base/load.h"
 #include "../base/memory.h"
+#include "../base/os.h"
 #include "../runtime/local.h"
 #include "../runtime/loop.h"
 #include "../runtime/thread_state.h"

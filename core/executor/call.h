@@ -4,7 +4,7 @@
 #ifndef IL_CORE_EXECUTOR_CALL_H
 #define IL_CORE_EXECUTOR_CALL_H
 
-#include "../base/base.h"
+#include "../base/list.h"
 #include "../runtime/ledger.h"
 #include "caller.h"
 

@@ -4,6 +4,7 @@
 #ifndef IL_CORE_EXECUTOR_CALLER_H
 #define IL_CORE_EXECUTOR_CALLER_H
 
+#include "../base/base.h"
 #include "../runtime/ledger.h"
 
 struct il__inbox;

@@ -3,8 +3,10 @@
  * and its end. Calls are in executor_submit.c, executor_run.c and executor_map.c. Any thread.
  */
 #include "executor.h"
-#include "../base/base.h"
+#include "../base/error.h"
+#include "../base/fork.h"
 #include "../base/memory.h"
+#include "../base/os_origin.h"
 #include "../base/sanitizer.h"
 #include "../runtime/ledger.h"
 #include "../runtime/loop.h"

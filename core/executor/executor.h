@@ -4,6 +4,7 @@
 #ifndef IL_CORE_EXECUTOR_EXECUTOR_H
 #define IL_CORE_EXECUTOR_EXECUTOR_H
 
+#include "../base/list.h"
 #include "../runtime/wakeup.h"
 #include "call.h"
 

@@ -4,6 +4,8 @@
  * waiter takes it once more before it leaves.
  */
 #include "../base/base.h"
+#include "../base/error.h"
+#include "../base/fork.h"
 #include "../base/memory.h"
 #include "../runtime/ledger.h"
 #include "../runtime/loop.h"
@@ -11,8 +13,9 @@
 #include "../runtime/thread_state.h"
 #include "../runtime/wakeup.h"
 #include "call.h"
-#include "caller.h"
 #include "executor.h"
+
+#include <signal.h>
 
 struct item {
 	il_call call;

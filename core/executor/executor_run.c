@@ -2,13 +2,14 @@
  * executor_run.c: a call that its caller waits for, on the caller's stack. Any thread.
  */
 #include "../base/base.h"
+#include "../base/error.h"
 #include "../runtime/ledger.h"
 #include "../runtime/task.h"
 #include "../runtime/wakeup.h"
 #include "call.h"
-#include "caller.h"
 #include "executor.h"
 
+#include <signal.h>
 #include <time.h>
 
 /* An executor of the user's own may say "full" even to a call that waits: ask again. Nobody owes an answer

@@ -5,10 +5,13 @@
  * has answered.
  */
 #include "../base/base.h"
+#include "../base/error.h"
 #include "../base/memory.h"
 #include "../runtime/future.h"
 #include "call.h"
 #include "executor.h"
+
+#include <signal.h>
 
 /* ---- with a future ---- */
 

@@ -1,7 +1,7 @@
 /*
  * executor_user.c: executors of the user's own behind the same table of operations. Any thread.
  */
-#include "../base/base.h"
+#include "../base/error.h"
 #include "../base/memory.h"
 #include "executor.h"
 

@@ -4,7 +4,10 @@
  */
 #include "loop_threads.h"
 #include "../base/base.h"
+#include "../base/error.h"
+#include "../base/list.h"
 #include "../base/memory.h"
+#include "../base/os.h"
 #include "../runtime/extension.h"
 #include "../runtime/ledger.h"
 #include "../runtime/loop.h"

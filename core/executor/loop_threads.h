@@ -4,6 +4,7 @@
 #ifndef IL_CORE_THREADS_H
 #define IL_CORE_THREADS_H
 
+#include "../base/list.h"
 #include "../runtime/extension.h"
 #include "../runtime/loop.h"
 

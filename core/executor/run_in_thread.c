@@ -9,6 +9,7 @@
  * belongs to two, the task and the worker; `owners` counts them.
  */
 #include "../base/base.h"
+#include "../base/error.h"
 #include "../base/memory.h"
 #include "../base/sanitizer.h"
 #include "../runtime/inbox.h"
@@ -18,7 +19,6 @@
 #include "../runtime/thread_state.h"
 #include "../sync/limiter.h"
 #include "call.h"
-#include "caller.h"
 #include "loop_threads.h"
 #include "thread_pool.h"
 

@@ -1,7 +1,8 @@
 /*
  * shared.c: memory that another process can map. Any thread; the struct is its owner's.
  */
-#include "../base/base.h"
+#include "../base/error.h"
+#include "../base/os.h"
 
 #include <interloop/shared.h>
 

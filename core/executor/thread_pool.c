@@ -7,7 +7,11 @@
 #endif
 #include "thread_pool.h"
 #include "../base/base.h"
+#include "../base/error.h"
+#include "../base/list.h"
 #include "../base/memory.h"
+#include "../base/os.h"
+#include "../base/parker.h"
 #include "caller.h"
 #include "executor.h"
 #include "pool_policy.h"

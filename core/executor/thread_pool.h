@@ -8,6 +8,8 @@
 #ifndef IL_CORE_THREAD_POOL_H
 #define IL_CORE_THREAD_POOL_H
 
+#include "../base/list.h"
+#include "../base/parker.h"
 #include "executor.h"
 
 enum { IL__THREAD_POOL_WHY = 160 };

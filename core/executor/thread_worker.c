@@ -3,7 +3,12 @@
  * the pool's lock but while it runs, finishes a call or rests.
  */
 #include "../base/base.h"
+#include "../base/error.h"
+#include "../base/list.h"
 #include "../base/memory.h"
+#include "../base/os.h"
+#include "../base/os_origin.h"
+#include "../base/parker.h"
 #include "../runtime/thread_state.h"
 #include "../runtime/wakeup.h"
 #include "call.h"

@@ -2,12 +2,13 @@
  * address.c: socket addresses as values: in words, compared, and made from a path. No state; any thread.
  */
 #include "address.h"
-#include "../base/base.h"
+#include "../base/error.h"
 
 #include <arpa/inet.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <sys/un.h>
 
 /* The storage is read as what its family says: copied out, which no aliasing rule minds. */

@@ -5,7 +5,7 @@
  * description of our own. Where there can be none O_NONBLOCK is set, and taken back when the stream is closed.
  * Loop's thread only.
  */
-#include "../base/base.h"
+#include "../base/os.h"
 #include "fd.h"
 #include "stream.h"
 

@@ -4,7 +4,9 @@
  * socket of the race is closed when it ends, except the winner's. Loop's thread only, in a task.
  */
 #include "../base/base.h"
+#include "../base/error.h"
 #include "../base/memory.h"
+#include "../base/os.h"
 #include "../runtime/loop.h"
 #include "../runtime/task.h"
 #include "address.h"

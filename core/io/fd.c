@@ -7,6 +7,8 @@
  */
 #include "fd.h"
 #include "../base/base.h"
+#include "../base/error.h"
+#include "../base/list.h"
 #include "../base/memory.h"
 #include "../runtime/extension.h"
 #include "../runtime/ledger.h"

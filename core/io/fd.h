@@ -8,6 +8,7 @@
 #ifndef IL_CORE_IO_FD_H
 #define IL_CORE_IO_FD_H
 
+#include "../base/list.h"
 #include "../runtime/loop.h"
 
 #include <interloop/fd.h>

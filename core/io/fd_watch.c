@@ -4,7 +4,7 @@
  * waits for. So a foreign descriptor is watched by a duplicate there, from the start, because the
  * host may come before us or later. Loop's thread only.
  */
-#include "../base/base.h"
+#include "../base/os.h"
 #include "../runtime/source.h"
 #include "fd.h"
 

@@ -4,7 +4,7 @@
  * takes which receives descriptors, and are closed when other calls have taken all of these bytes. Invariant:
  * lots are in order, and their places count from the first kept byte. Loop's thread only.
  */
-#include "../base/base.h"
+#include "../base/error.h"
 #include "../base/memory.h"
 #include "stream.h"
 

@@ -5,7 +5,11 @@
  */
 #include "listener.h"
 #include "../base/base.h"
+#include "../base/error.h"
+#include "../base/fork.h"
+#include "../base/list.h"
 #include "../base/memory.h"
+#include "../base/os.h"
 #include "../runtime/loop.h"
 #include "../runtime/task.h"
 #include "../runtime/thread_state.h"

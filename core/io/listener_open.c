@@ -3,8 +3,9 @@
  * one socket an address, the same port for each; Unix: a stale socket file is replaced, anything else
  * under the path is kept. Loop's thread only.
  */
-#include "../base/base.h"
+#include "../base/error.h"
 #include "../base/memory.h"
+#include "../base/os.h"
 #include "../runtime/loop.h"
 #include "address.h"
 #include "listener.h"

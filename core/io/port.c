@@ -2,8 +2,10 @@
  * port.c: what may be given for a port. getaddrinfo's own parser takes more, and cuts silently; so it never sees
  * what is refused here. No state; any thread.
  */
-#include "../base/base.h"
+#include "../base/error.h"
 #include "address.h"
+
+#include <stdlib.h>
 
 /* getaddrinfo takes blanks and a sign before a number, "" and "*" for 0, and cuts what is too large for a port:
  * it gets plain digits, or what can be a service's name. */

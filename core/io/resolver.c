@@ -12,7 +12,10 @@
 #endif
 #include "resolver.h"
 #include "../base/base.h"
+#include "../base/error.h"
+#include "../base/list.h"
 #include "../base/memory.h"
+#include "../base/os.h"
 #include "../base/sanitizer.h"
 #include "../executor/thread_pool.h"
 #include "../runtime/extension.h"

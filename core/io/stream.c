@@ -6,7 +6,11 @@
  */
 #include "stream.h"
 #include "../base/base.h"
+#include "../base/error.h"
+#include "../base/fork.h"
+#include "../base/list.h"
 #include "../base/memory.h"
+#include "../base/os.h"
 #include "../runtime/thread_state.h"
 #include "fd.h"
 

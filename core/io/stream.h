@@ -4,6 +4,7 @@
 #ifndef IL_CORE_IO_STREAM_H
 #define IL_CORE_IO_STREAM_H
 
+#include "../base/os.h"
 #include "fd.h"
 
 #include <interloop/stream.h>

@@ -3,7 +3,8 @@
  * are close-on-exec, and each one is either the caller's, kept with its byte (kept.c), or closed. Bytes are
  * looked at before they are taken, so that no descriptor is lost for want of room. Loop's thread only, in a task.
  */
-#include "../base/base.h"
+#include "../base/error.h"
+#include "../base/os.h"
 #include "stream.h"
 
 #include <limits.h>

@@ -5,6 +5,8 @@
  * il__op_begin to il__op_end. Loop's thread only, in a task.
  */
 #include "../base/base.h"
+#include "../base/error.h"
+#include "../base/os.h"
 #include "../runtime/loop.h"
 #include "../runtime/task.h"
 #include "fd.h"

@@ -4,8 +4,8 @@
  * and a file is removed by way of a name that nobody else knows, under which it is looked at once more. Any
  * thread.
  */
-#include "../base/base.h"
 #include "../base/memory.h"
+#include "../base/os.h"
 #include "listener.h"
 
 #include <fcntl.h>

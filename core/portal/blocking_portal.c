@@ -3,8 +3,10 @@
  * il_blocking_portal_stop, or by a start that gives up. Its main task waits until the portal is stopped;
  * a SIGINT cancels that task, and so the portal closes in a cancelled scope.
  */
-#include "../base/base.h"
+#include "../base/error.h"
+#include "../base/fork.h"
 #include "../base/memory.h"
+#include "../base/os.h"
 #include "../runtime/backend.h"
 #include "../runtime/sigint.h"
 #include "../runtime/task.h"

@@ -6,6 +6,9 @@
  */
 #include "portal.h"
 #include "../base/base.h"
+#include "../base/error.h"
+#include "../base/fork.h"
+#include "../base/list.h"
 #include "../base/memory.h"
 #include "../base/sanitizer.h"
 #include "../runtime/extension.h"

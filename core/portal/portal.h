@@ -4,6 +4,7 @@
 #ifndef IL_CORE_PORTAL_PORTAL_H
 #define IL_CORE_PORTAL_PORTAL_H
 
+#include "../base/list.h"
 #include "../runtime/inbox.h"
 #include "../runtime/scope.h"
 

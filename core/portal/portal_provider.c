@@ -2,7 +2,8 @@
  * portal_provider.c: a blocking portal that its users share. Thread-safe: the first user starts it, others
  * that come meanwhile wait for a future, the last one stops it.
  */
-#include "../base/base.h"
+#include "../base/error.h"
+#include "../base/fork.h"
 #include "../base/memory.h"
 #include "../runtime/backend.h"
 #include "../runtime/thread_state.h"

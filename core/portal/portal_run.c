@@ -5,6 +5,8 @@
  */
 #include "portal_run.h"
 #include "../base/base.h"
+#include "../base/error.h"
+#include "../base/os.h"
 #include "../executor/caller.h"
 #include "../runtime/inbox.h"
 #include "../runtime/ledger.h"

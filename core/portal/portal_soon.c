@@ -4,6 +4,7 @@
  */
 #include "portal_soon.h"
 #include "../base/base.h"
+#include "../base/error.h"
 #include "../base/memory.h"
 #include "../executor/caller.h"
 #include "../runtime/future.h"

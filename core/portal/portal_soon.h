@@ -4,6 +4,7 @@
 #ifndef IL_CORE_PORTAL_PORTAL_SOON_H
 #define IL_CORE_PORTAL_PORTAL_SOON_H
 
+#include "../base/base.h"
 #include "../runtime/future.h"
 #include "../runtime/inbox.h"
 #include "../runtime/ledger.h"

@@ -3,6 +3,8 @@
  * with its il_portal_enter, _hold and _exit.
  */
 #include "../base/base.h"
+#include "../base/error.h"
+#include "../base/fork.h"
 #include "../base/memory.h"
 #include "../base/sanitizer.h"
 #include "../runtime/inbox.h"

@@ -7,6 +7,7 @@
  */
 #include "soon_memory.h"
 #include "../base/base.h"
+#include "../base/fork.h"
 #include "../base/load.h"
 #include "../base/memory.h"
 #include "portal_soon.h"

@@ -4,8 +4,6 @@
 #ifndef IL_CORE_PORTAL_SOON_MEMORY_H
 #define IL_CORE_PORTAL_SOON_MEMORY_H
 
-#include "../base/base.h"
-
 struct il__soon;
 
 struct il__soon *il__soon_memory_take(void); /* as malloc */

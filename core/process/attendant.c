@@ -7,7 +7,10 @@
 #define _GNU_SOURCE
 #endif
 #include "../base/base.h"
+#include "../base/error.h"
+#include "../base/list.h"
 #include "../base/memory.h"
+#include "../base/os.h"
 #include "../executor/caller.h"
 #include "pool.h"
 

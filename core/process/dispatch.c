@@ -6,7 +6,10 @@
 #define _GNU_SOURCE
 #endif
 #include "../base/base.h"
+#include "../base/error.h"
+#include "../base/list.h"
 #include "../base/memory.h"
+#include "../base/os.h"
 #include "../executor/call.h"
 #include "../executor/pool_policy.h"
 #include "../runtime/wakeup.h"

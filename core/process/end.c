@@ -7,8 +7,10 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
-#include "../base/base.h"
+#include "../base/escape.h"
 #include "../base/memory.h"
+#include "../base/os.h"
+#include "../base/os_process.h"
 #include "pool.h"
 #include "wire.h"
 

@@ -5,7 +5,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
-#include "../base/base.h"
+#include "../base/os.h"
 #include "../executor/call.h"
 #include "pool.h"
 #include "wire.h"

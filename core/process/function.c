@@ -2,7 +2,8 @@
  * function.c: functions by name. Any thread: entries are only ever added, under the lock, and read
  * without it.
  */
-#include "../base/base.h"
+#include "../base/error.h"
+#include "../base/fork.h"
 #include "../base/load.h"
 #include "../base/memory.h"
 

@@ -9,8 +9,9 @@
 #define _GNU_SOURCE
 #endif
 #include "names.h"
-#include "../base/base.h"
+#include "../base/fork.h"
 #include "../base/load.h"
+#include "../base/os.h"
 #include "module.h"
 
 #include <dlfcn.h>

@@ -7,7 +7,10 @@
 #endif
 #include "pool.h"
 #include "../base/base.h"
+#include "../base/error.h"
+#include "../base/list.h"
 #include "../base/memory.h"
+#include "../base/os.h"
 #include "../base/sanitizer.h"
 #include "../executor/caller.h"
 #include "../executor/executor.h"

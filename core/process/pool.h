@@ -15,6 +15,8 @@
 #ifndef IL_CORE_PROCESS_POOL_H
 #define IL_CORE_PROCESS_POOL_H
 
+#include "../base/list.h"
+#include "../base/os.h"
 #include "../executor/call.h"
 #include "../executor/executor.h"
 #include "../runtime/extension.h"

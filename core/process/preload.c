@@ -7,13 +7,15 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
-#include "../base/base.h"
+#include "../base/error.h"
+#include "../base/escape.h"
 #include "../base/memory.h"
 #include "pool.h"
 #include "wire.h"
 
 #include <link.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #if __has_include(<sys/auxv.h>)
 #include <sys/auxv.h>

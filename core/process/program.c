@@ -9,12 +9,16 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
-#include "../base/base.h"
+#include "../base/error.h"
+#include "../base/escape.h"
 #include "../base/memory.h"
+#include "../base/os_origin.h"
+#include "../base/os_program.h"
 #include "pool.h"
 #include "wire.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 

@@ -9,6 +9,8 @@
 #define _GNU_SOURCE
 #endif
 #include "../base/base.h"
+#include "../base/error.h"
+#include "../base/list.h"
 #include "../base/memory.h"
 #include "../executor/call.h"
 #include "../executor/caller.h"

@@ -4,7 +4,11 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
-#include "../base/base.h"
+#include "../base/error.h"
+#include "../base/escape.h"
+#include "../base/os.h"
+#include "../base/os_origin.h"
+#include "../base/os_process.h"
 #include "pool.h"
 #include "wire.h"
 

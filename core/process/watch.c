@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #endif
 #include "../base/base.h"
+#include "../base/os.h"
 #include "../runtime/source.h"
 #include "../runtime/timer.h"
 #include "pool.h"

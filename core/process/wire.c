@@ -5,12 +5,13 @@
 #define _GNU_SOURCE
 #endif
 #include "wire.h"
-#include "../base/base.h"
+#include "../base/error.h"
 #include "module.h"
 #include "names.h"
 
 #include <dlfcn.h>
 #include <link.h>
+#include <stdlib.h>
 
 /* The first module that it fits: the one around `address`, or if that is 0 the one at `base`, or if that
  * is 0 the program. */

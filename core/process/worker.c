@@ -6,9 +6,13 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
-#include "../base/base.h"
+#include "../base/error.h"
+#include "../base/escape.h"
 #include "../base/load.h"
 #include "../base/memory.h"
+#include "../base/os.h"
+#include "../base/os_process.h"
+#include "../base/os_program.h"
 #include "../executor/call.h"
 #include "wire.h"
 
@@ -19,6 +23,7 @@
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/uio.h>

@@ -8,12 +8,16 @@
 #endif
 #include "backend.h"
 #include "../base/base.h"
+#include "../base/error.h"
+#include "../base/escape.h"
+#include "../base/fork.h"
 #include "../base/load.h"
 
 #include <dlfcn.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 enum { BACKENDS_MAX = 32 };
 

@@ -4,8 +4,6 @@
 #ifndef IL_CORE_BACKEND_H
 #define IL_CORE_BACKEND_H
 
-#include "../base/base.h"
-
 #include <interloop/backend.h>
 
 const char *il__backend_flaw(const il_backend *backend); /* why it cannot be used; NULL: it can */

@@ -5,6 +5,7 @@
  */
 #include "context.h"
 #include "../base/base.h"
+#include "../base/error.h"
 #include "cxx.h"
 #include "switch.h"
 

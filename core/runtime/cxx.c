@@ -4,7 +4,7 @@
  * thread, always with the same value, and what was found is never unloaded.
  */
 #include "cxx.h"
-#include "../base/base.h"
+#include "../base/os.h"
 
 il__cxx_get_globals __cxa_get_globals __attribute__((weak));
 

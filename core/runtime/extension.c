@@ -3,6 +3,7 @@
  */
 #include "extension.h"
 #include "../base/base.h"
+#include "../base/list.h"
 #include "loop.h"
 
 void il__loop_extend(il_loop *loop, struct il__extension *x, const struct il__extension_ops *ops)

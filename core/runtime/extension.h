@@ -4,7 +4,7 @@
 #ifndef IL_CORE_RUNTIME_EXTENSION_H
 #define IL_CORE_RUNTIME_EXTENSION_H
 
-#include "../base/base.h"
+#include "../base/list.h"
 
 struct il__extension {
 	struct il__list link; /* loop->extensions */

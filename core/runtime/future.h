@@ -4,6 +4,7 @@
 #ifndef IL_CORE_FUTURE_H
 #define IL_CORE_FUTURE_H
 
+#include "../base/list.h"
 #include "inbox.h"
 #include "task.h"
 

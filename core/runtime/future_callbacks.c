@@ -6,7 +6,7 @@
  * off, first called, before it returns. Invariants: the queue is empty unless a run is on the stack; what is put
  * off of a future comes before what is asked of it later in the same thread.
  */
-#include "../base/base.h"
+#include "../base/error.h"
 #include "../base/memory.h"
 #include "future.h"
 #include "thread_state.h"

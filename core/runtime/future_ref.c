@@ -1,10 +1,12 @@
 /*
  * future_ref.c: references to futures. Any thread; whoever drops the last one frees it.
  */
-#include "../base/base.h"
+#include "../base/fork.h"
 #include "../base/memory.h"
 #include "../base/sanitizer.h"
 #include "future.h"
+
+#include <stdlib.h>
 
 il_future *il_future_ref(il_future *f)
 {

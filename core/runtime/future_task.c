@@ -4,6 +4,7 @@
  * that carries a cancellation holds a reference.
  */
 #include "../base/base.h"
+#include "../base/error.h"
 #include "../base/memory.h"
 #include "future.h"
 #include "inbox.h"

@@ -3,11 +3,16 @@
  * watchers fire under their futures' locks, one lock at a time, so no order of locks can matter.
  */
 #include "../base/base.h"
+#include "../base/error.h"
+#include "../base/fork.h"
+#include "../base/list.h"
 #include "../base/memory.h"
 #include "future.h"
 #include "loop.h"
 #include "task.h"
 #include "wakeup.h"
+
+#include <stdlib.h>
 
 /* ---- watching a set ---- */
 

@@ -3,6 +3,7 @@
  * that were started in it and have not ended, and the task that opened it leaves il_group_close only at 0.
  */
 #include "../base/base.h"
+#include "../base/error.h"
 #include "../base/memory.h"
 #include "future.h"
 #include "local.h"

@@ -9,8 +9,10 @@
  *          poster that found the stack empty looks: the others follow one who does.
  */
 #include "inbox.h"
-#include "../base/base.h"
+#include "../base/error.h"
+#include "../base/fork.h"
 #include "../base/memory.h"
+#include "../base/os.h"
 #include "../base/sanitizer.h"
 
 #define CLOSED ((struct il__message *)1)

@@ -4,6 +4,7 @@
  */
 #include "ledger.h"
 #include "../base/base.h"
+#include "../base/list.h"
 #include "../base/memory.h"
 #include "loop.h"
 

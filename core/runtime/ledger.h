@@ -6,7 +6,7 @@
 #ifndef IL_CORE_LEDGER_H
 #define IL_CORE_LEDGER_H
 
-#include "../base/base.h"
+#include "../base/list.h"
 
 enum il__owed {
 	IL__OWED_TASK,   /* a task's end: keeps the loop */

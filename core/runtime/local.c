@@ -4,7 +4,7 @@
  * reference without a lock; only the count is shared.
  */
 #include "local.h"
-#include "../base/base.h"
+#include "../base/error.h"
 #include "../base/memory.h"
 #include "../base/sanitizer.h"
 #include "loop.h"

@@ -4,8 +4,6 @@
 #ifndef IL_CORE_LOCAL_H
 #define IL_CORE_LOCAL_H
 
-#include "../base/base.h"
-
 struct il__locals; /* immutable while shared; any thread may hold a reference */
 
 struct il__locals *il__locals_ref(struct il__locals *locals); /* NULL is "none" */

@@ -2,8 +2,11 @@
  * loop.c: making a loop, its own or an adopted one, and the services of its backend. Loop's thread only.
  */
 #include "loop.h"
-#include "../base/base.h"
+#include "../base/error.h"
+#include "../base/fork.h"
+#include "../base/list.h"
 #include "../base/memory.h"
+#include "../base/os.h"
 #include "backend.h"
 #include "context.h"
 #include "inbox.h"

@@ -4,6 +4,8 @@
 #ifndef IL_CORE_LOOP_H
 #define IL_CORE_LOOP_H
 
+#include "../base/list.h"
+#include "../base/patience.h"
 #include "backend.h"
 #include "inbox.h"
 #include "ledger.h"

@@ -3,6 +3,10 @@
  * only.
  */
 #include "../base/base.h"
+#include "../base/error.h"
+#include "../base/fork.h"
+#include "../base/list.h"
+#include "../base/os.h"
 #include "extension.h"
 #include "inbox.h"
 #include "loop.h"

@@ -3,7 +3,11 @@
  * alive; and what a turn ends with. Loop's thread only.
  */
 #include "../base/base.h"
+#include "../base/error.h"
+#include "../base/fork.h"
+#include "../base/list.h"
 #include "../base/memory.h"
+#include "../base/os.h"
 #include "extension.h"
 #include "loop.h"
 #include "sigint.h"

@@ -4,6 +4,9 @@
  * offloaded call), so that a host's loop ends by itself.
  */
 #include "../base/base.h"
+#include "../base/error.h"
+#include "../base/list.h"
+#include "../base/os.h"
 #include "extension.h"
 #include "inbox.h"
 #include "loop.h"

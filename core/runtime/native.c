@@ -4,6 +4,8 @@
  * knows how many watchers of one descriptor they take. Loop's thread only.
  */
 #include "../base/base.h"
+#include "../base/error.h"
+#include "../base/os.h"
 #include "loop.h"
 
 int il_driver_probe(int descriptors)

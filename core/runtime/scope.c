@@ -5,6 +5,8 @@
  */
 #include "scope.h"
 #include "../base/base.h"
+#include "../base/error.h"
+#include "../base/list.h"
 #include "loop.h"
 #include "task.h"
 #include "thread_state.h"

@@ -4,6 +4,7 @@
 #ifndef IL_CORE_SCOPE_H
 #define IL_CORE_SCOPE_H
 
+#include "../base/list.h"
 #include "timer.h"
 
 #include <interloop/scope.h>

@@ -8,7 +8,7 @@
 #define _GNU_SOURCE
 #endif
 #include "sigint.h"
-#include "../base/base.h"
+#include "../base/os.h"
 #include "inbox.h"
 #include "loop.h"
 #include "signal_handler.h"

@@ -14,10 +14,11 @@
 #define _GNU_SOURCE
 #endif
 #include "signal_handler.h"
-#include "../base/base.h"
+#include "../base/fork.h"
 #include "../base/load.h"
 
 #include <sched.h>
+#include <signal.h>
 #include <unistd.h>
 
 #if ATOMIC_LONG_LOCK_FREE != 2 || ATOMIC_INT_LOCK_FREE != 2 || ATOMIC_POINTER_LOCK_FREE != 2

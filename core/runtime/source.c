@@ -2,7 +2,7 @@
  * source.c: descriptors that the core itself watches. Loop's thread only.
  */
 #include "source.h"
-#include "../base/base.h"
+#include "../base/list.h"
 #include "loop.h"
 
 #include <unistd.h>

@@ -4,7 +4,7 @@
 #ifndef IL_CORE_RUNTIME_SOURCE_H
 #define IL_CORE_RUNTIME_SOURCE_H
 
-#include "../base/base.h"
+#include "../base/list.h"
 
 #include <interloop/backend.h>
 

@@ -6,7 +6,9 @@
  */
 #include "stack.h"
 #include "../base/base.h"
+#include "../base/error.h"
 #include "../base/memory.h"
+#include "../base/os.h"
 #include "task.h"
 
 #include <sys/mman.h>

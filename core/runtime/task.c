@@ -5,6 +5,10 @@
  */
 #include "task.h"
 #include "../base/base.h"
+#include "../base/error.h"
+#include "../base/fork.h"
+#include "../base/list.h"
+#include "../base/memory.h"
 #include "context.h"
 #include "ledger.h"
 #include "local.h"
@@ -15,6 +19,7 @@
 #include "timer.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 _Static_assert(offsetof(il_task, loop) <= IL__LINE, "waking and resuming touch one line");
 _Static_assert(sizeof(il_task) <= 2 * IL__LINE, "a task takes two lines");

@@ -4,6 +4,8 @@
 #ifndef IL_CORE_TASK_H
 #define IL_CORE_TASK_H
 
+#include "../base/list.h"
+#include "../base/memory.h"
 #include "context.h"
 #include "local.h"
 #include "scope.h"

@@ -3,7 +3,10 @@
  */
 #include "thread_state.h"
 #include "../base/base.h"
+#include "../base/error.h"
+#include "../base/fork.h"
 #include "../base/load.h"
+#include "../base/os.h"
 #include "loop.h"
 #include "sigint.h"
 

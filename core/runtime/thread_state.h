@@ -4,7 +4,7 @@
 #ifndef IL_CORE_THREAD_STATE_H
 #define IL_CORE_THREAD_STATE_H
 
-#include "../base/base.h"
+#include "../base/patience.h"
 
 /* Callbacks of futures that wait for others to return (future_callbacks.c). */
 struct il__put_off {

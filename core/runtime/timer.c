@@ -5,7 +5,9 @@
  */
 #include "timer.h"
 #include "../base/base.h"
+#include "../base/error.h"
 #include "../base/memory.h"
+#include "../base/os.h"
 #include "loop.h"
 
 enum { CHILDREN = 4, FIRST = 64, BURST = 16, BURSTS = 16 };

@@ -8,6 +8,11 @@
  * which brings the next turn after one poll.
  */
 #include "../base/base.h"
+#include "../base/error.h"
+#include "../base/fork.h"
+#include "../base/list.h"
+#include "../base/os.h"
+#include "../base/patience.h"
 #include "context.h"
 #include "inbox.h"
 #include "ledger.h"

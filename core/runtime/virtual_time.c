@@ -3,6 +3,8 @@
  * that a test has run away. Both cancel the main task; il_loop_run tells why. Loop's thread only.
  */
 #include "../base/base.h"
+#include "../base/error.h"
+#include "../base/list.h"
 #include "ledger.h"
 #include "loop.h"
 #include "task.h"

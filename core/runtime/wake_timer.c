@@ -3,10 +3,13 @@
  * microseconds, else the driver's timer, late by up to milliseconds. Loop's thread only.
  */
 #include "wake_timer.h"
-#include "../base/base.h"
+#include "../base/error.h"
 #include "../base/load.h"
+#include "../base/os.h"
 #include "loop.h"
 #include "timer.h"
+
+#include <stdlib.h>
 
 enum { MANY_TIMERS = 64 };
 

@@ -5,6 +5,7 @@
  */
 #include "wakeup.h"
 #include "../base/base.h"
+#include "../base/parker.h"
 #include "inbox.h"
 #include "ledger.h"
 #include "loop.h"

@@ -4,6 +4,7 @@
 #ifndef IL_CORE_WAKEUP_H
 #define IL_CORE_WAKEUP_H
 
+#include "../base/parker.h"
 #include "inbox.h"
 
 /*

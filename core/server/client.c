@@ -4,8 +4,10 @@
  * outlives its task while somebody holds a reference, but is closed then. Loop's thread only.
  */
 #include "client.h"
-#include "../base/base.h"
+#include "../base/error.h"
+#include "../base/list.h"
 #include "../base/memory.h"
+#include "../base/os.h"
 #include "../runtime/ledger.h"
 #include "../runtime/loop.h"
 #include "../runtime/task.h"

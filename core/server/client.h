@@ -4,6 +4,7 @@
 #ifndef IL_CORE_SERVER_CLIENT_H
 #define IL_CORE_SERVER_CLIENT_H
 
+#include "../base/list.h"
 #include "../io/stream.h"
 #include "server.h"
 

@@ -3,7 +3,7 @@
  * taken and dropped until it closes too. Invariant: once begun it ends in a close, whatever happens. The
  * buffer is left alone, so the packet given last stays valid. Loop's thread only, in a task.
  */
-#include "../base/base.h"
+#include "../base/error.h"
 #include "../io/stream.h"
 #include "../runtime/loop.h"
 #include "../runtime/task.h"

@@ -4,7 +4,9 @@
  * moved at most once while its packet comes, and memory is bounded by max_packet. Loop's thread only.
  */
 #include "../base/base.h"
+#include "../base/error.h"
 #include "../base/memory.h"
+#include "../base/os.h"
 #include "../io/stream.h"
 #include "../runtime/loop.h"
 #include "../runtime/task.h"

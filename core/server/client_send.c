@@ -4,6 +4,7 @@
  * followed could not be understood. Loop's thread only, in a task.
  */
 #include "../base/base.h"
+#include "../base/error.h"
 #include "../io/stream.h"
 #include "../runtime/loop.h"
 #include "../runtime/task.h"

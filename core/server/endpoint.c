@@ -4,6 +4,8 @@
  */
 #include "endpoint.h"
 #include "../base/base.h"
+#include "../base/error.h"
+#include "../base/list.h"
 #include "../base/memory.h"
 #include "../io/listener.h"
 #include "../runtime/task.h"

@@ -4,7 +4,7 @@
 #ifndef IL_CORE_SERVER_ENDPOINT_H
 #define IL_CORE_SERVER_ENDPOINT_H
 
-#include "../base/base.h"
+#include "../base/list.h"
 
 #include <interloop/server.h>
 

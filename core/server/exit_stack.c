@@ -4,7 +4,7 @@
  * the scopes they were opened in. Loop's thread only.
  */
 #include "exit_stack.h"
-#include "../base/base.h"
+#include "../base/error.h"
 #include "../base/memory.h"
 #include "../runtime/thread_state.h"
 

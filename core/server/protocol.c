@@ -4,7 +4,7 @@
  * state. Any thread.
  */
 #include "protocol.h"
-#include "../base/base.h"
+#include "../base/error.h"
 
 bool il__protocol_is_valid(const il_protocol *p)
 {

@@ -6,7 +6,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* memmem */
 #endif
-#include "../base/base.h"
+#include "../base/error.h"
 
 #include <interloop/protocol.h>
 

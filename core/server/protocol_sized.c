@@ -3,7 +3,7 @@
  * (length-prefixed) or in decimal (netstrings), or because it is always the same (fixed). Nothing is
  * searched. Any thread.
  */
-#include "../base/base.h"
+#include "../base/error.h"
 
 #include <interloop/protocol.h>
 

@@ -4,6 +4,9 @@
  */
 #include "server.h"
 #include "../base/base.h"
+#include "../base/error.h"
+#include "../base/fork.h"
+#include "../base/list.h"
 #include "../base/memory.h"
 #include "../runtime/loop.h"
 #include "../runtime/task.h"

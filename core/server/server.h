@@ -6,6 +6,7 @@
 #ifndef IL_CORE_SERVER_SERVER_H
 #define IL_CORE_SERVER_SERVER_H
 
+#include "../base/list.h"
 #include "../runtime/loop.h"
 #include "server_tasks.h"
 

@@ -4,6 +4,8 @@
  * Invariant: when the round is over no task, descriptor or scope of it is left. Loop's thread only.
  */
 #include "../base/base.h"
+#include "../base/error.h"
+#include "../base/list.h"
 #include "../base/memory.h"
 #include "../runtime/context.h"
 #include "../runtime/loop.h"

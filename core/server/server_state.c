@@ -2,7 +2,7 @@
  * server_state.c: what the files of a server share: whether it may be called, how its main task waits for a
  * change and is told of one, and how much may be said about its clients. Loop's thread only.
  */
-#include "../base/base.h"
+#include "../base/error.h"
 #include "../runtime/loop.h"
 #include "../runtime/task.h"
 #include "../runtime/thread_state.h"

@@ -3,7 +3,7 @@
  * is touched by that thread only; others read what was written before the server was up. Any thread, but
  * one at a time may stop it.
  */
-#include "../base/base.h"
+#include "../base/error.h"
 #include "../base/memory.h"
 #include "../runtime/thread_state.h"
 #include "server.h"

@@ -5,7 +5,7 @@
  * only.
  */
 #include "borrowers.h"
-#include "../base/base.h"
+#include "../base/error.h"
 #include "../base/memory.h"
 
 /* Fibonacci hashing: addresses differ in their middle bits, the product mixes them upwards. */

@@ -5,6 +5,8 @@
  * only; one made outside a loop is anybody's until a task sends or receives.
  */
 #include "../base/base.h"
+#include "../base/error.h"
+#include "../base/list.h"
 #include "../base/memory.h"
 #include "../runtime/task.h"
 #include "../runtime/thread_state.h"

@@ -4,7 +4,8 @@
  * when it changes queues, so a cancellation after a notification loses nothing. Loop's thread
  * only.
  */
-#include "../base/base.h"
+#include "../base/error.h"
+#include "../base/list.h"
 #include "../base/memory.h"
 #include "../runtime/task.h"
 #include "home.h"

@@ -4,6 +4,8 @@
  * event made outside a loop is anybody's until a task waits for it.
  */
 #include "../base/base.h"
+#include "../base/error.h"
+#include "../base/list.h"
 #include "../base/memory.h"
 #include "../runtime/task.h"
 #include "../runtime/thread_state.h"

@@ -3,7 +3,8 @@
  * refusals.
  */
 #include "home.h"
-#include "../base/base.h"
+#include "../base/error.h"
+#include "../base/fork.h"
 #include "../runtime/thread_state.h"
 
 int il__home_refuse(const struct il__home *home, const char *function)

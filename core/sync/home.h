@@ -4,6 +4,7 @@
 #ifndef IL_CORE_SYNC_HOME_H
 #define IL_CORE_SYNC_HOME_H
 
+#include "../base/fork.h"
 #include "../runtime/loop.h"
 
 /*

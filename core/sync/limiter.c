@@ -6,6 +6,8 @@
  */
 #include "limiter.h"
 #include "../base/base.h"
+#include "../base/error.h"
+#include "../base/list.h"
 #include "../base/memory.h"
 #include "../runtime/task.h"
 #include "../runtime/thread_state.h"

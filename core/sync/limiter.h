@@ -4,7 +4,7 @@
 #ifndef IL_CORE_SYNC_LIMITER_H
 #define IL_CORE_SYNC_LIMITER_H
 
-#include "../base/base.h"
+#include "../base/list.h"
 
 #include <interloop/sync.h>
 

@@ -5,6 +5,8 @@
  */
 #include "lock.h"
 #include "../base/base.h"
+#include "../base/error.h"
+#include "../base/list.h"
 #include "../base/memory.h"
 #include "../runtime/task.h"
 #include "../runtime/thread_state.h"

@@ -4,6 +4,7 @@
 #ifndef IL_CORE_SYNC_LOCK_H
 #define IL_CORE_SYNC_LOCK_H
 
+#include "../base/list.h"
 #include "../runtime/task.h"
 #include "home.h"
 

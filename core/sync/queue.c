@@ -2,7 +2,8 @@
  * queue.c: queues of waiting tasks. The loop's thread only.
  */
 #include "queue.h"
-#include "../base/base.h"
+#include "../base/error.h"
+#include "../base/list.h"
 #include "../runtime/task.h"
 
 static bool queue_leave_queue(il_task *task, void *for_waker)

@@ -12,6 +12,7 @@
 #ifndef IL_CORE_SYNC_QUEUE_H
 #define IL_CORE_SYNC_QUEUE_H
 
+#include "../base/list.h"
 #include "../runtime/task.h"
 
 /* Its abort_arg is what it has for its waker. */

@@ -3,13 +3,15 @@
  * that nobody waits. Loop's thread only; one made outside a loop is anybody's until a task waits.
  */
 #include "../base/base.h"
+#include "../base/error.h"
+#include "../base/list.h"
 #include "../base/memory.h"
 #include "../runtime/task.h"
 #include "../runtime/thread_state.h"
 #include "home.h"
 #include "queue.h"
 
-#include <interloop/sync.h>
+#include <interloop/semaphore.h>
 
 struct il_semaphore {
 	struct il__home home;

@@ -3,7 +3,9 @@
 #define _GNU_SOURCE
 #include "processors.h"
 
-#include "../../core/base/base.h"
+#include "../../core/base/memory.h"
+
+#include <stdlib.h>
 
 #define il__os_cpu_quota quota_of_groups
 #define il__malloc       malloc

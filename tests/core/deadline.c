@@ -1,5 +1,5 @@
 /* deadline.c: a deadline is not cut to a word of the machine: a far one does not end a wait. */
-#include "../../core/base/base.h"
+#include "../../core/base/os.h"
 #include "check.h"
 
 #include <sched.h>

@@ -1,5 +1,5 @@
 /* list.c: intrusive lists keep their order, and an unlinked node points to itself. */
-#include "../../core/base/base.h"
+#include "../../core/base/list.h"
 #include "check.h"
 
 struct item {

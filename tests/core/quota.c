@@ -3,7 +3,7 @@
  * smallest of all groups around, rounded up, of either version and both.
  */
 #define _GNU_SOURCE
-#include "../../core/base/base.h"
+#include "../../core/base/os_origin.h"
 #include "check.h"
 
 #include <ftw.h>

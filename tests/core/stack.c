@@ -1,5 +1,6 @@
 /* stack.c: stacks come last in, first out, do not overlap, and have a guard below that faults; they are
  * an odd number of pages apart. */
+#include "../../core/base/os.h"
 #include "../../core/runtime/task.h"
 #include "check.h"
 
