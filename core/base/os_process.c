@@ -137,7 +137,8 @@ void il__os_child_close(struct il__os_child *child)
 
 void il__os_end_after(int seconds)
 {
-#if IL__GLIBC(2, 34) /* before, timers were in a library of their own */
+#if IL__LINUX && \
+    (!defined(__GLIBC__) || IL__GLIBC(2, 34)) /* before, timers had a library of their own */
 	struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGKILL};
 	const struct itimerspec then = {.it_value = {.tv_sec = seconds}};
 	timer_t timer;

@@ -1,4 +1,5 @@
 /* switch.c: a switch keeps callee-saved registers, errno and the rounding mode of each side. */
+#include "../../core/base/os.h"
 #include "../../core/runtime/context.h"
 #include "../../core/runtime/stack.h"
 #include "check.h"

@@ -24,6 +24,12 @@
 enum { NOBODY = 65534 };
 
 extern char **environ;
+#ifdef __GLIBC__
+#define IS_GLIBC 1
+#else
+#define IS_GLIBC 0
+#endif
+
 static char loader[256], libraries[1024] = "/";
 
 struct place {
@@ -237,7 +243,7 @@ int main(int argc, char **argv)
 	run("removed");
 	run("replaced");
 	run("nameless");
-	if (loader[0]) {
+	if (loader[0] && IS_GLIBC) { /* others' loaders have other options */
 		run("loaded");
 		run("loaded_and_removed");
 	}
