@@ -2,6 +2,7 @@
 # tests/run.sh: builds and runs every test; installs the Debian packages that are missing.
 #
 #   sh tests/run.sh                all stages, about half an hour on two cores
+#   sh tests/run.sh all            these, then soak and churn
 #   sh tests/run.sh STAGE...       these only; their names: see `stages` below
 #   sh tests/run.sh soak           worker processes killed at random, a minute on every backend
 #   sh tests/run.sh churn          1,000,000 connections on every backend: minutes
@@ -27,6 +28,7 @@ export CMAKE_BUILD_PARALLEL_LEVEL="$jobs" CMAKE_COLOR_DIAGNOSTICS=OFF
 
 case "${*:-}" in
 "") ;;
+all) stages="$stages soak churn" ;;
 conformance) stages="gcc adopted matrix" ;;
 cross) stages=$machines ;;
 *) stages=$* ;;
