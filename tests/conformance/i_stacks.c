@@ -36,6 +36,8 @@ static int touch_below(void *arg)
 	const size_t guard = *(size_t *)arg;
 	uintptr_t frame = (uintptr_t)__builtin_frame_address(0);
 
+	if (il_test_valgrind()) /* each fault would be a finding */
+		return 0;
 	CHECK_EQ(touch(frame - NEAR_THE_TOP), 0);
 	for (uintptr_t below = STACK; below < STACK + guard - NEAR_THE_TOP; below += guard / 4)
 		CHECK_EQ(touch(frame - below), SIGSEGV);
