@@ -361,5 +361,8 @@ int il__thread_worker_start(struct il__thread_pool *pool)
 	pool->live--;
 	il__worker_index_release(&pool->indexes, w->index);
 	il__free(w);
-	return rc;
+	return il__has_refused(rc)
+		   ? rc
+		   : il__refuse(rc, "thread pool %s: no thread could be started: %s", pool->name,
+				il__system_words(rc));
 }

@@ -857,6 +857,8 @@ IL_TEST_REAL(L, a_lack_of_descriptors_is_no_missing_host)
 	struct rlimit full, none;
 	il_address a;
 
+	if (il_test_valgrind()) /* it keeps descriptors beyond the limit */
+		return;
 	warm_up_resolver();
 	CHECK_EQ(getrlimit(RLIMIT_NOFILE, &full), 0);
 	none = full;

@@ -249,12 +249,13 @@ static void check_refused(int rc, const char *name)
 IL_TEST(N, n258_a_failure_to_start_names_the_program_and_the_systems_reason)
 {
 	il_process_options o = {.directory = "/no/such/directory"};
-	char *huge = calloc(1, 1 << 22);
 	il_process *p = NULL;
 	struct tool t;
+	char *huge;
 
 	if (il_test_valgrind())
 		return;
+	huge = calloc(1, 1 << 22);
 	make_tool(&t, "no program");
 	CHECK_RC(il_process_spawn(&p, ARGV((char *)"/no/such/program"), NULL), -ENOENT);
 	check_refused(-ENOENT, "/no/such/program");
