@@ -4,6 +4,7 @@
  */
 #include "dies.h"
 #include "harness.h"
+#include "private.h"
 
 #include <pthread.h>
 
@@ -316,7 +317,8 @@ IL_TEST_OWN(B, calls_that_take_turns_in_tasks_leave_nothing_to_the_end_of_the_th
 
 IL_TEST_OWN(B, a_function_that_ends_a_loops_thread_stops_the_program)
 {
-	if (IL_TEST_TSAN) /* it stops such a program itself, and one that starts threads after fork */
+	if (IL_TEST_TSAN ||
+	    IL_TEST_ASAN) /* they stop such a program, or warn of its stack, themselves */
 		return;
 	il_test_dies(run_a_task_that_leaves, NULL, "pthread_exit was called in a loop's thread");
 	il_test_dies(run_a_plain_call_that_leaves, NULL, "pthread_exit was called in a loop's");
@@ -337,7 +339,7 @@ static int run_in_an_adopted_loop(void *arg)
 
 IL_TEST_ADOPTED(B, a_task_that_ends_the_hosts_thread_stops_the_program)
 {
-	if (IL_TEST_TSAN)
+	if (IL_TEST_TSAN || IL_TEST_ASAN)
 		return;
 	il_test_dies(run_in_an_adopted_loop, NULL, "pthread_exit was called in a loop's thread");
 }
