@@ -247,18 +247,24 @@ static void *run_native(void *native)
 	return NULL;
 }
 
-static int attach_here_and_run_there(void *arg)
+/* run: the main function of the thread that runs it. */
+static int attach_here_and_run_by(void *(*run)(void *native))
 {
 	void *native = il_native.create();
 	il_loop *loop;
 	pthread_t thread;
 
-	(void)arg;
 	if (il_native.attach(&loop, native, NULL) < 0 || il_loop_spawn(loop, NULL, nap, NULL) < 0)
 		return 1;
-	pthread_create(&thread, NULL, run_native, native);
+	pthread_create(&thread, NULL, run, native);
 	pthread_join(thread, NULL);
 	return 1;
+}
+
+static int attach_here_and_run_there(void *arg)
+{
+	(void)arg;
+	return attach_here_and_run_by(run_native);
 }
 
 static int run_native_in_a_task(void *native)
@@ -275,16 +281,8 @@ static void *run_native_beside_another_loop(void *native)
 
 static int attach_here_and_run_there_in_a_loop(void *arg)
 {
-	void *native = il_native.create();
-	il_loop *loop;
-	pthread_t thread;
-
 	(void)arg;
-	if (il_native.attach(&loop, native, NULL) < 0 || il_loop_spawn(loop, NULL, nap, NULL) < 0)
-		return 1;
-	pthread_create(&thread, NULL, run_native_beside_another_loop, native);
-	pthread_join(thread, NULL);
-	return 1;
+	return attach_here_and_run_by(run_native_beside_another_loop);
 }
 
 IL_TEST_ADOPTED(N, a_loop_that_another_thread_runs_says_so)
