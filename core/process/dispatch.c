@@ -176,9 +176,11 @@ static void process_assign(struct il__process_pool *pool, struct il__process_wor
 	il_call *call = il__container_of(il__list_pop(&pool->queue), il_call, link);
 
 	pool->queued--;
+	il__call_taken(&pool->counts, call);
 	pool->busy++;
 	call->worker = w;
 	w->call = call;
+	w->given = il__ticks_now();
 	w->killed = w->committed = w->unread = false;
 	w->known = true;
 	w->wants = IL_READABLE;
@@ -278,12 +280,14 @@ static void process_break_pool(struct il__process_pool *pool, struct verdict *v,
 static void judge_death(struct il__process_pool *pool, struct il__process_worker *w,
 			struct verdict *v)
 {
-	const char *why = "workers died again and again, no call was answered between";
+	const char *why = "workers died again and again, no call was completed between";
 	char failed[IL__LAST_WORDS + 32];
 
 	v->rc = w->killed ? -ECANCELED : -EOWNERDEAD;
-	/* Unread: the signal was on its way when it was given the call. */
-	v->again = (!w->initialized || (w->unread && w->idle)) && !w->killed && !pool->broken;
+	pool->counts.deaths += w->call && !w->killed;
+	/* Unread: the signal was on its way when it was given the call. A call that was taken back goes nowhere. */
+	v->again =
+	    w->call && (!w->initialized || (w->unread && w->idle)) && !w->killed && !pool->broken;
 	if (w->call && !w->killed && (!w->initialized || !v->again)) {
 		v->tell = w->initialized;
 		snprintf(v->detail, sizeof v->detail, "%s", w->last_words);
@@ -321,7 +325,7 @@ static void process_judge(struct il__process_pool *pool, struct il__process_work
 		snprintf(v->detail, sizeof v->detail, "process pool %s is broken: %s", pool->name,
 			 why);
 		break;
-	case IL__ANSWERED:
+	case IL__REPLIED:
 		pool->deaths = 0;
 		w->calls++;
 		v->back = w->known;
@@ -363,7 +367,7 @@ static bool process_accept(il_call *call)
 	return !call->ops->unattended && (!call->ops->accept || call->ops->accept(call));
 }
 
-static void process_answer(il_call *call, const struct verdict *v)
+static void process_finish_call(il_call *call, const struct verdict *v)
 {
 	if (v->back && process_accept(call))
 		il__call_copy_back(call);
@@ -390,6 +394,8 @@ void il__process_finished(struct il__process_worker *w, enum il__outcome outcome
 		if (v.again) {
 			il__list_push_front(&pool->queue, &call->link);
 			pool->queued++;
+		} else {
+			il__call_count(&pool->counts, v.rc);
 		}
 	}
 	process_put_back(pool, w, outcome);
@@ -405,6 +411,6 @@ void il__process_finished(struct il__process_worker *w, enum il__outcome outcome
 	if (v.again)
 		return;
 	if (call)
-		process_answer(call, &v);
+		process_finish_call(call, &v);
 	il__pump_done(pump);
 }

@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #endif
 #include "../base/os.h"
+#include "../base/trace.h"
 #include "../executor/call.h"
 #include "pool.h"
 #include "wire.h"
@@ -54,14 +55,28 @@ static void begin_call(struct il__process_worker *w)
 	const il_bytes *bytes = call->arg;
 	const il_shared *shared = call->arg;
 
-	if (call->form == IL__BYTES)
+	if (call->form == IL_CALL_BYTES)
 		begin_frame(w, IL__WIRE_CALL, bytes->in, bytes->in_size);
-	else if (call->form == IL__SHARED)
+	else if (call->form == IL_CALL_SHARED)
 		begin_frame(w, IL__WIRE_CALL, shared->args, sizeof shared->args);
 	else
 		begin_frame(w, IL__WIRE_CALL, call->arg, call->arg ? call->size : 0);
 	w->out.form = call->form;
-	w->out.memory = call->form == IL__SHARED ? shared->size : 0;
+	w->out.memory = call->form == IL_CALL_SHARED ? shared->size : 0;
+	if (il__unlikely(call->traced)) {
+		w->traced_since = il__trace_now();
+		il__trace_point(call->traced, IL__TRACE_RUN, w->child.pid);
+	}
+}
+
+/* It has replied, or died. */
+static void trace_end(struct il__process_worker *w)
+{
+	if (w->call) {
+		il__trace_point(w->call->traced, IL__TRACE_DONE, w->child.pid);
+		il__trace_span(w->traced_since, "call", w->call->fn, w->child.pid);
+	}
+	w->traced_since = 0;
 }
 
 /* From here on the call is not taken back. False: it was, or nobody wants it any more. */
@@ -167,7 +182,7 @@ static int send_frame(struct il__process_worker *w)
 
 /* ---- what comes back ---- */
 
-/* Whether that is the answer to what went out. */
+/* Whether that is the reply to what went out. */
 static bool frames_is_ours(const struct il__process_worker *w)
 {
 	const struct il__wire_header *in = &w->in, *out = &w->out;
@@ -183,19 +198,19 @@ static bool frames_is_ours(const struct il__process_worker *w)
 		return false;
 	if (out->type == IL__WIRE_INIT)
 		return in->size == 0;
-	return out->form == IL__BYTES ? in->size <= out->limit : in->size == out->size;
+	return out->form == IL_CALL_BYTES ? in->size <= out->limit : in->size == out->size;
 }
 
-/* Where the answer's bytes go. NULL: nowhere, there is no memory. */
+/* Where the reply's bytes go. NULL: nowhere, there is no memory. */
 static char *frames_place(struct il__process_worker *w)
 {
 	il_call *call = w->call;
 
 	if (w->in.type == IL__WIRE_REFUSED)
 		return w->why;
-	if (call->form == IL__BYTES)
+	if (call->form == IL_CALL_BYTES)
 		return il_bytes_resize(call->arg, (size_t)w->in.size);
-	return call->form == IL__SHARED ? (char *)((il_shared *)call->arg)->args : call->arg;
+	return call->form == IL_CALL_SHARED ? (char *)((il_shared *)call->arg)->args : call->arg;
 }
 
 static ssize_t receive_header(struct il__process_worker *w)
@@ -209,7 +224,7 @@ static ssize_t receive_header(struct il__process_worker *w)
 		return n;
 	if (!frames_is_ours(w))
 		return -EPIPE; /* not a worker of ours any more */
-	w->answer = w->in.size ? frames_place(w) : NULL;
+	w->reply = w->in.size ? frames_place(w) : NULL;
 	return n;
 }
 
@@ -218,7 +233,7 @@ static size_t words_of(const struct il__process_worker *w)
 	return w->in.type == IL__WIRE_REPLY ? w->in.words : 0;
 }
 
-static ssize_t receive_answer(struct il__process_worker *w)
+static ssize_t receive_reply(struct il__process_worker *w)
 {
 	size_t at = w->got - sizeof w->in, words = words_of(w);
 	size_t left = (at < words ? words : words + (size_t)w->in.size) - at;
@@ -227,9 +242,9 @@ static ssize_t receive_answer(struct il__process_worker *w)
 
 	if (at < words)
 		n = il__os_receive(w->child.stream, w->why + at, left);
-	else if (w->answer)
-		n = il__os_receive(w->child.stream, w->answer + (at - words), left);
-	else /* so that the next answer comes after it */
+	else if (w->reply)
+		n = il__os_receive(w->child.stream, w->reply + (at - words), left);
+	else /* so that the next reply comes after it */
 		n = il__os_receive(w->child.stream, scrap,
 				   left < sizeof scrap ? left : sizeof scrap);
 	if (n > 0)
@@ -243,7 +258,7 @@ static int receive_frame(struct il__process_worker *w)
 	size_t start = w->got;
 
 	while (w->got - start < VISIT_MAX) {
-		ssize_t n = w->got < sizeof w->in ? receive_header(w) : receive_answer(w);
+		ssize_t n = w->got < sizeof w->in ? receive_header(w) : receive_reply(w);
 		if (n <= 0)
 			return n == -EAGAIN ? 0 : n < 0 ? (int)n : -EPIPE;
 		if (w->got >= sizeof w->in &&
@@ -301,7 +316,7 @@ static void take_calls(struct il__process_worker *w)
 }
 
 /* A frame has come. IL__WAITS: and the next is to go out. */
-static enum il__outcome take_answer(struct il__process_worker *w)
+static enum il__outcome take_reply(struct il__process_worker *w)
 {
 	bool called = w->initialized;
 
@@ -315,10 +330,10 @@ static enum il__outcome take_answer(struct il__process_worker *w)
 	w->rc = (int)w->in.rc;
 	w->known = w->in.type == IL__WIRE_REPLY;
 	w->why[w->known ? w->in.words : w->in.size] = 0;
-	if (called && w->in.size && !w->answer)
+	if (called && w->in.size && !w->reply)
 		return frames_refuse(w, -ENOMEM, "the result has no room here");
 	if (called)
-		return IL__ANSWERED;
+		return IL__REPLIED;
 	if (w->rc < 0)
 		return IL__FAILED;
 	take_calls(w);
@@ -377,13 +392,13 @@ static enum il__outcome frames_talk(struct il__process_worker *w)
 		w->lacks = 0;
 		if (rc == 0)
 			return IL__WAITS;
-		outcome = take_answer(w);
+		outcome = take_reply(w);
 	} while (outcome == IL__WAITS);
 	return outcome;
 }
 
-/* It has not answered. A child of it may keep the stream open for as long as it likes. */
-static bool will_not_answer(const struct il__process_worker *w)
+/* It has not replied. A child of it may keep the stream open for as long as it likes. */
+static bool will_not_reply(const struct il__process_worker *w)
 {
 	char byte;
 
@@ -395,10 +410,12 @@ enum il__outcome il__process_visit(struct il__process_worker *w)
 {
 	enum il__outcome outcome = w->ending ? IL__DIED : frames_talk(w);
 
-	if (outcome == IL__WAITS && ((w->late = il__process_is_due(w)) || will_not_answer(w)))
+	if (outcome == IL__WAITS && ((w->late = il__process_is_due(w)) || will_not_reply(w)))
 		outcome = IL__DIED;
 	if (outcome == IL__WAITS)
 		return outcome;
+	if (il__unlikely(w->traced_since))
+		trace_end(w);
 	il__process_relay(w);
 	if (outcome != IL__DIED)
 		return outcome;

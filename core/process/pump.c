@@ -78,6 +78,9 @@ void il__pump_finish_dropped(struct il__pump *pump, il_call *call)
 		il__log(IL_LOG_WARNING,
 			"process pool %s: a call that nobody waits for was not run: %s",
 			pump->pool->name, il_strerror(rc));
+	pthread_mutex_lock(&pump->pool->lock);
+	il__call_count(&pump->pool->counts, rc);
+	pthread_mutex_unlock(&pump->pool->lock);
 	il__call_finish(call, rc);
 	il__pump_done(pump);
 }

@@ -121,7 +121,7 @@ static void watch_wait_for(struct il__process_worker *w, il_loop *loop)
 		il__timer_disarm(loop, &w->timer);
 }
 
-/* What is needed to wait for the answer is had before the call goes out: a lack of it is the call's failure, and
+/* What is needed to wait for the reply is had before the call goes out: a lack of it is the call's failure, and
  * never the worker's. */
 void il__worker_visit(struct il__process_worker *w, il_loop *loop)
 {

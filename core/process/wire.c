@@ -59,7 +59,7 @@ static int name_in_module(il_fn *fn, struct il__wire_function *name)
 		return 0;
 	name->path[0] = 0;
 	if (s.module[0] && !realpath(s.module, name->path)) {
-		/* It is loaded, so it was there: only a lack is no answer about it. */
+		/* It is loaded, so it was there: only a lack says nothing about it. */
 		int rc = errno == ENOMEM || errno == EMFILE || errno == ENFILE ? -errno : -ENOENT;
 		return il__refuse(rc, "process pool: the function's module %s is not there: %s",
 				  s.module, il__system_words(-errno));

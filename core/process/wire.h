@@ -1,6 +1,6 @@
 /*
  * wire.h: what a process pool and its workers say to each other: frames over any byte stream, one
- * after the other, each CALL answered before the next. docs/worker_protocol.md describes them.
+ * after the other, each CALL replied to before the next. docs/worker_protocol.md describes them.
  *
  * A function's name is the offset from its module's base, the module's path ("" is the program), and the
  * module's build, so that a file that was replaced meanwhile is not called at the wrong place; and the name
@@ -25,14 +25,14 @@ enum il__wire_type {
 
 struct il__wire_header {
 	uint32_t version;
-	uint32_t type, form; /* il__wire_type, il__form */
+	uint32_t type, form; /* il__wire_type, il_call_form */
 	uint32_t path, name; /* bytes that follow the header, without a NUL; */
 	uint32_t words;      /* to the worker: the most it may add; from it: as many come first */
 	uint64_t size;       /* and bytes that follow those */
-	uint64_t id;         /* of a call; its answer has the same */
+	uint64_t id;         /* of a call; its reply has the same */
 	uint64_t offset, build;
 	uint64_t limit;  /* of the size of what comes back */
-	uint64_t memory; /* IL__SHARED: bytes of it */
+	uint64_t memory; /* IL_CALL_SHARED: bytes of it */
 	int64_t rc;
 };
 /* [frame] */

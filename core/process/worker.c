@@ -14,6 +14,8 @@
 #include "../base/os_process.h"
 #include "../base/os_program.h"
 #include "../executor/call.h"
+#include "../runtime/dump_signal.h"
+#include "../runtime/trace.h"
 #include "wire.h"
 
 #include <interloop/process_pool.h>
@@ -182,9 +184,9 @@ struct request {
 	void *payload;
 	int fd; /* of shared memory; -1: none */
 	il_bytes bytes;
-	/* the answer */
+	/* the reply */
 	int rc;
-	const void *answer;
+	const void *reply;
 	size_t size;
 	char why[IL__WIRE_WHY_MAX]; /* "": it ran */
 };
@@ -198,7 +200,7 @@ __attribute__((format(printf, 3, 4))) static void refuse(struct request *r, int 
 	vsnprintf(r->why, sizeof r->why, format, list);
 	va_end(list);
 	r->rc = rc;
-	r->answer = r->why;
+	r->reply = r->why;
 	r->size = strlen(r->why);
 }
 
@@ -233,7 +235,7 @@ static void run_bytes(struct request *r)
 	b->in = r->payload;
 	b->in_size = (size_t)r->h.size;
 	r->rc = r->fn(b);
-	r->answer = b->out;
+	r->reply = b->out;
 	r->size = b->out ? b->out_size : 0;
 	if (r->size > r->h.limit)
 		refuse(r, -EMSGSIZE, "a result of %zu bytes; max_size is %llu", b->out_size,
@@ -261,7 +263,7 @@ static void run_shared(struct request *r)
 	memcpy(s.args, r->payload, sizeof s.args);
 	r->rc = r->fn(&s);
 	memcpy(r->payload, s.args, sizeof s.args);
-	r->answer = r->payload;
+	r->reply = r->payload;
 	r->size = sizeof s.args;
 	munmap(s.data, s.size);
 }
@@ -275,13 +277,13 @@ static void worker_run(struct request *r)
 		       "no such function: %.*s cannot be loaded here, or is another build; and "
 		       "nothing is registered as \"%s\"",
 		       il__text_within(module, 150), module, r->function.name);
-	} else if (r->h.form == IL__BYTES) {
+	} else if (r->h.form == IL_CALL_BYTES) {
 		run_bytes(r);
-	} else if (r->h.form == IL__SHARED) {
+	} else if (r->h.form == IL_CALL_SHARED) {
 		run_shared(r);
 	} else {
 		r->rc = r->fn(r->payload);
-		r->answer = r->payload;
+		r->reply = r->payload;
 		r->size = r->h.type == IL__WIRE_INIT ? 0 : (size_t)r->h.size;
 	}
 }
@@ -292,7 +294,7 @@ static const char *words_for(int rc)
 	return rc < 0 && rc == il__refusal.rc ? il__refusal.words : "";
 }
 
-static bool worker_answer(const struct request *r)
+static bool worker_reply(const struct request *r)
 {
 	struct il__wire_header h = {.version = IL__WIRE_VERSION,
 				    .type = r->why[0] ? IL__WIRE_REFUSED : IL__WIRE_REPLY,
@@ -309,7 +311,7 @@ static bool worker_answer(const struct request *r)
 	fflush(NULL);
 	memcpy(first, &h, sizeof h);
 	memcpy(first + sizeof h, words, h.words);
-	return write_all(first, sizeof h + h.words, r->answer, r->size);
+	return write_all(first, sizeof h + h.words, r->reply, r->size);
 }
 
 static bool serve_one(void)
@@ -329,7 +331,7 @@ static bool serve_one(void)
 		worker_run(&r);
 		while_it_runs(false);
 	}
-	more = more && worker_answer(&r);
+	more = more && worker_reply(&r);
 	il__free(r.payload);
 	il_bytes_free(&r.bytes);
 	if (r.fd >= 0)
@@ -365,6 +367,8 @@ static _Noreturn void worker_serve(void)
 {
 	bool more;
 
+	il__trace_not_from_environment();
+	il__dump_signal_ignore();
 	watch_end();
 	pthread_cleanup_push(worker_on_thread_exit, NULL);
 	for (more = worker_greet(); more; more = serve_one())

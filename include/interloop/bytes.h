@@ -61,7 +61,7 @@ IL_API void *il_bytes_resize(il_bytes *bytes, size_t size);
  * @param data  may be NULL if size is 0.
  * @return 0; -ENOMEM; -EINVAL: bytes or data is NULL.
  */
-IL_API int il_bytes_append(il_bytes *bytes, const void *data, size_t size);
+IL_MUST_CHECK IL_API int il_bytes_append(il_bytes *bytes, const void *data, size_t size);
 
 /** @brief Frees `out` and forgets it. NULL is allowed. */
 IL_API void il_bytes_free(il_bytes *bytes);

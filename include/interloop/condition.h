@@ -34,7 +34,7 @@ typedef struct il_condition_statistics {
  * @param lock  must outlive the condition; NULL: a lock of its own.
  * @return 0; -EINVAL: NULL condition; -ENOMEM.
  */
-IL_API int il_condition_create(il_condition **condition, il_lock *lock);
+IL_MUST_CHECK IL_API int il_condition_create(il_condition **condition, il_lock *lock);
 
 /** @brief Frees it, and the lock if it is its own. NULL is allowed. Stops the program with a
  * sentence if a task waits for it. */
@@ -44,9 +44,9 @@ IL_API void il_condition_destroy(il_condition *condition);
 IL_API il_lock *il_condition_lock(il_condition *condition);
 
 /** @brief As il_lock_acquire(), on its lock. */
-IL_API int il_condition_acquire(il_condition *condition);
+IL_MUST_CHECK IL_API int il_condition_acquire(il_condition *condition);
 /** @brief As il_lock_acquire_nowait(), on its lock. */
-IL_API int il_condition_acquire_nowait(il_condition *condition);
+IL_MUST_CHECK IL_API int il_condition_acquire_nowait(il_condition *condition);
 /** @brief As il_lock_release(), on its lock. */
 IL_API int il_condition_release(il_condition *condition);
 
@@ -60,7 +60,7 @@ IL_API int il_condition_release(il_condition *condition);
  *         another waiter; -EALREADY: the calling task does not hold the lock; -EOWNERDEAD: a later
  *         owner of the lock ended without releasing it.
  */
-IL_API int il_condition_wait(il_condition *condition);
+IL_MUST_CHECK IL_API int il_condition_wait(il_condition *condition);
 
 /**
  * @brief Waits until predicate(arg) is not 0. It is evaluated with the lock held: at once, and
@@ -69,7 +69,8 @@ IL_API int il_condition_wait(il_condition *condition);
  *                   return with the lock held.
  * @return the predicate's result; or an error of il_condition_wait().
  */
-IL_API int il_condition_wait_for(il_condition *condition, il_fn *predicate, void *arg);
+IL_MUST_CHECK IL_API int il_condition_wait_for(il_condition *condition, il_fn *predicate,
+					       void *arg);
 
 /**
  * @brief Wakes the first n waiters, fewer if there are fewer; each runs once it has the

@@ -21,7 +21,7 @@ extern "C" {
 
 /** @brief Creates an event, not set. Any thread; in a loop's thread through its backend. -ENOMEM.
  */
-IL_API int il_event_create(il_event **event);
+IL_MUST_CHECK IL_API int il_event_create(il_event **event);
 
 /** @brief Frees it. NULL is allowed. Stops the program with a sentence if a task waits for it. */
 IL_API void il_event_destroy(il_event *event);

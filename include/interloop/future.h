@@ -21,7 +21,7 @@ extern "C" {
  */
 
 /** @brief Creates a pending future with one reference, for a producer of your own. -ENOMEM. */
-IL_API int il_future_create(il_future **future);
+IL_MUST_CHECK IL_API int il_future_create(il_future **future);
 
 /** @brief Takes another reference; returns f. NULL is allowed. Any thread. */
 IL_API il_future *il_future_ref(il_future *f);
@@ -127,8 +127,8 @@ typedef struct il_as_completed il_as_completed;
  * @param timeout  for the whole iteration, from now.
  * @return 0; -EINVAL; -ENOMEM.
  */
-IL_API int il_as_completed_open(il_as_completed **it, il_future *const *fs, size_t count,
-				il_time timeout);
+IL_MUST_CHECK IL_API int il_as_completed_open(il_as_completed **it, il_future *const *fs,
+					      size_t count, il_time timeout);
 
 /**
  * @brief Waits for the next one. A cancellation point.
@@ -137,7 +137,7 @@ IL_API int il_as_completed_open(il_as_completed **it, il_future *const *fs, size
  *         unfinished"; -ECANCELED; -EPERM; -EDEADLK as in il_future_wait; -ESHUTDOWN: inherited
  * across fork.
  */
-IL_API int il_as_completed_next(il_as_completed *it, il_future **f);
+IL_MUST_CHECK IL_API int il_as_completed_next(il_as_completed *it, il_future **f);
 
 /** @brief Returns how many are still to come. */
 IL_API size_t il_as_completed_pending(const il_as_completed *it);

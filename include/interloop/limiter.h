@@ -34,7 +34,7 @@ typedef struct il_limiter_statistics {
  * @param total  tokens; 0: nobody gets one until it is raised; SIZE_MAX: no limit.
  * @return 0; -EINVAL: NULL, or a negative number was converted to size_t; -ENOMEM.
  */
-IL_API int il_limiter_create(il_limiter **limiter, size_t total);
+IL_MUST_CHECK IL_API int il_limiter_create(il_limiter **limiter, size_t total);
 
 /** @brief Frees it. NULL is allowed. Must not happen while a worker thread runs under it. Stops the
  * program with a sentence if a task waits for it. */
@@ -44,22 +44,23 @@ IL_API void il_limiter_destroy(il_limiter *limiter);
  * @brief Borrows a token for the calling task; waits while there is none. A cancellation point.
  * @return 0; -ECANCELED: none borrowed; -EALREADY: the task has one already; -ENOMEM.
  */
-IL_API int il_limiter_acquire(il_limiter *limiter);
+IL_MUST_CHECK IL_API int il_limiter_acquire(il_limiter *limiter);
 
 /** @brief As il_limiter_acquire(), but neither waits nor checks cancellation. -EAGAIN: none is
  * free. */
-IL_API int il_limiter_acquire_nowait(il_limiter *limiter);
+IL_MUST_CHECK IL_API int il_limiter_acquire_nowait(il_limiter *limiter);
 
 /**
  * @brief As il_limiter_acquire(), on behalf of another borrower.
  * @param borrower  any address but NULL; it is never read.
  * @return as il_limiter_acquire(); -EALREADY: that borrower has a token, or waits for one; -EINVAL.
  */
-IL_API int il_limiter_acquire_on_behalf_of(il_limiter *limiter, const void *borrower);
+IL_MUST_CHECK IL_API int il_limiter_acquire_on_behalf_of(il_limiter *limiter, const void *borrower);
 
 /** @brief As il_limiter_acquire_nowait(), on behalf of another borrower; inside or outside a task.
  */
-IL_API int il_limiter_acquire_on_behalf_of_nowait(il_limiter *limiter, const void *borrower);
+IL_MUST_CHECK IL_API int il_limiter_acquire_on_behalf_of_nowait(il_limiter *limiter,
+								const void *borrower);
 
 /**
  * @brief Gives the calling task's token back; the first waiter gets it. Never waits.

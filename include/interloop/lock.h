@@ -38,10 +38,10 @@ typedef struct il_lock_statistics {
 } il_lock_statistics;
 
 /** @brief Creates a lock, free. Any thread. -EINVAL: NULL; -ENOMEM. */
-IL_API int il_lock_create(il_lock **lock);
+IL_MUST_CHECK IL_API int il_lock_create(il_lock **lock);
 
 /** @brief As il_lock_create(), with flags: 0 or IL_FAST_ACQUIRE. -EINVAL: an unknown flag. */
-IL_API int il_lock_create_with(il_lock **lock, unsigned flags);
+IL_MUST_CHECK IL_API int il_lock_create_with(il_lock **lock, unsigned flags);
 
 /**
  * @brief Frees it. NULL is allowed. Stops the program with a sentence if a task waits for it,
@@ -53,13 +53,13 @@ IL_API void il_lock_destroy(il_lock *lock);
  * @brief Takes the lock; waits while another task holds it. A cancellation point.
  * @return 0; -ECANCELED: not taken; -EALREADY: the calling task holds it; -EOWNERDEAD.
  */
-IL_API int il_lock_acquire(il_lock *lock);
+IL_MUST_CHECK IL_API int il_lock_acquire(il_lock *lock);
 
 /**
  * @brief Takes the lock if it is free; neither waits nor checks cancellation.
  * @return 0; -EAGAIN: another task holds it; -EALREADY: the calling task holds it; -EOWNERDEAD.
  */
-IL_API int il_lock_acquire_nowait(il_lock *lock);
+IL_MUST_CHECK IL_API int il_lock_acquire_nowait(il_lock *lock);
 
 /**
  * @brief Hands the lock to the first waiter, or frees it. Never waits.

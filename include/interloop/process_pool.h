@@ -98,7 +98,8 @@ typedef struct il_process_pool_options {
  *         its loader has gone; -EMFILE and its like: no descriptor for the working directory;
  *         -ENOMEM.
  */
-IL_API int il_process_pool_create(il_executor **ex, const il_process_pool_options *options);
+IL_MUST_CHECK IL_API int il_process_pool_create(il_executor **ex,
+						const il_process_pool_options *options);
 
 /**
  * @brief For programs whose functions rely on their own constructors, or on what main sets up

@@ -8,8 +8,8 @@
  * of Trio's and AnyIO's CancelScope.
  *
  *     il_scope s = IL_SCOPE_INIT;
- *     il_scope_enter(&s, il_deadline(IL_SEC(2)), 0);
- *     return il_scope_exit(&s, work());
+ *     int rc = il_scope_enter(&s, il_deadline(IL_SEC(2)), 0);
+ *     return rc < 0 ? rc : il_scope_exit(&s, work());
  */
 #ifndef INTERLOOP_SCOPE_H
 #define INTERLOOP_SCOPE_H
@@ -59,7 +59,7 @@ typedef struct il_scope {
  * @return 0; -EALREADY: it was entered before (a scope serves once); -EINVAL: NULL or an unknown
  *         flag; -EPERM: not in a task; -ENOMEM.
  */
-IL_API int il_scope_enter(il_scope *scope, il_time deadline, unsigned flags);
+IL_MUST_CHECK IL_API int il_scope_enter(il_scope *scope, il_time deadline, unsigned flags);
 
 /**
  * @brief Leaves the scope. Typical use: `return il_scope_exit(&scope, work());`
@@ -70,7 +70,7 @@ IL_API int il_scope_enter(il_scope *scope, il_time deadline, unsigned flags);
  *         innermost scope of this task, or not entered; nothing changed. -EINVAL: NULL; -EPERM: not
  *         in a task.
  */
-IL_API int il_scope_exit(il_scope *scope, int rc);
+IL_MUST_CHECK IL_API int il_scope_exit(il_scope *scope, int rc);
 
 /**
  * @brief Cancels the scope: now, or from its entry on if it is not entered yet. Loop's thread only,
@@ -124,11 +124,11 @@ IL_API il_time il_effective_deadline(void);
  * @return fn's result; 0 if the time was up and fn returned -ECANCELED (to tell them apart use a
  *         scope and il_scope_expired); -EINVAL: negative delay; -EPERM: not in a task.
  */
-IL_API int il_move_on_after(il_time delay, il_fn *fn, void *arg);
+IL_MUST_CHECK IL_API int il_move_on_after(il_time delay, il_fn *fn, void *arg);
 
 /** @brief As il_move_on_after(), but returns -ETIMEDOUT if the time was up and fn returned
  * -ECANCELED. */
-IL_API int il_fail_after(il_time delay, il_fn *fn, void *arg);
+IL_MUST_CHECK IL_API int il_fail_after(il_time delay, il_fn *fn, void *arg);
 
 /** @} */
 

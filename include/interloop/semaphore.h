@@ -37,11 +37,11 @@ typedef struct il_semaphore_statistics {
  * @param max      permits at most; SIZE_MAX: no maximum.
  * @return 0; -EINVAL: NULL, initial above max, or a number that was negative; -ENOMEM.
  */
-IL_API int il_semaphore_create(il_semaphore **semaphore, size_t initial, size_t max);
+IL_MUST_CHECK IL_API int il_semaphore_create(il_semaphore **semaphore, size_t initial, size_t max);
 
 /** @brief As il_semaphore_create(), with flags: 0 or IL_FAST_ACQUIRE. -EINVAL: an unknown flag. */
-IL_API int il_semaphore_create_with(il_semaphore **semaphore, size_t initial, size_t max,
-				    unsigned flags);
+IL_MUST_CHECK IL_API int il_semaphore_create_with(il_semaphore **semaphore, size_t initial,
+						  size_t max, unsigned flags);
 
 /** @brief Frees it. NULL is allowed. Stops the program with a sentence if a task waits for it. */
 IL_API void il_semaphore_destroy(il_semaphore *semaphore);
@@ -50,10 +50,10 @@ IL_API void il_semaphore_destroy(il_semaphore *semaphore);
  * @brief Takes a permit; waits while there is none. A cancellation point.
  * @return 0; -ECANCELED: none taken.
  */
-IL_API int il_semaphore_acquire(il_semaphore *semaphore);
+IL_MUST_CHECK IL_API int il_semaphore_acquire(il_semaphore *semaphore);
 
 /** @brief Takes a permit if there is one; inside or outside a task. 0; -EAGAIN: there is none. */
-IL_API int il_semaphore_acquire_nowait(il_semaphore *semaphore);
+IL_MUST_CHECK IL_API int il_semaphore_acquire_nowait(il_semaphore *semaphore);
 
 /**
  * @brief Hands a permit to the first waiter, or returns it. Inside or outside a task; never waits.

@@ -48,7 +48,7 @@ typedef struct il_shared {
  * @brief Creates shared memory. Any thread.
  * @return 0; -EINVAL: size is 0 or s NULL; -ENOMEM; -EMFILE, -ENFILE; as mmap.
  */
-IL_API int il_shared_create(il_shared *s, size_t size);
+IL_MUST_CHECK IL_API int il_shared_create(il_shared *s, size_t size);
 
 /** @brief Frees the memory, once for all copies of the struct. No call may use it any more. */
 IL_API void il_shared_destroy(il_shared *s);

@@ -9,7 +9,7 @@
  * first: a loop that begins meanwhile handles SIGINT once the receiver is closed, and one that ends
  * does not affect the receiver.
  *
- *     il_signal_receiver_open(&r, (const int[]){SIGHUP, SIGTERM}, 2);
+ *     rc = il_signal_receiver_open(&r, (const int[]){SIGHUP, SIGTERM}, 2);
  *     while ((rc = il_signal_receiver_next(r, IL_FOREVER)) > 0)
  *             rc == SIGHUP ? reload() : il_server_shutdown(server);
  *     il_signal_receiver_destroy(r);
@@ -65,11 +65,13 @@ typedef struct il_signal_receiver_options {
  *         has one of them; -EPERM: not in a loop's thread; -EMFILE, -ENFILE, -ENOMEM. After an
  *         error what handled them before does so again.
  */
-IL_API int il_signal_receiver_open(il_signal_receiver **receiver, const int *signals, size_t count);
+IL_MUST_CHECK IL_API int il_signal_receiver_open(il_signal_receiver **receiver, const int *signals,
+						 size_t count);
 
 /** @brief il_signal_receiver_open() with options. @param options  NULL: the defaults. */
-IL_API int il_signal_receiver_open_with(il_signal_receiver **receiver, const int *signals,
-					size_t count, const il_signal_receiver_options *options);
+IL_MUST_CHECK IL_API int il_signal_receiver_open_with(il_signal_receiver **receiver,
+						      const int *signals, size_t count,
+						      const il_signal_receiver_options *options);
 
 /**
  * @brief Takes the signal that has been pending longest; waits for one if there is none. A
@@ -79,7 +81,7 @@ IL_API int il_signal_receiver_open_with(il_signal_receiver **receiver, const int
  *         waits; -EBADF: closed, also while this task waits; -EINVAL: a negative timeout or NULL;
  *         -EPERM: not in the loop's thread, or no task; -ESHUTDOWN: inherited across fork.
  */
-IL_API int il_signal_receiver_next(il_signal_receiver *receiver, il_time timeout);
+IL_MUST_CHECK IL_API int il_signal_receiver_next(il_signal_receiver *receiver, il_time timeout);
 
 /**
  * @brief Puts back what handled the signals before, and then raises those that nobody has taken, in

@@ -56,7 +56,8 @@ typedef struct il_thread_pool_options {
  * @param options  NULL: the defaults.
  * @return 0; -EINVAL: an option is out of range; -ENOMEM.
  */
-IL_API int il_thread_pool_create(il_executor **ex, const il_thread_pool_options *options);
+IL_MUST_CHECK IL_API int il_thread_pool_create(il_executor **ex,
+					       const il_thread_pool_options *options);
 
 /** @} */
 

@@ -1,6 +1,6 @@
 /*
  * c_process_deaths.c: worker processes that die, of their jobs or of somebody's signal, at every moment of a
- * call: that call alone answers for it, nothing is left behind, and what comes next finds another worker.
+ * call: that call alone fails, nothing is left behind, and what comes next finds another worker.
  */
 #define _GNU_SOURCE
 #include "../../core/process/wire.h"
@@ -131,7 +131,7 @@ static int die_with_child(void *arg)
 	return 0;
 }
 
-static int answer_with_child(void *arg)
+static int reply_with_child(void *arg)
 {
 	leave_child(arg);
 	return square(arg);
@@ -148,7 +148,7 @@ static void die_though_a_child_holds_the_stream(void)
 	b = new_board();
 	for (int i = 0; i < 2; i++) {
 		struct job j = job_on(b, 6);
-		CHECK_RC(il_executor_run(ex, answer_with_child, &j, sizeof j), 6);
+		CHECK_RC(il_executor_run(ex, reply_with_child, &j, sizeof j), 6);
 		CHECK_EQ(j.square, 36);
 		CHECK_EQ(kill(b->pids[0], SIGKILL), 0);
 		CHECK_RC(il_executor_run(ex, die_with_child, &j, sizeof j), -EOWNERDEAD);
@@ -245,7 +245,7 @@ static void use_up_the_budget(void)
 	struct job j = job_on(NULL, BY_KILL);
 
 	for (int round = 0; round < 2; round++) {
-		pid_of_next(ex); /* an answer begins the count anew */
+		pid_of_next(ex); /* a reply begins the count anew */
 		for (int i = 0; i < 2; i++)
 			CHECK_RC(il_executor_run(ex, die, &j, sizeof j), -EOWNERDEAD);
 	}
@@ -301,7 +301,7 @@ static int write_half(void *arg)
 	return 1;
 }
 
-static void answer_by_halves(void)
+static void reply_by_halves(void)
 {
 	il_executor *ex = new_processes((il_process_pool_options){.max_workers = 1});
 
@@ -319,12 +319,12 @@ static void answer_by_halves(void)
 
 IL_TEST_CORE(C, n67_half_a_reply_is_a_dead_worker_and_no_value)
 {
-	answer_by_halves();
+	reply_by_halves();
 }
 
 IL_TEST(C, n67_half_a_reply_is_a_dead_worker_and_no_value_to_a_task)
 {
-	answer_by_halves();
+	reply_by_halves();
 }
 
 struct request {
@@ -332,8 +332,8 @@ struct request {
 	unsigned char bytes[1 << 20];
 };
 
-/* Answers this call and the next one, which is not there yet. */
-static int answer_twice(void *arg)
+/* Replies to this call and the next one, which is not there yet. */
+static int reply_twice(void *arg)
 {
 	struct request *r = arg;
 	struct il__wire_header h = {.version = IL__WIRE_VERSION,
@@ -349,14 +349,14 @@ static int answer_twice(void *arg)
 	return 0;
 }
 
-static void answer_before_the_call(void)
+static void reply_before_the_call(void)
 {
 	il_executor *ex = new_processes((il_process_pool_options){.max_workers = 1});
 	struct request *r = calloc(1, sizeof *r);
 
 	r->number = 1;
-	CHECK_RC(il_executor_run(ex, answer_twice, r, sizeof *r), 1);
-	CHECK_RC(il_executor_run(ex, answer_twice, r, sizeof *r), -EOWNERDEAD);
+	CHECK_RC(il_executor_run(ex, reply_twice, r, sizeof *r), 1);
+	CHECK_RC(il_executor_run(ex, reply_twice, r, sizeof *r), -EOWNERDEAD);
 	pid_of_next(ex);
 	il_executor_destroy(ex);
 	free(r);
@@ -364,12 +364,12 @@ static void answer_before_the_call(void)
 
 IL_TEST_CORE(C, n67_a_reply_before_the_call_is_a_dead_worker)
 {
-	answer_before_the_call();
+	reply_before_the_call();
 }
 
 IL_TEST(C, n67_a_reply_before_a_tasks_call_is_a_dead_worker)
 {
-	answer_before_the_call();
+	reply_before_the_call();
 }
 
 /* A worker that stands still with a request on the way, and then dies. */
@@ -418,7 +418,7 @@ static void *end_when_open(void *board)
 	_exit(0);
 }
 
-/* Answers, and ends later. */
+/* Replies, and ends later. */
 static int end_later(void *arg)
 {
 	struct board *b = map_board(((struct job *)arg)->board);

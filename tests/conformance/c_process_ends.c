@@ -186,7 +186,7 @@ IL_TEST(C, cancelling_a_call_kills_its_worker_at_once)
 	struct job j = job_on(b, 1);
 	il_future *f = submit_job(ex, linger, &j);
 
-	UNTIL_THREAD(atomic_load(&b->places) == 1);
+	UNTIL_THREAD(atomic_load(&b->begun) == 1);
 	CHECK(il_future_cancel(f));
 	CHECK_RC(end_of(f), -ECANCELED);
 	CHECK(is_gone(b->pids[0]));

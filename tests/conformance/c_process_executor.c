@@ -1,6 +1,6 @@
 /*
  * c_process_executor.c: the process pool: calls run in another process, one after the other in the same
- * one, and each is answered once, whatever it writes, is given, or is cancelled by. What a death means is
+ * one, and each finishes once, whatever it writes, is given, or is cancelled by. What a death means is
  * in c_process_deaths.c.
  */
 #define _GNU_SOURCE
@@ -245,7 +245,7 @@ static int mark_ends(void *arg)
 	return 7;
 }
 
-/* From a thread, while another answers, which takes it as long as the time before. */
+/* From a thread, while another finishes, which takes it as long as the time before. */
 static il_time cancel_after(il_executor *ex, struct two_ends *l, il_time delay)
 {
 	il_time start = il_now();
@@ -448,7 +448,7 @@ struct other {
 	il_future *f;
 };
 
-/* The call that runs ends while the cancelled one is still being answered. */
+/* The call that runs ends while the cancelled one is still being finished. */
 static int let_other_end(il_future *f, void *arg)
 {
 	struct other *other = arg;
@@ -765,7 +765,8 @@ static void fail_to_initialize(void)
 		CHECK_RC(end_of(f[i]), -ENOTRECOVERABLE);
 		CHECK(strstr(il_error_detail(), "EACCES"));
 		CHECK(strstr(il_error_detail(), il_strerror(-EACCES)));
-		(void)il_executor_submit(NULL, NULL, NULL, NULL, 0); /* says something else */
+		CHECK_RC(il_executor_submit(NULL, NULL, NULL, NULL, 0),
+			 -EINVAL); /* says something else */
 		CHECK_EQ(j[i].pid, 0);
 	}
 	CHECK_RC(il_executor_run(ex, get_state, NULL, 0), -ENOTRECOVERABLE);

@@ -223,7 +223,7 @@ IL_TEST(C, n66_a_tasks_bytes_over_the_limit_fail_their_own_call)
 
 static int die_with_bytes(void *arg)
 {
-	il_bytes_append(arg, "half", 4);
+	CHECK_RC(il_bytes_append(arg, "half", 4), 0);
 	raise(SIGKILL);
 	return 0;
 }

@@ -10,8 +10,6 @@
 
 /* ---- the loop's watches ---- */
 
-#if !IL_TEST_IS_CORE
-
 /* Too large to go out at once, so that it is waited for room, too. */
 struct parcel {
 	int value, pid;
@@ -72,7 +70,7 @@ static int lack_at_the_start(void *arg)
 	return *(int *)arg;
 }
 
-/* A call that runs is answered though its loop can watch nothing from some time on. */
+/* A call that runs finishes though its loop can watch nothing from some time on. */
 static int lack_for_ever(void *arg)
 {
 	il_executor *ex =
@@ -124,8 +122,6 @@ IL_TEST_ADOPTED(C, a_watch_that_an_adopted_loop_refused_is_no_workers_death)
 		CHECK_RC(il_native.destroy(native), 0);
 	}
 }
-
-#endif
 
 /* ---- poll(2) for plain threads ---- */
 

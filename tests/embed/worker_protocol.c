@@ -113,7 +113,7 @@ static void send_all(struct peer *p, const void *bytes, size_t size, size_t piec
 }
 
 /* One call by name, and its answer. */
-static struct il__wire_header call(struct peer *p, enum il__form form, const char *name,
+static struct il__wire_header call(struct peer *p, il_call_form form, const char *name,
 				   const void *argument, size_t size, char *answer, size_t piece)
 {
 	struct il__wire_header h = {.version = IL__WIRE_VERSION,
@@ -139,18 +139,18 @@ static void check_calls(struct peer *p, size_t piece)
 {
 	char answer[1001], large[600] = {1};
 	int numbers[3] = {40, 2, 0};
-	struct il__wire_header h = call(p, IL__BYTES, "test.twice", "hum", 3, answer, piece);
+	struct il__wire_header h = call(p, IL_CALL_BYTES, "test.twice", "hum", 3, answer, piece);
 
 	CHECK(h.type == IL__WIRE_REPLY && h.rc == 0 && strcmp(answer, "humhum") == 0);
-	h = call(p, IL__FLAT, "test.add", numbers, sizeof numbers, answer, piece);
+	h = call(p, IL_CALL_FLAT, "test.add", numbers, sizeof numbers, answer, piece);
 	memcpy(numbers, answer, sizeof numbers);
 	CHECK(h.type == IL__WIRE_REPLY && h.rc == 5 && h.size == sizeof numbers);
 	CHECK(numbers[2] == 42);
-	h = call(p, IL__FLAT, "test.unknown", numbers, sizeof numbers, answer, piece);
+	h = call(p, IL_CALL_FLAT, "test.unknown", numbers, sizeof numbers, answer, piece);
 	CHECK(h.type == IL__WIRE_REFUSED && h.rc == -ENOENT && strstr(answer, "test.unknown"));
-	h = call(p, IL__BYTES, "test.twice", large, sizeof large, answer, piece);
+	h = call(p, IL_CALL_BYTES, "test.twice", large, sizeof large, answer, piece);
 	CHECK(h.type == IL__WIRE_REFUSED && h.rc == -EMSGSIZE && strstr(answer, "1200"));
-	h = call(p, IL__SHARED, "test.add", large, 4 * sizeof(uint64_t), answer, piece);
+	h = call(p, IL_CALL_SHARED, "test.add", large, 4 * sizeof(uint64_t), answer, piece);
 	CHECK(h.type == IL__WIRE_REFUSED && h.rc == -EPROTO); /* no descriptor came with it */
 }
 
