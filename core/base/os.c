@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
@@ -276,15 +277,23 @@ size_t il__os_page_size(void)
 }
 
 #if IL__LINUX
+/* gcore cannot read a mapping that has such guards in it, and leaves out what follows. */
+static bool wants_mprotect(void)
+{
+	const char *kind = getenv("INTERLOOP_GUARDS");
+
+	return kind && strcmp(kind, "mprotect") == 0;
+}
+
 /* An emulated kernel says yes to any advice, and does nothing. */
 static bool install_guard(void *pages, size_t size)
 {
-	static atomic_int credulous = -1;
+	static atomic_int avoided = -1;
 
-	if (atomic_load_explicit(&credulous, memory_order_relaxed) < 0)
-		atomic_store_explicit(&credulous, madvise(pages, size, 9999) == 0,
+	if (atomic_load_explicit(&avoided, memory_order_relaxed) < 0)
+		atomic_store_explicit(&avoided, wants_mprotect() || madvise(pages, size, 9999) == 0,
 				      memory_order_relaxed);
-	return !atomic_load_explicit(&credulous, memory_order_relaxed) &&
+	return !atomic_load_explicit(&avoided, memory_order_relaxed) &&
 	       madvise(pages, size, MADV_GUARD_INSTALL_) == 0;
 }
 #endif

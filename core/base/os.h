@@ -32,6 +32,10 @@ void il__os_wake_close(int fd[2]);
 /* The numbers of descriptors (os_fd.c). What each call that makes one ends with: the descriptor,
  * never 0 to 2, or a negated errno code. */
 int il__os_made(int fd);
+/* 0: loops can watch it; -EBADF; -EPERM: it is always ready. */
+int il__os_can_watch(int fd);
+/* A descriptor that is readable while fd has urgent data (POLLPRI); -ENOTSUP: not on this system, or of this fd. */
+int il__os_urgent_open(int fd);
 int il__os_dup(int fd); /* close-on-exec, never 0 to 2 */
 /* Nobody gets 0 to 2 from here to release, where these are closed. May be nested; a negated errno
  * code. */
@@ -92,6 +96,10 @@ int il__os_socketpair(int fd[2]);
 /* 0, or -EMFILE or -ENFILE: there is not even one pair of descriptors now. */
 int il__os_descriptor_lack(void);
 int il__os_socket_set(int fd, int level, int name, int value);
+/* Probes a silent TCP peer. 0: the system's choice. -EINVAL: more than the system takes, and nothing is set. */
+int il__os_socket_keepalive(int (*set)(const void *socket, int level, int name, int value),
+			    const void *socket, il_time idle, il_time interval, int probes,
+			    il_time give_up);
 int il__os_accept(int fd, struct sockaddr *address, socklen_t *length);
 ssize_t il__os_receive(int fd, void *data, size_t size);
 ssize_t il__os_send(int fd, const void *data, size_t size);
@@ -111,6 +119,8 @@ ssize_t il__os_receive_fds(int fd, void *data, size_t size, struct il__os_fds *g
 int il__os_room_for_fds(int fd, void *data, size_t size);
 ssize_t il__os_read(int fd, void *data, size_t size);
 ssize_t il__os_write_pieces(int fd, const struct iovec *pieces, int count);
+/* Between two descriptors; may wait for the disk. -EINVAL, -ENOSYS: not with these, or not here. */
+ssize_t il__os_sendfile(int out, int in, int64_t offset, size_t size);
 
 /* Around writes that have no flag against SIGPIPE, such as stdio's: in this thread none is raised.
  */

@@ -67,6 +67,14 @@ IN_CHILD static bool put_null(int target)
 	return true;
 }
 
+/* The leader of a session that has none gets the first that it opens. */
+IN_CHILD static bool take_terminal(const char *name)
+{
+	long fd = syscall(SYS_openat, AT_FDCWD, name, O_RDWR, 0);
+
+	return fd >= 0 && syscall(SYS_close, fd) == 0;
+}
+
 IN_CHILD static bool put_descriptors(const struct il__os_spawn *s)
 {
 	for (int i = 0; i < s->count; i++) {
@@ -104,7 +112,8 @@ IN_CHILD static int child_main(void *arg)
 
 	reset_signals();
 	if ((s->session && syscall(SYS_setsid) < 0) ||
-	    (s->group && syscall(SYS_setpgid, 0, 0) < 0) || !put_descriptors(s) ||
+	    (s->group && syscall(SYS_setpgid, 0, 0) < 0) ||
+	    (s->terminal && !take_terminal(s->terminal)) || !put_descriptors(s) ||
 	    (s->directory && syscall(SYS_chdir, s->directory) < 0) ||
 	    syscall(SYS_rt_sigprocmask, SIG_SETMASK, zeros, NULL, mask_size) < 0)
 		p->error = errno;

@@ -119,20 +119,20 @@ enum { ANY_CHILD = __WALL }; /* also one that ended before it was its program */
 enum { ANY_CHILD = 0 };
 #endif
 
-static int pidfd_reap(idtype_t by, id_t id, bool wait, siginfo_t *info)
+static int pidfd_reap(idtype_t by, id_t id, int flags, siginfo_t *info)
 {
 	int rc;
 
 	info->si_pid = 0;
 	do
-		rc = waitid(by, id, info, WEXITED | ANY_CHILD | (wait ? 0 : WNOHANG));
+		rc = waitid(by, id, info, WEXITED | ANY_CHILD | flags);
 	while (rc < 0 && errno == EINTR);
 	if (rc < 0)
 		return -errno;
 	return info->si_pid ? 0 : -EAGAIN;
 }
 
-int il__os_process_reap(int handle, pid_t pid, bool wait, siginfo_t *info)
+static int pidfd_wait(int handle, pid_t pid, int flags, siginfo_t *info)
 {
 	int rc = -EINVAL;
 
@@ -140,9 +140,23 @@ int il__os_process_reap(int handle, pid_t pid, bool wait, siginfo_t *info)
 	/* Its number may be another child's, if somebody else has reaped it. */
 	const int by_handle = 3; /* P_PIDFD: headers may lack it; kernels before 5.4 do */
 	if (handle >= 0)
-		rc = pidfd_reap((idtype_t)by_handle, (id_t)handle, wait, info);
+		rc = pidfd_reap((idtype_t)by_handle, (id_t)handle, flags, info);
+#else
+	(void)handle;
 #endif
 	if (rc == -EINVAL || il__os_is_refused(-rc))
-		rc = pidfd_reap(P_PID, (id_t)pid, wait, info);
+		rc = pidfd_reap(P_PID, (id_t)pid, flags, info);
+	return rc;
+}
+
+int il__os_process_reap(int handle, pid_t pid, bool wait, siginfo_t *info)
+{
+	int rc = pidfd_wait(handle, pid, wait ? 0 : WNOHANG, info);
+
 	return rc == -ECHILD ? kept_status(handle, info) : rc;
+}
+
+int il__os_process_look(int handle, pid_t pid, siginfo_t *info)
+{
+	return pidfd_wait(handle, pid, WNOHANG | WNOWAIT, info);
 }

@@ -48,9 +48,21 @@ static int change_directory(posix_spawn_file_actions_t *actions, const char *dir
 #endif
 }
 
+/* The leader of a session that has none gets the first that it opens: where another descriptor will come. */
+static int add_terminal(posix_spawn_file_actions_t *actions, const struct il__os_spawn *s)
+{
+	int at = 0;
+
+	if (!s->terminal)
+		return 0;
+	while (s->fds[at] == IL__OS_INHERIT)
+		at++;
+	return posix_spawn_file_actions_addopen(actions, at, s->terminal, O_RDWR, 0);
+}
+
 static int add_actions(posix_spawn_file_actions_t *actions, const struct il__os_spawn *s)
 {
-	int rc = 0;
+	int rc = add_terminal(actions, s);
 
 	for (int i = 0; i < s->count && rc == 0; i++) {
 		if (s->fds[i] == IL__OS_NULL)

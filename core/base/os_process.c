@@ -12,7 +12,9 @@
 #include "os_spawn.h"
 #include "parker.h"
 
+#include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -116,6 +118,11 @@ bool il__os_child_ended(const struct il__os_child *child, bool wait)
 	return n > 0;
 }
 
+int il__os_child_look(const struct il__os_child *child, siginfo_t *info)
+{
+	return il__os_process_look(child->handle, child->pid, info);
+}
+
 int il__os_child_reap(struct il__os_child *child, siginfo_t *info)
 {
 	if (child->threaded)
@@ -131,6 +138,21 @@ void il__os_child_close(struct il__os_child *child)
 	if (child->handle >= 0 && child->handle != child->fd)
 		close(child->handle);
 	close(child->fd);
+}
+
+void il__os_process_name(pid_t pid, char name[16])
+{
+	char path[40];
+	ssize_t n = 0;
+	int fd;
+
+	snprintf(path, sizeof path, "/proc/%ld/comm", (long)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		n = read(fd, name, 15);
+		close(fd);
+	}
+	name[n > 0 && name[n - 1] == '\n' ? n - 1 : n > 0 ? n : 0] = 0;
 }
 
 /* ---- this process ---- */

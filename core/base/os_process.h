@@ -23,7 +23,9 @@ struct il__os_spawn {
 	int count;
 	bool search;         /* file is looked for in the PATH of environment */
 	bool keep_others;    /* leave what is not close-on-exec open */
-	bool session, group; /* make it the leader of one */
+	bool session, group; /* make it the leader of one; a session has a group */
+	const char *
+	    terminal; /* of a session: its controlling terminal's name; one of fds is not inherited */
 };
 
 /* 0 or why there is no such process, the errors of exec included. The handle stays this process, whoever
@@ -35,6 +37,17 @@ int il__os_process_signal(int handle, pid_t pid, int number);
 /* Of a child of ours, once: how it ended. -EAGAIN: it has not, and !wait; -ECHILD: somebody else has reaped
  * it, and the system does not keep how. */
 int il__os_process_reap(int handle, pid_t pid, bool wait, siginfo_t *info);
+
+/* How a child of ours ended that has: it stays to be reaped. -ECHILD: somebody else has reaped it. */
+int il__os_process_look(int handle, pid_t pid, siginfo_t *info);
+
+/* A terminal: our side, non-blocking, and the other, whose name is stored; both close-on-exec. */
+enum { IL__OS_TERMINAL_NAME = 64 };
+int il__os_terminal_open(int *ours, int *theirs, char name[IL__OS_TERMINAL_NAME],
+			 unsigned short rows, unsigned short columns);
+
+/* Of a process that lives, what it runs: the system's word for it; "" where it has none. */
+void il__os_process_name(pid_t pid, char name[16]);
 
 /* Kills this process then, by SIGKILL where the system can: no function meets that. */
 void il__os_end_after(int seconds);
@@ -51,7 +64,8 @@ struct il__os_child {
 /* Starts one. After an error, of whatever it needs, there was none. */
 int il__os_child_spawn(struct il__os_child *child, const struct il__os_spawn *spawn);
 bool il__os_child_ended(const struct il__os_child *child, bool wait);
-/* Of one that has ended, once: il__os_process_reap. */
+/* Of one that has ended: il__os_process_look; and once: il__os_process_reap. */
+int il__os_child_look(const struct il__os_child *child, siginfo_t *info);
 int il__os_child_reap(struct il__os_child *child, siginfo_t *info);
 void il__os_child_close(struct il__os_child *child);
 

@@ -13,6 +13,11 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#ifdef __linux__
+#include <sys/sendfile.h>
+#endif
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -95,6 +100,46 @@ int il__os_socket_set(int fd, int level, int name, int value)
 {
 	return setsockopt(fd, level, name, &value, sizeof value) < 0 ? -errno : 0;
 }
+
+#ifdef TCP_USER_TIMEOUT
+/* In the system's units, rounded up: never earlier than asked for. False: more than the most. */
+static bool os_units(il_time t, il_time unit, int most, int *units)
+{
+	if (t < 0 || t / unit + (t % unit > 0) > most)
+		return false;
+	*units = (int)(t / unit + (t % unit > 0));
+	return true;
+}
+
+int il__os_socket_keepalive(int (*set)(const void *socket, int level, int name, int value),
+			    const void *socket, il_time idle, il_time interval, int probes,
+			    il_time give_up)
+{
+	struct {
+		int name, value;
+	} options[] = {
+	    {TCP_KEEPIDLE, 0}, {TCP_KEEPINTVL, 0}, {TCP_KEEPCNT, probes}, {TCP_USER_TIMEOUT, 0}};
+	int rc;
+
+	if (!os_units(idle, IL_SEC(1), 32767, &options[0].value) ||
+	    !os_units(interval, IL_SEC(1), 32767, &options[1].value) || probes < 0 ||
+	    probes > 127 || !os_units(give_up, IL_MSEC(1), INT_MAX, &options[3].value))
+		return -EINVAL;
+	rc = set(socket, SOL_SOCKET, SO_KEEPALIVE, true);
+	for (size_t i = 0; rc == 0 && i < sizeof options / sizeof *options; i++)
+		if (options[i].value)
+			rc = set(socket, IPPROTO_TCP, options[i].name, options[i].value);
+	return rc;
+}
+#else
+int il__os_socket_keepalive(int (*set)(const void *socket, int level, int name, int value),
+			    const void *socket, il_time idle, il_time interval, int probes,
+			    il_time give_up)
+{
+	(void)set, (void)socket, (void)idle, (void)interval, (void)probes, (void)give_up;
+	return -ENOTSUP;
+}
+#endif
 
 int il__os_accept(int fd, struct sockaddr *address, socklen_t *length)
 {
@@ -268,4 +313,25 @@ ssize_t il__os_write_pieces(int fd, const struct iovec *pieces, int count)
 	n = n < 0 ? -errno : n;
 	il__os_sigpipe_restore(&before, n == -EPIPE);
 	return n;
+}
+
+/* Likewise: sendfile has no flag either. */
+ssize_t il__os_sendfile(int out, int in, int64_t offset, size_t size)
+{
+#if IL__LINUX
+	struct il__os_sigpipe before;
+	off_t from = (off_t)offset;
+	ssize_t n;
+
+	il__os_sigpipe_block(&before);
+	do
+		n = sendfile(out, in, &from, size);
+	while (n < 0 && errno == EINTR);
+	n = n < 0 ? -errno : n;
+	il__os_sigpipe_restore(&before, n == -EPIPE);
+	return n;
+#else
+	(void)out, (void)in, (void)offset, (void)size;
+	return -ENOSYS;
+#endif
 }
