@@ -34,6 +34,9 @@ static inline bool il__has_tsan(void)
 	       __tsan_destroy_fiber;
 }
 
+/* Reads what another thread may be writing, and makes do with what it finds. */
+#define IL__RACY __attribute__((noinline, no_sanitize("thread", "address")))
+
 /*
  * ThreadSanitizer sees the pthread calls of a library that was built without it, but not its atomics. So
  * beside each atomic that hands something over stands one of these: before the write that releases, after the

@@ -1,0 +1,122 @@
+/*
+ * report.c: writing a report. Nothing is allocated, so that it can be had where memory is short. A pipe
+ * whose reader has stopped must not stop the program: what is not taken within a second is not written.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* dladdr */
+#endif
+#include "report.h"
+#include "escape.h"
+
+#include <dlfcn.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+
+enum { PATIENCE_MS = 1000, DEEPEST = 20 };
+
+/* No more than a pipe takes as a whole once it is writable, so a blocking one does not block. */
+_Static_assert(sizeof((struct il__report *)0)->text <= 4096, "PIPE_BUF on Linux");
+
+void il__report_begin(struct il__report *r, int fd)
+{
+	r->fd = fd;
+	r->rc = 0;
+	r->used = 0;
+	r->now = 0;
+}
+
+/* 0: it may be written to. */
+static int report_wait(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLOUT};
+	int rc = poll(&p, 1, PATIENCE_MS);
+
+	if (rc < 0)
+		return errno == EINTR ? 0 : -errno;
+	return rc ? 0 : -ETIMEDOUT;
+}
+
+static void report_flush(struct il__report *r)
+{
+	size_t done = 0;
+
+	while (done < r->used && r->rc == 0) {
+		ssize_t n;
+		r->rc = report_wait(r->fd);
+		n = r->rc == 0 ? write(r->fd, r->text + done, r->used - done) : 0;
+		if (n >= 0)
+			done += (size_t)n;
+		else if (errno != EINTR && errno != EAGAIN)
+			r->rc = -errno;
+	}
+	r->used = 0;
+}
+
+int il__report_end(struct il__report *r)
+{
+	report_flush(r);
+	return r->rc;
+}
+
+static void report_add(struct il__report *r, const char *text, size_t size)
+{
+	if (size > sizeof r->text - r->used)
+		report_flush(r);
+	memcpy(r->text + r->used, text, size);
+	r->used += size;
+}
+
+void il__report_indent(struct il__report *r, size_t steps)
+{
+	for (size_t i = 0; i < steps && i < DEEPEST; i++)
+		report_add(r, "  ", 2);
+}
+
+void il__report_line_end(struct il__report *r)
+{
+	report_add(r, "\n", 1);
+}
+
+void il__report(struct il__report *r, const char *format, ...)
+{
+	char piece[512];
+	va_list args;
+
+	va_start(args, format);
+	il__text_format(piece, sizeof piece, format, args);
+	va_end(args);
+	report_add(r, piece, strlen(piece));
+}
+
+void il__report_duration(struct il__report *r, il_time duration)
+{
+	if (duration < 0)
+		duration = 0;
+	il__report(r, "%lld.%03d s", (long long)(duration / IL_SEC(1)),
+		   (int)(duration % IL_SEC(1) / IL_MSEC(1)));
+}
+
+void il__report_since(struct il__report *r, il_time since)
+{
+	il__report_duration(r, r->now - since);
+}
+
+void il__report_function(struct il__report *r, il_fn *fn)
+{
+	Dl_info info;
+	const char *slash;
+	void *address;
+	bool known;
+
+	memcpy(&address, &fn, sizeof address);
+	known = dladdr(address, &info) != 0;
+	if (known && info.dli_sname && info.dli_saddr == address)
+		il__report(r, "%s", info.dli_sname);
+	else if (known && info.dli_fname && (slash = strrchr(info.dli_fname, '/')))
+		il__report(r, "%s+0x%zx", slash + 1,
+			   (size_t)((char *)address - (char *)info.dli_fbase));
+	else
+		il__report(r, "%p", address);
+}

@@ -1,0 +1,34 @@
+/*
+ * report.h: text that is written to a descriptor a line at a time, without memory of the heap, and without being held
+ * up by who does not read it. Any thread.
+ */
+#ifndef IL_CORE_BASE_REPORT_H
+#define IL_CORE_BASE_REPORT_H
+
+#include "base.h"
+
+/* On the writer's stack. */
+struct il__report {
+	int fd;
+	int rc; /* of the first write that failed: from then on nothing is written; 0 */
+	size_t used;
+	il_time now;     /* by the clock of what is reported: for "how long already" */
+	char text[2048]; /* not written yet */
+};
+
+void il__report_begin(struct il__report *r, int fd);
+/* The last of it is written. Gives rc. */
+int il__report_end(struct il__report *r);
+/* Begins a line, so many steps to the right; with its end, which is the only line break in it. */
+void il__report_indent(struct il__report *r, size_t steps);
+void il__report_line_end(struct il__report *r);
+/* A piece of a line, which is escaped like all text that leaves the library. */
+void il__report(struct il__report *r, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* "3.20 s": since when, by r->now. */
+void il__report_since(struct il__report *r, il_time since);
+void il__report_duration(struct il__report *r, il_time duration);
+/* A function, by the symbol that it is known by, or its address. */
+void il__report_function(struct il__report *r, il_fn *fn);
+
+#endif

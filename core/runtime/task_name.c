@@ -1,0 +1,40 @@
+/*
+ * task_name.c: what a task is called. Loop's thread only.
+ */
+#include "../base/error.h"
+#include "loop.h"
+#include "task.h"
+#include "thread_state.h"
+
+#include <stdio.h>
+
+const char *il_task_name(void)
+{
+	il_loop *loop = il__self.loop;
+
+	return loop && loop->current ? loop->current->base->name : NULL;
+}
+
+const char *il__task_title(const il_task *task, char room[IL__TASK_TITLE])
+{
+	if (task->base->name[0])
+		return task->base->name;
+	if (task->base->is_main)
+		return "main";
+	snprintf(room, IL__TASK_TITLE, "task %u", task->stack.number);
+	return room;
+}
+
+int il_task_set_name(const char *name)
+{
+	int rc;
+	il_task *task = il__task_current("il_task_set_name", &rc);
+
+	if (!task)
+		return rc;
+	if (!name)
+		return il__refuse(-EINVAL, "il_task_set_name: name is NULL");
+	snprintf(task->base->name, sizeof task->base->name, "%s", name);
+	task->base->traced = 0;
+	return 0;
+}
