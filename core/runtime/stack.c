@@ -9,6 +9,7 @@
 #include "../base/error.h"
 #include "../base/memory.h"
 #include "../base/os.h"
+#include "stack_use.h"
 #include "task.h"
 
 #include <sys/mman.h>
@@ -20,7 +21,7 @@
 #endif
 #endif
 
-enum { SLAB_STACKS = 64, PERIOD = 16384, KEPT_WARM = 256, TRIMMED_A_TURN = 8 };
+enum { SLAB_STACKS = 64, KEPT_WARM = 256, TRIMMED_A_TURN = 8 };
 
 /* A slab of large stacks has fewer, down to one: address space is scarce where pointers have 32 bits. */
 static const size_t SLAB_BYTES = (size_t)32 << 20;
@@ -29,9 +30,10 @@ static const size_t GUARD_MAX = (size_t)256 << 20;
 
 struct il__slab {
 	struct il__slab *next;
-	char *memory;      /* their stacks */
-	size_t used;       /* cut so far */
-	size_t mprotected; /* guards that took a mapping */
+	char *memory;       /* their stacks */
+	size_t used;        /* cut so far */
+	size_t mprotected;  /* guards that took a mapping */
+	unsigned *valgrind; /* what it calls the stacks */
 	il_task tasks[];
 };
 
@@ -42,14 +44,21 @@ static size_t whole_pages(size_t size)
 	return (size + page - 1) / page * page;
 }
 
+int il__stack_check_size(size_t size, const char *option)
+{
+	if (size >= STACK_MIN && size <= IL__STACK_MAX)
+		return 0;
+	return il__refuse(-EINVAL, "%s is %zu; it must be from %zu to %zu", option, size, STACK_MIN,
+			  IL__STACK_MAX);
+}
+
 int il__stacks_init(struct il__stacks *pool, size_t stack_size, size_t guard_size)
 {
 	size_t page = il__os_page_size();
+	int rc = il__stack_check_size(stack_size, "il_loop_options: stack_size");
 
-	if (stack_size < STACK_MIN || stack_size > IL__STACK_MAX)
-		return il__refuse(-EINVAL,
-				  "il_loop_options: stack_size is %zu; it must be from %zu to %zu",
-				  stack_size, STACK_MIN, IL__STACK_MAX);
+	if (rc < 0)
+		return rc;
 	if (guard_size > GUARD_MAX)
 		return il__refuse(-EINVAL,
 				  "il_loop_options: guard_size is %zu; it must be at most %zu",
@@ -75,8 +84,8 @@ static size_t stack_stride(const struct il__stacks *pool)
 
 static struct il__slab *make_slab(struct il__stacks *pool)
 {
-	struct il__slab *slab =
-	    il__alloc_lines(sizeof *slab + pool->per_slab * sizeof slab->tasks[0]);
+	struct il__slab *slab = il__alloc_lines(
+	    sizeof *slab + pool->per_slab * (sizeof slab->tasks[0] + sizeof *slab->valgrind));
 	size_t size = stack_stride(pool) * pool->per_slab;
 
 	if (!slab) {
@@ -97,6 +106,7 @@ static struct il__slab *make_slab(struct il__stacks *pool)
 #ifdef MADV_NOHUGEPAGE
 	madvise(slab->memory, size, MADV_NOHUGEPAGE);
 #endif
+	slab->valgrind = (unsigned *)(void *)&slab->tasks[pool->per_slab];
 	slab->next = pool->slabs;
 	pool->slabs = slab;
 	return slab;
@@ -111,7 +121,7 @@ void il__stacks_fini(struct il__stacks *pool)
 		pool->slabs = slab->next;
 #ifdef IL__VALGRIND
 		for (size_t i = 0; i < slab->used; i++)
-			VALGRIND_STACK_DEREGISTER(slab->tasks[i].stack.valgrind_id);
+			VALGRIND_STACK_DEREGISTER(slab->valgrind[i]);
 #endif
 		il__os_unguarded(slab->mprotected);
 		munmap(slab->memory, size);
@@ -138,13 +148,18 @@ static struct il__stack *stack_cut(struct il__stacks *pool)
 	if (rc < 0)
 		return NULL;
 	slab->mprotected += rc == 0;
+#ifdef IL__VALGRIND
+	slab->valgrind[slab->used] =
+	    VALGRIND_STACK_REGISTER(low + pool->guard, low + stack_stride(pool));
+#endif
 	stack = &slab->tasks[slab->used++].stack;
+	stack->number = (unsigned)++(pool->plain ? pool->plain : pool)->numbered;
+	stack->special = pool->place;
 	stack->top = low + stack_stride(pool);
 	/* The same offset in each page would put what all tasks touch into one set of the cache. */
 	stack->colour = (unsigned short)(pool->made++ % 16 * IL__LINE);
-#ifdef IL__VALGRIND
-	stack->valgrind_id = VALGRIND_STACK_REGISTER(low + pool->guard, stack->top);
-#endif
+	if (il__unlikely(pool->measured))
+		il__stack_paint(pool, stack);
 	return stack;
 }
 
@@ -184,7 +199,7 @@ static struct il__stack *find_cold(const struct il__stacks *pool)
 	return stack;
 }
 
-void il__stacks_rest(struct il__stacks *pool)
+void il__stacks_trim(struct il__stacks *pool)
 {
 	for (int n = 0; pool->cold && n < TRIMMED_A_TURN; n++) {
 		struct il__stack *stack = pool->cold;
@@ -196,10 +211,24 @@ void il__stacks_rest(struct il__stacks *pool)
 		stack->given_back = true;
 		pool->cold = stack->next;
 	}
-	if (++pool->turns < PERIOD)
+	if (pool->turns < IL__STACKS_PERIOD)
 		return;
 	pool->turns = 0;
-	if (!pool->cold)
+	if (!pool->cold && !pool->measured)
 		pool->cold = find_cold(pool);
 	pool->low = pool->free_count;
+}
+
+/* ---- what was used ---- */
+
+size_t il__stacks_most_of_pool(const struct il__stacks *pool)
+{
+	size_t most = pool->most_used;
+
+	for (const struct il__slab *slab = pool->slabs; slab; slab = slab->next)
+		for (size_t i = 0; i < slab->used; i++) {
+			size_t used = il__stack_used(pool, &slab->tasks[i].stack);
+			most = used > most ? used : most;
+		}
+	return most;
 }
