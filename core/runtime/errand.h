@@ -1,0 +1,45 @@
+/*
+ * errand.h: what a turn has put off to its end, and looks after until it is done: workers to be woken for calls.
+ * Loop's thread only.
+ */
+#ifndef IL_CORE_RUNTIME_ERRAND_H
+#define IL_CORE_RUNTIME_ERRAND_H
+
+#include "../base/base.h"
+
+enum { IL__ERRANDS_MAX = 4 };
+
+/* False: there is nothing more to do, and arg is forgotten. It must be, with `last`: the loop will not look again
+ * soon. */
+typedef bool il__look_fn(void *arg, bool last);
+
+/* Part of a loop. */
+struct il__errands {
+	struct {
+		il__look_fn *look;
+		void *arg;
+	} at[IL__ERRANDS_MAX];
+	size_t count;
+	il_time since; /* the first was put off, since they were looked at; 0: none was */
+	il_time distrusted,
+	    pause; /* nothing is put off until then, for as long: turns were too long */
+	/* While it sleeps with errands it looks again by then; IL_FOREVER: it does not. */
+	il_time guard;
+	bool heard; /* messages came since the guard was set */
+};
+
+/* Puts it off to the end of this turn, if it is not already. False: do it yourself, now. */
+bool il__errand_put_off(il_loop *loop, il__look_fn *look, void *arg, bool *added);
+/* In a turn: looks at all that were put off too long ago. */
+void il__errands_check(il_loop *loop, il_time now);
+/* At its end. */
+void il__errands_look(il_loop *loop, bool last);
+/* What most turns find. */
+static inline bool il__errands_none(const struct il__errands *e)
+{
+	return !(e->count | (uint64_t)e->since);
+}
+/* Before the loop polls with errands: whether it will look again after a moment, whatever comes. */
+bool il__errands_guard(il_loop *loop);
+
+#endif

@@ -1,0 +1,44 @@
+/*
+ * host.c: the hosts of a loop: whose a task is, and when the last of them has ended. Loop's thread only.
+ */
+#include "host.h"
+#include "../base/base.h"
+#include "loop.h"
+#include "task.h"
+
+struct il__host *il__host_of(const struct il__cancel_scope *scope)
+{
+	while (scope && !scope->of_host)
+		scope = scope->parent;
+	return scope ? il__container_of((struct il__cancel_scope *)(uintptr_t)scope,
+					struct il__host, scope)
+		     : NULL;
+}
+
+struct il__host *il__host_here(const il_loop *loop)
+{
+	return loop->current ? il__host_of(loop->current->scope) : NULL;
+}
+
+struct il__cancel_scope *il__host_scope(il_loop *loop)
+{
+	struct il__host *host = loop->network ? il__host_here(loop) : NULL;
+
+	return host ? &host->scope : &loop->scope;
+}
+
+void il__host_joined(struct il__cancel_scope *scope)
+{
+	if (scope->of_host)
+		il__host_of(scope)->roots++;
+}
+
+void il__host_left(il_task *root, int rc)
+{
+	struct il__cancel_scope *scope = root->base->parent_scope;
+	struct il__host *host = scope->of_host ? il__host_of(scope) : NULL;
+
+	(void)rc;
+	if (host && --host->roots == 0 && host->left)
+		host->left(host);
+}

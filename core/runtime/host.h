@@ -1,0 +1,28 @@
+/*
+ * host.h: hosts: the tasks of one loop that a simulated network keeps apart, as if each host had a loop of its own. All of
+ * them are inside its scope; so what a task of a host begins is its host's, root tasks and portals too. Loop's thread
+ * only.
+ */
+#ifndef IL_CORE_RUNTIME_HOST_H
+#define IL_CORE_RUNTIME_HOST_H
+
+#include "scope.h"
+
+struct il__host {
+	struct il__cancel_scope scope; /* a root of the loop; `of_host` */
+	const char *name;
+	size_t roots; /* tasks that none of its tasks joins: its main one and il_loop_spawn's */
+	void (*left)(struct il__host *host); /* the last of them has ended */
+};
+
+/* Whose scope this is; NULL: no host's. */
+struct il__host *il__host_of(const struct il__cancel_scope *scope);
+/* The calling task's. */
+struct il__host *il__host_here(const il_loop *loop);
+/* Where root tasks and portals of the calling task begin: in its host's scope, or the loop's. */
+struct il__cancel_scope *il__host_scope(il_loop *loop);
+/* One more root task of that scope; and one that has ended, as its `ended` has it. Nothing in the loop's scope. */
+void il__host_joined(struct il__cancel_scope *scope);
+void il__host_left(il_task *root, int rc);
+
+#endif
