@@ -21,4 +21,17 @@
 	    IL_CORE_SERVICES,                 \
 	}
 
+/* Defines what applications call: the backend, and the attach of one of their own loops. */
+#define DRIVER_ENTRIES(loop_name, native_type)                           \
+	const il_backend *il_##loop_name(void)                           \
+	{                                                                \
+		return &backend;                                         \
+	}                                                                \
+	int il_##loop_name##_attach(il_loop **loop, native_type *native, \
+				    const il_loop_options *options)      \
+	{                                                                \
+		return il_loop_attach(loop, &backend, native, options);  \
+	}                                                                \
+	_Static_assert(sizeof(native_type *) > 0, "the macro's semicolon")
+
 #endif

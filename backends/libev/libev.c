@@ -1,5 +1,5 @@
 /*
- * libev.c: the six primitives on libev. A watcher that was stopped makes no call any more, so its
+ * libev.c: the seven primitives on libev. A watcher that was stopped makes no call any more, so its
  * memory goes at once. A loop of our own is never the default one, which would reap every child of
  * the process. A watch is an ev_io whose data is the il_watch. Loop's thread only.
  */
@@ -13,7 +13,8 @@
 
 struct driver {
 	struct ev_loop *native;
-	ev_timer timer; /* its data is the il_loop */
+	ev_timer timer;  /* its data is the il_loop, as that of the next */
+	ev_prepare soon; /* never started, only fed */
 	bool owner;
 };
 
@@ -25,6 +26,13 @@ static void on_timer(struct ev_loop *native, ev_timer *timer, int events)
 	(void)native;
 	(void)events;
 	il_driver_on_timer(timer->data);
+}
+
+static void on_soon(struct ev_loop *native, ev_prepare *soon, int events)
+{
+	(void)native;
+	(void)events;
+	il_driver_on_soon(soon->data);
 }
 
 /* An error comes as EV_READ | EV_WRITE. */
@@ -54,7 +62,9 @@ static int driver_open(void **self, void *native, il_loop *loop)
 						  "look at $LIBEV_FLAGS");
 	}
 	ev_init(&d->timer, on_timer);
-	d->timer.data = loop;
+	ev_init(&d->soon, on_soon);
+	ev_set_priority(&d->soon, EV_MINPRI); /* after all that was polled with it */
+	d->timer.data = d->soon.data = loop;
 	*self = d;
 	return 0;
 }
@@ -64,6 +74,7 @@ static void driver_close(void *self)
 	struct driver *d = self;
 
 	ev_timer_stop(d->native, &d->timer);
+	ev_clear_pending(d->native, &d->soon);
 	if (d->owner)
 		ev_loop_destroy(d->native);
 	free(d);
@@ -95,6 +106,14 @@ static int driver_timer(void *self, il_time deadline)
 	ev_now_update(d->native); /* stale since the last poll */
 	ev_timer_set(&d->timer, (double)(delay > IL_USEC(1) ? delay : IL_USEC(1)) / 1e9, 0.);
 	ev_timer_start(d->native, &d->timer);
+	return 0;
+}
+
+static int driver_soon(void *self)
+{
+	struct driver *d = self;
+
+	ev_feed_event(d->native, &d->soon, EV_CUSTOM);
 	return 0;
 }
 
@@ -138,14 +157,5 @@ static void *driver_native(void *self)
 	return d->native;
 }
 
-DRIVER_BACKEND("libev", .native = driver_native, .renew = driver_renew);
-
-const il_backend *il_libev(void)
-{
-	return &backend;
-}
-
-int il_libev_attach(il_loop **loop, struct ev_loop *native, const il_loop_options *options)
-{
-	return il_loop_attach(loop, &backend, native, options);
-}
+DRIVER_BACKEND("libev", .native = driver_native, .renew = driver_renew, .soon = driver_soon);
+DRIVER_ENTRIES(libev, struct ev_loop);

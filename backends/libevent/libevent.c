@@ -1,5 +1,5 @@
 /*
- * libevent.c: the six primitives on libevent 2. An event that was freed makes no call any more, also
+ * libevent.c: the seven primitives on libevent 2. An event that was freed makes no call any more, also
  * if it was active already. Nothing of libevent's own threading is used: other threads reach us
  * through the core's wake descriptor. A watch is a struct event whose argument is the il_watch.
  * Loop's thread only.
@@ -15,7 +15,7 @@
 
 struct driver {
 	struct event_base *native;
-	struct event *timer; /* its argument is the il_loop */
+	struct event *timer, *soon; /* their argument is the il_loop */
 	bool owner;
 };
 
@@ -24,6 +24,13 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	il_driver_on_timer(arg);
+}
+
+static void on_soon(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	il_driver_on_soon(arg);
 }
 
 /* An error comes as EV_READ | EV_WRITE. */
@@ -57,6 +64,8 @@ static void driver_close(void *self)
 
 	if (d->timer)
 		event_free(d->timer);
+	if (d->soon)
+		event_free(d->soon);
 	if (d->owner && d->native)
 		event_base_free(d->native);
 	free(d);
@@ -70,7 +79,7 @@ static int driver_open(void **self, void *native, il_loop *loop)
 
 	if (strncmp(version, "2.", 2) != 0)
 		return il_driver_refuse(-ENOTSUP,
-					"libevent: event_get_version() answers \"%s\": another "
+					"libevent: event_get_version() returns \"%s\": another "
 					"library's event_* functions "
 					"(libev has some) stand before libevent's; link "
 					"-levent_core before -lev, or link "
@@ -87,9 +96,11 @@ static int driver_open(void **self, void *native, il_loop *loop)
 	d->owner = !native;
 	errno = ENOMEM;
 	d->native = native ? native : base_new(il_driver_needs_timer(loop));
-	if (d->native)
+	if (d->native) {
 		d->timer = event_new(d->native, -1, 0, on_timer, loop);
-	if (!d->timer) {
+		d->soon = event_new(d->native, -1, 0, on_soon, loop);
+	}
+	if (!d->timer || !d->soon) {
 		rc = -errno;
 		driver_close(d);
 		return rc;
@@ -124,6 +135,13 @@ static int driver_timer(void *self, il_time deadline)
 		return event_del(d->timer);
 	event_base_update_cache_time(d->native); /* stale since the last poll */
 	return event_add(d->timer, &tv) < 0 ? -ENOMEM : 0;
+}
+
+/* It goes behind what is active already. */
+static int driver_soon(void *self)
+{
+	event_active(((struct driver *)self)->soon, EV_TIMEOUT, 0);
+	return 0;
 }
 
 static int driver_watch(void *self, struct il_watch *w, unsigned mask)
@@ -163,14 +181,5 @@ static void *driver_native(void *self)
 	return d->native;
 }
 
-DRIVER_BACKEND("libevent", .native = driver_native, .renew = driver_renew);
-
-const il_backend *il_libevent(void)
-{
-	return &backend;
-}
-
-int il_libevent_attach(il_loop **loop, struct event_base *native, const il_loop_options *options)
-{
-	return il_loop_attach(loop, &backend, native, options);
-}
+DRIVER_BACKEND("libevent", .native = driver_native, .renew = driver_renew, .soon = driver_soon);
+DRIVER_ENTRIES(libevent, struct event_base);

@@ -1,5 +1,5 @@
 /*
- * libuv.c: the six primitives on libuv. Every handle closes asynchronously, so its memory belongs
+ * libuv.c: the seven primitives on libuv. Every handle closes asynchronously, so its memory belongs
  * to its close callback; one that is closing makes no upcall. A host may close all of its loop's,
  * ours too (uv_walk): such a one makes no callback of ours. A watch is a uv_poll_t whose data is
  * the il_watch. Loop's thread only.
@@ -14,7 +14,8 @@
 struct driver {
 	uv_timer_t timer; /* first: its close callback frees the driver; its data is the il_loop */
 	uv_loop_t *native;
-	uv_loop_t own; /* when it is ours */
+	uv_loop_t own;    /* when it is ours */
+	uv_check_t *soon; /* NULL: not asked for yet */
 };
 
 _Static_assert((int)IL_READABLE == (int)UV_READABLE && (int)IL_WRITABLE == (int)UV_WRITABLE,
@@ -23,6 +24,12 @@ _Static_assert((int)IL_READABLE == (int)UV_READABLE && (int)IL_WRITABLE == (int)
 static void on_timer(uv_timer_t *timer)
 {
 	il_driver_on_timer(timer->data);
+}
+
+static void on_soon(uv_check_t *soon)
+{
+	uv_check_stop(soon);
+	il_driver_on_soon(soon->data);
 }
 
 static void on_poll(uv_poll_t *handle, int status, int events)
@@ -101,6 +108,8 @@ static void driver_close(void *self)
 	struct driver *d = self;
 
 	if (d->native != &d->own) {
+		if (d->soon)
+			let_go(d->soon);
 		let_go(&d->timer);
 		return;
 	}
@@ -108,6 +117,7 @@ static void driver_close(void *self)
 	uv_walk(d->native, close_leftover, NULL);
 	uv_run(d->native, UV_RUN_DEFAULT);
 	uv_loop_close(d->native);
+	free(d->soon);
 	free(d);
 }
 
@@ -126,14 +136,27 @@ static void driver_stop(void *self)
 static int driver_timer(void *self, il_time deadline)
 {
 	struct driver *d = self;
-	uint64_t due = deadline > 0 ? (uint64_t)(deadline / IL_MSEC(1)) + 1 : 0;
-	uint64_t now;
+	uint64_t due = deadline > 0 ? (uint64_t)(deadline / IL_MSEC(1)) + 1 : 0, now;
 
 	if (deadline == IL_FOREVER)
 		return uv_timer_stop(&d->timer);
 	uv_update_time(d->native); /* stale since the last poll */
 	now = uv_now(d->native);
 	return uv_timer_start(&d->timer, on_timer, due > now ? due - now : 1, 0);
+}
+
+/* Check handles come after each poll. */
+static int driver_soon(void *self)
+{
+	struct driver *d = self;
+
+	if (!d->soon && (d->soon = malloc(sizeof(*d->soon)))) {
+		uv_check_init(d->native, d->soon); /* cannot fail */
+		d->soon->data = d->timer.data;
+	}
+	if (!d->soon || uv_is_closing((uv_handle_t *)d->soon))
+		return -ECANCELED;
+	return uv_check_start(d->soon, on_soon);
 }
 
 static int driver_watch(void *self, struct il_watch *w, unsigned mask)
@@ -171,14 +194,5 @@ static void *driver_native(void *self)
 	return ((struct driver *)self)->native;
 }
 
-DRIVER_BACKEND("libuv", .native = driver_native, .renew = driver_renew);
-
-const il_backend *il_libuv(void)
-{
-	return &backend;
-}
-
-int il_libuv_attach(il_loop **loop, uv_loop_t *native, const il_loop_options *options)
-{
-	return il_loop_attach(loop, &backend, native, options);
-}
+DRIVER_BACKEND("libuv", .native = driver_native, .renew = driver_renew, .soon = driver_soon);
+DRIVER_ENTRIES(libuv, uv_loop_t);

@@ -1,7 +1,7 @@
 /*
  * virtual.c: a loop whose clock stands while anything can run, and jumps to the next deadline when
  * nothing can. Its descriptors are polled every turn, so worker threads and portals work; the core
- * keeps the timer disarmed while one of them owes an answer. Loop's thread only.
+ * keeps the timer disarmed while one of them owes a result. Loop's thread only.
  */
 #include "../driver.h"
 

@@ -6,27 +6,11 @@
 #include "context.h"
 #include "../base/base.h"
 #include "../base/error.h"
+#include "../base/trace.h"
 #include "cxx.h"
 #include "switch.h"
 
-/* Where the thread's errno is: asking the C library costs a call in each switch. */
-static inline int *own_errno(void)
-{
-	static IL__THREAD_LOCAL int *here;
-
-	if (il__unlikely(!here))
-		here = &errno;
-	return here;
-}
-
-static void change_plain(struct il__context *from, struct il__context *to, bool ending)
-{
-	int *here = own_errno(), saved = *here;
-
-	(void)ending;
-	il__switch(&from->sp, to->sp);
-	*here = saved;
-}
+IL__THREAD_LOCAL int *il__errno_place;
 
 static void change_with_cxx(struct il__context *from, struct il__context *to, bool ending)
 {
@@ -40,17 +24,46 @@ static void change_with_cxx(struct il__context *from, struct il__context *to, bo
 	errno = saved;
 }
 
-_Atomic(il__context_change *) il__context_way = change_plain;
+_Atomic(il__context_change *) il__context_way;
+
+void il__context_switch_otherwise(struct il__context *from, struct il__context *to, bool ending)
+{
+	il__context_change *way = atomic_load_explicit(&il__context_way, memory_order_relaxed);
+
+	il__errno_place = &errno;
+	if (way)
+		way(from, to, ending);
+	else
+		il__context_switch(from, to, ending);
+}
+
+static atomic_bool slow_watched;
+
+void il__context_watch_slow(void)
+{
+	atomic_store_explicit(&slow_watched, true, memory_order_relaxed);
+}
+
+static void context_set_way(il__context_change *way)
+{
+	if (atomic_load_explicit(&slow_watched, memory_order_relaxed)) {
+		atomic_store_explicit(&il__slow_way, way, memory_order_relaxed);
+		way = il__context_change_slow;
+	}
+	if (il__trace_on()) {
+		atomic_store_explicit(&il__traced_way, way, memory_order_relaxed);
+		way = il__context_change_traced;
+	}
+	atomic_store_explicit(&il__context_way, way, memory_order_relaxed);
+}
 
 void il__context_choose(void)
 {
 	bool cxx = il__cxx_find();
 
-	if (il__sanitized)
-		atomic_store_explicit(&il__context_way, il__context_change_sanitized,
-				      memory_order_relaxed);
-	else if (cxx)
-		atomic_store_explicit(&il__context_way, change_with_cxx, memory_order_relaxed);
+	context_set_way(il__sanitized ? il__context_change_sanitized
+			: cxx         ? change_with_cxx
+				      : NULL);
 }
 
 /* Where in its shadow stack this thread is; 0: it has none, and the instruction does nothing. */

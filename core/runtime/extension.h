@@ -6,6 +6,8 @@
 
 #include "../base/list.h"
 
+struct il__report;
+
 struct il__extension {
 	struct il__list link; /* loop->extensions */
 	const struct il__extension_ops *ops;
@@ -18,6 +20,8 @@ struct il__extension_ops {
 	/* An own loop begins to run, and has ended to. */
 	void (*resumed)(struct il__extension *x, il_loop *loop);
 	void (*paused)(struct il__extension *x, il_loop *loop);
+	/* What it keeps, for a dump. */
+	void (*tell)(struct il__extension *x, struct il__report *r);
 	/* Last: free it, which is unlinked already. 0 or a warning code. */
 	int (*closing)(struct il__extension *x, il_loop *loop);
 };

@@ -10,7 +10,9 @@
 #include "../base/fork.h"
 #include "../base/list.h"
 #include "../base/memory.h"
+#include "../base/report.h"
 #include "../base/sanitizer.h"
+#include "../base/trace.h"
 #include "ledger.h"
 #include "task.h"
 #include "thread_state.h"
@@ -31,6 +33,7 @@ void il__future_init(il_future *f, const struct il__future_ops *ops, void *self)
 	atomic_init(&f->refs, 1);
 	atomic_init(&f->state, IL__FUTURE_PENDING);
 	f->result = 0;
+	f->traced = 0;
 	f->why = NULL;
 	f->generation = il__generation;
 	pthread_mutex_init(&f->lock, NULL);
@@ -118,22 +121,22 @@ bool il__future_finish(il_future *f, int result, bool cancelled, char *why)
 	return heard;
 }
 
-/* PENDING to CANCELLED, under the lock; the result is there before the state. */
-static bool cancel_pending(il_future *f)
+/* From PENDING, under the lock; the result is there before the state. */
+static bool cancel_pending(il_future *f, unsigned to)
 {
 	unsigned pending = IL__FUTURE_PENDING;
 
 	if (state_of(f) != IL__FUTURE_PENDING)
 		return false;
 	f->result = -ECANCELED;
-	return atomic_compare_exchange_strong_explicit(&f->state, &pending, IL__FUTURE_CANCELLED,
+	return atomic_compare_exchange_strong_explicit(&f->state, &pending, to,
 						       memory_order_acq_rel, memory_order_acquire);
 }
 
 void il__future_cancelled_early(il_future *f, char *why)
 {
 	pthread_mutex_lock(&f->lock);
-	if (cancel_pending(f)) {
+	if (cancel_pending(f, IL__FUTURE_CANCELLED) || state_of(f) == IL__FUTURE_CANCELLING) {
 		f->why = why;
 		future_complete(f, IL__FUTURE_CANCELLED);
 	} else {
@@ -145,12 +148,19 @@ void il__future_cancelled_early(il_future *f, char *why)
 bool il_future_cancel(il_future *f)
 {
 	unsigned state;
-	bool answer;
+	bool cancelled;
 
 	if (!f || il__inherited(f->generation))
 		return f && il_future_cancelled(f);
 	pthread_mutex_lock(&f->lock);
-	if (cancel_pending(f)) {
+	if (f->ops->withdraw && cancel_pending(f, IL__FUTURE_CANCELLING)) {
+		il_future_ref(f);
+		pthread_mutex_unlock(&f->lock);
+		f->ops->withdraw(f);
+		il_future_unref(f);
+		return true;
+	}
+	if (cancel_pending(f, IL__FUTURE_CANCELLED)) {
 		il_future_ref(f);
 		future_complete(f, IL__FUTURE_CANCELLED);
 		if (f->ops->dropped)
@@ -167,9 +177,9 @@ bool il_future_cancel(il_future *f)
 		il_future_unref(f);
 		return true;
 	}
-	answer = state == IL__FUTURE_CANCELLING || state == IL__FUTURE_CANCELLED;
+	cancelled = state == IL__FUTURE_CANCELLING || state == IL__FUTURE_CANCELLED;
 	pthread_mutex_unlock(&f->lock);
-	return answer;
+	return cancelled;
 }
 
 /* ---- the producer's side, for others ---- */
@@ -277,6 +287,7 @@ int il_future_on_done(il_future *f, int (*fn)(il_future *f, void *arg), void *ar
 struct waiter {
 	struct il__watcher watcher;
 	struct il__wakeup wakeup;
+	il_future *future;
 };
 
 static void fire_waiter(struct il__watcher *w, il_future *f)
@@ -310,6 +321,22 @@ static bool link_waiter(il_future *f, struct waiter *w)
 	return linked;
 }
 
+void il__future_tell(struct il__report *r, il_future *f)
+{
+	il__report(r, "a future");
+	if (f->ops->tell)
+		f->ops->tell(r, f);
+	else
+		il__report(r, " that is %s", il_future_running(f) ? "running" : "pending");
+}
+
+static void future_tell_wait(struct il__report *r, const il_task *task)
+{
+	const struct il__wakeup *s = il__wakeup_of(task->base->wait);
+
+	il__future_tell(r, il__container_of(s, const struct waiter, wakeup)->future);
+}
+
 static int future_await(il_future *f, struct waiter *w, il_time deadline, bool shielded,
 			const char *function)
 {
@@ -317,7 +344,7 @@ static int future_await(il_future *f, struct waiter *w, il_time deadline, bool s
 	int rc = 0;
 
 	if (!shielded) {
-		rc = il__wakeup_wait(&w->wakeup, deadline, function);
+		rc = il__wakeup_wait(&w->wakeup, deadline);
 		if (rc == 0)
 			return 0;
 		pthread_mutex_lock(&f->lock);
@@ -329,15 +356,15 @@ static int future_await(il_future *f, struct waiter *w, il_time deadline, bool s
 		if (linked)
 			return rc;
 	}
-	/* Fired: its message must not be left behind. What reached the task first is its answer. */
-	il__wakeup_wait_shielded(&w->wakeup, function);
+	/* Fired: its message must not be left behind. What reached the task first is its result. */
+	il__wakeup_wait_shielded(&w->wakeup);
 	return rc;
 }
 
 /* Waits until f is done; shielded or not. */
 static int wait_done(il_future *f, il_time deadline, bool shielded, const char *function)
 {
-	struct waiter w = {.watcher = {.fire = fire_waiter}};
+	struct waiter w = {.watcher = {.fire = fire_waiter}, .future = f};
 	int rc = il__wakeup_init(&w.wakeup, function);
 
 	if (rc < 0)
@@ -351,6 +378,7 @@ static int wait_done(il_future *f, il_time deadline, bool shielded, const char *
 		    function);
 	if (w.wakeup.task && !shielded && (rc = il__task_check(w.wakeup.task)) < 0)
 		return rc;
+	w.wakeup.wait.tell = future_tell_wait;
 	w.wakeup.local = f->ops->local && f->ops->local(f);
 	if (!link_waiter(f, &w))
 		return 0;
@@ -386,17 +414,24 @@ int il_future_wait(il_future *f, il_time timeout)
 
 static int result_of(il_future *f)
 {
+	if (il__unlikely(f->traced))
+		il__trace_point(f->traced, IL__TRACE_ANSWERED, IL__TRACE_HERE);
 	return f->why ? il__refuse(f->result, "%s", f->why) : il__no_words(f->result);
+}
+
+int il__future_result(il_future *f, il_time timeout, const char *function)
+{
+	il_time deadline = IL_FOREVER;
+	int rc = future_look(f, timeout, &deadline, function);
+
+	if (rc > 0)
+		rc = wait_done(f, deadline, false, function);
+	return rc < 0 ? rc : result_of(f);
 }
 
 int il_future_result(il_future *f, il_time timeout)
 {
-	il_time deadline = IL_FOREVER;
-	int rc = future_look(f, timeout, &deadline, "il_future_result");
-
-	if (rc > 0)
-		rc = wait_done(f, deadline, false, "il_future_result");
-	return rc < 0 ? rc : result_of(f);
+	return il__future_result(f, timeout, "il_future_result");
 }
 
 int il_future_join(il_future *f)

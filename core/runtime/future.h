@@ -36,6 +36,7 @@ struct il_future {
 	atomic_uint refs;
 	atomic_uint state; /* written under lock, read by anyone: release, acquire */
 	int result;        /* written before state becomes DONE */
+	uint32_t traced;   /* its call's number in the trace, set before others have it; 0: none */
 	char *why;         /* il_error_detail() of a negative one, likewise; NULL: it has none */
 	unsigned generation;
 	pthread_mutex_t lock;
@@ -55,6 +56,9 @@ struct il__future_ops {
 	void (*cancel)(il_future *f);
 	/* Called when cancelled before it began, after f is done. May be NULL. */
 	void (*dropped)(il_future *f);
+	/* Called instead, no lock held, and f is done only when it is finished: by this, or by whoever
+	 * has the call. NULL: it is done at once. */
+	void (*withdraw)(il_future *f);
 	/* Frees the memory that f is part of. NULL: free(f). */
 	void (*free)(il_future *f);
 	/* Whether waiting forever in this thread could never end. May be NULL. */
@@ -63,7 +67,14 @@ struct il__future_ops {
 	bool (*local)(il_future *f);
 	/* Which worker owes the result to a task that waits for it. NULL: none. */
 	struct il__account *(*account)(il_future *f);
+	/* Who completes it, for people: in a task's loop. NULL: nobody knows. */
+	void (*tell)(struct il__report *r, il_future *f);
 };
+
+/* il_future_result for a function that is called otherwise. */
+int il__future_result(il_future *f, il_time timeout, const char *function);
+/* What somebody waits for who waits for f. */
+void il__future_tell(struct il__report *r, il_future *f);
 
 void il__future_init(il_future *f, const struct il__future_ops *ops,
 		     void *self); /* one reference */
@@ -95,6 +106,8 @@ il_task *il__future_task_start(struct il__future_task *ft, il_loop *loop,
 			       const struct il__task_setup *options);
 void il__future_task_fail(struct il__future_task *ft,
 			  int rc); /* instead of start: the outcome is rc */
+/* What a task was started with, whether it has a future or not. */
+il_fn *il__future_task_function(const il_task *task);
 /* All in one; used by groups and il_loop_spawn. */
 int il__future_task(il_loop *loop, il_future **f, il_fn *fn, void *arg,
 		    const struct il__task_setup *options);

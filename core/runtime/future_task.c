@@ -6,7 +6,10 @@
 #include "../base/base.h"
 #include "../base/error.h"
 #include "../base/memory.h"
+#include "../base/report.h"
+#include "../base/trace.h"
 #include "future.h"
+#include "host.h"
 #include "inbox.h"
 #include "local.h"
 #include "loop.h"
@@ -71,7 +74,20 @@ static bool future_task_waits_for_itself(il_future *f)
 	return ft->loop == il__self.loop && ft->task && ft->task == ft->loop->current;
 }
 
-static const struct il__future_ops ops = {.cancel = future_task_cancel,
+/* The task may be another loop's, which is not ours to look at. */
+static void future_task_tell(struct il__report *r, il_future *f)
+{
+	struct il__future_task *ft = il__container_of(f, struct il__future_task, future);
+	char room[IL__TASK_TITLE];
+
+	if (il__self.loop == ft->loop && ft->task)
+		il__report(r, " of %s", il__task_title(ft->task, room));
+	else
+		il__report(r, " of a task of another loop");
+}
+
+static const struct il__future_ops ops = {.tell = future_task_tell,
+					  .cancel = future_task_cancel,
 					  .free = future_task_release,
 					  .deadlock = future_task_waits_for_itself,
 					  .local = is_local};
@@ -87,11 +103,20 @@ static int future_task_run(void *arg)
 	return ft->fn(ft->arg);
 }
 
+il_fn *il__future_task_function(const il_task *task)
+{
+	const struct il__future_task *ft = task->base->arg;
+
+	return task->base->fn == future_task_run ? ft->fn : task->base->fn;
+}
+
 static void on_end(il_task *task, int rc)
 {
 	struct il__future_task *ft = task->base->arg;
 
 	ft->task = NULL;
+	if (il__unlikely(ft->future.traced))
+		il__trace_point(ft->future.traced, IL__TRACE_DONE, IL__TRACE_HERE);
 	if (ft->skipped) {
 		task->base->own.effective =
 		    true; /* whoever cancelled it: for the owner it is no failure */
@@ -174,27 +199,48 @@ int il__future_task(il_loop *loop, il_future **f, il_fn *fn, void *arg,
 
 static void root_ended(il_task *task, int rc)
 {
+	il__host_left(task, rc);
 	if (rc < 0 && !il__task_was_cancelled(task, rc))
 		il__log(IL_LOG_WARNING, "a task of il_loop_spawn%s%s%s failed: %s",
 			task->base->name[0] ? ", " : "", task->base->name,
 			task->base->name[0] ? "," : "", il_strerror(rc));
 }
 
-int il_loop_spawn(il_loop *loop, il_future **f, il_fn *fn, void *arg)
+static int spawn_root(il_loop *loop, il_future **f, il_fn *fn, void *arg,
+		      const il_task_options *with, const char *function)
 {
 	struct il__task_setup options;
 	int rc;
 
 	if (!loop || !fn)
-		return il__refuse(-EINVAL, "il_loop_spawn: loop or fn is NULL");
-	rc = il__loop_check_thread(loop, "il_loop_spawn");
+		return il__refuse(-EINVAL, "%s: loop or fn is NULL", function);
+	rc = il__loop_check_thread(loop, function);
+	if (rc == 0)
+		rc = il__task_check_options(with, function);
 	if (rc < 0)
 		return rc;
 	if (loop->shut)
-		return il__refuse(-ESHUTDOWN, "il_loop_spawn: the loop is shut down");
-	options = (struct il__task_setup){.scope = &loop->scope, .locals = il__locals_current()};
+		return il__refuse(-ESHUTDOWN, "%s: the loop is shut down", function);
+	options = (struct il__task_setup){.scope = il__host_scope(loop),
+					  .ended = f ? il__host_left : root_ended,
+					  .locals = il__locals_current(),
+					  .with = with};
 	if (f)
-		return il__future_task(loop, f, fn, arg, &options);
-	options.ended = root_ended;
-	return il__task_spawn(loop, fn, arg, &options) ? 0 : -ENOMEM;
+		rc = il__future_task(loop, f, fn, arg, &options);
+	else if (!il__task_spawn(loop, fn, arg, &options))
+		rc = -ENOMEM;
+	if (rc == 0)
+		il__host_joined(options.scope);
+	return rc;
+}
+
+int il_loop_spawn(il_loop *loop, il_future **f, il_fn *fn, void *arg)
+{
+	return spawn_root(loop, f, fn, arg, NULL, "il_loop_spawn");
+}
+
+int il_loop_spawn_with(il_loop *loop, il_future **f, il_fn *fn, void *arg,
+		       const il_task_options *options)
+{
+	return spawn_root(loop, f, fn, arg, options, "il_loop_spawn_with");
 }

@@ -7,6 +7,7 @@
 #include "../base/fork.h"
 #include "../base/list.h"
 #include "../base/memory.h"
+#include "../base/report.h"
 #include "future.h"
 #include "loop.h"
 #include "task.h"
@@ -222,12 +223,35 @@ static int count_done(const struct set *set)
 	return done;
 }
 
+static void set_tell(struct il__report *r, const struct set *set)
+{
+	enum { FEW = 8 };
+
+	il__report(r, "%d of %zu futures are done", count_done(set), set->count);
+	for (size_t i = 0, told = 0; i < set->count && told < FEW; i++) {
+		il_future *f = set->members[i].future;
+		if (!f || il_future_done(f))
+			continue;
+		il__report(r, "; %zu: ", i);
+		il__future_tell(r, f);
+		told++;
+	}
+}
+
+static void futures_tell_wait(struct il__report *r, const il_task *task)
+{
+	const struct il__wakeup *s = il__wakeup_of(task->base->wait);
+
+	set_tell(r, &il__container_of(s, const struct wait, wakeup)->set);
+}
+
 static int wait_owed(struct wait *w, il_time deadline)
 {
 	int rc;
 
 	owe_members(&w->set, w->wakeup.task);
-	rc = il__wakeup_wait(&w->wakeup, deadline, "il_futures_wait");
+	w->wakeup.wait.tell = futures_tell_wait;
+	rc = il__wakeup_wait(&w->wakeup, deadline);
 	paid_members(&w->set, w->wakeup.task);
 	return rc;
 }
@@ -243,7 +267,7 @@ static int futures_wait_for(struct wait *w, il_time deadline)
 	futures_unwatch(&w->set);
 	/* No watcher can fire any more; if one has, its message must not be left behind. */
 	if (atomic_load_explicit(&w->left, memory_order_acquire) == 0)
-		il__wakeup_wait_shielded(&w->wakeup, "il_futures_wait");
+		il__wakeup_wait_shielded(&w->wakeup);
 	return rc;
 }
 
@@ -260,7 +284,8 @@ static bool futures_enough(const struct wait *w)
 	return done == w->set.count;
 }
 
-/* Before a round of waiting: only those that are not done are waited for. False: all are. */
+/* Before a round of waiting: only those that are not done are waited for. False: all are. Who was done before this
+ * looked is to be counted after it, for nobody watches it. */
 static bool begin_round(struct wait *w)
 {
 	size_t left = w->set.count;
@@ -287,7 +312,7 @@ static int wait_rounds(struct wait *w, il_time timeout)
 					     &w->wakeup, "il_futures_wait");
 		if (rc == 0 && w->wakeup.task)
 			rc = il__task_check(w->wakeup.task);
-		if (rc == 0 && begin_round(w))
+		if (rc == 0 && begin_round(w) && !futures_enough(w))
 			rc = futures_wait_for(w, deadline);
 	}
 	return rc;
@@ -382,29 +407,42 @@ static struct member *futures_take(il_as_completed *it, struct il__wakeup *waite
 	return m;
 }
 
+struct next {
+	struct il__wakeup wakeup;
+	il_as_completed *it;
+};
+
+static void next_tell_wait(struct il__report *r, const il_task *task)
+{
+	const struct il__wakeup *s = il__wakeup_of(task->base->wait);
+
+	set_tell(r, &il__container_of(s, const struct next, wakeup)->it->set);
+}
+
 static int wait_next(il_as_completed *it, struct member **m)
 {
-	struct il__wakeup wakeup;
+	struct next next = {.it = it};
 	bool withdrawn;
-	int rc = il__wakeup_init(&wakeup, "il_as_completed_next");
+	int rc = il__wakeup_init(&next.wakeup, "il_as_completed_next");
 
 	if (rc == 0)
-		rc =
-		    futures_prepare(&it->set, false, it->deadline, &wakeup, "il_as_completed_next");
-	if (rc == 0 && wakeup.task)
-		rc = il__task_check(wakeup.task);
-	if (rc < 0 || (*m = futures_take(it, &wakeup)))
+		rc = futures_prepare(&it->set, false, it->deadline, &next.wakeup,
+				     "il_as_completed_next");
+	if (rc == 0 && next.wakeup.task)
+		rc = il__task_check(next.wakeup.task);
+	if (rc < 0 || (*m = futures_take(it, &next.wakeup)))
 		return rc;
-	owe_members(&it->set, wakeup.task);
-	rc = il__wakeup_wait(&wakeup, it->deadline, "il_as_completed_next");
-	paid_members(&it->set, wakeup.task);
+	owe_members(&it->set, next.wakeup.task);
+	next.wakeup.wait.tell = next_tell_wait;
+	rc = il__wakeup_wait(&next.wakeup, it->deadline);
+	paid_members(&it->set, next.wakeup.task);
 	if (rc < 0) {
 		pthread_mutex_lock(&it->lock);
-		withdrawn = it->waiter == &wakeup;
+		withdrawn = it->waiter == &next.wakeup;
 		it->waiter = NULL;
 		pthread_mutex_unlock(&it->lock);
 		if (!withdrawn)
-			il__wakeup_wait_shielded(&wakeup, "il_as_completed_next");
+			il__wakeup_wait_shielded(&next.wakeup);
 		return rc; /* what is done comes with the next call */
 	}
 	/* The firing thread still holds the lock for a moment: take() waits for it. */

@@ -5,6 +5,7 @@
 #include "../base/base.h"
 #include "../base/error.h"
 #include "../base/memory.h"
+#include "../base/report.h"
 #include "future.h"
 #include "local.h"
 #include "loop.h"
@@ -68,19 +69,18 @@ static int check_open(il_group *group, il_fn *fn, const char *function)
 	return il__loop_check_thread(g->scope.loop, function);
 }
 
-int il_group_start_soon(il_group *group, il_future **f, il_fn *fn, void *arg)
+static inline int start_soon(il_group *group, il_future **f, il_fn *fn, void *arg,
+			     const il_task_options *with)
 {
 	struct il__group *g = group_of(group);
-	int rc = check_open(group, fn, "il_group_start_soon");
-	struct il__task_setup options;
+	struct il__task_setup options = {.scope = &g->scope,
+					 .ended = child_ended,
+					 .owner = g,
+					 .heard = true,
+					 .locals = il__locals_current(),
+					 .with = with};
+	int rc = 0;
 
-	if (rc < 0)
-		return rc;
-	options = (struct il__task_setup){.scope = &g->scope,
-					  .ended = child_ended,
-					  .owner = g,
-					  .heard = true,
-					  .locals = il__locals_current()};
 	if (f)
 		rc = il__future_task(g->scope.loop, f, fn, arg, &options);
 	else if (!il__task_spawn(g->scope.loop, fn, arg, &options))
@@ -90,11 +90,28 @@ int il_group_start_soon(il_group *group, il_future **f, il_fn *fn, void *arg)
 	return rc;
 }
 
+int il_group_start_soon(il_group *group, il_future **f, il_fn *fn, void *arg)
+{
+	int rc = check_open(group, fn, "il_group_start_soon");
+
+	return rc < 0 ? rc : start_soon(group, f, fn, arg, NULL);
+}
+
+int il_group_start_soon_with(il_group *group, il_future **f, il_fn *fn, void *arg,
+			     const il_task_options *options)
+{
+	int rc = check_open(group, fn, "il_group_start_soon_with");
+
+	if (rc == 0)
+		rc = il__task_check_options(options, "il_group_start_soon_with");
+	return rc < 0 ? rc : start_soon(group, f, fn, arg, options);
+}
+
 /* ---- il_group_start ---- */
 
 struct start {
 	il_task *caller, *child;
-	bool answered;
+	bool called;
 	bool cancelled; /* the caller was: it waits for the child's end now */
 	int value, rc;
 	char *why; /* rc's words */
@@ -104,9 +121,9 @@ static int group_on_started(il_task *task, int value)
 {
 	struct start *start = task->base->starter;
 
-	if (!start || start->answered)
+	if (!start || start->called)
 		return il__refuse(-EALREADY, "il_task_started: called before");
-	start->answered = true;
+	start->called = true;
 	start->value = value;
 	if (start->cancelled)
 		return 0;
@@ -118,21 +135,31 @@ static int group_on_started(il_task *task, int value)
 static void started_child_ended(il_task *task, int rc)
 {
 	struct start *start = task->base->starter;
-	bool answered = !start || start->answered;
+	bool called = !start || start->called;
 
 	if (start) {
 		if (rc < 0 && rc != -ECANCELED)
-			start->rc = start->answered ? -ECANCELED : rc;
+			start->rc = start->called ? -ECANCELED : rc;
 		else
 			start->rc = start->cancelled ? -ECANCELED : -EPROTO;
 		start->why = il__keep_refusal(start->rc == rc ? rc : 0);
 		il__task_wake(start->caller, 0);
 	}
-	if (answered)
+	if (called)
 		child_ended(task, rc);
 	else
 		one_less(task->base->owner);
 }
+
+static void tell_started(struct il__report *r, const il_task *task)
+{
+	const struct start *start = task->waiter.arg;
+	char room[IL__TASK_TITLE];
+
+	il__report(r, "il_task_started of %s", il__task_title(start->child, room));
+}
+
+static const struct il__wait start_wait = {"il_group_start", tell_started};
 
 static bool cancel_child(il_task *caller, void *arg)
 {
@@ -166,7 +193,7 @@ int il_group_start(il_group *group, int *value, il_fn *fn, void *arg)
 	start.child->base->started = group_on_started;
 	start.child->base->starter = &start;
 	g->children++;
-	il__task_park(start.caller, cancel_child, &start, "il_group_start");
+	il__task_park(start.caller, cancel_child, &start, &start_wait);
 	if (start.rc == -EPROTO && !start.why)
 		return il__refuse(-EPROTO,
 				  "il_group_start: the task ended without calling il_task_started");
@@ -205,13 +232,22 @@ il_scope *il_group_scope(il_group *group)
 	return group ? (il_scope *)(void *)&group_of(group)->scope : NULL;
 }
 
+static void tell_children(struct il__report *r, const il_task *task)
+{
+	const struct il__group *g = task->waiter.arg;
+
+	il__report(r, "%zu %s", g->children, g->children == 1 ? "child" : "children");
+}
+
+static const struct il__wait close_wait = {"il_group_close", tell_children};
+
 static void group_join(struct il__group *g)
 {
 	if (g->children == 0)
 		il__task_yield(g->opener);
 	g->joining = true;
 	while (g->children > 0)
-		il__task_park(g->opener, NULL, NULL, "il_group_close");
+		il__task_park(g->opener, NULL, g, &close_wait);
 }
 
 int il_group_close(il_group *group, int body)

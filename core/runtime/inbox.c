@@ -5,8 +5,11 @@
  * head     any thread pushes (release), the loop takes (acquire); CLOSED refuses forever.
  * asleep   the loop sets it before it goes to poll and then looks at head once more; a poster pushes and
  *          then looks at asleep. Both in the one order of seq_cst, so at least one sees the other. Who
- *          turns it from true to false writes the descriptor: one system call a burst. Only the
- *          poster that found the stack empty looks: the others follow one who does.
+ *          turns it to AWAKE writes the descriptor: one system call a burst. Only the poster that found
+ *          the stack empty looks: the others follow one who does.
+ *
+ * GUARDED is asleep too, but the loop will look by itself after a moment (errand.c). A worker that has more calls to
+ * finish may put its look off then, to the end of its burst; so everybody else looks while it is GUARDED.
  */
 #include "inbox.h"
 #include "../base/error.h"
@@ -17,6 +20,11 @@
 
 #define CLOSED ((struct il__message *)1)
 
+enum { AWAKE, ASLEEP, GUARDED };
+
+/* Has messages of this thread that its loop was not told of; a reference. */
+static IL__THREAD_LOCAL struct il__inbox *inbox_unsent;
+
 struct il__inbox {
 	/* What is only read, or seldom written. */
 	size_t limit;
@@ -25,7 +33,7 @@ struct il__inbox {
 	int fd[2];
 	/* Lines of their own, for different threads write them all the time. */
 	_Alignas(IL__LINE) _Atomic(struct il__message *) head;
-	atomic_bool asleep;
+	atomic_int asleep;
 	_Alignas(IL__LINE) atomic_size_t reserved; /* places taken */
 	_Alignas(IL__LINE) size_t handled; /* of those, not given back yet; the loop's thread's */
 };
@@ -38,7 +46,7 @@ int il__inbox_create(struct il__inbox **out, size_t limit)
 	if (!inbox)
 		return il__refuse(-ENOMEM, "il_loop: out of memory");
 	atomic_init(&inbox->head, NULL);
-	atomic_init(&inbox->asleep, true); /* an adopted loop may poll before its first turn */
+	atomic_init(&inbox->asleep, ASLEEP); /* an adopted loop may poll before its first turn */
 	atomic_init(&inbox->reserved, 0);
 	atomic_init(&inbox->refs, 1);
 	inbox->limit = limit;
@@ -69,12 +77,25 @@ void il__inbox_unref(struct il__inbox *inbox)
 	il__free_lines(inbox);
 }
 
-int il__inbox_post(struct il__inbox *inbox, struct il__message *m)
+static bool someone_may_put_off(struct il__inbox *inbox)
+{
+	return atomic_load_explicit(&inbox->asleep, memory_order_relaxed) == GUARDED;
+}
+
+static void inbox_wake(struct il__inbox *inbox)
+{
+	if (atomic_load(&inbox->asleep) && atomic_exchange(&inbox->asleep, AWAKE))
+		il__os_wake_write(inbox->fd[1]);
+}
+
+/* Gives a reference, whose holder is to look at `asleep`; NULL: another does. */
+static int inbox_push(struct il__inbox *inbox, struct il__message *m, struct il__inbox **looks)
 {
 	struct il__message *head = atomic_load_explicit(&inbox->head, memory_order_relaxed);
-	struct il__inbox *held = NULL;
+	bool always = someone_may_put_off(inbox);
 	int rc = 0;
 
+	*looks = NULL;
 	if (il__inherited(inbox->generation))
 		return -ESHUTDOWN;
 	il__released(inbox);
@@ -84,16 +105,58 @@ int il__inbox_post(struct il__inbox *inbox, struct il__message *m)
 			break;
 		}
 		/* Once the message is in, it may end whatever kept the inbox for us. */
-		if (!head && !held)
-			held = il__inbox_ref(inbox);
+		if ((!head || always) && !*looks)
+			*looks = il__inbox_ref(inbox);
 		m->next = head;
 	} while (!atomic_compare_exchange_weak_explicit(
 	    &inbox->head, &head, m, memory_order_seq_cst, memory_order_relaxed));
-	if (!head && atomic_load(&inbox->asleep) && atomic_exchange(&inbox->asleep, false))
-		il__os_wake_write(inbox->fd[1]);
-	if (held)
-		il__inbox_unref(held);
 	return rc;
+}
+
+int il__inbox_post(struct il__inbox *inbox, struct il__message *m)
+{
+	struct il__inbox *looks;
+	int rc = inbox_push(inbox, m, &looks);
+
+	if (looks) {
+		if (rc == 0)
+			inbox_wake(inbox);
+		il__inbox_unref(looks);
+	}
+	return rc;
+}
+
+int il__inbox_post_soon(struct il__inbox *inbox, struct il__message *m)
+{
+	struct il__inbox *looks;
+	int rc = inbox_push(inbox, m, &looks);
+
+	if (!looks)
+		return rc;
+	if (rc == 0 && atomic_load(&inbox->asleep) == GUARDED) {
+		if (inbox_unsent != inbox)
+			il__inbox_send();
+		if (!inbox_unsent) {
+			inbox_unsent = looks;
+			return 0;
+		}
+	} else if (rc == 0) {
+		inbox_wake(inbox);
+	}
+	il__inbox_unref(looks);
+	return rc;
+}
+
+void il__inbox_send(void)
+{
+	struct il__inbox *inbox = inbox_unsent;
+
+	inbox_unsent = NULL;
+	if (!inbox || il__inherited(inbox->generation))
+		return;
+	if (atomic_load_explicit(&inbox->head, memory_order_relaxed))
+		inbox_wake(inbox);
+	il__inbox_unref(inbox);
 }
 
 static void inbox_release_places(struct il__inbox *inbox)
@@ -136,6 +199,11 @@ void il__inbox_handled(struct il__inbox *inbox)
 }
 
 /* ---- the loop's side ---- */
+
+size_t il__inbox_queued(struct il__inbox *inbox)
+{
+	return atomic_load_explicit(&inbox->reserved, memory_order_relaxed) - inbox->handled;
+}
 
 int il__inbox_fd(const struct il__inbox *inbox)
 {
@@ -195,17 +263,17 @@ void il__inbox_take(struct il__inbox *inbox, struct il__message ***end)
 
 void il__inbox_awake(struct il__inbox *inbox)
 {
-	atomic_store_explicit(&inbox->asleep, false, memory_order_relaxed);
+	atomic_store_explicit(&inbox->asleep, AWAKE, memory_order_relaxed);
 }
 
-bool il__inbox_asleep(struct il__inbox *inbox)
+bool il__inbox_asleep(struct il__inbox *inbox, bool guarded)
 {
 	if (inbox->handled)
 		inbox_release_places(inbox);
-	atomic_store(&inbox->asleep, true);
+	atomic_store(&inbox->asleep, guarded ? GUARDED : ASLEEP);
 	if (!atomic_load(&inbox->head))
 		return true;
-	atomic_store_explicit(&inbox->asleep, false, memory_order_relaxed);
+	atomic_store_explicit(&inbox->asleep, AWAKE, memory_order_relaxed);
 	return false;
 }
 

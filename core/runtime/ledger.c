@@ -1,6 +1,6 @@
 /*
- * ledger.c: what threads, processes and the system owe a loop, in one place. Invariant: `answers` is the sum
- * of what each pool counts for, and of the answers without an account. Loop's thread only.
+ * ledger.c: what threads, processes and the system owe a loop, in one place. Invariant: `results` is the sum
+ * of what each pool counts for, and of the results without an account. Loop's thread only.
  */
 #include "ledger.h"
 #include "../base/base.h"
@@ -61,7 +61,7 @@ struct il__account il__account_named(struct il__account *account)
 						__ATOMIC_RELAXED, __ATOMIC_RELAXED))
 			name = mine;
 	}
-	return (struct il__account){account->pool, account->workers, account->calls, name};
+	return (struct il__account){account->pool, account->workers, account->calls, name, false};
 }
 
 static size_t ledger_min(size_t a, size_t b)
@@ -69,7 +69,7 @@ static size_t ledger_min(size_t a, size_t b)
 	return a < b ? a : b;
 }
 
-/* What the pool counts for among the answers. */
+/* What the pool counts for among the results. */
 static size_t ledger_weight(const struct pool *p)
 {
 	if (!p->workers)
@@ -166,7 +166,7 @@ static bool ledger_enter(struct il__ledger *ledger, const struct il__account *ac
 	ledger_weigh(p, e, (size_t)-1);
 	*count += more;
 	ledger_weigh(p, e, 1);
-	ledger->answers += ledger_weight(p) - before;
+	ledger->results += ledger_weight(p) - before;
 	forget_empty(p, e);
 	return true;
 }
@@ -175,24 +175,28 @@ void il__owe_calls(il_loop *loop, struct il__account *account, size_t calls)
 {
 	struct il__account named;
 
+	if (account->in_loop)
+		return;
 	if (loop->own_clock) {
 		named = il__account_named(account);
 		if (ledger_enter(&loop->ledger, &named, CLAIMS, calls, true))
 			return;
 	}
-	loop->ledger.answers += calls;
+	loop->ledger.results += calls;
 }
 
 void il__paid_calls(il_loop *loop, struct il__account *account, size_t calls)
 {
 	struct il__account named;
 
+	if (account->in_loop)
+		return;
 	if (loop->own_clock) {
 		named = il__account_named(account);
 		if (ledger_enter(&loop->ledger, &named, CLAIMS, 0 - calls, false))
 			return;
 	}
-	loop->ledger.answers -= calls;
+	loop->ledger.results -= calls;
 }
 
 void il__lend(il_loop *loop, const struct il__account *account)

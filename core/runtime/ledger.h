@@ -9,11 +9,12 @@
 #include "../base/list.h"
 
 enum il__owed {
-	IL__OWED_TASK,   /* a task's end: keeps the loop */
-	IL__OWED_EVENT,  /* a descriptor's, a child's or another thread's: may come at any time */
-	IL__OWED_PORTAL, /* whatever an open portal brings: likewise; keeps the loop, and awake */
-	IL__OWED_ANSWER, /* a worker's, for which a task waits: virtual time stands, awake */
-	IL__OWED_CALL    /* likewise, whether a task waits for it or not: keeps the loop */
+	IL__OWED_TASK,     /* a task's end: keeps the loop */
+	IL__OWED_EVENT,    /* a descriptor's, a child's or another thread's: may come at any time */
+	IL__OWED_PORTAL,   /* whatever an open portal brings: likewise; keeps the loop, and awake */
+	IL__OWED_CALLBACK, /* what other libraries are called for (io/callback.h): keeps the loop */
+	IL__OWED_RESULT,   /* a worker's, for which a task waits: virtual time stands, awake */
+	IL__OWED_CALL      /* likewise, whether a task waits for it or not: keeps the loop */
 };
 
 /* Part of the loop. */
@@ -21,13 +22,13 @@ struct il__ledger {
 	size_t lives;   /* what keeps the loop's descriptors watched */
 	size_t portals; /* open ones */
 	size_t events;  /* tasks that wait for one */
-	size_t answers; /* that workers owe now: not those who wait for the loop themselves */
-	/* Only where the clock is the loop's own, and has to know the answers one by one. */
+	size_t results; /* that workers owe now: not those who wait for the loop themselves */
+	/* Only where the clock is the loop's own, and has to know the results one by one. */
 	struct il__list pools;
 };
 
 /*
- * Who owes an answer: a call, or the calls of one map, in a pool of so many workers. A call behind busy
+ * Who owes a result: a call, or the calls of one map, in a pool of so many workers. A call behind busy
  * workers owes nothing yet, for these may wait for the clock themselves: so no more of a pool's calls
  * count than it has workers that do not wait for the loop.
  */
@@ -36,6 +37,7 @@ struct il__account {
 	size_t workers;   /* 0: any number, and they never wait for the loop */
 	size_t calls;     /* how many it is for, at most */
 	size_t name;      /* of no other account; 0: it has none yet */
+	bool in_loop;     /* the loop itself ends them: it is owed nothing */
 };
 
 /* A copy of the account, with the name that it gets when it is first asked for it. Any thread. */
@@ -58,11 +60,16 @@ static inline void il__ledger_let_go(struct il__ledger *ledger)
 		il__ledger_end(ledger);
 }
 
+static inline bool il__owed_keeps(enum il__owed what)
+{
+	return what == IL__OWED_TASK || what == IL__OWED_PORTAL || what == IL__OWED_CALLBACK ||
+	       what == IL__OWED_CALL;
+}
+
 /* Only what keeps the loop may be refused, and only if nothing else keeps it; a task's calls cannot be. */
 static inline int il__owe(struct il__ledger *ledger, enum il__owed what)
 {
-	bool keeps = what == IL__OWED_TASK || what == IL__OWED_PORTAL || what == IL__OWED_CALL;
-	int rc = keeps ? il__ledger_keep(ledger) : 0;
+	int rc = il__owed_keeps(what) ? il__ledger_keep(ledger) : 0;
 
 	if (rc < 0)
 		return rc;
@@ -70,8 +77,8 @@ static inline int il__owe(struct il__ledger *ledger, enum il__owed what)
 		ledger->events++;
 	else if (what == IL__OWED_PORTAL)
 		ledger->portals++;
-	else if (what != IL__OWED_TASK)
-		ledger->answers++;
+	else if (what == IL__OWED_RESULT || what == IL__OWED_CALL)
+		ledger->results++;
 	return 0;
 }
 
@@ -81,13 +88,13 @@ static inline void il__paid(struct il__ledger *ledger, enum il__owed what)
 		ledger->events--;
 	else if (what == IL__OWED_PORTAL)
 		ledger->portals--;
-	else if (what != IL__OWED_TASK)
-		ledger->answers--;
-	if (what == IL__OWED_TASK || what == IL__OWED_PORTAL || what == IL__OWED_CALL)
+	else if (what == IL__OWED_RESULT || what == IL__OWED_CALL)
+		ledger->results--;
+	if (il__owed_keeps(what))
 		il__ledger_let_go(ledger);
 }
 
-/* IL__OWED_ANSWER, by account: so many calls are waited for. Two tasks may wait for one call: it owes once. */
+/* IL__OWED_RESULT, by account: so many calls are waited for. Two tasks may wait for one call: it owes once. */
 void il__owe_calls(il_loop *loop, struct il__account *account, size_t calls);
 void il__paid_calls(il_loop *loop, struct il__account *account, size_t calls);
 /* A worker that runs a call of this account waits for a task of the loop: meanwhile it owes nothing. */
@@ -97,7 +104,7 @@ void il__back(il_loop *loop, const struct il__account *account);
 /* Another thread may be about to send something. */
 static inline bool il__ledger_expects_mail(const struct il__ledger *ledger)
 {
-	return ledger->answers > 0 || ledger->portals > 0;
+	return (ledger->results | ledger->portals) != 0;
 }
 
 /* Whether anything may come from outside, so that tasks that all wait are not asleep forever. */

@@ -9,12 +9,16 @@
 #include "../base/os.h"
 #include "backend.h"
 #include "context.h"
+#include "gdb.h"
 #include "inbox.h"
 #include "ledger.h"
+#include "overflow.h"
 #include "scope.h"
+#include "slow_task.h"
 #include "stack.h"
 #include "thread_state.h"
 #include "timer.h"
+#include "trace.h"
 #include "wake_timer.h"
 
 /* The frames of a program with sanitizers are larger. */
@@ -40,6 +44,12 @@ static int loop_check_options(struct il_loop_options *to, const il_loop_options 
 	*to = from ? *from : (il_loop_options){0};
 	if (to->shutdown_timeout < 0)
 		return il__refuse(-EINVAL, "il_loop_options: shutdown_timeout is negative");
+	if (to->timer_slack < 0)
+		return il__refuse(-EINVAL, "il_loop_options: timer_slack is negative");
+	if (to->slow_task < 0)
+		return il__refuse(-EINVAL, "il_loop_options: slow_task is negative");
+	if (!to->slow_task)
+		to->slow_task = il__slow_task_from_environment();
 	if (!to->stack_size)
 		to->stack_size = default_stack();
 	if (!to->guard_size)
@@ -64,13 +74,18 @@ void il__loop_meet_other(il_loop *loop, il_fn *fn)
 	il__context_choose();
 }
 
+__attribute__((used)) static const struct il_gdb_layout *const for_gdb = &il_gdb_layout;
+
 void il__loop_free(il_loop *loop)
 {
 	il__wake_timer_close(loop);
 	if (loop->inbox)
 		il__inbox_unref(loop->inbox);
+	il__special_stacks_fini(&loop->stacks);
 	il__stacks_fini(&loop->stacks);
 	il__timers_fini(&loop->timers);
+	if (loop->reports_overflow)
+		il__overflow_end();
 	il__free(loop);
 }
 
@@ -91,6 +106,7 @@ static int make_loop(il_loop **out, const il_backend *backend, const il_loop_opt
 		return il__refuse(-ENOMEM, "il_loop: out of memory");
 	il__watch_fork();
 	il__watch_thread_end();
+	il__trace_from_environment();
 	il__context_choose();
 	loop->backend = backend;
 	loop->generation = il__generation;
@@ -98,6 +114,7 @@ static int make_loop(il_loop **out, const il_backend *backend, const il_loop_opt
 	loop->own = own;
 	loop->wake_timer.source.watch.fd = -1;
 	loop->batch = 16;
+	loop->errands.guard = IL_FOREVER;
 	loop->backlog_end = &loop->backlog;
 	il__list_init(&loop->ready);
 	il__list_init(&loop->watched);
@@ -114,8 +131,21 @@ static int make_loop(il_loop **out, const il_backend *backend, const il_loop_opt
 		il__loop_free(loop);
 		return rc;
 	}
+	if (il__overflow_wanted(loop->options.report_overflow)) {
+		rc = il__overflow_begin();
+		loop->reports_overflow = rc == 0;
+		if (rc < 0) {
+			il__loop_free(loop);
+			return rc;
+		}
+	}
+	loop->stacks.measured = loop->options.measure_stacks;
 	loop->random = loop->options.seed;
-	loop->scripted = loop->options.seed || loop->options.step_limit;
+	loop->scripted = loop->options.seed || loop->options.step_limit || loop->options.slow_task;
+	if (loop->options.slow_task) {
+		il__context_watch_slow();
+		il__context_choose();
+	}
 	loop->wake.watch.fd = il__inbox_fd(loop->inbox);
 	loop->wake.ready = on_wake;
 	*out = loop;
@@ -144,6 +174,9 @@ static int open_loop(il_loop **out, const il_backend *backend, void *native,
 				  il__system_words(rc));
 	}
 	loop->watching = loop->own;
+	if (loop->own_clock)
+		loop->timers.expired = il__loop_now(loop);
+	il__loops_add(loop);
 	*out = loop;
 	return 0;
 }

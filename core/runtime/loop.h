@@ -6,9 +6,12 @@
 
 #include "../base/list.h"
 #include "../base/patience.h"
+#include "../base/ticks.h"
 #include "backend.h"
+#include "errand.h"
 #include "inbox.h"
 #include "ledger.h"
+#include "loops.h"
 #include "sigint.h"
 #include "source.h"
 #include "task.h"
@@ -20,6 +23,23 @@
 
 enum { IL__LOOP_MET = 64 };
 
+/* Part of a loop: its turns so far, by ticks, for a look at the clock in each would be felt. */
+struct il__turns {
+	/* When this one began; 0: between turns. Written by the loop's thread, read by any that finds the
+	 * loop stuck. Relaxed: it orders nothing. */
+	_Atomic il__ticks began;
+	/* Since when a task waits that parks in it: likewise, or where the loop has a clock of its own, by that. */
+	uint64_t since;
+	il__ticks longest;
+	uint64_t count;
+};
+
+/* Part of a loop with options.slow_task. */
+struct il__slow {
+	il_time since;  /* when the task that runs began to hold the loop, by the real clock */
+	uint64_t count; /* tasks that held it for too long */
+};
+
 struct il_loop {
 	const il_backend *backend;
 	void *driver;
@@ -27,27 +47,33 @@ struct il_loop {
 	unsigned generation;
 	pthread_t thread;
 	bool own, running, turning, stopping, shut, closed;
-	bool own_clock;    /* virtual time: the backend has a clock of its own */
-	bool draining;     /* il_loop_close runs the loop until nothing is left */
-	bool watches_once; /* the native loop takes one watcher a descriptor: native.c */
-	size_t room;       /* numbers below it have been tried for the native loop: native.c */
+	bool own_clock;        /* virtual time: the backend has a clock of its own */
+	bool reports_overflow; /* il__overflow_end is owed */
+	bool draining;         /* il_loop_close runs the loop until nothing is left */
+	bool watches_once;     /* the native loop takes one watcher a descriptor: native.c */
+	size_t room;           /* numbers below it have been tried for the native loop: native.c */
 
 	il_task *current;
 	struct il__context own_context;
 	il_task *dead; /* ended, its stack not given back yet */
 	struct il__list ready;
+	size_t polled; /* upcalls since the last turn */
+	struct il__turns turns;
 	size_t tasks; /* that live */
 	size_t budget, batch;
 	struct il__patience patience; /* before it goes back to poll */
+	struct il__errands errands;
 	uint64_t random, steps;
-	bool scripted; /* there is a seed or a step_limit */
+	bool scripted; /* there is a seed, a step_limit or a slow_task */
+	struct il__slow slow;
 
 	struct il__timers timers;
 	struct il__wake_timer wake_timer;
 	struct il__source wake;
 	struct il__list watched; /* il__source */
 	bool wake_signalled, watching;
-	bool awake; /* the inbox's `asleep` was cleared by us */
+	bool awake;   /* the inbox's `asleep` was cleared by us */
+	bool guarded; /* it was told that we look again after a moment */
 
 	struct il__inbox *inbox;
 	struct il__message *backlog, **backlog_end; /* taken from the inbox, not handled yet */
@@ -56,6 +82,10 @@ struct il_loop {
 	struct il__ledger ledger;
 	struct il__stacks stacks;
 	struct il__list extensions;
+	struct il__loop_entry entry;       /* among all loops */
+	const struct il__network *network; /* of the floor io; NULL: sockets */
+	void *network_self;                /* its own */
+	size_t held; /* messages that it holds back until a task releases them */
 
 	void (*on_empty)(il_loop *loop, void *arg);
 	void *on_empty_arg;
@@ -73,6 +103,8 @@ struct il__main {
 };
 
 il_time il__loop_now(il_loop *loop);
+/* How long a task has waited that parked `since`. */
+il_time il__loop_waited(il_loop *loop, uint64_t since);
 /* After something was made ready outside an upcall: makes the loop visit us soon. */
 void il__loop_kick(il_loop *loop);
 /* Watches the core's own descriptors now, or only while something is alive. */
@@ -131,8 +163,9 @@ static inline il_task *il__task_here(void)
 
 /* turn.c */
 void il__loop_ready(il_loop *loop, il_task *task);
-void il__loop_switch_from(il_loop *loop, il_task *self); /* self is parked, ready again, or ended */
-void il__loop_arrived(il_loop *loop);                    /* first thing after each switch */
+void il__loop_switch_from(il_loop *loop, il_task *self);    /* self is parked, or ready again */
+void il__loop_leave_for_good(il_loop *loop, il_task *self); /* it has ended: does not return */
+void il__loop_arrived(il_loop *loop);                       /* first thing after each switch */
 void il__loop_turn(il_loop *loop);
 /* Of those that were taken from the inbox, the first; NULL: there is none. */
 static inline struct il__message *il__loop_next_message(il_loop *loop)

@@ -7,6 +7,7 @@
 #include "../base/fork.h"
 #include "../base/list.h"
 #include "../base/os.h"
+#include "errand.h"
 #include "extension.h"
 #include "inbox.h"
 #include "loop.h"
@@ -33,6 +34,8 @@ static int loop_release(il_loop *loop)
 	struct il__message *m;
 	int warning = 0;
 
+	il__errands_look(loop, true);
+	il__loops_remove(loop);
 	il__inbox_close(loop->inbox, &loop->backlog_end);
 	while ((m = il__loop_next_message(loop)))
 		m->handle(m, loop);
@@ -172,8 +175,8 @@ int il_loop_detach(il_loop *loop)
 	if (loop->ledger.lives || loop->turning || loop->backlog)
 		return il__refuse(
 		    -EBUSY,
-		    "il_loop_detach: %zu tasks, open portals or offloaded calls live; use "
-		    "il_loop_shutdown and detach in its callback",
+		    "il_loop_detach: %zu tasks, open portals, offloaded calls or callbacks live; "
+		    "use il_loop_shutdown and detach in its callback",
 		    loop->ledger.lives);
 	loop->shut = true;
 	loop->on_empty = NULL;

@@ -8,6 +8,7 @@
 #include "../base/list.h"
 #include "../base/memory.h"
 #include "../base/os.h"
+#include "errand.h"
 #include "extension.h"
 #include "loop.h"
 #include "sigint.h"
@@ -87,6 +88,7 @@ int il__loop_drive(il_loop *loop)
 	int rc;
 
 	loop->running = true;
+	atomic_store_explicit(&loop->entry.visited, true, memory_order_relaxed);
 	loop->stopping = false;
 	loop->wake_signalled = false;
 	loop->steps = 0;
@@ -96,9 +98,11 @@ int il__loop_drive(il_loop *loop)
 	do /* an application that stops our native loop only pauses it */
 		rc = loop->backend->driver.run(loop->driver);
 	while (rc == 0 && !loop->stopping);
+	il__errands_look(loop, true);
 	notify_extensions(loop, false);
 	il__self.loop = outer;
 	loop->running = false;
+	atomic_store_explicit(&loop->entry.visited, false, memory_order_relaxed);
 	loop->stopping = true;
 	return rc;
 }
@@ -116,6 +120,7 @@ static int run_main(il_loop *loop, il_fn *main, void *arg)
 	m.task = il__task_spawn(loop, main, arg, &options);
 	if (!m.task)
 		return -ENOMEM;
+	m.task->base->is_main = true;
 	loop->main = &m;
 	rc = il__loop_drive(loop);
 	loop->main = NULL;

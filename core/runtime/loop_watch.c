@@ -19,6 +19,11 @@ il_time il__loop_now(il_loop *loop)
 	return loop->own_clock ? loop->backend->driver.now(loop->driver) : il__os_now();
 }
 
+il_time il__loop_waited(il_loop *loop, uint64_t since)
+{
+	return loop->own_clock ? il__loop_now(loop) - (il_time)since : il__ticks_ago(since);
+}
+
 int il__loop_watch_own(il_loop *loop, unsigned mask)
 {
 	int rc = il__source_watch(loop, &loop->wake, mask);
@@ -64,6 +69,7 @@ int il__loop_update_watch(il_loop *loop)
 		return il__refuse(rc, "the native loop refused the wake descriptor: %s",
 				  il__system_words(rc));
 	loop->watching = wanted;
+	atomic_store_explicit(&loop->entry.visited, wanted, memory_order_relaxed);
 	return 0;
 }
 

@@ -148,6 +148,12 @@ void il__scope_cancel(struct il__cancel_scope *s, const char *reason)
 	scope_refresh(s);
 }
 
+void il__scope_restore(struct il__cancel_scope *s)
+{
+	s->cancelled = false;
+	scope_refresh(s);
+}
+
 const char *il__scope_reason(const struct il__cancel_scope *s)
 {
 	const char *reason = NULL;

@@ -18,6 +18,7 @@ struct il__cancel_scope {
 	bool has_deadline;
 	bool of_group;          /* entered and left by its group only */
 	bool fails_at_deadline; /* IL_FAIL_AT_DEADLINE */
+	bool of_host;           /* the root of a host's tasks: host.h */
 	il_task *task;          /* who entered it; NULL: a root of the loop or a portal */
 	il_loop *loop;
 	struct il__cancel_scope *parent;
@@ -41,6 +42,8 @@ int il__scope_enter_for(il_task *task, struct il__cancel_scope *s, il_time deadl
 			unsigned flags);
 int il__scope_exit_for(il_task *task, struct il__cancel_scope *s, int rc);
 void il__scope_cancel(struct il__cancel_scope *s, const char *reason);
+/* Of a root: as if it had never been cancelled, for those who begin in it from now on. */
+void il__scope_restore(struct il__cancel_scope *s);
 const char *il__scope_reason(
     const struct il__cancel_scope *s); /* why a cancelled scope is so; may be NULL */
 /* Unlinks a root. Nothing may be left inside. */

@@ -19,7 +19,7 @@ static _Atomic(const void *) owner; /* compared only */
 static _Atomic(il_loop *) target;   /* whose main task is cancelled; compared only */
 static atomic_int wake_fd = -1;     /* the target's, -1 while there is none */
 static atomic_int state;            /* ARRIVED by the handler, TAKEN by the target's thread */
-static atomic_bool reported;        /* somebody answered -EINTR for it */
+static atomic_bool reported;        /* a call returned -EINTR for it */
 
 /* The handler: any thread, at any moment. */
 static void on_sigint(struct il__signal_use *ours, int number, bool heard)

@@ -308,6 +308,21 @@ void il__signal_end(enum il__signal_level level, int number)
 	pthread_mutex_unlock(&lock);
 }
 
+void il__signal_raise(int number)
+{
+	sigset_t blocked;
+
+	if (pthread_sigmask(SIG_BLOCK, NULL, &blocked) == 0 && sigismember(&blocked, number))
+		kill(getpid(), number);
+	else
+		raise(number);
+}
+
+bool il__signal_is_fault(int number)
+{
+	return number == SIGSEGV || number == SIGBUS || number == SIGFPE || number == SIGILL;
+}
+
 bool il__signal_is_default(int number)
 {
 	struct sigaction now;

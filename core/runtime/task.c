@@ -9,12 +9,14 @@
 #include "../base/fork.h"
 #include "../base/list.h"
 #include "../base/memory.h"
+#include "../base/probe.h"
 #include "context.h"
 #include "ledger.h"
 #include "local.h"
 #include "loop.h"
 #include "scope.h"
 #include "stack.h"
+#include "stack_use.h"
 #include "thread_state.h"
 #include "timer.h"
 
@@ -43,7 +45,7 @@ static void task_retire(il_task *task)
 	if (task->base->has_own)
 		il__scope_fini_root(&task->base->own);
 	task->loop->tasks--;
-	task->state = IL__TASK_ENDED;
+	task->waiter.state = IL__TASK_ENDED;
 }
 
 /* The scope that it began in. */
@@ -77,7 +79,8 @@ static void task_end(il_task *task, int rc)
 	il__self.no_wait--;
 	il__locals_unref(base->locals);
 	il__paid(&loop->ledger, IL__OWED_TASK);
-	il__loop_switch_from(loop, task);
+	IL__PROBE(task_end, task, rc);
+	il__loop_leave_for_good(loop, task);
 }
 
 static void task_begin(void *arg)
@@ -109,26 +112,46 @@ static struct il__task_base *make_base(const struct il__stack *stack, il_fn *fn,
 
 static void on_alarm(struct il__timer *timer);
 
+int il__task_check_options(const il_task_options *options, const char *function)
+{
+	char option[80];
+
+	if (!options || !options->stack_size)
+		return 0;
+	snprintf(option, sizeof option, "%s: stack_size", function);
+	return il__stack_check_size(options->stack_size, option);
+}
+
 il_task *il__task_spawn(il_loop *loop, il_fn *fn, void *arg, const struct il__task_setup *options)
 {
-	struct il__stack *stack = il__stack_get(&loop->stacks);
+	struct il__stacks *pool = &loop->stacks;
+	struct il__stack *stack;
 	struct il__task_base *base;
 	il_task *task;
 
+	if (il__unlikely(options->with) &&
+	    !(pool = il__stacks_of_size(pool, options->with->stack_size)))
+		return NULL;
+	stack = il__stack_get(pool);
 	if (!stack)
 		return NULL;
 	if (il__owe(&loop->ledger, IL__OWED_TASK) < 0) {
-		il__stack_put(&loop->stacks, stack);
+		il__stack_put(pool, stack);
 		return NULL;
 	}
+	if (il__unlikely(pool->measured))
+		il__stack_begin(pool, stack);
 	il__loop_meet(loop, fn);
 	base = make_base(stack, fn, arg, options);
 	task = il__container_of(stack, il_task, stack);
 	task->alarm = (struct il__timer){.fire = on_alarm};
-	task->abort = NULL;
+	task->waiter.abort = NULL;
 	task->loop = loop;
 	task->scope = options->scope;
 	task->base = base;
+	base->slack = loop->options.timer_slack;
+	if (il__unlikely(options->with && options->with->name))
+		snprintf(base->name, sizeof base->name, "%s", options->with->name);
 	if (options->own_scope) {
 		base->has_own = true;
 		il__scope_init_root(&base->own, loop, options->scope);
@@ -136,8 +159,9 @@ il_task *il__task_spawn(il_loop *loop, il_fn *fn, void *arg, const struct il__ta
 	}
 	il__list_push(&task->scope->tasks, &task->scope_link);
 	loop->tasks++;
-	il__context_make(&task->context, il__stack_low(&loop->stacks, stack), (char *)base,
-			 task_begin, task);
+	il__context_make(&task->context, il__stack_low(pool, stack), (char *)base, task_begin,
+			 task);
+	IL__PROBE(task_start, task, fn);
 	il__loop_ready(loop, task);
 	return task;
 }
@@ -146,11 +170,11 @@ void il__task_discard(il_task *task)
 {
 	il_loop *loop = task->loop;
 
-	il__list_remove(&task->link);
+	il__list_remove(&task->waiter.link);
 	task_retire(task);
 	il__locals_unref(task->base->locals);
 	il__context_free(&task->context);
-	il__stack_put(&loop->stacks, &task->stack);
+	il__stack_put(il__stack_pool(&loop->stacks, &task->stack), &task->stack);
 	il__paid(&loop->ledger, IL__OWED_TASK);
 }
 
@@ -177,30 +201,42 @@ static void tell_why(const il_task *self, int rc)
 }
 
 /* What it is woken with, of which `expected` is no failure. */
-static inline int task_park(il_task *self, il__abort_fn *abort, void *arg, const char *waits_for,
-			    int expected)
+static inline int task_park(il_task *self, il__abort_fn *abort, void *arg,
+			    const struct il__wait *wait, int expected)
 {
-	self->abort = abort;
-	self->abort_arg = arg;
-	self->base->waits_for = waits_for;
-	self->state = IL__TASK_PARKED;
+	self->waiter.abort = abort;
+	self->waiter.arg = arg;
+	self->base->wait = wait;
+	self->base->since = self->loop->turns.since;
+	self->waiter.state = IL__TASK_PARKED;
+	IL__PROBE(task_park, self, wait->call);
 	il__loop_switch_from(self->loop, self);
-	if (il__unlikely(self->wake_rc < 0 && self->wake_rc != expected))
-		tell_why(self, self->wake_rc);
-	return self->wake_rc;
+	if (il__unlikely(self->waiter.wake_rc < 0 && self->waiter.wake_rc != expected))
+		tell_why(self, self->waiter.wake_rc);
+	return self->waiter.wake_rc;
 }
 
-int il__task_park(il_task *self, il__abort_fn *abort, void *arg, const char *waits_for)
+int il__task_park(il_task *self, il__abort_fn *abort, void *arg, const struct il__wait *wait)
 {
-	return task_park(self, abort, arg, waits_for, 0);
+	return task_park(self, abort, arg, wait, 0);
 }
 
-bool il__task_wake(il_task *task, int rc)
+static __attribute__((noinline)) bool wake_other(struct il__waiter *w, int rc)
 {
-	if (task->state != IL__TASK_PARKED)
+	if (w->state != IL__TASK_STAND_IN)
 		return false;
-	task->abort = NULL;
-	task->wake_rc = rc;
+	w->woken(w, rc);
+	return true;
+}
+
+bool il__waiter_wake(struct il__waiter *w, int rc)
+{
+	il_task *task = il__container_of(w, il_task, waiter);
+
+	if (il__unlikely(w->state != IL__TASK_PARKED))
+		return wake_other(w, rc);
+	w->abort = NULL;
+	w->wake_rc = rc;
 	il__loop_ready(task->loop, task);
 	return true;
 }
@@ -215,12 +251,12 @@ bool il__abort_freely(il_task *task, void *arg)
 /* Gives up the task's wait if it can be given up. */
 static void task_give_up(il_task *task, int rc)
 {
-	il__abort_fn *abort = task->abort;
+	il__abort_fn *abort = task->waiter.abort;
 
-	if (task->state != IL__TASK_PARKED || !abort)
+	if (task->waiter.state != IL__TASK_PARKED || !abort)
 		return;
-	task->abort = NULL;
-	if (abort(task, task->abort_arg))
+	task->waiter.abort = NULL;
+	if (abort(task, task->waiter.arg))
 		il__task_wake(task, rc);
 }
 
@@ -239,28 +275,36 @@ static void on_alarm(struct il__timer *timer)
 	task_give_up(task, -ETIMEDOUT);
 }
 
+/* Its time limits end at multiples of the slack, those of other tasks with them. */
+static il_time round_up(il_time deadline, il_time slack)
+{
+	il_time late = slack > 0 && deadline > 0 ? deadline % slack : 0;
+
+	return late && deadline < IL_FOREVER - slack ? deadline + (slack - late) : deadline;
+}
+
 static inline int task_park_until(il_task *self, il__abort_fn *abort, void *arg,
-				  const char *waits_for, il_time deadline, int expected)
+				  const struct il__wait *wait, il_time deadline, int expected)
 {
 	int rc;
 
 	if (deadline == IL_FOREVER)
-		return il__task_park(self, abort, arg, waits_for);
-	rc = il__timer_arm(self->loop, &self->alarm, deadline);
+		return il__task_park(self, abort, arg, wait);
+	rc = il__timer_arm(self->loop, &self->alarm, round_up(deadline, self->base->slack));
 	if (rc < 0) {
 		if (abort(self, arg))
 			return rc;
-		return il__task_park(self, NULL, arg, waits_for);
+		return il__task_park(self, NULL, arg, wait);
 	}
-	rc = task_park(self, abort, arg, waits_for, expected);
+	rc = task_park(self, abort, arg, wait, expected);
 	il__timer_disarm(self->loop, &self->alarm);
 	return rc;
 }
 
-int il__task_park_until(il_task *self, il__abort_fn *abort, void *arg, const char *waits_for,
+int il__task_park_until(il_task *self, il__abort_fn *abort, void *arg, const struct il__wait *wait,
 			il_time deadline)
 {
-	return task_park_until(self, abort, arg, waits_for, deadline, 0);
+	return task_park_until(self, abort, arg, wait, deadline, 0);
 }
 
 bool il__task_was_cancelled(const il_task *task, int rc)
@@ -273,24 +317,30 @@ void il__task_cancel(il_task *task)
 	il__scope_cancel(&task->base->own, NULL);
 }
 
+/* A task that runs is in a turn of its loop, so nobody needs to be told that it is ready. */
 void il__task_yield(il_task *self)
 {
-	il__loop_ready(self->loop, self);
+	self->waiter.state = IL__TASK_READY;
+	il__list_push(&self->loop->ready, &self->waiter.link);
 	il__loop_switch_from(self->loop, self);
 }
 
-bool il__task_cancelled(il_task *self)
+static __attribute__((noinline)) bool cancelled_or_late(il_task *self)
 {
 	struct il__cancel_scope *s = self->scope;
 
-	if (il__unlikely(s->until != IL_FOREVER) && !s->effective &&
-	    s->until <= il__loop_now(self->loop))
+	if (!s->effective && s->until <= il__loop_now(self->loop))
 		while (il__timers_expire(self->loop))
 			;
 	if (il__likely(!s->effective))
 		return false;
 	tell_reason(self);
 	return true;
+}
+
+bool il__task_cancelled(il_task *self)
+{
+	return il__unlikely(il__task_may_be_cancelled(self)) && cancelled_or_late(self);
 }
 
 int il__task_check_closely(il_task *self)
@@ -303,13 +353,16 @@ int il__task_check_closely(il_task *self)
 
 /* ---- the public side ---- */
 
+static const struct il__wait sleep_wait = {"il_sleep", NULL};
+static const struct il__wait forever_wait = {"il_sleep_forever", NULL};
+
 static int sleep_until(il_task *task, il_time deadline)
 {
 	int rc = il__task_check(task);
 
 	if (rc < 0)
 		return rc;
-	rc = task_park_until(task, il__abort_freely, NULL, "il_sleep", deadline, -ETIMEDOUT);
+	rc = task_park_until(task, il__abort_freely, NULL, &sleep_wait, deadline, -ETIMEDOUT);
 	return rc == -ETIMEDOUT ? 0 : rc;
 }
 
@@ -373,7 +426,7 @@ int il_sleep_forever(void)
 	if (!task)
 		return rc;
 	rc = il__task_check(task);
-	return rc < 0 ? rc : il__task_park(task, il__abort_freely, NULL, "il_sleep_forever");
+	return rc < 0 ? rc : il__task_park(task, il__abort_freely, NULL, &forever_wait);
 }
 
 int il_yield(void)
@@ -408,23 +461,16 @@ int il_check_cancelled(void)
 	return il__task_cancelled(task) ? -ECANCELED : 0;
 }
 
-const char *il_task_name(void)
-{
-	il_loop *loop = il__self.loop;
-
-	return loop && loop->current ? loop->current->base->name : NULL;
-}
-
-int il_task_set_name(const char *name)
+int il_task_set_timer_slack(il_time slack)
 {
 	int rc;
-	il_task *task = il__task_current("il_task_set_name", &rc);
+	il_task *task = il__task_current("il_task_set_timer_slack", &rc);
 
 	if (!task)
 		return rc;
-	if (!name)
-		return il__refuse(-EINVAL, "il_task_set_name: name is NULL");
-	snprintf(task->base->name, sizeof task->base->name, "%s", name);
+	if (slack < 0)
+		return il__refuse(-EINVAL, "il_task_set_timer_slack: the slack is negative");
+	task->base->slack = slack;
 	return 0;
 }
 

@@ -106,6 +106,15 @@ int il__loop_check_thread(il_loop *loop, const char *function)
 			  function);
 }
 
+int il__loop_here(il_loop **loop, const char *function)
+{
+	*loop = il__self.loop;
+	if (!*loop)
+		return il__refuse(-EPERM, "%s: call it in the thread of a loop that runs",
+				  function);
+	return il__loop_check_thread(*loop, function);
+}
+
 il_loop *il_loop_current(void)
 {
 	return il__self.loop;

@@ -32,5 +32,7 @@ int il__refuse_place(const char *function);
 int il__may_wait(const char *function, il_task **task);
 /* For an object of `loop`: 0 in the loop's thread, else -EPERM (-ESHUTDOWN when inherited). */
 int il__loop_check_thread(il_loop *loop, const char *function);
+/* The calling thread's loop, for what never waits. 0, else -EPERM or -ESHUTDOWN. */
+int il__loop_here(il_loop **loop, const char *function);
 
 #endif

@@ -181,6 +181,14 @@ void il__timer_disarm(il_loop *loop, struct il__timer *timer)
 	give_slot(timers, slot);
 }
 
+il_time il__timer_deadline(const il_loop *loop, const struct il__timer *timer)
+{
+	const struct il__timers *timers = &loop->timers;
+	uint32_t place = timer->index ? timers->places[timer->index - 1] : DUE;
+
+	return place == DUE ? IL_FOREVER : timers->heap[place].deadline;
+}
+
 il_time il__timers_next(const struct il__timers *timers)
 {
 	return timers->count ? timers->heap[0].deadline : IL_FOREVER;

@@ -31,7 +31,9 @@ struct il__timers {
 
 int il__timer_arm(il_loop *loop, struct il__timer *timer, il_time deadline); /* 0 or -ENOMEM */
 void il__timer_disarm(il_loop *loop, struct il__timer *timer);               /* also if not armed */
-il_time il__timers_next(const struct il__timers *timers);                    /* IL_FOREVER: none */
+il_time il__timer_deadline(const il_loop *loop,
+			   const struct il__timer *timer); /* IL_FOREVER: not armed */
+il_time il__timers_next(const struct il__timers *timers);  /* IL_FOREVER: none */
 /* Fires what is due by the loop's clock, but of very many only some: true, more may be due. */
 bool il__timers_expire(il_loop *loop);
 void il__timers_fini(struct il__timers *timers);

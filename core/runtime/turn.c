@@ -13,11 +13,15 @@
 #include "../base/list.h"
 #include "../base/os.h"
 #include "../base/patience.h"
+#include "../base/probe.h"
+#include "../base/trace.h"
 #include "context.h"
+#include "errand.h"
 #include "inbox.h"
 #include "ledger.h"
 #include "local.h"
 #include "loop.h"
+#include "slow_task.h"
 #include "stack.h"
 #include "task.h"
 #include "thread_state.h"
@@ -30,8 +34,8 @@ enum { BATCH_MAX = 256, MESSAGES_MAX = 1024, ROUNDS_MAX = 16 };
 
 void il__loop_ready(il_loop *loop, il_task *task)
 {
-	task->state = IL__TASK_READY;
-	il__list_push(&loop->ready, &task->link);
+	task->waiter.state = IL__TASK_READY;
+	il__list_push(&loop->ready, &task->waiter.link);
 	if (il__unlikely(!loop->turning))
 		il__loop_kick(loop);
 }
@@ -61,41 +65,56 @@ il__always_inline void prefetch(il_loop *loop, const struct il__list *node)
 	if (after == &loop->ready)
 		return;
 	__builtin_prefetch(after->next);
-	il__task_prefetch(il__container_of(after, const il_task, link));
+	il__task_prefetch(il__container_of(after, const il_task, waiter.link));
+}
+
+/* The next one of a loop that was given a seed, a step_limit or a slow_task. One that yields and goes on at once leaves
+ * no context. */
+static __attribute__((noinline)) struct il__list *turn_next_scripted(il_loop *loop)
+{
+	struct il__list *node;
+	il_task *task;
+
+	if (loop->options.step_limit)
+		il__loop_step(loop);
+	node = loop->random ? turn_pick(loop) : loop->ready.next;
+	task = il__container_of(node, il_task, waiter.link);
+	if (loop->options.slow_task && task == loop->current)
+		il__slow_task_look(loop, task);
+	return node;
 }
 
 /* The next task to run, or NULL: none, or this batch is over. */
-static il_task *turn_take(il_loop *loop)
+il__always_inline il_task *turn_take(il_loop *loop)
 {
 	struct il__list *node = loop->ready.next;
 
 	if (loop->budget == 0 || node == &loop->ready)
 		return NULL;
 	loop->budget--;
-	if (il__unlikely(loop->scripted)) {
-		if (loop->options.step_limit)
-			il__loop_step(loop);
-		if (loop->random)
-			node = turn_pick(loop);
-	}
+	if (il__unlikely(loop->scripted))
+		node = turn_next_scripted(loop);
 	prefetch(loop, node);
 	il__list_remove(node);
-	il_task *task = il__container_of(node, il_task, link);
-	task->state = IL__TASK_RUNNING;
+	il_task *task = il__container_of(node, il_task, waiter.link);
+	task->waiter.state = IL__TASK_RUNNING;
+	IL__PROBE(task_run, task, loop);
 	return task;
 }
 
 /* ---- switches ---- */
 
-void il__loop_arrived(il_loop *loop)
+static __attribute__((noinline)) void bury(il_loop *loop, il_task *dead)
 {
-	il_task *dead = loop->dead;
-
-	if (!dead)
-		return;
 	loop->dead = NULL;
 	il__context_free(&dead->context);
-	il__stack_put(&loop->stacks, &dead->stack);
+	il__stack_put(il__stack_pool(&loop->stacks, &dead->stack), &dead->stack);
+}
+
+void il__loop_arrived(il_loop *loop)
+{
+	if (loop->dead)
+		bury(loop, loop->dead);
 }
 
 /* Who leaves takes its words along, so that no other changes them meanwhile. */
@@ -122,18 +141,26 @@ static inline void switch_to(struct il__context *from, struct il__context *to, b
 		il__context_switch(from, to, ending);
 }
 
+static inline void leave(il_loop *loop, il_task *self, il_task *next, bool ending)
+{
+	loop->current = next;
+	switch_to(&self->context, next ? &next->context : &loop->own_context, ending);
+}
+
 void il__loop_switch_from(il_loop *loop, il_task *self)
 {
-	bool ending = self->state == IL__TASK_ENDED;
 	il_task *next = turn_take(loop);
 
 	if (next == self)
 		return;
-	if (ending)
-		loop->dead = self;
-	loop->current = next;
-	switch_to(&self->context, next ? &next->context : &loop->own_context, ending);
+	leave(loop, self, next, false);
 	il__loop_arrived(loop);
+}
+
+void il__loop_leave_for_good(il_loop *loop, il_task *self)
+{
+	loop->dead = self;
+	leave(loop, self, turn_take(loop), true);
 }
 
 static void run_batch(il_loop *loop)
@@ -149,15 +176,24 @@ static void run_batch(il_loop *loop)
 	}
 }
 
+/* All that were polled together run, however long it takes. Where the clock is the loop's own nothing depends on how
+ * long something takes: so many tasks, and then a look at the timers that are due. */
 static void run_ready(il_loop *loop)
 {
 	il_time start = 0, last = 0, now;
+	size_t polled = loop->polled;
 
+	loop->polled = 0;
 	for (;;) {
+		size_t batch = loop->batch;
 		run_batch(loop);
 		if (il__list_empty(&loop->ready))
 			return;
 		now = il__os_now();
+		il__errands_check(loop, now);
+		if (il__unlikely(loop->own_clock))
+			return;
+		polled -= polled < batch ? polled : batch;
 		if (start == 0) {
 			start = now;
 		} else {
@@ -165,7 +201,7 @@ static void run_ready(il_loop *loop)
 				loop->batch /= 2;
 			else if (now - last < IL_USEC(10) && loop->batch < BATCH_MAX)
 				loop->batch *= 2;
-			if (now - start > IL_USEC(50))
+			if (now - start > IL_USEC(50) && !polled)
 				return;
 		}
 		last = now;
@@ -179,8 +215,10 @@ static void turn_deliver(il_loop *loop)
 	struct il__message *m;
 
 	il__inbox_take(loop->inbox, &loop->backlog_end);
-	for (int n = 0; n < MESSAGES_MAX && (m = il__loop_next_message(loop)); n++)
+	for (int n = 0; n < MESSAGES_MAX && (m = il__loop_next_message(loop)); n++) {
+		loop->errands.heard = true;
 		m->handle(m, loop);
+	}
 }
 
 void il__loop_handle_later(il_loop *loop, struct il__message *m)
@@ -239,6 +277,8 @@ static void keep_going(il_loop *loop)
 /* Back to poll. False: more came in meanwhile. */
 static bool turn_rest(il_loop *loop)
 {
+	bool guarded;
+
 	if (loop->wake_signalled) {
 		/* It may be a poster's signal, who does not give another: so look once more below. */
 		stay_awake(loop);
@@ -249,20 +289,48 @@ static bool turn_rest(il_loop *loop)
 			return false;
 	}
 	il__stacks_rest(&loop->stacks);
+	if (il__unlikely(loop->stacks.special) && loop->stacks.turns == 0)
+		il__special_stacks_rest(&loop->stacks);
+	guarded = il__unlikely(loop->errands.count) && il__errands_guard(loop);
+	if (guarded != loop->guarded)
+		stay_awake(loop); /* it is told below */
 	if (il__unlikely(!il__wake_timer_set(loop))) {
 		keep_going(loop);
 		return true;
 	}
-	if (loop->awake)
-		loop->awake = !il__inbox_asleep(loop->inbox);
+	if (loop->awake) {
+		loop->awake = !il__inbox_asleep(loop->inbox, guarded);
+		loop->guarded = guarded && !loop->awake;
+	}
 	return !loop->awake;
 }
 
-void il__loop_turn(il_loop *loop)
+/* A clock of the loop's own goes on for its timers only, which have been looked at then. */
+static inline void turn_begin(il_loop *loop)
 {
-	if (loop->turning) /* the native loop runs inside a task or a plain call of ours */
-		return;
+	il__ticks now = il__ticks_now();
+
 	loop->turning = true;
+	loop->turns.count++;
+	atomic_store_explicit(&loop->turns.began, now, memory_order_relaxed);
+	loop->turns.since = il__unlikely(loop->own_clock) ? (uint64_t)loop->timers.expired : now;
+	IL__PROBE(turn, loop, loop->backend);
+}
+
+static inline void turn_end(il_loop *loop)
+{
+	il__ticks lasted =
+	    il__ticks_now() - atomic_load_explicit(&loop->turns.began, memory_order_relaxed);
+
+	if (il__unlikely(lasted > loop->turns.longest))
+		loop->turns.longest = lasted;
+	atomic_store_explicit(&loop->turns.began, 0, memory_order_relaxed);
+	loop->turning = false;
+}
+
+static void turn_run(il_loop *loop)
+{
+	turn_begin(loop);
 	if (loop->wake_signalled || il__ledger_expects_mail(&loop->ledger))
 		stay_awake(loop);
 	for (int round = 0;; round++) {
@@ -270,6 +338,8 @@ void il__loop_turn(il_loop *loop)
 		run_ready(loop);
 		if (loop->stopping)
 			break;
+		if (il__unlikely(!il__errands_none(&loop->errands)))
+			il__errands_look(loop, false);
 		if (loop->timers.late && round < ROUNDS_MAX) {
 			il__timers_expire(loop);
 			continue;
@@ -282,8 +352,29 @@ void il__loop_turn(il_loop *loop)
 		if (!turn_linger(loop) && turn_rest(loop))
 			break;
 	}
-	loop->turning = false;
+	turn_end(loop);
 	il__loop_end_turn(loop);
+}
+
+/* The loop may be gone after it. */
+static __attribute__((noinline, cold)) void turn_run_traced(il_loop *loop)
+{
+	const char *backend = loop->backend->name;
+
+	il__trace_turn(true, backend);
+	turn_run(loop);
+	if (il__trace_on())
+		il__trace_turn(false, backend);
+}
+
+void il__loop_turn(il_loop *loop)
+{
+	if (loop->turning) /* the native loop runs inside a task or a plain call of ours */
+		return;
+	if (il__trace_on())
+		turn_run_traced(loop);
+	else
+		turn_run(loop);
 }
 
 /* Who runs the native loop: the thread whose loop this is, and nobody else. Polling on in a forked child would
@@ -321,6 +412,16 @@ void il_driver_on_timer(il_loop *loop)
 	il__loop_turn(loop);
 }
 
+/* One turn for all that was polled together, where the driver can tell when that is. */
+static void turn_soon(il_loop *loop)
+{
+	int (*soon)(void *) = loop->backend->driver.soon;
+
+	loop->polled++;
+	if (!soon || soon(loop->driver) < 0)
+		il__loop_turn(loop);
+}
+
 void il_driver_on_ready(il_loop *loop, struct il_watch *w, unsigned mask)
 {
 	struct il__source *source = il__container_of(w, struct il__source, watch);
@@ -333,7 +434,16 @@ void il_driver_on_ready(il_loop *loop, struct il_watch *w, unsigned mask)
 	loop->turning = true;
 	source->ready(source, loop, mask);
 	loop->turning = nested;
-	if (il__unlikely(nested))
+	if (il__unlikely(nested)) {
 		il__wake_timer_set(loop); /* the turn that would is still to come */
-	il__loop_turn(loop);
+		return;
+	}
+	turn_soon(loop);
+}
+
+void il_driver_on_soon(il_loop *loop)
+{
+	check_place(loop);
+	if (!loop->stopping)
+		il__loop_turn(loop);
 }

@@ -5,6 +5,7 @@
 #include "../base/base.h"
 #include "../base/error.h"
 #include "../base/list.h"
+#include "host.h"
 #include "ledger.h"
 #include "loop.h"
 #include "task.h"
@@ -47,23 +48,32 @@ static struct il__cancel_scope *next_scope(struct il__cancel_scope *root,
 			 : il__container_of(s->sibling.next, struct il__cancel_scope, sibling);
 }
 
-/* "every task is asleep forever: worker in il_event_wait, ..." */
+/* Of the last resort: what a network holds back could wake somebody, if it were released. */
+static size_t virtual_report_held(const il_loop *loop, char *text, size_t size)
+{
+	return loop->held ? (size_t)snprintf(text, size, " (%zu messages are held)", loop->held)
+			  : 0;
+}
+
+/* "every task is asleep forever: worker in il_event_wait, ..."; a task of a host is host/task. */
 static void virtual_report(il_loop *loop, char *text, size_t size)
 {
-	size_t used = (size_t)snprintf(text, size, "every task is asleep forever:");
-	const char *separator = " ";
+	size_t used = (size_t)snprintf(text, size, "every task is asleep forever");
+	const char *separator = ": ";
+
+	used += virtual_report_held(loop, text + used, size - used);
 
 	for (struct il__cancel_scope *s = &loop->scope; s; s = next_scope(&loop->scope, s))
 		il__list_each (node, &s->tasks) {
 			il_task *task = il__container_of(node, il_task, scope_link);
-			const char *name = task->base->name[0]        ? task->base->name
-					   : task == loop->main->task ? "main"
-								      : "a task";
+			const struct il__host *host = il__host_of(s);
+			char room[IL__TASK_TITLE];
 			if (used + 1 >= size)
 				return;
-			used += (size_t)snprintf(
-			    text + used, size - used, "%s%s waits in %s", separator, name,
-			    task->base->waits_for ? task->base->waits_for : "?");
+			used +=
+			    (size_t)snprintf(text + used, size - used, "%s%s%s%s waits in %s",
+					     separator, host ? host->name : "", host ? "/" : "",
+					     il__task_title(task, room), task->base->wait->call);
 			separator = ", ";
 		}
 }

@@ -61,6 +61,10 @@ bool il__wake_timer_set(il_loop *loop)
 
 	if (w->source.watch.fd >= 0) {
 		next = wake_timer_aim(loop);
+		if (loop->errands.guard < next) {
+			next = loop->errands.guard;
+			w->aim = IL_FOREVER;
+		}
 		if (next < w->set || w->fired) {
 			w->set = next;
 			w->fired = false;
@@ -69,7 +73,7 @@ bool il__wake_timer_set(il_loop *loop)
 		return true;
 	}
 	next = il__timers_next(&loop->timers);
-	if (loop->own_clock && loop->ledger.answers > 0)
+	if (loop->own_clock && loop->ledger.results > 0)
 		next = IL_FOREVER; /* a worker's time is not ours to skip */
 	if (next == w->set)
 		return true;

@@ -30,6 +30,7 @@ int il__wakeup_init(struct il__wakeup *s, const char *function)
 	s->message.handle = wakeup_on_message;
 	s->fired = false;
 	s->local = false;
+	s->wait = (struct il__wait){.call = function};
 	s->inbox = s->task ? s->task->loop->inbox : NULL;
 	il__parker_init(&s->parker);
 	return 0;
@@ -48,6 +49,14 @@ void il__wakeup_fire(struct il__wakeup *s)
 	}
 }
 
+void il__wakeup_fire_soon(struct il__wakeup *s)
+{
+	if (s->task && il__self.loop != s->task->loop)
+		il__inbox_post_soon(s->inbox, &s->message);
+	else
+		il__wakeup_fire(s);
+}
+
 static void wakeup_owe(const struct il__wakeup *s)
 {
 	if (!s->local)
@@ -60,7 +69,7 @@ static void wakeup_paid(const struct il__wakeup *s)
 		il__paid(&s->task->loop->ledger, IL__OWED_EVENT);
 }
 
-int il__wakeup_wait(struct il__wakeup *s, il_time deadline, const char *waits_for)
+int il__wakeup_wait(struct il__wakeup *s, il_time deadline)
 {
 	int rc;
 
@@ -69,12 +78,12 @@ int il__wakeup_wait(struct il__wakeup *s, il_time deadline, const char *waits_fo
 	if (s->fired)
 		return 0;
 	wakeup_owe(s);
-	rc = il__task_park_until(s->task, il__abort_freely, NULL, waits_for, deadline);
+	rc = il__task_park_until(s->task, il__abort_freely, NULL, &s->wait, deadline);
 	wakeup_paid(s);
 	return rc;
 }
 
-void il__wakeup_wait_shielded(struct il__wakeup *s, const char *waits_for)
+void il__wakeup_wait_shielded(struct il__wakeup *s)
 {
 	if (!s->task) {
 		il__parker_wait(&s->parker, IL_FOREVER, &il__self.patience);
@@ -82,6 +91,6 @@ void il__wakeup_wait_shielded(struct il__wakeup *s, const char *waits_for)
 	}
 	wakeup_owe(s);
 	while (!s->fired)
-		il__task_park(s->task, NULL, NULL, waits_for);
+		il__task_park(s->task, NULL, NULL, &s->wait);
 	wakeup_paid(s);
 }

@@ -6,6 +6,7 @@
 
 #include "../base/parker.h"
 #include "inbox.h"
+#include "wait.h"
 
 /*
  * On the waiter's stack. Prepared by the waiter, fired at most once by any thread, waited for by the
@@ -19,16 +20,25 @@ struct il__wakeup {
 	struct il__parker parker;
 	bool fired; /* tasks: loop's thread only */
 	bool local; /* only a task of the same loop can fire it: for the report of a deadlock */
+	/* Of the function that `init` was given; whoever knows what is waited for sets `tell`. */
+	struct il__wait wait;
 };
+
+/* For `tell`: the wakeup that a task waits for. */
+static inline const struct il__wakeup *il__wakeup_of(const struct il__wait *wait)
+{
+	return il__container_of(wait, const struct il__wakeup, wait);
+}
 
 /* 0, or why this place may not wait. */
 int il__wakeup_init(struct il__wakeup *s, const char *function);
 void il__wakeup_fire(struct il__wakeup *s);
+void il__wakeup_fire_soon(struct il__wakeup *s); /* likewise, by il__inbox_post_soon */
 /*
  * 0: fired. -ETIMEDOUT, -ECANCELED: that came first. It may be fired all the same, then or later: the
  * caller must withdraw from whoever fires it, or call il__wakeup_wait_shielded if that is too late.
  */
-int il__wakeup_wait(struct il__wakeup *s, il_time deadline, const char *waits_for);
-void il__wakeup_wait_shielded(struct il__wakeup *s, const char *waits_for);
+int il__wakeup_wait(struct il__wakeup *s, il_time deadline);
+void il__wakeup_wait_shielded(struct il__wakeup *s);
 
 #endif

@@ -1,6 +1,7 @@
 /**
  * @file backend.h
- * @brief For authors of a driver: six primitives make a loop a backend. See docs/backends.md.
+ * @brief For authors of a driver: six primitives make a loop a backend, a
+ * seventh makes it faster. See docs/backends.md.
  *
  * A driver has no semantics of its own: timer order, wake-ups, error reporting and stop live once
  * in the core. Everything here happens in the loop's thread.
@@ -22,7 +23,7 @@ extern "C" {
  */
 
 /** The value of il_backend.abi. */
-#define IL_BACKEND_ABI 2u
+#define IL_BACKEND_ABI 3u
 
 /** The core's watch of one descriptor. */
 struct il_watch {
@@ -57,13 +58,17 @@ struct il_driver {
 	 * parent's. May be called for one that is so already. NULL: il_loop_detach() is not
 	 * possible there. */
 	int (*renew)(void *self);
+	/** Calls il_driver_on_soon() once, in this very turn of the native loop, after the upcalls of
+	 * all that was polled together; called only from inside il_driver_on_ready(), in each. Where
+	 * it fails the core takes its turn at once. NULL: it does so in each upcall. */
+	int (*soon)(void *self);
 };
 
 /** A backend: a driver and the four services over it. */
 struct il_backend {
 	unsigned abi;            /**< IL_BACKEND_ABI */
 	const char *name;        /**< As il_backend_find() knows it. */
-	struct il_driver driver; /**< The six primitives, and three that may be NULL. */
+	struct il_driver driver; /**< The six primitives, and four that may be NULL. */
 	/* The services: name the core's or wrap them. */
 	/** il_core_sleep(): what il_sleep() calls. */
 	int (*sleep)(il_loop *loop, il_time delay);
@@ -100,6 +105,8 @@ IL_API void il_driver_on_timer(il_loop *loop);
 /** @brief The descriptor is ready; an error or a hang-up reports the whole asked mask. loop:
  * w->loop. */
 IL_API void il_driver_on_ready(il_loop *loop, struct il_watch *w, unsigned mask);
+/** @brief What `soon` asked for. Harmless when nothing did. */
+IL_API void il_driver_on_soon(il_loop *loop);
 /** @} */
 
 /**
@@ -107,8 +114,8 @@ IL_API void il_driver_on_ready(il_loop *loop, struct il_watch *w, unsigned mask)
  * @return 0; -EBUSY: this thread has a loop already; -EINVAL; -ENOTSUP: the thread has a shadow
  *         stack; or the driver's own error.
  */
-IL_API int il_loop_attach(il_loop **loop, const il_backend *backend, void *native,
-			  const il_loop_options *options);
+IL_MUST_CHECK IL_API int il_loop_attach(il_loop **loop, const il_backend *backend, void *native,
+					const il_loop_options *options);
 
 /**
  * @brief For a driver's open: whether the core will call `timer` at all; not where it watches a

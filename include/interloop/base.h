@@ -28,6 +28,21 @@
 #define IL_API
 #endif
 
+/**
+ * Marks the functions whose result a correct program must look at: those that take, send, start or
+ * open something, and those that end a scope. The compiler warns where it is ignored. A program may
+ * define it empty before it includes a header of the library.
+ */
+#ifndef IL_MUST_CHECK
+#if defined(__cplusplus) && __cplusplus >= 201703L
+#define IL_MUST_CHECK [[nodiscard]]
+#elif defined(__GNUC__)
+#define IL_MUST_CHECK __attribute__((warn_unused_result))
+#else
+#define IL_MUST_CHECK
+#endif
+#endif
+
 /** Lets the compiler check arguments as printf's. */
 #define IL_PRINTF(at, first) __attribute__((format(printf, at, first)))
 

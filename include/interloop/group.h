@@ -6,15 +6,16 @@
  * others; close joins them all. The semantics are those of AnyIO's TaskGroup and Trio's Nursery.
  *
  *     il_group g;
- *     il_group_open(&g);
- *     int rc = il_group_start_soon(&g, NULL, child, &arg);
- *     return il_group_close(&g, rc);
+ *     if (il_group_open(&g) < 0)
+ *             return -EPERM;
+ *     return il_group_close(&g, il_group_start_soon(&g, NULL, child, &arg));
  */
 #ifndef INTERLOOP_GROUP_H
 #define INTERLOOP_GROUP_H
 
 #include <interloop/base.h>
 #include <interloop/scope.h>
+#include <interloop/task.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -43,7 +44,7 @@ typedef struct il_group {
  * anything, but an open group must not be opened again.
  * @return 0; -EINVAL: NULL; -EPERM: not in a task; -EALREADY: it is open.
  */
-IL_API int il_group_open(il_group *group);
+IL_MUST_CHECK IL_API int il_group_open(il_group *group);
 
 /**
  * @brief Starts fn as a child; it runs when the caller next waits. Any task of the loop, or a plain
@@ -55,7 +56,15 @@ IL_API int il_group_open(il_group *group);
  * @return 0; -ESHUTDOWN: the group is closed, arg is untouched; -EPERM: another thread; -EINVAL:
  *         NULL; -ENOMEM.
  */
-IL_API int il_group_start_soon(il_group *group, il_future **f, il_fn *fn, void *arg);
+IL_MUST_CHECK IL_API int il_group_start_soon(il_group *group, il_future **f, il_fn *fn, void *arg);
+
+/**
+ * @brief As il_group_start_soon(), with a name and a stack of the child's own.
+ * @param options  NULL: the defaults. Copied.
+ * @return as il_group_start_soon(); -EINVAL: also if stack_size is out of range.
+ */
+IL_MUST_CHECK IL_API int il_group_start_soon_with(il_group *group, il_future **f, il_fn *fn,
+						  void *arg, const il_task_options *options);
 
 /**
  * @brief Starts fn as a child and waits until it has called il_task_started(). A cancellation
@@ -68,7 +77,7 @@ IL_API int il_group_start_soon(il_group *group, il_future **f, il_fn *fn, void *
  *         group is untouched); -EPROTO: it ended without calling it; -ECANCELED; -ESHUTDOWN;
  *         -EPERM; -ENOMEM.
  */
-IL_API int il_group_start(il_group *group, int *value, il_fn *fn, void *arg);
+IL_MUST_CHECK IL_API int il_group_start(il_group *group, int *value, il_fn *fn, void *arg);
 
 /** @brief The group's scope: cancel it, give it a deadline or a shield. Never enter or exit it. */
 IL_API il_scope *il_group_scope(il_group *group);

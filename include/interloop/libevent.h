@@ -29,8 +29,8 @@ IL_API const il_backend *il_libevent(void);
  * @return 0; -EBUSY: this thread has a loop already; -EINVAL: NULL or a bad option; -ENOMEM,
  *         -EMFILE.
  */
-IL_API int il_libevent_attach(il_loop **loop, struct event_base *native,
-			      const il_loop_options *options);
+IL_MUST_CHECK IL_API int il_libevent_attach(il_loop **loop, struct event_base *native,
+					    const il_loop_options *options);
 
 /** @} */
 

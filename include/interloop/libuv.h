@@ -28,8 +28,8 @@ IL_API const il_backend *il_libuv(void);
  * @return 0; -EBUSY: this thread has a loop already; -EINVAL: NULL or a bad option; -ENOMEM,
  *         -EMFILE.
  */
-IL_API int il_libuv_attach(il_loop **loop, struct uv_loop_s *native,
-			   const il_loop_options *options);
+IL_MUST_CHECK IL_API int il_libuv_attach(il_loop **loop, struct uv_loop_s *native,
+					 const il_loop_options *options);
 
 /** @} */
 

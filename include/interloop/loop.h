@@ -9,6 +9,7 @@
 #define INTERLOOP_LOOP_H
 
 #include <interloop/base.h>
+#include <interloop/task.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -46,7 +47,31 @@ typedef struct il_loop_options {
 	 * lets its thread go, perhaps many seconds later. Beyond the limit a lookup returns
 	 * -EAGAIN. Default: 64. */
 	size_t lookup_limit;
-	void *reserved[6]; /**< Zero. */
+	/** By how much il_sleep() and the time limits of single calls may be late, so that many of
+	 * them end together, which takes less processor time: with a slack they end at its multiples
+	 * on il_now()'s clock. Tasks begin with it; see il_task_set_timer_slack(). Default: 0, each on
+	 * its own time. */
+	il_time timer_slack;
+	/** A task that holds the loop for longer than this, without a call that waits or yields, is logged
+	 * afterwards as a warning, with its name and the milliseconds, at most once a second per
+	 * task, and counted in il_loop_statistics. By the real clock, also in virtual time. 0 is what the
+	 * environment variable INTERLOOP_SLOW_TASK_MS says, which is ignored in programs that are set-uid or
+	 * the like. Default: off. */
+	il_time slow_task;
+	/** Measures how much of its stack each task uses: il_loop_dump() says it of each, and
+	 * il_loop_statistics the most. Stacks are written to from end to end before their first use, and
+	 * what was used is written to again before the next, so a task takes all the memory of its
+	 * stack, and starting one takes longer. Default: off. */
+	bool measure_stacks;
+	/** Has a task that overflows its stack say so on stderr, with its name, the stack's size and what to
+	 * set, before the program dies of SIGSEGV, or the program's own handler of SIGSEGV is called, as
+	 * without this. It takes an alternate signal stack in the loop's thread, if that has none, and
+	 * handlers of SIGSEGV and SIGBUS for the process. A frame of more than guard_size bytes may lie
+	 * beyond what is noticed. Not in a program with sanitizers, which have reports of their
+	 * own. Also on with INTERLOOP_REPORT_OVERFLOW=1 in the environment of a program that is not
+	 * set-uid or the like. Default: off. */
+	bool report_overflow;
+	void *reserved[5 - 2 * sizeof(il_time) / sizeof(void *)]; /**< Zero. */
 } il_loop_options;
 
 /**
@@ -96,7 +121,8 @@ IL_API const char *il_backend_name(const il_backend *backend);
  *         a shadow stack; -ENOMEM, -EMFILE, -ENFILE: there is not enough for it, also where the
  *         native library would end the program; or what else the system says.
  */
-IL_API int il_loop_open(il_loop **loop, const il_backend *backend, const il_loop_options *options);
+IL_MUST_CHECK IL_API int il_loop_open(il_loop **loop, const il_backend *backend,
+				      const il_loop_options *options);
 
 /**
  * @brief Runs main as the root task, and with it everything that was started on the loop, until
@@ -147,7 +173,15 @@ IL_API void *il_loop_native(il_loop *loop);
  *           for the result, a negative one is logged as a warning.
  * @return 0; -EPERM: another thread; -ESHUTDOWN: the loop is shut down; -ENOMEM.
  */
-IL_API int il_loop_spawn(il_loop *loop, il_future **f, il_fn *fn, void *arg);
+IL_MUST_CHECK IL_API int il_loop_spawn(il_loop *loop, il_future **f, il_fn *fn, void *arg);
+
+/**
+ * @brief As il_loop_spawn(), with a name and a stack of the task's own.
+ * @param options  NULL: the defaults. Copied.
+ * @return as il_loop_spawn(); -EINVAL: stack_size is out of range.
+ */
+IL_MUST_CHECK IL_API int il_loop_spawn_with(il_loop *loop, il_future **f, il_fn *fn, void *arg,
+					    const il_task_options *options);
 
 /**
  * @brief For attached loops: refuse new work, cancel the root tasks, close the portals.
@@ -180,7 +214,7 @@ IL_API int il_loop_detach(il_loop *loop);
 /** @brief As il_sleep(), on the calling task's own loop. -EPERM: not a task of that loop. */
 IL_API int il_loop_sleep(il_loop *loop, il_time delay);
 /** @brief As il_event_create(), for that loop. Loop's thread only (-EPERM); -ENOMEM. */
-IL_API int il_loop_create_event(il_loop *loop, il_event **event);
+IL_MUST_CHECK IL_API int il_loop_create_event(il_loop *loop, il_event **event);
 /** @brief As il_run_in_thread(), on the calling task's own loop. */
 IL_API int il_loop_run_in_thread(il_loop *loop, il_fn *fn, void *arg);
 /**
@@ -188,7 +222,7 @@ IL_API int il_loop_run_in_thread(il_loop *loop, il_fn *fn, void *arg);
  * outside a task, also before an own loop runs.
  * @return 0; -EPERM: another thread; -ESHUTDOWN: the loop is shut down; -ENOMEM.
  */
-IL_API int il_loop_create_threads_portal(il_loop *loop, il_portal **portal);
+IL_MUST_CHECK IL_API int il_loop_create_threads_portal(il_loop *loop, il_portal **portal);
 /** @} */
 
 /** @} */

@@ -20,6 +20,17 @@ extern "C" {
  * @{
  */
 
+/** Options of one task, for il_group_start_soon_with() and il_loop_spawn_with(); zero means the
+ * default. */
+typedef struct il_task_options {
+	/** As il_task_set_name(): copied, up to 31 bytes of it. Default: none. */
+	const char *name;
+	/** Bytes of its stack, rounded up to a power of two; the same range as that of
+	 * il_loop_options.stack_size. Default: il_loop_options.stack_size. */
+	size_t stack_size;
+	void *reserved[8]; /**< Zero. */
+} il_task_options;
+
 /**
  * @brief Parks the calling task for at least delay; 0 yields once. A cancellation point.
  *
@@ -31,6 +42,20 @@ IL_API int il_sleep(il_time delay);
 
 /** @brief As il_sleep(), until a point on il_now()'s clock; one in the past yields once. */
 IL_API int il_sleep_until(il_time deadline);
+
+/**
+ * @brief By how much the calling task's sleeps and the time limits of its calls may be late from now on, in place
+ * of il_loop_options.timer_slack.
+ *
+ * With a slack they end at its multiples on il_now()'s clock, never early, so those of many tasks
+ * end together: 100,000 sleeps a second with a slack of 1 ms take a few wake-ups instead of
+ * thousands. Deadlines of scopes stay precise. Sleeps that end at one such moment end in the order in
+ * which they began.
+ * @param slack  0: each on its own time.
+ * @return 0; -EINVAL: it is negative; -EPERM: not in a task; -ESHUTDOWN: this is a forked child of
+ *         the loop's process.
+ */
+IL_API int il_task_set_timer_slack(il_time slack);
 
 /** @brief Parks the calling task until it is cancelled. Returns -ECANCELED (or -EPERM). */
 IL_API int il_sleep_forever(void);
