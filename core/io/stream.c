@@ -13,20 +13,85 @@
 #include "../base/os.h"
 #include "../runtime/thread_state.h"
 #include "fd.h"
+#include "transport.h"
 
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+/* ---- closing ---- */
+
+/* The stream's loop is `after` then. A transport may free the stream when it is closed. */
+static void stream_shut(il_stream *s, il_loop *after)
+{
+	const int number = s->number;
+
+	if (number < 0)
+		return;
+	for (int d = 0; d < 2; d++) {
+		if (s->op[d])
+			s->op[d]->gone = true;
+		if (s->op[d] && s->kind == IL__STREAM_TRANSPORT)
+			s->op[d]->wait.fd = il__fd_nobody(s->loop);
+		s->op[d] = NULL;
+	}
+	s->number = -1;
+	s->loop = after;
+	il__list_remove(&s->owner.link);
+	il__kept_fds_take(s, SIZE_MAX, NULL, 0);
+	s->kept_begin = s->kept_end = 0;
+	if (s->kind == IL__STREAM_TRANSPORT) {
+		il__transport_close(s);
+		return;
+	}
+	il__fd_disown(s->fd, -EBADF);
+	il__stream_let_go(s, number, false);
+}
+
+void il__stream_shut(il_stream *s)
+{
+	stream_shut(s, s->loop);
+}
+
+int il_stream_close(il_stream *stream)
+{
+	int rc;
+
+	if (!stream)
+		return il__refuse(-EINVAL, "il_stream_close: the stream is NULL");
+	if (stream->number < 0)
+		return 0;
+	rc = il__loop_check_thread(stream->loop, "il_stream_close");
+	if (rc == 0)
+		il__stream_shut(stream);
+	return rc;
+}
+
+void il_stream_destroy(il_stream *stream)
+{
+	if (!stream)
+		return;
+	if (stream->number >= 0) {
+		if (il__inherited(stream->loop->generation)) {
+			/* the native loop is the parent's, and so are our lists: leave them alone */
+			if (stream->kind != IL__STREAM_TRANSPORT)
+				il__stream_let_go(stream, stream->number, true);
+			il__kept_fds_take(stream, SIZE_MAX, NULL, 0);
+			stream->number = -1;
+		} else if (il_stream_close(stream) < 0) {
+			il__fatal("il_stream_destroy: called in another thread than its loop's");
+		}
+	}
+	if (stream->kind == IL__STREAM_TRANSPORT)
+		il__transport_destroy(stream);
+	else
+		il__stream_free(stream);
+}
 
 /* ---- making ---- */
 
 static void stream_orphan(struct il__fd_owner *owner)
 {
-	il_stream *s = il__container_of(owner, il_stream, owner);
-
-	il__stream_shut(s);
-	s->loop = NULL;
+	stream_shut(il__container_of(owner, il_stream, owner), NULL);
 }
 
 static int stream_adopt(il_stream **stream, il_loop *loop, int number, enum il__stream_kind kind,
@@ -65,16 +130,6 @@ int il__stream_create(il_stream **stream, il_loop *loop, int fd, enum il__stream
 	return rc;
 }
 
-/* The calling thread's loop, for what never waits. */
-static int loop_here(il_loop **loop, const char *function)
-{
-	*loop = il_loop_current();
-	if (!*loop)
-		return il__refuse(-EPERM, "%s: call it in the thread of a loop that runs",
-				  function);
-	return il__loop_check_thread(*loop, function);
-}
-
 int il_stream_pair(il_stream **a, il_stream **b)
 {
 	il_stream *first = NULL, *second = NULL;
@@ -83,7 +138,7 @@ int il_stream_pair(il_stream **a, il_stream **b)
 
 	if (!a || !b)
 		return il__refuse(-EINVAL, "il_stream_pair: NULL where a stream is to be stored");
-	rc = loop_here(&loop, "il_stream_pair");
+	rc = il__loop_here(&loop, "il_stream_pair");
 	if (rc < 0)
 		return rc;
 	rc = il__os_socketpair(fd);
@@ -139,7 +194,7 @@ int il_stream_open_fd(il_stream **stream, int fd)
 	if (!stream)
 		return il__refuse(-EINVAL,
 				  "il_stream_open_fd: NULL where the stream is to be stored");
-	rc = loop_here(&loop, "il_stream_open_fd");
+	rc = il__loop_here(&loop, "il_stream_open_fd");
 	if (rc < 0)
 		return rc;
 	kind = kind_of(fd);
@@ -157,7 +212,7 @@ int il_stream_open_fd(il_stream **stream, int fd)
 	if (rc < 0) { /* it stays the caller's */
 		il__fd_disown(s->fd, -EBADF);
 		il__list_remove(&s->owner.link);
-		il__free_lines(s);
+		il__stream_free(s);
 		return il__refuse(rc, "il_stream_open_fd: descriptor %d: %s", fd,
 				  il__system_words(rc));
 	}
@@ -165,153 +220,33 @@ int il_stream_open_fd(il_stream **stream, int fd)
 	return 0;
 }
 
-/* ---- closing ---- */
-
-void il__stream_shut(il_stream *s)
+int il_stream_open_transport(il_stream **stream, const struct il_transport *transport, void *self)
 {
-	if (s->number < 0)
-		return;
-	for (int d = 0; d < 2; d++) {
-		if (s->op[d])
-			s->op[d]->gone = true;
-		s->op[d] = NULL;
-	}
-	il__fd_disown(s->fd, -EBADF);
-	il__list_remove(&s->owner.link);
-	il__stream_let_go(s, false);
-	s->number = -1;
-	il__kept_fds_take(s, SIZE_MAX, NULL, 0);
-	s->kept_begin = s->kept_end = 0;
-}
-
-int il_stream_close(il_stream *stream)
-{
+	static const char function[] = "il_stream_open_transport";
+	il_loop *loop;
+	il_stream *s;
 	int rc;
 
-	if (!stream)
-		return il__refuse(-EINVAL, "il_stream_close: the stream is NULL");
-	if (stream->number < 0)
-		return 0;
-	rc = il__loop_check_thread(stream->loop, "il_stream_close");
-	if (rc == 0)
-		il__stream_shut(stream);
-	return rc;
-}
-
-void il_stream_destroy(il_stream *stream)
-{
-	if (!stream)
-		return;
-	if (stream->number >= 0) {
-		if (il__inherited(stream->loop->generation)) {
-			/* the native loop is the parent's, and so are our lists: leave them alone */
-			il__stream_let_go(stream, true);
-			il__kept_fds_take(stream, SIZE_MAX, NULL, 0);
-		} else if (il_stream_close(stream) < 0) {
-			il__fatal("il_stream_destroy: called in another thread than its loop's");
-		}
-	}
-	il__free(stream->kept);
-	il__free_lines(stream);
-}
-
-/* ---- what one may ask and set; never waits ---- */
-
-/* 0, or why a call about an open socket cannot be answered. */
-static int check_socket(const il_stream *s, const char *function)
-{
-	int rc;
-
-	if (!s)
-		return il__refuse(-EINVAL, "%s: the stream is NULL", function);
-	if (s->number < 0)
-		return il__refuse(-EBADF, "%s: the stream is closed", function);
-	rc = il__loop_check_thread(s->loop, function);
-	if (rc < 0)
-		return rc;
-	if (s->kind == IL__STREAM_FILE)
-		return il__refuse(-ENOTSUP, "%s: this stream is a pipe or terminal, no socket",
+	if (!stream || !transport || !transport->receive || !transport->send)
+		return il__refuse(-EINVAL,
+				  "%s: the stream, the transport, its receive or its send is NULL",
 				  function);
-	return 0;
-}
-
-int il_stream_shutdown_write(il_stream *stream)
-{
-	int rc = check_socket(stream, "il_stream_shutdown_write");
-
+	rc = il__loop_here(&loop, function);
+	if (rc == 0)
+		rc = il__fd_prepare(loop);
 	if (rc < 0)
 		return rc;
-	if (stream->op[1])
-		return il__refuse(-EBUSY,
-				  "il_stream_shutdown_write: another task is writing; let it end");
-	if (stream->shut)
-		return 0;
-	/* Not connected any more: then the peer needs not be told. */
-	if (shutdown(stream->number, SHUT_WR) < 0 && errno != ENOTCONN)
-		return il__no_words(-errno);
-	stream->shut = true;
-	return 0;
-}
-
-int il_stream_local_address(const il_stream *stream, il_address *address)
-{
-	int rc = check_socket(stream, "il_stream_local_address");
-
-	if (rc < 0)
+	s = il__alloc_lines(sizeof *s);
+	if (!s)
+		return il__refuse(-ENOMEM, "out of memory for a stream");
+	rc = il__transport_open(s, loop, transport, self);
+	if (rc < 0) {
+		il__stream_free(s);
 		return rc;
-	if (!address)
-		return il__refuse(-EINVAL, "il_stream_local_address: the address is NULL");
-	address->length = sizeof address->storage;
-	if (getsockname(stream->number, (struct sockaddr *)&address->storage, &address->length) < 0)
-		return il__no_words(-errno);
-	return 0;
-}
-
-int il_stream_peer_address(const il_stream *stream, il_address *address)
-{
-	int rc = check_socket(stream, "il_stream_peer_address");
-
-	if (rc < 0)
-		return rc;
-	if (!address)
-		return il__refuse(-EINVAL, "il_stream_peer_address: the address is NULL");
-	*address = stream->peer;
-	if (address->length)
-		return 0;
-	address->length = sizeof address->storage;
-	if (getpeername(stream->number, (struct sockaddr *)&address->storage, &address->length) <
-	    0) {
-		address->length = 0;
-		return il__no_words(-errno);
 	}
+	s->loop = loop;
+	s->owner.orphan = stream_orphan;
+	il__fd_adopt_first(loop, &s->owner);
+	*stream = s;
 	return 0;
-}
-
-int il_stream_set_nodelay(il_stream *stream, bool on)
-{
-	int rc = check_socket(stream, "il_stream_set_nodelay");
-
-	if (rc < 0)
-		return rc;
-	if (stream->kind != IL__STREAM_INET)
-		return il__refuse(-ENOTSUP, "il_stream_set_nodelay: this stream is not TCP");
-	return il__no_words(il__os_socket_set(stream->number, IPPROTO_TCP, TCP_NODELAY, on));
-}
-
-int il_stream_set_keepalive(il_stream *stream, bool on)
-{
-	int rc = check_socket(stream, "il_stream_set_keepalive");
-
-	if (rc < 0)
-		return rc;
-	return il__no_words(il__os_socket_set(stream->number, SOL_SOCKET, SO_KEEPALIVE, on));
-}
-
-int il_stream_fd(const il_stream *stream)
-{
-	if (!stream)
-		return il__refuse(-EINVAL, "il_stream_fd: the stream is NULL");
-	if (stream->number < 0)
-		return il__refuse(-EBADF, "il_stream_fd: the stream is closed");
-	return stream->beside ? stream->beside->source.watch.fd : stream->number;
 }

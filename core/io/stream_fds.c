@@ -167,7 +167,7 @@ int il_stream_receive_fds(il_stream *stream, void *data, size_t max, int *fds, i
 		return rc;
 	}
 	rc = stream->kept_end > stream->kept_begin
-		 ? il__op_take_kept(stream, data, piece.iov_len, fds, count)
+		 ? il__stream_take_kept(stream, data, piece.iov_len, fds, count)
 		 : fds_receive(stream, &op, &piece, fds, count);
 	return il__op_end(stream, &op, rc);
 }
