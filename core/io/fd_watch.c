@@ -13,9 +13,9 @@
 int il__fd_watch(struct il__fd *fd, unsigned mask)
 {
 	struct il_watch *w = &fd->source.watch;
-	bool begins = mask && !w->mask && fd->loop->watches_once;
+	bool begins = mask && !w->mask && w->loop->watches_once;
 	/* Also where it goes on: the host may have closed the handle, and there is a new one. */
-	bool may_begin = mask && fd->loop->watches_once;
+	bool may_begin = mask && w->loop->watches_once;
 	int flags = may_begin && (fd->foreign || fd->blocking) ? fcntl(fd->number, F_GETFL) : -1;
 	int copy = begins && fd->foreign ? il__os_dup(fd->number) : -1, rc;
 
@@ -23,7 +23,7 @@ int il__fd_watch(struct il__fd *fd, unsigned mask)
 		w->fd = copy;
 		fd->source.copy = true;
 	}
-	rc = il__source_watch(fd->loop, &fd->source, mask);
+	rc = il__source_watch(w->loop, &fd->source, mask);
 	if (flags >= 0 && !(flags & O_NONBLOCK)) /* that loop's doing, to all who share the file */
 		fcntl(fd->number, F_SETFL, flags);
 	if (!mask)

@@ -17,7 +17,13 @@ extern "C" {
  */
 
 /** Directions of a descriptor. */
-enum { IL_READABLE = 1u, IL_WRITABLE = 2u };
+enum {
+	IL_READABLE = 1u,
+	IL_WRITABLE = 2u,
+	/** In masks of il_wait_fd() only: urgent data of TCP, a change of a file in /sys or /proc,
+	 * a terminal in packet mode (POLLPRI). Linux only; elsewhere -ENOTSUP. */
+	IL_PRIORITY = 4u
+};
 
 /**
  * @brief Parks the calling task until fd can be read, or has an error or a hang-up, which the next
@@ -37,13 +43,15 @@ IL_API int il_wait_writable(int fd);
 /**
  * @brief As il_wait_readable(), until fd is ready for one of the directions in mask.
  * @return the ready directions (after an error or a hang-up all that were asked for); -EINVAL: an
- *         empty or unknown mask; otherwise as il_wait_readable.
+ *         empty or unknown mask; -EBUSY: also a second task for IL_PRIORITY, or a descriptor that is
+ *         watched for a callback (il_fd_watch_open()); -ENOTSUP: IL_PRIORITY on another system than
+ *         Linux; -EMFILE, -ENFILE: no descriptor for IL_PRIORITY; otherwise as il_wait_readable.
  */
 IL_API int il_wait_fd(int fd, unsigned mask);
 
 /**
- * @brief Announces that fd is about to be closed: tasks that wait for it get -ECANCELED, and the
- * native loop stops watching it. Call it in the loop's thread before close().
+ * @brief Announces that fd is about to be closed: tasks that wait for it get -ECANCELED, a watch
+ * (il_fd_watch_open()) calls no more, and the native loop stops watching it. Call it in the loop's thread before close().
  * @return 0, also when nobody waits; -EPERM: not in a loop's thread.
  */
 IL_API int il_notify_closing(int fd);
