@@ -1,0 +1,138 @@
+/*
+ * send_file.c: a file, or a part of it, down a stream. A worker thread calls sendfile, for it waits for the disk;
+ * the socket does not block, and when it is full the task waits for room in the loop. A stream that is no socket
+ * gets what a worker has read. The call owns the stream's writing direction. Loop's thread only, but for the
+ * functions that a worker runs.
+ */
+#include "../base/error.h"
+#include "../base/memory.h"
+#include "../base/os.h"
+#include "stream.h"
+
+#include <interloop/thread.h>
+
+#include <unistd.h>
+
+enum { SEND_MAX = 1 << 20, PIECE = 64 << 10 }; /* between two looks at the loop */
+
+/* On the waiting task's stack. */
+struct sending {
+	int out, in;
+	int64_t offset;
+	size_t left;
+	char *piece;   /* of PIECE bytes, where there is no sendfile; else NULL */
+	ssize_t moved; /* what a worker has done, or a negated errno code */
+};
+
+/* ---- in a worker thread ---- */
+
+static size_t sending_next(const struct sending *s, size_t most)
+{
+	return s->left < most ? s->left : most;
+}
+
+static int send_in_thread(void *arg)
+{
+	struct sending *s = arg;
+
+	s->moved = il__os_sendfile(s->out, s->in, s->offset, sending_next(s, SEND_MAX));
+	return 0;
+}
+
+static int read_in_thread(void *arg)
+{
+	struct sending *s = arg;
+
+	do
+		s->moved = pread(s->in, s->piece, sending_next(s, PIECE), (off_t)s->offset);
+	while (s->moved < 0 && errno == EINTR);
+	if (s->moved < 0)
+		s->moved = -errno;
+	return 0;
+}
+
+/* ---- the task ---- */
+
+static int sending_hand_over(struct sending *s, struct il__op *op)
+{
+	int rc = il_run_in_thread(s->piece ? read_in_thread : send_in_thread, s);
+
+	op->parked = true;
+	return op->gone ? il__op_gone(op) : rc;
+}
+
+static int sending_copies(struct sending *s, const struct il__op *op)
+{
+	s->piece = il__malloc(PIECE);
+	return s->piece ? 0 : il__refuse(-ENOMEM, "%s: out of memory", op->function);
+}
+
+static int sending_failed(const struct sending *s, const struct il__op *op)
+{
+	return s->moved < 0 ? il__op_failed(op, (int)s->moved)
+			    : il__refuse(-ENODATA,
+					 "%s: the file is shorter: it lacks %zu bytes from offset "
+					 "%lld on",
+					 op->function, s->left, (long long)s->offset);
+}
+
+/* Some bytes more. */
+static int send_more(il_stream *stream, struct il__op *op, struct sending *s)
+{
+	struct iovec piece;
+	int rc = s->piece ? 0 : il__op_wait(stream, op);
+
+	if (rc == 0)
+		rc = sending_hand_over(s, op);
+	if (rc < 0)
+		return rc;
+	if (!s->piece && s->moved == -EAGAIN) {
+		il__stream_drained(stream, IL_WRITABLE);
+		return 0;
+	}
+	if (!s->piece && (s->moved == -EINVAL || s->moved == -ENOSYS)) /* not of this file */
+		return sending_copies(s, op);
+	if (s->moved <= 0)
+		return sending_failed(s, op);
+	piece = (struct iovec){.iov_base = s->piece, .iov_len = (size_t)s->moved};
+	if (s->piece && (rc = il__op_send(stream, op, &piece, 1)) < 0)
+		return rc;
+	s->offset += s->moved;
+	s->left -= (size_t)s->moved;
+	return 0;
+}
+
+/* Taken before the first byte is sent. The descriptor is our own, for the stream may be closed while a worker uses
+ * it. */
+static int sending_begin(const il_stream *stream, const struct il__op *op, struct sending *s)
+{
+	if (stream->shut)
+		return il__op_failed(op, -EPIPE);
+	if (stream->kind >= IL__STREAM_FILE || stream->fd->blocking)
+		return sending_copies(s, op);
+	s->out = il__os_dup(stream->number);
+	return s->out < 0 ? il__op_failed(op, s->out) : 0;
+}
+
+int il_stream_send_file(il_stream *stream, int fd, int64_t offset, size_t size)
+{
+	static const char function[] = "il_stream_send_file";
+	struct sending s = {.out = -1, .in = fd, .offset = offset, .left = size};
+	struct il__op op;
+	int rc;
+
+	if (fd < 0)
+		return il__refuse(-EBADF, "%s: the file's descriptor is negative", function);
+	if (offset < 0 || size > (uint64_t)INT64_MAX - (uint64_t)offset)
+		return il__refuse(-EINVAL, "%s: the offset is negative or too large", function);
+	rc = il__op_begin(stream, &op, IL_WRITABLE, IL_FOREVER, function);
+	if (rc < 0)
+		return rc;
+	rc = sending_begin(stream, &op, &s);
+	while (rc == 0 && s.left)
+		rc = send_more(stream, &op, &s);
+	if (s.out >= 0)
+		close(s.out);
+	il__free(s.piece);
+	return il__op_end(stream, &op, rc);
+}
