@@ -57,6 +57,24 @@ bool il__address_equal(const il_address *a, const il_address *b)
 	return a->length == b->length && memcmp(&a->storage, &b->storage, a->length) == 0;
 }
 
+/* An IPv4 peer of an IPv6 socket is shown as what it is. */
+void il__address_unmap(il_address *address)
+{
+	struct sockaddr_in ipv4 = {.sin_family = AF_INET};
+	struct sockaddr_in6 a;
+
+	if (address->length < sizeof a || address->storage.ss_family != AF_INET6)
+		return;
+	a = as_ipv6(address);
+	if (!IN6_IS_ADDR_V4MAPPED(&a.sin6_addr))
+		return;
+	ipv4.sin_port = a.sin6_port;
+	memcpy(&ipv4.sin_addr, &a.sin6_addr.s6_addr[12], sizeof ipv4.sin_addr);
+	memset(&address->storage, 0, sizeof address->storage);
+	memcpy(&address->storage, &ipv4, sizeof ipv4);
+	address->length = sizeof ipv4;
+}
+
 /* ---- in words ---- */
 
 static int ipv6_text(const il_address *address, char *text, size_t size)
@@ -112,10 +130,32 @@ int il_address_text(const il_address *address, char *text, size_t size)
 
 /* ---- from a path ---- */
 
+bool il__path_is_abstract(const char *path)
+{
+	return path && path[0] == '@';
+}
+
+/* "@name" has no file: the name follows a zero byte, and none ends it. */
+static int check_abstract(const char *path, const char *function)
+{
+	if (!IL__LINUX)
+		return il__refuse(-ENOTSUP,
+				  "%s: this system has no abstract Unix sockets; for a file of "
+				  "that name write ./%s",
+				  function, path);
+	return path[1] ? 0
+		       : il__refuse(-EINVAL, "%s: an abstract Unix socket needs a name after the @",
+				    function);
+}
+
 int il__address_unix(il_address *address, const char *path, const char *function)
 {
 	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	bool abstract = il__path_is_abstract(path);
+	int rc = abstract ? check_abstract(path, function) : 0;
 
+	if (rc < 0)
+		return rc;
 	if (!path || !*path)
 		return il__refuse(-EINVAL, "%s: the path is %s", function, path ? "empty" : "NULL");
 	if (strlen(path) >= sizeof a.sun_path)
@@ -124,8 +164,11 @@ int il__address_unix(il_address *address, const char *path, const char *function
 				  "one has %zu; use a shorter or a relative one",
 				  function, sizeof a.sun_path - 1, strlen(path));
 	memcpy(a.sun_path, path, strlen(path) + 1);
+	if (abstract)
+		a.sun_path[0] = '\0';
 	memset(address, 0, sizeof *address);
 	memcpy(&address->storage, &a, sizeof a);
-	address->length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path) + 1);
+	address->length =
+	    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path) + !abstract);
 	return 0;
 }

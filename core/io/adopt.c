@@ -5,6 +5,8 @@
  * description of our own. Where there can be none O_NONBLOCK is set, and taken back when the stream is closed.
  * Loop's thread only.
  */
+#include "../base/error.h"
+#include "../base/list.h"
 #include "../base/os.h"
 #include "fd.h"
 #include "stream.h"
@@ -79,19 +81,49 @@ int il__stream_prepare(il_stream *s)
 	return is_standard(fd) ? put_beside(s, own) : take_number(own, fd);
 }
 
-void il__stream_let_go(il_stream *s, bool inherited)
+static void restore_flags(const il_stream *s, int number)
 {
-	int flags;
+	const int flags = s->restore ? fcntl(number, F_GETFL) : -1;
 
-	if (s->restore && !inherited) { /* else the parent still has the stream */
-		flags = fcntl(s->number, F_GETFL);
-		if (flags >= 0)
-			fcntl(s->number, F_SETFL, flags & ~O_NONBLOCK);
-	}
-	close(s->number);
+	if (flags >= 0)
+		fcntl(number, F_SETFL, flags & ~O_NONBLOCK);
+}
+
+void il__stream_let_go(il_stream *s, int number, bool inherited)
+{
+	if (!inherited) /* else the parent still has the stream */
+		restore_flags(s, number);
+	close(number);
 	if (s->beside) {
 		if (!inherited)
 			il__fd_disown(s->beside, -EBADF);
 		close(s->beside->source.watch.fd);
 	}
+}
+
+int il_stream_take_fd(il_stream *stream)
+{
+	static const char function[] = "il_stream_take_fd";
+	int number, rc = il__stream_check(stream, function);
+
+	if (rc < 0)
+		return rc;
+	if (stream->kind == IL__STREAM_TRANSPORT)
+		return il__refuse(-ENOTSUP, "%s: behind this stream is no descriptor", function);
+	if (stream->op[0] || stream->op[1] || il__fd_asked(stream->fd))
+		return il__refuse(-EBUSY, "%s: a task reads from this stream, or writes to it",
+				  function);
+	if (il__stream_has_kept(stream))
+		return il__refuse(-EBUSY, "%s: %zu received bytes are kept; read them first",
+				  function, il_stream_buffered(stream));
+	number = stream->number;
+	stream->number = -1;
+	il__list_remove(&stream->owner.link);
+	il__fd_disown(stream->fd, -EBADF);
+	restore_flags(stream, number);
+	if (!stream->beside)
+		return number;
+	close(number);
+	il__fd_disown(stream->beside, -EBADF);
+	return stream->beside->number;
 }

@@ -7,16 +7,17 @@
 #include "../base/error.h"
 #include "../base/memory.h"
 #include "../base/os.h"
+#include "../base/report.h"
 #include "../runtime/loop.h"
 #include "../runtime/task.h"
 #include "address.h"
 #include "fd.h"
-#include "listener.h"
-#include "resolver.h"
+#include "layer.h"
+#include "network.h"
+#include "resolve.h"
 #include "stream.h"
+#include "unix_path.h"
 
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -27,12 +28,14 @@
 
 struct attempt {
 	struct il__fd_wait wait;
-	int number; /* -1: not begun, or over */
+	struct il__fd *end; /* NULL: not begun, or over */
 };
 
 struct race {
+	struct il__wait wait;
 	const char *function, *host, *port;
 	il_task *task;
+	const struct il__network *network;
 	const il_connect_options *options;
 	il_address *list, *locals;
 	int count, local_count;
@@ -42,57 +45,40 @@ struct race {
 	int error, failed; /* the most telling error so far, and whose it is */
 };
 
-static int bind_local(const struct race *r, int fd, int family)
+static void connect_tell(struct il__report *r, const il_task *task)
 {
-	for (int i = 0; i < r->local_count; i++) {
-		const il_address *a = &r->locals[i];
-		if (a->storage.ss_family != family)
-			continue;
-		if (il_address_port(a))
-			il__os_socket_set(fd, SOL_SOCKET, SO_REUSEADDR,
-					  1); /* the attempts share it */
-		return bind(fd, (const struct sockaddr *)&a->storage, a->length) < 0 ? -errno : 0;
-	}
-	return r->locals ? -EADDRNOTAVAIL : 0;
+	const struct race *race = il__container_of(task->base->wait, const struct race, wait);
+
+	il__report(r, "%s, port %s: %d of %d addresses tried",
+		   race->host ? race->host : "localhost", race->port, race->next, race->count);
 }
 
-/* 1: connected. TCP connects a socket to itself if both ends are the same; then nobody else listens there.
- * Its end is a reset, so that it does not keep the port for who will. */
-static int check_peer(int fd)
+/* -EADDRNOTAVAIL: the caller named some, but none of this family. */
+static int connect_local(const struct race *r, int family, const il_address **local)
 {
-	const struct linger at_once = {.l_onoff = 1};
-	il_address here = {.length = sizeof here.storage}, there = here;
-
-	if (getsockname(fd, (struct sockaddr *)&here.storage, &here.length) < 0 ||
-	    getpeername(fd, (struct sockaddr *)&there.storage, &there.length) < 0 ||
-	    !il__address_equal(&here, &there))
-		return 1;
-	setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
-	return -ECONNREFUSED;
+	*local = NULL;
+	for (int i = 0; i < r->local_count && !*local; i++)
+		if (r->locals[i].storage.ss_family == family)
+			*local = &r->locals[i];
+	return r->locals && !*local ? -EADDRNOTAVAIL : 0;
 }
 
 /* 1: connected at once; 0: in progress. */
 static int connect_begin(struct race *r, struct attempt *a, const il_address *to)
 {
-	int fd = il__os_socket(to->storage.ss_family, SOCK_STREAM);
-	int rc = fd < 0 ? fd : bind_local(r, fd, to->storage.ss_family);
+	const il_address *local;
+	int rc = connect_local(r, to->storage.ss_family, &local);
 
-	if (rc == 0 && !r->options->delay_small)
-		rc = il__os_socket_set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-	if (rc == 0 && connect(fd, (const struct sockaddr *)&to->storage, to->length) < 0)
-		rc = -errno;
-	else if (rc == 0)
-		rc = check_peer(fd);
-	if (rc == -EINPROGRESS || rc == -EINTR) {
-		a->wait = (struct il__fd_wait){.task = r->task, .asked = IL_WRITABLE};
-		il__fd_renew(r->task->loop, fd);
-		rc = il__fd_get(r->task->loop, fd, &a->wait.fd);
-		if (rc == 0)
-			rc = il__fd_begin(&a->wait);
+	if (rc == 0)
+		rc = r->network->connect(r->task->loop, to, local, r->options, &a->end);
+	if (rc == 0) {
+		a->wait = (struct il__fd_wait){.task = r->task, .asked = IL_WRITABLE, .fd = a->end};
+		rc = il__fd_begin(&a->wait);
+		if (rc < 0)
+			r->network->close(a->end, false);
 	}
-	if (rc < 0 && fd >= 0)
-		close(fd);
-	a->number = rc < 0 ? -1 : fd;
+	if (rc < 0)
+		a->end = NULL;
 	r->active += rc >= 0;
 	return rc;
 }
@@ -100,15 +86,14 @@ static int connect_begin(struct race *r, struct attempt *a, const il_address *to
 static void connect_finish(struct race *r, struct attempt *a)
 {
 	il__fd_end(&a->wait);
-	if (a->number >= 0)
-		close(a->number);
-	a->number = -1;
+	r->network->close(a->end, false);
+	a->end = NULL;
 	r->active--;
 }
 
 /* ---- the race ---- */
 
-/* An address that cannot be reached from here says less than one that answered. */
+/* An address that cannot be reached from here says less than one that replied. */
 static bool connect_telling(int rc)
 {
 	return rc != -ENETUNREACH && rc != -EHOSTUNREACH && rc != -EADDRNOTAVAIL &&
@@ -129,14 +114,11 @@ static int connect_look(struct race *r)
 {
 	for (int i = 0; i < r->next; i++) {
 		struct attempt *a = &r->attempts[i];
-		int rc, error = 0;
-		socklen_t length = sizeof error;
+		int rc;
 
-		if (a->number < 0 || !a->wait.got)
+		if (!a->end || !a->wait.got)
 			continue;
-		if (getsockopt(a->number, SOL_SOCKET, SO_ERROR, &error, &length) < 0)
-			error = errno;
-		rc = error ? -error : check_peer(a->number);
+		rc = r->network->connected(a->end);
 		if (rc > 0)
 			return i;
 		connect_finish(r, a);
@@ -154,7 +136,7 @@ static int connect_out_of_time(const struct race *r)
 		il_address_text(&r->list[r->failed], text, sizeof text);
 	return il__refuse(-ETIMEDOUT,
 			  "%s: %s, port %s: no connection in time: %d of %d addresses tried, %d of "
-			  "them do not answer%s%s%s%s",
+			  "them do not reply%s%s%s%s",
 			  r->function, r->host ? r->host : "localhost", r->port, r->next, r->count,
 			  r->active, *text ? "; " : "", text, *text ? ": " : "",
 			  *text ? il__system_words(r->error) : "");
@@ -185,7 +167,8 @@ static int connect_run(struct race *r, il_time deadline)
 		if (il__task_cancelled(r->task)) /* since it was woken */
 			return -ECANCELED;
 		until = r->next < r->count && r->start_next < deadline ? r->start_next : deadline;
-		rc = il__task_park_until(r->task, il__abort_freely, NULL, r->function, until);
+		r->wait = (struct il__wait){r->function, connect_tell};
+		rc = il__task_park_until(r->task, il__abort_freely, NULL, &r->wait, until);
 		if (rc < 0 && rc != -ETIMEDOUT)
 			return rc;
 		rc = connect_look(r);
@@ -238,8 +221,6 @@ static int connect_prepare(struct race *r, il_time deadline)
 	r->attempts = il__calloc((size_t)r->count, sizeof *r->attempts);
 	if (!r->attempts || connect_interleave(r->list, r->count) < 0)
 		return il__refuse(-ENOMEM, "%s: out of memory", r->function);
-	for (int i = 0; i < r->count; i++)
-		r->attempts[i].number = -1;
 	return 0;
 }
 
@@ -250,14 +231,13 @@ static int connect_end(struct race *r, int winner, il_stream **stream)
 
 	if (winner >= 0) {
 		struct attempt *a = &r->attempts[winner];
-		int fd = a->number;
-		a->number = -1;
+		struct il__fd *end = a->end;
+		a->end = NULL;
 		il__fd_end(&a->wait);
-		rc =
-		    il__stream_create(stream, r->task->loop, fd, IL__STREAM_INET, &r->list[winner]);
+		rc = r->network->stream(end, &r->list[winner], stream);
 	}
 	for (int i = 0; i < r->next; i++)
-		if (r->attempts[i].number >= 0)
+		if (r->attempts[i].end)
 			connect_finish(r, &r->attempts[i]);
 	il__free(r->attempts);
 	il__free(r->list);
@@ -297,6 +277,7 @@ int il_stream_connect_tcp(il_stream **stream, const char *host, const char *port
 			 .port = port,
 			 .options = &o,
 			 .start_next = INT64_MIN};
+	il_stream *plain = NULL;
 	il_time deadline;
 	int rc;
 
@@ -308,13 +289,21 @@ int il_stream_connect_tcp(il_stream **stream, const char *host, const char *port
 	r.task = il__task_current(r.function, &rc);
 	if (!r.task)
 		return rc;
+	r.network = il__network_of(r.task->loop);
 	deadline = il__deadline_from(il__loop_now(r.task->loop), o.timeout);
 	rc = connect_prepare(&r, deadline);
 	if (rc == 0)
 		rc = connect_run(&r, deadline);
 	if (rc < 0 && rc == r.error)
 		connect_explain(&r);
-	return connect_end(&r, rc, stream);
+	rc = connect_end(&r, rc, &plain);
+	if (rc == 0 && o.layer)
+		rc = il__layer_connect(&plain, o.layer, host, deadline);
+	if (rc == 0)
+		*stream = plain;
+	else
+		il_stream_destroy(plain);
+	return rc;
 }
 
 /* ---- Unix sockets ---- */
@@ -322,7 +311,7 @@ int il_stream_connect_tcp(il_stream **stream, const char *host, const char *port
 /* The path means what it means now, however long the wait. */
 static void fix_path(il_address *to, const char *path)
 {
-	char *absolute = *path == '/' ? NULL : il__path_absolute(path);
+	char *absolute = *path == '/' || *path == '@' ? NULL : il__path_absolute(path);
 
 	if (absolute && strlen(absolute) < sizeof((struct sockaddr_un *)NULL)->sun_path)
 		il__address_unix(to, absolute, "il_stream_connect_unix");

@@ -124,3 +124,49 @@ int il__kept_fds_take(il_stream *s, size_t size, int *fds, int room)
 	}
 	return count;
 }
+
+/* ---- both ---- */
+
+int il__op_lacks_room(const struct il__op *op)
+{
+	return il__refuse(
+	    -EMFILE,
+	    "%s: descriptors came that found no room in this process and are lost; the "
+	    "bytes that they came with are kept",
+	    op->function);
+}
+
+int il__stream_take_kept(il_stream *s, void *data, size_t max, int *fds, int *count)
+{
+	size_t n = s->kept_end - s->kept_begin;
+
+	if (n > max)
+		n = max;
+	if (il__unlikely(s->kept_fds)) {
+		int room = count ? *count : 0;
+		if (count)
+			n = il__kept_fds_bound(s, n);
+		room = il__kept_fds_take(s, n, fds, room);
+		if (count)
+			*count = room;
+	} else if (count) {
+		*count = 0;
+	}
+	memcpy(data, s->kept + s->kept_begin, n);
+	s->kept_begin += n;
+	return (int)n;
+}
+
+void il__stream_free(il_stream *s)
+{
+	struct il__layer_ref *ref;
+
+	while ((ref = s->layers)) {
+		s->layers = ref->next;
+		if (ref->layer.unref)
+			ref->layer.unref(ref->layer.self);
+		il__free(ref);
+	}
+	il__free(s->kept);
+	il__free_lines(s);
+}

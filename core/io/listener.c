@@ -9,76 +9,31 @@
 #include "../base/fork.h"
 #include "../base/list.h"
 #include "../base/memory.h"
-#include "../base/os.h"
+#include "../base/report.h"
 #include "../runtime/loop.h"
 #include "../runtime/task.h"
 #include "../runtime/thread_state.h"
 #include "fd.h"
-#include "stream.h"
-
-#include <sys/stat.h>
-#include <unistd.h>
+#include "network.h"
+#include "unix_path.h"
 
 #define RETRY_DELAY IL_MSEC(100)
 
-struct listening {
-	struct il__fd *fd;
-	struct il__fd_wait wait; /* of the accepting task */
-	int number;
-};
-
-/* The accepting call, on its task's stack. */
-struct accepting {
-	il_task *task;
-	il_time retry; /* sleeps until then instead of waiting for the sockets */
-	bool gone;     /* closed meanwhile: touch the listener no more */
-	bool parked;
-	bool starved; /* in this call */
-};
-
-struct il_listener {
-	struct il__fd_owner owner; /* first */
-	il_loop *loop;
-	struct accepting *accepting;
-	enum il__stream_kind kind;
-	bool starved; /* out of descriptors or memory, and it was logged; until nobody waits */
-	struct il__socket_file file; /* Unix: to remove */
-	uint16_t port;
-	int count; /* 0: closed */
-	int next;  /* socket to try first, so that none is starved */
-	struct listening sockets[];
-};
-
 /* ---- life ---- */
-
-static void remove_file(struct il__socket_file *f)
-{
-	int rc = f->path ? il__path_remove(f->path, &f->file) : 0;
-
-	if (rc < 0)
-		il__log(IL_LOG_WARNING,
-			"il_listener_close: the socket file %s cannot be removed: %s; remove it by "
-			"hand",
-			f->path, il__system_words(rc));
-	il__free(f->path);
-	f->path = NULL;
-}
 
 static void listener_shut(il_listener *l)
 {
 	int count = l->count;
 
-	l->count = 0;
 	if (l->accepting) {
 		l->accepting->gone = true;
-		il__task_wake(l->accepting->task, -EBADF);
+		il__waiter_wake(l->accepting->waiter, -EBADF);
 		l->accepting = NULL;
 	}
-	remove_file(&l->file);
-	for (int i = 0; i < count; i++) {
-		il__fd_disown(l->sockets[i].fd, -EBADF);
-		close(l->sockets[i].number);
-	}
+	l->count = 0;
+	il__socket_file_remove(&l->file, "il_listener_close");
+	for (int i = 0; i < count; i++)
+		l->network->close(l->sockets[i].fd, false);
 	il__list_remove(&l->owner.link);
 }
 
@@ -90,36 +45,25 @@ static void listener_orphan(struct il__fd_owner *owner)
 	l->loop = NULL;
 }
 
-int il__listener_create(il_listener **listener, il_loop *loop, const int *fds, int count,
-			enum il__stream_kind kind, struct il__socket_file *file)
+int il__listener_create(il_listener **listener, il_loop *loop, const struct il__network *network,
+			struct il__fd *const *ends, int count, struct il__socket_file *file)
 {
 	il_listener *l = il__calloc(1, sizeof *l + (size_t)count * sizeof l->sockets[0]);
 	il_address address;
-	int rc = l ? 0 : il__refuse(-ENOMEM, "out of memory for a listener");
 
-	for (int i = 0; rc == 0 && i < count; i++) {
-		il__fd_renew(loop, fds[i]);
-		rc = il__fd_own(loop, fds[i], &l->sockets[i].fd);
-		l->sockets[i].number = fds[i];
-		l->count += rc == 0;
-	}
-	if (rc < 0) {
-		for (int i = 0; i < count; i++) {
-			if (l && i < l->count)
-				il__fd_disown(l->sockets[i].fd, -EBADF);
-			close(fds[i]);
-		}
-		if (file)
-			remove_file(file);
+	if (!l || il__fd_prepare(loop) < 0) {
 		il__free(l);
-		return rc;
+		return il__refuse(-ENOMEM, "out of memory for a listener");
 	}
+	for (int i = 0; i < count; i++)
+		l->sockets[i].fd = ends[i];
 	if (file)
 		l->file = *file;
 	l->owner.orphan = listener_orphan;
 	il__fd_adopt(loop, &l->owner);
 	l->loop = loop;
-	l->kind = kind;
+	l->network = network;
+	l->count = count;
 	if (il_listener_address(l, 0, &address) == 0)
 		l->port = il_address_port(&address);
 	*listener = l;
@@ -148,7 +92,7 @@ void il_listener_destroy(il_listener *listener)
 		/* the native loop and the path are the parent's, and so are our lists: leave them
 		 * alone */
 		for (int i = 0; i < listener->count; i++)
-			close(listener->sockets[i].number);
+			listener->network->close(listener->sockets[i].fd, true);
 		il__free(listener->file.path);
 	} else if (il_listener_close(listener) < 0) {
 		il__fatal("il_listener_destroy: called in another thread than its loop's");
@@ -161,21 +105,40 @@ uint16_t il_listener_port(const il_listener *listener)
 	return listener && listener->count ? listener->port : 0;
 }
 
+static int listener_check(const il_listener *l, size_t index, const char *function)
+{
+	if (!l->count)
+		return il__refuse(-EBADF, "%s: the listener is closed", function);
+	if (index >= (size_t)l->count)
+		return il__refuse(-ENOENT, "%s: it has %d addresses, not %zu", function, l->count,
+				  index + 1);
+	return 0;
+}
+
 int il_listener_address(const il_listener *listener, size_t index, il_address *address)
 {
+	int rc;
+
 	if (!listener || !address)
 		return il__refuse(-EINVAL,
 				  "il_listener_address: the listener or the address is NULL");
-	if (!listener->count)
-		return il__refuse(-EBADF, "il_listener_address: the listener is closed");
-	if (index >= (size_t)listener->count)
-		return il__refuse(-ENOENT, "il_listener_address: it has %d addresses, not %zu",
-				  listener->count, index + 1);
-	address->length = sizeof address->storage;
-	if (getsockname(listener->sockets[index].number, (struct sockaddr *)&address->storage,
-			&address->length) < 0)
-		return il__no_words(-errno);
-	return 0;
+	rc = listener_check(listener, index, "il_listener_address");
+	if (rc < 0)
+		return rc;
+	return il__no_words(
+	    listener->network->address(listener->sockets[index].fd, false, address));
+}
+
+int il_listener_fd(const il_listener *listener, size_t index)
+{
+	int rc;
+
+	if (!listener)
+		return il__refuse(-EINVAL, "il_listener_fd: the listener is NULL");
+	rc = listener_check(listener, index, "il_listener_fd");
+	if (rc == 0 && il__fd_is_asked(listener->sockets[index].fd))
+		rc = il__refuse(-ENOTSUP, "il_listener_fd: behind this listener is no descriptor");
+	return rc < 0 ? rc : listener->sockets[index].fd->number;
 }
 
 /* ---- accepting ---- */
@@ -184,6 +147,18 @@ static void end_waits(il_listener *l)
 {
 	for (int i = 0; i < l->count; i++)
 		il__fd_end(&l->sockets[i].wait);
+}
+
+void il__listener_stop(il_listener *l)
+{
+	if (!l->accepting)
+		return;
+	end_waits(l);
+	for (int i = 0; i < l->count; i++)
+		l->sockets[i].fd->woken = 0;
+	l->accepting->gone = true;
+	il__waiter_wake(l->accepting->waiter, -EBADF);
+	l->accepting = NULL;
 }
 
 static bool listener_give_up(il_task *task, void *arg)
@@ -198,8 +173,24 @@ static int listener_refuse_gone(void)
 	return il__refuse(-EBADF, "il_listener_accept: the listener was closed meanwhile");
 }
 
+void il__listener_tell(struct il__report *r, const il_listener *l)
+{
+	il__report(r, "a connect");
+	for (int i = 0; i < l->count; i++) {
+		il__report(r, "%s", i ? ", " : " to ");
+		il__fd_tell(r, l->sockets[i].fd, IL_READABLE);
+	}
+}
+
+static void listener_tell_wait(struct il__report *r, const il_task *task)
+{
+	il__listener_tell(r, task->waiter.arg);
+}
+
+static const struct il__wait accept_wait = {"il_listener_accept", listener_tell_wait};
+
 /* Parks until a socket is ready, or until it is time for another try. */
-static int listener_park(il_listener *l, struct accepting *a)
+static int listener_park(il_listener *l, struct il__accepting *a)
 {
 	il_time until = a->retry;
 	int rc = 0;
@@ -208,13 +199,13 @@ static int listener_park(il_listener *l, struct accepting *a)
 		return -ECANCELED;
 	a->retry = IL_FOREVER;
 	for (int i = 0; until == IL_FOREVER && rc == 0 && i < l->count; i++) {
-		struct listening *s = &l->sockets[i];
+		struct il__listening *s = &l->sockets[i];
 		s->wait = (struct il__fd_wait){.task = a->task, .fd = s->fd, .asked = IL_READABLE};
 		rc = il__fd_begin(&s->wait);
 	}
 	if (rc == 0) {
 		a->parked = true;
-		rc = il__task_park_until(a->task, listener_give_up, l, "il_listener_accept", until);
+		rc = il__task_park_until(a->task, listener_give_up, l, &accept_wait, until);
 	}
 	if (a->gone)
 		return listener_refuse_gone();
@@ -254,27 +245,20 @@ static bool out_of_room(int rc)
 }
 
 /* One try on one socket: 0 with a stream, -EAGAIN: nobody is there. */
-static int accept_from(il_listener *l, struct listening *s, il_stream **stream)
+static int accept_from(il_listener *l, struct il__listening *s, il_stream **stream)
 {
-	il_address peer;
-	int fd;
+	int rc = l->network->accept(s->fd, stream);
 
-	peer.length = sizeof peer.storage;
-	fd = il__os_accept(s->number, (struct sockaddr *)&peer.storage, &peer.length);
-	if (fd == -EWOULDBLOCK)
-		fd = -EAGAIN;
-	if (fd == -EAGAIN)
+	if (rc == -EAGAIN)
 		s->fd->ready = 0;
-	if (fd < 0)
-		return fd;
-	return il__stream_create(stream, l->loop, fd, l->kind, &peer);
+	return rc;
 }
 
 /* One try on every socket that may have somebody. */
 static int accept_any(il_listener *l, il_stream **stream)
 {
 	for (int i = 0; i < l->count; i++) {
-		struct listening *s = &l->sockets[(l->next + i) % l->count];
+		struct il__listening *s = &l->sockets[(l->next + i) % l->count];
 		int rc = s->fd->ready & IL_READABLE ? accept_from(l, s, stream) : -EAGAIN;
 		if (rc != -EAGAIN) {
 			l->next = (l->next + i + 1) % l->count;
@@ -285,7 +269,7 @@ static int accept_any(il_listener *l, il_stream **stream)
 }
 
 /* 0: go on; otherwise the error that ends the call. */
-static int after_error(il_listener *l, struct accepting *a, int rc)
+static int after_error(il_listener *l, struct il__accepting *a, int rc)
 {
 	if (rc == -EAGAIN) {
 		l->starved &= a->starved;
@@ -306,7 +290,7 @@ static int after_error(il_listener *l, struct accepting *a, int rc)
 }
 
 /* Without memory even for a timer, the next try is when others have run. */
-static int wait_on(il_listener *l, struct accepting *a)
+static int wait_on(il_listener *l, struct il__accepting *a)
 {
 	int rc = listener_park(l, a);
 
@@ -317,7 +301,7 @@ static int wait_on(il_listener *l, struct accepting *a)
 	return a->gone ? listener_refuse_gone() : 0;
 }
 
-static int accept_one(il_listener *l, struct accepting *a, il_stream **stream)
+static int accept_one(il_listener *l, struct il__accepting *a, il_stream **stream)
 {
 	for (;;) {
 		int rc = accept_any(l, stream);
@@ -335,7 +319,7 @@ static int accept_one(il_listener *l, struct accepting *a, il_stream **stream)
 int il_listener_accept(il_listener *listener, il_stream **stream)
 {
 	static const char function[] = "il_listener_accept";
-	struct accepting a = {.retry = IL_FOREVER};
+	struct il__accepting a = {.retry = IL_FOREVER};
 	int rc;
 
 	if (!listener || !stream)
@@ -343,6 +327,7 @@ int il_listener_accept(il_listener *listener, il_stream **stream)
 	a.task = il__task_current(function, &rc);
 	if (!a.task)
 		return rc;
+	a.waiter = &a.task->waiter;
 	if (!listener->count)
 		return il__refuse(-EBADF, "%s: the listener is closed", function);
 	if (listener->loop != a.task->loop)

@@ -9,21 +9,16 @@
 #include "../runtime/loop.h"
 #include "address.h"
 #include "listener.h"
-#include "resolver.h"
-#include "stream.h"
+#include "network.h"
+#include "resolve.h"
+#include "sockets.h"
+#include "unix_path.h"
 
-#include <arpa/inet.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 enum { PORT_ATTEMPTS = 16 };
-
-static int listener_backlog(const il_listen_options *o)
-{
-	return o->backlog > 0 ? o->backlog : SOMAXCONN;
-}
 
 static int listener_check_options(il_listen_options *to, const il_listen_options *from,
 				  const char *function)
@@ -37,75 +32,37 @@ static int listener_check_options(il_listen_options *to, const il_listen_options
 
 /* ---- TCP ---- */
 
-/* Accepted sockets inherit TCP_NODELAY. */
-static int open_one(const il_address *address, const il_listen_options *o)
-{
-	int family = address->storage.ss_family;
-	int fd = il__os_socket(family, SOCK_STREAM);
-	int rc = fd < 0 ? fd : il__os_socket_set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
-
-	if (rc == 0 && family == AF_INET6)
-		rc = il__os_socket_set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
-	if (rc == 0 && o->reuse_port)
-#ifdef SO_REUSEPORT
-		rc = il__os_socket_set(fd, SOL_SOCKET, SO_REUSEPORT, 1);
-#else
-		rc = -ENOTSUP;
-#endif
-	if (rc == 0 && !o->delay_small)
-		rc = il__os_socket_set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-	if (rc == 0 && (bind(fd, (const struct sockaddr *)&address->storage, address->length) < 0 ||
-			listen(fd, listener_backlog(o)) < 0))
-		rc = -errno;
-	if (rc < 0 && fd >= 0)
-		close(fd);
-	return rc < 0 ? rc : fd;
-}
-
-/* The loopback address is there wherever its family is. */
-static bool has_loopback(int family)
-{
-	const struct sockaddr_in ipv4 = {.sin_family = AF_INET,
-					 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	const struct sockaddr_in6 ipv6 = {.sin6_family = AF_INET6,
-					  .sin6_addr = IN6ADDR_LOOPBACK_INIT};
-	const void *address = family == AF_INET ? (const void *)&ipv4 : &ipv6;
-	int fd = il__os_socket(family, SOCK_STREAM);
-	bool has = fd < 0 ||
-		   bind(fd, address, family == AF_INET ? sizeof ipv4 : sizeof ipv6) == 0 ||
-		   errno != EADDRNOTAVAIL;
-
-	if (fd >= 0)
-		close(fd);
-	return has;
-}
-
-static bool is_loopback(const il_address *address)
+/* All interfaces of a family. */
+static bool is_any(const il_address *address, int family)
 {
 	struct sockaddr_in ipv4;
 	struct sockaddr_in6 ipv6;
 
 	memcpy(&ipv4, &address->storage, sizeof ipv4);
 	memcpy(&ipv6, &address->storage, sizeof ipv6);
-	return address->storage.ss_family == AF_INET
-		   ? ipv4.sin_addr.s_addr == htonl(INADDR_LOOPBACK)
-		   : IN6_IS_ADDR_LOOPBACK(&ipv6.sin6_addr);
+	if (address->storage.ss_family != family)
+		return false;
+	return family == AF_INET ? ipv4.sin_addr.s_addr == htonl(INADDR_ANY)
+				 : IN6_IS_ADDR_UNSPECIFIED(&ipv6.sin6_addr);
 }
 
-/* Whether this family is not there, as IPv6 often is not: another may do. That an address is not available
- * says so only of the loopback; any other may be another machine's. */
-static bool family_missing(int rc, const il_address *address)
+/* With dual_stack the socket that serves both families comes first. */
+static void put_dual_first(il_address *list, int count)
 {
-	if (rc == -EAFNOSUPPORT || rc == -EPROTONOSUPPORT)
-		return true;
-	return rc == -EADDRNOTAVAIL &&
-	       (is_loopback(address) || !has_loopback(address->storage.ss_family));
+	for (int i = 1; i < count; i++)
+		if (is_any(&list[i], AF_INET6)) {
+			il_address first = list[0];
+			list[0] = list[i];
+			list[i] = first;
+		}
 }
 
 struct opening {
+	il_loop *loop;
+	const struct il__network *network;
 	const il_address *list;
 	int count;
-	int *fds; /* -1: left out */
+	struct il__fd **ends; /* NULL: left out */
 	const il_listen_options *options;
 	int failed; /* the address that could not be used */
 };
@@ -113,10 +70,29 @@ struct opening {
 static void close_all(struct opening *o)
 {
 	for (int i = 0; i < o->count; i++) {
-		if (o->fds[i] >= 0)
-			close(o->fds[i]);
-		o->fds[i] = -1;
+		if (o->ends[i])
+			o->network->close(o->ends[i], false);
+		o->ends[i] = NULL;
 	}
+}
+
+/* One address; what takes any port takes *port, and if that is 0 says which one it got. */
+static int open_one(struct opening *o, int i, uint16_t *port)
+{
+	il_address address = o->list[i];
+	const bool any = !il_address_port(&address);
+	int rc;
+
+	if (any)
+		il__address_set_port(&address, *port);
+	rc = o->network->listen(o->loop, &address, o->options, &o->ends[i]);
+	if (rc < 0) {
+		o->ends[i] = NULL;
+		o->failed = i;
+	} else if (any && !*port && o->network->address(o->ends[i], false, &address) == 0) {
+		*port = il_address_port(&address);
+	}
+	return rc;
 }
 
 /* All addresses; those without a port take the first one's. */
@@ -124,47 +100,45 @@ static int open_all(struct opening *o)
 {
 	uint16_t port = 0;
 	int missing = 0, rc = 0;
+	bool serves_both = false;
 
 	for (int i = 0; i < o->count; i++) {
-		il_address address = o->list[i];
-		bool any = !il_address_port(&address);
-		if (any)
-			il__address_set_port(&address, port);
-		rc = o->fds[i] = open_one(&address, o->options);
-		if (rc < 0)
-			o->failed = i;
-		if (rc < 0 && !family_missing(rc, &address)) {
+		if (serves_both && is_any(&o->list[i], AF_INET))
+			continue;
+		rc = open_one(o, i, &port);
+		if (rc < 0 && !o->network->lacks(rc, &o->list[i])) {
 			close_all(o);
 			return rc;
 		}
 		missing += rc < 0;
-		address.length = sizeof address.storage;
-		if (rc >= 0 && any && !port &&
-		    getsockname(rc, (struct sockaddr *)&address.storage, &address.length) == 0)
-			port = il_address_port(&address);
+		serves_both |= rc >= 0 && o->options->dual_stack && is_any(&o->list[i], AF_INET6);
 	}
 	return missing < o->count ? 0 : rc;
 }
 
-static int open_addresses(il_listener **listener, il_loop *loop, struct opening *o)
+static int open_addresses(il_listener **listener, struct opening *o)
 {
 	bool any = il_address_port(&o->list[0]) == 0;
 	int rc, count = 0;
 
-	o->fds = il__malloc((size_t)o->count * sizeof *o->fds);
-	if (!o->fds)
+	o->ends = il__calloc((size_t)o->count, sizeof(struct il__fd *));
+	if (!o->ends)
 		return il__refuse(-ENOMEM, "il_listener_open_tcp: out of memory");
-	for (int i = 0; i < o->count; i++)
-		o->fds[i] = -1;
 	/* The port that one family gave may be taken in the other: then another one. */
 	for (int i = 0; (rc = open_all(o)) == -EADDRINUSE && any && i < PORT_ATTEMPTS; i++)
 		;
 	for (int i = 0; rc == 0 && i < o->count; i++)
-		if (o->fds[i] >= 0)
-			o->fds[count++] = o->fds[i];
-	if (rc == 0)
-		rc = il__listener_create(listener, loop, o->fds, count, IL__STREAM_INET, NULL);
-	il__free(o->fds);
+		if (o->ends[i]) {
+			struct il__fd *end = o->ends[i];
+			o->ends[i] = NULL;
+			o->ends[count++] = end;
+		}
+	if (rc == 0) {
+		rc = il__listener_create(listener, o->loop, o->network, o->ends, count, NULL);
+		if (rc < 0)
+			close_all(o);
+	}
+	il__free(o->ends);
 	return rc;
 }
 
@@ -190,9 +164,13 @@ int il_listener_open_tcp(il_listener **listener, const char *host, const char *p
 	rc = il__resolve(&list, host, port, IL_RESOLVE_PASSIVE, IL_FOREVER, function);
 	if (rc < 0)
 		return rc;
+	opening.loop = task->loop;
+	opening.network = il__network_of(task->loop);
 	opening.list = list;
 	opening.count = rc;
-	rc = open_addresses(listener, task->loop, &opening);
+	if (o.dual_stack)
+		put_dual_first(list, rc);
+	rc = open_addresses(listener, &opening);
 	if (rc < 0 && opening.failed >= 0) {
 		il_address_text(&list[opening.failed], text, sizeof text);
 		il__refuse(rc, "%s: %s: %s", function, text, il__system_words(rc));
@@ -203,88 +181,73 @@ int il_listener_open_tcp(il_listener **listener, const char *host, const char *p
 
 /* ---- Unix ---- */
 
-/* Whether somebody listens behind the socket file: 1 or 0, or why that cannot be asked. */
-static int in_use(const il_address *address)
-{
-	int fd = il__os_socket(AF_UNIX, SOCK_STREAM);
-	bool answered;
-
-	if (fd < 0)
-		return fd;
-	answered = connect(fd, (const struct sockaddr *)&address->storage, address->length) == 0 ||
-		   (errno != ECONNREFUSED && errno != ENOENT);
-	close(fd);
-	return answered;
-}
-
 static int refuse_path(int rc, const char *path)
 {
 	return il__refuse(rc, "il_listener_open_unix: %s: %s", path, il__system_words(rc));
 }
 
-static int clear_path(const il_address *address, const char *path)
-{
-	struct stat st;
-	int rc;
-
-	if (lstat(path, &st) < 0)
-		return errno == ENOENT ? 0 : refuse_path(-errno, path);
-	if (!S_ISSOCK(st.st_mode))
-		return il__refuse(-EEXIST,
-				  "il_listener_open_unix: %s is no socket, so it is kept; choose "
-				  "another path, or remove it",
-				  path);
-	rc = in_use(address);
-	if (rc > 0)
-		return il__refuse(-EADDRINUSE, "il_listener_open_unix: somebody listens on %s",
-				  path);
-	if (rc == 0)
-		rc = il__path_remove(path, &st);
-	return rc < 0 ? refuse_path(rc, path) : 0;
-}
-
-static int make_way(const il_address *address, const char *path)
-{
-	int pin = il__os_pin(path), rc = clear_path(address, path);
-
-	if (pin >= 0)
-		close(pin);
-	return rc;
-}
-
 /* The mode of an unbound socket becomes the file's, less the umask, where the system does that: so nobody finds it
  * with more rights than it is to have. Before it listens nobody can connect. */
 static int bind_and_listen(int fd, const il_address *address, const char *path,
-			   const il_listen_options *o, struct stat *st)
+			   const il_listen_options *o, struct il__socket_file *file)
 {
 	const mode_t mode = (mode_t)o->mode;
 	int rc;
 
 	if (mode && fchmod(fd, mode) < 0)
 		errno = 0; /* chmod will do it */
-	if (bind(fd, (const struct sockaddr *)&address->storage, address->length) < 0 ||
-	    lstat(path, st) < 0)
-		return refuse_path(-errno, path);
-	if ((!mode || (st->st_mode & 07777) == mode || chmod(path, mode) == 0) &&
-	    listen(fd, listener_backlog(o)) == 0)
+	rc = il__socket_file_bind(file, fd, address, path);
+	if (rc < 0)
+		return refuse_path(rc, path);
+	if ((!mode || (file->file.st_mode & 07777) == mode || chmod(path, mode) == 0) &&
+	    listen(fd, il__listener_backlog(o)) == 0)
 		return 0;
 	rc = -errno;
-	il__path_remove(path, st);
+	il__socket_file_remove(file, "il_listener_open_unix");
 	return refuse_path(rc, path);
 }
 
+static int open_abstract(int fd, const il_address *address, const char *path,
+			 const il_listen_options *o)
+{
+	if (bind(fd, (const struct sockaddr *)&address->storage, address->length) < 0 ||
+	    listen(fd, il__listener_backlog(o)) < 0)
+		return refuse_path(-errno, path);
+	return 0;
+}
+
 static int open_path(int fd, const il_address *address, const char *path,
-		     const il_listen_options *o, struct stat *st)
+		     const il_listen_options *o, struct il__socket_file *file)
 {
 	struct il__path_lock lock;
-	int rc = il__path_lock(&lock, path);
+	int rc;
+
+	if (il__path_is_abstract(path))
+		return open_abstract(fd, address, path, o);
+	rc = il__path_claim(&lock, address, path, SOCK_STREAM, "il_listener_open_unix");
+	if (rc < 0)
+		return rc;
+	rc = bind_and_listen(fd, address, path, o, file);
+	il__path_unlock(&lock);
+	return rc;
+}
+
+/* On failure the socket is closed, and its file removed. */
+static int open_listener(il_listener **listener, il_loop *loop, int fd,
+			 struct il__socket_file *file)
+{
+	struct il__fd *end;
+	int rc = il__socket_own(loop, fd, &end);
 
 	if (rc < 0)
-		return refuse_path(rc, path);
-	rc = make_way(address, path);
-	if (rc == 0)
-		rc = bind_and_listen(fd, address, path, o, st);
-	il__path_unlock(&lock);
+		close(fd);
+	if (rc == 0) {
+		rc = il__listener_create(listener, loop, &il__sockets, &end, 1, file);
+		if (rc < 0)
+			il__sockets.close(end, false);
+	}
+	if (rc < 0)
+		il__socket_file_remove(file, "il_listener_open_unix");
 	return rc;
 }
 
@@ -293,7 +256,7 @@ int il__listener_open_unix(il_listener **listener, const char *path, const char 
 {
 	static const char function[] = "il_listener_open_unix";
 	il_loop *loop = il_loop_current();
-	struct il__socket_file file;
+	struct il__socket_file file = {.path = NULL};
 	il_listen_options o;
 	il_address address;
 	int fd, rc;
@@ -306,18 +269,17 @@ int il__listener_open_unix(il_listener **listener, const char *path, const char 
 		rc = il__address_unix(&address, path, function);
 	if (rc < 0)
 		return rc;
-	file.path = il__strdup(absolute);
-	if (!file.path)
+	if (!il__path_is_abstract(path) && il__socket_file_name(&file, absolute) < 0)
 		return il__refuse(-ENOMEM, "%s: out of memory", function);
 	fd = il__os_socket(AF_UNIX, SOCK_STREAM);
-	rc = fd < 0 ? refuse_path(fd, path) : open_path(fd, &address, path, &o, &file.file);
+	rc = fd < 0 ? refuse_path(fd, path) : open_path(fd, &address, path, &o, &file);
 	if (rc < 0) {
 		if (fd >= 0)
 			close(fd);
 		il__free(file.path);
 		return rc;
 	}
-	return il__listener_create(listener, loop, &fd, 1, IL__STREAM_UNIX, &file);
+	return open_listener(listener, loop, fd, &file);
 }
 
 int il_listener_open_unix(il_listener **listener, const char *path,

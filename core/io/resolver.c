@@ -1,5 +1,5 @@
 /*
- * resolver.c: host and port to addresses. Numbers are answered in place; names go to getaddrinfo in a pool of
+ * resolver.c: host and port to addresses. Numbers are converted in place; names go to getaddrinfo in a pool of
  * the loop's own, so that slow name servers hold up nobody else. A lookup is shared by the waiting task
  * and the worker: whoever is last frees it, so a cancelled task leaves at once. The lock guards `state`
  * and whether the wakeup may still be fired; the worker writes the results before it, under it.
@@ -16,6 +16,7 @@
 #include "../base/list.h"
 #include "../base/memory.h"
 #include "../base/os.h"
+#include "../base/report.h"
 #include "../base/sanitizer.h"
 #include "../executor/thread_pool.h"
 #include "../runtime/extension.h"
@@ -137,9 +138,10 @@ static int lookup_refuse(const char *function, const struct query *q, int rc, in
 {
 	if (error == EAI_SERVICE)
 		return il__refuse(rc,
-				  "%s: port \"%s\": no TCP service of that name is known here (see "
+				  "%s: port \"%s\": no %s service of that name is known here (see "
 				  "/etc/services); give its number",
-				  function, q->port);
+				  function, q->port,
+				  q->hints.ai_socktype == SOCK_DGRAM ? "UDP" : "TCP");
 	return il__refuse(
 	    rc, "%s: host %s, port %s: %s", function, q->host ? q->host : "(none)", q->port,
 	    error && error != EAI_SYSTEM ? gai_strerror(error) : il__system_words(rc));
@@ -147,7 +149,7 @@ static int lookup_refuse(const char *function, const struct query *q, int rc, in
 
 /* ---- a lookup in a worker ---- */
 
-enum state { WAITING, ANSWERED, ABANDONED };
+enum state { WAITING, RESOLVED, ABANDONED };
 
 struct lookup {
 	pthread_mutex_t lock;
@@ -179,7 +181,7 @@ static enum state lookup_decide(struct lookup *l, enum state state)
 	before = l->state;
 	if (before == WAITING) {
 		l->state = state;
-		if (state == ANSWERED)
+		if (state == RESOLVED)
 			il__wakeup_fire(l->wakeup);
 	}
 	pthread_mutex_unlock(&l->lock);
@@ -197,7 +199,7 @@ static int lookup_work(void *arg)
 	pthread_mutex_unlock(&l->lock);
 	if (!abandoned)
 		l->result = ask_others(&l->query, &l->list, &l->error);
-	if (lookup_decide(l, ANSWERED) == ABANDONED) {
+	if (lookup_decide(l, RESOLVED) == ABANDONED) {
 		resolver_unref(l->resolver);
 		free_lookup(l);
 	}
@@ -246,7 +248,7 @@ static struct resolver *resolver_of(il_loop *loop)
 {
 	/* Without a bound of its own it gives each call a thread, or refuses it. */
 	const il_thread_pool_options options = {
-	    .max_workers = INT_MAX, .name = "il_resolver", .without_locals = true};
+	    .max_workers = INT_MAX, .name = "il-resolver", .without_locals = true};
 	size_t limit = loop->options.lookup_limit;
 	struct il__extension *x = il__loop_extension(loop, &resolver_ops);
 	struct resolver *r;
@@ -265,7 +267,7 @@ static struct resolver *resolver_of(il_loop *loop)
 	return r;
 }
 
-/* The task leaves. False: too late, it is answered this very moment. */
+/* The task leaves. False: too late, it ends this very moment. */
 static bool lookup_abandon(struct lookup *l)
 {
 	struct resolver *r = l->resolver;
@@ -282,7 +284,7 @@ static bool lookup_abandon(struct lookup *l)
 static bool stop_waiting(il_task *task, void *arg)
 {
 	(void)arg;
-	il__list_remove(&task->link);
+	il__list_remove(&task->waiter.link);
 	return true;
 }
 
@@ -291,6 +293,13 @@ static void leave_place(struct resolver *r)
 {
 	if (!il__queue_wake(&r->waiting, 0))
 		r->taken--;
+}
+
+static void place_tell(struct il__report *r, const il_task *task)
+{
+	const struct resolver *resolver = task->waiter.arg;
+
+	il__report(r, "a thread for the lookup: all %zu are taken", resolver->places);
 }
 
 static int take_place(struct resolver *r, il_task *task, il_time deadline, const char *function)
@@ -302,8 +311,9 @@ static int take_place(struct resolver *r, il_task *task, il_time deadline, const
 	if (r->taken < r->places) {
 		r->taken++;
 	} else {
-		il__list_push(&r->waiting, &task->link);
-		rc = il__task_park_until(task, stop_waiting, NULL, function, deadline);
+		const struct il__wait wait = {function, place_tell};
+		il__list_push(&r->waiting, &task->waiter.link);
+		rc = il__task_park_until(task, stop_waiting, r, &wait, deadline);
 		if (rc < 0)
 			return rc;
 		if (il__task_cancelled(task)) { /* since the place was handed over */
@@ -327,21 +337,34 @@ static int lookup_out_of_time(const char *function, const struct query *q)
 {
 	return il__refuse(-ETIMEDOUT,
 			  "%s: host %s, port %s: the name was not looked up in time; the name "
-			  "servers do not answer",
+			  "servers do not reply",
 			  function, q->host ? q->host : "(none)", q->port);
+}
+
+struct lookup_wait {
+	struct il__wakeup wakeup;
+	const struct query *query;
+};
+
+static void lookup_tell(struct il__report *r, const il_task *task)
+{
+	const struct il__wakeup *s = il__wakeup_of(task->base->wait);
+	const struct query *q = il__container_of(s, const struct lookup_wait, wakeup)->query;
+
+	il__report(r, "the addresses of %s, port %s", q->host ? q->host : "(none)", q->port);
 }
 
 /* In a place of its own. */
 static int run_lookup(struct resolver *r, il_loop *loop, const struct query *q, il_address **list,
 		      il_time deadline, const char *function)
 {
-	struct il__wakeup wakeup;
+	struct lookup_wait wait = {.query = q};
 	struct lookup *l;
-	int rc = il__wakeup_init(&wakeup, function);
+	int rc = il__wakeup_init(&wait.wakeup, function);
 
 	if (rc < 0)
 		return rc;
-	l = make_lookup(q, r, &wakeup);
+	l = make_lookup(q, r, &wait.wakeup);
 	if (!l)
 		return il__refuse(-ENOMEM, "%s: out of memory", function);
 	rc = il_executor_submit(r->pool, NULL, lookup_work, l, 0);
@@ -349,13 +372,14 @@ static int run_lookup(struct resolver *r, il_loop *loop, const struct query *q, 
 		free_lookup(l);
 		return rc;
 	}
-	il__owe(&loop->ledger, IL__OWED_ANSWER);
-	rc = il__wakeup_wait(&wakeup, deadline, function);
-	il__paid(&loop->ledger, IL__OWED_ANSWER);
+	il__owe(&loop->ledger, IL__OWED_RESULT);
+	wait.wakeup.wait.tell = lookup_tell;
+	rc = il__wakeup_wait(&wait.wakeup, deadline);
+	il__paid(&loop->ledger, IL__OWED_RESULT);
 	if (rc < 0) {
 		if (lookup_abandon(l))
 			return rc;
-		il__wakeup_wait_shielded(&wakeup, function);
+		il__wakeup_wait_shielded(&wait.wakeup);
 	}
 	rc = l->result;
 	if (rc < 0)
@@ -382,33 +406,29 @@ static int lookup_look_up(il_task *task, const struct query *q, il_address **lis
 	return rc == -ETIMEDOUT ? lookup_out_of_time(function, q) : rc;
 }
 
-/* ---- the public face ---- */
+/* ---- the network's ---- */
 
-int il__resolve(il_address **list, const char *host, const char *port, unsigned flags,
-		il_time deadline, const char *function)
+static void query_set_hints(struct query *q, unsigned flags)
 {
-	const unsigned all =
-	    IL_RESOLVE_PASSIVE | IL_RESOLVE_IPV4 | IL_RESOLVE_IPV6 | IL_RESOLVE_NUMERIC;
-	struct query q = {.host = host, .port = port ? port : "0"};
-	int rc, error;
-	il_task *task = il__task_current(function, &rc);
+	const bool datagram = flags & IL_RESOLVE_DATAGRAM;
 
-	if (!task)
-		return rc;
-	if (flags & ~all)
-		return il__refuse(-EINVAL, "%s: unknown flag in %#x", function, flags);
-	rc = il__port_check(port, function);
-	if (rc == 0)
-		rc = il__task_check(task);
-	if (rc < 0)
-		return rc;
-	q.hints.ai_socktype = SOCK_STREAM;
-	q.hints.ai_protocol = IPPROTO_TCP;
-	q.hints.ai_flags = flags & IL_RESOLVE_PASSIVE ? AI_PASSIVE : 0;
+	q->hints.ai_socktype = datagram ? SOCK_DGRAM : SOCK_STREAM;
+	q->hints.ai_protocol = datagram ? IPPROTO_UDP : IPPROTO_TCP;
+	q->hints.ai_flags = flags & IL_RESOLVE_PASSIVE ? AI_PASSIVE : 0;
 	if ((flags & IL_RESOLVE_IPV4) && !(flags & IL_RESOLVE_IPV6))
-		q.hints.ai_family = AF_INET;
+		q->hints.ai_family = AF_INET;
 	if ((flags & IL_RESOLVE_IPV6) && !(flags & IL_RESOLVE_IPV4))
-		q.hints.ai_family = AF_INET6;
+		q->hints.ai_family = AF_INET6;
+}
+
+int il__lookup(il_address **list, const char *host, const char *port, unsigned flags,
+	       il_time deadline, const char *function)
+{
+	struct query q = {.host = host, .port = port};
+	il_task *task = il__self.loop->current;
+	int rc, error;
+
+	query_set_hints(&q, flags);
 	rc = lookup_ask(&q, AI_NUMERICHOST | AI_NUMERICSERV, list, &error);
 	if (rc > 0)
 		il__task_yield(task);
@@ -416,23 +436,5 @@ int il__resolve(il_address **list, const char *host, const char *port, unsigned 
 		lookup_refuse(function, &q, rc, error);
 	else
 		rc = lookup_look_up(task, &q, list, deadline, function);
-	return rc;
-}
-
-int il_resolve(const char *host, const char *port, unsigned flags, il_address *addresses,
-	       size_t capacity)
-{
-	il_address *list;
-	int rc;
-
-	if (!addresses && capacity)
-		return il__refuse(-EINVAL, "il_resolve: the addresses are NULL");
-	rc = il__resolve(&list, host, port, flags, IL_FOREVER, "il_resolve");
-	if (rc < 0)
-		return rc;
-	if (capacity)
-		memcpy(addresses, list,
-		       ((size_t)rc < capacity ? (size_t)rc : capacity) * sizeof *addresses);
-	il__free(list);
 	return rc;
 }

@@ -4,9 +4,11 @@
  * and a file is removed by way of a name that nobody else knows, under which it is looked at once more. Any
  * thread.
  */
+#include "unix_path.h"
+#include "../base/error.h"
 #include "../base/memory.h"
 #include "../base/os.h"
-#include "listener.h"
+#include "address.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -15,8 +17,9 @@
 
 char *il__path_absolute(const char *path)
 {
+	bool complete = *path == '/' || il__path_is_abstract(path);
 	char *directory =
-	    *path == '/' ? NULL : il__take_text(getcwd(NULL, 0)); /* too large for a task's stack */
+	    complete ? NULL : il__take_text(getcwd(NULL, 0)); /* too large for a task's stack */
 	char *absolute;
 	size_t size;
 
@@ -37,12 +40,15 @@ static bool is_same(const struct stat *a, const struct stat *b)
 
 /* ---- the lock ---- */
 
-/* Whether the file that is locked still has the name: who held it before may have removed it. */
-static bool still_named(int fd, const char *name)
+/* Whether the file that is locked has lost its name: who held the lock before may have removed it. What cannot be looked
+ * at counts as there, or this would be asked forever. */
+static bool lost_name(int fd, const char *name)
 {
 	struct stat locked, named;
 
-	return fstat(fd, &locked) == 0 && lstat(name, &named) == 0 && is_same(&locked, &named);
+	if (lstat(name, &named) < 0)
+		return errno == ENOENT;
+	return fstat(fd, &locked) == 0 && !is_same(&locked, &named);
 }
 
 /* Ours are empty: a file with something in it is somebody else's, and stays. */
@@ -54,7 +60,7 @@ static bool may_be_ours(int fd)
 }
 
 /* Where there can be no lock, bind tells what is wrong with the place. */
-int il__path_lock(struct il__path_lock *lock, const char *path)
+static int unix_path_lock(struct il__path_lock *lock, const char *path)
 {
 	const size_t size = strlen(path) + sizeof ".lock";
 
@@ -74,7 +80,7 @@ int il__path_lock(struct il__path_lock *lock, const char *path)
 		}
 		if (flock(lock->fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
 			break;
-		if (still_named(lock->fd, lock->name))
+		if (!lost_name(lock->fd, lock->name))
 			return 0;
 		close(lock->fd);
 	}
@@ -110,7 +116,10 @@ static int remove_aside(const char *path, const char *aside, const struct stat *
 
 	if (rename(path, aside) < 0)
 		return errno == ENOENT ? 0 : -errno;
-	if (lstat(aside, &now) < 0 || !is_same(&now, file)) {
+	if (lstat(aside, &now) < 0) {
+		rc = -errno;
+		unix_path_put_back(aside, path);
+	} else if (!is_same(&now, file)) {
 		unix_path_put_back(aside, path);
 	} else if (unlink(aside) < 0) {
 		rc = -errno;
@@ -119,23 +128,126 @@ static int remove_aside(const char *path, const char *aside, const struct stat *
 	return rc;
 }
 
-int il__path_remove(const char *path, const struct stat *file)
+/* Room for a name beside the path. */
+static size_t aside_size(const char *path)
 {
-	const size_t size = strlen(path) + 40;
+	return strlen(path) + 40;
+}
+
+static int path_remove_by(const char *path, char *aside, const struct stat *file)
+{
 	struct stat now;
-	char *aside;
-	int rc;
 
 	if (lstat(path, &now) < 0)
 		return errno == ENOENT ? 0 : -errno;
 	if (!is_same(&now, file))
 		return 0;
-	aside = il__malloc(size);
-	if (!aside)
-		return -ENOMEM;
-	snprintf(aside, size, "%s.%ld-%llx", path, (long)getpid(),
+	snprintf(aside, aside_size(path), "%s.%ld-%llx", path, (long)getpid(),
 		 (unsigned long long)il__os_now());
-	rc = remove_aside(path, aside, file);
+	return remove_aside(path, aside, file);
+}
+
+static int path_remove(const char *path, const struct stat *file)
+{
+	char *aside = il__malloc(aside_size(path));
+	int rc = aside ? path_remove_by(path, aside, file) : -ENOMEM;
+
 	il__free(aside);
+	return rc;
+}
+
+int il__socket_file_name(struct il__socket_file *f, const char *absolute)
+{
+	const size_t size = strlen(absolute) + 1;
+
+	f->path = il__malloc(size + aside_size(absolute));
+	if (!f->path)
+		return -ENOMEM;
+	memcpy(f->path, absolute, size);
+	return 0;
+}
+
+void il__socket_file_remove(struct il__socket_file *f, const char *function)
+{
+	int rc = f->path ? path_remove_by(f->path, f->path + strlen(f->path) + 1, &f->file) : 0;
+
+	if (rc < 0)
+		il__log(IL_LOG_WARNING,
+			"%s: the socket file %s cannot be removed: %s; remove it by hand", function,
+			f->path, il__system_words(rc));
+	il__free(f->path);
+	f->path = NULL;
+}
+
+int il__socket_file_bind(struct il__socket_file *f, int fd, const il_address *address,
+			 const char *path)
+{
+	int rc;
+
+	if (bind(fd, (const struct sockaddr *)&address->storage, address->length) < 0)
+		return -errno;
+	if (lstat(path, &f->file) == 0)
+		return 0;
+	rc = -errno;
+	unlink(path); /* who holds its lock has made it */
+	return rc;
+}
+
+/* ---- making way ---- */
+
+/* Whether a socket is behind the file: 1 or 0, or why that cannot be asked. */
+static int unix_path_in_use(const il_address *address, int type)
+{
+	int fd = il__os_socket(AF_UNIX, type);
+	bool taken;
+
+	if (fd < 0)
+		return fd;
+	taken = connect(fd, (const struct sockaddr *)&address->storage, address->length) == 0 ||
+		(errno != ECONNREFUSED && errno != ENOENT);
+	close(fd);
+	return taken;
+}
+
+static int unix_path_refuse(int rc, const char *path, const char *function)
+{
+	return il__refuse(rc, "%s: %s: %s", function, path, il__system_words(rc));
+}
+
+static int unix_path_clear(const il_address *address, const char *path, int type,
+			   const char *function)
+{
+	struct stat st;
+	int rc;
+
+	if (lstat(path, &st) < 0)
+		return errno == ENOENT ? 0 : unix_path_refuse(-errno, path, function);
+	if (!S_ISSOCK(st.st_mode))
+		return il__refuse(-EEXIST,
+				  "%s: %s is no socket, so it is kept; choose another path, or "
+				  "remove it",
+				  function, path);
+	rc = unix_path_in_use(address, type);
+	if (rc > 0)
+		return il__refuse(-EADDRINUSE, "%s: somebody %s %s", function,
+				  type == SOCK_STREAM ? "listens on" : "has bound", path);
+	if (rc == 0)
+		rc = path_remove(path, &st);
+	return rc < 0 ? unix_path_refuse(rc, path, function) : 0;
+}
+
+int il__path_claim(struct il__path_lock *lock, const il_address *address, const char *path,
+		   int type, const char *function)
+{
+	int pin, rc = unix_path_lock(lock, path);
+
+	if (rc < 0)
+		return unix_path_refuse(rc, path, function);
+	pin = il__os_pin(path);
+	rc = unix_path_clear(address, path, type, function);
+	if (pin >= 0)
+		close(pin);
+	if (rc < 0)
+		il__path_unlock(lock);
 	return rc;
 }
