@@ -4,87 +4,51 @@
  * copied once on the way in and once on the way out, from hand to hand only once. Loop's thread
  * only; one made outside a loop is anybody's until a task sends or receives.
  */
+#include "channel.h"
 #include "../base/base.h"
 #include "../base/error.h"
 #include "../base/list.h"
 #include "../base/memory.h"
+#include "../base/report.h"
 #include "../runtime/task.h"
 #include "../runtime/thread_state.h"
 #include "home.h"
 #include "queue.h"
 
-#include <interloop/channel.h>
-
-struct side {
-	size_t open;             /* ends that are not closed */
-	struct il__list waiters; /* tasks, with a struct wish */
-};
-
-struct channel {
-	struct il__home home;
-	size_t item_size, max;
-	size_t head, count; /* items in the buffer, a ring */
-	char *buffer;       /* max items; NULL once the last receiver is closed */
-	size_t ends;        /* not destroyed; the last one frees the channel */
-	struct side senders, receivers;
-};
-
-struct end {
-	struct channel *channel;
-	struct side *side;
-	bool closed;
-};
-
-struct il_sender {
-	struct end end; /* first */
-};
-
-struct il_receiver {
-	struct end end; /* first */
-};
-
-/* What a task in a queue waits with. */
-struct wish {
-	const struct end *end;
-	const void *from; /* a sender's item */
-	void *to;         /* a receiver's */
-};
-
-static il_task *channel_pop(struct il__list *queue, const struct wish **wish)
+static struct il__waiter *channel_pop(struct il__list *queue, const struct il__channel_wish **wish)
 {
 	struct il__list *node = il__list_pop(queue);
-	il_task *task = node ? il__queued(node) : NULL;
+	struct il__waiter *waiter = node ? il__queued(node) : NULL;
 
-	if (task)
-		*wish = task->abort_arg;
-	return task;
+	if (waiter)
+		*wish = waiter->arg;
+	return waiter;
 }
 
 /* ---- items ---- */
 
-static void channel_copy(const struct channel *c, void *to, const void *from)
+static void channel_copy(const struct il__channel *c, void *to, const void *from)
 {
 	if (c->item_size > 0)
 		memcpy(to, from, c->item_size);
 }
 
 /* The buffer's place that is n items after its head. */
-static char *channel_place(const struct channel *c, size_t n)
+static char *channel_place(const struct il__channel *c, size_t n)
 {
 	size_t i = c->head + n;
 
 	return c->buffer + (i < c->max ? i : i - c->max) * c->item_size;
 }
 
-/* 0, or -EAGAIN: it would have to wait. */
-static int channel_put(struct channel *c, const void *item)
+int il__channel_put(struct il__channel *c, const void *item)
 {
-	const struct wish *wish;
-	il_task *receiver = channel_pop(&c->receivers.waiters, &wish);
+	const struct il__channel_wish *wish;
+	struct il__waiter *receiver = channel_pop(&c->receivers.waiters, &wish);
 
 	if (receiver) {
 		channel_copy(c, wish->to, item);
-		il__task_wake(receiver, 1);
+		il__waiter_wake(receiver, 1);
 		return 0;
 	}
 	if (c->count == c->max)
@@ -94,11 +58,10 @@ static int channel_put(struct channel *c, const void *item)
 	return 0;
 }
 
-/* 1, 0 at the end, or -EAGAIN: it would have to wait. */
-static int channel_take(struct channel *c, void *item)
+int il__channel_take(struct il__channel *c, void *item)
 {
-	const struct wish *wish;
-	il_task *sender;
+	const struct il__channel_wish *wish;
+	struct il__waiter *sender;
 
 	if (c->count > 0) {
 		channel_copy(c, item, channel_place(c, 0));
@@ -116,38 +79,61 @@ static int channel_take(struct channel *c, void *item)
 		channel_copy(c, item, wish->from);
 	}
 	if (sender)
-		il__task_wake(sender, 0);
+		il__waiter_wake(sender, 0);
 	return 1;
 }
 
 /* ---- sending and receiving ---- */
 
-static int channel_check_arguments(const struct end *end, const void *item, const char *function)
+int il__channel_check_arguments(const struct il__channel_end *end, const void *item,
+				const char *function)
 {
 	if (end && (item || end->channel->item_size == 0))
 		return 0;
 	return il__refuse(-EINVAL, "%s: %s is NULL", function, end ? "item" : "the channel's end");
 }
 
-static int channel_refuse_closed(const char *function)
+int il__channel_refuse_closed(const char *function)
 {
 	return il__refuse(-EBADF, "%s: this end of the channel is closed", function);
 }
 
-static int check_sender(const struct end *end, const char *function)
+int il__channel_check_sender(const struct il__channel_end *end, const char *function)
 {
 	if (end->closed)
-		return channel_refuse_closed(function);
+		return il__channel_refuse_closed(function);
 	if (end->channel->receivers.open == 0)
 		return il__refuse(-EPIPE, "%s: the channel's last receiver is closed", function);
 	return 0;
 }
 
+void il__channel_tell(struct il__report *r, const struct il__channel_end *end)
+{
+	const struct il__channel *c = end->channel;
+
+	if (end->side == &c->senders)
+		il__report(r, "room in channel %p, which has %zu of %zu items; %zu open receivers",
+			   (const void *)c, c->count, c->max, c->receivers.open);
+	else
+		il__report(r, "an item of channel %p; %zu open senders", (const void *)c,
+			   c->senders.open);
+}
+
+static void channel_tell_wait(struct il__report *r, const il_task *task)
+{
+	const struct il__channel_wish *wish = task->waiter.arg;
+
+	il__channel_tell(r, wish->end);
+}
+
+static const struct il__wait send_wait = {"il_channel_send", channel_tell_wait};
+static const struct il__wait receive_wait = {"il_channel_receive", channel_tell_wait};
+
 int il_channel_send(il_sender *sender, const void *item)
 {
-	const struct end *end = (const struct end *)sender;
-	int rc = channel_check_arguments(end, item, "il_channel_send");
-	struct wish wish = {.end = end, .from = item};
+	const struct il__channel_end *end = (const struct il__channel_end *)sender;
+	int rc = il__channel_check_arguments(end, item, "il_channel_send");
+	struct il__channel_wish wish = {.end = end, .from = item};
 	il_task *task;
 
 	if (rc < 0)
@@ -157,27 +143,27 @@ int il_channel_send(il_sender *sender, const void *item)
 		return rc;
 	rc = il__task_check(task);
 	if (rc == 0)
-		rc = check_sender(end, "il_channel_send");
+		rc = il__channel_check_sender(end, "il_channel_send");
 	if (rc < 0)
 		return rc;
-	if (channel_put(end->channel, item) < 0)
-		return il__queue_wait(&end->side->waiters, task, &wish, "il_channel_send");
+	if (il__channel_put(end->channel, item) < 0)
+		return il__queue_wait(&end->side->waiters, task, &wish, &send_wait);
 	il__task_yield(task);
 	return 0;
 }
 
 int il_channel_send_nowait(il_sender *sender, const void *item)
 {
-	const struct end *end = (const struct end *)sender;
-	int rc = channel_check_arguments(end, item, "il_channel_send_nowait");
+	const struct il__channel_end *end = (const struct il__channel_end *)sender;
+	int rc = il__channel_check_arguments(end, item, "il_channel_send_nowait");
 
 	if (rc == 0)
 		rc = il__home_check(&end->channel->home, "il_channel_send_nowait");
 	if (rc == 0)
-		rc = check_sender(end, "il_channel_send_nowait");
+		rc = il__channel_check_sender(end, "il_channel_send_nowait");
 	if (rc < 0)
 		return rc;
-	rc = channel_put(end->channel, item);
+	rc = il__channel_put(end->channel, item);
 	if (rc < 0)
 		il__refuse(
 		    rc,
@@ -188,9 +174,9 @@ int il_channel_send_nowait(il_sender *sender, const void *item)
 
 int il_channel_receive(il_receiver *receiver, void *item)
 {
-	const struct end *end = (const struct end *)receiver;
-	int rc = channel_check_arguments(end, item, "il_channel_receive");
-	struct wish wish = {.end = end, .to = item};
+	const struct il__channel_end *end = (const struct il__channel_end *)receiver;
+	int rc = il__channel_check_arguments(end, item, "il_channel_receive");
+	struct il__channel_wish wish = {.end = end, .to = item};
 	il_task *task;
 
 	if (rc < 0)
@@ -202,26 +188,26 @@ int il_channel_receive(il_receiver *receiver, void *item)
 	if (rc < 0)
 		return rc;
 	if (end->closed)
-		return channel_refuse_closed("il_channel_receive");
-	rc = channel_take(end->channel, item);
+		return il__channel_refuse_closed("il_channel_receive");
+	rc = il__channel_take(end->channel, item);
 	if (rc < 0)
-		return il__queue_wait(&end->side->waiters, task, &wish, "il_channel_receive");
+		return il__queue_wait(&end->side->waiters, task, &wish, &receive_wait);
 	il__task_yield(task);
 	return rc;
 }
 
 int il_channel_receive_nowait(il_receiver *receiver, void *item)
 {
-	const struct end *end = (const struct end *)receiver;
-	int rc = channel_check_arguments(end, item, "il_channel_receive_nowait");
+	const struct il__channel_end *end = (const struct il__channel_end *)receiver;
+	int rc = il__channel_check_arguments(end, item, "il_channel_receive_nowait");
 
 	if (rc == 0)
 		rc = il__home_check(&end->channel->home, "il_channel_receive_nowait");
 	if (rc < 0)
 		return rc;
 	if (end->closed)
-		return channel_refuse_closed("il_channel_receive_nowait");
-	rc = channel_take(end->channel, item);
+		return il__channel_refuse_closed("il_channel_receive_nowait");
+	rc = il__channel_take(end->channel, item);
 	if (rc < 0)
 		il__refuse(rc, "il_channel_receive_nowait: there is no item now");
 	return rc;
@@ -229,9 +215,9 @@ int il_channel_receive_nowait(il_receiver *receiver, void *item)
 
 /* ---- the life of ends ---- */
 
-static struct channel *channel_make(size_t item_size, size_t max)
+static struct il__channel *channel_make(size_t item_size, size_t max)
 {
-	struct channel *c = il__calloc(1, sizeof *c);
+	struct il__channel *c = il__calloc(1, sizeof *c);
 
 	if (!c)
 		return NULL;
@@ -249,9 +235,9 @@ static struct channel *channel_make(size_t item_size, size_t max)
 }
 
 /* NULL: no memory. */
-static void *open_end(struct channel *c, struct side *side)
+static void *open_end(struct il__channel *c, struct il__channel_side *side)
 {
-	struct end *end = il__malloc(sizeof *end);
+	struct il__channel_end *end = il__malloc(sizeof *end);
 
 	if (!end)
 		return NULL;
@@ -263,13 +249,13 @@ static void *open_end(struct channel *c, struct side *side)
 	return end;
 }
 
-static void *clone_end(const struct end *end, const char *function, int *rc)
+static void *clone_end(const struct il__channel_end *end, const char *function, int *rc)
 {
 	void *clone;
 
 	*rc = il__home_check(&end->channel->home, function);
 	if (*rc == 0 && end->closed)
-		*rc = channel_refuse_closed(function);
+		*rc = il__channel_refuse_closed(function);
 	if (*rc < 0)
 		return NULL;
 	clone = open_end(end->channel, end->side);
@@ -278,21 +264,31 @@ static void *clone_end(const struct end *end, const char *function, int *rc)
 	return clone;
 }
 
-static void close_end(struct end *end)
+/* Whoever waits on this end. A wake may take others out of the queue (cases of one select), so first those
+ * concerned get a queue of their own. */
+static void wake_end(const struct il__channel_end *end)
 {
-	struct channel *c = end->channel;
+	struct il__list concerned;
+
+	il__list_init(&concerned);
+	il__list_each_safe (node, &end->side->waiters) {
+		const struct il__channel_wish *wish = il__queued(node)->arg;
+		if (wish->end != end)
+			continue;
+		il__list_remove(node);
+		il__list_push(&concerned, node);
+	}
+	il__queue_wake_all(&concerned, -EBADF);
+}
+
+static void close_end(struct il__channel_end *end)
+{
+	struct il__channel *c = end->channel;
 
 	if (end->closed)
 		return;
 	end->closed = true;
-	il__list_each_safe (node, &end->side->waiters) {
-		il_task *task = il__queued(node);
-		const struct wish *wish = task->abort_arg;
-		if (wish->end == end) {
-			il__list_remove(node);
-			il__task_wake(task, -EBADF);
-		}
-	}
+	wake_end(end);
 	if (--end->side->open > 0)
 		return;
 	if (end->side == &c->senders) {
@@ -305,10 +301,10 @@ static void close_end(struct end *end)
 	}
 }
 
-static void end_check_unused(const struct end *end, const char *function)
+static void end_check_unused(const struct il__channel_end *end, const char *function)
 {
 	il__list_each (node, &end->side->waiters) {
-		const struct wish *wish = il__queued(node)->abort_arg;
+		const struct il__channel_wish *wish = il__queued(node)->arg;
 		if (wish->end == end)
 			il__fatal(
 			    "%s: a task waits on this end; close it first, which wakes the task",
@@ -316,9 +312,9 @@ static void end_check_unused(const struct end *end, const char *function)
 	}
 }
 
-static void destroy_end(struct end *end, const char *function)
+static void destroy_end(struct il__channel_end *end, const char *function)
 {
-	struct channel *c = end->channel;
+	struct il__channel *c = end->channel;
 
 	if (!il__home_is_inherited(&c->home)) {
 		end_check_unused(end, function);
@@ -335,7 +331,7 @@ static void destroy_end(struct end *end, const char *function)
 
 int il_channel_create(il_sender **sender, il_receiver **receiver, size_t item_size, size_t max)
 {
-	struct channel *c;
+	struct il__channel *c;
 	il_sender *s = NULL;
 	il_receiver *r = NULL;
 
@@ -425,7 +421,7 @@ void il_receiver_destroy(il_receiver *receiver)
 
 /* ---- looking at it ---- */
 
-static il_channel_statistics channel_look(const struct channel *c)
+static il_channel_statistics channel_look(const struct il__channel *c)
 {
 	il_channel_statistics s = {0};
 

@@ -7,15 +7,11 @@
 #include "../base/error.h"
 #include "../base/list.h"
 #include "../base/memory.h"
+#include "../base/report.h"
 #include "../runtime/task.h"
 #include "home.h"
 #include "lock.h"
 #include "queue.h"
-
-struct waiter {
-	int result; /* first: the lock's queue knows no more of it */
-	il_lock *lock;
-};
 
 int il_condition_create(il_condition **condition, il_lock *lock)
 {
@@ -100,23 +96,36 @@ static il_task *condition_holder(il_condition *c, const char *function, int *rc)
 
 static bool condition_give_up(il_task *task, void *arg)
 {
-	struct waiter *w = arg;
+	struct il__lock_wish *w = arg;
 
-	il__list_remove(&task->link);
+	il__list_remove(&task->waiter.link);
 	if (!w->lock->owner) {
 		il__lock_give(w->lock, task);
 		return true;
 	}
 	w->result = -ECANCELED;
-	il__list_push(&w->lock->waiters, &task->link);
+	il__list_push(&w->lock->waiters, &task->waiter.link);
 	return false;
 }
+
+/* Whoever cannot give up any more has been notified. */
+static void condition_tell(struct il__report *r, const il_task *task)
+{
+	const struct il__lock_wish *w = task->waiter.arg;
+
+	if (task->waiter.abort)
+		il__report(r, "a notification");
+	else
+		il__lock_tell(r, w->lock);
+}
+
+static const struct il__wait condition_wait = {"il_condition_wait", condition_tell};
 
 int il_condition_wait(il_condition *condition)
 {
 	int rc;
 	il_task *task = condition_holder(condition, "il_condition_wait", &rc);
-	struct waiter w = {.result = 0};
+	struct il__lock_wish w = {.result = 0};
 
 	if (!task)
 		return rc;
@@ -124,9 +133,9 @@ int il_condition_wait(il_condition *condition)
 	if (rc < 0)
 		return rc;
 	w.lock = condition->lock;
-	il__list_push(&condition->waiters, &task->link);
+	il__list_push(&condition->waiters, &task->waiter.link);
 	il__lock_pass(w.lock);
-	return il__task_park(task, condition_give_up, &w, "il_condition_wait");
+	return il__task_park(task, condition_give_up, &w, &condition_wait);
 }
 
 int il_condition_wait_for(il_condition *condition, il_fn *predicate, void *arg)

@@ -7,8 +7,10 @@
 #include "../base/error.h"
 #include "../base/list.h"
 #include "../base/memory.h"
+#include "../base/report.h"
 #include "../runtime/task.h"
 #include "../runtime/thread_state.h"
+#include "case.h"
 #include "home.h"
 #include "queue.h"
 
@@ -17,7 +19,7 @@
 struct il_event {
 	struct il__home home;
 	bool set;
-	struct il__list waiters; /* tasks; empty once set */
+	struct il__list waiters; /* empty once set */
 };
 
 static int event_create(il_event **event, il_loop *loop)
@@ -82,6 +84,18 @@ bool il_event_is_set(const il_event *event)
 	return event && event->set;
 }
 
+static void event_tell(struct il__report *r, const il_event *event)
+{
+	il__report(r, "event %p, %zu wait", (const void *)event, il__queue_length(&event->waiters));
+}
+
+static void event_tell_wait(struct il__report *r, const il_task *task)
+{
+	event_tell(r, task->waiter.arg);
+}
+
+static const struct il__wait event_wait = {"il_event_wait", event_tell_wait};
+
 int il_event_wait(il_event *event)
 {
 	int rc;
@@ -96,7 +110,50 @@ int il_event_wait(il_event *event)
 	if (rc < 0)
 		return rc;
 	if (!event->set)
-		return il__queue_wait(&event->waiters, task, NULL, "il_event_wait");
+		return il__queue_wait(&event->waiters, task, event, &event_wait);
 	il__task_yield(task);
 	return il__task_cancelled(task) ? -ECANCELED : 0;
+}
+
+/* ---- in a select ---- */
+
+static int event_case_check(il_case *c, il_task *task)
+{
+	il_event *event = c->object;
+
+	return il__case_home(&event->home, task);
+}
+
+static int event_case_take(il_case *c, il_task *task)
+{
+	(void)task;
+	c->rc = 0;
+	return il_event_is_set(c->object);
+}
+
+static int event_case_enqueue(il_case *c, il_task *task)
+{
+	il_event *event = c->object;
+
+	(void)task;
+	il__case_join(c, &event->waiters, NULL);
+	return 0;
+}
+
+static void event_case_tell(struct il__report *r, il_case *c)
+{
+	event_tell(r, c->object);
+}
+
+static const struct il__case_ops event_case = {
+    .tell = event_case_tell,
+    .check = event_case_check,
+    .take = event_case_take,
+    .enqueue = event_case_enqueue,
+    .dequeue = il__case_leave,
+};
+
+il_case il_case_event(il_event *event)
+{
+	return il__case(&event_case, event);
 }

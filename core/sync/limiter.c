@@ -9,6 +9,7 @@
 #include "../base/error.h"
 #include "../base/list.h"
 #include "../base/memory.h"
+#include "../base/report.h"
 #include "../runtime/task.h"
 #include "../runtime/thread_state.h"
 #include "borrowers.h"
@@ -133,7 +134,7 @@ static bool take_token(il_limiter *l, struct il__limiter_waiter *a)
 	il__borrowers_find(&l->borrowers, a->borrower)->holds = true;
 	l->borrowed++;
 	if (!a->ops)
-		il__task_wake(a->task, 0);
+		il__waiter_wake(a->waiter, 0);
 	return true;
 }
 
@@ -161,13 +162,19 @@ static void limiter_give_back(il_limiter *l, struct il__borrower *place)
 	limiter_admit(l);
 }
 
+static int limiter_refuse_twice(const char *function)
+{
+	return il__refuse(-EALREADY, "%s: this borrower has a token already, or waits for one",
+			  function);
+}
+
 /* Waits in the set of borrowers as one without a token, or takes one. */
 static int limiter_enter(il_limiter *l, const void *borrower, bool holds, const char *function)
 {
 	int rc = il__borrowers_add(&l->borrowers, borrower, holds);
 
 	if (rc == -EALREADY)
-		il__refuse(rc, "%s: this borrower has a token already, or waits for one", function);
+		limiter_refuse_twice(function);
 	if (rc == 0 && holds)
 		l->borrowed++;
 	return rc;
@@ -186,7 +193,19 @@ bool il__limiter_withdraw(il_limiter *l, struct il__limiter_waiter *a)
 struct waiter {
 	struct il__limiter_waiter waiter;
 	il_limiter *limiter;
+	struct il__wait wait;
 };
+
+void il__limiter_tell(struct il__report *r, const il_limiter *l)
+{
+	il__report(r, "a token of limiter %p, of which %zu are borrowed, %zu wait", (const void *)l,
+		   l->borrowed, il__queue_length(&l->queue));
+}
+
+static void limiter_tell_wait(struct il__report *r, const il_task *task)
+{
+	il__limiter_tell(r, il__container_of(task->base->wait, struct waiter, wait)->limiter);
+}
 
 static bool limiter_give_up(il_task *task, void *arg)
 {
@@ -217,9 +236,11 @@ static int limiter_acquire(il_limiter *l, const void *borrower, const char *func
 	if (free) {
 		il__task_yield(task);
 	} else {
-		struct waiter w = {.limiter = l, .waiter = {.task = task, .borrower = borrower}};
+		struct waiter w = {.limiter = l,
+				   .wait = {function, limiter_tell_wait},
+				   .waiter = {.waiter = &task->waiter, .borrower = borrower}};
 		join_queue(l, &w.waiter);
-		rc = il__task_park(task, limiter_give_up, &w, function);
+		rc = il__task_park(task, limiter_give_up, &w, &w.wait);
 		if (rc < 0)
 			return rc;
 	}
@@ -229,18 +250,38 @@ static int limiter_acquire(il_limiter *l, const void *borrower, const char *func
 	return -ECANCELED;
 }
 
+int il__limiter_check(il_limiter *l, il_task *task, const char *function)
+{
+	int rc = 0;
+
+	if (!task)
+		return il__home_check(&l->home, function);
+	return il__home_task(&l->home, function, &rc) ? 0 : rc;
+}
+
+int il__limiter_try(il_limiter *l, const void *borrower)
+{
+	int rc = il__borrowers_find(&l->borrowers, borrower) ? -EALREADY
+		 : limiter_has_room(l)                       ? 0
+							     : -EAGAIN;
+
+	if (rc == 0)
+		rc = il__borrowers_add(&l->borrowers, borrower, true);
+	if (rc == 0)
+		l->borrowed++;
+	return rc;
+}
+
 static int acquire_nowait(il_limiter *l, const void *borrower, const char *function)
 {
 	int rc = il__home_check(&l->home, function);
-	struct il__borrower *place;
 
-	if (rc < 0)
-		return rc;
-	place = il__borrowers_find(&l->borrowers, borrower);
-	if (!place && !limiter_has_room(l))
-		return il__refuse(-EAGAIN, "%s: %zu of %zu tokens are borrowed", function,
-				  l->borrowed, l->total);
-	return limiter_enter(l, borrower, true, function);
+	if (rc == 0)
+		rc = il__limiter_try(l, borrower);
+	if (rc == -EAGAIN)
+		il__refuse(rc, "%s: %zu of %zu tokens are borrowed", function, l->borrowed,
+			   l->total);
+	return rc == -EALREADY ? limiter_refuse_twice(function) : rc;
 }
 
 static int limiter_release(il_limiter *l, const void *borrower, const char *function)

@@ -8,8 +8,10 @@
 #include "../base/error.h"
 #include "../base/list.h"
 #include "../base/memory.h"
+#include "../base/report.h"
 #include "../runtime/task.h"
 #include "../runtime/thread_state.h"
+#include "case.h"
 #include "home.h"
 #include "queue.h"
 
@@ -95,10 +97,10 @@ void il__lock_pass(il_lock *lock)
 	il__list_remove(&lock->owned.link);
 	lock->owner = NULL;
 	if (node) {
-		il_task *next = il__queued(node);
-		const int *result = next->abort_arg;
-		il__lock_give(lock, next);
-		il__task_wake(next, *result);
+		struct il__waiter *next = il__queued(node);
+		const struct il__lock_wish *wish = next->arg;
+		il__lock_give(lock, il__waiter_task(next));
+		il__waiter_wake(next, wish->result);
 	}
 }
 
@@ -117,6 +119,24 @@ static int lock_look(const il_lock *lock, const il_task *task, const char *funct
 	return lock->owner ? -EAGAIN : 0;
 }
 
+void il__lock_tell(struct il__report *r, const il_lock *lock)
+{
+	char room[IL__TASK_TITLE];
+
+	il__report(r, "lock %p, which %s has, %zu wait", (const void *)lock,
+		   lock->owner ? il__task_title(lock->owner, room) : "nobody",
+		   il__queue_length(&lock->waiters));
+}
+
+static void lock_tell_wait(struct il__report *r, const il_task *task)
+{
+	const struct il__lock_wish *wish = task->waiter.arg;
+
+	il__lock_tell(r, wish->lock);
+}
+
+static const struct il__wait lock_wait = {"il_lock_acquire", lock_tell_wait};
+
 /* The lock is free, or another task's. */
 static int lock_take(il_lock *lock, il_task *task)
 {
@@ -130,7 +150,8 @@ static int lock_take(il_lock *lock, il_task *task)
 			return 0;
 		il__task_yield(task);
 	} else {
-		rc = il__queue_wait(&lock->waiters, task, &(int){0}, "il_lock_acquire");
+		rc = il__queue_wait(&lock->waiters, task, &(struct il__lock_wish){.lock = lock},
+				    &lock_wait);
 		if (rc < 0)
 			return rc;
 	}
@@ -219,4 +240,53 @@ il_lock_statistics il_lock_get_statistics(const il_lock *lock)
 	s.owner = il_lock_owner(lock);
 	s.waiting = il__queue_length(&lock->waiters);
 	return s;
+}
+
+/* ---- in a select ---- */
+
+static int lock_case_check(il_case *c, il_task *task)
+{
+	il_lock *lock = c->object;
+	int rc = task ? 0 : il__refuse_place("il_select of a lock");
+
+	return rc < 0 ? rc : il__case_home(&lock->home, task);
+}
+
+/* A lock that cannot be had is ready: with that code. */
+static int lock_case_take(il_case *c, il_task *task)
+{
+	il_lock *lock = c->object;
+
+	c->rc = lock_look(lock, task, "il_select");
+	if (c->rc == 0)
+		il__lock_give(lock, task);
+	return c->rc != -EAGAIN;
+}
+
+static int lock_case_enqueue(il_case *c, il_task *task)
+{
+	static struct il__lock_wish wish; /* nobody looks at its lock */
+	il_lock *lock = c->object;
+
+	(void)task;
+	il__case_join(c, &lock->waiters, &wish);
+	return 0;
+}
+
+static void lock_case_tell(struct il__report *r, il_case *c)
+{
+	il__lock_tell(r, c->object);
+}
+
+static const struct il__case_ops lock_case = {
+    .tell = lock_case_tell,
+    .check = lock_case_check,
+    .take = lock_case_take,
+    .enqueue = lock_case_enqueue,
+    .dequeue = il__case_leave,
+};
+
+il_case il_case_lock(il_lock *lock)
+{
+	return il__case(&lock_case, lock);
 }

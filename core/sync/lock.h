@@ -14,10 +14,16 @@ struct il_lock {
 	struct il__home home;
 	il_task *owner; /* NULL: free or broken; then nobody waits */
 	struct il__owned owned;
-	struct il__list waiters;    /* tasks, each with an int: its result, once it has the lock */
+	struct il__list waiters;    /* each with a struct il__lock_wish */
 	struct il__list conditions; /* struct il_condition: who wait there can hope for nothing when
 				     * the lock breaks */
 	bool fast, broken;
+};
+
+/* What a waiter in a queue waits with. */
+struct il__lock_wish {
+	int result; /* once it has the lock */
+	il_lock *lock;
 };
 
 struct il_condition {
@@ -27,6 +33,8 @@ struct il_condition {
 	struct il__list waiters; /* likewise */
 };
 
+/* "the lock that NAME has". */
+void il__lock_tell(struct il__report *r, const il_lock *lock);
 void il__lock_give(il_lock *lock, il_task *task); /* the lock is free */
 void il__lock_pass(il_lock *lock); /* from its owner to the first waiter, or to nobody */
 

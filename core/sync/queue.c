@@ -1,5 +1,5 @@
 /*
- * queue.c: queues of waiting tasks. The loop's thread only.
+ * queue.c: queues of waiters. The loop's thread only.
  */
 #include "queue.h"
 #include "../base/error.h"
@@ -9,14 +9,15 @@
 static bool queue_leave_queue(il_task *task, void *for_waker)
 {
 	(void)for_waker;
-	il__list_remove(&task->link);
+	il__list_remove(&task->waiter.link);
 	return true;
 }
 
-int il__queue_wait(struct il__list *queue, il_task *task, void *for_waker, const char *function)
+int il__queue_wait(struct il__list *queue, il_task *task, void *for_waker,
+		   const struct il__wait *wait)
 {
-	il__list_push(queue, &task->link);
-	return il__task_park(task, queue_leave_queue, for_waker, function);
+	il__list_push(queue, &task->waiter.link);
+	return il__task_park(task, queue_leave_queue, for_waker, wait);
 }
 
 size_t il__queue_length(const struct il__list *queue)

@@ -1,7 +1,7 @@
 /*
- * queue.h: queues of waiting tasks.
+ * queue.h: queues of waiters: tasks, and cases of a select (case.h).
  *
- * Tasks queue by their own links. Whoever wakes one unlinks it first; the woken task does not
+ * Waiters queue by their own links. Whoever wakes one unlinks it first; the woken task does not
  * touch the queue. So an object may be freed as soon as nobody is in its queues, and nothing is
  * allocated in order to wait.
  *
@@ -15,14 +15,15 @@
 #include "../base/list.h"
 #include "../runtime/task.h"
 
-/* Its abort_arg is what it has for its waker. */
-static inline il_task *il__queued(struct il__list *node)
+/* Its `arg` is what it has for its waker. */
+static inline struct il__waiter *il__queued(struct il__list *node)
 {
-	return il__container_of(node, il_task, link);
+	return il__container_of(node, struct il__waiter, link);
 }
 
 /* Parks the current task at the end of the queue until it is woken from there, or cancelled. */
-int il__queue_wait(struct il__list *queue, il_task *task, void *for_waker, const char *function);
+int il__queue_wait(struct il__list *queue, il_task *task, void *for_waker,
+		   const struct il__wait *wait);
 size_t il__queue_length(const struct il__list *queue);
 /* For a destroy: stops the program if somebody waits. */
 void il__queue_check_empty(const struct il__list *queue, const char *function);
@@ -34,7 +35,7 @@ static inline bool il__queue_wake(struct il__list *queue, int rc)
 
 	if (!node)
 		return false;
-	il__task_wake(il__queued(node), rc);
+	il__waiter_wake(il__queued(node), rc);
 	return true;
 }
 

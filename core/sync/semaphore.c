@@ -6,8 +6,10 @@
 #include "../base/error.h"
 #include "../base/list.h"
 #include "../base/memory.h"
+#include "../base/report.h"
 #include "../runtime/task.h"
 #include "../runtime/thread_state.h"
+#include "case.h"
 #include "home.h"
 #include "queue.h"
 
@@ -17,7 +19,7 @@ struct il_semaphore {
 	struct il__home home;
 	size_t value, max;
 	bool fast;
-	struct il__list waiters; /* tasks */
+	struct il__list waiters;
 };
 
 int il_semaphore_create_with(il_semaphore **semaphore, size_t initial, size_t max, unsigned flags)
@@ -70,6 +72,19 @@ static void semaphore_give_back(il_semaphore *s)
 		s->value++;
 }
 
+static void semaphore_tell(struct il__report *r, const il_semaphore *s)
+{
+	il__report(r, "a permit of semaphore %p, %zu wait", (const void *)s,
+		   il__queue_length(&s->waiters));
+}
+
+static void semaphore_tell_wait(struct il__report *r, const il_task *task)
+{
+	semaphore_tell(r, task->waiter.arg);
+}
+
+static const struct il__wait semaphore_wait = {"il_semaphore_acquire", semaphore_tell_wait};
+
 int il_semaphore_acquire(il_semaphore *semaphore)
 {
 	int rc;
@@ -89,7 +104,7 @@ int il_semaphore_acquire(il_semaphore *semaphore)
 			return 0;
 		il__task_yield(task);
 	} else {
-		rc = il__queue_wait(&semaphore->waiters, task, NULL, "il_semaphore_acquire");
+		rc = il__queue_wait(&semaphore->waiters, task, semaphore, &semaphore_wait);
 		if (rc < 0)
 			return rc;
 	}
@@ -147,4 +162,52 @@ il_semaphore_statistics il_semaphore_get_statistics(const il_semaphore *semaphor
 	s.max = semaphore->max;
 	s.waiting = il__queue_length(&semaphore->waiters);
 	return s;
+}
+
+/* ---- in a select ---- */
+
+static int semaphore_case_check(il_case *c, il_task *task)
+{
+	il_semaphore *s = c->object;
+
+	return il__case_home(&s->home, task);
+}
+
+static int semaphore_case_take(il_case *c, il_task *task)
+{
+	il_semaphore *s = c->object;
+
+	(void)task;
+	if (s->value == 0)
+		return 0;
+	s->value--;
+	c->rc = 0;
+	return 1;
+}
+
+static int semaphore_case_enqueue(il_case *c, il_task *task)
+{
+	il_semaphore *s = c->object;
+
+	(void)task;
+	il__case_join(c, &s->waiters, NULL);
+	return 0;
+}
+
+static void semaphore_case_tell(struct il__report *r, il_case *c)
+{
+	semaphore_tell(r, c->object);
+}
+
+static const struct il__case_ops semaphore_case = {
+    .tell = semaphore_case_tell,
+    .check = semaphore_case_check,
+    .take = semaphore_case_take,
+    .enqueue = semaphore_case_enqueue,
+    .dequeue = il__case_leave,
+};
+
+il_case il_case_semaphore(il_semaphore *semaphore)
+{
+	return il__case(&semaphore_case, semaphore);
 }

@@ -11,7 +11,7 @@
  *
  *     il_sender *out;
  *     il_receiver *in;
- *     il_channel_create(&out, &in, sizeof(struct job), 16);
+ *     int rc = il_channel_create(&out, &in, sizeof(struct job), 16);
  *     ...
  *     while ((rc = il_channel_receive(in, &job)) == 1)
  *             work(&job);
@@ -60,8 +60,8 @@ typedef struct il_channel_statistics {
  *                   is allocated here, so that sending needs no memory.
  * @return 0; -EINVAL: NULL, or a number that was negative; -ENOMEM.
  */
-IL_API int il_channel_create(il_sender **sender, il_receiver **receiver, size_t item_size,
-			     size_t max);
+IL_MUST_CHECK IL_API int il_channel_create(il_sender **sender, il_receiver **receiver,
+					   size_t item_size, size_t max);
 
 /**
  * @brief Sends a copy of the item. Waits while the buffer is full and no receiver waits; otherwise
@@ -71,14 +71,14 @@ IL_API int il_channel_create(il_sender **sender, il_receiver **receiver, size_t 
  *         -ECANCELED, -EPIPE (the last receiver is closed), -EBADF (this end is closed, maybe by
  *         another task meanwhile): it was not sent; -EPERM: not in a task.
  */
-IL_API int il_channel_send(il_sender *sender, const void *item);
+IL_MUST_CHECK IL_API int il_channel_send(il_sender *sender, const void *item);
 
 /**
  * @brief Sends a copy of the item if that needs no waiting; inside or outside a task; does not
  * check cancellation.
  * @return 0; -EAGAIN: the buffer is full and no receiver waits; -EPIPE; -EBADF.
  */
-IL_API int il_channel_send_nowait(il_sender *sender, const void *item);
+IL_MUST_CHECK IL_API int il_channel_send_nowait(il_sender *sender, const void *item);
 
 /**
  * @brief Receives the oldest item. Waits while there is none; otherwise yields once. A
@@ -88,21 +88,21 @@ IL_API int il_channel_send_nowait(il_sender *sender, const void *item);
  *         sender is closed and the buffer is empty; -ECANCELED: no item was taken; -EBADF: this end
  *         is closed, maybe by another task meanwhile; -EPERM: not in a task.
  */
-IL_API int il_channel_receive(il_receiver *receiver, void *item);
+IL_MUST_CHECK IL_API int il_channel_receive(il_receiver *receiver, void *item);
 
 /**
  * @brief Receives the oldest item if that needs no waiting; inside or outside a task; does not
  * check cancellation.
  * @return 1; 0: the end; -EAGAIN: no item now; -EBADF.
  */
-IL_API int il_channel_receive_nowait(il_receiver *receiver, void *item);
+IL_MUST_CHECK IL_API int il_channel_receive_nowait(il_receiver *receiver, void *item);
 
 /**
  * @brief Creates another sending end of the same channel, with an owner of its own. The channel
  * ends when all are closed.
  * @return 0; -EBADF: this end is closed; -ENOMEM.
  */
-IL_API int il_sender_clone(il_sender *sender, il_sender **clone);
+IL_MUST_CHECK IL_API int il_sender_clone(il_sender *sender, il_sender **clone);
 
 /**
  * @brief Closes this end. Idempotent; never waits. Tasks that wait on this very end get -EBADF; if
@@ -118,7 +118,7 @@ IL_API void il_sender_destroy(il_sender *sender);
 IL_API il_channel_statistics il_sender_get_statistics(const il_sender *sender);
 
 /** @brief Creates another receiving end, as il_sender_clone() does a sending one. */
-IL_API int il_receiver_clone(il_receiver *receiver, il_receiver **clone);
+IL_MUST_CHECK IL_API int il_receiver_clone(il_receiver *receiver, il_receiver **clone);
 
 /**
  * @brief Closes this end. Idempotent; never waits. Tasks that wait on this very end get -EBADF; if

@@ -1,0 +1,269 @@
+/*
+ * select.c: waiting for the first of several cases. All are asked in the order of the array; if none is ready each
+ * goes into the queue of what it waits for, and the task parks. Invariants: the first that is handed something
+ * decides, and from then on none of them is in a queue; a task that was given up (cancelled, or late) has none
+ * there either. So no waker ever meets a case that must not happen any more. Loop's thread only.
+ */
+#include "../base/base.h"
+#include "../base/error.h"
+#include "../base/report.h"
+#include "../runtime/loop.h"
+#include "../runtime/task.h"
+#include "../runtime/wakeup.h"
+#include "case.h"
+
+#include <limits.h>
+
+_Static_assert(sizeof(il_case) == 32 + 16 * sizeof(void *) || sizeof(void *) != 8,
+	       "il_case has a fixed layout");
+_Static_assert(offsetof(struct il__case, ops) == 0, "il__case() puts the operations first");
+
+/* ---- the cases ---- */
+
+static bool case_is_on(const il_case *c)
+{
+	return c->object || c->fd >= 0;
+}
+
+static const struct il__case_ops *case_ops(il_case *c)
+{
+	return il__case_inside(c)->ops;
+}
+
+static void case_on_woken(struct il__waiter *w, int rc)
+{
+	il__case_happened(il__container_of(w, struct il__case, waiter), rc);
+}
+
+void il__case_join(il_case *c, struct il__list *queue, void *for_waker)
+{
+	struct il__waiter *w = &il__case_inside(c)->waiter;
+
+	w->arg = for_waker;
+	il__list_push(queue, &w->link);
+}
+
+void il__case_leave(il_case *c, il_task *task)
+{
+	(void)task;
+	il__list_remove(&il__case_inside(c)->waiter.link);
+}
+
+/* ---- the queues ---- */
+
+static void select_dequeue(struct il__select *s)
+{
+	const size_t queued = s->queued;
+
+	s->queued = 0;
+	for (size_t i = 0; i < queued; i++) {
+		il_case *c = &s->cases[i];
+		if (case_is_on(c) && case_ops(c)->dequeue)
+			case_ops(c)->dequeue(c, s->task);
+	}
+}
+
+/* In the select's task, once none of them waits. */
+static void select_rest(struct il__select *s)
+{
+	for (size_t i = 0; i < s->entered; i++) {
+		il_case *c = &s->cases[i];
+		if (case_is_on(c) && case_ops(c)->rest)
+			case_ops(c)->rest(c, s->task);
+	}
+}
+
+static int select_enqueue(struct il__select *s)
+{
+	int rc = 0;
+
+	while (rc == 0 && s->entered < s->count && !s->happened) {
+		il_case *c = &s->cases[s->entered];
+		struct il__case *w = il__case_inside(c);
+		s->queued = ++s->entered;
+		if (!case_is_on(c))
+			continue;
+		w->select = s;
+		w->waiter = (struct il__waiter){.state = IL__TASK_STAND_IN, .woken = case_on_woken};
+		il__list_init(&w->waiter.link);
+		rc = case_ops(c)->enqueue(c, s->task);
+	}
+	return rc;
+}
+
+void il__case_happened(struct il__case *w, int rc)
+{
+	struct il__select *s = w->select;
+
+	if (s->happened)
+		return;
+	s->happened = il__case_outside(w);
+	s->happened->rc = rc;
+	select_dequeue(s);
+	il__task_wake(s->task, 0);
+}
+
+void il__case_news(struct il__select *s)
+{
+	s->news = true;
+	il__task_wake(s->task, 0);
+}
+
+/* The task is cancelled, or late. */
+static bool select_give_up(il_task *task, void *arg)
+{
+	(void)task;
+	select_dequeue(arg);
+	return true;
+}
+
+/* ---- the call ---- */
+
+static int select_check_arguments(const il_case *cases, size_t count, il_time timeout)
+{
+	if ((count && !cases) || count > INT_MAX || timeout < 0)
+		return il__refuse(-EINVAL, "il_select: %s",
+				  timeout < 0 ? "the timeout is negative"
+				  : cases     ? "more cases than an int can count"
+					      : "the cases are NULL");
+	for (size_t i = 0; i < count; i++)
+		if (cases[i].kind != IL__CASE_KIND)
+			return il__refuse(
+			    -EINVAL,
+			    "il_select: case %zu is of no known kind; make it by one of "
+			    "il_case_...",
+			    i);
+	return 0;
+}
+
+/* Whether this task, or this place, may wait for all of them. */
+static int select_check(struct il__select *s, il_time timeout)
+{
+	int rc = 0;
+
+	s->task = timeout ? il__task_current("il_select", &rc) : il__task_here();
+	if (timeout && !s->task)
+		return rc;
+	for (size_t i = 0; rc == 0 && i < s->count; i++)
+		if (case_is_on(&s->cases[i]))
+			rc = case_ops(&s->cases[i])->check(&s->cases[i], s->task);
+	if (rc == 0 && s->task)
+		rc = il__task_check(s->task);
+	return rc;
+}
+
+/* Takes the first that is ready. 1: there is one; 0; or the code of the call. */
+static int select_take(struct il__select *s)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < s->count; i++) {
+		il_case *c = &s->cases[i];
+		if (!case_is_on(c))
+			continue;
+		rc = case_ops(c)->take(c, s->task);
+		if (rc > 0)
+			s->happened = c;
+	}
+	return rc;
+}
+
+/* There is news: likewise, of those cases that take a look to know whether they happen. */
+static int select_look(struct il__select *s)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && !s->happened && i < s->count; i++) {
+		il_case *c = &s->cases[i];
+		if (!case_is_on(c) || !case_ops(c)->look)
+			continue;
+		rc = case_ops(c)->look(c, s->task);
+		if (rc > 0)
+			s->happened = c;
+	}
+	return rc < 0 ? rc : 0;
+}
+
+static int select_timed_out(const struct il__select *s)
+{
+	return il__refuse(-ETIMEDOUT, "il_select: none of %zu cases has happened in time",
+			  s->count);
+}
+
+static void select_tell(struct il__report *r, const il_task *task)
+{
+	struct il__select *s = task->waiter.arg;
+
+	il__report(r, "%zu cases", s->entered);
+	for (size_t i = 0; i < s->entered; i++) {
+		il_case *c = &s->cases[i];
+		if (!case_is_on(c))
+			continue;
+		il__report(r, "; %zu: ", i);
+		case_ops(c)->tell(r, c);
+	}
+}
+
+static const struct il__wait parked = {"il_select", select_tell};
+
+/* Until something has happened, or there is news, which may have come before. */
+static int select_park(struct il__select *s, il_time deadline)
+{
+	if (!s->news)
+		return il__task_park_until(s->task, select_give_up, s, &parked, deadline);
+	il__task_yield(s->task);
+	return deadline != IL_FOREVER && deadline <= il__loop_now(s->task->loop) ? -ETIMEDOUT : 0;
+}
+
+/* Until a case happens. 0, or why none has. */
+static int select_wait_until(struct il__select *s, il_time deadline)
+{
+	int rc = select_enqueue(s);
+
+	while (rc == 0 && !s->happened) {
+		rc = select_park(s, deadline);
+		if (rc < 0 || s->happened)
+			break;
+		s->news = false;
+		rc = select_look(s);
+		if (rc == 0 && !s->happened && il__task_cancelled(s->task)) /* since it was woken */
+			rc = -ECANCELED;
+	}
+	select_dequeue(s);
+	select_rest(s);
+	/* Another thread's message must not be left behind. */
+	if (s->wakes && atomic_load_explicit(&s->fired, memory_order_acquire))
+		il__wakeup_wait_shielded(&s->wakeup);
+	return s->happened ? 0 : rc;
+}
+
+static int select_wait(struct il__select *s, il_time timeout)
+{
+	il_time now = timeout == IL_FOREVER ? 0 : il__loop_now(s->task->loop);
+	int rc = select_wait_until(s, il__deadline_from(now, timeout));
+
+	if (rc == -ETIMEDOUT)
+		return select_timed_out(s);
+	if (rc == 0 && s->happened->rc < 0) /* who has closed it had no words for us */
+		il__forget_refusal();
+	return rc;
+}
+
+int il_select(il_case *cases, size_t count, il_time timeout)
+{
+	struct il__select s = {.cases = cases, .count = count};
+	int rc = select_check_arguments(cases, count, timeout);
+
+	if (rc == 0)
+		rc = select_check(&s, timeout);
+	if (rc < 0)
+		return rc;
+	rc = select_take(&s);
+	if (rc == 0 && timeout > 0)
+		rc = select_wait(&s, timeout);
+	else if (s.task)
+		il__task_yield(s.task);
+	if (s.happened)
+		return (int)(s.happened - cases);
+	return rc < 0 ? rc : select_timed_out(&s);
+}
