@@ -6,6 +6,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include "signal_receiver.h"
 #include "../base/base.h"
 #include "../base/error.h"
 #include "../base/fork.h"
@@ -18,43 +19,18 @@
 #include "../runtime/task.h"
 #include "../runtime/thread_state.h"
 
-#include <interloop/signal.h>
-
 #include <sched.h>
 #include <unistd.h>
-
-struct signal {
-	struct il__signal_use use;
-	int number, wake;
-	atomic_ulong arrived; /* 0, or its place in the order of arrival; and UNHEARD */
-};
 
 /* Nobody else was called for it; it has arrived, whatever its place; the step from place to place, which wrap. */
 enum { UNHEARD = 1, HERE = 2, PLACE = 4 };
 
 static atomic_ulong arrivals;
 
-/* On the waiting task's stack: the receiver may be freed under it. */
-struct wait {
-	struct il__fd_wait fd;
-	bool gone;
-};
-
-struct il_signal_receiver {
-	il_loop *loop;
-	bool open;
-	int wake[2];
-	struct il__fd *fd;
-	struct il__fd_owner owner;
-	struct wait *waiter;
-	size_t count;
-	struct signal signals[]; /* each once */
-};
-
 /* The handler: any thread, at any moment. */
 static void on_arrived(struct il__signal_use *use, int number, bool heard)
 {
-	struct signal *s = il__container_of(use, struct signal, use);
+	struct il__signal *s = il__container_of(use, struct il__signal, use);
 	unsigned long place = atomic_fetch_add(&arrivals, PLACE) | HERE;
 	unsigned long unheard = heard ? 0 : UNHEARD, now = atomic_load(&s->arrived);
 
@@ -70,7 +46,7 @@ static void on_arrived(struct il__signal_use *use, int number, bool heard)
 static int signal_take(il_signal_receiver *r, bool *unheard)
 {
 	unsigned long first = 0;
-	struct signal *found = NULL;
+	struct il__signal *found = NULL;
 
 	for (size_t i = 0; i < r->count; i++) {
 		unsigned long place = atomic_load(&r->signals[i].arrived);
@@ -85,17 +61,6 @@ static int signal_take(il_signal_receiver *r, bool *unheard)
 	return found->number;
 }
 
-/* As it came: to the process, but here and at once where this thread takes it. */
-static void raise_again(int number)
-{
-	sigset_t blocked;
-
-	if (pthread_sigmask(SIG_BLOCK, NULL, &blocked) == 0 && sigismember(&blocked, number))
-		kill(getpid(), number);
-	else
-		raise(number);
-}
-
 /* What nobody took is raised again, unless the handler that was there before was called for it. */
 static void stop_receiving(il_signal_receiver *r)
 {
@@ -106,7 +71,7 @@ static void stop_receiving(il_signal_receiver *r)
 		il__signal_end(IL__SIGNAL_RECEIVER, r->signals[i].number);
 	while ((unread = signal_take(r, &unheard)))
 		if (unheard)
-			raise_again(unread);
+			il__signal_raise(unread);
 	r->count = 0;
 }
 
@@ -118,12 +83,6 @@ static bool signal_has(const il_signal_receiver *r, int number)
 	return false;
 }
 
-/* Nobody can return from those. */
-static bool is_fault(int number)
-{
-	return number == SIGSEGV || number == SIGBUS || number == SIGFPE || number == SIGILL;
-}
-
 static int signal_refuse(int rc, int number)
 {
 	if (rc == -EBUSY)
@@ -132,21 +91,21 @@ static int signal_refuse(int rc, int number)
 				  "a time",
 				  number);
 	return il__refuse(rc, "il_signal_receiver_open: signal %d cannot be received: %s", number,
-			  number > 0 && number < NSIG && is_fault(number)
+			  number > 0 && number < NSIG && il__signal_is_fault(number)
 			      ? "it is a fault, which ends or repeats what was being done"
 			      : "the system has no such signal, or lets nobody catch it");
 }
 
 static int start_one(il_signal_receiver *r, int number, bool takes)
 {
-	struct signal *s = &r->signals[r->count];
+	struct il__signal *s = &r->signals[r->count];
 	int rc = -EINVAL;
 
 	s->number = number;
 	s->wake = r->wake[1];
 	s->use.arrived = on_arrived;
 	s->use.calls_on = !takes || number == SIGCHLD;
-	if (number > 0 && number < NSIG && !is_fault(number))
+	if (number > 0 && number < NSIG && !il__signal_is_fault(number))
 		rc = il__signal_begin(IL__SIGNAL_RECEIVER, number, &s->use);
 	if (rc < 0)
 		return rc;
@@ -174,9 +133,9 @@ static void signal_shut(il_signal_receiver *r)
 		return;
 	r->open = false;
 	stop_receiving(r);
-	if (r->waiter)
-		r->waiter->gone = true;
-	r->waiter = NULL;
+	if (r->gone)
+		*r->gone = true;
+	r->gone = NULL;
 	il__list_remove(&r->owner.link);
 	il__fd_disown(r->fd, -EBADF);
 	il__os_wake_close(r->wake);
@@ -276,7 +235,7 @@ void il_signal_receiver_destroy(il_signal_receiver *receiver)
 /* ---- receiving ---- */
 
 /* Drains first and looks then: what comes after the look leaves the descriptor readable. */
-static int signal_look(il_signal_receiver *r)
+int il__signal_look(il_signal_receiver *r)
 {
 	bool unheard;
 
@@ -286,22 +245,23 @@ static int signal_look(il_signal_receiver *r)
 
 static int wait_for_one(il_signal_receiver *r, il_task *task, il_time deadline)
 {
-	struct wait w = {.fd = {.task = task, .fd = r->fd, .asked = IL_READABLE}};
+	struct il__fd_wait w = {.task = task, .fd = r->fd, .asked = IL_READABLE};
+	bool gone = false; /* and the receiver may be freed */
 	int rc, number = 0;
 
-	r->waiter = &w;
+	r->gone = &gone;
 	do {
-		rc = il__fd_wait(&w.fd, deadline, "il_signal_receiver_next");
-		if (w.gone)
+		rc = il__fd_wait(&w, deadline, "il_signal_receiver_next");
+		if (gone)
 			return il__refuse(-EBADF,
 					  "il_signal_receiver_next: the receiver was closed "
 					  "meanwhile");
 		if (rc == 0 || rc == -ETIMEDOUT)
-			number = signal_look(r);
+			number = il__signal_look(r);
 		if (rc == 0 && number == 0 && il__task_cancelled(task))
 			rc = -ECANCELED;
 	} while (rc == 0 && number == 0);
-	r->waiter = NULL;
+	r->gone = NULL;
 	if (!number && rc == -ETIMEDOUT)
 		return il__refuse(rc, "il_signal_receiver_next: none has come in time");
 	return number ? number : rc;
@@ -317,7 +277,7 @@ static int signal_check(il_signal_receiver *r, il_time timeout)
 	if (!r->open)
 		return il__refuse(-EBADF, "il_signal_receiver_next: the receiver is closed");
 	rc = il__loop_check_thread(r->loop, "il_signal_receiver_next");
-	if (rc == 0 && r->waiter)
+	if (rc == 0 && r->gone)
 		return il__refuse(-EBUSY, "il_signal_receiver_next: another task waits; one at a "
 					  "time");
 	return rc;
@@ -335,7 +295,7 @@ int il_signal_receiver_next(il_signal_receiver *receiver, il_time timeout)
 		if (!task || (rc = il__task_check(task)) < 0)
 			return rc;
 	}
-	number = signal_look(receiver);
+	number = il__signal_look(receiver);
 	if (!number && timeout > 0)
 		return wait_for_one(receiver, task,
 				    il__deadline_from(il__loop_now(receiver->loop), timeout));

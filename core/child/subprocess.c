@@ -24,8 +24,35 @@ extern char **environ;
 
 /* What the child gets, and which of it is ours to close once it has it. */
 struct stdio {
-	int fds[3], ends[3];
+	int fds[3], ends[IL__SUBPROCESS_STREAMS];
+	int terminal; /* its side of it; -1: none */
+	char terminal_name[IL__OS_TERMINAL_NAME];
 };
+
+static int make_terminal(il_process *p, struct stdio *io, il_loop *loop,
+			 const il_process_options *options)
+{
+	int ours, rc;
+
+	if (!options->terminal_rows && !options->terminal_columns)
+		return 0;
+	if (!options->terminal_rows || !options->terminal_columns)
+		return il__refuse(-EINVAL,
+				  "il_process_spawn: options.terminal_rows is %u and "
+				  "terminal_columns %u: both or none",
+				  options->terminal_rows, options->terminal_columns);
+	if (options->input == IL_STDIO_INHERIT && options->output == IL_STDIO_INHERIT &&
+	    options->errors == IL_STDIO_INHERIT)
+		return il__refuse(-EINVAL, "il_process_spawn: a terminal, but input, output and "
+					   "errors are all IL_STDIO_INHERIT");
+	rc = il__os_terminal_open(&ours, &io->terminal, io->terminal_name, options->terminal_rows,
+				  options->terminal_columns);
+	if (rc < 0)
+		return il__refuse(rc, "il_process_spawn: no terminal: %s", il__system_words(rc));
+	io->ends[IL__SUBPROCESS_TERMINAL] = io->terminal;
+	return il__stream_create(&p->streams[IL__SUBPROCESS_TERMINAL], loop, ours, IL__STREAM_FILE,
+				 NULL);
+}
 
 static int make_pipe(il_process *p, struct stdio *io, int which, il_loop *loop)
 {
@@ -37,7 +64,8 @@ static int make_pipe(il_process *p, struct stdio *io, int which, il_loop *loop)
 	if (rc < 0)
 		close(fd[!theirs]);
 	else
-		rc = il__stream_create(&p->pipes[which], loop, fd[!theirs], IL__STREAM_FILE, NULL);
+		rc =
+		    il__stream_create(&p->streams[which], loop, fd[!theirs], IL__STREAM_FILE, NULL);
 	if (rc < 0)
 		close(fd[theirs]);
 	else
@@ -49,6 +77,8 @@ static int make_stdio(il_process *p, struct stdio *io, il_loop *loop, int which,
 {
 	switch (kind) {
 	case IL_STDIO_DEFAULT:
+		io->fds[which] = io->terminal >= 0 ? io->terminal : IL__OS_INHERIT;
+		return 0;
 	case IL_STDIO_INHERIT:
 		io->fds[which] = IL__OS_INHERIT;
 		return 0;
@@ -119,10 +149,17 @@ static int process_start(il_process *p, il_loop *loop, const struct stdio *io, c
 				 .count = 3,
 				 .search = true,
 				 .keep_others = options->keep_descriptors,
-				 .session = options->new_session,
-				 .group = options->new_group};
-	int rc = il__os_child_spawn(&p->child, &s);
+				 .session = options->new_session || io->terminal >= 0,
+				 .terminal = io->terminal >= 0 ? io->terminal_name : NULL};
+	int rc;
 
+	s.group = options->new_group && !s.session;
+	p->kill_group = options->kill_group;
+	if (p->kill_group && !s.group && !s.session)
+		return il__refuse(-EINVAL,
+				  "il_process_spawn: options.kill_group without new_group: "
+				  "the group would be your own");
+	rc = il__os_child_spawn(&p->child, &s);
 	if (rc < 0)
 		return process_refuse(rc, &s);
 	il__subprocess_watch(p, loop);
@@ -132,14 +169,16 @@ static int process_start(il_process *p, il_loop *loop, const struct stdio *io, c
 static int process_spawn(il_process *p, il_loop *loop, char *const *argv,
 			 const il_process_options *options)
 {
-	struct stdio io = {.ends = {-1, -1, -1}};
+	struct stdio io = {.ends = {-1, -1, -1, -1}, .terminal = -1};
 	int rc = il__fd_prepare(loop);
 
+	if (rc == 0)
+		rc = make_terminal(p, &io, loop, options);
 	if (rc == 0)
 		rc = make_all_stdio(p, &io, loop, options);
 	if (rc == 0)
 		rc = process_start(p, loop, &io, argv, options);
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < IL__SUBPROCESS_STREAMS; i++)
 		if (io.ends[i] >= 0)
 			close(io.ends[i]);
 	return rc;
@@ -149,16 +188,13 @@ static const il_process_options defaults;
 
 int il_process_spawn(il_process **process, char *const *argv, const il_process_options *options)
 {
-	il_loop *loop = il_loop_current();
+	il_loop *loop;
 	il_process *p;
 	int rc;
 
 	if (!process || !argv || !argv[0])
 		return il__refuse(-EINVAL, "il_process_spawn: NULL, or argv has no program");
-	if (!loop)
-		return il__refuse(-EPERM,
-				  "il_process_spawn: call it in the thread of a loop that runs");
-	rc = il__loop_check_thread(loop, "il_process_spawn");
+	rc = il__loop_here(&loop, "il_process_spawn");
 	if (rc < 0)
 		return rc;
 	p = il__calloc(1, sizeof *p);
@@ -166,8 +202,8 @@ int il_process_spawn(il_process **process, char *const *argv, const il_process_o
 		return il__refuse(-ENOMEM, "il_process_spawn: out of memory");
 	rc = process_spawn(p, loop, argv, options ? options : &defaults);
 	if (rc < 0) {
-		for (int i = 0; i < 3; i++)
-			il_stream_destroy(p->pipes[i]);
+		for (int i = 0; i < IL__SUBPROCESS_STREAMS; i++)
+			il_stream_destroy(p->streams[i]);
 		il__free(p);
 		return rc;
 	}
@@ -185,15 +221,20 @@ int il_process_pid(const il_process *process)
 
 il_stream *il_process_stdin(const il_process *process)
 {
-	return process ? process->pipes[STDIN_FILENO] : NULL;
+	return process ? process->streams[STDIN_FILENO] : NULL;
 }
 
 il_stream *il_process_stdout(const il_process *process)
 {
-	return process ? process->pipes[STDOUT_FILENO] : NULL;
+	return process ? process->streams[STDOUT_FILENO] : NULL;
 }
 
 il_stream *il_process_stderr(const il_process *process)
 {
-	return process ? process->pipes[STDERR_FILENO] : NULL;
+	return process ? process->streams[STDERR_FILENO] : NULL;
+}
+
+il_stream *il_process_terminal(const il_process *process)
+{
+	return process ? process->streams[IL__SUBPROCESS_TERMINAL] : NULL;
 }

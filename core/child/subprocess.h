@@ -11,6 +11,8 @@
 
 #include <interloop/subprocess.h>
 
+enum { IL__SUBPROCESS_TERMINAL = 3, IL__SUBPROCESS_STREAMS };
+
 struct il_process {
 	il_loop *loop; /* NULL: it was closed */
 	unsigned generation;
@@ -18,8 +20,10 @@ struct il_process {
 	struct il__source source; /* child.fd; watched while somebody waits */
 	struct il__fd_owner owner;
 	struct il__list waiters;
-	il_stream *pipes[3];
-	bool ended; /* and reaped */
+	il_stream *streams[IL__SUBPROCESS_STREAMS]; /* its pipes, and our side of its terminal */
+	bool kill_group;                            /* its group is killed with it */
+	bool ended;                                 /* and reaped, unless it is held */
+	bool held; /* so that nobody gets its number, which is its group's too */
 	int result;
 };
 

@@ -150,10 +150,15 @@ int il_process_run(il_process_result *result, char *const *argv, const void *inp
 	if (size && (!input || full.input != IL_STDIO_PIPE))
 		return il__refuse(-EINVAL, "il_process_run: %zu bytes of input, but %s", size,
 				  input ? "options.input is no pipe" : "they are NULL");
+	if (full.terminal_rows || full.terminal_columns)
+		return il__refuse(-EINVAL, "il_process_run: it reads no terminal; use "
+					   "il_process_spawn and il_process_terminal");
 	task = il__task_current("il_process_run", &rc);
 	if (!task || (rc = il__task_check(task)) < 0)
 		return rc;
 	rc = process_run_converse(&p, &c, argv, &full);
+	if (rc < 0 && p)
+		il_process_kill(p); /* also what is left of its group */
 	il_process_destroy(p);
 	if (rc < 0 || !result) {
 		il__free(c.output.bytes);

@@ -57,12 +57,24 @@ typedef struct il_process_options {
 	int input;                /**< Its stdin: IL_STDIO_. */
 	int output;               /**< Its stdout. */
 	int errors;               /**< Its stderr. */
-	bool new_session;         /**< Makes it the leader of a session, without a terminal. */
-	bool new_group;           /**< Makes it the leader of a process group. */
-	bool keep_descriptors;    /**< Leaves it those of yours that are not close-on-exec. */
+	/** Makes it the leader of a session, and so of a group, without a terminal. */
+	bool new_session;
+	bool new_group;        /**< Makes it the leader of a process group. */
+	bool keep_descriptors; /**< Leaves it those of yours that are not close-on-exec. */
 	/** il_process_run(): most bytes of each stream; more: -EMSGSIZE. Default: 0, no limit. */
 	size_t output_limit;
-	void *reserved[8]; /**< Zero. */
+	/** With new_group, new_session or a terminal: il_process_kill(), il_process_terminate(),
+	 * il_process_close(), il_process_destroy() and an il_process_run() that fails or is cancelled
+	 * reach all of its group, and the first two also once the child itself has ended.
+	 * So that its number, which is the group's, stays its own, an ended child is a zombie until
+	 * it is destroyed. Without a group of its own: -EINVAL. */
+	bool kill_group;
+	/** Not 0: it gets a terminal of so many rows as its controlling terminal, in a session of
+	 * its own; IL_STDIO_DEFAULT is that terminal. Our side is il_process_terminal(). Not for
+	 * il_process_run(). */
+	unsigned short terminal_rows;
+	unsigned short terminal_columns; /**< Columns of the terminal; both or none. */
+	void *reserved[7];               /**< Zero. */
 } il_process_options;
 
 /** Added to a signal's number where a signal killed it: 265 is SIGKILL. An exit status is below it.
@@ -75,12 +87,13 @@ typedef struct il_process_options {
  * @param argv     its arguments, its name first, ends in NULL. Copied, as are the options.
  * @param options  NULL: the defaults.
  * @return 0; -ENOENT, -EACCES, -ENOEXEC, -E2BIG, -ENOTDIR: from exec or chdir; -EBADF: a descriptor
- *         that is not open; -EINVAL: no argument, or an unknown IL_STDIO_; -ENOTSUP: no sessions on
+ *         that is not open; -EINVAL: no argument, an unknown IL_STDIO_, kill_group without a group,
+ *         or half a terminal; -ENOTSUP: no sessions on
  *         this system; -EMFILE, -ENFILE, -ENOMEM. After an error no program has run, and nothing is
  *         left open; il_error_detail() names the program, and the reason in the system's words.
  */
-IL_API int il_process_spawn(il_process **process, char *const *argv,
-			    const il_process_options *options);
+IL_MUST_CHECK IL_API int il_process_spawn(il_process **process, char *const *argv,
+					  const il_process_options *options);
 
 /**
  * @brief Waits for the child's end, also while other processes hold its streams. A cancellation
@@ -123,8 +136,14 @@ IL_API il_stream *il_process_stdout(const il_process *process);
 /** @brief Returns our end of its stderr, for reading. It belongs to the process. NULL: no pipe. */
 IL_API il_stream *il_process_stderr(const il_process *process);
 
+/** @brief Returns our side of its terminal, a stream for reading and writing; what it writes comes
+ * with "\r\n", and what is written is echoed, unless it has turned that off. Reading returns 0 once
+ * nobody has the terminal open any more. Closing it hangs up: the child gets SIGHUP. It belongs to
+ * the process. NULL: no terminal. */
+IL_API il_stream *il_process_terminal(const il_process *process);
+
 /**
- * @brief Closes the pipes (which ends many programs), and waits for its end. In a cancelled scope,
+ * @brief Closes the pipes and the terminal (which ends many programs), and waits for its end. In a cancelled scope,
  * or cancelled meanwhile, it kills the child and waits shielded: when this returns there is no
  * child any more.
  * @return as il_process_wait(); -ECANCELED: it was killed; -EPERM: it may not be killed, and lives.
