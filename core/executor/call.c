@@ -1,6 +1,6 @@
 /*
- * call.c: one submitted call: copying its argument, running it in a worker, answering. A call belongs to
- * its executor from submit until it is answered.
+ * call.c: one submitted call: copying its argument, running it in a worker, finishing it. A call belongs
+ * to its executor from submit until it has finished.
  */
 #include "call.h"
 #include "../base/base.h"
@@ -10,6 +10,9 @@
 #include "../base/load.h"
 #include "../base/memory.h"
 #include "../base/os.h"
+#include "../base/probe.h"
+#include "../base/report.h"
+#include "../base/trace.h"
 #include "../runtime/local.h"
 #include "../runtime/loop.h"
 #include "../runtime/thread_state.h"
@@ -19,17 +22,17 @@
 
 /* ---- the argument ---- */
 
-enum il__form il__form_of(size_t size)
+il_call_form il__form_of(size_t size)
 {
-	return size == IL_BYTES ? IL__BYTES : size == IL_SHARED ? IL__SHARED : IL__FLAT;
+	return size == IL_BYTES ? IL_CALL_BYTES : size == IL_SHARED ? IL_CALL_SHARED : IL_CALL_FLAT;
 }
 
 size_t il__form_stride(size_t size)
 {
 	switch (il__form_of(size)) {
-	case IL__BYTES:
+	case IL_CALL_BYTES:
 		return sizeof(il_bytes);
-	case IL__SHARED:
+	case IL_CALL_SHARED:
 		return sizeof(il_shared);
 	default:
 		return size;
@@ -40,11 +43,11 @@ static int check_arg(const il_call *call, const il_executor *ex)
 {
 	const il_bytes *bytes = call->arg;
 	const il_shared *shared = call->arg;
-	size_t size = call->form == IL__BYTES && bytes ? bytes->in_size : call->size;
+	size_t size = call->form == IL_CALL_BYTES && bytes ? bytes->in_size : call->size;
 
-	if (call->form == IL__BYTES && (!bytes || (!bytes->in && bytes->in_size)))
+	if (call->form == IL_CALL_BYTES && (!bytes || (!bytes->in && bytes->in_size)))
 		return il__refuse(-EINVAL, "IL_BYTES: arg is no il_bytes, or its `in` is NULL");
-	if (call->form == IL__SHARED && (!shared || !shared->data || shared->size == 0))
+	if (call->form == IL_CALL_SHARED && (!shared || !shared->data || shared->size == 0))
 		return il__refuse(-EINVAL, "IL_SHARED: arg is nothing il_shared_create made");
 	if (ex->copies && call->arg && call->size == 0)
 		return il__refuse(-EINVAL, "this executor copies arguments: give the size of the "
@@ -66,7 +69,7 @@ static int copy_arg(il_call *call)
 				  call->size);
 	il__os_memory_is_large(copy, call->size);
 	memcpy(copy, call->arg, call->size);
-	if (call->form == IL__BYTES) {
+	if (call->form == IL_CALL_BYTES) {
 		const il_bytes *from = call->arg;
 		*(il_bytes *)copy = (il_bytes){.in = from->in, .in_size = from->in_size};
 	}
@@ -79,14 +82,14 @@ void il__call_copy_back(il_call *call)
 {
 	if (!call->original)
 		return;
-	if (call->form == IL__BYTES) {
+	if (call->form == IL_CALL_BYTES) {
 		il_bytes *from = call->arg, *to = call->original;
 		il_bytes_free(to);
 		to->out = from->out;
 		to->out_size = from->out_size;
 		to->room = from->room;
 		from->out = NULL;
-	} else if (call->form == IL__SHARED) {
+	} else if (call->form == IL_CALL_SHARED) {
 		il_shared *from = call->arg, *to = call->original;
 		memcpy(to->args, from->args, sizeof to->args);
 	} else {
@@ -96,7 +99,8 @@ void il__call_copy_back(il_call *call)
 
 struct il__account il__executor_account(const il_executor *ex, size_t calls)
 {
-	return (struct il__account){.pool = ex->self, .workers = ex->workers, .calls = calls};
+	return (struct il__account){
+	    .pool = ex->self, .workers = ex->workers, .calls = calls, .in_loop = ex->in_loop};
 }
 
 /* ---- what this thread works at ---- */
@@ -135,6 +139,9 @@ int il__call_init(il_call *call, il_executor *ex, il_fn *fn, void *arg, size_t s
 		return rc;
 	if (ex->locals)
 		call->locals = il__locals_ref(il__locals_current());
+	IL__PROBE(call_submit, call, fn);
+	if (il__trace_on())
+		call->traced = il__trace_send();
 	return 0;
 }
 
@@ -143,21 +150,21 @@ void il__call_fini(il_call *call)
 	il__locals_unref(call->locals);
 	if (!call->original)
 		return;
-	if (call->form == IL__BYTES)
+	if (call->form == IL_CALL_BYTES)
 		il_bytes_free(call->arg);
 	il__free(call->arg);
 }
 
 /* A task is no worker, and what a thread works at is the thread's: tasks that took turns at it, or at what the
  * thread does when it ends, would leave them to each other. */
-static bool call_is_in_task(void)
+bool il__call_is_in_task(void)
 {
 	return il__self.loop && il__self.loop->current;
 }
 
 static void call_enter(il_call *call)
 {
-	if (call_is_in_task())
+	if (il__call_is_in_task())
 		return;
 	call->outside = (struct il__outside){il__self.locals, il__working};
 	il__self.locals = il__locals_ref(call->locals);
@@ -167,30 +174,42 @@ static void call_enter(il_call *call)
 
 static void call_leave(il_call *call)
 {
-	if (call_is_in_task())
+	if (il__call_is_in_task())
 		return;
 	il__locals_unref(il__self.locals);
 	il__self.locals = call->outside.locals;
 	il__working = call->outside.working;
 }
 
-int il__call_execute(il_call *call)
+/* fn, in a trace. */
+static __attribute__((noinline)) int call_run_traced(const il_call *call)
+{
+	il_time begin = il__trace_now();
+	int rc;
+
+	il__trace_point(call->traced, IL__TRACE_RUN, IL__TRACE_HERE);
+	rc = call->fn(call->arg);
+	il__trace_point(call->traced, IL__TRACE_DONE, IL__TRACE_HERE);
+	il__trace_span(begin, "call", call->fn, IL__TRACE_HERE);
+	return rc;
+}
+
+int il__call_execute_claimed(il_call *call)
 {
 	char saved_name[16];
 	int rc;
 
-	if (!call->ops->claim(call))
-		return -ECANCELED;
-	if (call->form == IL__BYTES)
+	IL__PROBE(call_run, call, call->fn);
+	if (call->form == IL_CALL_BYTES)
 		il_bytes_free(call->arg);
 	call_enter(call);
 	if (call->thread_name)
 		il__os_thread_name(call->thread_name, saved_name);
 	il__clear_refusal();
-	rc = call->fn(call->arg);
+	rc = il__unlikely(call->traced) ? call_run_traced(call) : call->fn(call->arg);
 	if (!call->ops->unattended)
 		call->detail = il__keep_refusal(rc);
-	if (call->form == IL__BYTES)
+	if (call->form == IL_CALL_BYTES)
 		il__bytes_end(call->arg);
 	if (call->thread_name)
 		il__os_thread_name(saved_name, NULL);
@@ -200,28 +219,46 @@ int il__call_execute(il_call *call)
 	return rc;
 }
 
+int il__call_execute(il_call *call)
+{
+	return call->ops->claim(call) ? il__call_execute_claimed(call) : -ECANCELED;
+}
+
+void il__call_tell(struct il__report *r, const il_call *call, bool begun)
+{
+	il__report_function(r, call->fn);
+	il__report(r, " in %s, %s", call->executor_type->runs_in,
+		   begun ? "which runs it" : "queued");
+}
+
 void il__call_finish(il_call *call, int rc)
 {
 	const struct il__call_ops *ops = call->ops;
 
+	IL__PROBE(call_answer, call, rc);
 	il__call_fini(call);
-	ops->answer(call, rc);
+	ops->finish(call, rc);
 }
 
 /* Nothing is copied back, as when a worker process dies. */
-void il__call_lost(il_call *call)
+int il__call_lose(il_call *call)
 {
 	static const char why[] =
 	    "the function ended its thread (pthread_exit) instead of returning";
 
 	call_leave(call);
-	if (call->form == IL__BYTES)
+	if (call->form == IL_CALL_BYTES)
 		il_bytes_free(call->arg);
 	if (call->ops->unattended)
 		il__log(IL_LOG_WARNING, "a call without a future failed: %s", why);
 	else
 		call->detail = il__strdup(why);
-	il__call_finish(call, -EOWNERDEAD);
+	return -EOWNERDEAD;
+}
+
+void il__call_lost(il_call *call)
+{
+	il__call_finish(call, il__call_lose(call));
 }
 
 static void call_on_lost(void *call)
@@ -239,27 +276,12 @@ static void call_run_in_thread(il_call *call)
 	il__call_finish(call, rc);
 }
 
-void il_call_run(il_call *call)
+void il__call_fail(il_call *call, int rc)
 {
-	if (!call)
-		return;
-	if (call_is_in_task()) /* its thread may not end */
+	if (!call->ops->unattended)
+		il__call_finish(call, rc);
+	else if (il__call_is_in_task())
 		il__call_finish(call, il__call_execute(call));
 	else
 		call_run_in_thread(call);
-}
-
-void il_call_fail(il_call *call, int rc)
-{
-	if (!call)
-		return;
-	if (call->ops->unattended)
-		il_call_run(call);
-	else
-		il__call_finish(call, rc);
-}
-
-void **il_call_link(il_call *call)
-{
-	return call ? &call->user_link : NULL;
 }

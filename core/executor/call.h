@@ -1,10 +1,12 @@
 /*
- * call.h: one submitted call, from its making to its answer.
+ * call.h: one submitted call, from its making to its end.
  */
 #ifndef IL_CORE_EXECUTOR_CALL_H
 #define IL_CORE_EXECUTOR_CALL_H
 
 #include "../base/list.h"
+#include "../base/ticks.h"
+#include "../base/trace.h"
 #include "../runtime/ledger.h"
 #include "caller.h"
 
@@ -12,21 +14,13 @@
 #include <interloop/executor.h>
 
 struct il__caller;
+struct il__report;
 struct il__locals;
 struct il__pump;
 struct il__process_worker;
 
-/* What the argument is. Where it goes to another process: */
-/* [form] */
-enum il__form {
-	IL__FLAT,  /* the struct goes there, and comes back as the function left it */
-	IL__BYTES, /* il_bytes: `in` goes there, `out` comes back */
-	IL__SHARED /* il_shared: the memory is in both, args go there and come back */
-};
-/* [form] */
-
 /* By the size that was given for it, and the bytes of its struct. */
-enum il__form il__form_of(size_t size);
+il_call_form il__form_of(size_t size);
 size_t il__form_stride(size_t size);
 
 /* What the thread that runs a call goes back to when it has ended. */
@@ -35,42 +29,62 @@ struct il__outside {
 	struct il__working working;
 };
 
+/* Of a call in an executor of the user's own (call_user.c). */
+struct il__user_call {
+	void *link;
+	const void *in; /* what the argument was at submit */
+	size_t in_size;
+	bool waits;
+	/* under the lock of the executor (user.h) */
+	enum { IL__BEGIN_OPEN, IL__BEGUN, IL__NOT_BEGUN } begin; /* by `claim`, asked once */
+	bool visited; /* the user's withdraw or kill has it: an answer waits for its return */
+	bool answered;
+	int rc; /* of that answer */
+};
+
 /*
  * One submitted call. `claim` decides between running and cancellation: true once, for the worker that
- * will run it. `answer` comes exactly once after that, from any thread; the call is gone then.
+ * will run it. `finish` comes exactly once after that, from any thread; the call is gone then.
  */
 struct il_call {
 	struct il__list link; /* the thread pool's */
-	void *user_link;
+	il__ticks queued_at;  /* a pool's */
 	il_fn *fn;
 	void *arg;      /* what fn gets: the submitter's, or a copy of it */
 	void *original; /* copies: where it goes back to; NULL: nowhere */
 	size_t size;    /* of the struct */
-	enum il__form form;
+	il_call_form form;
 	struct il__locals *locals;
 	struct il__caller *caller;                /* NULL: no task waits */
-	struct il__account own_account, *account; /* who owes the answer; a map's calls share one */
+	struct il__account own_account, *account; /* who owes the result; a map's calls share one */
 	/* Whose call it is: compared with this thread's only, they may be gone. */
 	const struct il__executor_type *executor_type;
 	void *executor_self;
 	const char *thread_name;
 	const struct il__call_ops *ops;
 	struct il__outside outside; /* while it runs */
-	/* a process pool's, under its lock */
-	struct il__pump *pump;
-	struct il__process_worker *worker; /* who has it */
-	int dropped;                       /* it will be answered so, without a worker */
-	bool claimed;                      /* by `claim`, which is not asked again */
+	union {
+		struct il__user_call user; /* of an executor of the user's own */
+		struct {                   /* a process pool's, under its lock */
+			struct il__pump *pump;
+			struct il__process_worker *worker; /* who has it */
+			int dropped;                       /* it finishes so, without a worker */
+			bool claimed; /* by `claim`, which is not asked again */
+		};
+	};
+	bool
+	    followed; /* the thread that finishes it goes on with another, then says il__inbox_send */
 	/* a thread pool's: who wait for what this call holds, and which of them its worker took */
 	struct il__list *waiting_calls;
 	il_call *next_call;
-	/* Why it failed, for il_error_detail(): set before `answer`, from then on whoever waits frees it. */
+	/* Why it failed, for il_error_detail(): set before `finish`, from then on whoever waits frees it. */
 	char *detail;
+	uint32_t traced; /* its number in the trace; 0: it is in none */
 };
 
 struct il__call_ops {
 	bool (*claim)(il_call *call);
-	void (*answer)(il_call *call, int rc);
+	void (*finish)(il_call *call, int rc);
 	bool unattended; /* nobody waits: fn must run, whatever happens */
 	/* The result is there. False: it does not count, so nothing is to be copied back. NULL: it does. */
 	bool (*accept)(il_call *call);
@@ -84,10 +98,24 @@ int il__call_init(il_call *call, il_executor *ex, il_fn *fn, void *arg, size_t s
 /* Copies back what fn left in the copy, if it is one. */
 void il__call_copy_back(il_call *call);
 void il__call_fini(il_call *call); /* of one that was never submitted, or was withdrawn */
-/* Runs it in this thread if it can be claimed, and gives what to answer. */
+/* Who waited for it has its result. */
+static inline void il__call_answered(const il_call *call)
+{
+	if (il__unlikely(call->traced))
+		il__trace_point(call->traced, IL__TRACE_ANSWERED, IL__TRACE_HERE);
+}
+/* Runs it in this thread if it can be claimed, and returns what to finish it with. */
 int il__call_execute(il_call *call);
+int il__call_execute_claimed(il_call *call);
 void il__call_finish(il_call *call, int rc);
+/* Without running it, but one that nobody waits for is run in this thread. */
+void il__call_fail(il_call *call, int rc);
+/* A task runs in this thread, which may not end. */
+bool il__call_is_in_task(void);
+/* "FUNCTION in a worker thread, which has begun". */
+void il__call_tell(struct il__report *r, const il_call *call, bool begun);
 /* The function ended its thread instead of returning; called in that thread: finishes it with -EOWNERDEAD. */
 void il__call_lost(il_call *call);
+int il__call_lose(il_call *call); /* all but finishing it: with what it returns */
 
 #endif

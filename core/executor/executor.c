@@ -29,6 +29,7 @@ int il__executor_make(il_executor **out, const struct il__executor_type *ops, vo
 	ex->self = self;
 	ex->copies = copies;
 	ex->locals = locals;
+	il__executors_add(ex);
 	*out = ex;
 	return 0;
 }
@@ -42,10 +43,15 @@ il_executor *il_executor_ref(il_executor *ex)
 
 void il_executor_unref(il_executor *ex)
 {
+	bool free_later;
+
 	if (!ex || il__inherited(ex->generation) || !il__drop_reference(&ex->refs))
 		return;
+	il__executors_remove(ex);
+	free_later = ex->ops->keeps_executor;
 	ex->ops->destroy(ex->self);
-	il__free(ex);
+	if (!free_later)
+		il__free(ex);
 }
 
 void il_executor_destroy(il_executor *ex)
@@ -79,12 +85,12 @@ int il__executor_check(il_executor *ex, il_fn *fn, const char *function)
 static void wait_end(il_executor *ex, unsigned flags, struct il__watcher_of_end *end, il_task *task)
 {
 	if (task)
-		il__owe(&task->loop->ledger, IL__OWED_ANSWER);
+		il__owe(&task->loop->ledger, IL__OWED_RESULT);
 	if (ex->ops->shutdown(ex->self, flags, end))
-		il__wakeup_wait_shielded(&end->wakeup, "il_executor_shutdown");
+		il__wakeup_wait_shielded(&end->wakeup);
 	ex->ops->ended(ex->self);
 	if (task)
-		il__paid(&task->loop->ledger, IL__OWED_ANSWER);
+		il__paid(&task->loop->ledger, IL__OWED_RESULT);
 }
 
 /* Whether the caller may wait here and now: 0, or a code. -EPERM leaves it to the executor, which may have

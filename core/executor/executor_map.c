@@ -21,13 +21,13 @@ struct item {
 	il_call call;
 	struct map *map;
 	int rc;
-	bool answered; /* under lock */
+	bool finished; /* under lock */
 	bool begun;    /* by its worker, before its end */
 };
 
 struct map {
 	pthread_mutex_t lock;
-	size_t left;               /* under lock: submitted and not answered */
+	size_t left;               /* under lock: submitted and not finished */
 	bool failed;               /* under lock */
 	bool killed;               /* under lock: those that ran, too */
 	struct il__wakeup *waiter; /* under lock */
@@ -35,7 +35,7 @@ struct map {
 	struct il__caller caller;
 	struct il__account account; /* of all its calls */
 	size_t owed;                /* calls that the waiter has entered there */
-	bool virtual_time; /* each answer wakes the waiter: one call less holds the clock */
+	bool virtual_time; /* each end of a call wakes the waiter: one call less holds the clock */
 	struct item *items;
 	size_t submitted;
 };
@@ -48,7 +48,7 @@ static bool claim_item(il_call *call)
 	return item->begun;
 }
 
-static void answer_item(il_call *call, int rc)
+static void finish_item(il_call *call, int rc)
 {
 	struct item *item = il__container_of(call, struct item, call);
 	struct map *map = item->map;
@@ -56,7 +56,7 @@ static void answer_item(il_call *call, int rc)
 
 	pthread_mutex_lock(&map->lock);
 	item->rc = rc;
-	item->answered = true;
+	item->finished = true;
 	item->begun &= !(map->killed && rc == -ECANCELED);
 	map->left--;
 	if (rc < 0 && !map->failed) {
@@ -73,7 +73,7 @@ static void answer_item(il_call *call, int rc)
 	pthread_mutex_unlock(&map->lock);
 }
 
-static const struct il__call_ops item_ops = {.claim = claim_item, .answer = answer_item};
+static const struct il__call_ops item_ops = {.claim = claim_item, .finish = finish_item};
 
 /* Takes back what has not begun; with `kill` ends what has. */
 static void map_stop(struct map *map, il_executor *ex, bool kill)
@@ -83,17 +83,17 @@ static void map_stop(struct map *map, il_executor *ex, bool kill)
 		struct item *item = &map->items[i];
 		bool mine;
 		pthread_mutex_lock(&map->lock);
-		mine = !item->answered;
+		mine = !item->finished;
 		map->killed |= kill;
 		pthread_mutex_unlock(&map->lock);
-		if (mine && ex->ops->withdraw(ex->self, &item->call))
+		if (mine && il__executor_withdraw(ex, &item->call))
 			il__call_finish(&item->call, -ECANCELED);
 		else if (mine && kill)
-			ex->ops->kill(ex->self, &item->call);
+			il__executor_kill(ex, &item->call);
 	}
 }
 
-/* So many calls have still to be answered. */
+/* So many calls have not finished yet. */
 static void set_owed(struct map *map, il_loop *loop, size_t left)
 {
 	if (left > map->owed)
@@ -103,7 +103,7 @@ static void set_owed(struct map *map, il_loop *loop, size_t left)
 	map->owed = left;
 }
 
-/* Until every submitted call is answered; stops early on failure, time-out or cancellation. */
+/* Until every submitted call has finished; stops early on failure, time-out or cancellation. */
 static int map_await(struct map *map, il_executor *ex, il_time deadline)
 {
 	struct il__wakeup wakeup;
@@ -132,8 +132,7 @@ static int map_await(struct map *map, il_executor *ex, il_time deadline)
 		/* Cancelled after it stopped it goes on waiting, and the workers can ask for it. */
 		if (stopped && wakeup.task && il__task_cancelled(wakeup.task))
 			atomic_store_explicit(&map->caller.cancelled, true, memory_order_relaxed);
-		int rc = il__wakeup_wait(&wakeup, stopped && killed ? IL_FOREVER : deadline,
-					 "il_executor_map");
+		int rc = il__wakeup_wait(&wakeup, stopped && killed ? IL_FOREVER : deadline);
 		if (rc == 0)
 			continue;
 		pthread_mutex_lock(&map->lock);
@@ -141,7 +140,7 @@ static int map_await(struct map *map, il_executor *ex, il_time deadline)
 		map->waiter = NULL;
 		pthread_mutex_unlock(&map->lock);
 		if (!withdrawn)
-			il__wakeup_wait_shielded(&wakeup, "il_executor_map");
+			il__wakeup_wait_shielded(&wakeup);
 		if (rc == -ECANCELED)
 			atomic_store_explicit(&map->caller.cancelled, true, memory_order_relaxed);
 		kill = !killed && (rc == -ETIMEDOUT || ex->kills);
@@ -172,7 +171,7 @@ static int submit_all(struct map *map, il_executor *ex, il_fn *fn, char *items, 
 		pthread_mutex_lock(&map->lock);
 		map->left++;
 		pthread_mutex_unlock(&map->lock);
-		rc = il__executor_submit_waiting(ex, &item->call, task, deadline);
+		rc = il__executor_submit_waiting(ex, &item->call, deadline);
 		if (rc < 0) {
 			il__call_fini(&item->call);
 			pthread_mutex_lock(&map->lock);
@@ -180,6 +179,7 @@ static int submit_all(struct map *map, il_executor *ex, il_fn *fn, char *items, 
 			pthread_mutex_unlock(&map->lock);
 		} else {
 			map->submitted++;
+			rc = rc > 0 ? -ECANCELED : 0;
 		}
 	}
 	return rc;
@@ -222,6 +222,7 @@ static int map_collect(struct map *map, size_t count, int *results, int rc)
 {
 	for (size_t i = 0; i < count; i++) {
 		struct item *item = &map->items[i];
+		il__call_answered(&item->call);
 		if (results)
 			results[i] = item->rc;
 		/* A call that was cancelled because another failed is not the failure. */

@@ -3,6 +3,7 @@
  */
 #include "../base/base.h"
 #include "../base/error.h"
+#include "../base/report.h"
 #include "../runtime/ledger.h"
 #include "../runtime/task.h"
 #include "../runtime/wakeup.h"
@@ -10,29 +11,6 @@
 #include "executor.h"
 
 #include <signal.h>
-#include <time.h>
-
-/* An executor of the user's own may say "full" even to a call that waits: ask again. Nobody owes an answer
- * yet, so a virtual clock goes on. */
-int il__executor_submit_waiting(il_executor *ex, il_call *call, il_task *task, il_time deadline)
-{
-	struct timespec pause = {0, 1000000};
-
-	for (;;) {
-		int rc = ex->ops->submit(ex->self, call, true);
-		if (rc != -EAGAIN)
-			return rc;
-		if (il_now() >= deadline)
-			return il__no_words(-ETIMEDOUT);
-		if (!task) {
-			nanosleep(&pause, NULL);
-			continue;
-		}
-		rc = il_sleep(IL_MSEC(1));
-		if (rc < 0)
-			return rc;
-	}
-}
 
 enum { QUEUED, RUNNING, CANCELLED };
 
@@ -52,39 +30,52 @@ static bool claim_run(il_call *call)
 					      &queued, RUNNING);
 }
 
-static void answer_run(il_call *call, int rc)
+static void finish_run(il_call *call, int rc)
 {
 	struct run *run = il__container_of(call, struct run, call);
 
 	run->rc = rc;
-	il__wakeup_fire(&run->wakeup);
+	if (call->followed)
+		il__wakeup_fire_soon(&run->wakeup);
+	else
+		il__wakeup_fire(&run->wakeup);
 }
 
-static const struct il__call_ops run_ops = {.claim = claim_run, .answer = answer_run};
+static const struct il__call_ops run_ops = {.claim = claim_run, .finish = finish_run};
 
-/* Submitted: waits for the answer, taking the call back if this task is cancelled before it begins. */
-static int run_await(il_executor *ex, struct run *run)
+static void run_tell(struct il__report *r, const il_task *task)
+{
+	const struct il__wakeup *s = il__wakeup_of(task->base->wait);
+	const struct run *run = il__container_of(s, const struct run, wakeup);
+
+	il__call_tell(r, &run->call, atomic_load(&run->state) == RUNNING);
+}
+
+/* Submitted: waits for the result, taking the call back if this task is cancelled before it begins. */
+static int run_await(il_executor *ex, struct run *run, bool cancelled)
 {
 	int queued = QUEUED;
 
-	if (il__wakeup_wait(&run->wakeup, IL_FOREVER, "il_executor_run") == 0)
+	run->wakeup.wait.tell = run_tell;
+	if (!cancelled && il__wakeup_wait(&run->wakeup, IL_FOREVER) == 0)
 		return run->rc;
-	if (ex->ops->withdraw && ex->ops->withdraw(ex->self, &run->call)) {
+	atomic_compare_exchange_strong(&run->state, &queued, CANCELLED);
+	if (il__executor_withdraw(ex, &run->call)) {
 		il__call_fini(&run->call);
 		return -ECANCELED;
 	}
-	atomic_compare_exchange_strong(&run->state, &queued, CANCELLED);
 	atomic_store_explicit(&run->caller.cancelled, true, memory_order_relaxed);
 	if (ex->kills)
-		ex->ops->kill(ex->self, &run->call);
-	il__wakeup_wait_shielded(&run->wakeup, "il_executor_run");
+		il__executor_kill(ex, &run->call);
+	il__wakeup_wait_shielded(&run->wakeup);
 	return run->rc;
 }
 
-static int await_and_explain(il_executor *ex, struct run *run)
+static int await_and_explain(il_executor *ex, struct run *run, bool cancelled)
 {
-	int rc = run_await(ex, run);
+	int rc = run_await(ex, run, cancelled);
 
+	il__call_answered(&run->call);
 	il__refuse_again(rc, run->call.detail);
 	if (rc == -ECANCELED && run->wakeup.task)
 		il__task_cancelled(run->wakeup.task); /* the reason */
@@ -117,14 +108,14 @@ static int run_held(il_executor *ex, il_fn *fn, void *arg, size_t size)
 		    .inbox = run.wakeup.inbox, .scope = task->scope, .loop = task->loop};
 		run.call.caller = &run.caller;
 	}
-	rc = il__executor_submit_waiting(ex, &run.call, task, IL_FOREVER);
+	rc = il__executor_submit_waiting(ex, &run.call, IL_FOREVER);
 	if (rc < 0) {
 		il__call_fini(&run.call);
 		return rc;
 	}
 	if (task)
 		il__owe_calls(task->loop, run.call.account, 1);
-	rc = await_and_explain(ex, &run);
+	rc = await_and_explain(ex, &run, rc > 0);
 	if (task)
 		il__paid_calls(task->loop, run.call.account, 1);
 	return rc;

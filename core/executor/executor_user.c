@@ -4,28 +4,38 @@
 #include "../base/error.h"
 #include "../base/memory.h"
 #include "executor.h"
+#include "user.h"
 
 #include <interloop/scope.h>
 #include <interloop/thread.h>
 
-struct user {
-	il_executor_ops ops;
-	void *self;
-	atomic_bool shut;
-};
+#include <stddef.h>
+
+/* Programs that were compiled before it had these fields pass zeros there. */
+_Static_assert(sizeof(il_executor_ops) == 12 * sizeof(void *), "a public size");
+_Static_assert(offsetof(il_executor_ops, withdraw) == 4 * sizeof(void *), "a public offset");
+_Static_assert(offsetof(il_executor_ops, reserved) == 8 * sizeof(void *), "a public offset");
 
 static int user_submit(void *self, il_call *call, bool waits)
 {
-	struct user *user = self;
+	(void)waits; /* user_submit_waiting */
+	return il__room_submit_now(self, call);
+}
 
-	(void)waits;
-	if (atomic_load(&user->shut))
-		return il__refuse(-ESHUTDOWN, "the executor is shut down");
-	return user->ops.submit(user->self, call);
+static int user_submit_waiting(void *self, il_call *call, il_time deadline)
+{
+	return il__room_submit(self, call, deadline);
+}
+
+static void user_statistics(void *self, il_executor_statistics *statistics)
+{
+	struct il__user *user = self;
+
+	statistics->submitted = atomic_load_explicit(&user->submitted, memory_order_relaxed);
 }
 
 struct shutdown {
-	struct user *user;
+	struct il__user *user;
 	unsigned flags;
 };
 
@@ -39,14 +49,14 @@ static int run_shutdown(void *arg)
 /* It may block: in a task it runs in a worker thread, shielded. */
 static int user_shut_down(void *self, unsigned flags, il_task *task, int may_wait)
 {
-	struct user *user = self;
+	struct il__user *user = self;
 	struct shutdown s = {user, flags};
 	il_scope shield = IL_SCOPE_INIT;
 	int rc;
 
 	if (may_wait == -EPERM && user->ops.shutdown)
 		return may_wait;
-	atomic_store(&user->shut, true);
+	il__room_shut(user);
 	if (!task || (flags & IL_NOWAIT) || !user->ops.shutdown)
 		rc = run_shutdown(&s);
 	else if ((rc = il_scope_enter(&shield, IL_FOREVER, IL_SHIELD)) == 0)
@@ -56,13 +66,11 @@ static int user_shut_down(void *self, unsigned flags, il_task *task, int may_wai
 
 static void user_destroy(void *self)
 {
-	struct user *user = self;
+	struct il__user *user = self;
 
 	if (user->ops.shutdown)
 		user->ops.shutdown(user->self, IL_NOWAIT);
-	if (user->ops.destroy)
-		user->ops.destroy(user->self);
-	il__free(user);
+	il__user_release(user);
 }
 
 static bool user_no(void *self)
@@ -71,27 +79,48 @@ static bool user_no(void *self)
 	return false;
 }
 
-static const struct il__executor_type ops = {.submit = user_submit,
-					     .shut_down_in_place = user_shut_down,
-					     .destroy = user_destroy,
-					     .is_worker = user_no,
-					     .only_worker = user_no};
+/* By whether the user has `withdraw`, and `kill`. A call may look here when the executor is gone. */
+#define USER_TYPE(withdraw_, kill_)                                                             \
+	{                                                                                       \
+		.runs_in = "an executor of the program's own", .submit = user_submit,           \
+		.submit_waiting = user_submit_waiting, .visit = il__user_visit,                 \
+		.withdraw = withdraw_, .kill = kill_, .shut_down_in_place = user_shut_down,     \
+		.destroy = user_destroy, .statistics = user_statistics, .keeps_executor = true, \
+		.is_worker = user_no, .only_worker = user_no                                    \
+	}
+static const struct il__executor_type types[2][2] = {
+    {USER_TYPE(NULL, NULL), USER_TYPE(NULL, il__user_kill)},
+    {USER_TYPE(il__user_withdraw, NULL), USER_TYPE(il__user_withdraw, il__user_kill)}};
 
-int il_executor_create(il_executor **ex, const il_executor_ops *user_ops, void *self)
+static void init_user(struct il__user *user, const il_executor_ops *ops, void *self)
 {
-	struct user *user;
+	user->ops = *ops;
+	user->self = self;
+	atomic_init(&user->refs, 1);
+	pthread_mutex_init(&user->lock, NULL);
+	il__list_init(&user->room_waiters);
+}
+
+int il_executor_create(il_executor **ex, const il_executor_ops *ops, void *self)
+{
+	struct il__user *user;
 	int rc;
 
-	if (!ex || !user_ops || !user_ops->submit)
+	if (!ex || !ops || !ops->submit)
 		return il__refuse(-EINVAL, "il_executor_create: ex, ops or its submit is NULL");
-	user = il__malloc(sizeof *user);
+	user = il__calloc(1, sizeof *user);
 	if (!user)
 		return il__refuse(-ENOMEM, "il_executor_create: out of memory");
-	user->ops = *user_ops;
-	user->self = self;
-	atomic_init(&user->shut, false);
-	rc = il__executor_make(ex, &ops, user, false, true);
-	if (rc < 0)
-		il__free(user);
-	return rc;
+	init_user(user, ops, self);
+	rc = il__executor_make(ex, &types[ops->withdraw != NULL][ops->kill != NULL], user,
+			       ops->copies, true);
+	if (rc < 0) {
+		il__user_unref(user);
+		return rc;
+	}
+	user->executor = *ex;
+	(*ex)->kills = ops->kill != NULL;
+	(*ex)->max_size = ops->max_size;
+	(*ex)->in_loop = ops->in_loop;
+	return 0;
 }

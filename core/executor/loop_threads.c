@@ -8,6 +8,7 @@
 #include "../base/list.h"
 #include "../base/memory.h"
 #include "../base/os.h"
+#include "../base/report.h"
 #include "../runtime/extension.h"
 #include "../runtime/ledger.h"
 #include "../runtime/loop.h"
@@ -19,6 +20,16 @@
 #include <interloop/thread.h>
 
 #include <limits.h>
+
+static void drop_left(struct il__threads *threads)
+{
+	struct il__list *node;
+
+	while ((node = il__list_pop(&threads->left))) {
+		struct il__left_call *call = il__container_of(node, struct il__left_call, link);
+		call->drop(call);
+	}
+}
 
 static int close_threads(struct il__extension *x, il_loop *loop)
 {
@@ -35,6 +46,7 @@ static int close_threads(struct il__extension *x, il_loop *loop)
 				"il_loop_close: %zu abandoned threads still run after "
 				"shutdown_timeout; they end by themselves",
 				threads->active);
+	drop_left(threads);
 	il_executor_unref(threads->pool);
 	il_limiter_destroy(threads->limiter);
 	il__free(threads);
@@ -98,6 +110,7 @@ void il__threads_come_back(struct il__threads *threads, il_loop *loop, struct il
 	il__paid(&loop->ledger, IL__OWED_EVENT);
 	if (is_waited_for(threads))
 		il__paid_calls(loop, call->account, 1);
+	call->drop(call);
 }
 
 /* The first begins to wait for all that run, or the last gives up. */
@@ -133,11 +146,20 @@ static bool unlink_waiter(il_task *task, void *arg)
 {
 	struct il__threads *threads = arg;
 
-	il__list_remove(&task->link);
+	il__list_remove(&task->waiter.link);
 	if (!is_waited_for(threads))
 		for_each_left(threads, task->loop, il__paid_calls);
 	return true;
 }
+
+static void threads_tell(struct il__report *r, const il_task *task)
+{
+	const struct il__threads *threads = task->waiter.arg;
+
+	il__report(r, "%zu calls in worker threads", threads->active);
+}
+
+static const struct il__wait threads_wait = {"il_threads_wait", threads_tell};
 
 int il_threads_wait(void)
 {
@@ -154,6 +176,6 @@ int il_threads_wait(void)
 	}
 	if (!is_waited_for(threads))
 		for_each_left(threads, task->loop, il__owe_calls);
-	il__list_push(&threads->waiters, &task->link);
-	return il__task_park(task, unlink_waiter, threads, "il_threads_wait");
+	il__list_push(&threads->waiters, &task->waiter.link);
+	return il__task_park(task, unlink_waiter, threads, &threads_wait);
 }

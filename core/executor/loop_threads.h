@@ -11,10 +11,12 @@
 #include <interloop/executor.h>
 #include <interloop/sync.h>
 
-/* A call that its task has left, and that runs on. */
+/* A call that its task has left, and that runs on. While it is linked the list has a reference: its worker, which is told
+ * that the loop is closed, may drop its own at any moment. */
 struct il__left_call {
 	struct il__list link;
 	struct il__account *account;
+	void (*drop)(struct il__left_call *call); /* the list's reference */
 };
 
 struct il__threads {
@@ -24,7 +26,7 @@ struct il__threads {
 	size_t active;        /* calls that run */
 	struct il__list left; /* calls that were abandoned, and run on */
 	struct il__list
-	    waiters; /* of il_threads_wait: while there are any, those calls owe an answer */
+	    waiters; /* of il_threads_wait: while there are any, those calls owe a result */
 };
 
 int il__threads_get(il_loop *loop, struct il__threads **threads);

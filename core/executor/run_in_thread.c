@@ -1,9 +1,9 @@
 /*
- * run_in_thread.c: il_run_in_thread: one blocking call in a worker thread. Loop's thread, but for claim and answer,
+ * run_in_thread.c: il_run_in_thread: one blocking call in a worker thread. Loop's thread, but for claim and finish,
  * which are the worker's.
  *
  * A call without a token waits in its limiter's queue, and from there is offered to the workers: one
- * that is through with a call of that limiter takes the next with its token, and the answer tells the loop.
+ * that is through with a call of that limiter takes the next with its token; the end of its call tells the loop.
  *
  * A call that cannot be abandoned lives on the waiting task's stack. One that can is on the heap and
  * belongs to two, the task and the worker; `owners` counts them.
@@ -11,6 +11,7 @@
 #include "../base/base.h"
 #include "../base/error.h"
 #include "../base/memory.h"
+#include "../base/report.h"
 #include "../base/sanitizer.h"
 #include "../runtime/inbox.h"
 #include "../runtime/ledger.h"
@@ -35,24 +36,25 @@ enum { QUEUED, RUNNING, FINISHED, CANCELLED, ABANDONED };
 struct thread_call {
 	il_call call;
 	struct il__caller caller;
-	struct il__message message; /* carries the answer to the loop */
+	struct il__message message; /* carries the result to the loop */
 	struct il__threads *threads;
 	il_limiter *limiter;
 	struct il__limiter_waiter waiter;
 	il_task *task; /* who waits, unless it has gone */
 	atomic_int state;
 	bool waits; /* for a token; loop's thread only, as the next four */
-	bool owes;  /* an answer, to the task that waits */
+	bool owes;  /* a result, to the task that waits */
 	bool gone;  /* the task has left it, abandoned: `left` is linked */
-	bool answered;
-	bool abandoned; /* it may be answered all the same before its task runs again */
+	bool finished;
+	bool abandoned; /* it may finish all the same before its task runs again */
 	struct il__left_call left;
 	int rc;          /* before the message */
-	int released_rc; /* the limiter's answer */
+	int released_rc; /* what the limiter returned */
 	char name[16];   /* the caller's may be gone once the call was abandoned */
 
 	bool abandonable;
-	atomic_uint owners; /* abandonable: 2, the task and the worker */
+	atomic_uint
+	    owners; /* abandonable: 2, the task, or the list of those that it has left, and the worker */
 	void (*release)(void *arg);
 };
 
@@ -73,6 +75,11 @@ static void thread_call_drop(struct thread_call *tc)
 	il__free(tc);
 }
 
+static void thread_call_drop_left(struct il__left_call *left)
+{
+	thread_call_drop(il__container_of(left, struct thread_call, left));
+}
+
 /* It runs, or is about to. */
 static void thread_call_begin(struct thread_call *tc)
 {
@@ -85,7 +92,7 @@ static void thread_call_begin(struct thread_call *tc)
 
 static void thread_call_conclude(struct thread_call *tc)
 {
-	tc->answered = true;
+	tc->finished = true;
 	if (!tc->gone)
 		il__task_wake(tc->task, 0);
 	if (tc->abandonable)
@@ -104,7 +111,7 @@ static int give_token(struct thread_call *tc)
 	return il__limiter_pass(tc->limiter, tc, &next_call->waiter);
 }
 
-static void on_answer(struct il__message *m, il_loop *loop)
+static void thread_call_on_result(struct il__message *m, il_loop *loop)
 {
 	struct thread_call *tc = il__container_of(m, struct thread_call, message);
 
@@ -116,7 +123,7 @@ static void on_answer(struct il__message *m, il_loop *loop)
 }
 
 /* The worker's last step. Nobody may wait any more for a call that was abandoned: then the loop may be gone. */
-static void thread_call_answer(il_call *call, int rc)
+static void thread_call_finish(il_call *call, int rc)
 {
 	struct thread_call *tc = il__container_of(call, struct thread_call, call);
 	struct il__inbox *held = tc->abandonable ? il__inbox_ref(tc->caller.inbox) : NULL;
@@ -124,13 +131,15 @@ static void thread_call_answer(il_call *call, int rc)
 	tc->rc = rc;
 	if (atomic_exchange(&tc->state, FINISHED) == ABANDONED && tc->release)
 		tc->release(tc->call.arg);
-	if (il__inbox_post(tc->caller.inbox, &tc->message) < 0 && held)
+	if ((call->followed ? il__inbox_post_soon : il__inbox_post)(tc->caller.inbox,
+								    &tc->message) < 0 &&
+	    held)
 		thread_call_drop(tc);
 	if (held)
 		il__inbox_unref(held);
 }
 
-static const struct il__call_ops ops = {.claim = thread_call_claim, .answer = thread_call_answer};
+static const struct il__call_ops ops = {.claim = thread_call_claim, .finish = thread_call_finish};
 
 /* ---- waiting for a token ---- */
 
@@ -180,9 +189,9 @@ static bool thread_call_admit(struct il__limiter_waiter *a)
 static const struct il__limiter_waiter_ops waiter_ops = {
     .offer = thread_call_offer, .retract = thread_call_retract, .admit = thread_call_admit};
 
-/* ---- waiting for the answer ---- */
+/* ---- waiting for the result ---- */
 
-/* It never begins now. If no worker has it, nobody else will answer. */
+/* It never begins now. If no worker has it, nobody else will finish it. */
 static void take_back(struct thread_call *tc)
 {
 	il_executor *pool = tc->threads->pool;
@@ -195,7 +204,7 @@ static void take_back(struct thread_call *tc)
 	if (tc->waits)
 		thread_call_conclude(tc);
 	else
-		on_answer(&tc->message, tc->task->loop);
+		thread_call_on_result(&tc->message, tc->task->loop);
 }
 
 static bool thread_call_interrupt(il_task *task, void *arg)
@@ -233,12 +242,28 @@ static int thread_call_explain(struct thread_call *tc)
 	return tc->rc;
 }
 
-static int wait_answer(struct thread_call *tc, il_task *task)
+static void thread_call_tell(struct il__report *r, const il_task *task)
 {
-	int rc = il__task_park(task, thread_call_interrupt, tc, "il_run_in_thread");
+	const struct thread_call *tc = task->waiter.arg;
+
+	if (tc->waits) {
+		il__report_function(r, tc->call.fn);
+		il__report(r, " has to wait for ");
+		il__limiter_tell(r, tc->limiter);
+	} else {
+		il__call_tell(r, &tc->call, atomic_load(&tc->state) != QUEUED);
+	}
+}
+
+static const struct il__wait thread_call_wait = {"il_run_in_thread", thread_call_tell};
+
+static int thread_call_await(struct thread_call *tc, il_task *task)
+{
+	int rc = il__task_park(task, thread_call_interrupt, tc, &thread_call_wait);
 
 	if (tc->owes)
 		il__paid_calls(task->loop, tc->call.account, 1);
+	il__call_answered(&tc->call);
 	return rc < 0 ? rc : thread_call_explain(tc);
 }
 
@@ -256,12 +281,13 @@ static int thread_call_submit(struct thread_call *tc, il_task *task, struct il__
 	tc->call.ops = &ops;
 	tc->call.caller = &tc->caller;
 	tc->left.account = tc->call.account;
+	tc->left.drop = thread_call_drop_left;
 	tc->call.waiting_calls = il__limiter_waiting_calls(tc->limiter);
 	if (options->name) {
 		snprintf(tc->name, sizeof tc->name, "%s", options->name);
 		tc->call.thread_name = tc->name;
 	}
-	tc->message.handle = on_answer;
+	tc->message.handle = thread_call_on_result;
 	tc->task = task;
 	tc->caller = (struct il__caller){.inbox = task->loop->inbox,
 					 .scope = options->abandon_on_cancel ? NULL : task->scope,
@@ -295,13 +321,14 @@ static int run_abandonable(il_task *task, struct il__threads *threads, il_fn *fn
 		il__free(tc);
 		return rc;
 	}
-	rc = wait_answer(tc, task);
-	tc->gone = !tc->answered;
-	if (tc->gone)
-		il__threads_leave(threads, task->loop, &tc->left);
+	rc = thread_call_await(tc, task);
 	if (options->abandoned)
 		*options->abandoned = tc->abandoned;
-	thread_call_drop(tc);
+	tc->gone = !tc->finished;
+	if (tc->gone)
+		il__threads_leave(threads, task->loop, &tc->left);
+	else
+		thread_call_drop(tc);
 	return rc;
 }
 
@@ -329,10 +356,10 @@ int il_run_in_thread_with(il_fn *fn, void *arg, const il_run_in_thread_options *
 		return rc;
 	if (options->abandon_on_cancel)
 		return run_abandonable(task, threads, fn, arg, options);
-	tc.abandonable = tc.answered = tc.owes = tc.gone = false;
+	tc.abandonable = tc.finished = tc.owes = tc.gone = false;
 	tc.released_rc = 0;
 	rc = thread_call_submit(&tc, task, threads, fn, arg, options);
-	return rc < 0 ? rc : wait_answer(&tc, task);
+	return rc < 0 ? rc : thread_call_await(&tc, task);
 }
 
 int il_core_run_in_thread(il_loop *loop, il_fn *fn, void *arg)

@@ -12,6 +12,9 @@
 #include "../base/memory.h"
 #include "../base/os.h"
 #include "../base/parker.h"
+#include "../base/report.h"
+#include "../runtime/errand.h"
+#include "../runtime/thread_state.h"
 #include "caller.h"
 #include "executor.h"
 #include "pool_policy.h"
@@ -21,14 +24,70 @@
 
 /* ---- the executor's side ---- */
 
-static int accept_call(struct il__thread_pool *pool, il_call *call,
+/* Whether a worker more is worth its wake-up: none is at work, or they have not got through for a while. */
+static bool thread_pool_is_behind(struct il__thread_pool *pool, bool last)
+{
+	const il_time BEHIND = IL_USEC(50);
+	il_time now = il__os_now();
+
+	if (pool->emptied != pool->seen_emptied) {
+		pool->seen_emptied = pool->emptied;
+		pool->seen_at = now;
+	}
+	if (!last && pool->busy > 0 && now - pool->seen_at < BEHIND)
+		return false;
+	pool->seen_at = now;
+	return true;
+}
+
+/* A few calls are not worth being watched over: the worker that comes for them wakes the next. */
+static bool thread_pool_look(void *arg, bool last)
+{
+	enum { FEW = 4 };
+	il_executor *ex = arg;
+	struct il__thread_pool *pool = ex->self;
+	struct il__thread_worker *roused = NULL;
+	bool again;
+
+	pthread_mutex_lock(&pool->lock);
+	again = pool->queued > FEW && !last;
+	pool->watchers -= !again;
+	if (pool->queued && thread_pool_is_behind(pool, !again))
+		roused = il__thread_worker_rouse(pool);
+	pthread_mutex_unlock(&pool->lock);
+	if (roused)
+		il__parker_wake(&roused->parker);
+	if (!again)
+		il_executor_unref(ex);
+	return again;
+}
+
+/* The calling task is about to wait, and its loop's turn may have more to submit: one worker for all of it. */
+static bool thread_pool_put_off(struct il__thread_pool *pool)
+{
+	bool added;
+
+	if (!il__self.loop ||
+	    !il__errand_put_off(il__self.loop, thread_pool_look, pool->executor, &added))
+		return false;
+	if (added) {
+		il_executor_ref(pool->executor);
+		pool->watchers++;
+	}
+	return true;
+}
+
+static int accept_call(struct il__thread_pool *pool, il_call *call, bool waits,
 		       struct il__thread_worker **roused)
 {
 	int rc;
 
 	il__list_push(&pool->queue, &call->link);
+	il__call_queued(call);
 	pool->queued++;
-	*roused = il__thread_worker_rouse(pool);
+	if (!waits || !thread_pool_put_off(pool))
+		*roused = il__thread_worker_rouse(pool);
+	pool->counts.submitted++;
 	/* Those that are idle, and those that were woken and have not come yet, will each take one. */
 	if (!il__thread_pool_lacks_worker(pool))
 		return 0;
@@ -37,6 +96,7 @@ static int accept_call(struct il__thread_pool *pool, il_call *call,
 	if (rc < 0 && (pool->live == 0 || pool->max == INT_MAX)) {
 		il__list_remove(&call->link);
 		pool->queued--;
+		pool->counts.submitted--;
 		return rc;
 	}
 	return 0;
@@ -62,7 +122,7 @@ static int thread_pool_submit(void *self, il_call *call, bool waits)
 		    "il_executor_run, or raise queue_limit",
 		    pool->name, pool->queued);
 	else
-		rc = accept_call(pool, call, &roused);
+		rc = accept_call(pool, call, waits, &roused);
 	pthread_mutex_unlock(&pool->lock);
 	if (roused)
 		il__parker_wake(&roused->parker);
@@ -79,6 +139,7 @@ static bool thread_pool_withdraw(void *self, il_call *call)
 	if (queued) {
 		il__list_remove(&call->link);
 		pool->queued--;
+		pool->counts.cancelled++;
 	}
 	pthread_mutex_unlock(&pool->lock);
 	return queued;
@@ -167,13 +228,48 @@ static bool only_worker(void *self)
 	return is_worker(self) && ((struct il__thread_pool *)self)->max == 1;
 }
 
-static const struct il__executor_type thread_pool_ops = {.submit = thread_pool_submit,
+static void thread_pool_statistics(void *self, il_executor_statistics *s)
+{
+	struct il__thread_pool *pool = self;
+
+	pthread_mutex_lock(&pool->lock);
+	s->workers = pool->live;
+	s->idle = pool->live - pool->busy;
+	s->queued = pool->queued;
+	il__call_counts_tell(&pool->counts, s);
+	pthread_mutex_unlock(&pool->lock);
+}
+
+static void thread_pool_tell(void *self, struct il__report *r)
+{
+	struct il__thread_pool *pool = self;
+
+	pthread_mutex_lock(&pool->lock);
+	il__list_each (node, &pool->workers) {
+		const struct il__thread_worker *w =
+		    il__container_of(node, const struct il__thread_worker, link);
+		if (!w->runs)
+			continue;
+		il__report_indent(r, 1);
+		il__report(r, "thread %s_%d: runs ", pool->name, w->index);
+		il__report_function(r, w->runs);
+		il__report(r, " for ");
+		il__report_duration(r, il__ticks_ago(w->began));
+		il__report_line_end(r);
+	}
+	pthread_mutex_unlock(&pool->lock);
+}
+
+static const struct il__executor_type thread_pool_ops = {.runs_in = "a worker thread",
+							 .tell = thread_pool_tell,
+							 .submit = thread_pool_submit,
 							 .withdraw = thread_pool_withdraw,
 							 .shutdown = thread_pool_shut_down,
 							 .ended = thread_pool_reap,
 							 .destroy = thread_pool_destroy,
 							 .is_worker = is_worker,
-							 .only_worker = only_worker};
+							 .only_worker = only_worker,
+							 .statistics = thread_pool_statistics};
 
 /* ---- creation ---- */
 
@@ -261,17 +357,20 @@ int il_thread_pool_create(il_executor **ex, const il_thread_pool_options *option
 	init_lock(&pool->lock);
 	il__list_init(&pool->queue);
 	il__list_init(&pool->idle);
+	il__list_init(&pool->workers);
 	il__list_init(&pool->ends);
 	pool->options = checked;
 	pool->max = (size_t)checked.max_workers;
 	name_pool(pool);
 	rc = il__executor_make(ex, &thread_pool_ops, pool, checked.copy_args,
 			       !checked.without_locals);
-	if (rc < 0)
+	if (rc < 0) {
 		il__thread_pool_free(pool);
-	else
-		(*ex)->workers = pool->max;
-	return rc;
+		return rc;
+	}
+	(*ex)->workers = pool->max;
+	pool->executor = *ex;
+	return 0;
 }
 
 /* ---- a loop's own pool ---- */

@@ -17,6 +17,9 @@ enum { IL__THREAD_POOL_WHY = 160 };
 struct il__thread_worker {
 	struct il__list idle; /* linked while idle and not assigned; under lock */
 	struct il__thread_pool *pool;
+	struct il__list link; /* pool->workers; under lock */
+	il_fn *runs;          /* of its call; NULL: none; under lock, as `began` */
+	il__ticks began;
 	struct il__parker parker; /* renewed by the worker before each rest */
 	int index;
 	pthread_t thread;
@@ -30,10 +33,18 @@ struct il__thread_pool {
 	struct il__list queue;
 	size_t queued;
 	struct il__list idle; /* newest first */
+	struct il__list workers;
 	/* One was woken for the queue and has not come yet. It wakes the next one if there is more to do:
 	 * so a burst of short calls wakes one worker, not all. */
 	bool waking;
+	/* Loops that look after the queue: while there are any, its workers wake each other for it no more. */
+	unsigned watchers;
+	size_t emptied,
+	    seen_emptied; /* how often the queue was empty; when they last looked, and when that was new */
+	il_time seen_at;
+	il_executor *executor;
 	size_t live, busy, max;
+	struct il__call_counts counts;
 	bool shut, broken, released;
 	bool failing;    /* an initializer failed: broken once that is logged */
 	bool has_exited; /* `exited` ended and is not joined */

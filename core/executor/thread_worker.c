@@ -9,6 +9,7 @@
 #include "../base/os.h"
 #include "../base/os_origin.h"
 #include "../base/parker.h"
+#include "../runtime/inbox.h"
 #include "../runtime/thread_state.h"
 #include "../runtime/wakeup.h"
 #include "call.h"
@@ -25,7 +26,8 @@ static il_call *pop_call(struct il__thread_pool *pool, struct il__list *calls)
 
 	if (!node)
 		return NULL;
-	pool->queued--;
+	pool->emptied += --pool->queued == 0;
+	il__call_taken(&pool->counts, il__container_of(node, il_call, link));
 	return il__container_of(node, il_call, link);
 }
 
@@ -35,7 +37,7 @@ struct failing {
 	int rc;
 };
 
-/* A function that had to be run has ended this thread: the others are answered all the same. */
+/* A function that had to be run has ended this thread: the others finish all the same. */
 static void fail_others(void *arg)
 {
 	const struct failing *f = arg;
@@ -48,7 +50,7 @@ static void fail_others(void *arg)
 static __attribute__((noinline)) void fail_one(struct failing *f, il_call *call)
 {
 	pthread_cleanup_push(fail_others, f);
-	il_call_fail(call, f->rc);
+	il__call_fail(call, f->rc);
 	pthread_cleanup_pop(0);
 }
 
@@ -58,6 +60,7 @@ void il__thread_pool_fail(struct il__thread_pool *pool, struct il__list *calls, 
 	il_call *call;
 
 	while ((call = pop_call(pool, calls))) {
+		il__call_count(&pool->counts, call->ops->unattended ? 0 : rc); /* those run here */
 		pthread_mutex_unlock(&pool->lock);
 		fail_one(&f, call);
 		pthread_mutex_lock(&pool->lock);
@@ -134,17 +137,18 @@ static bool thread_worker_set_up(struct il__thread_worker *w)
 }
 
 /* Under the lock: rests until there is a call or the worker is to end. False: end. */
-static bool thread_worker_rest(struct il__thread_worker *w, il_call *answered, int rc)
+static bool thread_worker_rest(struct il__thread_worker *w, il_call *done, int rc)
 {
 	struct il__thread_pool *pool = w->pool;
 	il_time deadline;
 
-	pool->busy -= answered != NULL;
+	pool->busy -= done != NULL;
 	il__parker_init(&w->parker);
 	il__list_push_front(&pool->idle, &w->idle);
 	pthread_mutex_unlock(&pool->lock);
-	if (answered)
-		il__call_finish(answered, rc);
+	if (done)
+		il__call_finish(done, rc);
+	il__inbox_send();
 	deadline = pool->options.idle_timeout == IL_FOREVER
 		       ? IL_FOREVER
 		       : il__deadline_from(il__os_now(), pool->options.idle_timeout);
@@ -184,17 +188,26 @@ static il_call *next_call(struct il__thread_pool *pool, il_call *done)
 	if (!node)
 		return pop_call(pool, &pool->queue);
 	done->next_call = il__container_of(node, il_call, link);
+	pool->counts.submitted++;
 	return done->next_call;
 }
 
+/* Under the lock: what it runs from now on, for a dump. */
+static void thread_worker_note(struct il__thread_worker *w, const il_call *call)
+{
+	w->runs = call ? call->fn : NULL;
+	w->began = il__ticks_now();
+}
+
 /* Under the lock, not while it runs or finishes one: the call and those after it, while there are any. The last
- * one is not answered yet, and the worker counts as busy. */
+ * one has not finished yet, and the worker counts as busy. */
 static il_call *run_calls(struct il__thread_worker *w, il_call *call, int *rc)
 {
 	struct il__thread_pool *pool = w->pool;
-	struct il__thread_worker *next = il__thread_worker_rouse(pool);
+	struct il__thread_worker *next = pool->watchers ? NULL : il__thread_worker_rouse(pool);
 
 	pool->busy++;
+	thread_worker_note(w, call);
 	pthread_mutex_unlock(&pool->lock);
 	if (next)
 		il__parker_wake(&next->parker);
@@ -204,10 +217,13 @@ static il_call *run_calls(struct il__thread_worker *w, il_call *call, int *rc)
 		*rc = il__call_execute(call);
 		w->running = NULL;
 		pthread_mutex_lock(&pool->lock);
+		il__call_count(&pool->counts, *rc);
 		after = next_call(pool, call);
+		thread_worker_note(w, after);
 		if (!after)
 			return call;
 		pthread_mutex_unlock(&pool->lock);
+		call->followed = true;
 		il__call_finish(call, *rc);
 		call = after;
 	}
@@ -233,6 +249,7 @@ static void thread_worker_work(struct il__thread_worker *w)
 		pool->busy--;
 		pthread_mutex_unlock(&pool->lock);
 		il__call_finish(call, rc);
+		il__inbox_send();
 		pthread_mutex_lock(&pool->lock);
 	}
 }
@@ -280,6 +297,7 @@ static void thread_worker_leave(struct il__thread_worker *w)
 	struct il__list *node;
 
 	il__worker_index_release(&pool->indexes, w->index);
+	il__list_remove(&w->link);
 	pool->live--;
 	last = pool->live == 0 && pool->released;
 	pool->has_exited = !last;
@@ -298,7 +316,7 @@ static void thread_worker_leave(struct il__thread_worker *w)
 	il__free(w);
 }
 
-/* A function of the user's has ended this thread instead of returning: what it was called for is answered, and
+/* A function of the user's has ended this thread instead of returning: its call finishes, and
  * the worker leaves as any other. */
 static void thread_worker_on_exit(void *arg)
 {
@@ -307,9 +325,14 @@ static void thread_worker_on_exit(void *arg)
 	il_call *lost = w->running;
 
 	w->running = NULL;
-	if (lost)
+	il__inbox_send();
+	if (lost) {
+		pthread_mutex_lock(&pool->lock);
+		thread_worker_note(w, NULL);
+		il__call_count(&pool->counts, -EOWNERDEAD);
+		pthread_mutex_unlock(&pool->lock);
 		il__call_lost(lost);
-	else if (w->stage == IL__WORKER_SETS_UP)
+	} else if (w->stage == IL__WORKER_SETS_UP)
 		fail_initializer(pool, -EOWNERDEAD, "it ended its thread");
 	else if (w->stage == IL__WORKER_SERVES)
 		il__fatal("thread pool %s: a callback of a future, or a release, ended its thread "
@@ -354,11 +377,13 @@ int il__thread_worker_start(struct il__thread_pool *pool)
 	w->pool = pool;
 	w->index = il__worker_index_take(&pool->indexes, pool->live);
 	il__list_init(&w->idle);
+	il__list_push(&pool->workers, &w->link);
 	pool->live++;
 	rc = il__os_thread_start(&w->thread, pool->options.stack_size, worker_main, w);
 	if (rc == 0)
 		return 0;
 	pool->live--;
+	il__list_remove(&w->link);
 	il__worker_index_release(&pool->indexes, w->index);
 	il__free(w);
 	return il__has_refused(rc)

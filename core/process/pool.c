@@ -11,6 +11,7 @@
 #include "../base/list.h"
 #include "../base/memory.h"
 #include "../base/os.h"
+#include "../base/report.h"
 #include "../base/sanitizer.h"
 #include "../executor/caller.h"
 #include "../executor/executor.h"
@@ -69,10 +70,12 @@ static int process_pool_submit(void *self, il_call *call, bool waits)
 		pump->outstanding++;
 		pool->outstanding++;
 		il__list_push(&pool->queue, &call->link);
+		il__call_queued(call);
 		pool->queued++;
 		il__process_dispatch(pool);
 		il__process_prune(pool);
 		refused = call->dropped; /* there is no worker, and none to be had */
+		pool->counts.submitted += !refused;
 		if (refused) {
 			il__list_remove(&call->link);
 			rc = call->dropped;
@@ -110,6 +113,7 @@ static bool process_pool_withdraw(void *self, il_call *call)
 		pool->queued--;
 		atomic_fetch_add_explicit(&pool->refs, 1, memory_order_relaxed);
 	}
+	pool->counts.cancelled += queued || left;
 	pthread_mutex_unlock(&pool->lock);
 	if (queued) {
 		il__pump_done(call->pump);
@@ -118,7 +122,7 @@ static bool process_pool_withdraw(void *self, il_call *call)
 	return queued || left;
 }
 
-/* The caller makes sure that the call is not answered before this returns. */
+/* The caller makes sure that the call does not finish before this returns. */
 static void kill_call(void *self, il_call *call)
 {
 	struct il__process_pool *pool = self;
@@ -171,7 +175,7 @@ static void process_pool_cancel_queue(struct il__process_pool *pool, struct il__
 }
 
 /* Not under it, and not by their pumps: who shuts down finds them done. */
-static void answer_cancelled(struct il__list *cancelled)
+static void pool_finish_cancelled(struct il__list *cancelled)
 {
 	struct il__list *node;
 
@@ -204,7 +208,7 @@ static bool process_pool_shut_down(void *self, unsigned flags, struct il__watche
 		il__pump_kick(il__container_of(node, struct il__pump, link));
 	il__process_fire_ends(pool);
 	process_pool_unlock(pool);
-	answer_cancelled(&cancelled);
+	pool_finish_cancelled(&cancelled);
 	return waits;
 }
 
@@ -246,14 +250,61 @@ static bool is_never(void *self)
 	return false;
 }
 
-static const struct il__executor_type process_pool_ops = {.submit = process_pool_submit,
+static void process_pool_statistics(void *self, il_executor_statistics *s)
+{
+	struct il__process_pool *pool = self;
+
+	pthread_mutex_lock(&pool->lock);
+	s->workers = pool->live;
+	s->idle = pool->live - pool->busy;
+	s->queued = pool->queued;
+	il__call_counts_tell(&pool->counts, s);
+	pthread_mutex_unlock(&pool->lock);
+}
+
+/* Under the lock. */
+static void tell_worker(struct il__report *r, const struct il__process_worker *w)
+{
+	il__report_indent(r, 1);
+	il__report(r, "process %ld, %s_%d: ", (long)w->child.pid, w->pool->name, w->index);
+	if (w->call) {
+		il__report(r, "has ");
+		il__report_function(r, w->call->fn);
+		il__report(r, " for ");
+		il__report_duration(r, il__ticks_ago(w->given));
+	} else {
+		il__report(r, "ends");
+	}
+	il__report_line_end(r);
+}
+
+static void process_pool_tell(void *self, struct il__report *r)
+{
+	struct il__process_pool *pool = self;
+
+	pthread_mutex_lock(&pool->lock);
+	il__list_each (p, &pool->pumps) {
+		struct il__pump *pump = il__container_of(p, struct il__pump, link);
+		struct il__list *lists[] = {&pump->handed, &pump->busy};
+		for (int i = 0; i < 2; i++)
+			il__list_each (node, lists[i])
+				tell_worker(r, il__container_of(
+						   node, const struct il__process_worker, link));
+	}
+	pthread_mutex_unlock(&pool->lock);
+}
+
+static const struct il__executor_type process_pool_ops = {.runs_in = "a worker process",
+							  .tell = process_pool_tell,
+							  .submit = process_pool_submit,
 							  .withdraw = process_pool_withdraw,
 							  .kill = kill_call,
 							  .shutdown = process_pool_shut_down,
 							  .ended = process_pool_ended,
 							  .destroy = process_pool_destroy,
 							  .is_worker = is_attendant,
-							  .only_worker = is_never};
+							  .only_worker = is_never,
+							  .statistics = process_pool_statistics};
 
 /* ---- creation ---- */
 

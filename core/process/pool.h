@@ -10,7 +10,7 @@
  *   end.c                its stderr, its death                           its pump's thread alone
  *
  * So a loop needs no helper thread, and finishes its calls itself. A call is its pump's from submit to
- * answer; a worker is a pump's while it is busy or ending, the pool's while it is idle.
+ * its end; a worker is a pump's while it is busy or ending, the pool's while it is idle.
  */
 #ifndef IL_CORE_PROCESS_POOL_H
 #define IL_CORE_PROCESS_POOL_H
@@ -74,7 +74,7 @@ enum { IL__STDERR_KEPT = 160, IL__LAST_WORDS = 320 };
 /* Of one visit to a worker by its pump. */
 enum il__outcome {
 	IL__WAITS,
-	IL__ANSWERED, /* the function's result is there */
+	IL__REPLIED, /* the function's result is there */
 	IL__REFUSED, /* the call was not run: it was cancelled, or has no name, or we lack something */
 	IL__FAILED, /* the initializer said no */
 	IL__DIED    /* it is reaped */
@@ -89,11 +89,12 @@ struct il__process_worker {
 	bool killed;        /* under lock: by us */
 	bool committed;     /* under lock: to its call, which cannot be taken back any more */
 	il_time idle_since; /* under lock */
+	il__ticks given;    /* under lock: when it got its call */
 
 	/* its pump's */
 	struct il__pump *pump;
 	il_call *call; /* under lock until it is committed; NULL: it is only ending, or was left */
-	int calls;     /* answered so far */
+	int calls;     /* completed so far */
 	bool ready;    /* it has greeted, and so takes frames */
 	bool initialized; /* and calls: the initializer has run, if there is one */
 	bool begun;       /* a frame of its call, or the initializer's */
@@ -104,7 +105,7 @@ struct il__process_worker {
 	int lacks;        /* how often in turn the system lacked something: look again soon */
 	bool ended;       /* so its pidfd says: what the stream holds is all there will be */
 	bool known;       /* the worker ran the function */
-	bool spoilt;      /* an answer of it was not read to its end */
+	bool spoilt;      /* a reply of it was not read to its end */
 	bool unread;      /* it died before it read the call */
 	bool idle;        /* it was idle when it was given the call, and did not stand still */
 	uint64_t ids;
@@ -112,11 +113,12 @@ struct il__process_worker {
 	struct il__wire_function name;            /* of the call's function */
 	const struct il__wire_function *function; /* what goes out: that, or the initializer's, */
 	const void *payload;                      /* and what follows */
-	char *answer;                             /* where what comes back goes */
+	char *reply;                              /* where what comes back goes */
 	size_t sent, got;                         /* bytes of the frames so far */
 	bool stalled;                             /* it did not go out at once */
 	unsigned wants;                           /* IL_READABLE | IL_WRITABLE of the stream */
 	int rc;                                   /* of the call */
+	il_time traced_since;                     /* when it began, in a trace; 0: it is in none */
 	char why[IL__WIRE_WHY_MAX];               /* it was refused */
 	bool choked;                /* our own stderr takes no more: try again later */
 	bool errors_over;           /* nobody can write to its stderr any more */
@@ -163,9 +165,9 @@ struct il__pump {
 
 	/* under the pool's lock */
 	struct il__list handed;  /* workers to begin with */
-	struct il__list dropped; /* calls to answer with their `dropped` */
+	struct il__list dropped; /* calls to finish with their `dropped` */
 	struct il__list busy;    /* changed by whoever attends */
-	size_t outstanding;      /* calls not answered, and workers that end without one */
+	size_t outstanding;      /* calls not finished, and workers that end without one */
 	bool attended;           /* by the attendant thread */
 	bool wanted;             /* back by its loop, which runs again */
 	bool posted;             /* the message is under way */
@@ -188,7 +190,7 @@ void il__pump_drop(struct il__pump *pump, il_call *call, int rc);
 void il__pump_kick(struct il__pump *pump);
 /* Not under it, in the pump's thread or the call's own: one less is outstanding. */
 void il__pump_done(struct il__pump *pump);
-/* One thing to do, for whoever attends: a call to answer, or a worker to visit. False: nothing. */
+/* One thing to do, for whoever attends: a call to finish, or a worker to visit. False: nothing. */
 bool il__pump_next(struct il__pump *pump, il_call **call, struct il__process_worker **w);
 /* A loop's thread, not under the lock: does what there is to do. True: nothing is outstanding. */
 bool il__pump_run(struct il__pump *pump);
@@ -213,8 +215,9 @@ struct il__process_pool {
 	struct il__list queue, idle, pumps, ends;
 	struct il__list unwanted; /* to be reaped by il__process_bury */
 	size_t queued, busy, live, max, outstanding;
+	struct il__call_counts counts;
 	bool shut, broken;
-	int deaths;       /* without an answer between */
+	int deaths;       /* without a reply between */
 	uint64_t indexes; /* the lowest 64 in use: names are reused */
 	struct il__pump own;
 	struct il__attendant {
@@ -241,7 +244,7 @@ void il__process_fail_queue(struct il__process_pool *pool, int rc);
 /* Under the lock: takes a call back from the worker that has not begun it. The worker stays with its pump, which
  * finds it without one, and is outstanding in the call's place. False: no worker has it, or it has begun. */
 bool il__process_leave(il_call *call);
-/* Likewise, and the call is outstanding beside the worker: it is to be answered. */
+/* Likewise, and the call is outstanding beside the worker: it has still to finish. */
 bool il__process_take_back(il_call *call);
 void il__process_prune(struct il__process_pool *pool);
 /* Under the lock: tells who waits for the end of a pool that is shut. */

@@ -21,9 +21,48 @@ extern "C" {
  * @{
  */
 
-/** One submitted call, as an executor of your own sees it. Its memory is gone once il_call_run() or
- * il_call_fail() has been called. */
+/**
+ * One submitted call, as an executor of your own sees it. Its memory is gone once the call has its
+ * answer (il_call_run(), il_call_fail(), il_call_finish()), or `withdraw` has given it up.
+ *
+ * An answer may come from any thread, but in the thread that submits not before `submit` has
+ * returned. While `withdraw` or `kill` has the call an answer counts at once and takes effect when
+ * that returns; neither is called once there is an answer.
+ */
 typedef struct il_call il_call;
+
+/** What the argument of a call is, by the size that il_executor_submit() was given. */
+/* [form] */
+typedef enum il_call_form {
+	IL_CALL_FLAT,  /**< The struct goes there, and comes back as the function left it. */
+	IL_CALL_BYTES, /**< il_bytes: `in` goes there, `out` comes back. */
+	IL_CALL_SHARED /**< il_shared: the memory is in both, args go there and come back. */
+} il_call_form;
+/* [form] */
+
+/** What a call carries, for an executor that runs it elsewhere. */
+typedef struct il_call_info {
+	il_fn *fn;         /**< The function. */
+	const char *name;  /**< il_function_name(fn); NULL: none. */
+	il_call_form form; /**< What the argument is. */
+	/** What goes there: the struct, il_bytes.in, il_shared.args. Only to be read within `submit`,
+	 * and from il_call_begin() to the answer: a cancelled call's caller takes it back. */
+	const void *in;
+	size_t in_size;    /**< Bytes of it. */
+	bool attended;     /**< Somebody waits; false: there is no future. */
+	bool waits;        /**< The caller waits: a bound of the queue does not apply to it. */
+	void *reserved[6]; /**< Zero. */
+} il_call_info;
+
+/** @brief Fills in *info, until the call has its answer. Any thread. A NULL call gives zeros. */
+IL_API void il_call_get_info(const il_call *call, il_call_info *info);
+
+/**
+ * @brief Says that the call begins elsewhere: its future is running, and is not withdrawn any more.
+ * Any thread. Later calls return the same. It is not an answer.
+ * @return false: the call was cancelled before: answer it all the same, with any code; NULL.
+ */
+IL_API bool il_call_begin(il_call *call);
 
 /**
  * @brief Runs the call's function in the calling thread and ends the call with its result. A call
@@ -32,45 +71,89 @@ typedef struct il_call il_call;
 IL_API void il_call_run(il_call *call);
 
 /**
- * @brief Ends the call without running it. A call that nobody waits for is run instead. NULL is
- * allowed.
+ * @brief Ends the call without running it. NULL is allowed.
+ *
+ * A call without a future is run instead, in this thread. Exception: an executor with `withdraw` or
+ * `kill` runs its calls elsewhere; a line of the log is all that is heard of it.
  * @param rc  what the caller gets, as it is: as a rule a negative code, but a result of 0 or more
  *            likewise.
  */
 IL_API void il_call_fail(il_call *call, int rc);
 
+/**
+ * @brief Ends the call with what its function has returned and made elsewhere. NULL is allowed.
+ *
+ * A call that was cancelled before il_call_begin() gets -ECANCELED and nothing else. One without a
+ * future gets a line of the log if rc is negative.
+ * @param rc      the function's result, or why there is none.
+ * @param out     what the function made, copied: the struct, il_bytes.out, il_shared.args. NULL: the
+ *                argument stays as it was; with IL_BYTES and rc >= 0: the function made nothing.
+ * @param size    bytes of it. A struct of another size than went there: the caller gets -EPROTO. No
+ *                memory: -ENOMEM.
+ * @param detail  il_error_detail() of a negative rc, copied; NULL: none.
+ */
+IL_API void il_call_finish(il_call *call, int rc, const void *out, size_t size, const char *detail);
+
 /** @brief Returns a pointer variable inside the call, yours from submit on: with it an executor
  * links calls into a queue without allocating. NULL for NULL. */
 IL_API void **il_call_link(il_call *call);
 
-/** What an executor of your own does. */
+/**
+ * @brief Says that an executor of your own which was full has room: those who wait for room are
+ * submitted, in their order, until it is full again or nobody waits.
+ *
+ * Any thread; hold no lock that `submit` takes. Until `destroy` has returned, and as long as a call
+ * of the executor has no answer: whoever takes a call out of a queue may say so before it runs it.
+ * Costs next to nothing when nobody waits. Does nothing for other executors and NULL.
+ */
+IL_API void il_executor_room(il_executor *ex);
+
+/** What an executor of your own does. No lock of the library is held in these functions. */
 typedef struct il_executor_ops {
 	const char *name; /**< For people. */
-	/** Takes the call: exactly one il_call_run() or il_call_fail() must follow, from any thread
-	 * but not before submit has returned. Must not wait. Negative: refused (-EAGAIN: full), the
-	 * call remains the caller's. */
+	/** Takes the call: exactly one answer must follow. Must not wait. Negative: refused, the call
+	 * remains the caller's. -EAGAIN: full: il_executor_submit() returns it; a caller that waits
+	 * is put in line, and il_executor_room() must be called once there is room. It gives those
+	 * in line to `submit` in the thread that calls it. */
 	int (*submit)(void *self, il_call *call);
 	/** Refuses further calls; with IL_CANCEL_FUTURES fails those not begun with -ECANCELED;
 	 * without IL_NOWAIT returns once all have ended: it may block, since a task has it run in a
 	 * worker thread. il_executor_shutdown() returns its result. Called once or more. May be
 	 * NULL. */
 	int (*shutdown)(void *self, unsigned flags);
-	/** The last reference is gone: free self. May be NULL. */
+	/** The last reference is gone, and no other function of this table runs: free self. May be
+	 * NULL. */
 	void (*destroy)(void *self);
-	void *reserved[8]; /**< Zero. */
+	/** The call was cancelled before it began; il_call_begin() returns false from here on. True:
+	 * given up, nothing follows and its memory goes now. False: it will be finished, and only
+	 * then is its future done. May be NULL: the future is done at once, and the end changes
+	 * nothing. Must not wait. */
+	bool (*withdraw)(void *self, il_call *call);
+	/** The call was cancelled while it runs; an answer follows, and soon. Its future is
+	 * cancelled, whatever the answer; il_executor_run() returns the answer. NULL: it cannot be
+	 * ended, il_future_cancel() is false. Must not wait. */
+	void (*kill)(void *self, il_call *call);
+	size_t max_size; /**< Of an argument; beyond it a submit is -EMSGSIZE. 0: no limit. */
+	bool copies;     /**< Calls work on copies of their structs, as thread pools' copy_args. */
+	/** Calls end by what tasks of the caller's loop do, as over a simulated network: virtual time
+	 * passes while they are waited for. Default: it stands, as for threads. */
+	bool in_loop;
+	void *reserved[4]; /**< Zero. */
 } il_executor_ops;
 
 /**
  * @brief Creates an executor of your own. ops is copied.
  * @return 0; -EINVAL: no submit; -ENOMEM.
  */
-IL_API int il_executor_create(il_executor **ex, const il_executor_ops *ops, void *self);
+IL_MUST_CHECK IL_API int il_executor_create(il_executor **ex, const il_executor_ops *ops,
+					    void *self);
 
 /**
  * @brief Submits a call to the executor; never waits. Any thread.
  * @param f     receives a reference to the call's future, before fn can begin; NULL: fn owns arg
- *              and is called exactly once whatever happens to the executor. Exception: a process
- *              pool that cannot run it logs that. Where arguments are copied (a process pool,
+ *              and is called exactly once whatever happens to the executor. Exceptions: a process
+ *              pool that cannot run it logs that; an executor of your own that runs calls
+ *              elsewhere (`withdraw` or `kill`) may run it never or more than once. Where arguments are copied (a process pool,
  *              threads with copy_args) fn gets a copy, which is freed after the call; nothing is
  *              copied back, and arg is the caller's again as soon as this returns.
  * @param arg   the call's until its future is done.
@@ -81,11 +164,12 @@ IL_API int il_executor_create(il_executor **ex, const il_executor_ops *ops, void
  *         its worker process died. -EAGAIN: the queue is full; -ESHUTDOWN: shut down, or inherited
  *         across fork; -ENOTRECOVERABLE: broken; -EINVAL; -ENOMEM. Refused, arg is untouched.
  */
-IL_API int il_executor_submit(il_executor *ex, il_future **f, il_fn *fn, void *arg, size_t size);
+IL_MUST_CHECK IL_API int il_executor_submit(il_executor *ex, il_future **f, il_fn *fn, void *arg,
+					    size_t size);
 
 /**
- * @brief Runs fn in the executor and waits for its end. Not limited by queue_limit: if a custom
- * executor returns -EAGAIN, the call retries until there is room.
+ * @brief Runs fn in the executor and waits for its end. Not limited by queue_limit: where an executor
+ * of your own is full, callers wait for room, first come, first served.
  *
  * In a task it is a cancellation point. Cancelled, it takes a queued call back (-ECANCELED); it
  * waits for a running one and returns its result, and the cancellation shows at the next

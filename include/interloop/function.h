@@ -40,6 +40,13 @@ IL_API il_fn *il_function_find(const char *name);
 /** @brief Returns the name under which fn was registered; NULL: none. Any thread. */
 IL_API const char *il_function_name(il_fn *fn);
 
+/**
+ * @brief Goes through all names: returns one after `name`, the newest first. Any thread.
+ * @param name  what the last call returned; NULL: from the start.
+ * @return NULL: there are no more, or there is no such name.
+ */
+IL_API const char *il_function_next(const char *name);
+
 /** @} */
 
 #ifdef __cplusplus

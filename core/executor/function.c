@@ -83,3 +83,13 @@ const char *il_function_name(il_fn *fn)
 
 	return e ? e->name : NULL;
 }
+
+const char *il_function_next(const char *name)
+{
+	const struct entry *e =
+	    name ? function_look(name, NULL) : atomic_load_explicit(&entries, memory_order_acquire);
+
+	if (name && e)
+		e = e->next;
+	return e ? e->name : NULL;
+}
