@@ -10,8 +10,10 @@
 #include "../base/fork.h"
 #include "../base/list.h"
 #include "../base/memory.h"
+#include "../base/report.h"
 #include "../base/sanitizer.h"
 #include "../runtime/extension.h"
+#include "../runtime/host.h"
 #include "../runtime/inbox.h"
 #include "../runtime/ledger.h"
 #include "../runtime/loop.h"
@@ -172,6 +174,18 @@ int il_portal_stop(il_portal *p, bool cancel_remaining)
 	return 0;
 }
 
+static size_t portal_calls(const il_portal *p)
+{
+	return atomic_load_explicit(&p->gate, memory_order_relaxed) / 2 - p->leaving;
+}
+
+static void portal_tell_wait(struct il__report *r, const il_task *task)
+{
+	il__report(r, "%zu calls have not ended", portal_calls(task->waiter.arg));
+}
+
+static const struct il__wait sleep_wait = {"il_portal_sleep_until_stopped", portal_tell_wait};
+
 int il_portal_sleep_until_stopped(il_portal *p)
 {
 	int rc;
@@ -195,10 +209,12 @@ int il_portal_sleep_until_stopped(il_portal *p)
 		il__task_yield(task);
 		return il__task_check(task);
 	}
-	return il__queue_wait(&p->sleepers, task, NULL, "il_portal_sleep_until_stopped");
+	return il__queue_wait(&p->sleepers, task, p, &sleep_wait);
 }
 
 /* ---- close ---- */
+
+static const struct il__wait close_wait = {"il_portal_close", portal_tell_wait};
 
 static bool cancel_rest(il_task *task, void *arg)
 {
@@ -226,8 +242,8 @@ int il_portal_close(il_portal *p)
 				      "it would wait for");
 	il_portal_stop(p, task && il__task_cancelled(task));
 	if (task && !p->finished) {
-		il__list_push(&p->closers, &task->link);
-		il__task_park(task, cancel_rest, p, "il_portal_close");
+		il__list_push(&p->closers, &task->waiter.link);
+		il__task_park(task, cancel_rest, p, &close_wait);
 	}
 	il_portal_unref(p);
 	return 0;
@@ -257,8 +273,21 @@ static int close_portals(struct il__extension *x, il_loop *loop)
 	return 0;
 }
 
-static const struct il__extension_ops portals_ops = {.shutdown = refuse_portals,
-						     .closing = close_portals};
+static void tell_portals(struct il__extension *x, struct il__report *r)
+{
+	struct portals *portals = il__container_of(x, struct portals, extension);
+
+	il__list_each (node, &portals->list) {
+		const il_portal *p = il__container_of(node, il_portal, link);
+		il__report_indent(r, 1);
+		il__report(r, "portal%s: %zu calls have not ended", p->stopping ? ", stopping" : "",
+			   portal_calls(p));
+		il__report_line_end(r);
+	}
+}
+
+static const struct il__extension_ops portals_ops = {
+    .tell = tell_portals, .shutdown = refuse_portals, .closing = close_portals};
 
 static struct portals *get_portals(il_loop *loop)
 {
@@ -305,7 +334,7 @@ int il_core_create_threads_portal(il_loop *loop, il_portal **portal)
 	p->loop = loop;
 	il__list_init(&p->sleepers);
 	il__list_init(&p->closers);
-	il__scope_init_root(&p->scope, loop, &loop->scope);
+	il__scope_init_root(&p->scope, loop, il__host_scope(loop));
 	il__list_push(&portals->list, &p->link);
 	*portal = p;
 	return 0;

@@ -7,6 +7,9 @@
 #include "../base/base.h"
 #include "../base/error.h"
 #include "../base/os.h"
+#include "../base/probe.h"
+#include "../base/report.h"
+#include "../base/trace.h"
 #include "../executor/caller.h"
 #include "../runtime/inbox.h"
 #include "../runtime/ledger.h"
@@ -22,6 +25,8 @@ static void portal_run_finish(struct il__portal_run *r, int rc)
 {
 	if (r->portal)
 		il__portal_leave_gate(r->portal);
+	if (il__unlikely(r->traced))
+		il__trace_point(r->traced, IL__TRACE_DONE, IL__TRACE_HERE);
 	r->rc = rc;
 	r->why = il__keep_refusal(rc);
 	il__wakeup_fire(&r->wakeup);
@@ -74,10 +79,24 @@ static void portal_run_start_task(struct il__portal_run *r, il_loop *loop)
 		il__lend(loop, &r->lender);
 }
 
+/* The plain call; r is gone when it has finished. */
+static void portal_run_call(struct il__portal_run *r)
+{
+	il_time begin = r->traced ? il__trace_now() : 0;
+	il_fn *fn = r->fn;
+
+	portal_run_finish(r, il__plain_call(fn, r->arg, r->locals));
+	if (il__unlikely(begin))
+		il__trace_span(begin, "portal call", fn, IL__TRACE_HERE);
+}
+
 static void portal_run_on_message(struct il__message *m, il_loop *loop)
 {
 	struct il__portal_run *r = il__container_of(m, struct il__portal_run, message);
 
+	IL__PROBE(portal_run, r->portal, r->fn);
+	if (il__unlikely(r->traced))
+		il__trace_point(r->traced, IL__TRACE_RUN, IL__TRACE_HERE);
 	/* A loop that shuts down still serves the threads that its own tasks wait for. */
 	il__clear_refusal();
 	if (loop->shut && !(r->caller && r->caller->scope))
@@ -88,10 +107,18 @@ static void portal_run_on_message(struct il__message *m, il_loop *loop)
 	else if (r->as_task)
 		portal_run_start_task(r, loop);
 	else
-		portal_run_finish(r, il__plain_call(r->fn, r->arg, r->locals));
+		portal_run_call(r);
 }
 
-int il__portal_run_wait(struct il__portal_run *r, struct il__inbox *inbox, const char *function)
+static void portal_run_tell(struct il__report *r, const il_task *task)
+{
+	const struct il__wakeup *s = il__wakeup_of(task->base->wait);
+
+	il__report_function(r, il__container_of(s, const struct il__portal_run, wakeup)->fn);
+	il__report(r, " in another loop");
+}
+
+static int portal_run_wait(struct il__portal_run *r, struct il__inbox *inbox, const char *function)
 {
 	int rc;
 
@@ -102,11 +129,33 @@ int il__portal_run_wait(struct il__portal_run *r, struct il__inbox *inbox, const
 	rc = il__wakeup_init(&r->wakeup, function);
 	if (rc < 0)
 		return rc;
+	IL__PROBE(portal_post, r->portal, r->fn);
 	rc = il__inbox_post(inbox, &r->message);
 	if (rc < 0)
 		return il__refuse(rc, "%s: the loop is closed, or closing", function);
-	il__wakeup_wait_shielded(&r->wakeup, function);
+	r->wakeup.wait.tell = portal_run_tell;
+	il__wakeup_wait_shielded(&r->wakeup);
 	return il__refuse_again(r->rc, r->why);
+}
+
+static __attribute__((noinline)) int portal_run_wait_traced(struct il__portal_run *r,
+							    struct il__inbox *inbox,
+							    const char *function)
+{
+	il_time begin = il__trace_now();
+	int rc;
+
+	r->traced = il__trace_send();
+	rc = portal_run_wait(r, inbox, function);
+	il__trace_point(r->traced, IL__TRACE_ANSWERED, IL__TRACE_HERE);
+	il__trace_span(begin, function, NULL, IL__TRACE_HERE);
+	return rc;
+}
+
+int il__portal_run_wait(struct il__portal_run *r, struct il__inbox *inbox, const char *function)
+{
+	return il__trace_on() ? portal_run_wait_traced(r, inbox, function)
+			      : portal_run_wait(r, inbox, function);
 }
 
 /* ---- through a portal ---- */

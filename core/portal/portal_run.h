@@ -27,6 +27,7 @@ struct il__portal_run {
 	struct il__caller *caller; /* from_thread: whose scope; NULL: the portal's */
 	struct il__account lender; /* of the call that the thread runs; name 0: it runs none */
 	il_portal *portal;
+	uint32_t traced; /* its number in the trace; 0: it is in none */
 };
 
 /* Posts it and waits for its end; gives the function's result. */

@@ -6,6 +6,8 @@
 #include "../base/base.h"
 #include "../base/error.h"
 #include "../base/memory.h"
+#include "../base/probe.h"
+#include "../base/trace.h"
 #include "../executor/caller.h"
 #include "../runtime/future.h"
 #include "../runtime/inbox.h"
@@ -117,9 +119,48 @@ int il__soon_make(struct il__soon **out, il_portal *p, il_future **f, il_fn *fn,
 	return 0;
 }
 
+static void number_future(struct il__soon *soon)
+{
+	if (soon->has_future)
+		future_of(soon)->traced = soon->traced;
+	else if (soon->as_task && il__soon_task_of(soon)->ft)
+		il__future_task_future(il__soon_task_of(soon)->ft)->traced = soon->traced;
+}
+
+/* In a trace. What follows a plain call without a future does not ask for its number, which it may lack. */
+static void soon_on_traced_message(struct il__message *m, il_loop *loop)
+{
+	struct il__soon *soon = il__container_of(m, struct il__soon, message);
+	il_time begin = il__trace_now();
+	const bool plain = !soon->as_task;
+	il_fn *fn = soon->fn;
+
+	il__trace_point(soon->traced, IL__TRACE_RUN, IL__TRACE_HERE);
+	soon_on_message(m, loop);
+	if (plain)
+		il__trace_span(begin, "portal call", fn, IL__TRACE_HERE);
+}
+
+static __attribute__((noinline)) void soon_post_traced(struct il__soon *soon)
+{
+	il_time begin = il__trace_now();
+	il_fn *fn = soon->fn;
+
+	soon->traced = il__trace_send();
+	number_future(soon);
+	soon->message.handle = soon_on_traced_message;
+	il__inbox_post(soon->portal->inbox, &soon->message);
+	il__trace_span(begin, "post", fn, IL__TRACE_HERE);
+}
+
 void il__soon_post(struct il__soon *soon)
 {
-	il__inbox_post(soon->portal->inbox, &soon->message); /* the gate keeps the loop open */
+	IL__PROBE(portal_post, soon->portal, soon->fn);
+	if (il__trace_on())
+		soon_post_traced(soon);
+	else
+		il__inbox_post(soon->portal->inbox,
+			       &soon->message); /* the gate keeps the loop open */
 }
 
 /* ---- handling one ---- */
@@ -220,6 +261,8 @@ static void run_with_future(struct il__soon *soon, il_future *f, il_loop *loop)
 		rc = il__refuse(-ESHUTDOWN, "the loop shut down before the call began");
 	else
 		rc = il__plain_call(soon->fn, soon->arg, soon->locals);
+	if (il__unlikely(f->traced))
+		il__trace_point(f->traced, IL__TRACE_DONE, IL__TRACE_HERE);
 	if (!il__future_finish(f, rc, false, il__keep_refusal(rc)))
 		il__log(IL_LOG_WARNING,
 			"a call that was posted through a portal failed after its future was "
@@ -245,6 +288,7 @@ static void soon_on_message(struct il__message *m, il_loop *loop)
 {
 	struct il__soon *soon = il__container_of(m, struct il__soon, message);
 
+	IL__PROBE(portal_run, soon->portal, soon->fn);
 	if (soon->reserved) {
 		soon->reserved = false;
 		il__inbox_handled(loop->inbox);

@@ -27,6 +27,7 @@ struct il__soon {
 	struct il__soon_block *block; /* its memory's, if it has neither task nor future */
 	bool as_task, reserved;
 	bool has_future; /* a plain call, part of a struct il__soon_future */
+	uint32_t traced; /* its number in the trace, where soon_on_traced_message handles it */
 };
 
 /* as_task */
@@ -36,7 +37,7 @@ struct il__soon_task {
 	struct il__future_task *ft; /* with a future */
 	struct il__account
 	    lender; /* of the call that posted it, and may wait for it; name 0: none */
-	struct il__starter *starter; /* who waits for il_task_started; cleared by the answer */
+	struct il__starter *starter; /* who waits for il_task_started; cleared by the call of it */
 	il_portal_context *context;  /* whose il_portal_hold it will call */
 };
 
@@ -61,6 +62,7 @@ int il__portal_run_from_task(il_portal *p, il_fn *fn, void *arg, bool as_task,
 struct il__starter {
 	struct il__wakeup wakeup;
 	int rc, value;
+	il_fn *fn; /* for people */
 };
 
 void il__starter_finish(struct il__starter *starter, int rc, int value); /* loop's thread */

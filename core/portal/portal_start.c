@@ -6,6 +6,7 @@
 #include "../base/error.h"
 #include "../base/fork.h"
 #include "../base/memory.h"
+#include "../base/report.h"
 #include "../base/sanitizer.h"
 #include "../runtime/inbox.h"
 #include "../runtime/loop.h"
@@ -15,6 +16,14 @@
 #include "portal.h"
 #include "portal_run.h"
 #include "portal_soon.h"
+
+static void start_tell(struct il__report *r, const il_task *task)
+{
+	const struct il__wakeup *s = il__wakeup_of(task->base->wait);
+
+	il__report_function(r, il__container_of(s, const struct il__starter, wakeup)->fn);
+	il__report(r, ", started in another loop");
+}
 
 static int start(il_portal *p, const char *function, il_future **f, int *value, il_fn *fn,
 		 void *arg, il_portal_context *context)
@@ -35,10 +44,12 @@ static int start(il_portal *p, const char *function, il_future **f, int *value, 
 	il__soon_task_of(soon)->starter = &starter;
 	il__soon_task_of(soon)->context = context;
 	il__soon_post(soon);
-	rc = il__wakeup_wait(&starter.wakeup, IL_FOREVER, function);
+	starter.fn = fn;
+	starter.wakeup.wait.tell = start_tell;
+	rc = il__wakeup_wait(&starter.wakeup, IL_FOREVER);
 	if (rc < 0) {
 		il_future_cancel(future);
-		il__wakeup_wait_shielded(&starter.wakeup, function);
+		il__wakeup_wait_shielded(&starter.wakeup);
 		il_future_join(future);
 		if (task)
 			il__task_cancelled(task); /* the reason */
@@ -129,6 +140,8 @@ int il_portal_enter(il_portal *p, il_portal_context **context, il_fn *fn, void *
 	return value;
 }
 
+static const struct il__wait hold_wait = {"il_portal_hold", NULL};
+
 int il_portal_hold(int value)
 {
 	int rc;
@@ -150,7 +163,7 @@ int il_portal_hold(int value)
 	task->base->started(task, value);
 	c->holder = task;
 	if (!c->left) /* it may have said il_task_started before, and be left already */
-		rc = il__task_park(task, il__abort_freely, NULL, "il_portal_hold");
+		rc = il__task_park(task, il__abort_freely, NULL, &hold_wait);
 	c->holder = NULL;
 	if (rc < 0)
 		return rc;

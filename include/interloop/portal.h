@@ -44,7 +44,8 @@ IL_API int il_portal_run_sync(il_portal *p, il_fn *fn, void *arg);
  * @return 0; fn's error before il_task_started(); -EPROTO: fn returned 0 or more, or was
  *         cancelled, without calling it.
  */
-IL_API int il_portal_start_task(il_portal *p, il_future **f, int *value, il_fn *fn, void *arg);
+IL_MUST_CHECK IL_API int il_portal_start_task(il_portal *p, il_future **f, int *value, il_fn *fn,
+					      void *arg);
 /** @} */
 
 /** @name Calls that do not wait
@@ -53,10 +54,11 @@ IL_API int il_portal_start_task(il_portal *p, il_future **f, int *value, il_fn *
  * loop's queue is full; -ESHUTDOWN, -EINVAL, -ENOMEM.
  * @{ */
 /** @brief Posts fn to run as a task on the loop; its future can be cancelled while it runs. */
-IL_API int il_portal_run_coroutine_soon(il_portal *p, il_future **f, il_fn *fn, void *arg);
+IL_MUST_CHECK IL_API int il_portal_run_coroutine_soon(il_portal *p, il_future **f, il_fn *fn,
+						      void *arg);
 /** @brief Posts fn to be called in the loop's thread, where it must not wait. In the order of
  * posting. */
-IL_API int il_portal_run_sync_soon(il_portal *p, il_future **f, il_fn *fn, void *arg);
+IL_MUST_CHECK IL_API int il_portal_run_sync_soon(il_portal *p, il_future **f, il_fn *fn, void *arg);
 /** @} */
 
 /** @name An async context used from a thread
@@ -70,7 +72,7 @@ typedef struct il_portal_context il_portal_context;
  * @return the value given there (0 or more); fn's error if fn ended before; -EPROTO: fn ended
  *         without an error and without calling it; errors of waiting calls.
  */
-IL_API int il_portal_enter(il_portal *p, il_portal_context **c, il_fn *fn, void *arg);
+IL_MUST_CHECK IL_API int il_portal_enter(il_portal *p, il_portal_context **c, il_fn *fn, void *arg);
 /**
  * @brief In fn: lets il_portal_enter() return value, then parks until il_portal_exit(). A
  * cancellation point.
@@ -137,8 +139,8 @@ typedef struct il_blocking_portal_options {
  * @return 0; -ENOENT; -EPERM: a place that may not wait; -ECANCELED, -EINTR: given up meanwhile, no
  *         thread is left; or why the loop could not be opened.
  */
-IL_API int il_blocking_portal_start(il_portal **p, const il_backend *backend,
-				    const il_blocking_portal_options *options);
+IL_MUST_CHECK IL_API int il_blocking_portal_start(il_portal **p, const il_backend *backend,
+						  const il_blocking_portal_options *options);
 
 /**
  * @brief Once: stops the portal, finishes what runs, joins the loop's thread and drops the
@@ -154,11 +156,12 @@ IL_API int il_blocking_portal_stop(il_portal *p);
 /** A shared blocking portal that starts on first use and ends with its last user. Thread-safe. */
 typedef struct il_portal_provider il_portal_provider;
 /** @brief Creates a provider; nothing starts yet. options are copied. -ENOENT, -ENOMEM. */
-IL_API int il_portal_provider_create(il_portal_provider **provider, const il_backend *backend,
-				     const il_blocking_portal_options *options);
+IL_MUST_CHECK IL_API int il_portal_provider_create(il_portal_provider **provider,
+						   const il_backend *backend,
+						   const il_blocking_portal_options *options);
 /** @brief Borrows the portal, starting it for the first user. Errors of il_blocking_portal_start().
  */
-IL_API int il_portal_provider_acquire(il_portal_provider *provider, il_portal **p);
+IL_MUST_CHECK IL_API int il_portal_provider_acquire(il_portal_provider *provider, il_portal **p);
 /**
  * @brief Returns the portal; the last user stops it, as il_blocking_portal_stop().
  * @return 0; -EALREADY: nobody holds it; the last user's -EDEADLK, -EPERM: nothing changed.
