@@ -1,0 +1,286 @@
+/*
+ * udp_peer.c: a peer of a UDP server as a client: its packets are datagrams, which wait in its queue. The peer lives
+ * while a client's task serves it, and is idle while that waits in its first receive with nothing queued. What has
+ * come when the task ends is for the peer's next client. Loop's thread only.
+ */
+#include "../base/base.h"
+#include "../base/error.h"
+#include "../base/list.h"
+#include "../base/memory.h"
+#include "../base/report.h"
+#include "../runtime/task.h"
+#include "client.h"
+#include "protocol.h"
+#include "server.h"
+#include "udp.h"
+
+#include <sys/uio.h>
+
+/* ---- the queue ---- */
+
+static struct il__udp_datagram *udp_peer_take(struct il__udp_peer *p)
+{
+	struct il__list *node = il__list_pop(&p->queue);
+	struct il__udp_datagram *d;
+
+	if (!node)
+		return NULL;
+	d = il__container_of(node, struct il__udp_datagram, link);
+	p->count--;
+	p->udp->queued -= d->size;
+	return d;
+}
+
+static void udp_peer_drop_all(struct il__udp_peer *p)
+{
+	while (p->count)
+		il__free(udp_peer_take(p));
+}
+
+/* Whoever waits for the next one has a result. */
+static void udp_peer_wake(struct il__udp_peer *p, int rc)
+{
+	struct il__waiter *receiver = p->receiver;
+
+	if (!receiver)
+		return;
+	il__list_remove(&p->idle);
+	p->receiver = NULL;
+	il__waiter_wake(receiver, rc);
+}
+
+void il__udp_peer_give(struct il__udp_peer *p, struct il__udp_datagram *d)
+{
+	il__list_push(&p->queue, &d->link);
+	p->count++;
+	p->udp->queued += d->size;
+	udp_peer_wake(p, 0);
+}
+
+void il__udp_peer_end(struct il__udp_peer *p)
+{
+	p->ended = true;
+	udp_peer_wake(p, 0);
+}
+
+void il__udp_peer_free(struct il__udp_peer *p)
+{
+	udp_peer_drop_all(p);
+	il__udp_remove(p->udp, p);
+	il__free(p);
+}
+
+/* ---- receiving ---- */
+
+/* The zero byte behind the packet is where its framing was, or behind the datagram. */
+static int udp_peer_parse(il_client *c, struct il__udp_datagram *d, il_packet *packet)
+{
+	il_parse *parse = &c->parse;
+	unsigned char *end;
+	int rc;
+
+	*parse = (il_parse){.data = d->data, .size = d->size, .limit = c->rules->max_packet};
+	rc = d->size ? il__protocol_find(&c->rules->protocol, parse) : 0;
+	if (rc < 0)
+		return rc;
+	if (rc == 0 || parse->consumed != d->size)
+		return il__refuse(-EBADMSG,
+				  "il_client_receive: a datagram of %zu bytes is not exactly one "
+				  "packet",
+				  d->size);
+	*packet = parse->packet;
+	end = (unsigned char *)(uintptr_t)packet->data + packet->size;
+	if (end >= d->data && end <= d->data + d->size)
+		*end = 0;
+	return 1;
+}
+
+/* The datagram is the client's buffer from here on. */
+static int udp_peer_hand_out(il_client *c, struct il__udp_peer *p, struct il__udp_datagram *d,
+			     il_packet *packet)
+{
+	c->buffer = (unsigned char *)d;
+	c->rules->received.bytes += d->size;
+	p->here = d->to;
+	if (d->cut || (c->rules->endless && d->size > c->rules->max_packet))
+		return il__refuse(-EMSGSIZE,
+				  "il_client_receive: a datagram was larger than a packet, whose "
+				  "limit is %zu",
+				  c->rules->max_packet);
+	if (!c->rules->endless)
+		return udp_peer_parse(c, d, packet);
+	d->data[d->size] = 0;
+	*packet = (il_packet){.data = d->data, .size = d->size};
+	return 1;
+}
+
+static bool udp_peer_ready(const il_client *c)
+{
+	const struct il__udp_peer *p = c->peer;
+
+	return !p || p->count || p->ended;
+}
+
+static void udp_peer_watch(il_client *c, struct il__waiter *waiter)
+{
+	struct il__udp_peer *p = c->peer;
+
+	if (!p)
+		return;
+	p->receiver = waiter;
+	il__list_remove(&p->idle);
+	if (waiter && c->idle)
+		il__list_push(&p->udp->idle, &p->idle);
+}
+
+static bool udp_peer_leave(il_task *task, void *peer)
+{
+	struct il__udp_peer *p = peer;
+
+	(void)task;
+	il__list_remove(&p->idle);
+	p->receiver = NULL;
+	return true;
+}
+
+static void udp_peer_tell(struct il__report *r, const il_task *task)
+{
+	const struct il__udp_peer *p = task->waiter.arg;
+	char text[IL_ADDRESS_TEXT_MAX] = "";
+	il_address address = {.length = p->address_length};
+
+	memcpy(&address.storage, &p->address, p->address_length);
+	il_address_text(&address, text, sizeof text);
+	il__report(r, "a datagram of %s", text);
+}
+
+static const struct il__wait receive_wait = {"il_client_receive", udp_peer_tell};
+
+static int udp_peer_wait(il_client *c, struct il__udp_peer *p, il_task *task, il_time until)
+{
+	udp_peer_watch(c, &task->waiter);
+	return il__task_park_until(task, udp_peer_leave, p, &receive_wait, until);
+}
+
+static int udp_peer_receive(il_client *c, il_packet *packet, il_task *task, il_time until)
+{
+	int rc = 0;
+
+	il__free(c->buffer);
+	c->buffer = NULL;
+	while (rc == 0) {
+		struct il__udp_peer *p = c->peer;
+		if (il__client_is_closed(c) || !p)
+			return il__refuse(-EBADF, "il_client_receive: the client is closed");
+		if (p->count)
+			return udp_peer_hand_out(c, p, udp_peer_take(p), packet);
+		if (p->ended || (c->idle && p->udp->server->closed))
+			return 0;
+		if (!task)
+			return -ETIMEDOUT;
+		rc = udp_peer_wait(c, p, task, until);
+	}
+	if (rc == -EBADF)
+		return il__refuse(rc, "il_client_receive: the client was closed meanwhile");
+	return rc;
+}
+
+/* ---- sending ---- */
+
+/* What the system says of this peer. */
+static int udp_peer_send_failed(il_client *c, int rc)
+{
+	switch (rc) {
+	case -EBADF:
+	case -ECANCELED:
+	case -EMSGSIZE:
+	case -ENOMEM:
+		return rc;
+	default:
+		c->broken = true;
+		return il__refuse(-EPIPE, "il_client_send: client %s cannot be reached: %s",
+				  c->address, il__system_words(rc));
+	}
+}
+
+/* A datagram waits for no peer, so there is no time to limit. */
+static int udp_peer_send(il_client *c, const il_frame *frame, il_time until)
+{
+	struct il__udp_peer *p = c->peer;
+	struct iovec pieces[3] = {
+	    {(void *)(uintptr_t)frame->head, frame->head_size},
+	    {(void *)(uintptr_t)frame->data, frame->size},
+	    {(void *)(uintptr_t)frame->tail, frame->tail_size},
+	};
+	struct il__os_destination_room room;
+	struct il__os_message m;
+	int rc;
+
+	(void)until;
+	if (!p || !p->udp->socket)
+		return il__refuse(-EBADF, "il_client_send: the client is closed");
+	m.header = (struct msghdr){.msg_name = &p->address,
+				   .msg_namelen = p->address_length,
+				   .msg_iov = pieces,
+				   .msg_iovlen = 3};
+	il__os_destination_set(&m.header, &room, &p->here);
+	rc = il__datagram_send(p->udp->socket, &m, 1, il__client_is_unfair(c), "il_client_send");
+	return rc < 0 ? udp_peer_send_failed(c, rc) : 0;
+}
+
+/* ---- the client's end ---- */
+
+/* Closed by whoever: what has come is dropped. At its task's end it is for the next client. */
+static void udp_peer_close(il_client *c)
+{
+	struct il__udp_peer *p = c->peer;
+
+	if (!p)
+		return;
+	udp_peer_wake(p, -EBADF);
+	if (c->task)
+		udp_peer_drop_all(p);
+}
+
+/* Its task has ended. A datagram for which the handler was called, and which it did not receive, is dropped. */
+static void udp_peer_left(il_client *c)
+{
+	struct il__udp_peer *p = c->peer;
+	il_server *s = p->udp->server;
+
+	c->peer = NULL;
+	p->ended = false;
+	if (!c->received)
+		il__free(udp_peer_take(p));
+	if (!p->count || s->stopping || s->closed || il__udp_peer_start(p) < 0)
+		il__udp_peer_free(p);
+}
+
+static const struct il__client_ops udp_peer_ops = {
+    .receive = udp_peer_receive,
+    .send = udp_peer_send,
+    .close = udp_peer_close,
+    .left = udp_peer_left,
+    .ready = udp_peer_ready,
+    .watch = udp_peer_watch,
+};
+
+int il__udp_peer_start(struct il__udp_peer *p)
+{
+	il_server *s = p->udp->server;
+	char text[IL_ADDRESS_TEXT_MAX];
+	il_address address = {.length = p->address_length};
+	il_client *c;
+
+	memcpy(&address.storage, &p->address, p->address_length);
+	il__datagram_unmap(p->udp->socket, &address);
+	il_address_text(&address, text, sizeof text);
+	c = il__client_create(s->loop, &s->rules, NULL, text, NULL);
+	if (!c)
+		return -ENOMEM;
+	c->ops = &udp_peer_ops;
+	c->peer = p;
+	if (p->count)
+		p->here = il__container_of(p->queue.next, struct il__udp_datagram, link)->to;
+	return il__client_start(s, c);
+}
