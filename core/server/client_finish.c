@@ -1,13 +1,48 @@
 /*
- * client_finish.c: a polite close. The client sees that nothing more comes, and what it still sends is
- * taken and dropped until it closes too. Invariant: once begun it ends in a close, whatever happens. The
- * buffer is left alone, so the packet given last stays valid. Loop's thread only, in a task.
+ * client_finish.c: the end of sending, and a polite close: the peer sees that nothing more comes, and what it
+ * still sends is taken and dropped until it closes too. Invariant: a finish ends in a close, whatever happens.
+ * The buffer is left alone, so the packet given last stays valid. Loop's thread only.
  */
 #include "../base/error.h"
 #include "../io/stream.h"
 #include "../runtime/loop.h"
 #include "../runtime/task.h"
 #include "client.h"
+
+/* The end of sending is not to be in the clear either. */
+static int shut_after_layer(il_client *c)
+{
+	int rc;
+
+	c->refs++;
+	rc = il__client_acquire(c);
+	if (rc == 0) {
+		if (!il__client_is_closed(c))
+			rc = il_stream_shutdown_write(c->stream);
+		il__client_release(c);
+	}
+	il_client_unref(c);
+	return rc;
+}
+
+int il_client_shutdown_write(il_client *client)
+{
+	static const char function[] = "il_client_shutdown_write";
+	int rc = il__client_enter(client, function);
+
+	if (rc < 0 || il__client_is_closed(client))
+		return rc;
+	if (client->ops)
+		return il__refuse(-ENOTSUP, "%s: datagrams have no end", function);
+	if (client->layering)
+		return shut_after_layer(client);
+	if (il__stream_is_shut(client->stream))
+		return 0;
+	if (client->sending)
+		return il__refuse(-EBUSY, "%s: another task sends to this client; let it end",
+				  function);
+	return il_stream_shutdown_write(client->stream);
+}
 
 static int take_leave(void *arg)
 {
@@ -16,7 +51,9 @@ static int take_leave(void *arg)
 	int rc = il__client_acquire(c);
 
 	if (rc == 0) {
-		rc = il_stream_shutdown_write(c->stream);
+		rc = il__stream_flush(c->stream, "il_client_finish");
+		if (rc == 0)
+			rc = il_stream_shutdown_write(c->stream);
 		il__client_release(c);
 	}
 	if (rc == 0)
@@ -45,7 +82,7 @@ int il_client_finish(il_client *client, il_time timeout)
 	client->refs++;
 	client->receiving = client->end_reported = true;
 	rc = il__task_check(task);
-	if (rc == 0 && !il__client_is_closed(client))
+	if (rc == 0 && !client->ops && !il__client_is_closed(client))
 		rc = il_move_on_after(timeout, take_leave, client);
 	client->receiving = false;
 	il_client_close(client);

@@ -5,12 +5,16 @@
  */
 #include "../base/base.h"
 #include "../base/error.h"
+#include "../base/memory.h"
+#include "../base/report.h"
 #include "../io/stream.h"
 #include "../runtime/loop.h"
 #include "../runtime/task.h"
 #include "../sync/queue.h"
 #include "client.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <sys/uio.h>
 
 enum { SMALL = 1024 }; /* cheaper to copy than to hand over in pieces */
@@ -47,10 +51,24 @@ static void client_send_give_up(il_client *c)
 {
 	const struct linger at_once = {.l_onoff = 1};
 
-	il__log(c->server->options.quiet ? IL_LOG_DEBUG : IL_LOG_INFO,
+	il__log(c->rules->quiet ? IL_LOG_DEBUG : IL_LOG_INFO,
 		"client %s did not take a packet in time", c->address);
-	setsockopt(il_stream_fd(c->stream), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+	il__stream_set_option(c->stream, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
 	il_stream_close(c->stream);
+}
+
+/* Whoever receives must know of a reset, too: the system tells of it once. */
+static int client_send_broken(il_client *c, int rc)
+{
+	char *why = il__stream_has_words(c->stream, rc) ? il__keep_refusal(rc) : NULL;
+
+	c->broken = true;
+	if (rc == -ECONNRESET && !c->ended)
+		il__client_fails(c, rc);
+	rc = il__refuse(-EPIPE, "il_client_send: client %s is gone: %s", c->address,
+			why ? why : il__system_words(rc));
+	il__free(why);
+	return rc;
 }
 
 /* What the system said, as il_client_send tells it. */
@@ -68,35 +86,69 @@ static int client_send_translate(il_client *c, const struct il__op *op, int rc)
 			il_stream_close(c->stream);
 		return rc;
 	default:
-		c->broken = true;
-		return il__refuse(-EPIPE, "il_client_send: client %s is gone: %s", c->address,
-				  il__system_words(rc));
+		return client_send_broken(c, rc);
 	}
+}
+
+static int client_send_frame(const il_client *c, il_frame *frame, const void *data, size_t size)
+{
+	const il_protocol *p = &c->rules->protocol;
+
+	frame->data = data;
+	frame->size = size;
+	frame->head_size = frame->tail_size = 0;
+	frame->tail = NULL;
+	frame->release = NULL;
+	frame->pointer = NULL;
+	memset(frame->reserved, 0, sizeof frame->reserved);
+	return p->frame ? p->frame(p, frame) : 0;
+}
+
+/* What stands against sending: 0 if nothing does. */
+static int client_send_check(const il_client *c)
+{
+	if (c->broken)
+		return il__refuse(-EPIPE, "il_client_send: client %s is gone", c->address);
+	if (il__stream_is_shut(c->stream))
+		return il__refuse(-EPIPE, "il_client_send: client %s: this side has ended sending",
+				  c->address);
+	return 0;
+}
+
+/* It has gone, whole. Its server may not count it any more. */
+static void client_send_count(il_client *c, const il_frame *frame)
+{
+	if (!c->rules)
+		return;
+	c->rules->sent.packets++;
+	c->rules->sent.bytes += frame->head_size + frame->size + frame->tail_size;
 }
 
 static int send_packet(il_client *c, struct il__op *op, const void *data, size_t size)
 {
-	const il_protocol *p = &c->server->protocol;
 	il_frame frame;
-	int rc;
+	int rc = client_send_frame(c, &frame, data, size);
 
-	frame.data = data;
-	frame.size = size;
-	frame.head_size = frame.tail_size = 0;
-	frame.tail = NULL;
-	frame.release = NULL;
-	frame.pointer = NULL;
-	memset(frame.reserved, 0, sizeof frame.reserved);
-	rc = p->frame ? p->frame(p, &frame) : 0;
 	if (rc < 0)
 		return rc;
-	rc = client_send_translate(
-	    c, op,
-	    c->broken || il__stream_is_shut(c->stream) ? -EPIPE : send_framed(c, op, &frame));
+	rc = client_send_check(c);
+	if (rc == 0)
+		rc = client_send_translate(c, op, send_framed(c, op, &frame));
+	if (rc == 0)
+		client_send_count(c, &frame);
 	if (frame.release)
 		frame.release(&frame);
 	return rc;
 }
+
+static void senders_tell(struct il__report *r, const il_task *task)
+{
+	const il_client *c = task->waiter.arg;
+
+	il__report(r, "another task to end its packet to client %s", c->address);
+}
+
+static const struct il__wait send_wait = {"il_client_send", senders_tell};
 
 int il__client_acquire(il_client *c)
 {
@@ -111,7 +163,7 @@ int il__client_acquire(il_client *c)
 	if (!task)
 		return rc;
 	rc = il__task_check(task);
-	return rc < 0 ? rc : il__queue_wait(&c->senders, task, NULL, "il_client_send");
+	return rc < 0 ? rc : il__queue_wait(&c->senders, task, c, &send_wait);
 }
 
 void il__client_release(il_client *c)
@@ -121,15 +173,45 @@ void il__client_release(il_client *c)
 
 static il_time client_send_end_of_patience(const il_client *c)
 {
-	il_time most = c->server->options.send_timeout;
+	il_time most = c->rules->send_timeout;
 
 	return most == IL_FOREVER ? IL_FOREVER : il__deadline_from(il__loop_now(c->loop), most);
+}
+
+static int client_send_by_stream(il_client *c, const void *data, size_t size)
+{
+	struct il__op op;
+	int rc = il__op_begin(c->stream, &op, IL_WRITABLE, IL_FOREVER, "il_client_send");
+
+	if (rc < 0)
+		return rc;
+	op.deadline = client_send_end_of_patience(c);
+	rc = send_packet(c, &op, data, size);
+	op.parked |= !il__client_is_unfair(c);
+	return il__op_end(c->stream, &op, rc);
+}
+
+static int client_send_message(il_client *c, const void *data, size_t size)
+{
+	il_frame frame;
+	int rc;
+
+	if (c->closed)
+		return il__refuse(-EBADF, "il_client_send: the client is closed");
+	rc = client_send_frame(c, &frame, data, size);
+	if (rc < 0)
+		return rc;
+	rc = c->ops->send(c, &frame, client_send_end_of_patience(c));
+	if (rc == 0)
+		client_send_count(c, &frame);
+	if (frame.release)
+		frame.release(&frame);
+	return rc;
 }
 
 int il_client_send(il_client *client, const void *data, size_t size)
 {
 	int rc = il__client_enter(client, "il_client_send");
-	struct il__op op;
 
 	if (rc < 0)
 		return rc;
@@ -138,15 +220,38 @@ int il_client_send(il_client *client, const void *data, size_t size)
 	client->refs++;
 	rc = il__client_acquire(client);
 	if (rc == 0) {
-		rc = il__op_begin(client->stream, &op, IL_WRITABLE, IL_FOREVER, "il_client_send");
-		if (rc == 0) {
-			op.deadline = client_send_end_of_patience(client);
-			rc = send_packet(client, &op, data, size);
-			op.parked |= !il__client_is_unfair(client);
-			rc = il__op_end(client->stream, &op, rc);
-		}
+		rc = il__unlikely(client->ops) ? client_send_message(client, data, size)
+					       : client_send_by_stream(client, data, size);
 		il__client_release(client);
 	}
 	il_client_unref(client);
+	return rc;
+}
+
+int il_client_printf(il_client *client, const char *format, ...)
+{
+	char small[SMALL], *text = small;
+	va_list args, again;
+	int rc, size;
+
+	if (!format)
+		return il__refuse(-EINVAL, "il_client_printf: the format is NULL");
+	va_start(args, format);
+	va_copy(again, args);
+	size = vsnprintf(small, sizeof small, format, args);
+	if (size >= (int)sizeof small) {
+		text = il__malloc((size_t)size + 1);
+		if (text)
+			vsnprintf(text, (size_t)size + 1, format, again);
+	}
+	va_end(again);
+	va_end(args);
+	if (size < 0)
+		return il__refuse(-EINVAL, "il_client_printf: the text cannot be formatted");
+	if (!text)
+		return il__refuse(-ENOMEM, "il_client_printf: out of memory");
+	rc = il_client_send(client, text, (size_t)size);
+	if (text != small)
+		il__free(text);
 	return rc;
 }

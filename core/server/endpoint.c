@@ -7,7 +7,9 @@
 #include "../base/error.h"
 #include "../base/list.h"
 #include "../base/memory.h"
+#include "../base/report.h"
 #include "../io/listener.h"
+#include "../io/unix_path.h"
 #include "../runtime/task.h"
 #include "../runtime/thread_state.h"
 #include "../sync/queue.h"
@@ -40,6 +42,29 @@ int il__endpoint_make(il_server *s, const char *host, const char *port, struct i
 		il__endpoint_free(e);
 		return il__refuse(-ENOMEM, "out of memory for a server's address");
 	}
+	*made = e;
+	return 0;
+}
+
+int il__endpoint_adopt(il_server *s, int fd, struct il__endpoint **made)
+{
+	char text[IL_ADDRESS_TEXT_MAX] = "";
+	il_address address = {.length = sizeof address.storage};
+	struct il__endpoint *e = NULL;
+	int rc;
+
+	if (getsockname(fd, (struct sockaddr *)&address.storage, &address.length) == 0)
+		il_address_text(&address, text, sizeof text);
+	rc = il__endpoint_make(s, text, "", &e);
+	if (rc < 0)
+		return rc;
+	e->handed = true;
+	rc = il_listener_open_fd(&e->listener, fd);
+	if (rc < 0) {
+		il__endpoint_free(e);
+		return rc;
+	}
+	e->bound = il_listener_port(e->listener);
 	*made = e;
 	return 0;
 }
@@ -94,7 +119,7 @@ int il__endpoint_open(struct il__endpoint *e)
 	const il_listen_options unix_options = {.backlog = o->backlog, .mode = o->unix_mode};
 	int rc;
 
-	if (e->listener)
+	if (e->listener) /* a socket that was handed over always has one */
 		return 0;
 	if (!e->port)
 		return listen_unix(e, &unix_options);
@@ -116,7 +141,45 @@ void il__endpoints_close(il_server *s)
 		close_listener(il__container_of(node, struct il__endpoint, link));
 }
 
+static void endpoint_rest(struct il__endpoint *e)
+{
+	if (!e->handed)
+		close_listener(e);
+	else if (e->listener)
+		il__listener_stop(e->listener);
+}
+
+void il__endpoints_rest(il_server *s)
+{
+	il__list_each (node, &s->endpoints)
+		endpoint_rest(il__container_of(node, struct il__endpoint, link));
+}
+
+/* A host may have several sockets. */
+int il__endpoints_fd(const il_server *s, size_t index)
+{
+	size_t sockets = 0, here;
+
+	il__list_each (node, &s->endpoints) {
+		const struct il__endpoint *e = il__container_of(node, struct il__endpoint, link);
+		for (here = 0; e->listener && here < (size_t)e->listener->count; here++)
+			if (sockets++ == index)
+				return il_listener_fd(e->listener, here);
+	}
+	return il__refuse(-ENOENT, "il_server_fd: the server has %zu sockets now, not %zu", sockets,
+			  index + 1);
+}
+
 /* ---- accepting ---- */
+
+static void room_tell(struct il__report *r, const il_task *task)
+{
+	const il_server *s = task->waiter.arg;
+
+	il__report(r, "one of %zu clients to leave (max_clients)", s->client_count);
+}
+
+static const struct il__wait room_wait = {"il_server_serve", room_tell};
 
 static int wait_for_room(il_server *s)
 {
@@ -127,7 +190,7 @@ static int wait_for_room(il_server *s)
 	       s->client_count >= s->options.max_clients) {
 		rc = il__task_check(task);
 		if (rc == 0)
-			rc = il__queue_wait(&s->want_room, task, NULL, "a server with max_clients");
+			rc = il__queue_wait(&s->want_room, task, s, &room_wait);
 	}
 	return rc;
 }
@@ -137,9 +200,11 @@ static int accept_clients(void *arg)
 	struct il__endpoint *e = arg;
 	il_server *s = e->server;
 
+	il_task_set_name("accept_clients");
 	for (;;) {
 		il_stream *stream;
-		int rc = e->listener ? il_listener_accept(e->listener, &stream) : -EBADF;
+		int rc =
+		    e->listener && !s->stopping ? il_listener_accept(e->listener, &stream) : -EBADF;
 
 		if (rc < 0)
 			return rc;
@@ -148,7 +213,7 @@ static int accept_clients(void *arg)
 			il_stream_destroy(stream);
 			return rc < 0 ? rc : -EBADF;
 		}
-		il__client_start(s, e, stream);
+		il__client_accepted(s, e, stream);
 	}
 }
 
@@ -161,9 +226,9 @@ static void on_accept_ended(il_task *task, int rc)
 	if (rc != -EBADF && rc != -ECANCELED) {
 		il__log(IL_LOG_ERROR,
 			"il_server_serve: accepting on %s%s%s failed, it is given up: %s (%s)",
-			e->host ? e->host : "all interfaces", e->port ? ", port " : "",
+			e->host ? e->host : "all interfaces", e->port && *e->port ? ", port " : "",
 			e->port ? e->port : "", il_error_name(rc), il__system_words(rc));
-		close_listener(e);
+		endpoint_rest(e);
 		if (!s->accepting && !s->closed) {
 			s->accept_rc = rc;
 			s->accept_why = il__keep_refusal(rc);

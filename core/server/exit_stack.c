@@ -1,11 +1,13 @@
 /*
- * exit_stack.c: what service_init has taken, to be given back in reverse order whatever happens. Each
- * entry runs once. Most run shielded, so that giving back always works; portals and groups are closed in
- * the scopes they were opened in. Loop's thread only.
+ * exit_stack.c: what a task or service_init has taken, to be given back in reverse order whatever happens.
+ * Each entry runs once. Most run shielded, so that giving back always works; portals and groups are closed
+ * in the scopes they were opened in. Loop's thread only.
  */
 #include "exit_stack.h"
 #include "../base/error.h"
 #include "../base/memory.h"
+#include "../runtime/loop.h"
+#include "../runtime/task.h"
 #include "../runtime/thread_state.h"
 
 #include <interloop/executor.h>
@@ -44,7 +46,7 @@ static int exit_stack_push(il_exit_stack *stack, struct il__exit entry, const ch
 	if (rc < 0)
 		return rc;
 	if (stack->closing)
-		return il__refuse(-ESHUTDOWN, "%s: the server is ending", function);
+		return il__refuse(-ESHUTDOWN, "%s: the exit stack is being closed", function);
 	if (stack->count == stack->capacity)
 		rc = exit_stack_grow(stack);
 	if (rc == 0)
@@ -104,7 +106,7 @@ int il__exit_stack_close(il_exit_stack *stack, int rc)
 			il__free(why);
 			why = il__keep_refusal(rc);
 		} else {
-			il__log(IL_LOG_ERROR, "il_server_serve: the exit stack: %s (%s)",
+			il__log(IL_LOG_ERROR, "exit stack: an entry failed: %s (%s)",
 				il_error_name(error), il_strerror(error));
 		}
 	}
@@ -115,6 +117,48 @@ int il__exit_stack_close(il_exit_stack *stack, int rc)
 }
 
 /* ---- the public side ---- */
+
+int il_exit_stack_open(il_exit_stack **stack)
+{
+	il_exit_stack *s;
+	il_task *task;
+	int rc;
+
+	if (!stack)
+		return il__refuse(-EINVAL, "il_exit_stack_open: NULL");
+	task = il__task_current("il_exit_stack_open", &rc);
+	if (!task)
+		return rc;
+	s = il__calloc(1, sizeof *s);
+	if (!s)
+		return il__refuse(-ENOMEM, "il_exit_stack_open: out of memory");
+	il__exit_stack_init(s, task->loop);
+	s->opener = task;
+	*stack = s;
+	return 0;
+}
+
+int il_exit_stack_close(il_exit_stack *stack, int rc)
+{
+	il_task *task;
+	int refused;
+
+	if (!stack)
+		return il__refuse(-EINVAL, "il_exit_stack_close: NULL");
+	task = il__task_current("il_exit_stack_close", &refused);
+	if (!task)
+		return refused;
+	if (stack->opener != task)
+		return il__refuse(-EPERM,
+				  "il_exit_stack_close: %s; only the task that opened it may",
+				  stack->opener ? "another task opened the stack"
+						: "the stack is a server's, which closes it");
+	if (stack->closing)
+		return il__refuse(-EALREADY, "il_exit_stack_close: the stack is being closed");
+	rc = il__exit_stack_close(stack, rc);
+	il__free(stack);
+	return rc;
+}
 
 int il_exit_stack_push(il_exit_stack *stack, il_fn *fn, void *arg)
 {

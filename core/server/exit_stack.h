@@ -1,5 +1,5 @@
 /*
- * exit_stack.h: what a service has to undo, last in, first out.
+ * exit_stack.h: what a service or a task has to undo, last in, first out.
  */
 #ifndef IL_CORE_SERVER_EXIT_STACK_H
 #define IL_CORE_SERVER_EXIT_STACK_H
@@ -14,6 +14,7 @@ struct il__exit {
 
 struct il_exit_stack {
 	il_loop *loop;
+	il_task *opener; /* of il_exit_stack_open; compared only */
 	struct il__exit *exits;
 	size_t count, capacity;
 	bool closing;
@@ -21,8 +22,8 @@ struct il_exit_stack {
 };
 
 void il__exit_stack_init(il_exit_stack *stack, il_loop *loop);
-/* Runs all, last in first out, in the task that ran service_init. rc, or if that is no failure the
- * first error; what is not answered is logged. */
+/* Runs all, last in first out, in the task that took it. rc, or if that is no failure the first error; what is
+ * not returned is logged. */
 int il__exit_stack_close(il_exit_stack *stack, int rc);
 
 #endif

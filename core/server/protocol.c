@@ -1,5 +1,5 @@
 /*
- * protocol.c: running a protocol's two functions, and not trusting them: what they answer is checked
+ * protocol.c: running a protocol's two functions, and not trusting them: what they return is checked
  * against the bytes there are, so that a wrong protocol costs its client and nothing else. Keeps no
  * state. Any thread.
  */
@@ -24,7 +24,7 @@ int il__protocol_find(const il_protocol *p, il_parse *parse)
 	rc = p->find(p, parse);
 	if (parse->consumed > parse->size || (rc > 0 && !parse->consumed)) {
 		il__log(IL_LOG_ERROR,
-			"protocol %s: find answered %d and consumed %zu of %zu bytes; the client "
+			"protocol %s: find returned %d and consumed %zu of %zu bytes; the client "
 			"is given up",
 			p->name ? p->name : "without a name", rc, parse->consumed, parse->size);
 		parse->consumed = 0;

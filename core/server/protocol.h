@@ -9,7 +9,7 @@
 bool il__protocol_is_valid(const il_protocol *p);
 /* How many bytes one packet with its framing may have. */
 size_t il__protocol_room(const il_protocol *p, size_t max_packet);
-/* p->find, its answer checked; parse->scanned is kept right. */
+/* p->find, its result checked; parse->scanned is kept right. */
 int il__protocol_find(const il_protocol *p, il_parse *parse);
 
 #endif

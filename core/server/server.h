@@ -7,10 +7,15 @@
 #define IL_CORE_SERVER_SERVER_H
 
 #include "../base/list.h"
+#include "../runtime/extension.h"
 #include "../runtime/loop.h"
+#include "client.h"
 #include "server_tasks.h"
+#include "stop_signals.h"
 
 #include <interloop/server.h>
+
+struct il__udp;
 
 enum il__server_phase {
 	IL__SERVER_IDLE,
@@ -21,19 +26,21 @@ enum il__server_phase {
 
 struct il_server {
 	il_loop *loop;
-	unsigned generation; /* the loop may be gone before us */
-	il_protocol protocol;
+	unsigned generation;            /* the loop may be gone before us */
+	struct il__extension extension; /* the loop's, until that is closed: for its dump */
 	il_handler handler;
 	void *data;
-	il_server_options options; /* defaults filled in */
-	bool endless;              /* il_protocol_bytes: no packet says where a request ends */
-	size_t room;               /* most bytes of a client's buffer */
-	size_t buffered;           /* bytes of all clients' buffers */
+	il_server_options options;     /* defaults filled in */
+	struct il__client_rules rules; /* of its clients: protocol and limits */
+	struct il_layer layer;         /* of its clients; no `accept`: none */
 
 	struct il__list endpoints;
+	struct il__udp *udp;     /* a UDP server's only address; NULL: others */
 	struct il__list clients; /* whose task has not ended */
 	size_t client_count;
-	uint64_t serial; /* of Unix clients, which have no address */
+	uint64_t clients_total; /* since it was made */
+	uint64_t failed_layers; /* likewise */
+	uint64_t serial;        /* of Unix clients, which have no address */
 
 	enum il__server_phase phase;
 	bool closed;    /* il_server_close: for good */
@@ -44,12 +51,14 @@ struct il_server {
 	struct il__server_tasks served; /* clients and acceptors, while UP */
 	struct il__server_tasks own;    /* of il_server_start_soon, while own_open */
 	bool own_open;
-	size_t accepting;          /* acceptors that live */
-	int accept_rc;             /* why the last listener failed, or 0 */
-	char *accept_why;          /* and its words */
-	struct il__list want_room; /* acceptors while there are max_clients */
-	struct il__list shutdowns; /* who waits for the end of the round */
-	void (*on_up)(void *arg);  /* the server thread's; may be NULL */
+	struct il__stop_signals stop_signals; /* with stop_at_signals, while it serves */
+	bool hurried;                         /* the second one has come: no more grace */
+	size_t accepting;                     /* acceptors that live */
+	int accept_rc;                        /* why the last listener failed, or 0 */
+	char *accept_why;                     /* and its words */
+	struct il__list want_room;            /* acceptors while there are max_clients */
+	struct il__list shutdowns;            /* who waits for the end of the round */
+	void (*on_up)(void *arg);             /* the server thread's; may be NULL */
 	void *on_up_arg;
 	il_time logged_since; /* the second in which `logged` lines about clients were asked for */
 	unsigned logged;

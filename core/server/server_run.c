@@ -7,6 +7,7 @@
 #include "../base/error.h"
 #include "../base/list.h"
 #include "../base/memory.h"
+#include "../base/report.h"
 #include "../runtime/context.h"
 #include "../runtime/loop.h"
 #include "../runtime/scope.h"
@@ -17,8 +18,11 @@
 #include "exit_stack.h"
 #include "server.h"
 #include "server_tasks.h"
+#include "stop_signals.h"
+#include "udp.h"
 
 #include <interloop/event.h>
+#include <interloop/fd.h>
 
 /* ---- the clients' part of a round ---- */
 
@@ -36,9 +40,9 @@ static int grant_grace(il_server *s)
 	il__list_each (node, &s->clients) {
 		il_client *c = il__container_of(node, il_client, link);
 		if (c->idle)
-			il_stream_close(c->stream);
+			il__client_shut(c);
 	}
-	while (rc == 0 && s->served.count)
+	while (rc == 0 && s->served.count && !s->hurried)
 		rc = il__server_wait(s, false, deadline);
 	return rc == -ETIMEDOUT ? 0 : rc;
 }
@@ -50,13 +54,15 @@ static int serve_clients(il_server *s)
 	il__server_tasks_open(&s->served, s, s->main->scope);
 	s->phase = IL__SERVER_UP;
 	rc = il__endpoints_accept(s);
+	if (rc == 0 && s->udp)
+		rc = il__udp_start(s->udp);
 	if (rc == 0 && s->options.is_up)
 		rc = il_event_set(s->options.is_up);
 	if (rc == 0 && s->on_up)
 		s->on_up(s->on_up_arg);
 	while (rc == 0 && !is_over(s))
 		rc = il__server_wait(s, false, IL_FOREVER);
-	il__endpoints_close(s);
+	il__endpoints_rest(s);
 	if (rc == 0 && s->stopping && s->options.grace_period)
 		rc = grant_grace(s);
 	s->stopping |= rc < 0;
@@ -77,7 +83,7 @@ static int open_endpoints(il_server *s)
 		if (rc < 0)
 			return rc;
 	}
-	return 0;
+	return s->udp ? il__udp_open(s->udp) : 0;
 }
 
 static int server_set_up(il_server *s, il_exit_stack *stack)
@@ -92,6 +98,35 @@ static int server_set_up(il_server *s, il_exit_stack *stack)
 	return rc;
 }
 
+/* A task of the server's own. */
+static int stop_at_signals(void *server)
+{
+	il_server *s = server;
+	int rc = il_wait_readable(s->stop_signals.first);
+
+	if (rc < 0)
+		return rc;
+	il__stop_signals_heed();
+	rc = il_server_shutdown(s);
+	if (rc == 0)
+		rc = il_wait_readable(s->stop_signals.second);
+	if (rc == 0) {
+		s->hurried = true;
+		il__server_poke(s);
+	}
+	return rc;
+}
+
+static int watch_signals(il_server *s)
+{
+	int rc;
+
+	if (!s->options.stop_at_signals)
+		return 0;
+	rc = il__stop_signals_join(&s->stop_signals);
+	return rc < 0 ? rc : il_server_start_soon(s, NULL, stop_at_signals, s);
+}
+
 static int run_round(il_server *s)
 {
 	il_exit_stack stack;
@@ -100,16 +135,22 @@ static int run_round(il_server *s)
 	il__exit_stack_init(&stack, s->loop);
 	il__server_tasks_open(&s->own, s, il__scope_of(&s->scope));
 	s->own_open = true;
-	rc = server_set_up(s, &stack);
+	rc = watch_signals(s);
+	if (rc >= 0)
+		rc = server_set_up(s, &stack);
 	if (rc >= 0 && !s->stopping)
 		rc = serve_clients(s);
 	s->phase = IL__SERVER_ENDING;
-	il__endpoints_close(s);
+	il__endpoints_rest(s);
+	if (s->udp)
+		il__udp_close(s->udp);
 	s->own_open = false;
 	il__server_tasks_close(&s->own);
 	if (rc < 0 || s->stopping)
 		il__scope_cancel(il__scope_of(&s->scope), "the server ended");
-	return il__exit_stack_close(&stack, rc);
+	rc = il__exit_stack_close(&stack, rc);
+	il__stop_signals_leave(&s->stop_signals);
+	return rc;
 }
 
 static void end_round(il_server *s)
@@ -144,7 +185,7 @@ int il_server_serve(il_server *server)
 		return rc;
 	server->main = task;
 	server->phase = IL__SERVER_SETTING_UP;
-	server->stopping = false;
+	server->stopping = server->hurried = false;
 	server->accept_rc = 0;
 	server->accept_why = NULL;
 	rc = run_round(server);
@@ -169,6 +210,15 @@ static bool is_inside(const il_server *s, const il_task *task)
 	return false;
 }
 
+static void shutdown_tell(struct il__report *r, const il_task *task)
+{
+	const il_server *s = task->waiter.arg;
+
+	il__report(r, "the round's end; %zu clients", s->client_count);
+}
+
+static const struct il__wait shutdown_wait = {"il_server_shutdown", shutdown_tell};
+
 int il_server_shutdown(il_server *server)
 {
 	int rc = il__server_check(server, "il_server_shutdown");
@@ -186,7 +236,7 @@ int il_server_shutdown(il_server *server)
 	if (!task || is_inside(server, task))
 		return 0;
 	rc = il__task_check(task);
-	return rc < 0 ? rc : il__queue_wait(&server->shutdowns, task, NULL, "il_server_shutdown");
+	return rc < 0 ? rc : il__queue_wait(&server->shutdowns, task, server, &shutdown_wait);
 }
 
 /* ---- tasks of the server ---- */

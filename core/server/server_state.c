@@ -3,6 +3,7 @@
  * change and is told of one, and how much may be said about its clients. Loop's thread only.
  */
 #include "../base/error.h"
+#include "../base/report.h"
 #include "../runtime/loop.h"
 #include "../runtime/task.h"
 #include "../runtime/thread_state.h"
@@ -18,6 +19,15 @@ int il__server_check(const il_server *s, const char *function)
 
 /* ---- main waits for a change ---- */
 
+static void serve_tell(struct il__report *r, const il_task *task)
+{
+	const il_server *s = task->waiter.arg;
+
+	il__report(r, "its end; %zu clients", s->client_count);
+}
+
+static const struct il__wait serve_wait = {"il_server_serve", serve_tell};
+
 int il__server_wait(il_server *s, bool shielded, il_time deadline)
 {
 	int rc = shielded ? 0 : il__task_check(s->main);
@@ -25,9 +35,8 @@ int il__server_wait(il_server *s, bool shielded, il_time deadline)
 	if (rc < 0)
 		return rc;
 	s->waits = true;
-	rc = shielded ? il__task_park(s->main, NULL, NULL, "il_server_serve")
-		      : il__task_park_until(s->main, il__abort_freely, NULL, "il_server_serve",
-					    deadline);
+	rc = shielded ? il__task_park(s->main, NULL, s, &serve_wait)
+		      : il__task_park_until(s->main, il__abort_freely, s, &serve_wait, deadline);
 	s->waits = false;
 	return rc;
 }

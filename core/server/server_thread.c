@@ -116,11 +116,12 @@ static int server_thread_stop(void *arg)
 int il_server_thread_stop(il_server_thread *thread)
 {
 	il_scope scope = IL_SCOPE_INIT;
+	int rc;
 
 	if (!thread)
 		return il__refuse(-EINVAL, "il_server_thread_stop: NULL");
 	if (!il__self.loop || !il__self.loop->current)
 		return server_thread_stop(thread);
-	il_scope_enter(&scope, IL_FOREVER, IL_SHIELD);
-	return il_scope_exit(&scope, server_thread_stop(thread));
+	rc = il_scope_enter(&scope, IL_FOREVER, IL_SHIELD);
+	return rc < 0 ? rc : il_scope_exit(&scope, server_thread_stop(thread));
 }

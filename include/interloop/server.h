@@ -25,6 +25,7 @@
 #include <interloop/client.h>
 #include <interloop/exit_stack.h>
 #include <interloop/group.h>
+#include <interloop/layer.h>
 #include <interloop/portal.h>
 #include <interloop/protocol.h>
 #include <interloop/stream.h>
@@ -58,8 +59,8 @@ typedef struct il_handler {
 	 * client. A handler that met -ETIMEDOUT and returns 0 is called again, unless it
 	 * has called il_client_close(). A negative result (-ETIMEDOUT, too) is logged as an error
 	 * with the client's address and closes the client; nothing is logged if it only means that
-	 * the client is gone, or that the server ends. At most 100 such lines are logged in a
-	 * second; of the others only the number.
+	 * the client is gone (-ECONNRESET, too), or that the server ends. At most 100 such lines
+	 * are logged in a second; of the others only the number.
 	 */
 	int (*handle)(il_client *client, void *data);
 	/** Once after each on_connection that did not fail; the client is closed by then. When the
@@ -131,7 +132,29 @@ typedef struct il_server_options {
 	 * Linux doubles it for its own use). Only when they are full does send_timeout begin.
 	 * Default: the system's choice, which may be several MiB for each client. */
 	size_t send_buffer;
-	void *reserved[5]; /**< Zero. */
+	/**
+	 * SIGTERM and SIGINT begin il_server_shutdown() of every server of the process that serves
+	 * with this option, on whatever loop. A second one of them ends the grace period: the
+	 * handlers are cancelled. Later ones have no effect. While one such server serves, the two
+	 * signals are unblocked in its thread, and the handlers that were there before are called
+	 * on (see signal.h); at the end of the last one they are as before. -EBUSY from
+	 * il_server_serve(): an il_signal_receiver has one of them.
+	 */
+	bool stop_at_signals;
+	/** UDP: how many datagrams of a peer may wait for its handler; more are dropped and counted,
+	 * the newest first, and so are all while 64 MiB of them wait. Default: 64. SIZE_MAX: no
+	 * limit. */
+	size_t peer_queue;
+	/**
+	 * Put on each client's connection, such as TLS; copied. It begins in the client's task,
+	 * before on_connection: the client takes one of the max_clients places, and
+	 * first_request_timeout bounds it. A layer that fails costs that client only: none of the
+	 * handler's functions is called, and a line is logged as IL_LOG_DEBUG.
+	 * il_client_address() is taken afterwards. Without `accept`, and for UDP:
+	 * -EINVAL. Default: none.
+	 */
+	const struct il_layer *layer;
+	void *reserved[2]; /**< Zero. */
 } il_server_options;
 
 /* ---- servers ---- */
@@ -148,23 +171,84 @@ typedef struct il_server_options {
  * @return 0; -EINVAL: no protocol, no handle, or an option out of range; -EADDRINUSE, -EACCES and
  *         the like from the system; errors of il_resolve; -ENOMEM.
  */
-IL_API int il_tcp_server_open(il_server **server, const char *host, const char *port,
-			      const il_protocol *protocol, const il_handler *handler, void *data,
-			      const il_server_options *options);
+IL_MUST_CHECK IL_API int il_tcp_server_open(il_server **server, const char *host, const char *port,
+					    const il_protocol *protocol, const il_handler *handler,
+					    void *data, const il_server_options *options);
 
 /** @brief As il_tcp_server_open(), on a Unix socket; errors of il_listener_open_unix(). */
-IL_API int il_unix_server_open(il_server **server, const char *path, const il_protocol *protocol,
-			       const il_handler *handler, void *data,
-			       const il_server_options *options);
+IL_MUST_CHECK IL_API int il_unix_server_open(il_server **server, const char *path,
+					     const il_protocol *protocol, const il_handler *handler,
+					     void *data, const il_server_options *options);
 
 /**
- * @brief Makes the server listen on one more address.
+ * @brief Creates a server without an address: for il_server_add_fd() and its siblings. In the
+ * loop's thread; never waits.
+ * @return as il_tcp_server_open(), but no errors of an address.
+ */
+IL_MUST_CHECK IL_API int il_server_open(il_server **server, const il_protocol *protocol,
+					const il_handler *handler, void *data,
+					const il_server_options *options);
+
+/**
+ * @brief Creates a server whose clients are the peers of a UDP socket: one il_client for each
+ * address from which datagrams come, with the handler's source unchanged. The socket is bound at
+ * once; datagrams are taken once il_server_serve() runs. May wait for the lookup of a name.
+ *
+ * A datagram is a packet: il_client_receive() gives the peer's next one, il_client_send() sends
+ * one, from the address of this machine that the peer has sent to. A peer's first datagram begins
+ * on_connection and handle; the client stays until it has been silent for idle_timeout, is closed,
+ * or the server ends. What comes while a handler works waits in the peer's queue (peer_queue). A
+ * handler that returns without having received drops that datagram, and its peer is forgotten: the
+ * next datagram from there is a new client's.
+ *
+ * Whoever sends may claim any address, so there are bounds: idle_timeout is 60 s, max_clients
+ * 10,000 and peer_queue 64 where these options are 0 (IL_FOREVER or SIZE_MAX: no limit). When all
+ * places are taken, the peer whose handler has waited longest in its first receive is ended, that
+ * is, its receive returns 0; only if there is none the new peer's datagram is dropped. Each burst
+ * of drops is one warning in the log; il_server_get_statistics() counts them.
+ *
+ * Differences from connections: il_client_finish() is il_client_close(), il_client_shutdown_write()
+ * is -ENOTSUP, il_client_stream() is NULL, send_timeout and receive_buffer have no meaning, and
+ * clients that come and go are logged for debugging only. il_server_close() ends the peers whose
+ * handlers are idle; the others are served until they are.
+ * @param host      NULL: all interfaces, IPv4 and IPv6 by one socket.
+ * @param protocol  NULL: the whole datagram is the packet, and so it is with il_protocol_bytes().
+ *                  Else the protocol has to find exactly one packet in each datagram: another one
+ *                  is -EBADMSG of that receive, and one that is larger than max_packet -EMSGSIZE.
+ * @return as il_tcp_server_open(); errors of il_datagram_open_udp().
+ */
+IL_MUST_CHECK IL_API int il_udp_server_open(il_server **server, const char *host, const char *port,
+					    const il_protocol *protocol, const il_handler *handler,
+					    void *data, const il_server_options *options);
+
+/**
+ * @brief Makes the server listen on one more address. -EINVAL: it is a UDP server.
  * @return 0; -EBUSY: it serves; -EBADF: it is closed; errors of il_tcp_server_open().
  */
-IL_API int il_server_add_tcp(il_server *server, const char *host, const char *port);
+IL_MUST_CHECK IL_API int il_server_add_tcp(il_server *server, const char *host, const char *port);
 
 /** @brief Makes the server listen on one more Unix socket. */
-IL_API int il_server_add_unix(il_server *server, const char *path);
+IL_MUST_CHECK IL_API int il_server_add_unix(il_server *server, const char *path);
+
+/**
+ * @brief Makes the server accept on a socket that listens already, as il_listener_open_fd(). It
+ * stays open between two il_server_serve(), and connects meanwhile wait in it.
+ * @param fd  on success the server's: il_server_close() and il_server_destroy() close it; after a
+ *            failure still the caller's.
+ * @return 0; -EBUSY: it serves, or another listener has fd; -EBADF: it is closed, or fd is not an
+ *         open descriptor; errors of il_listener_open_fd().
+ */
+IL_MUST_CHECK IL_API int il_server_add_fd(il_server *server, int fd);
+
+/**
+ * @brief Returns the descriptor of a listening socket, to hand it to another process, such as the
+ * one that takes over at a hot restart. It remains the server's. Never waits.
+ * @param index  from 0 on, over all addresses in the order in which they were added; an address of
+ *               il_tcp_server_open() may have several, and has none before it serves again.
+ * @return the descriptor; -ENOENT: there is none with that index now; -ENOTSUP: it has no
+ *         descriptor, as in a simulated network; -EBADF: the server is closed.
+ */
+IL_API int il_server_fd(const il_server *server, size_t index);
 
 /**
  * @brief Serves until il_server_shutdown(), or until il_server_close() and the last client has
@@ -176,9 +260,10 @@ IL_API int il_server_add_unix(il_server *server, const char *path);
  * of il_server_start_soon(), then closes the exit stack. Only il_server_shutdown() grants the grace
  * period: a cancelled scope (Ctrl-C under il_run(), il_loop_shutdown()) cancels the handlers at
  * once.
- * @return 0; -EBUSY: it serves already; -EBADF: it is closed, or was while it was being set up;
- *         -ECANCELED; service_init's error; the first error of the exit stack; why an address could
- *         not be listened on again, or why the last listener failed.
+ * @return 0; -EBUSY: it serves already, or stop_at_signals finds a receiver of these signals;
+ *         -EBADF: it is closed, or was while it was being set up; -ECANCELED; service_init's
+ *         error; the first error of the exit stack; why an address could not be listened on again,
+ *         or why the last listener failed.
  */
 IL_API int il_server_serve(il_server *server);
 
@@ -220,13 +305,33 @@ IL_API bool il_server_is_serving(const il_server *server);
 /** @brief Returns how many clients it has now. */
 IL_API size_t il_server_clients(const il_server *server);
 
+/** What a server has done and does. All but `clients` count since it was made. */
+typedef struct il_server_statistics {
+	size_t clients;             /**< Now. */
+	uint64_t clients_total;     /**< That have come. */
+	uint64_t dropped_datagrams; /**< UDP: for which there was no room. */
+	uint64_t dropped_peers;     /**< UDP: idle ones, which were ended for new ones. */
+	uint64_t failed_layers;     /**< Clients whose handshake failed. */
+	uint64_t packets_received;  /**< That il_client_receive() has returned. */
+	uint64_t packets_sent;      /**< That the system has taken whole. */
+	/** Out of its clients' streams, what frames the packets included; of a UDP server: of datagrams. */
+	uint64_t bytes_received;
+	uint64_t bytes_sent; /**< Likewise, into them. */
+	void *reserved[8];   /**< Zero. */
+} il_server_statistics;
+
+/** @brief Gives the numbers above. The loop's thread, or through a portal; never waits. Also while it
+ * does not serve. 0, or a general error. */
+IL_API int il_server_get_statistics(il_server *server, il_server_statistics *statistics);
+
 /**
  * @brief Starts a task that outlives the handler that starts it, but not the server: it is
  * cancelled and joined after the last client has left. From service_init, a handler or any task.
  * @param f  receives a reference to the task's future; NULL: a failure is logged as an error.
  * @return 0; -ESHUTDOWN: the server does not serve, or is about to end; -ENOMEM.
  */
-IL_API int il_server_start_soon(il_server *server, il_future **f, il_fn *fn, void *arg);
+IL_MUST_CHECK IL_API int il_server_start_soon(il_server *server, il_future **f, il_fn *fn,
+					      void *arg);
 
 /* ---- a server with a thread of its own ---- */
 
@@ -242,9 +347,11 @@ typedef struct il_server_thread il_server_thread;
  * @return 0; open's or il_server_serve()'s error, -EPROTO if it ended before it was up; errors of
  *         il_blocking_portal_start. No thread is left then.
  */
-IL_API int il_server_thread_start(il_server_thread **thread, const il_backend *backend,
-				  const il_blocking_portal_options *options,
-				  int (*open)(il_server **server, void *arg), void *arg);
+IL_MUST_CHECK IL_API int il_server_thread_start(il_server_thread **thread,
+						const il_backend *backend,
+						const il_blocking_portal_options *options,
+						int (*open)(il_server **server, void *arg),
+						void *arg);
 
 /** @brief Returns the TCP port of its server. Any thread. */
 IL_API uint16_t il_server_thread_port(const il_server_thread *thread);

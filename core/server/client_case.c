@@ -1,0 +1,160 @@
+/*
+ * client_case.c: waiting for a client's next packet, or its end, in a select. It stands in the place of whoever
+ * receives, under the same limits of time; what comes goes to the client's own buffer. Loop's thread only.
+ */
+#include "../base/base.h"
+#include "../base/error.h"
+#include "../base/report.h"
+#include "../io/stream.h"
+#include "../runtime/loop.h"
+#include "../runtime/task.h"
+#include "../runtime/timer.h"
+#include "../sync/case.h"
+#include "client.h"
+
+struct client_case {
+	struct il__case base;
+	struct il__fd_share share;
+	bool entered; /* it has the place, and a reference */
+};
+
+il__case_fits(struct client_case);
+
+static struct client_case *client_case_of(il_case *c)
+{
+	return (struct client_case *)(void *)il__case_inside(c);
+}
+
+static int client_case_check(il_case *c, il_task *task)
+{
+	const il_client *client = c->object;
+	int rc = il__client_enter(client, "il_select");
+
+	(void)task;
+	if (rc < 0 || il__client_is_closed(client))
+		return rc;
+	if (client->receiving || (!client->ops && il__stream_is_read(client->stream)))
+		return il__refuse(-EBUSY, "il_select: another task receives from this client");
+	return 0;
+}
+
+static int client_case_take(il_case *c, il_task *task)
+{
+	il_client *client = c->object;
+
+	(void)task;
+	c->rc = il__client_is_closed(client) ? -EBADF : 0;
+	return il__client_look(client);
+}
+
+/* Once the stream is closed so is the client. */
+static void client_case_fire(struct il__fd_share *share)
+{
+	struct client_case *w = il__container_of(share, struct client_case, share);
+
+	if (share->rc < 0)
+		il__case_happened(&w->base, -EBADF);
+	else
+		il__case_news(w->base.select);
+}
+
+/* The limit of the client's server has passed: it is the end. */
+static void client_case_expire(struct il__timer *timer)
+{
+	il_client *client = il__container_of(timer, il_client, select_limit);
+
+	if (client->selecting->select->happened)
+		return;
+	il__client_expire(client);
+	il__case_happened(client->selecting, 0);
+}
+
+static int client_case_watch(il_case *c)
+{
+	il_client *client = c->object;
+	struct client_case *w = client_case_of(c);
+	il_time limit = il__client_limit(client, client->select_since);
+	int rc = 0;
+
+	if (client->ops)
+		client->ops->watch(client, &w->base.waiter);
+	else
+		rc = il__stream_watch(client->stream, &w->share);
+	if (rc > 0)
+		il__case_news(w->base.select);
+	if (rc >= 0 && limit != IL_FOREVER)
+		rc = il__timer_arm(client->loop, &client->select_limit, limit);
+	return rc < 0 ? rc : 0;
+}
+
+static int client_case_enqueue(il_case *c, il_task *task)
+{
+	il_client *client = c->object;
+	struct client_case *w = client_case_of(c);
+
+	(void)task;
+	w->share = (struct il__fd_share){.asked = IL_READABLE, .fire = client_case_fire};
+	w->entered = !client->receiving;
+	if (!w->entered)
+		return il__refuse(-EBUSY, "il_select: one client in two cases");
+	il_client_ref(client);
+	client->receiving = true;
+	client->selecting = &w->base;
+	client->select_limit = (struct il__timer){.fire = client_case_expire};
+	client->select_since = il__loop_now(client->loop);
+	client->idle = !client->received && client->begin == client->end;
+	return client_case_watch(c);
+}
+
+static int client_case_look(il_case *c, il_task *task)
+{
+	il_client *client = c->object;
+	int rc = client_case_of(c)->share.link ? 0 : client_case_take(c, task);
+
+	if (client->ops)
+		return rc;
+	client->idle = client->idle && client->begin == client->end;
+	if (rc == 0 && !client_case_of(c)->share.link)
+		rc = client_case_watch(c);
+	return rc;
+}
+
+static void client_case_rest(il_case *c, il_task *task)
+{
+	il_client *client = c->object;
+	struct client_case *w = client_case_of(c);
+
+	(void)task;
+	if (!w->entered)
+		return;
+	il__timer_disarm(client->loop, &client->select_limit);
+	if (client->ops)
+		client->ops->watch(client, NULL);
+	else
+		il__stream_unwatch(&w->share);
+	client->waited += il__loop_now(client->loop) - client->select_since;
+	client->receiving = client->idle = false;
+	client->selecting = NULL;
+	il_client_unref(client);
+}
+
+static void client_case_tell(struct il__report *r, il_case *c)
+{
+	const il_client *client = c->object;
+
+	il__report(r, "a packet of client %s", client->address);
+}
+
+static const struct il__case_ops client_case = {
+    .tell = client_case_tell,
+    .check = client_case_check,
+    .take = client_case_take,
+    .enqueue = client_case_enqueue,
+    .rest = client_case_rest,
+    .look = client_case_look,
+};
+
+il_case il_case_client(il_client *client)
+{
+	return il__case(&client_case, client);
+}
