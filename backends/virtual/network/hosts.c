@@ -1,0 +1,138 @@
+/*
+ * hosts.c: the table of hosts. Addresses are 10.0.0.1 for "" and from 10.0.0.2 on
+ * in the order in which hosts were started first; a host keeps its own. Loop's thread only.
+ */
+#include "hosts.h"
+#include "../../../core/base/error.h"
+#include "../../../core/base/memory.h"
+#include "../../../core/runtime/thread_state.h"
+
+#include <interloop/future.h>
+
+#include <string.h>
+#include <strings.h>
+
+enum { FIRST_IP = 0x0a000001 };
+
+/* ---- finding one ---- */
+
+struct il__sim_host *il__sim_here(const struct il_virtual_network *n)
+{
+	struct il__host *tasks = il__host_here(n->loop);
+
+	return tasks ? il__container_of(tasks, struct il__sim_host, tasks) : n->hosts[0];
+}
+
+struct il__sim_host *il__sim_named(const struct il_virtual_network *n, const char *name)
+{
+	for (size_t i = 0; i < n->count; i++)
+		if (strcasecmp(n->hosts[i]->name, name) == 0)
+			return n->hosts[i];
+	return NULL;
+}
+
+struct il__sim_host *il__sim_at(const struct il_virtual_network *n, uint32_t ip)
+{
+	return ip >= FIRST_IP && ip - FIRST_IP < n->count ? n->hosts[ip - FIRST_IP] : NULL;
+}
+
+int il__sim_check(const struct il_virtual_network *n, const char *function)
+{
+	int rc;
+
+	if (!n)
+		return il__refuse(-EINVAL, "%s: the network is NULL", function);
+	rc = il__loop_check_thread(n->loop, function);
+	if (rc == 0 && n->closing)
+		return il__refuse(-ESHUTDOWN, "%s: the network is about to be closed", function);
+	return rc;
+}
+
+int il__sim_find(const struct il_virtual_network *n, const char *name, struct il__sim_host **host,
+		 const char *function)
+{
+	int rc = il__sim_check(n, function);
+
+	if (rc < 0)
+		return rc;
+	if (!name)
+		return il__refuse(-EINVAL, "%s: the host's name is NULL", function);
+	*host = il__sim_named(n, name);
+	if (!*host)
+		return il__refuse(-ENOENT, "%s: no host was started that is called %s", function,
+				  name);
+	return 0;
+}
+
+/* ---- making one ---- */
+
+void il__sim_host_free(struct il__sim_host *host)
+{
+	if (host->main)
+		il__scope_fini_root(&host->tasks.scope);
+	il_future_unref(host->result);
+	il__free(host->links);
+	il__free(host->name);
+	il__free(host);
+}
+
+/* From `had` links to `count`. */
+static int host_link(struct il_virtual_network *n, struct il__sim_host *host, size_t had,
+		     size_t count)
+{
+	struct il__sim_link *links = il__calloc(count, sizeof *links);
+
+	if (!links)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++) {
+		il__sim_link_init(&links[i], &n->rule);
+		if (i >= had)
+			continue;
+		links[i] = host->links[i];
+		il__list_init(&links[i].held);
+		il__list_splice(&links[i].held, &host->links[i].held);
+	}
+	il__free(host->links);
+	host->links = links;
+	return 0;
+}
+
+/* Every host has a link to every other. */
+static int host_link_all(struct il_virtual_network *n, struct il__sim_host *host)
+{
+	int rc = host_link(n, host, 0, n->count + 1);
+
+	for (size_t i = 0; rc == 0 && i < n->count; i++)
+		rc = host_link(n, n->hosts[i], n->count, n->count + 1);
+	return rc;
+}
+
+int il__sim_host_add(struct il_virtual_network *n, const char *name, struct il__sim_host **added)
+{
+	struct il__sim_host *host = il__calloc(1, sizeof *host);
+	struct il__sim_host **hosts = il__realloc(n->hosts, (n->count + 1) * sizeof(*hosts));
+
+	if (hosts)
+		n->hosts = hosts;
+	if (!host || !hosts || !(host->name = il__strdup(name)))
+		goto no_memory;
+	host->network = n;
+	host->index = n->count;
+	host->ip = FIRST_IP + (uint32_t)n->count;
+	host->next_port = (uint16_t)(IL__SIM_FIRST_PORT + il__sim_random(n) % IL__SIM_PORTS);
+	il__list_init(&host->joiners);
+	il__list_init(&host->ends);
+	il__list_init(&host->connections);
+	if (host_link_all(n, host) < 0)
+		goto no_memory;
+	n->hosts[n->count++] = host;
+	*added = host;
+	return 0;
+no_memory:
+	if (host) {
+		il__free(host->links);
+		il__free(host->name);
+	}
+	il__free(host);
+	return -ENOMEM;
+}

@@ -1,0 +1,26 @@
+/*
+ * links.h: what holds between two hosts, for each direction by itself. What is under way when a partition begins is lost;
+ * what arrives at a link that is held stays there, in order, until that is released. Loop's thread only.
+ */
+#ifndef IL_VIRTUAL_NETWORK_LINKS_H
+#define IL_VIRTUAL_NETWORK_LINKS_H
+
+#include "simulation.h"
+
+struct il__sim_link {
+	struct il__sim_rule rule;
+	bool partitioned, holds;
+	unsigned cuts;        /* partitions so far */
+	struct il__list held; /* packets, in the order of their arrival */
+};
+
+void il__sim_link_init(struct il__sim_link *link, const struct il__sim_rule *rule);
+/* The one from a host to another; NULL: both are the same, so that nothing lies between. */
+struct il__sim_link *il__sim_link(const struct il__sim_host *from, const struct il__sim_host *to);
+/* How long the next packet takes. */
+il_time il__sim_link_latency(struct il_virtual_network *n, const struct il__sim_link *link);
+/* Fills a rule from options; -EINVAL with words. */
+int il__sim_rule_make(struct il__sim_rule *rule, il_time latency_min, il_time latency_max,
+		      double loss, bool reorder, const char *function);
+
+#endif

@@ -1,0 +1,210 @@
+/*
+ * power.c: starting hosts, cutting their power, starting them again. Loop's thread only.
+ */
+#include "power.h"
+#include "../../../core/base/error.h"
+#include "../../../core/runtime/future.h"
+#include "../../../core/runtime/task.h"
+#include "../../../core/sync/queue.h"
+#include "ends.h"
+#include "tcp.h"
+#include "tcp_rest.h"
+
+#include <string.h>
+#include <strings.h>
+
+enum { HOSTS_MOST = 0xffff, NAME_MOST = 63 };
+
+/* Of one that can crash: it was started. */
+static int host_find_started(const struct il_virtual_network *n, const char *name,
+			     struct il__sim_host **host, const char *function)
+{
+	int rc = il__sim_find(n, name, host, function);
+
+	if (rc == 0 && !(*host)->main)
+		return il__refuse(-EINVAL,
+				  "%s: \"\" is where tasks are that are no host's: it was not "
+				  "started and cannot crash",
+				  function);
+	return rc;
+}
+
+/* ---- starting one ---- */
+
+static void host_on_left(struct il__host *tasks)
+{
+	struct il__sim_host *host = il__container_of(tasks, struct il__sim_host, tasks);
+
+	il__queue_wake_all(&host->joiners, 0);
+}
+
+static int host_boot(struct il__sim_host *host, const char *function)
+{
+	il_future *result = NULL;
+	const il_task_options with = {.name = "main"};
+	const struct il__task_setup setup = {
+	    .scope = &host->tasks.scope, .ended = il__host_left, .heard = true, .with = &with};
+	int rc = il__future_task(host->network->loop, &result, host->main, host->arg, &setup);
+
+	if (rc < 0)
+		return il__refuse(rc, "%s: host %s: %s", function, host->name, il_strerror(rc));
+	il__host_joined(&host->tasks.scope);
+	il_future_unref(host->result);
+	host->result = result;
+	host->down = false;
+	il__sim_trace(host->network, "%s starts", host->name);
+	return 0;
+}
+
+static int host_check_name(const struct il_virtual_network *n, const char *name,
+			   const char *function)
+{
+	if (!name || !*name || strlen(name) > NAME_MOST ||
+	    strcspn(name, " \t\r\n:>") < strlen(name))
+		return il__refuse(-EINVAL,
+				  "%s: a host needs a name of 1 to %d characters without blanks, "
+				  "\":\" and \">\"",
+				  function, NAME_MOST);
+	if (strcasecmp(name, "localhost") == 0)
+		return il__refuse(-EINVAL, "%s: localhost is what every host calls itself",
+				  function);
+	if (il__sim_named(n, name))
+		return il__refuse(-EALREADY,
+				  "%s: a host called %s was started already; after a crash "
+				  "il_virtual_host_restart starts it again",
+				  function, name);
+	return n->count < HOSTS_MOST ? 0
+				     : il__refuse(-ENOBUFS, "%s: a network has at most %d hosts",
+						  function, HOSTS_MOST);
+}
+
+int il_virtual_host_start(il_virtual_network *n, const char *name, il_fn *main, void *arg)
+{
+	static const char function[] = "il_virtual_host_start";
+	struct il__sim_host *host;
+	int rc = il__sim_check(n, function);
+
+	if (rc == 0)
+		rc = host_check_name(n, name, function);
+	if (rc < 0)
+		return rc;
+	if (!main)
+		return il__refuse(-EINVAL, "%s: main is NULL", function);
+	if (il__sim_host_add(n, name, &host) < 0)
+		return il__refuse(-ENOMEM, "%s: out of memory", function);
+	host->main = main;
+	host->arg = arg;
+	host->tasks.name = host->name;
+	host->tasks.left = host_on_left;
+	il__scope_init_root(&host->tasks.scope, n->loop, &n->loop->scope);
+	host->tasks.scope.of_host = true;
+	rc = host_boot(host, function);
+	host->down = rc < 0;
+	return rc;
+}
+
+/* ---- power cuts ---- */
+
+void il__sim_host_cut(struct il__sim_host *host)
+{
+	host->down = true;
+	if (host->main) /* first, so that only who is shielded hears of the ends below */
+		il__scope_cancel(&host->tasks.scope, "its host has crashed");
+	while (!il__list_empty(&host->connections))
+		il__sim_tcp_cut(il__container_of(host->connections.next, struct il__sim_tcp, link));
+	while (!il__list_empty(&host->ends))
+		il__sim_end_cut(il__container_of(host->ends.next, struct il__sim_end, link));
+}
+
+static const struct il__wait join_wait = {"il_virtual_host_crash", NULL};
+
+void il__sim_host_join(struct il__sim_host *host)
+{
+	il_task *task = host->network->loop->current;
+
+	while (host->tasks.roots > 0) {
+		il__list_push(&host->joiners, &task->waiter.link);
+		il__task_park(task, NULL, NULL, &join_wait);
+	}
+}
+
+static void host_crash(struct il__sim_host *host)
+{
+	if (!host->down)
+		il__sim_trace(host->network, "%s crashes", host->name);
+	il__sim_host_cut(host);
+	il__sim_changed(host->network);
+}
+
+/* Its own task cannot wait for its own end. */
+static int host_leave(struct il__sim_host *host)
+{
+	if (il__sim_here(host->network) == host)
+		return il__task_check(host->network->loop->current);
+	il__sim_host_join(host);
+	return 0;
+}
+
+/* For what waits. */
+static int host_find_from_task(il_virtual_network *n, const char *name, struct il__sim_host **host,
+			       const char *function)
+{
+	int rc = host_find_started(n, name, host, function);
+
+	if (rc == 0)
+		il__task_current(function, &rc); /* sets it, outside a task */
+	return rc;
+}
+
+int il_virtual_host_crash(il_virtual_network *n, const char *name)
+{
+	static const char function[] = "il_virtual_host_crash";
+	struct il__sim_host *host;
+	int rc = host_find_from_task(n, name, &host, function);
+
+	if (rc < 0)
+		return rc;
+	host_crash(host);
+	return host_leave(host);
+}
+
+int il_virtual_host_restart(il_virtual_network *n, const char *name)
+{
+	static const char function[] = "il_virtual_host_restart";
+	struct il__sim_host *host;
+	int rc = host_find_from_task(n, name, &host, function);
+
+	if (rc < 0)
+		return rc;
+	if (il__sim_here(n) == host)
+		return il__refuse(-EDEADLK,
+				  "%s: called by a task of host %s, whose end it waits for",
+				  function, name);
+	host_crash(host);
+	il__sim_host_join(host);
+	if (!host->down || n->closing) /* somebody else was faster */
+		return il__refuse(-EALREADY, "%s: host %s was started by another task meanwhile",
+				  function, name);
+	il__scope_restore(&host->tasks.scope);
+	rc = host_boot(host, function);
+	il__sim_changed(n);
+	return rc;
+}
+
+int il_virtual_host_wait(il_virtual_network *n, const char *name, il_time timeout)
+{
+	static const char function[] = "il_virtual_host_wait";
+	struct il__sim_host *host;
+	il_future *result;
+	int rc = host_find_started(n, name, &host, function);
+
+	if (rc < 0)
+		return rc;
+	if (il__sim_here(n) == host)
+		return il__refuse(-EDEADLK, "%s: called by a task of host %s itself", function,
+				  name);
+	result = il_future_ref(host->result);
+	rc = il__future_result(result, timeout, function);
+	il_future_unref(result);
+	return rc;
+}

@@ -1,0 +1,14 @@
+/*
+ * power.h: power cuts of hosts. Loop's thread only.
+ */
+#ifndef IL_VIRTUAL_NETWORK_POWER_H
+#define IL_VIRTUAL_NETWORK_POWER_H
+
+#include "hosts.h"
+
+/* Its ends and connections have no host from now on, and its tasks are cancelled. */
+void il__sim_host_cut(struct il__sim_host *host);
+/* Waits, shielded, until none of its tasks is left. */
+void il__sim_host_join(struct il__sim_host *host);
+
+#endif
