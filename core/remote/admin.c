@@ -1,0 +1,140 @@
+/*
+ * admin.c: what a job server is told as by an administrator, in lines of text on a connection of its own, which is there once it is
+ * needed: to forget a call that nobody has begun, and to list the names that its workers have. The portal's thread.
+ */
+#include "pool.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { LINE = 1024 };
+
+static int receive_line(il_stream *stream, char line[LINE])
+{
+	int n = il_stream_receive_until(stream, line, LINE - 1, "\n", 1);
+
+	if (n < 0)
+		return n;
+	line[n] = 0;
+	return 0;
+}
+
+/* ---- a call to be forgotten ---- */
+
+static bool next_cancel(struct il__remote_server *s, char handle[IL__REMOTE_HANDLE_MAX + 1])
+{
+	struct il__remote_node *first;
+
+	pthread_mutex_lock(&s->pool->lock);
+	first = s->cancels.first;
+	if (first)
+		strcpy(handle, il__remote_cancelled_at(first)->handle);
+	pthread_mutex_unlock(&s->pool->lock);
+	return first != NULL;
+}
+
+/* Done, the server says that the call has failed. One that cannot do it never does. */
+static void note_cancelled(struct il__remote_server *s, const char *handle, bool done)
+{
+	struct il__remote_out *out = il__remote_handles_find(&s->handles, handle);
+	bool unserved;
+
+	if (!out)
+		return;
+	pthread_mutex_lock(&s->pool->lock);
+	if (out->cancel.list)
+		il__remote_list_remove(&out->cancel);
+	unserved = out->verdict == -ENOENT;
+	pthread_mutex_unlock(&s->pool->lock);
+	if (done || !unserved)
+		return;
+	il__remote_take_out(out);
+	il__remote_answer(s->pool, out, -ENOENT, NULL, 0,
+			  "no worker program has a function of that name");
+}
+
+static int cancel_calls(struct il__remote_server *s, il_stream *stream)
+{
+	char handle[IL__REMOTE_HANDLE_MAX + 1], line[LINE];
+	int rc = 0;
+
+	while (rc == 0 && next_cancel(s, handle)) {
+		snprintf(line, sizeof line, "cancel job %s\n", handle);
+		rc = il_stream_write_all(stream, line, strlen(line));
+		if (rc == 0)
+			rc = receive_line(stream, line);
+		if (rc == 0)
+			note_cancelled(s, handle, strncmp(line, "OK", 2) == 0);
+	}
+	return rc;
+}
+
+/* ---- names ---- */
+
+/* The list ends with a line of one dot. */
+static int ask_names(struct il__remote_server *s, il_stream *stream)
+{
+	char line[LINE];
+	int rc = il_stream_write_all(stream, "status\n", 7);
+
+	while (rc == 0) {
+		rc = receive_line(stream, line);
+		if (rc == 0 && line[0] == '.')
+			break;
+		if (rc == 0)
+			il__remote_name_seen(s->pool, s->index, line);
+	}
+	return rc;
+}
+
+/* ---- the connection ---- */
+
+static int do_all(struct il__remote_server *s, il_stream *stream)
+{
+	int rc = cancel_calls(s, stream);
+
+	if (rc == 0 && s->wants_names) {
+		s->wants_names = false;
+		rc = ask_names(s, stream);
+		if (rc == 0)
+			il__remote_judge_names(s);
+	}
+	return rc;
+}
+
+static int open_and_do_all(struct il__remote_server *s, il_stream **stream)
+{
+	const il_remote_pool_options *o = &s->pool->options;
+	const struct il__remote_endpoint to = {s->name, o->layer, 3 * o->heartbeat};
+	il_scope scope = IL_SCOPE_INIT;
+	int rc = il_scope_enter(&scope, il_deadline(3 * o->heartbeat), IL_FAIL_AT_DEADLINE);
+
+	if (rc < 0)
+		return rc;
+	rc = *stream ? 0 : il__remote_open_stream(stream, &to);
+	if (rc == 0)
+		rc = do_all(s, *stream);
+	return il_scope_exit(&scope, rc);
+}
+
+/* Whatever fails here is tried again: what the server is needed for goes over its other connection. */
+int il__remote_administer(void *arg)
+{
+	struct il__remote_server *s = arg;
+	il_stream *stream = NULL;
+	int rc;
+
+	while ((rc = il_semaphore_acquire(s->admin_work)) == 0) {
+		rc = open_and_do_all(s, &stream);
+		if (rc == 0)
+			continue;
+		il_stream_destroy(stream);
+		stream = NULL;
+		if (rc == -ECANCELED || (rc = il_sleep(IL_MSEC(50))) < 0)
+			return rc;
+		il_semaphore_release(s->admin_work);
+	}
+	il_stream_destroy(stream);
+	return rc;
+}

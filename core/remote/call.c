@@ -1,0 +1,173 @@
+/*
+ * call.c: a call on its way: made, sent once more, given up, ended. No function of the core is called under the lock.
+ */
+#include "envelope.h"
+#include "pool.h"
+
+#include <interloop/function.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The thread gives waiting calls of others to the pool: its own deadline is not theirs. */
+static _Thread_local bool gives_room;
+
+/* ---- made ---- */
+
+static struct il__remote_out *alloc_out(size_t before, const il_call_info *info)
+{
+	struct il__remote_out *out = calloc(1, sizeof *out + before + info->in_size + 1);
+
+	if (!out)
+		return NULL;
+	out->in_size = info->in_size;
+	out->size = before + info->in_size;
+	if (info->in_size)
+		memcpy(out->payload + before, info->in, info->in_size);
+	return out;
+}
+
+static struct il__remote_out *make_enveloped(struct il__remote_pool *pool, const il_call_info *info)
+{
+	char build[IL__REMOTE_BUILD_MAX + 1];
+	struct il__remote_call call = {.form = info->form,
+				       .limit = (uint32_t)pool->options.max_size,
+				       .left = -1,
+				       .build = build};
+	struct il__remote_out *out;
+
+	il__remote_name_build(build, info->fn);
+	call.build_size = strlen(build);
+	out = alloc_out(IL__REMOTE_ENVELOPE + call.build_size, info);
+	if (!out)
+		return NULL;
+	il__remote_write_call(out->payload, &call);
+	memcpy(out->payload + IL__REMOTE_ENVELOPE, build, call.build_size);
+	return out;
+}
+
+struct il__remote_out *il__remote_make_out(struct il__remote_pool *pool, il_call *call,
+					   const il_call_info *info)
+{
+	struct il__remote_out *out =
+	    pool->options.raw ? alloc_out(0, info) : make_enveloped(pool, info);
+
+	if (!out)
+		return NULL;
+	out->call = call;
+	out->attended = info->attended;
+	out->waits = info->waits;
+	out->deadline = info->waits && !gives_room ? il_effective_deadline() : IL_FOREVER;
+	return out;
+}
+
+void il__remote_free_out(struct il__remote_out *out)
+{
+	free(out->parts);
+	free(out);
+}
+
+void il__remote_address_out(struct il__remote_pool *pool, struct il__remote_out *out)
+{
+	il_time left = out->deadline - il_now();
+
+	snprintf(out->unique, sizeof out->unique, "%08x-%016llx-%x", pool->token,
+		 (unsigned long long)out->id, (unsigned)out->attempt);
+	if (out->deadline == IL_FOREVER)
+		left = -1;
+	else
+		left = left > 0 ? left / IL_MSEC(1) : 0;
+	if (!pool->options.raw)
+		il__remote_address_call(out->payload, out->id, (uint16_t)out->attempt, left);
+}
+
+/* ---- ended ---- */
+
+void il__remote_free_place(struct il__remote_pool *pool)
+{
+	bool outer = gives_room;
+
+	pthread_mutex_lock(&pool->lock);
+	pool->places--;
+	pthread_mutex_unlock(&pool->lock);
+	gives_room = true;
+	il_executor_room(pool->executor);
+	gives_room = outer;
+}
+
+/* Under the lock. */
+static void leave_server(struct il__remote_out *out)
+{
+	if (!out->server)
+		return;
+	out->server->calls--;
+	if (out->cancel.list)
+		il__remote_list_remove(&out->cancel);
+	out->server = NULL;
+}
+
+void il__remote_answer(struct il__remote_pool *pool, struct il__remote_out *out, int rc,
+		       const void *data, size_t size, const char *detail)
+{
+	il_call *call = out->call;
+
+	pthread_mutex_lock(&pool->lock);
+	*il_call_link(call) = NULL; /* whoever cancels it finds it no more */
+	leave_server(out);
+	if (out->verdict == -ECANCELED)
+		rc = -ECANCELED;
+	pthread_mutex_unlock(&pool->lock);
+	il__remote_free_place(pool);
+	if (rc == -ECANCELED && !out->begun)
+		il_call_fail(call, rc);
+	else
+		il_call_finish(call, rc, data, size, detail);
+	il__remote_free_out(out);
+	il__remote_uncount(pool);
+}
+
+/* ---- lost, or given up ---- */
+
+/* Under the lock: whether it is sent again. */
+static bool send_again(struct il__remote_pool *pool, struct il__remote_out *out)
+{
+	leave_server(out);
+	if (out->verdict || out->attempt == pool->options.resubmits)
+		return false;
+	out->attempt++;
+	out->sent = out->begun = false;
+	out->beat = out->assigned = 0;
+	out->handle[0] = 0;
+	out->parts_size = 0;
+	il__remote_list_push_front(&pool->pending, &out->place);
+	return true;
+}
+
+void il__remote_lost(struct il__remote_pool *pool, struct il__remote_out *out, const char *why)
+{
+	char detail[320];
+	bool again;
+	int rc;
+
+	pthread_mutex_lock(&pool->lock);
+	out->server->statistics.lost++;
+	rc = out->verdict ? out->verdict : -EOWNERDEAD;
+	again = send_again(pool, out);
+	pthread_mutex_unlock(&pool->lock);
+	if (again)
+		return;
+	snprintf(detail, sizeof detail, "%s; whether the call ran is not known", why);
+	il__remote_answer(pool, out, rc, NULL, 0, detail);
+}
+
+bool il__remote_give_up(struct il__remote_out *out, int verdict)
+{
+	if (!out->verdict || verdict == -ECANCELED)
+		out->verdict = verdict;
+	if (!out->handle[0] || out->cancel.list)
+		return false; /* it is asked for when it has one */
+	il__remote_list_push(&out->server->cancels, &out->cancel);
+	return true;
+}

@@ -1,0 +1,153 @@
+/*
+ * connect.c: a connection to a job server: where it may be, its opening, and its beats, by which its loss is noticed. The loop's
+ * thread.
+ */
+#include "gearman.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool is_local(const char *server)
+{
+	return strncmp(server, "unix:", 5) == 0 || strncmp(server, "127.", 4) == 0 ||
+	       strncmp(server, "localhost:", 10) == 0 || strncmp(server, "[::1]:", 6) == 0;
+}
+
+int il__remote_check_servers(const char *function, const char *const *servers, size_t count,
+			     bool secure)
+{
+	if (!servers || count == 0 || count > 64)
+		return il_fail(-EINVAL, "%s: %zu servers; give 1 to 64", function, count);
+	for (size_t i = 0; i < count; i++) {
+		const char *s = servers[i], *colon = s ? strrchr(s, ':') : NULL;
+		if (!colon || colon == s || !colon[1] || strlen(s) > 255)
+			return il_fail(-EINVAL,
+				       "%s: server \"%s\"; it must be HOST:PORT or unix:/PATH",
+				       function, s ? s : "NULL");
+		if (!secure && !is_local(s))
+			return il_fail(-EACCES,
+				       "%s: %s is not on this machine, and whoever reads along "
+				       "could call every function: give a layer, or set insecure",
+				       function, s);
+	}
+	return 0;
+}
+
+int il__remote_check_heartbeat(const char *function, il_time heartbeat)
+{
+	if (heartbeat >= 0 && heartbeat <= IL_SEC(86400))
+		return 0;
+	return il_fail(-EINVAL, "%s: heartbeat is %lld ns; it must be 0 to a day", function,
+		       (long long)heartbeat);
+}
+
+/* ---- its opening ---- */
+
+int il__remote_open_stream(il_stream **stream, const struct il__remote_endpoint *to)
+{
+	const il_connect_options options = {.timeout = to->timeout, .layer = to->layer};
+	const char *colon = strrchr(to->server, ':');
+	char host[256];
+
+	if (strncmp(to->server, "unix:", 5) == 0)
+		return il_stream_connect_unix(stream, to->server + 5);
+	if (to->server[0] == '[')
+		snprintf(host, sizeof host, "%.*s", (int)(colon - to->server - 2), to->server + 1);
+	else
+		snprintf(host, sizeof host, "%.*s", (int)(colon - to->server), to->server);
+	return il_stream_connect_tcp(stream, host, colon + 1, &options);
+}
+
+/* Whatever comes is a sign of life. */
+static int greet(struct il__remote_connection *c)
+{
+	struct il__remote_packet p;
+	int rc = il__remote_send_text(c, IL__GEARMAN_ECHO_REQ, "hello");
+
+	if (rc == 0)
+		rc = il__remote_flush(c);
+	if (rc == 0)
+		rc = il__remote_receive(c, &p);
+	if (rc < 0)
+		return rc;
+	il__remote_free_packet(&p);
+	return 0;
+}
+
+static int open_and_greet(struct il__remote_connection *c, const struct il__remote_endpoint *to)
+{
+	il_scope scope = IL_SCOPE_INIT;
+	int rc = il_scope_enter(&scope, il_deadline(to->timeout), IL_FAIL_AT_DEADLINE);
+
+	if (rc < 0)
+		return rc;
+	rc = il__remote_open_stream(&c->stream, to);
+	if (rc == 0)
+		rc = greet(c);
+	return il_scope_exit(&scope, rc);
+}
+
+int il__remote_connect(struct il__remote_connection *c, const struct il__remote_endpoint *to,
+		       size_t max)
+{
+	int rc;
+
+	memset(c, 0, sizeof *c);
+	c->max = max;
+	rc = il_semaphore_create(&c->work, 0, 1);
+	if (rc == 0)
+		rc = il_semaphore_create(&c->room, 0, SIZE_MAX);
+	if (rc == 0)
+		rc = open_and_greet(c, to);
+	if (rc < 0)
+		il__remote_close(c);
+	return rc;
+}
+
+/* Who waits for room sees that it is closed. */
+void il__remote_close(struct il__remote_connection *c)
+{
+	c->closed = true;
+	for (int i = 0; i < c->users; i++)
+		il_semaphore_release(c->room);
+	while (c->users > 0)
+		il_yield_shielded();
+	il_stream_destroy(c->stream);
+	il_semaphore_destroy(c->work);
+	il_semaphore_destroy(c->room);
+	free(c->out);
+	memset(c, 0, sizeof *c);
+}
+
+/* ---- its beats ---- */
+
+static int is_silent(void)
+{
+	return il_fail(-EOWNERDEAD, "the job server has been silent for 3 beats");
+}
+
+/* A link that is cut may hold this up, or whoever sends already. */
+static int send_beat(struct il__remote_connection *c, il_time until)
+{
+	il_scope scope = IL_SCOPE_INIT;
+	int rc = il_scope_enter(&scope, until, IL_FAIL_AT_DEADLINE);
+
+	if (rc < 0)
+		return rc;
+	rc = il_scope_exit(&scope, il__remote_send_text(c, IL__GEARMAN_ECHO_REQ, "beat"));
+	return rc == -ETIMEDOUT ? is_silent() : rc;
+}
+
+int il__remote_beat(struct il__remote_connection *c, il_time heartbeat)
+{
+	for (;;) {
+		il_time left = c->heard + 3 * heartbeat - il_now();
+		int rc = left > 0 ? il_sleep(left < heartbeat ? left : heartbeat) : is_silent();
+		if (rc == 0 && il_now() < c->heard + 3 * heartbeat)
+			rc = send_beat(c, c->heard + 3 * heartbeat);
+		if (rc < 0)
+			return rc;
+	}
+}

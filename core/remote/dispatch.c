@@ -1,0 +1,142 @@
+/*
+ * dispatch.c: which server gets which call: the one with the fewest out, of those that are there. So one whose link is cut, where
+ * calls stay, gets fewer and fewer until its loss is noticed. The portal's thread, but il__remote_fail_unsent.
+ */
+#include "pool.h"
+
+#include <errno.h>
+
+/* Under the lock. NULL: no server is there. */
+static struct il__remote_server *least_loaded(struct il__remote_pool *pool)
+{
+	struct il__remote_server *least = NULL;
+
+	for (size_t i = 0; i < pool->server_count; i++) {
+		struct il__remote_server *s = &pool->servers[i];
+		if (s->connected && (!least || s->calls < least->calls))
+			least = s;
+	}
+	return least;
+}
+
+/* Under the lock: a bit for each server with something in its list. */
+static void find_work(const struct il__remote_pool *pool, uint64_t *unsent, uint64_t *cancels)
+{
+	*unsent = *cancels = 0;
+	for (size_t i = 0; i < pool->server_count; i++) {
+		*unsent |= (uint64_t)(pool->servers[i].unsent.first != NULL) << i;
+		*cancels |= (uint64_t)(pool->servers[i].cancels.first != NULL) << i;
+	}
+}
+
+void il__remote_dispatch(struct il__remote_pool *pool)
+{
+	uint64_t unsent, cancels;
+	struct il__remote_server *s;
+	struct il__remote_node *first;
+
+	pthread_mutex_lock(&pool->lock);
+	while ((first = pool->pending.first) && (s = least_loaded(pool))) {
+		struct il__remote_out *out = il__remote_out_at(first);
+		il__remote_list_remove(first);
+		il__remote_list_push(&s->unsent, first);
+		out->server = s;
+		s->calls++;
+	}
+	find_work(pool, &unsent, &cancels);
+	pthread_mutex_unlock(&pool->lock);
+	for (size_t i = 0; i < pool->server_count; i++) { /* one permit is enough */
+		if (unsent >> i & 1)
+			il_semaphore_release(pool->servers[i].work);
+		if (cancels >> i & 1)
+			il_semaphore_release(pool->servers[i].admin_work);
+	}
+}
+
+void il__remote_put_off(struct il__remote_out *out)
+{
+	pthread_mutex_lock(&out->server->pool->lock);
+	il__remote_list_remove(&out->place);
+	il__remote_list_push(&out->server->put_off, &out->place);
+	out->sent = false;
+	pthread_mutex_unlock(&out->server->pool->lock);
+}
+
+void il__remote_retry(struct il__remote_server *s)
+{
+	struct il__remote_node *first;
+
+	pthread_mutex_lock(&s->pool->lock);
+	first = s->put_off.first;
+	if (first) {
+		il__remote_list_remove(first);
+		il__remote_list_push_front(&s->unsent, first);
+	}
+	pthread_mutex_unlock(&s->pool->lock);
+	if (first)
+		il_semaphore_release(s->work);
+}
+
+static struct il__remote_out *first_of(const struct il__remote_list *list, bool all)
+{
+	struct il__remote_node *n = list->first;
+
+	while (n && !all && !il__remote_out_at(n)->attended)
+		n = n->next;
+	return n ? il__remote_out_at(n) : NULL;
+}
+
+/* Under the lock; NULL: there is none. */
+static struct il__remote_out *take_unsent(struct il__remote_pool *pool, bool all)
+{
+	struct il__remote_out *out = first_of(&pool->pending, all);
+
+	for (size_t i = 0; i < pool->server_count && !out; i++) {
+		out = first_of(&pool->servers[i].put_off, all);
+		if (!out)
+			out = first_of(&pool->servers[i].unsent, all);
+	}
+	if (out) {
+		il__remote_list_remove(&out->place);
+		*il_call_link(out->call) = NULL;
+	}
+	return out;
+}
+
+void il__remote_fail_unsent(struct il__remote_pool *pool, int rc, bool all, const char *detail)
+{
+	for (;;) {
+		struct il__remote_out *out;
+		pthread_mutex_lock(&pool->lock);
+		out = take_unsent(pool, all);
+		pthread_mutex_unlock(&pool->lock);
+		if (!out)
+			return;
+		il__remote_answer(pool, out, rc, NULL, 0, detail);
+	}
+}
+
+/* Under the lock. */
+static void give_up_list(struct il__remote_list *list)
+{
+	for (struct il__remote_node *n = list->first; n; n = n->next) {
+		struct il__remote_out *out = il__remote_out_at(n);
+		if (out->attended && !out->begun)
+			il__remote_give_up(out, -ECANCELED);
+	}
+}
+
+void il__remote_cancel_all(struct il__remote_pool *pool)
+{
+	bool wanted;
+
+	pthread_mutex_lock(&pool->lock);
+	wanted = pool->cancels_all;
+	pool->cancels_all = false;
+	for (size_t i = 0; i < pool->server_count && wanted; i++) {
+		give_up_list(&pool->servers[i].sent);
+		give_up_list(&pool->servers[i].waiting);
+		give_up_list(&pool->servers[i].running); /* where one may still wait for a slot */
+	}
+	pthread_mutex_unlock(&pool->lock);
+}

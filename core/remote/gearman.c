@@ -1,0 +1,213 @@
+/*
+ * gearman.c: packets on a connection. Header: magic 4, type 4, size 4, big-endian; then arguments with NULs between them.
+ */
+#include "gearman.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	HEADER = 12,
+	ARGUMENTS = 4,
+	MUCH = 1 << 20, /* to be written */
+	KEPT = 256      /* of a packet that is too large: no more than `max` of any connection */
+};
+
+/* ---- out ---- */
+
+static void put(unsigned char *to, uint32_t value)
+{
+	for (int i = 0; i < 4; i++)
+		to[i] = (unsigned char)(value >> (24 - 8 * i));
+}
+
+/* Until there is room for more. */
+static int await_room(struct il__remote_connection *c)
+{
+	int rc = 0;
+
+	c->users++;
+	while (rc == 0 && !c->closed && c->out_size > MUCH)
+		rc = il_semaphore_acquire(c->room);
+	c->users--;
+	return c->closed ? il_fail(-EBADF, "the connection to the job server is closed") : rc;
+}
+
+static int grow_out(struct il__remote_connection *c, size_t more)
+{
+	size_t room = c->out_room ? c->out_room : 4096;
+	char *out;
+
+	while (room - c->out_size < more)
+		room *= 2;
+	out = room == c->out_room ? c->out : realloc(c->out, room);
+	if (!out)
+		return il_fail(-ENOMEM, "no memory for a packet of %zu bytes", more);
+	c->out = out;
+	c->out_room = room;
+	return 0;
+}
+
+static void append(struct il__remote_connection *c, const void *data, size_t size)
+{
+	if (size)
+		memcpy(c->out + c->out_size, data, size);
+	c->out_size += size;
+}
+
+int il__remote_send(struct il__remote_connection *c, uint32_t type, const struct iovec *arguments,
+		    int count)
+{
+	unsigned char header[HEADER] = "\0REQ";
+	size_t size = count > 0 ? (size_t)count - 1 : 0;
+	int rc = await_room(c);
+
+	for (int i = 0; i < count; i++)
+		size += arguments[i].iov_len;
+	if (rc == 0)
+		rc = grow_out(c, HEADER + size);
+	if (rc < 0)
+		return rc;
+	put(header + 4, type);
+	put(header + 8, (uint32_t)size);
+	append(c, header, HEADER);
+	for (int i = 0; i < count; i++) {
+		append(c, "", i > 0);
+		append(c, arguments[i].iov_base, arguments[i].iov_len);
+	}
+	il_semaphore_release(c->work); /* one permit is enough */
+	return 0;
+}
+
+int il__remote_flush(struct il__remote_connection *c)
+{
+	char *out = c->out;
+	size_t size = c->out_size;
+	int rc;
+
+	c->out = NULL;
+	c->out_size = c->out_room = 0;
+	for (int i = 0; i < c->users; i++)
+		il_semaphore_release(c->room);
+	rc = il_stream_write_all(c->stream, out, size);
+	free(out);
+	return rc;
+}
+
+int il__remote_write(struct il__remote_connection *c)
+{
+	int rc = 0;
+
+	while (rc == 0) {
+		rc = c->out_size ? il__remote_flush(c) : il_semaphore_acquire(c->work);
+	}
+	return rc;
+}
+
+int il__remote_send_text(struct il__remote_connection *c, uint32_t type, const char *argument)
+{
+	struct iovec piece = {(char *)(uintptr_t)argument, argument ? strlen(argument) : 0};
+
+	return il__remote_send(c, type, &piece, argument != NULL);
+}
+
+/* ---- in ---- */
+
+static uint32_t get(const unsigned char *from)
+{
+	return (uint32_t)from[0] << 24 | (uint32_t)from[1] << 16 | (uint32_t)from[2] << 8 | from[3];
+}
+
+/* By way of what was read ahead; what is large goes to its place at once. */
+static int receive_bytes(struct il__remote_connection *c, void *to, size_t size)
+{
+	char *at = to;
+
+	for (;;) {
+		size_t have = c->in_end - c->in_begin, n = have < size ? have : size;
+		int rc;
+		memcpy(at, c->in + c->in_begin, n);
+		c->in_begin += n;
+		at += n;
+		size -= n;
+		if (size == 0)
+			return 0;
+		if (size >= sizeof c->in)
+			return il_stream_receive_exactly(c->stream, at, size);
+		rc = il_stream_read(c->stream, c->in, sizeof c->in);
+		if (rc <= 0)
+			return rc < 0
+				   ? rc
+				   : il_fail(-ENODATA, "the job server has closed the connection");
+		c->in_begin = 0;
+		c->in_end = (size_t)rc;
+	}
+}
+
+/* Of a packet that is too large the start is kept, which says whose it is. */
+static int receive_rest(struct il__remote_connection *c, struct il__remote_packet *p)
+{
+	char dropped[4096];
+	size_t left = p->cut;
+	int rc = receive_bytes(c, p->data, p->size);
+
+	while (rc == 0 && left > 0) {
+		size_t n = left < sizeof dropped ? left : sizeof dropped;
+		rc = receive_bytes(c, dropped, n);
+		left -= n;
+		c->heard = il_now();
+	}
+	return rc;
+}
+
+int il__remote_receive(struct il__remote_connection *c, struct il__remote_packet *p)
+{
+	unsigned char header[HEADER];
+	int rc = receive_bytes(c, header, HEADER);
+
+	*p = (struct il__remote_packet){.data = NULL};
+	if (rc < 0)
+		return rc;
+	if (memcmp(header, "\0RES", 4) != 0)
+		return il_fail(-EBADMSG, "the job server sent what is no packet of Gearman");
+	p->type = get(header + 4);
+	p->size = get(header + 8);
+	if (p->size > c->max) {
+		p->cut = p->size - KEPT;
+		p->size = KEPT;
+	}
+	p->data = malloc(p->size + 1);
+	if (!p->data)
+		return il_fail(-ENOMEM, "no memory for a packet of %zu bytes", p->size);
+	rc = receive_rest(c, p);
+	if (rc < 0) {
+		il__remote_free_packet(p);
+		return rc;
+	}
+	p->data[p->size] = 0;
+	c->heard = il_now();
+	return 1;
+}
+
+void il__remote_free_packet(struct il__remote_packet *p)
+{
+	free(p->data);
+	p->data = NULL;
+}
+
+const char *il__remote_next(struct il__remote_packet *p)
+{
+	const char *argument = p->data + p->at;
+
+	if (p->at > p->size)
+		return NULL;
+	p->at += strlen(argument) + 1;
+	return argument;
+}
+
+const char *il__remote_rest(struct il__remote_packet *p, size_t *size)
+{
+	*size = p->at > p->size ? 0 : p->size - p->at;
+	return p->data + p->size - *size;
+}

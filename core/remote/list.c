@@ -1,0 +1,41 @@
+/*
+ * list.c: lists of calls on their way; one can be taken out of the middle. Whoever owns the list.
+ */
+#include "pool.h"
+
+void il__remote_list_init(struct il__remote_list *list)
+{
+	list->first = NULL;
+	list->last = &list->first;
+}
+
+void il__remote_list_push(struct il__remote_list *list, struct il__remote_node *node)
+{
+	node->next = NULL;
+	node->list = list;
+	node->at = list->last;
+	*list->last = node;
+	list->last = &node->next;
+}
+
+void il__remote_list_push_front(struct il__remote_list *list, struct il__remote_node *node)
+{
+	node->next = list->first;
+	node->list = list;
+	node->at = &list->first;
+	list->first = node;
+	if (node->next)
+		node->next->at = &node->next;
+	else
+		list->last = &node->next;
+}
+
+void il__remote_list_remove(struct il__remote_node *node)
+{
+	*node->at = node->next;
+	if (node->next)
+		node->next->at = node->at;
+	else
+		node->list->last = node->at;
+	node->list = NULL;
+}

@@ -1,0 +1,204 @@
+/*
+ * pool.h: the calls of a remote pool, and who may touch what. A call is in one place at a time: `pending`, or a server's
+ * `unsent` or `put_off`, from where it can be taken back; then that server's `sent`, `waiting` or `running`, until it ends or is lost.
+ *
+ *   pool.c         the executor's side: submit, take back, shut down, release                  any thread, under the lock
+ *   call.c         a call on its way: made, sent once more, ended                              any thread; ends in the portal's
+ *   pool_create.c  options, making, starting, ending
+ *   dispatch.c     which server gets which call                                                the portal's thread
+ *   server.c       a connection to one job server: its life, sending                           the portal's thread
+ *   replies.c      what the server sends                                                       the portal's thread
+ *   watch.c        calls whose worker is silent, or whose name no worker has                   the portal's thread
+ *   admin.c        a server is told to forget a call, and asked which names are served         the portal's thread
+ *   handles.c, names.c, list.c  calls by handle, names, lists
+ *
+ * The tasks know no thread, clock or chance of their own: they run on any loop, and in virtual time.
+ */
+#ifndef IL_CORE_REMOTE_POOL_H
+#define IL_CORE_REMOTE_POOL_H
+
+#include "gearman.h"
+
+#include <interloop/remote.h>
+
+#include <pthread.h>
+#include <stddef.h>
+
+/* First in what is listed. */
+struct il__remote_node {
+	struct il__remote_node *next, **at; /* at: what points to it */
+	struct il__remote_list *list;       /* NULL: none */
+};
+
+struct il__remote_list {
+	struct il__remote_node *first, **last;
+};
+
+/* A function's, with the pool's prefix; as long as the pool. */
+struct il__remote_name {
+	struct il__remote_name *next;
+	const char *text;
+	size_t size;
+	il_time
+	    served[]; /* by server, when a worker there was seen to have it; the portal's thread */
+};
+
+struct il__remote_server;
+
+/* A call on its way. */
+struct il__remote_out {
+	struct il__remote_node place;
+	struct il__remote_node cancel; /* in its server's `cancels` */
+	il_call *call;
+	struct il__remote_name *name;
+	uint64_t id;
+	il_time deadline; /* of who waits; IL_FOREVER: none, or not known */
+	bool attended, waits;
+	/* under the lock */
+	struct il__remote_server *server; /* NULL: none has it */
+	int attempt;
+	bool sent, begun;
+	int verdict; /* it ends with this, unless its result comes and that is not -ECANCELED; 0: none */
+	/* the portal's thread */
+	struct il__remote_out *same; /* of the bucket of handles */
+	il_time created, heard;      /* at the server; when it was last known to be in good hands */
+	il_time assigned;            /* when a worker was first seen to have it and say nothing */
+	il_time beat;                /* its worker's; 0: no sign of one yet */
+	char *parts;                 /* of a result that comes in several packets */
+	size_t parts_size;
+	char handle[IL__REMOTE_HANDLE_MAX + 1]; /* of the server; empty: it has none yet */
+	char unique[48];
+	size_t in_size, size; /* of the argument, of the payload */
+	char payload[];
+};
+
+struct il__remote_handles {
+	struct il__remote_out **buckets;
+	size_t count, room; /* room: a power of two, or 0 */
+};
+
+struct il__remote_pool;
+
+struct il__remote_server {
+	struct il__remote_pool *pool;
+	char *name;
+	size_t index;
+	il_semaphore *work, *admin_work; /* at most one permit: there may be something to do */
+	struct il__remote_connection connection;
+	/* under the lock; written by the portal's thread only, but for the lists and `calls` */
+	bool connected;
+	size_t calls;                                    /* given to it */
+	struct il__remote_list unsent, put_off, cancels; /* put_off: it had no room for them */
+	il_remote_server_statistics statistics;
+	/* the portal's thread */
+	struct il__remote_list sent;    /* not created there yet, in the order of sending */
+	struct il__remote_list waiting; /* no worker has given a sign, in the order of creation */
+	struct il__remote_list running;
+	struct il__remote_node *asked; /* where the next questions begin in `waiting` */
+	struct il__remote_handles handles;
+	bool wants_names; /* the watch waits for `status` */
+};
+
+struct il__remote_pool {
+	il_executor *executor;
+	il_portal *portal, *held; /* held: stopped it stays until the pool goes */
+	bool
+	    has_thread; /* the portal's is its own; else its tasks are run by whoever has made it */
+	il_remote_pool_options options;
+	char *prefix;
+	struct il__remote_pool *next; /* of all, under a lock of its own: pool.c */
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	/* under lock */
+	struct il__remote_list pending;
+	struct il__remote_name *names;
+	size_t places; /* taken, of queue_limit */
+	size_t calls;  /* without an answer */
+	bool posted;   /* the portal's thread is about to look */
+	bool shut, released, cancels_all;
+	bool stopping, stopped; /* a thread stops the tasks; they have stopped */
+	uint64_t ids;
+	uint32_t token;       /* of this pool, in the names of its calls on the servers */
+	il_time connected_at; /* when a server was last there; the portal's thread */
+	size_t server_count;
+	struct il__remote_server servers[];
+};
+
+static inline struct il__remote_out *il__remote_out_at(struct il__remote_node *place)
+{
+	return (struct il__remote_out *)(void *)place; /* its first member */
+}
+
+static inline struct il__remote_out *il__remote_cancelled_at(struct il__remote_node *cancel)
+{
+	return (struct il__remote_out *)(void *)((char *)cancel -
+						 offsetof(struct il__remote_out, cancel));
+}
+
+void il__remote_list_init(struct il__remote_list *list);
+void il__remote_list_push(struct il__remote_list *list, struct il__remote_node *node);
+void il__remote_list_push_front(struct il__remote_list *list, struct il__remote_node *node);
+void il__remote_list_remove(struct il__remote_node *node);
+
+/* Never fails: without memory chains get longer. */
+void il__remote_handles_add(struct il__remote_handles *handles, struct il__remote_out *out);
+struct il__remote_out *il__remote_handles_find(const struct il__remote_handles *handles,
+					       const char *handle);
+void il__remote_handles_remove(struct il__remote_handles *handles, struct il__remote_out *out);
+
+/* Under the lock; made if it is new. NULL: no memory. */
+struct il__remote_name *il__remote_name_of(struct il__remote_pool *pool, const char *function);
+/* A line of an administrator's status; the portal's thread. */
+void il__remote_name_seen(struct il__remote_pool *pool, size_t server, const char *line);
+
+/* A call that goes out; NULL: no memory. */
+struct il__remote_out *il__remote_make_out(struct il__remote_pool *pool, il_call *call,
+					   const il_call_info *info);
+void il__remote_free_out(struct il__remote_out *out);
+/* Just before it is sent: its attempt and the time that is left. */
+void il__remote_address_out(struct il__remote_pool *pool, struct il__remote_out *out);
+/* The call's answer; out is gone. In no list of the portal's, not under the lock. */
+void il__remote_answer(struct il__remote_pool *pool, struct il__remote_out *out, int rc,
+		       const void *data, size_t size, const char *detail);
+/* Its server or its worker is lost: once more, or -EOWNERDEAD. As il__remote_answer. */
+void il__remote_lost(struct il__remote_pool *pool, struct il__remote_out *out, const char *why);
+/* Room for another call; one of them is done. */
+void il__remote_free_place(struct il__remote_pool *pool);
+void il__remote_uncount(struct il__remote_pool *pool);
+/* Its server is asked to drop the call, which ends with `verdict`. Under the lock; true: wake the portal's thread. */
+bool il__remote_give_up(struct il__remote_out *out, int verdict);
+
+/* The portal's thread. */
+void il__remote_dispatch(struct il__remote_pool *pool);
+/* Calls that no server has been sent; the attended ones only, or all. */
+void il__remote_fail_unsent(struct il__remote_pool *pool, int rc, bool all, const char *detail);
+/* What a shutdown wants cancelled. */
+void il__remote_cancel_all(struct il__remote_pool *pool);
+/* Out of its server's lists. */
+void il__remote_take_out(struct il__remote_out *out);
+/* The server has no room for it now; and one of those may be sent again. */
+void il__remote_put_off(struct il__remote_out *out);
+void il__remote_retry(struct il__remote_server *s);
+/* A reply to GET_STATUS. */
+void il__remote_on_asked(struct il__remote_out *out, struct il__remote_packet *p);
+/* Which names are served is known as of now. */
+void il__remote_judge_names(struct il__remote_server *s);
+int il__remote_on_packet(struct il__remote_server *s, struct il__remote_packet *p);
+/* Tasks, until they are cancelled, or for a server's until it is lost. */
+int il__remote_watch(void *server);
+int il__remote_administer(void *server);
+int il__remote_serve_server(void *server);
+int il__remote_run_pool(void *pool);
+
+/* A pool without a thread, for a loop that the caller has: il__remote_run_pool is to be run there, as long as there are calls. As
+ * il_remote_pool_create; the token tells pools apart that have the same servers. */
+int il__remote_pool_make(struct il__remote_pool **pool, const il_remote_pool_options *options,
+			 uint32_t token, il_portal *portal);
+/* The executor's table, for the options that are in the pool. */
+il_executor_ops il__remote_pool_ops(const struct il__remote_pool *pool);
+void il__remote_pool_list(struct il__remote_pool *pool, bool listed);
+/* Its tasks, and the portal's thread with them; not in that thread. */
+void il__remote_pool_stop(struct il__remote_pool *pool);
+void il__remote_pool_free(struct il__remote_pool *pool);
+
+#endif

@@ -1,0 +1,214 @@
+/*
+ * server.c: a pool's connection to one job server: calls go out, and what becomes of all of them when it is lost. The portal's
+ * thread.
+ */
+#include "pool.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { FRAME = 1024 }; /* of an answer beyond what it carries: handle, envelope, detail, build */
+
+/* ---- sending ---- */
+
+/* From here on it cannot be taken back. NULL: there is none. */
+static struct il__remote_out *take_unsent(struct il__remote_server *s)
+{
+	struct il__remote_node *first;
+
+	pthread_mutex_lock(&s->pool->lock);
+	first = s->unsent.first;
+	if (first) {
+		struct il__remote_out *out = il__remote_out_at(first);
+		il__remote_list_remove(first);
+		il__remote_list_push(&s->sent, first);
+		out->sent = true;
+		s->statistics.sent++;
+		s->statistics.resent += out->attempt > 0;
+	}
+	pthread_mutex_unlock(&s->pool->lock);
+	return first ? il__remote_out_at(first) : NULL;
+}
+
+static int send_call(struct il__remote_server *s, struct il__remote_out *out)
+{
+	struct iovec arguments[3] = {{(char *)(uintptr_t)out->name->text, out->name->size},
+				     {out->unique, 0},
+				     {out->payload, out->size}};
+
+	il__remote_address_out(s->pool, out);
+	arguments[1].iov_len = strlen(out->unique);
+	return il__remote_send(&s->connection, IL__GEARMAN_SUBMIT_JOB, arguments, 3);
+}
+
+static int send_calls(void *arg)
+{
+	struct il__remote_server *s = arg;
+
+	for (;;) {
+		struct il__remote_out *out = take_unsent(s);
+		int rc = out ? send_call(s, out) : il_semaphore_acquire(s->work);
+		if (rc < 0)
+			return rc;
+	}
+}
+
+/* ---- receiving ---- */
+
+static int receive(void *arg)
+{
+	struct il__remote_server *s = arg;
+	struct il__remote_packet p;
+
+	for (;;) {
+		int rc = il__remote_receive(&s->connection, &p);
+		if (rc < 0)
+			return rc;
+		rc = il__remote_on_packet(s, &p);
+		il__remote_free_packet(&p);
+		if (rc < 0)
+			return rc;
+	}
+}
+
+/* ---- its life ---- */
+
+static int write_out(void *arg)
+{
+	struct il__remote_server *s = arg;
+
+	return il__remote_write(&s->connection);
+}
+
+static int beat(void *arg)
+{
+	struct il__remote_server *s = arg;
+
+	return il__remote_beat(&s->connection, s->pool->options.heartbeat);
+}
+
+static int talk(struct il__remote_server *s)
+{
+	il_fn *const fns[] = {write_out, send_calls,       receive,
+			      beat,      il__remote_watch, il__remote_administer};
+	il_group group;
+	int rc = il_group_open(&group);
+
+	if (rc < 0)
+		return rc;
+	for (size_t i = 0; i < sizeof fns / sizeof fns[0] && rc == 0; i++)
+		rc = il_group_start_soon(&group, NULL, fns[i], s);
+	if (rc == 0)
+		rc = il__remote_send_text(&s->connection, IL__GEARMAN_OPTION_REQ, "exceptions");
+	return il_group_close(&group, rc);
+}
+
+static void set_connected(struct il__remote_server *s, bool connected, int error)
+{
+	struct il__remote_pool *pool = s->pool;
+
+	pool->connected_at = il_now();
+	pthread_mutex_lock(&pool->lock);
+	s->connected = connected;
+	s->statistics.last_error = error;
+	pthread_mutex_unlock(&pool->lock);
+}
+
+static void lose(struct il__remote_list *list, const char *why)
+{
+	while (list->first) {
+		struct il__remote_out *out = il__remote_out_at(list->first);
+		struct il__remote_pool *pool = out->server->pool;
+		il__remote_take_out(out);
+		il__remote_lost(pool, out, why);
+	}
+}
+
+/* Before all others, the last first: they have waited longest. */
+static void return_list(struct il__remote_pool *pool, struct il__remote_list *list)
+{
+	struct il__remote_list reversed;
+	struct il__remote_node *n;
+
+	il__remote_list_init(&reversed);
+	pthread_mutex_lock(&pool->lock);
+	while ((n = list->first)) {
+		il__remote_list_remove(n);
+		il__remote_list_push_front(&reversed, n);
+	}
+	while ((n = reversed.first)) {
+		il__remote_list_remove(n);
+		il__remote_list_push_front(&pool->pending, n);
+		il__remote_out_at(n)->server->calls--;
+		il__remote_out_at(n)->server = NULL;
+	}
+	pthread_mutex_unlock(&pool->lock);
+}
+
+static void lose_all(struct il__remote_server *s, int rc)
+{
+	char why[240];
+
+	snprintf(why, sizeof why, "the job server %s is lost: %s", s->name, il_strerror(rc));
+	return_list(s->pool, &s->unsent);
+	return_list(s->pool, &s->put_off);
+	lose(&s->sent, why);
+	lose(&s->waiting, why);
+	lose(&s->running, why);
+}
+
+static int serve_once(struct il__remote_server *s)
+{
+	const il_remote_pool_options *o = &s->pool->options;
+	const struct il__remote_endpoint to = {s->name, o->layer, o->connect_timeout};
+	int rc = il__remote_connect(&s->connection, &to, o->max_size + FRAME);
+
+	if (rc < 0) {
+		pthread_mutex_lock(&s->pool->lock);
+		s->statistics.last_error = rc;
+		pthread_mutex_unlock(&s->pool->lock);
+		return rc;
+	}
+	set_connected(s, true, 0);
+	il__remote_dispatch(s->pool);
+	rc = talk(s);
+	set_connected(s, false, rc);
+	il__remote_close(&s->connection);
+	lose_all(s, rc);
+	il__remote_dispatch(s->pool);
+	return rc;
+}
+
+static bool is_alone(const struct il__remote_pool *pool)
+{
+	for (size_t i = 0; i < pool->server_count; i++)
+		if (pool->servers[i].connected)
+			return false;
+	return il_now() - pool->connected_at >= pool->options.connect_timeout;
+}
+
+static void fail_if_alone(struct il__remote_pool *pool, int rc)
+{
+	char detail[240];
+
+	if (!is_alone(pool))
+		return;
+	snprintf(detail, sizeof detail, "no job server could be reached: %s", il_strerror(rc));
+	il__remote_fail_unsent(pool, -EHOSTUNREACH, true, detail);
+}
+
+int il__remote_serve_server(void *arg)
+{
+	struct il__remote_server *s = arg;
+
+	for (;;) {
+		int rc = serve_once(s);
+		if (rc == -ECANCELED)
+			return rc;
+		fail_if_alone(s->pool, rc);
+		rc = il_sleep(IL_MSEC(50));
+		if (rc < 0)
+			return rc;
+	}
+}

@@ -1,0 +1,56 @@
+/*
+ * statistics.c: what a pool tells of its servers. Any thread. Which executors are remote pools is known here.
+ */
+#include "pool.h"
+
+#include <errno.h>
+
+static pthread_mutex_t pools_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct il__remote_pool *pools; /* under pools_lock */
+
+void il__remote_pool_list(struct il__remote_pool *pool, bool listed)
+{
+	struct il__remote_pool **at = &pools;
+
+	pthread_mutex_lock(&pools_lock);
+	if (listed) {
+		pool->next = pools;
+		pools = pool;
+	} else {
+		while (*at != pool)
+			at = &(*at)->next;
+		*at = pool->next;
+	}
+	pthread_mutex_unlock(&pools_lock);
+}
+
+static void fill_in(struct il__remote_pool *pool, il_remote_statistics *s)
+{
+	pthread_mutex_lock(&pool->lock);
+	s->calls = pool->calls;
+	s->server_count = pool->server_count;
+	for (size_t i = 0; i < pool->server_count; i++) {
+		s->servers[i] = pool->servers[i].statistics;
+		s->servers[i].connected = pool->servers[i].connected;
+		s->servers[i].calls = pool->servers[i].calls;
+	}
+	pthread_mutex_unlock(&pool->lock);
+}
+
+int il_remote_pool_get_statistics(il_executor *ex, il_remote_statistics *s)
+{
+	struct il__remote_pool *pool;
+
+	if (!ex || !s)
+		return il_fail(-EINVAL, "il_remote_pool_get_statistics: NULL");
+	*s = (il_remote_statistics){.calls = 0};
+	pthread_mutex_lock(&pools_lock);
+	for (pool = pools; pool && pool->executor != ex;)
+		pool = pool->next;
+	if (pool)
+		fill_in(pool, s);
+	pthread_mutex_unlock(&pools_lock);
+	return pool ? 0
+		    : il_fail(-EINVAL, "il_remote_pool_get_statistics: the executor is not one of "
+				       "il_remote_pool_create");
+}

@@ -1,0 +1,145 @@
+/*
+ * watch.c: calls of which nothing is heard. A server that has given a call to a worker whose link is cut never says so: a worker
+ * of ours gives a sign each beat, and of calls without a sign the server is asked whether a worker has them. A call whose name no
+ * worker has lies in the server's queue. The portal's thread.
+ */
+#include "pool.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum { QUESTIONS = 4096 }; /* at once: a long queue is asked about in turns */
+
+static void lose_out(struct il__remote_out *out, const char *why)
+{
+	struct il__remote_pool *pool = out->server->pool;
+
+	il__remote_take_out(out);
+	il__remote_lost(pool, out, why);
+	il__remote_dispatch(pool);
+}
+
+/* ---- those without a sign ---- */
+
+static int ask(struct il__remote_server *s)
+{
+	int rc = 0;
+
+	if (!s->asked)
+		s->asked = s->waiting.first;
+	for (int i = 0; i < QUESTIONS && s->asked && rc == 0; i++) {
+		struct il__remote_out *out = il__remote_out_at(s->asked);
+		char handle[IL__REMOTE_HANDLE_MAX + 1]; /* the call may go while this is sent */
+		s->asked = s->asked->next;
+		strcpy(handle, out->handle);
+		rc = il__remote_send_text(&s->connection, IL__GEARMAN_GET_STATUS, handle);
+	}
+	return rc;
+}
+
+void il__remote_on_asked(struct il__remote_out *out, struct il__remote_packet *p)
+{
+	const char *known = il__remote_next(p), *taken = il__remote_next(p);
+
+	if (!known || !taken || out->beat)
+		return;
+	if (strcmp(known, "1") != 0) {
+		lose_out(out, "the job server has forgotten the call");
+	} else if (strcmp(taken, "1") != 0 || out->server->pool->options.raw) {
+		out->heard = il_now();
+		out->assigned = 0;
+	} else if (!out->assigned) {
+		out->assigned = il_now();
+	}
+}
+
+/* ---- silence ---- */
+
+static bool is_silent(const struct il__remote_out *out, il_time heartbeat)
+{
+	il_time now = il_now();
+
+	if (out->beat)
+		return now - out->heard >= 3 * out->beat;
+	return out->assigned && now - out->assigned >= 2 * heartbeat &&
+	       now - out->heard >= 3 * heartbeat;
+}
+
+/* Of workers that are not ours nothing is expected. */
+static void lose_silent(struct il__remote_server *s, const struct il__remote_list *list)
+{
+	struct il__remote_node *next;
+
+	if (s->pool->options.raw)
+		return;
+	for (struct il__remote_node *n = list->first; n; n = next) {
+		next = n->next;
+		if (is_silent(il__remote_out_at(n), s->pool->options.heartbeat))
+			lose_out(il__remote_out_at(n),
+				 "the worker program has been silent for 3 beats");
+	}
+}
+
+/* ---- names that no worker has ---- */
+
+static il_time unserved_for(const struct il__remote_out *out)
+{
+	il_time served = out->name->served[out->server->index];
+
+	return il_now() - (served > out->created ? served : out->created);
+}
+
+void il__remote_judge_names(struct il__remote_server *s)
+{
+	bool any = false;
+
+	pthread_mutex_lock(&s->pool->lock);
+	for (struct il__remote_node *n = s->waiting.first; n; n = n->next) {
+		struct il__remote_out *out = il__remote_out_at(n);
+		if (!out->assigned && !out->verdict &&
+		    unserved_for(out) >= s->pool->options.unserved_timeout)
+			any |= il__remote_give_up(out, -ENOENT);
+	}
+	pthread_mutex_unlock(&s->pool->lock);
+	if (any)
+		il_semaphore_release(s->admin_work);
+}
+
+static void doubt_names(struct il__remote_server *s)
+{
+	struct il__remote_node *first = s->waiting.first;
+
+	if (first && s->pool->options.unserved_timeout != IL_FOREVER &&
+	    il_now() - il__remote_out_at(first)->created >= s->pool->options.unserved_timeout / 2) {
+		s->wants_names = true;
+		il_semaphore_release(s->admin_work);
+	}
+}
+
+/* ---- */
+
+static il_time tick(const il_remote_pool_options *o)
+{
+	il_time shorter = o->heartbeat < o->unserved_timeout ? o->heartbeat : o->unserved_timeout;
+
+	return shorter / 4 > IL_MSEC(1) ? shorter / 4 : IL_MSEC(1);
+}
+
+int il__remote_watch(void *arg)
+{
+	struct il__remote_server *s = arg;
+
+	for (;;) {
+		int rc = il_sleep(tick(&s->pool->options));
+		if (rc == 0)
+			rc = ask(s);
+		if (rc < 0)
+			return rc;
+		lose_silent(s, &s->running);
+		lose_silent(s, &s->waiting);
+		doubt_names(s);
+		il__remote_retry(s);
+		il__remote_cancel_all(s->pool);
+		il__remote_dispatch(s->pool);
+	}
+}

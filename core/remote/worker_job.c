@@ -1,0 +1,314 @@
+/*
+ * worker_job.c: a job of a worker program: taken, waiting for a slot, run in the executor, answered. What was taken is run and
+ * answered, whatever becomes of the connection; an answer that does not reach the server is the server's to see.
+ */
+#include "worker.h"
+
+#include <interloop/function.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- to the server ---- */
+
+static bool is_of_connection(const struct il__remote_job *j)
+{
+	return j->link->up && j->link->life == j->life;
+}
+
+/* Numerator: whether it runs; denominator: the beat in ms. The job may go while this is sent. */
+int il__remote_send_sign(const struct il__remote_job *j)
+{
+	il_time ms = j->link->worker->options.heartbeat / IL_MSEC(1);
+	char handle[IL__REMOTE_HANDLE_MAX + 1], runs[2] = {j->runs ? '1' : '0'}, beat[24];
+	const struct iovec arguments[3] = {
+	    {handle, strlen(strcpy(handle, j->handle))},
+	    {runs, 1},
+	    {beat, (size_t)snprintf(beat, sizeof beat, "%lld", (long long)(ms ? ms : 1))}};
+
+	if (!is_of_connection(j))
+		return -EOWNERDEAD;
+	return il__remote_send(&j->link->connection, IL__GEARMAN_WORK_STATUS, arguments, 3);
+}
+
+static int send_answer(const struct il__remote_job *j, const struct il__remote_answer *a)
+{
+	size_t size = IL__REMOTE_ENVELOPE + a->detail_size + a->build_size + a->out_size;
+	char *whole = malloc(size), *to = whole;
+	int rc;
+
+	if (!whole)
+		return -ENOMEM;
+	il__remote_write_answer(to, a);
+	to += IL__REMOTE_ENVELOPE;
+	to = memcpy(to, a->detail, a->detail_size);
+	to = memcpy(to + a->detail_size, a->build, a->build_size);
+	if (a->out_size)
+		memcpy(to + a->build_size, a->out, a->out_size);
+	const struct iovec arguments[2] = {{(char *)(uintptr_t)j->handle, strlen(j->handle)},
+					   {whole, size}};
+	rc = is_of_connection(j)
+		 ? il__remote_send(&j->link->connection, IL__GEARMAN_WORK_COMPLETE, arguments, 2)
+		 : -EOWNERDEAD;
+	free(whole);
+	return rc;
+}
+
+/* Also when the drain's time is up: not longer than a server may be silent. */
+static int answer(const struct il__remote_job *j, const struct il__remote_answer *a)
+{
+	il_scope scope = IL_SCOPE_INIT;
+	il_time limit = il_deadline(3 * j->link->worker->options.heartbeat);
+	int rc = il_scope_enter(&scope, limit, IL_SHIELD | IL_FAIL_AT_DEADLINE);
+
+	return rc < 0 ? rc : il_scope_exit(&scope, send_answer(j, a));
+}
+
+static int refuse(const struct il__remote_job *j, int rc, const char *detail)
+{
+	return answer(j, &(struct il__remote_answer){.kind = IL__REMOTE_REFUSED,
+						     .rc = rc,
+						     .id = j->call.id,
+						     .detail = detail,
+						     .detail_size = strlen(detail),
+						     .build = ""});
+}
+
+/* Not for an envelope of ours: a client of another version understands the exception. One that writes none may wait for an
+ * exception in vain, which servers leave out by default; a failure it always sees. */
+static int send_refusal(const struct il__remote_job *j)
+{
+	bool fails = j->refused == -EBADMSG;
+	const struct iovec arguments[2] = {{(char *)(uintptr_t)j->handle, strlen(j->handle)},
+					   {(char *)(uintptr_t)j->words, strlen(j->words)}};
+
+	if (!is_of_connection(j))
+		return -EOWNERDEAD;
+	return il__remote_send(&j->link->connection,
+			       fails ? IL__GEARMAN_WORK_FAIL : IL__GEARMAN_WORK_EXCEPTION,
+			       arguments, fails ? 1 : 2);
+}
+
+/* ---- run ---- */
+
+static int answer_result(const struct il__remote_job *j, il_fn *fn, int rc, const void *out,
+			 size_t size)
+{
+	bool ran = rc != -EOWNERDEAD && rc != -ECANCELED && rc != -ENOTRECOVERABLE;
+	char build[IL__REMOTE_BUILD_MAX + 1], detail[240] = "";
+	struct il__remote_answer a = {.kind = ran ? IL__REMOTE_RESULT : IL__REMOTE_REFUSED,
+				      .rc = rc,
+				      .id = j->call.id,
+				      .detail = detail,
+				      .build = build,
+				      .out = out,
+				      .out_size = ran ? size : 0};
+
+	if (a.out_size > j->call.limit) {
+		snprintf(detail, sizeof detail, "a result of %zu bytes; the caller takes %u",
+			 a.out_size, (unsigned)j->call.limit);
+		return refuse(j, -EMSGSIZE, detail);
+	}
+	if (rc < 0)
+		snprintf(detail, sizeof detail, "%s", il_error_detail());
+	a.detail_size = strlen(detail);
+	il__remote_name_build(build, fn);
+	a.build_size = strlen(build);
+	return answer(j, &a);
+}
+
+static int run_flat(const struct il__remote_job *j, il_fn *fn)
+{
+	size_t size = j->call.in_size;
+	void *arg = size ? malloc(size) : NULL;
+	int rc;
+
+	if (size && !arg)
+		return refuse(j, -ENOMEM, "the worker has no memory for the argument");
+	if (size)
+		memcpy(arg, j->call.in, size);
+	rc = il_executor_run(j->link->worker->options.executor, fn, arg, size);
+	rc = answer_result(j, fn, rc, arg, size);
+	free(arg);
+	return rc;
+}
+
+static int run_bytes(const struct il__remote_job *j, il_fn *fn)
+{
+	il_bytes bytes = {.in = j->call.in, .in_size = j->call.in_size};
+	int rc = il_executor_run(j->link->worker->options.executor, fn, &bytes, IL_BYTES);
+
+	rc = answer_result(j, fn, rc, bytes.out, bytes.out_size);
+	il_bytes_free(&bytes);
+	return rc;
+}
+
+static int refuse_name(const struct il__remote_job *j)
+{
+	char build[IL__REMOTE_BUILD_MAX + 1], detail[400];
+
+	il__remote_name_build(build, NULL);
+	snprintf(
+	    detail, sizeof detail,
+	    "the worker program has no function of that name: its build is %s, the caller's %.*s",
+	    build, (int)j->call.build_size, j->call.build);
+	return refuse(j, -ENOENT, detail);
+}
+
+static int run_job(struct il__remote_job *j)
+{
+	const char *prefix = j->link->worker->options.prefix;
+	size_t skip = prefix ? strlen(prefix) : 0;
+	il_fn *fn = strlen(j->name) > skip ? il_function_find(j->name + skip) : NULL;
+	int rc;
+
+	if (j->refused < 0)
+		return send_refusal(j);
+	if (!fn)
+		return refuse_name(j);
+	if (il_now() >= j->too_old)
+		return refuse(j, -ECANCELED, "the time of the call was up before it began");
+	j->runs = true;
+	rc = il__remote_send_sign(j);
+	if (rc < 0)
+		return rc; /* nobody waits for it here any more, and it has not begun */
+	return j->call.form == IL_CALL_BYTES ? run_bytes(j, fn) : run_flat(j, fn);
+}
+
+/* ---- taken ---- */
+
+static void free_job(struct il__remote_job *j)
+{
+	il__remote_free_packet(&j->packet);
+	free(j);
+}
+
+static int start_queued(struct il__remote_worker *w);
+
+static int work(void *arg)
+{
+	struct il__remote_job *j = arg;
+	struct il__remote_worker *w = j->link->worker;
+
+	run_job(j);
+	*j->at = j->next;
+	if (j->next)
+		j->next->at = j->at;
+	free_job(j);
+	w->running--;
+	w->taken--;
+	w->jobs--;
+	il__remote_wake(w);
+	start_queued(w);
+	il__remote_ask(w);
+	return 0;
+}
+
+static void push_front(struct il__remote_worker *w, struct il__remote_job *j)
+{
+	j->queued = w->queue;
+	if (!w->queue)
+		w->queue_end = &j->queued;
+	w->queue = j;
+}
+
+static int start_queued(struct il__remote_worker *w)
+{
+	while (w->queue && w->running < w->options.slots) {
+		struct il__remote_job *j = w->queue;
+		int rc;
+		w->queue = j->queued;
+		if (!w->queue)
+			w->queue_end = &w->queue;
+		w->running++;
+		rc = il_group_start_soon(&w->jobs_group, NULL, work, j);
+		if (rc < 0) { /* no memory: the next job that ends tries again */
+			w->running--;
+			push_front(w, j);
+			return rc;
+		}
+	}
+	return 0;
+}
+
+static void note_refusal(struct il__remote_job *j, int rc)
+{
+	j->refused = rc;
+	snprintf(j->words, sizeof j->words, "%s: %s", il_error_name(rc), il_error_detail());
+}
+
+/* 0; -EBADMSG: it has not even a name. */
+static int read_job(struct il__remote_job *j)
+{
+	const char *data;
+	size_t size;
+	int rc;
+
+	j->handle = il__remote_next(&j->packet);
+	j->name = il__remote_next(&j->packet);
+	if (!j->handle || !j->name || !il__remote_next(&j->packet) ||
+	    strlen(j->handle) > IL__REMOTE_HANDLE_MAX)
+		return il_fail(-EBADMSG, "the job server has sent a job without a name");
+	data = il__remote_rest(&j->packet, &size);
+	rc = il__remote_read_call(&j->call, data, size);
+	if (j->packet.cut)
+		rc = il_fail(-EMSGSIZE, "a call of %zu bytes is too large", size + j->packet.cut);
+	if (rc < 0)
+		note_refusal(j, rc);
+	j->too_old = rc < 0 || j->call.left < 0 || j->call.left > INT64_MAX / IL_MSEC(1)
+			 ? IL_FOREVER
+			 : il_deadline(j->call.left * IL_MSEC(1));
+	return 0;
+}
+
+static void enqueue(struct il__remote_job *j)
+{
+	struct il__remote_link *l = j->link;
+
+	j->at = &l->jobs;
+	j->next = l->jobs;
+	if (j->next)
+		j->next->at = &j->next;
+	l->jobs = j;
+	*l->worker->queue_end = j;
+	l->worker->queue_end = &j->queued;
+	l->worker->jobs++;
+}
+
+int il__remote_on_job(struct il__remote_link *l, struct il__remote_packet *p)
+{
+	struct il__remote_job *j = calloc(1, sizeof *j);
+	int rc;
+
+	if (!j) {
+		l->worker->taken--;
+		return il_fail(-ENOMEM, "no memory for a job");
+	}
+	j->link = l;
+	j->life = l->life;
+	j->packet = *p;
+	p->data = NULL;
+	rc = read_job(j);
+	if (rc < 0) {
+		free_job(j);
+		l->worker->taken--;
+		return rc;
+	}
+	enqueue(j);
+	rc = start_queued(l->worker);
+	if (rc == 0 && l->worker->queue_end == &j->queued)
+		rc = il__remote_send_sign(j); /* it is there, and waits */
+	return rc;
+}
+
+void il__remote_drop_jobs(struct il__remote_link *l)
+{
+	struct il__remote_job *next;
+
+	for (struct il__remote_job *j = l->jobs; j; j = next) {
+		next = j->next;
+		free_job(j);
+	}
+}

@@ -1,0 +1,251 @@
+/*
+ * worker_link.c: a worker program's connection to one server: GRAB_JOB while jobs may be taken, PRE_SLEEP when the server has
+ * none and every question has its reply, signs of life. Nothing that takes abilities back, which would make the server give
+ * running jobs to others; and never more questions than the last sleep and the jobs since then have earned, which the server would
+ * keep in its memory.
+ */
+#include "worker.h"
+
+#include <interloop/function.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { PACKET_MAX = 1 << 30 };
+
+static const char drain_word[] = "drain";
+
+/* ---- asking for jobs ---- */
+
+static struct il__remote_link *next_to_ask(struct il__remote_worker *w)
+{
+	for (size_t i = 1; i <= w->server_count; i++) {
+		size_t index = (w->asked + i) % w->server_count;
+		struct il__remote_link *l = &w->links[index];
+		if (l->up && !l->empty && !l->asleep && l->questions < l->window) {
+			w->asked = index;
+			return l;
+		}
+	}
+	return NULL;
+}
+
+void il__remote_ask(struct il__remote_worker *w)
+{
+	struct il__remote_link *l;
+
+	while (!w->draining && w->taken < w->options.slots + w->options.prefetch &&
+	       (l = next_to_ask(w))) {
+		l->questions++;
+		w->taken++;
+		if (il__remote_send(&l->connection, IL__GEARMAN_GRAB_JOB_UNIQ, NULL, 0) < 0)
+			return;
+	}
+}
+
+static int on_no_job(struct il__remote_link *l)
+{
+	int rc = 0;
+
+	l->questions--;
+	l->worker->taken--;
+	l->empty = true;
+	if (l->questions == 0) {
+		l->asleep = true;
+		rc = il__remote_send(&l->connection, IL__GEARMAN_PRE_SLEEP, NULL, 0);
+	}
+	il__remote_ask(l->worker); /* another server */
+	return rc;
+}
+
+static int on_assigned(struct il__remote_link *l, struct il__remote_packet *p)
+{
+	int rc;
+
+	l->questions--;
+	l->empty = false;
+	if (l->window < l->worker->options.slots + l->worker->options.prefetch)
+		l->window++;
+	rc = il__remote_on_job(l, p);
+	il__remote_ask(l->worker);
+	return rc;
+}
+
+static int on_wake(struct il__remote_link *l)
+{
+	l->asleep = l->empty = false;
+	l->window = 1;
+	il__remote_ask(l->worker);
+	return 0;
+}
+
+static int on_echo(struct il__remote_link *l, const struct il__remote_packet *p)
+{
+	if (strcmp(p->data, drain_word) == 0 && l->echoes > 0) {
+		l->echoes--;
+		il__remote_wake(l->worker);
+	}
+	return 0;
+}
+
+int il__remote_send_echo(struct il__remote_link *l)
+{
+	l->echoes++;
+	return il__remote_send_text(&l->connection, IL__GEARMAN_ECHO_REQ, drain_word);
+}
+
+static int on_packet(struct il__remote_link *l, struct il__remote_packet *p)
+{
+	bool asked = l->questions > 0;
+
+	switch (p->type) {
+	case IL__GEARMAN_JOB_ASSIGN_UNIQ:
+		return asked ? on_assigned(l, p)
+			     : il_fail(-EPROTO, "the job server sent a job that nobody asked for");
+	case IL__GEARMAN_NO_JOB:
+		return asked ? on_no_job(l) : 0;
+	case IL__GEARMAN_NOOP:
+		return on_wake(l);
+	case IL__GEARMAN_ECHO_RES:
+		return on_echo(l, p);
+	default:
+		return 0;
+	}
+}
+
+/* ---- its tasks ---- */
+
+static int receive(void *arg)
+{
+	struct il__remote_link *l = arg;
+
+	for (;;) {
+		struct il__remote_packet p;
+		int rc = il__remote_receive(&l->connection, &p);
+		if (rc < 0)
+			return rc;
+		rc = on_packet(l, &p);
+		il__remote_free_packet(&p);
+		if (rc < 0)
+			return rc;
+	}
+}
+
+static int write_out(void *arg)
+{
+	struct il__remote_link *l = arg;
+
+	return il__remote_write(&l->connection);
+}
+
+static int beat(void *arg)
+{
+	struct il__remote_link *l = arg;
+
+	return il__remote_beat(&l->connection, l->worker->options.heartbeat);
+}
+
+static struct il__remote_job *next_to_sign(const struct il__remote_link *l)
+{
+	struct il__remote_job *j = l->jobs;
+
+	while (j && (j->round == l->round || j->life != l->life))
+		j = j->next;
+	return j;
+}
+
+static int give_signs(void *arg)
+{
+	struct il__remote_link *l = arg;
+
+	for (;;) {
+		struct il__remote_job *j;
+		int rc = il_sleep(l->worker->options.heartbeat);
+		l->round++;
+		while (rc == 0 && (j = next_to_sign(l))) {
+			j->round = l->round;
+			rc = il__remote_send_sign(j);
+		}
+		if (rc < 0)
+			return rc;
+	}
+}
+
+static int offer(struct il__remote_link *l, const char *name)
+{
+	const char *prefix = l->worker->options.prefix;
+	char text[IL__REMOTE_PREFIX_MAX + IL_FUNCTION_NAME_MAX + 1];
+
+	snprintf(text, sizeof text, "%s%s", prefix ? prefix : "", name);
+	return il__remote_send_text(&l->connection, IL__GEARMAN_CAN_DO, text);
+}
+
+static int offer_names(struct il__remote_link *l)
+{
+	const il_remote_worker_options *o = &l->worker->options;
+	const char *name = NULL;
+	int rc = 0;
+
+	for (size_t i = 0; o->names && i < o->name_count && rc == 0; i++)
+		rc = offer(l, o->names[i]);
+	while (!o->names && rc == 0 && (name = il_function_next(name)))
+		rc = offer(l, name);
+	return rc;
+}
+
+/* ---- its life ---- */
+
+static int talk(struct il__remote_link *l)
+{
+	il_fn *const fns[] = {write_out, receive, beat, give_signs};
+	il_group group;
+	int rc = il_group_open(&group);
+
+	if (rc < 0)
+		return rc;
+	for (int i = 0; i < 4 && rc == 0; i++)
+		rc = il_group_start_soon(&group, NULL, fns[i], l);
+	if (rc == 0)
+		rc = offer_names(l);
+	if (rc == 0) {
+		l->up = true;
+		il__remote_ask(l->worker);
+	}
+	return il_group_close(&group, rc);
+}
+
+static int serve_once(struct il__remote_link *l)
+{
+	const struct il__remote_endpoint to = {l->server, l->worker->options.layer, IL_SEC(30)};
+	int rc = il__remote_connect(&l->connection, &to, PACKET_MAX);
+
+	if (rc < 0)
+		return rc;
+	l->life++;
+	l->window = 1;
+	l->questions = 0;
+	l->echoes = 0;
+	l->empty = l->asleep = false;
+	rc = talk(l);
+	l->up = false;
+	l->worker->taken -= l->questions;
+	il__remote_close(&l->connection);
+	il__remote_wake(l->worker);
+	il__remote_ask(l->worker);
+	return rc;
+}
+
+int il__remote_serve_link(void *arg)
+{
+	struct il__remote_link *l = arg;
+
+	while (!l->worker->draining) {
+		int rc = serve_once(l);
+		if (rc != -ECANCELED)
+			rc = il_sleep(IL_MSEC(100));
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
