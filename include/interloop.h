@@ -15,13 +15,17 @@
 #include <interloop/channel.h>
 #include <interloop/client.h>
 #include <interloop/condition.h>
+#include <interloop/datagram.h>
 #include <interloop/event.h>
 #include <interloop/executor.h>
 #include <interloop/exit_stack.h>
 #include <interloop/fd.h>
+#include <interloop/file.h>
 #include <interloop/function.h>
 #include <interloop/future.h>
 #include <interloop/group.h>
+#include <interloop/inspect.h>
+#include <interloop/layer.h>
 #include <interloop/limiter.h>
 #include <interloop/lock.h>
 #include <interloop/loop.h>
@@ -30,6 +34,7 @@
 #include <interloop/process_pool.h>
 #include <interloop/protocol.h>
 #include <interloop/scope.h>
+#include <interloop/select.h>
 #include <interloop/semaphore.h>
 #include <interloop/server.h>
 #include <interloop/shared.h>
@@ -39,5 +44,7 @@
 #include <interloop/task.h>
 #include <interloop/thread.h>
 #include <interloop/thread_pool.h>
+#include <interloop/trace.h>
+#include <interloop/watch.h>
 
 #endif

@@ -9,6 +9,7 @@ Reads the includes of core/ and the symbols of the compiled objects, and says wh
 - a folder uses folders above it in FLOORS only; folders in one line never see each other;
 - files that call each other in a circle are those of CIRCLES, and no others;
 - servers and children use the functions of a stream, never its fields: a stream may become a layer over another;
+- a library beside the core (tls, remote) uses public headers only, and of the core the functions that these declare;
 - memory comes from base/memory.c, which knows the program's allocator;
 - a file includes a header of the core only if it uses something that this header declares;
 - docs/internals.md, the map, has every file of the core, and no other.
@@ -22,7 +23,22 @@ import subprocess
 import sys
 
 # From the ground up; folders in one line are siblings.
-FLOORS = [["base"], ["runtime"], ["sync"], ["executor"], ["portal", "process"], ["io"], ["child", "server"], ["inspect"]]
+FLOORS = [
+    ["base"],
+    ["runtime"],
+    ["sync"],
+    ["executor"],
+    ["portal", "process"],
+    ["io"],
+    ["child", "server", "network"],
+    ["inspect"],
+]
+
+# The one that is kept beside the backend whose loops it is for.
+ELSEWHERE = {"network": "backends/virtual/network"}
+
+# Libraries of their own: written as a user's code would be.
+BESIDE = ["tls", "remote"]
 
 # Files that may call each other in a circle: what they are together is said in docs/internals.md.
 CIRCLES = [
@@ -30,6 +46,8 @@ CIRCLES = [
     "runtime/loop runtime/loop_end runtime/loop_run runtime/scope runtime/task runtime/turn runtime/virtual_time",
     # The pumps of a process pool: a worker's end gives work to others, and a pump's end ends workers.
     "process/attendant process/dispatch process/pool process/pump process/watch",
+    # A simulated connection: each of its halves, and its probes, may end it.
+    "network/tcp network/tcp_receive network/tcp_rest network/tcp_send",
     # The operating system: wake-ups are descriptors, of which some are made to try whether there are any.
     "base/os base/os_fd",
 ]
@@ -42,6 +60,15 @@ root = pathlib.Path(__file__).resolve().parents[2]
 core = root / "core"
 floor_of = {folder: level for level, folders in enumerate(FLOORS) for folder in folders}
 broken = []
+
+
+def place_of(folder):
+    return root / ELSEWHERE[folder] if folder in ELSEWHERE else core / folder
+
+
+def title(path):
+    """folder/file, as the plan names it."""
+    return f"{path.parent.name}/{path.name}"
 
 
 def fault(text):
@@ -110,7 +137,7 @@ def outside_bodies(code):
 
 
 def check_includes():
-    files = sorted(path for folder in floor_of for path in (core / folder).glob("*.[chS]"))
+    files = sorted(path for folder in floor_of for path in place_of(folder).glob("*.[chS]"))
     code = {path: code_of(path) for path in files}
     headers = {path: declared(text) for path, text in code.items() if path.suffix == ".h"}
     inside = {path: members(code[path]) for path in headers}
@@ -121,7 +148,7 @@ def check_includes():
         own = path.with_suffix(".h")
         words = set(WORD.findall(STRING.sub(" ", code[path])))
         for target in included(path, code[path]):
-            name, used = path.relative_to(core), target.relative_to(core)
+            name, used = title(path), title(target)
             if target not in code:
                 fault(f"core/{name}: includes {used}, which is not there")
             elif not may_use(path.parent.name, target.parent.name):
@@ -133,12 +160,25 @@ def check_includes():
     return files
 
 
+def check_beside():
+    """A library beside the core includes its own headers and public ones, and uses no private name but its own."""
+    for folder in BESIDE:
+        for path in sorted((core / folder).glob("*.[ch]")):
+            code = code_of(path)
+            for target in included(path, code):
+                if target.parent != path.parent or not target.exists():
+                    fault(f"core/{folder}/{path.name}: includes {target.name}, which is not its own or public")
+            for name in sorted(set(re.findall(r"\bil__\w+", STRING.sub(" ", code)))):
+                if not name.startswith(f"il__{folder}_"):
+                    fault(f"core/{folder}/{path.name}: uses {name}, which is private to the core")
+
+
 # ---- the map ----
 
 
 def check_map():
     """Its tables, a folder's after its heading, name the .c files; `name_*` stands for several."""
-    there = {path.name for folder in floor_of for path in (core / folder).glob("*.c")}
+    there = {path.name for folder in [*floor_of, *BESIDE] for path in place_of(folder).glob("*.c")}
     rows = re.findall(r"^\| ([^|]*\.c[^|]*|[^|]*_\*[^|]*) \|", (root / "docs/internals.md").read_text(), re.M)
     named = {name for row in rows for name in re.findall(r"[\w*]+(?:\.c)?", row)}
     for name in sorted(there):
@@ -230,6 +270,7 @@ def main(arguments):
         return 2
     verbose = "-v" in arguments
     files = check_includes()
+    check_beside()
     check_map()
     defines, needs = symbols(pathlib.Path(arguments[0]))
     graph = edges(defines, needs)

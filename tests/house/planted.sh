@@ -14,6 +14,7 @@ fresh()
   rm -rf "$copy/tree"
   mkdir -p "$copy/tree/tests" "$copy/tree/build/core"
   cp -R core "$copy/tree/core"
+  cp -R backends "$copy/tree/backends"
   cp -R tests/house "$copy/tree/tests/house"
   cp -R docs "$copy/tree/docs"
   cp -R "$build/core/." "$copy/tree/build/core"
@@ -58,6 +59,10 @@ echo '#include "../io/stream.h"' >>"$copy/tree/core/runtime/task.c"
 expect "an upward include" "core/runtime/task.c: includes io/stream.h"
 
 fresh
+echo '#include "../../../core/server/client.h"' >>"$copy/tree/backends/virtual/network/hosts.c"
+expect "an include between siblings, elsewhere" "core/network/hosts.c: includes server/client.h"
+
+fresh
 echo '#include "../sync/borrowers.h"' >>"$copy/tree/core/io/address.c"
 expect "an include without a use" "core/io/address.c: includes sync/borrowers.h and uses nothing"
 
@@ -69,6 +74,14 @@ fresh
 object sync/planted_a il__planted_a il__planted_b
 object sync/planted_b il__planted_b il__planted_a
 expect "a circle" "circle that is not on the list: sync/planted_a sync/planted_b"
+
+fresh
+echo '#include "../io/stream.h"' >>"$copy/tree/core/tls/tls.c"
+expect "a private header in a library of its own" "core/tls/tls.c: includes stream.h, which is not its own"
+
+fresh
+echo 'int planted(void) { return il__stream_is_closed(0); }' >>"$copy/tree/core/tls/tls.c"
+expect "a private function there" "core/tls/tls.c: uses il__stream_is_closed, which is private"
 
 fresh
 echo >"$copy/tree/core/io/planted.c"
