@@ -202,10 +202,20 @@ size_t il_test_rounds(size_t n)
 	return il_test_slow() && n > 20 ? n / 20 : n;
 }
 
-il_time il_test_cpu(void)
+static il_time clock_now(clockid_t clock)
 {
 	struct timespec t;
 
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	clock_gettime(clock, &t);
 	return IL_SEC(t.tv_sec) + t.tv_nsec;
+}
+
+il_time il_test_cpu(void)
+{
+	return clock_now(CLOCK_PROCESS_CPUTIME_ID);
+}
+
+il_time il_test_thread_cpu(void)
+{
+	return clock_now(CLOCK_THREAD_CPUTIME_ID);
 }

@@ -15,6 +15,23 @@ const il_backend *il_test_backend(void)
 	return il_native.backend ? il_native.backend() : NULL;
 }
 
+bool il_test_applies(const struct il_test *test)
+{
+	switch (test->kind) {
+	case IL_TEST_own:
+		return il_native.backend != NULL;
+	case IL_TEST_real:
+		return il_native.backend != NULL && !il_native.virtual_time;
+	case IL_TEST_virtual:
+		return il_native.virtual_time;
+	case IL_TEST_adopted:
+		return il_native.attach != NULL;
+	case IL_TEST_core:
+		break;
+	}
+	return il_native.backend == NULL;
+}
+
 bool il_test_adopted(void)
 {
 	return adopted;
@@ -82,9 +99,19 @@ static void run_adopted(const struct il_test *test)
 	adopted = false;
 }
 
-/* Some loops keep a descriptor for the process once the first one was made. */
+static void *nothing(void *arg)
+{
+	return arg;
+}
+
+/* Some loops keep a descriptor for the process once the first one was made, and TSan a thread once the first
+ * was started. */
 static void warm_up(void)
 {
+	pthread_t thread;
+
+	if (IL_TEST_TSAN && pthread_create(&thread, NULL, nothing, NULL) == 0)
+		pthread_join(thread, NULL);
 	if (il_native.create)
 		il_native.destroy(il_native.create());
 }
@@ -99,7 +126,7 @@ void il_test_run(const struct il_test *test)
 	if (!test->task) {
 		il_test_begin_run("");
 		test->body();
-	} else if (strcmp(test->mode, "adopted") == 0) {
+	} else if (test->kind == IL_TEST_adopted) {
 		run_adopted(test);
 	} else {
 		run_own(test);

@@ -2,13 +2,15 @@
  * harness.h: what a conformance test is written with.
  *
  * A test is a rule of scenarios.tsv. Its name begins with the numbers that it covers, and reads as the
- * rule: IL_TEST(I, n165_close_waits_for_every_child). Each source is compiled once per backend, so the
- * reports and filters name it: --filter 'libuv_own_I/n165_*' (backend_mode_GROUP/name).
+ * rule: IL_TEST(I, n165_close_waits_for_every_child). Each source is compiled once and linked with each
+ * loop's harness, so what differs between loops is asked at run time. Filters name kind, group and test:
+ * --filter 'own_I/n165_*'; the kinds are own, real, virtual, adopted and core.
  *
  *     IL_TEST          the body is the root task of a loop; in an own and in an adopted loop, and in
  *                      virtual time under several seeds, which permute the order of ready tasks
  *     IL_TEST_FIFO     IL_TEST that relies on the order of ready tasks: no seeds
  *     IL_TEST_REAL     IL_TEST that needs the real clock or a real peer: not in virtual time
+ *     IL_TEST_VIRTUAL  IL_TEST that only virtual time can tell
  *     IL_TEST_OWN      the body is a plain call in the main thread and opens loops of il_test_backend()
  *     IL_TEST_OWN_REAL IL_TEST_OWN that does not go with virtual time
  *     IL_TEST_ADOPTED  the body is a plain call in the main thread and adopts a loop of il_native
@@ -22,7 +24,7 @@
  * il_test_patience(). TRACE(word) and CHECK_TRACE("a b c") compare an order of events. The log is
  * captured: CHECK_LOGGED(level, "part of the text", n) counts lines.
  *
- * The harness stops a test after ten seconds (a hundred under TSan and valgrind), and at its end finds
+ * The harness stops a test after ten seconds (a hundred under sanitizers and valgrind), and at its end finds
  * descriptors, threads and child processes left behind, and with ASan or valgrind memory.
  */
 #ifndef IL_TESTS_HARNESS_H
@@ -53,6 +55,18 @@
 #ifndef IL_TEST_TSAN
 #define IL_TEST_TSAN 0
 #endif
+#if defined(__SANITIZE_ADDRESS__)
+#define IL_TEST_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define IL_TEST_ASAN 1
+#endif
+#endif
+#ifndef IL_TEST_ASAN
+#define IL_TEST_ASAN 0
+#endif
+/* After which a test hangs; without Criterion, because it is emulated, it is slow, too. */
+#define IL_TEST_SECONDS (IL_TEST_TSAN || IL_TEST_ASAN || !IL_TEST_CRITERION ? 100 : 10)
 
 /* ---- what is under test ---- */
 
@@ -61,10 +75,12 @@ const il_backend *il_test_backend(void);
 /* True while an IL_TEST body runs in an adopted loop. */
 bool il_test_adopted(void);
 /* True under virtual time: for the few lines that need the real clock. */
-#define il_test_virtual() (IL_TEST_IS_VIRTUAL)
+#define il_test_virtual() (il_native.virtual_time)
 
 /* The native loop, hidden: one harness_<backend>.c each. */
 struct il_native {
+	const char *name; /* of the backend, or "core" */
+	bool virtual_time;
 	const il_backend *(*backend)(void);
 	void *(*create)(void);
 	int (*attach)(il_loop **loop, void *native, const il_loop_options *options);
@@ -99,7 +115,7 @@ extern const struct il_native il_native;
 #define CHECK_DETAIL(text)           CHECK(strstr(il_error_detail(), (text)) != NULL)
 
 /* Waits in small steps, in a task or in a plain thread. UNTIL_THREAD for what another thread does: it lets
- * real time pass, where in virtual time the clock stands while a worker has not answered. */
+ * real time pass, where in virtual time the clock stands while a worker has not ended its call. */
 #define UNTIL(condition)                 \
 	do {                             \
 		while (!(condition))     \
@@ -134,6 +150,8 @@ size_t il_test_rounds(size_t n);
 bool il_test_valgrind(void);
 /* The processor time that this process has used. */
 il_time il_test_cpu(void);
+il_time il_test_thread_cpu(
+    void); /* likewise this thread: where others look at something again and again */
 
 /* A plain thread that runs fn. Joining waits in small steps, so a task may do it. */
 struct il_test_thread {
@@ -148,101 +166,81 @@ int il_test_thread_join(struct il_test_thread *thread); /* what fn gave */
 
 /* ---- tests ---- */
 
+enum il_test_kind { IL_TEST_own, IL_TEST_real, IL_TEST_virtual, IL_TEST_adopted, IL_TEST_core };
+
 struct il_test {
-	const char *suite, *group, *mode, *name;
+	enum il_test_kind kind;
+	const char *suite, *group, *name;
 	void (*body)(void);
 	bool task;  /* run it as a root task */
 	bool seeds; /* in virtual time under several */
 };
+/* Whether a test of that kind can be run with this harness. */
+bool il_test_applies(const struct il_test *test);
 void il_test_run(const struct il_test *test);
 
-#define IL__JOIN(a, b, c)     IL__JOIN_(a, b, c)
-#define IL__JOIN_(a, b, c)    a##_##b##_##c
-#define IL__TEXT(x)           IL__TEXT_(x)
-#define IL__TEXT_(x)          #x
 #define IL__BODY(group, name) static void group##_##name(void)
 
 /* The table `il_tests` is for runs without Criterion: a tool that wants one process. */
-#define IL__REGISTER(mode_, mode_text, group_, name_, task_, seeds_)                      \
-	static const struct il_test IL__JOIN(mode_, group_, name_) = {                    \
-	    .suite = IL__TEXT(IL__JOIN(IL_TEST_BACKEND, mode_, group_)),                  \
-	    .group = #group_,                                                             \
-	    .mode = mode_text,                                                            \
-	    .name = #name_,                                                               \
-	    .body = group_##_##name_,                                                     \
-	    .task = task_,                                                                \
-	    .seeds = seeds_,                                                              \
-	};                                                                                \
-	static const struct il_test *const mode_##_##group_##_##name_##_entry             \
-	    __attribute__((used, section("il_tests"))) = &IL__JOIN(mode_, group_, name_); \
-	IL__CRITERION(IL__JOIN(IL_TEST_BACKEND, mode_, group_), name_,                    \
-		      IL__JOIN(mode_, group_, name_))
+#define IL__REGISTER(kind_, group_, name_, task_, seeds_)                             \
+	static const struct il_test kind_##_##group_##_##name_ = {                    \
+	    .kind = IL_TEST_##kind_,                                                  \
+	    .suite = #kind_ "_" #group_,                                              \
+	    .group = #group_,                                                         \
+	    .name = #name_,                                                           \
+	    .body = group_##_##name_,                                                 \
+	    .task = task_,                                                            \
+	    .seeds = seeds_,                                                          \
+	};                                                                            \
+	static const struct il_test *const kind_##_##group_##_##name_##_entry         \
+	    __attribute__((used, section("il_tests"))) = &kind_##_##group_##_##name_; \
+	IL__CRITERION(kind_##_##group_, name_, kind_##_##group_##_##name_)
 #if IL_TEST_CRITERION
-#define IL__CRITERION(suite, name, test)                      \
-	Test(suite, name, .timeout = IL_TEST_TSAN ? 100 : 10) \
-	{                                                     \
-		il_test_run(&test);                           \
+#define IL__CRITERION(suite, name, test)              \
+	Test(suite, name, .timeout = IL_TEST_SECONDS) \
+	{                                             \
+		if (!il_test_applies(&test))          \
+			cr_skip_test();               \
+		il_test_run(&test);                   \
 	}
 #else
 #define IL__CRITERION(suite, name, test)
 #endif
-#define IL__UNUSED(group, name) \
-	__attribute__((unused)) static void (*const group##_##name##_unused)(void) = group##_##name;
 
-#if IL_TEST_IS_CORE
-#define IL__OWN(group, name, task, seeds) IL__UNUSED(group, name)
-#define IL__OWN_REAL                      IL__OWN
-#else
-#define IL__OWN(group, name, task, seeds) IL__REGISTER(own, "own", group, name, task, seeds)
-#if IL_TEST_IS_VIRTUAL
-#define IL__OWN_REAL(group, name, task, seeds) IL__UNUSED(group, name)
-#else
-#define IL__OWN_REAL IL__OWN
-#endif
-#endif
-#if IL_TEST_IS_CORE || IL_TEST_IS_VIRTUAL
-#define IL__ADOPTED(group, name, task)
-#else
-#define IL__ADOPTED(group, name, task) IL__REGISTER(adopted, "adopted", group, name, task, false)
-#endif
-
-#define IL_TEST(group, name)             \
-	IL__BODY(group, name);           \
-	IL__OWN(group, name, true, true) \
-	IL__ADOPTED(group, name, true)   \
+#define IL_TEST(group, name)                            \
+	IL__BODY(group, name);                          \
+	IL__REGISTER(own, group, name, true, true)      \
+	IL__REGISTER(adopted, group, name, true, false) \
 	IL__BODY(group, name)
-#define IL_TEST_FIFO(group, name)         \
-	IL__BODY(group, name);            \
-	IL__OWN(group, name, true, false) \
-	IL__ADOPTED(group, name, true)    \
+#define IL_TEST_FIFO(group, name)                       \
+	IL__BODY(group, name);                          \
+	IL__REGISTER(own, group, name, true, false)     \
+	IL__REGISTER(adopted, group, name, true, false) \
 	IL__BODY(group, name)
-#define IL_TEST_REAL(group, name)              \
-	IL__BODY(group, name);                 \
-	IL__OWN_REAL(group, name, true, false) \
-	IL__ADOPTED(group, name, true)         \
+#define IL_TEST_REAL(group, name)                       \
+	IL__BODY(group, name);                          \
+	IL__REGISTER(real, group, name, true, false)    \
+	IL__REGISTER(adopted, group, name, true, false) \
 	IL__BODY(group, name)
-#define IL_TEST_OWN(group, name)           \
-	IL__BODY(group, name);             \
-	IL__OWN(group, name, false, false) \
+#define IL_TEST_VIRTUAL(group, name)                   \
+	IL__BODY(group, name);                         \
+	IL__REGISTER(virtual, group, name, true, true) \
 	IL__BODY(group, name)
-#define IL_TEST_OWN_REAL(group, name)           \
-	IL__BODY(group, name);                  \
-	IL__OWN_REAL(group, name, false, false) \
+#define IL_TEST_OWN(group, name)                     \
+	IL__BODY(group, name);                       \
+	IL__REGISTER(own, group, name, false, false) \
 	IL__BODY(group, name)
-#define IL_TEST_ADOPTED(group, name)                   \
-	__attribute__((unused)) IL__BODY(group, name); \
-	IL__ADOPTED(group, name, false)                \
+#define IL_TEST_OWN_REAL(group, name)                 \
+	IL__BODY(group, name);                        \
+	IL__REGISTER(real, group, name, false, false) \
 	IL__BODY(group, name)
-#if IL_TEST_IS_CORE
-#define IL_TEST_CORE(group, name)                           \
-	IL__BODY(group, name);                              \
-	IL__REGISTER(plain, "-", group, name, false, false) \
+#define IL_TEST_ADOPTED(group, name)                     \
+	IL__BODY(group, name);                           \
+	IL__REGISTER(adopted, group, name, false, false) \
 	IL__BODY(group, name)
-#else
-#define IL_TEST_CORE(group, name) \
-	IL__BODY(group, name);    \
-	IL__UNUSED(group, name)   \
+#define IL_TEST_CORE(group, name)                     \
+	IL__BODY(group, name);                        \
+	IL__REGISTER(core, group, name, false, false) \
 	IL__BODY(group, name)
-#endif
 
 #endif

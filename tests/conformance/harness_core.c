@@ -1,4 +1,4 @@
 /* harness_core.c: tests that need no loop. */
 #include "harness.h"
 
-const struct il_native il_native = {0};
+const struct il_native il_native = {.name = "core"};

@@ -111,6 +111,7 @@ static int destroy(void *native)
 #pragma GCC diagnostic pop
 
 const struct il_native il_native = {
+    .name = "libev",
     .backend = il_libev,
     .create = create,
     .attach = attach,

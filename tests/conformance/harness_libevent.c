@@ -105,6 +105,7 @@ static int destroy(void *native)
 }
 
 const struct il_native il_native = {
+    .name = "libevent",
     .backend = il_libevent,
     .create = create,
     .attach = attach,

@@ -123,6 +123,7 @@ static int destroy(void *native)
 }
 
 const struct il_native il_native = {
+    .name = "libuv",
     .backend = il_libuv,
     .create = create,
     .attach = attach,

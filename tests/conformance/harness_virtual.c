@@ -3,4 +3,4 @@
 
 #include <interloop/virtual.h>
 
-const struct il_native il_native = {.backend = il_virtual};
+const struct il_native il_native = {.name = "virtual", .virtual_time = true, .backend = il_virtual};

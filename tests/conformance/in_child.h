@@ -7,13 +7,14 @@
 #include "harness.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* fn(arg) in a child; what it returned, -1 where something else ended it. `said` gets what it wrote
- * to stderr. A failure is to be written there, and returned as 1: CHECK is the parent's. */
-static inline int in_child(il_fn *fn, void *arg, char *said, size_t size)
+/* fn(arg) in a child, which exits with its result; waits for its end and returns its status. `said` gets what it
+ * wrote to stderr. */
+static inline int status_in_child(il_fn *fn, void *arg, char *said, size_t size)
 {
 	const struct rlimit no_core = {0, 0};
 	size_t used = 0;
@@ -40,6 +41,16 @@ static inline int in_child(il_fn *fn, void *arg, char *said, size_t size)
 	close(fd[0]);
 	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
 		;
+	return status;
+}
+
+/* Likewise; returns what fn returned, -1 where something else ended the child. A failure is to be written to stderr,
+ * and returned as 1: CHECK is the parent's. */
+static inline int in_child(il_fn *fn, void *arg, char *said, size_t size)
+{
+	int status = status_in_child(fn, arg, said, size);
+	size_t used = strlen(said);
+
 	if (WIFSIGNALED(status))
 		snprintf(said + used, size - used, " (signal %d)", WTERMSIG(status));
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;

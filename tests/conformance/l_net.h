@@ -5,12 +5,9 @@
 #ifndef IL_TESTS_L_NET_H
 #define IL_TESTS_L_NET_H
 
-#include "harness.h"
+#include "peers.h"
 
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <stdio.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 /* ---- connected ends ---- */
@@ -20,12 +17,6 @@ enum { TCP, PAIR, KINDS };
 struct ends {
 	il_stream *a, *b;
 };
-
-static inline const char *port_text(uint16_t port, char text[8])
-{
-	snprintf(text, 8, "%u", (unsigned)port);
-	return text;
-}
 
 static inline struct ends connect_to(il_listener *listener)
 {
@@ -37,15 +28,6 @@ static inline struct ends connect_to(il_listener *listener)
 		 0);
 	CHECK_RC(il_listener_accept(listener, &e.b), 0);
 	return e;
-}
-
-static inline il_listener *listen_here(void)
-{
-	il_listener *listener = NULL;
-
-	CHECK_RC(il_listener_open_tcp(&listener, "127.0.0.1", "0", NULL), 0);
-	CHECK(il_listener_port(listener) > 0);
-	return listener;
 }
 
 static inline struct ends ends_of(int kind)
@@ -68,11 +50,6 @@ static inline void drop(struct ends *e)
 	il_stream_destroy(e->b);
 }
 
-static inline void say(il_stream *s, const char *text)
-{
-	CHECK_RC(il_stream_write_all(s, text, strlen(text)), 0);
-}
-
 /* One receive gives exactly this. */
 static inline void check_hears(il_stream *s, const char *text)
 {
@@ -92,65 +69,14 @@ static inline void slip(const il_stream *s, const char *text)
 	CHECK_EQ(send(il_stream_fd(s), text, size, MSG_NOSIGNAL), (ssize_t)size);
 }
 
-/* Ends a connection with RST. */
-static inline void make_rst(int fd)
-{
-	struct linger none = {.l_onoff = 1, .l_linger = 0};
-
-	CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof none), 0);
-}
-
 /* ---- a task beside the test ---- */
-
-struct side {
-	il_fn *call;
-	void *object;
-	il_scope scope;
-	char data[64];
-	const void *bytes;
-	size_t size;
-	bool begun, ended;
-	int rc;
-	il_future *future;
-};
-
-static inline int side_main(void *arg)
-{
-	struct side *s = arg;
-
-	CHECK_RC(il_scope_enter(&s->scope, IL_FOREVER, 0), 0);
-	s->begun = true;
-	s->rc = s->call(s);
-	s->ended = true;
-	il_scope_exit(&s->scope, s->rc);
-	return 0;
-}
-
-/* Runs call(s) in another task until that waits. */
-static inline void side_start(struct side *s, il_fn *call, void *object)
-{
-	s->call = call;
-	s->object = object;
-	s->scope = (il_scope)IL_SCOPE_INIT;
-	s->begun = s->ended = false;
-	CHECK_RC(il_loop_spawn(il_loop_current(), &s->future, side_main, s), 0);
-	UNTIL(s->begun);
-}
-
-/* What the call gave. */
-static inline int side_join(struct side *s)
-{
-	CHECK_RC(il_future_join(s->future), 0);
-	CHECK(s->ended);
-	return s->rc;
-}
 
 static inline int side_read(void *arg)
 {
 	struct side *s = arg;
-	int n = il_stream_read(s->object, s->data, sizeof s->data - 1);
+	int n = il_stream_read(s->object, s->text, sizeof s->text - 1);
 
-	s->data[n > 0 ? n : 0] = '\0';
+	s->text[n > 0 ? n : 0] = '\0';
 	return n;
 }
 

@@ -5,12 +5,10 @@
 #ifndef IL_TESTS_M_SERVER_H
 #define IL_TESTS_M_SERVER_H
 
-#include "harness.h"
+#include "peers.h"
 
 #include <arpa/inet.h>
-#include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdio.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -19,7 +17,7 @@
 /* `data` of the handlers below, and of those that a test makes of them. */
 struct visits {
 	int connected, handled, disconnected;
-	int last;          /* what the last receive answered */
+	int last;          /* what the last receive returned */
 	il_client *client; /* who came last; only while it is there */
 };
 
@@ -128,7 +126,7 @@ static inline void service_lines(struct service *s, const il_handler *handler, v
 	service_start(s, handler, data, il_protocol_lines(), NULL);
 }
 
-/* What il_server_serve answers; it has ended, or is about to. */
+/* What il_server_serve returns; it has ended, or is about to. */
 static inline int service_result(struct service *s)
 {
 	int rc = il_future_result(s->serving, il_test_patience());
@@ -175,11 +173,6 @@ static inline void check_refused(uint16_t port)
 	CHECK_RC(il_stream_connect_tcp(&s, "127.0.0.1", text, NULL), -ECONNREFUSED);
 }
 
-static inline void say(il_stream *s, const char *text)
-{
-	CHECK_RC(il_stream_write_all(s, text, strlen(text)), 0);
-}
-
 /* The next line that the server sends, cut at 255 bytes; or the error's name. */
 static inline const char *hear(il_stream *s, char line[256])
 {
@@ -197,10 +190,10 @@ static inline const char *hear(il_stream *s, char line[256])
 	} while (0)
 
 /* Asks a line, hears a line. */
-#define CHECK_ASK(stream, question, answer)   \
+#define CHECK_ASK(stream, question, reply)    \
 	do {                                  \
 		say((stream), question "\n"); \
-		CHECK_HEARS(stream, answer);  \
+		CHECK_HEARS(stream, reply);   \
 	} while (0)
 
 /* The server sends nothing more: it has closed. Drops the stream. */
@@ -213,17 +206,10 @@ static inline void check_gone(il_stream *s)
 	il_stream_destroy(s);
 }
 
-static inline void linger_none(int fd)
-{
-	struct linger none = {.l_onoff = 1, .l_linger = 0};
-
-	CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof none), 0);
-}
-
 /* Ends a connection with RST. */
 static inline void reset(il_stream *s)
 {
-	linger_none(il_stream_fd(s));
+	make_rst(il_stream_fd(s));
 	il_stream_destroy(s);
 }
 
@@ -266,7 +252,7 @@ static inline int plain_connect(uint16_t port)
 }
 
 /* From a plain thread: a line there and a line back. */
-static inline void plain_ask(int fd, const char *question, const char *answer)
+static inline void plain_ask(int fd, const char *question, const char *reply)
 {
 	char line[64];
 	size_t n = 0;
@@ -275,7 +261,7 @@ static inline void plain_ask(int fd, const char *question, const char *answer)
 	while (n + 1 < sizeof line && recv(fd, line + n, 1, 0) == 1 && line[n] != '\n')
 		n++;
 	line[n] = '\0';
-	CHECK_STR(line, answer);
+	CHECK_STR(line, reply);
 }
 
 #endif

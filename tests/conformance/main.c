@@ -3,10 +3,10 @@
  * that match in this one process:
  *
  *     conformance-libuv [Criterion's options]
- *     conformance-libuv --in-process 'libuv_own_I/n165*' [TIMES]
+ *     conformance-libuv --in-process 'own_I/n165*' [TIMES]
  *     conformance-libuv --suites
  *
- * The first two answer with a failure when nothing matched, and append a row per number to the file that
+ * The first two fail when nothing matched, and append a row per number to the file that
  * $IL_TEST_RESULTS names: number, backend, mode, pass or fail, test.
  */
 #include "private.h"
@@ -32,6 +32,11 @@ extern const struct il_test *const __stop_il_tests[];
 static const struct il_test *current;
 static unsigned long tested;
 
+static const char *mode(const struct il_test *test)
+{
+	return test->kind == IL_TEST_core ? "-" : test->kind == IL_TEST_adopted ? "adopted" : "own";
+}
+
 /* One row for each number that the name begins with (n14_17_...), one with "-" if there is none. */
 static void record(const struct il_test *test, bool passed)
 {
@@ -46,8 +51,8 @@ static void record(const struct il_test *test, bool passed)
 		size_t digits = strspn(p, "0123456789");
 		bool numbered = test->name[0] == 'n' && digits > 0;
 		fprintf(out, "%.*s\t%s\t%s\t%s\t%s/%s\n", numbered ? (int)digits : 1,
-			numbered ? p : "-", IL__TEXT(IL_TEST_BACKEND), test->mode,
-			passed ? "pass" : "fail", test->group, test->name);
+			numbered ? p : "-", il_native.name, mode(test), passed ? "pass" : "fail",
+			test->group, test->name);
 		p += digits + 1;
 	} while (test->name[0] == 'n' && p[-1] == '_' && isdigit((unsigned char)*p));
 	fclose(out);
@@ -146,7 +151,7 @@ static int run_in_process(const char *pattern, unsigned long times)
 	signal(SIGALRM, hung);
 	for (const struct il_test *const *t = __start_il_tests; t < __stop_il_tests; t++) {
 		snprintf(full, sizeof full, "%s/%s", (*t)->suite, (*t)->name);
-		if (fnmatch(pattern, full, 0) != 0)
+		if (!il_test_applies(*t) || fnmatch(pattern, full, 0) != 0)
 			continue;
 		current = *t;
 		bool clean = run_one(full, times);
@@ -159,7 +164,7 @@ static int run_in_process(const char *pattern, unsigned long times)
 static int print_suites(void)
 {
 	for (const struct il_test *const *t = __start_il_tests; t < __stop_il_tests; t++) {
-		bool first = true;
+		bool first = il_test_applies(*t);
 		for (const struct il_test *const *s = __start_il_tests; first && s < t; s++)
 			first = strcmp((*s)->suite, (*t)->suite) != 0;
 		if (first)

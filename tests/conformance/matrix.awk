@@ -54,6 +54,8 @@ FNR == 1 {
 			needed = 1
 		if (where ~ /,real,/ && c[1] == "virtual")
 			needed = 0
+		if (where ~ /,virtual,/ && c[1] == "virtual")
+			needed = 1
 		if (where ~ /,core,/ && c[1] == "core")
 			needed = 1
 		text = where ~ /,n\/a,/ ? (c[1] == "core" ? "n/a" : "-") : \

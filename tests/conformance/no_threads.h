@@ -21,7 +21,7 @@
 #define RUNNING_ON_VALGRIND 0
 #endif
 
-/* What the library answers then. (Valgrind's mmap has a code of its own for too much.) */
+/* What the library returns then. (Valgrind's mmap has a code of its own for too much.) */
 #define NO_THREAD (RUNNING_ON_VALGRIND ? -EINVAL : -ENOMEM)
 
 #ifdef __GLIBC__

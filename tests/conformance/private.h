@@ -6,20 +6,9 @@
 
 #include "harness.h"
 
-#if defined(__SANITIZE_ADDRESS__)
-#define IL_TEST_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define IL_TEST_ASAN 1
-#endif
-#endif
-#ifndef IL_TEST_ASAN
-#define IL_TEST_ASAN 0
-#endif
-
 /* True under TSan and valgrind, where everything takes about ten times as long. */
 bool il_test_slow(void);
-unsigned il_test_seconds(void); /* after which a test hangs */
+unsigned il_test_seconds(void); /* IL_TEST_SECONDS, or valgrind's */
 
 /* checks.c: forgets the trace and the log; `where` (static) goes into messages of failures. */
 void il_test_begin_run(const char *where);
@@ -30,6 +19,7 @@ extern void (*il_test_end_process)(void);
 /* leaks.c */
 struct il_test_leaks {
 	size_t descriptors, threads;
+	bool child; /* one of TSan's own */
 	unsigned long bytes;
 };
 void il_test_leaks_start(struct il_test_leaks *leaks);
