@@ -1,6 +1,6 @@
 /*
  * b_executor_held.c: a call that waits holds its executor, so the last reference may be dropped meanwhile; and what an
- * executor of the user's own answers, its caller gets.
+ * executor of the user's own returns, its caller gets.
  */
 #include "harness.h"
 
@@ -22,8 +22,9 @@ static int stay(void *arg)
 
 static int wait_for_the_end(struct held *h)
 {
-	il_executor_submit(h->ex, NULL, stay, h, sizeof *h);
-	return il_executor_shutdown(h->ex, 0);
+	int rc = il_executor_submit(h->ex, NULL, stay, h, sizeof *h);
+
+	return rc < 0 ? rc : il_executor_shutdown(h->ex, 0);
 }
 
 static int wait_in_run(struct held *h)

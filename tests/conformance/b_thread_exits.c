@@ -332,7 +332,8 @@ static int run_in_an_adopted_loop(void *arg)
 
 	if (il_native.attach(&loop, native, NULL) < 0)
 		return -EIO;
-	il_loop_spawn(loop, NULL, leave, arg);
+	if (il_loop_spawn(loop, NULL, leave, arg) < 0)
+		return -ENOMEM;
 	il_native.run(native);
 	return 0;
 }
