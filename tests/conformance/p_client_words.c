@@ -1,0 +1,98 @@
+/*
+ * p_client_words.c: what a transport says of its failure reaches whoever uses a client on it: its code and its own words,
+ * whatever the task has been refused in between.
+ */
+#include "o_clients.h"
+#include "p_rings.h"
+
+/* A client on one of two rings; the other end is the test's. */
+static struct line ring_line(struct ring_end *ends[2])
+{
+	struct line l = {NULL, NULL};
+	il_stream *streams[2];
+
+	make_rings(ends, streams);
+	CHECK_RC(il_client_open(&l.client, streams[0], il_protocol_lines(), NULL), 0);
+	l.peer = streams[1];
+	return l;
+}
+
+static void receiving_fails(struct ring_end *e)
+{
+	e->words = "the moon is full";
+	e->receive_rc = -EACCES;
+	il_transport_ready(e->stream, IL_READABLE);
+}
+
+static void refuse_something(void)
+{
+	CHECK_RC(il_check_cancelled(), 0);
+	CHECK_RC(il_fail(-EDOM, "something else"), -EDOM);
+}
+
+static void check_said(struct line *l)
+{
+	il_packet p;
+
+	CHECK_RC(il_client_receive(l->client, &p, IL_FOREVER), -EACCES);
+	CHECK_DETAIL("the moon is full");
+	CHECK_RC(il_client_receive(l->client, &p, IL_FOREVER), 0);
+	drop(l);
+}
+
+IL_TEST(P, a_receive_says_what_its_transport_says)
+{
+	for (int half = 0; half < 2; half++) {
+		struct ring_end *ends[2];
+		struct line l = ring_line(ends);
+		il_packet p;
+		if (half) {
+			say(l.peer, "half");
+			CHECK_RC(il_client_receive(l.client, &p, 0), -ETIMEDOUT);
+		}
+		receiving_fails(ends[0]);
+		check_said(&l);
+	}
+}
+
+IL_TEST(P, a_select_that_meets_the_failure_leaves_its_words_to_the_receive)
+{
+	struct ring_end *ends[2];
+	struct line l = ring_line(ends);
+	il_case c = il_case_client(l.client);
+
+	receiving_fails(ends[0]);
+	CHECK_RC(il_select(&c, 1, IL_FOREVER), 0);
+	refuse_something();
+	check_said(&l);
+}
+
+IL_TEST(P, a_send_says_what_its_transport_says_and_the_receive_hears_of_a_reset)
+{
+	struct ring_end *ends[2];
+	struct line l = ring_line(ends);
+	il_packet p;
+
+	ends[0]->words = "the moon is new";
+	ends[0]->send_rc = -ECONNRESET;
+	CHECK_RC(il_client_send(l.client, "x", 1), -EPIPE);
+	CHECK_DETAIL("the moon is new");
+	refuse_something();
+	ends[1]->shut = true;
+	CHECK_RC(il_stream_close(l.peer), 0);
+	CHECK_RC(il_client_receive(l.client, &p, IL_FOREVER), -ECONNRESET);
+	CHECK_DETAIL("the moon is new");
+	drop(&l);
+}
+
+/* Dropped without having been told: nothing of the words is left. */
+IL_TEST(P, a_client_that_is_dropped_with_words_untold_leaves_none)
+{
+	struct ring_end *ends[2];
+	struct line l = ring_line(ends);
+	il_case c = il_case_client(l.client);
+
+	receiving_fails(ends[0]);
+	CHECK_RC(il_select(&c, 1, IL_FOREVER), 0);
+	drop(&l);
+}

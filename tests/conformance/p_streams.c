@@ -1,0 +1,288 @@
+/*
+ * p_streams.c: streams of a transport of one's own: whatever moves the bytes, reading, writing, ending and closing are
+ * those of a socket.
+ */
+#include "l_net.h"
+#include "p_rings.h"
+#include "waiter.h"
+
+struct rings {
+	struct ring_end *end[2];
+	il_stream *s[2];
+};
+
+static struct rings rings_open(void)
+{
+	struct rings r;
+
+	make_rings(r.end, r.s);
+	return r;
+}
+
+static void rings_drop(struct rings *r)
+{
+	il_stream_destroy(r->s[0]);
+	il_stream_destroy(r->s[1]);
+}
+
+static int wait_read(void *arg)
+{
+	char data[16];
+
+	return il_stream_read(arg, data, sizeof data);
+}
+
+static int wait_write_much(void *arg)
+{
+	static const char much[3 * RING];
+
+	return il_stream_write_all(arg, much, sizeof much);
+}
+
+/* ---- 286: as on a socket ---- */
+
+IL_TEST(P, n286_a_transport_is_read_and_written_as_a_socket)
+{
+	struct rings r = rings_open();
+	char data[16];
+
+	say(r.s[0], "hello, world\nrest");
+	CHECK_RC(il_stream_read(r.s[1], data, 2), 2);
+	CHECK(memcmp(data, "he", 2) == 0);
+	CHECK_RC(il_stream_receive_exactly(r.s[1], data, 5), 0);
+	CHECK(memcmp(data, "llo, ", 5) == 0);
+	CHECK_RC(il_stream_receive_until(r.s[1], data, sizeof data, "\n", 1), 5);
+	CHECK(memcmp(data, "world", 5) == 0);
+	CHECK_EQ(il_stream_buffered(r.s[1]), 4);
+	check_hears(r.s[1], "rest");
+	say(r.s[1], "back");
+	check_hears(r.s[0], "back");
+	CHECK_RC(il_stream_shutdown_write(r.s[0]), 0);
+	CHECK_RC(il_stream_shutdown_write(r.s[0]), 0);
+	CHECK_RC(il_stream_write_all(r.s[0], "x", 1), -EPIPE);
+	CHECK_RC(il_stream_read(r.s[1], data, sizeof data), 0);
+	CHECK_RC(il_stream_read(r.s[1], data, sizeof data), 0);
+	CHECK_RC(il_stream_receive_exactly(r.s[1], data, 1), -ENODATA);
+	say(r.s[1], "still");
+	check_hears(r.s[0], "still");
+	CHECK_RC(il_stream_close(r.s[1]), 0);
+	CHECK_RC(il_stream_close(r.s[1]), 0);
+	CHECK_RC(il_stream_read(r.s[1], data, sizeof data), -EBADF);
+	CHECK_RC(il_stream_write_all(r.s[1], "x", 1), -EBADF);
+	CHECK_RC(il_stream_read(r.s[0], data, sizeof data), 0);
+	rings_drop(&r);
+}
+
+IL_TEST(P, n286_waits_end_when_the_transport_says_that_it_is_ready)
+{
+	struct rings r = rings_open();
+	struct waiter reader = {.name = "reader"}, writer = {.name = "writer"};
+	char data[16], *much = malloc(3 * RING);
+	il_group g;
+
+	CHECK_RC(il_group_open(&g), 0);
+	start_waiting(&g, &reader, wait_read, r.s[1]);
+	CHECK_RC(il_stream_read(r.s[1], data, sizeof data), -EBUSY);
+	say(r.s[0], "x");
+	UNTIL(reader.returned);
+	check_waited(&reader, 1);
+	start_waiting(&g, &writer, wait_write_much, r.s[0]);
+	CHECK_RC(il_stream_write_all(r.s[0], "x", 1), -EBUSY);
+	CHECK_RC(il_stream_shutdown_write(r.s[0]), -EBUSY);
+	CHECK_RC(il_stream_receive_exactly(r.s[1], much, 3 * RING), 0);
+	UNTIL(writer.returned);
+	check_waited(&writer, 0);
+	CHECK_RC(il_group_close(&g, 0), 0);
+	free(much);
+	rings_drop(&r);
+}
+
+IL_TEST(P, n286_opening_needs_a_transport_that_receives_and_sends)
+{
+	struct il_transport half = ring_transport;
+	il_stream *s = NULL;
+
+	CHECK_RC(il_stream_open_transport(NULL, &ring_transport, NULL), -EINVAL);
+	CHECK_RC(il_stream_open_transport(&s, NULL, NULL), -EINVAL);
+	half.receive = NULL;
+	CHECK_RC(il_stream_open_transport(&s, &half, NULL), -EINVAL);
+	half = ring_transport;
+	half.send = NULL;
+	CHECK_RC(il_stream_open_transport(&s, &half, NULL), -EINVAL);
+	CHECK(s == NULL);
+}
+
+/* ---- 287: little by little ---- */
+
+IL_TEST(P, n287_one_byte_a_call_makes_the_whole)
+{
+	enum { SIZE = 64 << 10 };
+	struct rings r = rings_open();
+	char *sent = malloc(SIZE), *got = malloc(SIZE);
+	struct side writer = {.bytes = sent, .size = SIZE};
+
+	for (size_t i = 0; i < SIZE; i++)
+		sent[i] = (char)(i * 7 + i / 251);
+	r.end[0]->most = r.end[1]->most = 1;
+	side_start(&writer, side_write, r.s[0]);
+	CHECK_RC(il_stream_receive_exactly(r.s[1], got, SIZE), 0);
+	CHECK_RC(side_join(&writer), 0);
+	CHECK(memcmp(sent, got, SIZE) == 0);
+	free(sent);
+	free(got);
+	rings_drop(&r);
+}
+
+static int send_nothing(void *self, const struct iovec *pieces, int count)
+{
+	(void)self;
+	(void)pieces;
+	(void)count;
+	return 0;
+}
+
+IL_TEST(P, n287_a_send_that_takes_nothing_is_a_broken_pipe)
+{
+	struct il_transport lazy = ring_transport;
+	struct ring_end *end = calloc(1, sizeof *end);
+	il_stream *s;
+
+	lazy.send = send_nothing;
+	CHECK_RC(il_stream_open_transport(&s, &lazy, end), 0);
+	CHECK_RC(il_stream_write_all(s, "x", 1), -EPIPE);
+	CHECK_DETAIL("ring");
+	CHECK_RC(il_stream_write(s, "x", 1), -EPIPE);
+	CHECK_RC(il_stream_write_now(s, &(struct iovec){(char[]){"x"}, 1}, 1), -EPIPE);
+	il_stream_destroy(s);
+}
+
+/* ---- 288, 290: told too often, or without a reason ---- */
+
+IL_TEST(P, n290_being_told_for_nothing_does_nothing)
+{
+	struct rings r = rings_open();
+	struct waiter reader = {.name = "reader"}, writer = {.name = "writer"};
+	il_group g;
+
+	il_transport_ready(r.s[0], IL_READABLE | IL_WRITABLE); /* nobody waits */
+	CHECK_RC(il_group_open(&g), 0);
+	start_waiting(&g, &reader, wait_read, r.s[0]);
+	start_waiting(&g, &writer, wait_write_much, r.s[0]);
+	for (int i = 0; i < 5; i++) {
+		il_transport_ready(r.s[0], IL_READABLE | IL_WRITABLE);
+		CHECK_RC(il_yield(), 0);
+		CHECK(!reader.returned && !writer.returned);
+	}
+	CHECK_RC(il_stream_close(r.s[0]), 0);
+	il_transport_ready(r.s[0], IL_READABLE | IL_WRITABLE);
+	UNTIL(reader.returned && writer.returned);
+	check_waited(&reader, -EBADF);
+	check_waited(&writer, -EBADF);
+	CHECK_RC(il_group_close(&g, 0), 0);
+	rings_drop(&r);
+}
+
+IL_TEST(P, n288_a_write_that_the_peers_end_cuts_is_a_broken_pipe)
+{
+	struct rings r = rings_open();
+	struct waiter writer = {.name = "writer"};
+	il_group g;
+	char byte;
+
+	CHECK_RC(il_group_open(&g), 0);
+	start_waiting(&g, &writer, wait_write_much, r.s[0]);
+	CHECK_RC(il_stream_close(r.s[1]), 0);
+	UNTIL(writer.returned);
+	check_waited(&writer, -EPIPE);
+	CHECK_RC(il_stream_write_all(r.s[0], "x", 1), -EPIPE);
+	CHECK_RC(il_stream_read(r.s[0], &byte, 1), 0);
+	CHECK_RC(il_group_close(&g, 0), 0);
+	rings_drop(&r);
+}
+
+/* ---- 289: closing and cancelling ---- */
+
+IL_TEST(P, n289_closing_wakes_who_waits_and_closes_the_transport_once)
+{
+	struct rings r = rings_open();
+	struct waiter reader = {.name = "reader"}, writer = {.name = "writer"};
+	il_group g;
+
+	CHECK_RC(il_group_open(&g), 0);
+	start_waiting(&g, &reader, wait_read, r.s[0]);
+	start_waiting(&g, &writer, wait_write_much, r.s[0]);
+	CHECK_RC(il_stream_close(r.s[0]), 0);
+	CHECK_EQ(r.end[0]->closes, 1);
+	UNTIL(reader.returned && writer.returned);
+	check_waited(&reader, -EBADF);
+	check_waited(&writer, -EBADF);
+	CHECK_EQ(r.end[0]->closes, 1);
+	CHECK_EQ(r.end[0]->idles[0] + r.end[0]->idles[1], 0);
+	CHECK_RC(il_group_close(&g, 0), 0);
+	rings_drop(&r);
+}
+
+IL_TEST(P, n289_the_stream_may_be_destroyed_under_who_waits)
+{
+	struct rings r = rings_open();
+	struct waiter reader = {.name = "reader"}, writer = {.name = "writer"};
+	il_group g;
+
+	CHECK_RC(il_group_open(&g), 0);
+	start_waiting(&g, &reader, wait_read, r.s[0]);
+	start_waiting(&g, &writer, wait_write_much, r.s[0]);
+	/* The reader is woken, and the stream gone when it runs. */
+	CHECK_RC(il_stream_write_now(r.s[1], &(struct iovec){(char[]){"x"}, 1}, 1), 1);
+	il_stream_destroy(r.s[0]);
+	UNTIL(reader.returned && writer.returned);
+	check_waited(&reader, -EBADF);
+	check_waited(&writer, -EBADF);
+	CHECK_RC(il_group_close(&g, 0), 0);
+	il_stream_destroy(r.s[1]);
+}
+
+IL_TEST(P, n289_a_cancelled_wait_tells_the_transport_and_loses_nothing)
+{
+	struct rings r = rings_open();
+	struct waiter reader = {.name = "reader"}, writer = {.name = "writer"};
+	il_group g;
+
+	CHECK_RC(il_group_open(&g), 0);
+	start_waiting(&g, &reader, wait_read, r.s[0]);
+	start_waiting(&g, &writer, wait_write_much, r.s[0]);
+	CHECK_EQ(r.end[0]->idles[0] + r.end[0]->idles[1], 0);
+	il_scope_cancel(&reader.scope);
+	UNTIL(reader.returned);
+	check_waited(&reader, -ECANCELED);
+	CHECK_EQ(r.end[0]->idles[0], 1);
+	CHECK_EQ(r.end[0]->idles[1], 0);
+	il_scope_cancel(&writer.scope);
+	UNTIL(writer.returned);
+	check_waited(&writer, -ECANCELED);
+	CHECK_EQ(r.end[0]->idles[0], 1);
+	CHECK_EQ(r.end[0]->idles[1], 1);
+	CHECK_RC(il_group_close(&g, 0), 0);
+	say(r.s[1], "late");
+	check_hears(r.s[0], "late");
+	rings_drop(&r);
+}
+
+/* ---- 291: what only descriptors have ---- */
+
+IL_TEST(P, n291_a_transport_has_no_descriptor_and_no_address)
+{
+	struct rings r = rings_open();
+	int fd = 0, count = 1;
+	il_address address;
+	char byte = 0;
+
+	CHECK_RC(il_stream_fd(r.s[0]), -ENOTSUP);
+	CHECK_RC(il_stream_take_fd(r.s[0]), -ENOTSUP);
+	CHECK_RC(il_stream_send_fds(r.s[0], &byte, 1, &fd, 1), -ENOTSUP);
+	CHECK_RC(il_stream_receive_fds(r.s[0], &byte, 1, &fd, &count), -ENOTSUP);
+	CHECK_RC(il_stream_set_nodelay(r.s[0], true), -ENOTSUP);
+	CHECK_RC(il_stream_set_keepalive(r.s[0], true), -ENOTSUP);
+	CHECK_RC(il_stream_local_address(r.s[0], &address), -ENOTSUP);
+	CHECK_RC(il_stream_peer_address(r.s[0], &address), -ENOTSUP);
+	rings_drop(&r);
+}

@@ -1,0 +1,426 @@
+/*
+ * p_transports.c: what a transport may rely on: how it is asked, told and closed. Its functions here are those of a ring,
+ * or one end of a socket pair, with one thing changed.
+ */
+#include "l_net.h"
+#include "p_rings.h"
+#include "waiter.h"
+
+static int wait_read(void *arg)
+{
+	char data[16];
+
+	return il_stream_read(arg, data, sizeof data);
+}
+
+static int wait_flush(void *arg)
+{
+	return il_stream_write_all(arg, NULL, 0);
+}
+
+/* ---- closing from inside ---- */
+
+/* Closes its own stream, or destroys it, in the function that is named; the others do nothing. */
+struct closing {
+	il_stream *s;
+	const char *where;
+	bool destroys;
+	int inside, closes, destroyed;
+};
+
+static int close_in(struct closing *c, const char *where, int rc)
+{
+	CHECK_EQ(c->closes, 0);
+	c->inside++;
+	if (strcmp(c->where, where) == 0) {
+		if (c->destroys)
+			il_stream_destroy(c->s);
+		else
+			CHECK_RC(il_stream_close(c->s), 0);
+		CHECK_EQ(c->closes, 0);
+		CHECK_EQ(c->destroyed, 0);
+	}
+	c->inside--;
+	return rc;
+}
+
+static int closing_receive(void *self, void *data, size_t max)
+{
+	(void)data;
+	(void)max;
+	return close_in(self, "receive", -EAGAIN);
+}
+
+static int closing_send(void *self, const struct iovec *pieces, int count)
+{
+	(void)pieces;
+	(void)count;
+	return close_in(self, "send", -EAGAIN);
+}
+
+static int closing_want(void *self, unsigned direction, int *fd, unsigned *mask)
+{
+	(void)direction;
+	(void)fd;
+	(void)mask;
+	return close_in(self, "want", -ENOENT);
+}
+
+static void closing_idle(void *self, unsigned direction)
+{
+	(void)direction;
+	close_in(self, "idle", 0);
+}
+
+static int closing_shutdown(void *self)
+{
+	return close_in(self, "shutdown", 0);
+}
+
+static void closing_close(void *self)
+{
+	struct closing *c = self;
+
+	CHECK_EQ(c->inside, 0);
+	CHECK_EQ(c->closes++, 0);
+	if (!c->destroys)
+		CHECK_RC(il_stream_close(c->s), 0); /* once is enough */
+}
+
+static void closing_destroy(void *self)
+{
+	struct closing *c = self;
+
+	CHECK_EQ(c->inside, 0);
+	CHECK_EQ(c->closes, 1);
+	CHECK_EQ(c->destroyed++, 0);
+}
+
+static const struct il_transport closing_transport = {
+    .name = "closing",
+    .receive = closing_receive,
+    .send = closing_send,
+    .want = closing_want,
+    .idle = closing_idle,
+    .shutdown_write = closing_shutdown,
+    .close = closing_close,
+    .destroy = closing_destroy,
+};
+
+static void check_closing(const char *where, bool destroys)
+{
+	struct closing c = {.where = where, .destroys = destroys};
+	char byte;
+	int rc;
+
+	CHECK_RC(il_stream_open_transport(&c.s, &closing_transport, &c), 0);
+	if (strcmp(where, "send") == 0) {
+		CHECK_RC(il_stream_write_all(c.s, "x", 1), -EBADF);
+	} else if (strcmp(where, "shutdown") == 0) {
+		CHECK_RC(il_stream_shutdown_write(c.s), -EBADF);
+	} else {
+		il_scope scope = IL_SCOPE_INIT;
+		CHECK_RC(il_scope_enter(&scope, il_deadline(IL_MSEC(5)), 0), 0);
+		rc = il_stream_read(c.s, &byte, 1);
+		CHECK_RC(rc, -EBADF);
+		CHECK_RC(il_scope_exit(&scope, 0), 0);
+	}
+	CHECK_EQ(c.closes, 1);
+	if (!destroys)
+		il_stream_destroy(c.s);
+	CHECK_EQ(c.destroyed, 1);
+}
+
+IL_TEST(P, n289_a_stream_closed_inside_its_transport_is_closed_when_that_has_returned)
+{
+	const char *const places[] = {"receive", "send", "want", "idle", "shutdown"};
+
+	for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+		check_closing(places[i], false);
+		check_closing(places[i], true);
+	}
+}
+
+/* ---- the loop's end ---- */
+
+static struct ring_end *left[2];
+static il_stream *left_streams[2];
+
+static int leave_open(void *arg)
+{
+	(void)arg;
+	make_rings(left, left_streams);
+	return 0;
+}
+
+IL_TEST_OWN(P, n289_the_loop_closes_what_is_open_and_the_user_destroys_it)
+{
+	il_loop *loop;
+
+	CHECK_RC(il_loop_open(&loop, il_test_backend(), NULL), 0);
+	CHECK_RC(il_loop_run(loop, leave_open, NULL), 0);
+	CHECK_EQ(left[0]->closes, 0);
+	CHECK_RC(il_loop_close(loop), 0);
+	CHECK_EQ(left[0]->closes, 1);
+	CHECK_EQ(left[1]->closes, 1);
+	il_stream_destroy(left_streams[0]);
+	il_stream_destroy(left_streams[1]);
+	il_loop_destroy(loop);
+}
+
+/* ---- errors and the end ---- */
+
+IL_TEST(P, n286_an_error_and_the_end_are_final)
+{
+	struct ring_end *e[2];
+	il_stream *s[2];
+	char byte;
+
+	make_rings(e, s);
+	e[0]->receive_rc = -EPROTO;
+	CHECK_RC(il_stream_read(s[0], &byte, 1), -EPROTO);
+	CHECK_DETAIL("ring");
+	e[0]->receive_rc = 0;
+	CHECK_RC(il_stream_read(s[0], &byte, 1), -EPROTO);
+	CHECK_DETAIL("ring");
+	CHECK_RC(il_stream_read_now(s[0], &byte, 1), -EPROTO);
+	say(s[0], "x"); /* the other direction goes on */
+	check_hears(s[1], "x");
+	e[0]->send_rc = -ECONNRESET;
+	CHECK_RC(il_stream_write_all(s[0], "x", 1), -ECONNRESET);
+	e[0]->send_rc = 0;
+	CHECK_RC(il_stream_write_all(s[0], "x", 1), -ECONNRESET);
+	CHECK_RC(il_stream_shutdown_write(s[0]), 0);
+	CHECK_RC(il_stream_read(s[1], &byte, 1), 0);
+	e[1]->shut = false;
+	CHECK_RC(il_stream_read(s[1], &byte, 1), 0);
+	il_stream_destroy(s[0]);
+	il_stream_destroy(s[1]);
+}
+
+static int wait_in_operation(void *self, void *data, size_t max)
+{
+	(void)self;
+	(void)data;
+	(void)max;
+	return il_sleep(IL_MSEC(1));
+}
+
+IL_TEST(P, n286_an_operation_may_not_wait)
+{
+	struct il_transport waits = ring_transport;
+	struct ring_end *e = calloc(1, sizeof *e);
+	il_stream *s;
+	char byte;
+
+	waits.receive = wait_in_operation;
+	CHECK_RC(il_stream_open_transport(&s, &waits, e), 0);
+	CHECK_RC(il_stream_read(s, &byte, 1), -EPERM);
+	il_stream_destroy(s);
+}
+
+/* ---- a descriptor below ---- */
+
+/* Receiving gives a byte once the descriptor can be read, sending takes one then, too: both wait for the same. */
+struct same {
+	int fd;
+	unsigned mask; /* what receiving wants */
+	int bytes;
+};
+
+static int same_receive(void *self, void *data, size_t max)
+{
+	struct same *e = self;
+
+	(void)max;
+	if (!e->bytes)
+		return -EAGAIN;
+	*(char *)data = 'x';
+	return 1;
+}
+
+static int same_send(void *self, const struct iovec *pieces, int count)
+{
+	struct same *e = self;
+
+	(void)pieces;
+	return e->bytes ? count : -EAGAIN;
+}
+
+static int same_want(void *self, unsigned direction, int *fd, unsigned *mask)
+{
+	struct same *e = self;
+
+	(void)direction;
+	*fd = e->fd;
+	*mask = e->mask;
+	return 0;
+}
+
+static const struct il_transport same_transport = {
+    .receive = same_receive, .send = same_send, .want = same_want};
+
+IL_TEST_REAL(P, n286_reader_and_writer_may_wait_for_the_same_direction)
+{
+	struct waiter reader = {.name = "reader"}, writer = {.name = "writer"};
+	struct same e = {.mask = IL_READABLE};
+	il_stream *s;
+	il_group g;
+	int fd[2];
+
+	CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
+	e.fd = fd[0];
+	CHECK_RC(il_stream_open_transport(&s, &same_transport, &e), 0);
+	CHECK_RC(il_group_open(&g), 0);
+	start_waiting(&g, &reader, wait_read, s);
+	start_waiting(&g, &writer, wait_flush, s);
+	e.bytes = 1;
+	CHECK_EQ(write(fd[1], "x", 1), 1);
+	UNTIL(reader.returned && writer.returned);
+	check_waited(&reader, 1);
+	check_waited(&writer, 0);
+	CHECK_RC(il_group_close(&g, 0), 0);
+	il_stream_destroy(s);
+	close(fd[0]);
+	close(fd[1]);
+}
+
+IL_TEST_REAL(P, n286_receiving_may_wait_for_writability)
+{
+	struct waiter reader = {.name = "reader"};
+	struct same e = {.mask = IL_WRITABLE};
+	char much[4096] = {0}, byte;
+	il_stream *s;
+	il_group g;
+	int fd[2];
+
+	CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fd), 0);
+	while (write(fd[0], much, sizeof much) > 0)
+		;
+	e.fd = fd[0];
+	CHECK_RC(il_stream_open_transport(&s, &same_transport, &e), 0);
+	CHECK_RC(il_group_open(&g), 0);
+	start_waiting(&g, &reader, wait_read, s);
+	e.bytes = 1;
+	while (read(fd[1], much, sizeof much) > 0)
+		;
+	UNTIL(reader.returned);
+	check_waited(&reader, 1);
+	CHECK_RC(il_group_close(&g, 0), 0);
+	il_stream_destroy(s);
+	e = (struct same){.fd = 1023, .mask = IL_READABLE};
+	CHECK_RC(il_stream_open_transport(&s, &same_transport, &e), 0);
+	CHECK_RC(il_stream_read(s, &byte, 1), -EBADF);
+	CHECK_DETAIL("1023");
+	il_stream_destroy(s);
+	close(fd[0]);
+	close(fd[1]);
+}
+
+/* ---- what the loop goes on with ---- */
+
+/* Holds the end of sending back until its peer has taken something. */
+static int held_shutdown(void *self)
+{
+	struct ring_end *e = self;
+
+	CHECK(!e->closes);
+	return e->peer->size ? -EAGAIN : ring_shutdown_write(self);
+}
+
+IL_TEST(P, n286_an_end_of_sending_that_is_held_back_goes_out_by_itself)
+{
+	struct il_transport held = ring_transport;
+	struct ring_end *e[2];
+	il_stream *s[2];
+	char data[4];
+
+	held.shutdown_write = held_shutdown;
+	make_rings(e, s);
+	il_stream_destroy(s[0]);
+	e[0] = calloc(1, sizeof *e[0]);
+	e[0]->capacity = RING;
+	e[0]->peer = e[1];
+	e[1]->peer = e[0];
+	e[1]->shut = false;
+	CHECK_RC(il_stream_open_transport(&s[0], &held, e[0]), 0);
+	e[0]->stream = s[0];
+	say(s[0], "last");
+	CHECK_RC(il_stream_shutdown_write(s[0]), 0);
+	CHECK(!e[1]->shut);
+	CHECK_RC(il_stream_write_all(s[0], "x", 1), -EPIPE);
+	CHECK_RC(il_stream_receive_exactly(s[1], data, 4), 0);
+	CHECK_RC(il_stream_read(s[1], data, 1), 0);
+	il_stream_destroy(s[0]);
+	il_stream_destroy(s[1]);
+}
+
+/* ---- without a wait ---- */
+
+IL_TEST_REAL(P, read_now_and_write_now_do_what_they_can)
+{
+	for (int kind = 0; kind < KINDS; kind++) {
+		struct ends e = ends_of(kind);
+		char data[16];
+		struct iovec piece = {data, 2};
+		struct side reader = {.rc = 0};
+
+		CHECK_RC(il_stream_read_now(e.b, data, sizeof data), -EAGAIN);
+		CHECK_RC(il_stream_read_now(e.b, data, 0), -EINVAL);
+		CHECK_RC(il_stream_write_now(e.a, &piece, -1), -EINVAL);
+		CHECK_RC(il_stream_write_now(e.a, NULL, 0), 0);
+		memcpy(data, "ab", 2);
+		CHECK_RC(il_stream_write_now(e.a, &piece, 1), 2);
+		UNTIL(il_stream_read_now(e.b, data, sizeof data) == 2);
+		CHECK(memcmp(data, "ab", 2) == 0);
+		say(e.a, "x\nkept");
+		CHECK_RC(il_stream_receive_until(e.b, data, sizeof data, "\n", 1), 1);
+		CHECK_RC(il_stream_take_fd(e.b), il_stream_buffered(e.b) ? -EBUSY : -ENOTSUP);
+		CHECK_RC(il_stream_read_now(e.b, data, 3), 3);
+		CHECK_RC(il_stream_read_now(e.b, data, 3), 1);
+		side_start(&reader, side_read, e.b);
+		UNTIL(il_stream_read_now(e.b, data, 1) == -EBUSY);
+		CHECK_RC(il_stream_take_fd(e.b), -EBUSY);
+		say(e.a, "y");
+		CHECK_RC(side_join(&reader), 1);
+		CHECK_RC(il_stream_shutdown_write(e.a), 0);
+		CHECK_RC(il_stream_write_now(e.a, &piece, 1), -EPIPE);
+		CHECK_RC(il_stream_read(e.b, data, 1), 0);
+		CHECK_RC(il_stream_read_now(e.b, data, 1), 0);
+		drop(&e);
+	}
+}
+
+IL_TEST_REAL(P, write_sends_what_is_taken_now)
+{
+	struct ends e = ends_of(PAIR);
+	char *much = calloc(1, 4 << 20);
+	struct side writer;
+	int n = il_stream_write(e.a, much, 4 << 20);
+
+	CHECK(n > 0 && n < 4 << 20);
+	CHECK_RC(il_stream_write(e.a, NULL, 0), 0);
+	CHECK_RC(il_stream_write(e.a, NULL, 1), -EINVAL);
+	writer = (struct side){.bytes = much, .size = 1};
+	side_start(&writer, side_write, e.a); /* it waits for room */
+	CHECK_RC(il_stream_write(e.a, "x", 1), -EBUSY);
+	CHECK_RC(il_stream_receive_exactly(e.b, much, (size_t)n + 1), 0);
+	CHECK_RC(side_join(&writer), 0);
+	free(much);
+	drop(&e);
+}
+
+IL_TEST_REAL(P, take_fd_gives_the_descriptor_back)
+{
+	struct ends e = ends_of(PAIR);
+	int fd = il_stream_fd(e.a);
+
+	CHECK_RC(il_stream_take_fd(NULL), -EINVAL);
+	CHECK_RC(il_stream_take_fd(e.a), fd);
+	CHECK_RC(il_stream_take_fd(e.a), -EBADF);
+	CHECK_EQ(write(fd, "x", 1), 1);
+	check_hears(e.b, "x");
+	drop(&e);
+	CHECK(is_open(fd));
+	close(fd);
+}
