@@ -1,0 +1,261 @@
+/*
+ * r_udp_server_bounds.c: whatever comes, a UDP server keeps to its bounds: of a peer's queue, of peers, and of the
+ * time that a silent one stays. What is dropped is counted.
+ */
+#include "r_server.h"
+
+struct crowd {
+	struct visits v;
+	il_event *wake;
+	int inside;
+};
+
+static int work_until_woken(il_client *client, void *data)
+{
+	struct crowd *c = data;
+	il_packet p;
+	int rc = visit_receive(client, &c->v, &p, IL_FOREVER);
+
+	if (rc <= 0)
+		return rc;
+	if (packet_is(&p, "quick"))
+		return reply(client, "at once");
+	c->inside++;
+	rc = il_event_wait(c->wake);
+	c->inside--;
+	return rc < 0 ? rc : il_client_send(client, p.data, p.size);
+}
+
+static int meet_crowd(il_client *client, void *data)
+{
+	return visit_begin(client, &((struct crowd *)data)->v);
+}
+
+static void leave_crowd(il_client *client, void *data)
+{
+	visit_end(client, &((struct crowd *)data)->v);
+}
+
+static const il_handler working = {
+    .on_connection = meet_crowd, .handle = work_until_woken, .on_disconnection = leave_crowd};
+
+/* ---- 350: a peer's queue ---- */
+
+IL_TEST_REAL(R, n350_a_peers_queue_is_bounded_and_the_newest_are_dropped)
+{
+	enum { MANY = 10000, QUEUE = 5 };
+	const il_server_options o = {.peer_queue = QUEUE};
+	struct crowd c = {.wake = NULL};
+	struct service s;
+	il_datagram *a, *b;
+	char text[24];
+
+	CHECK_RC(il_event_create(&c.wake), 0);
+	udp_start(&s, &working, &c, NULL, &o);
+	a = udp_peer(&s);
+	b = udp_peer(&s);
+	udp_say(a, "0");
+	UNTIL(c.inside == 1);
+	for (int i = 1; i <= QUEUE; i++) {
+		snprintf(text, sizeof text, "%d", i);
+		udp_say(a, text);
+	}
+	for (int i = 0; i < (int)il_test_rounds(MANY); i++) {
+		udp_say(a, "too many");
+		if (i % 100 == 0)
+			UDP_ASK(b, "quick", "at once");
+	}
+	UNTIL(udp_statistics(&s).dropped_datagrams > 0);
+	CHECK_LOGGED(IL_LOG_WARNING, "drops datagrams", 1);
+	CHECK_RC(il_event_set(c.wake), 0);
+	for (int i = 0; i <= QUEUE; i++) {
+		snprintf(text, sizeof text, "%d", i);
+		udp_hear(a, text);
+	}
+	CHECK_EQ(c.v.connected, 2);
+	il_datagram_destroy(a);
+	il_datagram_destroy(b);
+	service_end(&s);
+	il_event_destroy(c.wake);
+}
+
+/* How many of so many more than there is room for are dropped. */
+static void check_queue(size_t option, int queue)
+{
+	enum { TOO_MANY = 3 };
+	const il_server_options o = {.peer_queue = option};
+	struct crowd c = {.wake = NULL};
+	struct service s;
+	il_datagram *a;
+	char text[24];
+
+	CHECK_RC(il_event_create(&c.wake), 0);
+	udp_start(&s, &working, &c, NULL, &o);
+	a = udp_peer(&s);
+	udp_say(a, "0");
+	UNTIL(c.inside == 1);
+	for (int i = 1; i <= queue + TOO_MANY; i++) {
+		snprintf(text, sizeof text, "%d", i);
+		udp_say(a, text);
+	}
+	UNTIL(udp_statistics(&s).dropped_datagrams == TOO_MANY);
+	CHECK_RC(il_event_set(c.wake), 0);
+	for (int i = 0; i <= queue; i++) {
+		snprintf(text, sizeof text, "%d", i);
+		udp_hear(a, text);
+	}
+	UDP_ASK(a, "quick", "at once");
+	CHECK_EQ(udp_statistics(&s).dropped_datagrams, TOO_MANY);
+	il_datagram_destroy(a);
+	service_end(&s);
+	il_event_destroy(c.wake);
+}
+
+IL_TEST_REAL(R, n350_each_dropped_datagram_is_counted_and_the_default_is_64)
+{
+	check_queue(0, 64);
+	check_queue(1, 1);
+	check_queue(10, 10);
+}
+
+/* ---- 351: peers ---- */
+
+enum { PLACES = 20 };
+
+/* Datagrams from so many addresses. */
+static void flood(const struct service *s, int peers)
+{
+	for (int i = 0; i < peers; i++) {
+		il_datagram *d = udp_peer(s);
+		udp_say(d, "new");
+		il_datagram_destroy(d);
+	}
+}
+
+IL_TEST_REAL(R, n351_while_all_are_at_work_a_new_peers_datagram_is_dropped)
+{
+	const il_server_options o = {.max_clients = PLACES};
+	struct crowd c = {.wake = NULL};
+	struct service s;
+	il_datagram *first[PLACES];
+
+	CHECK_RC(il_event_create(&c.wake), 0);
+	udp_start(&s, &working, &c, NULL, &o);
+	for (int i = 0; i < PLACES; i++) {
+		first[i] = udp_peer(&s);
+		udp_say(first[i], "work");
+		UNTIL(c.inside == i + 1);
+	}
+	flood(&s, 200);
+	UNTIL(udp_statistics(&s).dropped_datagrams == 200);
+	CHECK_EQ(il_server_clients(s.server), PLACES);
+	CHECK_EQ(c.v.connected, PLACES);
+	CHECK_EQ(udp_statistics(&s).dropped_peers, 0);
+	CHECK_LOGGED(IL_LOG_WARNING, "drops datagrams", 1);
+	CHECK_RC(il_event_set(c.wake), 0);
+	for (int i = 0; i < PLACES; i++) {
+		udp_hear(first[i], "work");
+		UDP_ASK(first[i], "quick", "at once");
+		il_datagram_destroy(first[i]);
+	}
+	service_end(&s);
+	il_event_destroy(c.wake);
+}
+
+IL_TEST_REAL(R, n351_the_peer_idle_longest_makes_room_for_a_new_one)
+{
+	const il_server_options o = {.max_clients = 3};
+	struct visits v = {0};
+	struct service s;
+	il_datagram *p[4];
+
+	udp_start(&s, &echo_handler, &v, NULL, &o);
+	for (int i = 0; i < 4; i++)
+		p[i] = udp_peer(&s);
+	for (int i = 0; i < 3; i++)
+		UDP_ASK(p[i], "here", "here");
+	UDP_ASK(p[0], "still here", "still here"); /* so the second is idle longest */
+	UDP_ASK(p[3], "new", "new");
+	CHECK_EQ(v.connected, 4);
+	CHECK_EQ(v.disconnected, 1);
+	CHECK_EQ(udp_statistics(&s).dropped_peers, 1);
+	UDP_ASK(p[0], "known", "known");
+	UDP_ASK(p[2], "known", "known");
+	CHECK_EQ(v.connected, 4);
+	UDP_ASK(p[1], "again", "again");
+	CHECK_EQ(v.connected, 5);
+	CHECK_EQ(udp_statistics(&s).dropped_datagrams, 0);
+	CHECK_EQ(il_server_clients(s.server), 3);
+	CHECK_LOGGED(IL_LOG_WARNING, "", 0);
+	for (int i = 0; i < 4; i++)
+		il_datagram_destroy(p[i]);
+	service_end(&s);
+}
+
+/* All sockets stay open: a port that is free again may be the next one's. */
+IL_TEST_REAL(R, n351_a_flood_of_idle_peers_never_takes_more_than_the_places)
+{
+	enum { PEERS = 300 };
+	const il_server_options o = {.max_clients = PLACES};
+	struct visits v = {0};
+	struct service s;
+	il_datagram *peers[PEERS];
+
+	udp_start(&s, &echo_handler, &v, NULL, &o);
+	for (int i = 0; i < PEERS; i++) {
+		peers[i] = udp_peer(&s);
+		UDP_ASK(peers[i], "new", "new");
+		CHECK(il_server_clients(s.server) <= PLACES);
+	}
+	CHECK_EQ(v.connected, PEERS);
+	CHECK_EQ(udp_statistics(&s).dropped_peers, PEERS - PLACES);
+	CHECK_EQ(udp_statistics(&s).dropped_datagrams, 0);
+	for (int i = 0; i < PEERS; i++)
+		il_datagram_destroy(peers[i]);
+	service_end(&s);
+	CHECK_EQ(v.disconnected, PEERS);
+}
+
+/* ---- 352: silent peers ---- */
+
+IL_TEST_REAL(R, n352_a_silent_peer_is_ended_and_is_new_when_it_comes_again)
+{
+	const il_server_options o = {.idle_timeout = IL_MSEC(30)};
+	struct visits v = {.last = -1};
+	struct service s;
+	il_datagram *a;
+
+	udp_start(&s, &echo_handler, &v, NULL, &o);
+	a = udp_peer(&s);
+	UDP_ASK(a, "one", "one");
+	UNTIL(v.disconnected == 1);
+	CHECK_RC(v.last, 0);
+	CHECK_EQ(il_server_clients(s.server), 0);
+	UDP_ASK(a, "two", "two");
+	CHECK_EQ(v.connected, 2);
+	il_datagram_destroy(a);
+	service_end(&s);
+	CHECK_EQ(v.disconnected, 2);
+}
+
+IL_TEST_REAL(R, n352_a_handler_at_work_is_not_cut)
+{
+	const il_server_options o = {.idle_timeout = IL_MSEC(5)};
+	struct crowd c = {.wake = NULL};
+	struct service s;
+	il_datagram *a;
+
+	CHECK_RC(il_event_create(&c.wake), 0);
+	udp_start(&s, &working, &c, NULL, &o);
+	a = udp_peer(&s);
+	udp_say(a, "work");
+	UNTIL(c.inside == 1);
+	CHECK_RC(il_sleep(IL_MSEC(50)), 0);
+	CHECK_EQ(c.v.disconnected, 0);
+	CHECK_RC(il_event_set(c.wake), 0);
+	udp_hear(a, "work");
+	UNTIL(c.v.disconnected == 1);
+	il_datagram_destroy(a);
+	service_end(&s);
+	il_event_destroy(c.wake);
+}

@@ -1,0 +1,110 @@
+/*
+ * t_priority.c: a task waits for urgent data (POLLPRI), which native loops know nothing of.
+ */
+#include "l_net.h"
+
+static void send_urgent(const il_stream *s)
+{
+	CHECK_EQ(send(il_stream_fd(s), "!", 1, MSG_OOB), 1);
+}
+
+static void take_urgent(const il_stream *s)
+{
+	char byte = 0;
+
+	CHECK_EQ(recv(il_stream_fd(s), &byte, 1, MSG_OOB), 1);
+	CHECK_EQ(byte, '!');
+}
+
+static int side_urgent(void *arg)
+{
+	struct side *s = arg;
+
+	return il_wait_fd(il_stream_fd(s->object), IL_PRIORITY | (unsigned)s->size);
+}
+
+#if IL_TEST_PORTABLE || !defined(__linux__)
+
+IL_TEST_REAL(T, urgent_data_cannot_be_waited_for_here)
+{
+	struct ends e = ends_of(TCP);
+
+	CHECK_RC(il_wait_fd(il_stream_fd(e.a), IL_PRIORITY), -ENOTSUP);
+	drop(&e);
+	(void)send_urgent;
+	(void)take_urgent;
+	(void)side_urgent;
+}
+
+#else
+
+IL_TEST_REAL(T, urgent_data_wakes_who_waits_for_it)
+{
+	struct ends e = ends_of(TCP);
+	struct side waiter = {.size = 0}, reader = {.size = 0};
+
+	for (int i = 0; i < 3; i++) {
+		side_start(&waiter, side_urgent, e.b);
+		il_test_pause();
+		CHECK(!waiter.ended);
+		send_urgent(e.a);
+		CHECK_RC(side_join(&waiter), IL_PRIORITY);
+		CHECK_RC(il_wait_fd(il_stream_fd(e.b), IL_PRIORITY), IL_PRIORITY); /* it is there */
+		take_urgent(e.b);
+	}
+	side_start(&waiter, side_urgent, e.b);
+	say(e.a, "no hurry"); /* what is not urgent wakes others */
+	side_start(&reader, side_read, e.b);
+	CHECK_RC(side_join(&reader), 8);
+	CHECK(!waiter.ended);
+	CHECK_RC(il_stream_close(e.b), 0);
+	CHECK_RC(side_join(&waiter), -EBADF);
+	drop(&e);
+}
+
+IL_TEST_REAL(T, urgent_data_and_other_directions_are_waited_for_at_once)
+{
+	struct ends e = ends_of(TCP);
+	struct side waiter = {.size = IL_READABLE};
+	int fd = il_stream_fd(e.b);
+
+	side_start(&waiter, side_urgent, e.b);
+	CHECK_RC(il_wait_fd(fd, IL_PRIORITY), -EBUSY);
+	CHECK_RC(il_wait_readable(fd), -EBUSY);
+	CHECK_RC(il_wait_writable(fd), 0);
+	say(e.a, "plain");
+	CHECK_RC(side_join(&waiter), IL_READABLE);
+	check_hears(e.b, "plain");
+	waiter.size = IL_READABLE;
+	side_start(&waiter, side_urgent, e.b);
+	send_urgent(e.a);
+	CHECK(side_join(&waiter) & (int)IL_PRIORITY);
+	CHECK_RC(il_wait_fd(fd, IL_PRIORITY | IL_WRITABLE), IL_PRIORITY | IL_WRITABLE);
+	drop(&e);
+}
+
+IL_TEST_REAL(T, a_wait_for_urgent_data_leaves_no_descriptor_behind)
+{
+	struct ends e = ends_of(TCP);
+	struct side waiter = {.size = 0};
+	int before = open_descriptors();
+
+	for (int i = 0; i < 3; i++) {
+		side_start(&waiter, side_urgent, e.b);
+		il_test_pause();
+		if (i == 0) {
+			il_scope_cancel(&waiter.scope);
+			CHECK_RC(side_join(&waiter), -ECANCELED);
+		} else if (i == 1) {
+			CHECK_RC(il_notify_closing(il_stream_fd(e.b)), 0);
+			CHECK_RC(side_join(&waiter), -ECANCELED);
+		} else {
+			send_urgent(e.a);
+			CHECK_RC(side_join(&waiter), IL_PRIORITY);
+		}
+		CHECK_EQ(open_descriptors(), before);
+	}
+	drop(&e);
+}
+
+#endif
