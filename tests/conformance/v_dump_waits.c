@@ -1,0 +1,230 @@
+/*
+ * v_dump_waits.c: whatever a task waits in, a dump says what for. (Locks, channels, selects and the like: v_dump.c.)
+ */
+#define _GNU_SOURCE
+#include "aside.h"
+#include "v_dump.h"
+#include "workers.h"
+
+#include <signal.h>
+#include <stdio.h>
+
+static int sleep_long(void *unused)
+{
+	(void)unused;
+	return il_sleep(IL_SEC(60));
+}
+
+/* ---- tasks of one loop ---- */
+
+static int wait_condition(void *condition)
+{
+	int rc = il_condition_acquire(condition);
+
+	if (rc < 0)
+		return rc;
+	rc = il_condition_wait(condition);
+	il_condition_release(condition);
+	return rc;
+}
+
+static int borrow(void *limiter)
+{
+	return il_limiter_acquire(limiter);
+}
+
+IL_TEST(V, n416_conditions_and_limiters_say_what_is_missing)
+{
+	il_condition *condition = NULL;
+	il_limiter *limiter = NULL;
+
+	CHECK_RC(il_condition_create(&condition, NULL), 0);
+	CHECK_WAITS(wait_condition, condition, "il_condition_wait", "a notification");
+	il_condition_destroy(condition);
+	CHECK_RC(il_limiter_create(&limiter, 1), 0);
+	CHECK_RC(il_limiter_acquire(limiter), 0);
+	CHECK_WAITS(borrow, limiter, "il_limiter_acquire", "a token of limiter ",
+		    "1 are borrowed, 1 wait");
+	CHECK_RC(il_limiter_release(limiter), 0);
+	il_limiter_destroy(limiter);
+}
+
+static int wait_all(void *futures)
+{
+	return il_futures_wait(futures, 2, IL_ALL_COMPLETED, IL_FOREVER);
+}
+
+static int wait_next(void *it)
+{
+	il_future *f;
+
+	return il_as_completed_next(it, &f);
+}
+
+IL_TEST(V, n416_several_futures_say_how_many_are_done)
+{
+	il_future *f[2];
+	il_as_completed *it = NULL;
+
+	CHECK_RC(il_future_create(&f[0]), 0);
+	CHECK_RC(il_future_create(&f[1]), 0);
+	CHECK_RC(il_future_set_result(f[0], 1), 0);
+	CHECK_WAITS(wait_all, f, "il_futures_wait", "1 of 2 futures are done");
+	CHECK_RC(il_as_completed_open(&it, &f[1], 1, IL_FOREVER), 0);
+	CHECK_WAITS(wait_next, it, "il_as_completed_next", "0 of 1 futures are done");
+	il_as_completed_close(it);
+	il_future_unref(f[0]);
+	il_future_unref(f[1]);
+}
+
+static int start_one(void *unused)
+{
+	il_group g;
+	int value, rc;
+
+	(void)unused;
+	CHECK_RC(il_group_open(&g), 0);
+	rc = il_group_start(&g, &value, sleep_long, NULL);
+	return il_group_close(&g, rc);
+}
+
+static int close_portal(void *p)
+{
+	return il_portal_sleep_until_stopped(p);
+}
+
+IL_TEST(V, n416_groups_and_portals_say_whom_they_wait_for)
+{
+	il_portal *p = il_test_portal();
+
+	CHECK_WAITS(start_one, NULL, "il_group_start", "il_task_started of task ");
+	CHECK_WAITS(close_portal, p, "il_portal_sleep_until_stopped", "0 calls");
+	CHECK_RC(il_portal_close(p), 0);
+}
+
+/* ---- sockets and children ---- */
+
+static int receive_datagram(void *d)
+{
+	char byte;
+
+	return il_datagram_receive(d, &byte, 1, NULL);
+}
+
+static int accept_one(void *listener)
+{
+	il_stream *stream = NULL;
+
+	return il_listener_accept(listener, &stream);
+}
+
+static int read_one(void *stream)
+{
+	char byte;
+
+	return il_stream_read(stream, &byte, 1);
+}
+
+static int write_much(void *stream)
+{
+	static char much[8 << 20];
+
+	return il_stream_write_all(stream, much, sizeof much);
+}
+
+IL_TEST_REAL(V, n416_sockets_say_their_direction_and_address)
+{
+	il_stream *a = NULL, *b = NULL;
+	il_listener *listener = NULL;
+	il_datagram *d = NULL;
+	char at[40];
+
+	CHECK_RC(il_datagram_open_udp(&d, "127.0.0.1", "0", NULL), 0);
+	snprintf(at, sizeof at, "(at 127.0.0.1:%u)", (unsigned)il_datagram_port(d));
+	CHECK_WAITS(receive_datagram, d, "il_datagram_receive", at, "readable");
+	il_datagram_destroy(d);
+	CHECK_RC(il_listener_open_tcp(&listener, "127.0.0.1", "0", NULL), 0);
+	snprintf(at, sizeof at, "(at 127.0.0.1:%u)", (unsigned)il_listener_port(listener));
+	CHECK_WAITS(accept_one, listener, "il_listener_accept", at);
+	il_listener_destroy(listener);
+	CHECK_RC(il_stream_pair(&a, &b), 0);
+	CHECK_WAITS(read_one, a, "il_stream_read", "readable");
+	CHECK_WAITS(write_much, a, "il_stream_write_all", "writable");
+	il_stream_destroy(a);
+	il_stream_destroy(b);
+}
+
+static int wait_child(void *process)
+{
+	return il_process_wait(process);
+}
+
+IL_TEST_REAL(V, n416_a_child_says_its_number_and_what_it_runs)
+{
+	char *argv[] = {"sleep", "60", NULL}, number[32];
+	il_process *process = NULL;
+
+	CHECK_RC(il_process_spawn(&process, argv, NULL), 0);
+	snprintf(number, sizeof number, "child %d (", il_process_pid(process));
+	CHECK_WAITS(wait_child, process, "il_process_wait", number);
+	CHECK_RC(il_process_kill(process), 0);
+	CHECK_RC(il_process_wait(process), 256 + SIGKILL);
+	il_process_destroy(process);
+}
+
+/* ---- packets ---- */
+
+static int receive_packet(void *client)
+{
+	il_packet packet;
+
+	return il_client_receive(client, &packet, IL_FOREVER);
+}
+
+static int send_much(void *client)
+{
+	static char much[8 << 20];
+
+	return il_client_send(client, much, sizeof much);
+}
+
+IL_TEST_REAL(V, n416_clients_say_their_direction)
+{
+	il_stream *ours = NULL, *theirs = NULL;
+	il_client *client = NULL;
+
+	CHECK_RC(il_stream_pair(&ours, &theirs), 0);
+	CHECK_RC(il_client_open(&client, ours, il_protocol_bytes(), NULL), 0);
+	CHECK_WAITS(receive_packet, client, "il_client_receive", "readable");
+	CHECK_WAITS(send_much, client, "il_client_send", "writable");
+	il_client_destroy(client);
+	il_stream_destroy(theirs);
+}
+
+/* ---- calls elsewhere ---- */
+
+static il_executor *pool;
+
+static int run_gate(void *gate)
+{
+	return il_executor_run(pool, stay, gate, 0);
+}
+
+IL_TEST_REAL(V, n416_a_call_that_waits_for_a_worker_says_so)
+{
+	struct gate gate = {.open = false};
+	struct child first;
+	char *text = NULL;
+
+	pool = new_pool(1);
+	child_start(&first, "first", run_gate, &gate);
+	UNTIL(atomic_load(&gate.begun) == 1);
+	CHECK_WAITS(run_gate, &gate, "il_executor_run", "queued");
+	text = dump_loop();
+	CHECK_DUMPED(text, "first: il_executor_run", "which runs it");
+	free(text);
+	atomic_store(&gate.open, true);
+	CHECK_RC(il_group_close(&first.group, 0), 0);
+	il_future_unref(first.future);
+	il_executor_destroy(pool);
+}
