@@ -429,6 +429,12 @@ IL_TEST(A, n15_a_task_waits_for_the_first_failure)
 	wait_for_the_first_failure();
 }
 
+IL_TEST(A, n15_a_failure_that_comes_while_the_wait_begins_ends_it)
+{
+	for (size_t i = 0; i < il_test_rounds(il_test_virtual() ? 40 : 100); i++)
+		wait_for_the_first_failure();
+}
+
 static void wait_with_a_timeout(void)
 {
 	il_future *fs[2] = {done_future(1), new_future()};

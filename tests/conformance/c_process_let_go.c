@@ -6,6 +6,8 @@
 #define _GNU_SOURCE
 #include "processes.h"
 
+#include <sys/socket.h>
+
 /* An initializer that stays until its board is open. */
 static int get_ready(void *arg)
 {
@@ -106,6 +108,56 @@ IL_TEST(C, n72_a_tasks_future_is_let_go_while_its_worker_gets_ready)
 	cancel_a_future(false);
 	cancel_a_future(true);
 }
+
+/* ---- a worker that is lost, and not reaped yet ---- */
+
+static il_future *doomed; /* is cancelled when the loop forgets its worker's stream */
+
+static int watch_and_cancel(void *self, struct il_watch *w, unsigned mask)
+{
+	int rc = il_test_backend()->driver.watch(self, w, mask), type;
+	socklen_t size = sizeof type;
+	il_future *f = doomed;
+
+	if (f && !mask && getsockopt(w->fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0) {
+		doomed = NULL;
+		CHECK_EQ(il_future_cancel(f), true);
+	}
+	return rc;
+}
+
+/* An initializer that ends its stream, which is descriptor 3, and goes on. */
+static int hang_up(void *arg)
+{
+	(void)arg;
+	shutdown(3, SHUT_RDWR);
+	return pause();
+}
+
+static int cancel_between(void *arg)
+{
+	il_executor *ex =
+	    new_processes((il_process_pool_options){.max_workers = 1, .initializer = hang_up});
+	struct job j = job_on(NULL, 4);
+
+	(void)arg;
+	doomed = submit_job(ex, square, &j);
+	CHECK_RC(end_of(doomed), -ECANCELED);
+	CHECK_RC(il_executor_shutdown(ex, 0), 0);
+	il_executor_unref(ex);
+	return 0;
+}
+
+/* There is no call that could be given to another worker. */
+IL_TEST_OWN_REAL(C, a_pool_ends_though_a_call_was_let_go_between_its_workers_end_and_the_reaping)
+{
+	il_backend backend = *il_test_backend();
+
+	backend.driver.watch = watch_and_cancel;
+	CHECK_RC(il_run(&backend, cancel_between, NULL), 0);
+}
+
+/* ---- futures, once more: who comes next ---- */
 
 /* The call behind it is first now. */
 static void cancel_the_first_of_two(void)

@@ -1,6 +1,6 @@
 /*
  * e_from_thread.c: from a thread into the loop: by il_from_thread_* in a worker that a task waits for, by a
- * portal from any other. Nothing but the loop's thread runs what was sent, and every sender is answered.
+ * portal from any other. Nothing but the loop's thread runs what was sent, and every sender gets its result.
  */
 #include "workers.h"
 

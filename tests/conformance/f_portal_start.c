@@ -87,7 +87,7 @@ IL_TEST(F, n121_a_failure_after_started_is_the_futures)
 	CHECK_LOGGED(IL_LOG_ERROR, "", 0);
 }
 
-static int start_without_answers(void *arg)
+static int start_without_results(void *arg)
 {
 	struct starting *s = arg;
 
@@ -117,7 +117,7 @@ IL_TEST(F, n121_before_it_the_starter_gets_the_error_and_eproto_for_none)
 	ends.after = 0;
 	CHECK_RC(il_test_aside(start_in_vain, &ends), -EPROTO);
 	CHECK_RC(il_test_aside(start_in_vain, &gives_up), -EPROTO);
-	CHECK_RC(il_test_aside(start_without_answers, &well), 0);
+	CHECK_RC(il_test_aside(start_without_results, &well), 0);
 	CHECK_RC(il_portal_close(fails.p), 0);
 	CHECK_LOGGED(IL_LOG_ERROR, "", 0);
 }

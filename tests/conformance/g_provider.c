@@ -239,7 +239,8 @@ static int destroy_a_lease(void *arg)
 	il_portal_provider *provider = new_provider(arg);
 	il_portal *p = NULL;
 
-	il_portal_provider_acquire(provider, &p);
+	if (il_portal_provider_acquire(provider, &p) < 0)
+		return -EIO;
 	il_portal_provider_destroy(provider);
 	return 0;
 }

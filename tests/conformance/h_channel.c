@@ -404,7 +404,7 @@ static int send_all(void *arg)
 		int rc = il_channel_send(m->c.out, &item);
 		m->now[me] = NULL;
 		CHECK(rc == 0 || rc == -ECANCELED);
-		il_scope_exit(&s, -ECANCELED);
+		CHECK_RC(il_scope_exit(&s, -ECANCELED), il_scope_cancelled(&s) ? 0 : -ECANCELED);
 		i += rc == 0;
 		m->sent += rc == 0;
 	}
@@ -425,7 +425,7 @@ static int receive_all(void *arg)
 		m->now[me] = NULL;
 		CHECK(rc == 1 || rc == 0 || rc == -ECANCELED);
 		CHECK_EQ(item >= 0, rc == 1);
-		il_scope_exit(&s, -ECANCELED);
+		CHECK_RC(il_scope_exit(&s, -ECANCELED), il_scope_cancelled(&s) ? 0 : -ECANCELED);
 		if (rc == 1)
 			m->seen[item]++;
 	}

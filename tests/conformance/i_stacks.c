@@ -49,9 +49,11 @@ static int touch_below_second(void *arg)
 {
 	il_group group;
 
-	il_group_open(&group);
-	il_group_start_soon(&group, NULL, touch_below, arg);
-	return il_group_close(&group, 0);
+	int rc = il_group_open(&group);
+	if (rc < 0)
+		return rc;
+	rc = il_group_start_soon(&group, NULL, touch_below, arg);
+	return il_group_close(&group, rc);
 }
 
 static size_t default_guard(void)

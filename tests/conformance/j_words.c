@@ -48,7 +48,7 @@ IL_TEST_REAL(J, a_code_of_the_system_is_worded_as_the_systems)
 }
 
 #if defined(__linux__) && defined(SYS_eventfd2)
-/* From now on the system call answers EPERM, as in a sandbox. */
+/* From now on the system call fails with EPERM, as in a sandbox. */
 static bool forbid(unsigned number)
 {
 	struct sock_filter filter[] = {

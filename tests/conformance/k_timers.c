@@ -335,10 +335,10 @@ static int clean_up_slowly(void *arg)
 
 IL_TEST(K, n211_a_timeout_waits_for_the_end_of_the_call)
 {
-	int answers[] = {-ECANCELED, 5, -EIO}, expected[] = {-ETIMEDOUT, 5, -EIO};
+	int results[] = {-ECANCELED, 5, -EIO}, expected[] = {-ETIMEDOUT, 5, -EIO};
 
 	for (size_t i = 0; i < 3; i++)
-		CHECK_RC(il_fail_after(IL_MSEC(1), clean_up_slowly, &answers[i]), expected[i]);
+		CHECK_RC(il_fail_after(IL_MSEC(1), clean_up_slowly, &results[i]), expected[i]);
 	CHECK_TRACE("cleaned cleaned cleaned");
 }
 

@@ -98,7 +98,7 @@ IL_TEST_REAL(L, adopting_leaves_what_others_share_as_it_was)
 		check_left_alone(copy[0], own && form != TERMINAL);
 		say(out, "through");
 		CHECK_RC(side_join(&reader), 7);
-		CHECK_STR(reader.data, "through");
+		CHECK_STR(reader.text, "through");
 		il_stream_destroy(in);
 		il_stream_destroy(out);
 		for (int i = 0; i < 2; i++) {

@@ -4,6 +4,8 @@
  */
 #include "l_net.h"
 
+#include <netinet/tcp.h>
+
 /* After an older refusal of the same task. */
 #define CHECK_FRESH(call, code)                                    \
 	do {                                                       \
@@ -112,4 +114,51 @@ IL_TEST_REAL(L, a_failure_keeps_its_own_words_while_others_run)
 	CHECK_RC(il_stream_receive_exactly(e.b, data, 2), -ENODATA);
 	CHECK(strstr(il_error_detail(), "il_stream_receive_exactly") != NULL);
 	drop(&e);
+}
+
+/* ---- keepalive ---- */
+
+static int option_of(const il_stream *s, int level, int name)
+{
+	int value = -1;
+	socklen_t size = sizeof value;
+
+	CHECK_EQ(getsockopt(il_stream_fd(s), level, name, &value, &size), 0);
+	return value;
+}
+
+IL_TEST_REAL(L, keepalive_times_are_set_in_the_systems_units_rounded_up)
+{
+	struct ends e = ends_of(TCP);
+	int interval = option_of(e.a, IPPROTO_TCP, TCP_KEEPINTVL);
+
+	CHECK_RC(il_stream_set_keepalive_times(e.a, IL_MSEC(1500), 0, 3, IL_USEC(1500)), 0);
+	CHECK_EQ(option_of(e.a, SOL_SOCKET, SO_KEEPALIVE), 1);
+	CHECK_EQ(option_of(e.a, IPPROTO_TCP, TCP_KEEPIDLE), 2);
+	CHECK_EQ(option_of(e.a, IPPROTO_TCP, TCP_KEEPINTVL), interval);
+	CHECK_EQ(option_of(e.a, IPPROTO_TCP, TCP_KEEPCNT), 3);
+	CHECK_EQ(option_of(e.a, IPPROTO_TCP, TCP_USER_TIMEOUT), 2);
+	CHECK_RC(il_stream_set_keepalive_times(e.a, 0, IL_SEC(7), 0, 0), 0);
+	CHECK_EQ(option_of(e.a, IPPROTO_TCP, TCP_KEEPINTVL), 7);
+	CHECK_EQ(option_of(e.a, IPPROTO_TCP, TCP_KEEPIDLE), 2);
+	drop(&e);
+}
+
+IL_TEST_REAL(L, keepalive_times_out_of_range_change_nothing)
+{
+	struct ends e = ends_of(TCP), unix_ends = ends_of(PAIR);
+	int idle = option_of(e.a, IPPROTO_TCP, TCP_KEEPIDLE);
+
+	CHECK_RC(il_stream_set_keepalive_times(e.a, IL_SEC(9), -1, 0, 0), -EINVAL);
+	CHECK_RC(il_stream_set_keepalive_times(e.a, IL_SEC(9), IL_FOREVER, 0, 0), -EINVAL);
+	CHECK_RC(il_stream_set_keepalive_times(e.a, IL_SEC(9), 0, 128, 0), -EINVAL);
+	CHECK_RC(il_stream_set_keepalive_times(e.a, IL_SEC(9), 0, -1, 0), -EINVAL);
+	CHECK_RC(il_stream_set_keepalive_times(e.a, IL_SEC(9), 0, 0, IL_FOREVER), -EINVAL);
+	CHECK_DETAIL("il_stream_set_keepalive_times");
+	CHECK_EQ(option_of(e.a, IPPROTO_TCP, TCP_KEEPIDLE), idle);
+	CHECK_EQ(option_of(e.a, SOL_SOCKET, SO_KEEPALIVE), 0);
+	CHECK_RC(il_stream_set_keepalive_times(unix_ends.a, 0, 0, 0, 0), -ENOTSUP);
+	CHECK_RC(il_stream_set_keepalive_times(NULL, 0, 0, 0, 0), -EINVAL);
+	drop(&e);
+	drop(&unix_ends);
 }

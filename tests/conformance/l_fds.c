@@ -176,7 +176,7 @@ IL_TEST_REAL(L, a_mask_must_name_a_direction)
 
 	make_pipe(fd);
 	CHECK_RC(il_wait_fd(fd[1], 0), -EINVAL);
-	CHECK_RC(il_wait_fd(fd[1], 4), -EINVAL);
+	CHECK_RC(il_wait_fd(fd[1], 16), -EINVAL);
 	CHECK_RC(il_wait_fd(fd[1], IL_WRITABLE | 8), -EINVAL);
 	close_both(fd);
 }

@@ -64,7 +64,7 @@ static int side_receive_nine(void *arg)
 {
 	struct side *s = arg;
 
-	return il_stream_receive_exactly(s->object, s->data, 9);
+	return il_stream_receive_exactly(s->object, s->text, 9);
 }
 
 IL_TEST_REAL(L, n225_a_receive_that_fails_keeps_the_descriptors_with_the_bytes)

@@ -269,7 +269,7 @@ IL_TEST_REAL(L, n216_a_second_reader_is_refused)
 		check_hears(e.a, "the other way is free");
 		say(e.a, "for the first");
 		CHECK_RC(side_join(&reader), 13);
-		CHECK_STR(reader.data, "for the first");
+		CHECK_STR(reader.text, "for the first");
 		drop(&e);
 	}
 }
@@ -302,14 +302,14 @@ static int side_exactly(void *arg)
 {
 	struct side *s = arg;
 
-	return il_stream_receive_exactly(s->object, s->data, 8);
+	return il_stream_receive_exactly(s->object, s->text, 8);
 }
 
 static int side_until(void *arg)
 {
 	struct side *s = arg;
 
-	return il_stream_receive_until(s->object, s->data, 8, "\n", 1);
+	return il_stream_receive_until(s->object, s->text, 8, "\n", 1);
 }
 
 static int side_fds(void *arg)
@@ -317,7 +317,7 @@ static int side_fds(void *arg)
 	struct side *s = arg;
 	int fd = -1, count = 1;
 
-	return il_stream_receive_fds(s->object, s->data, 8, &fd, &count);
+	return il_stream_receive_fds(s->object, s->text, 8, &fd, &count);
 }
 
 static void close_with(il_stream **s, bool destroy)
@@ -423,6 +423,7 @@ IL_TEST_REAL(L, n217_a_closed_stream_stays_closed)
 		CHECK_RC(il_stream_local_address(e.a, &address), -EBADF);
 		CHECK_RC(il_stream_peer_address(e.a, &address), -EBADF);
 		CHECK_RC(il_stream_set_keepalive(e.a, true), -EBADF);
+		CHECK_RC(il_stream_set_keepalive_times(e.a, 0, 0, 0, 0), -EBADF);
 		CHECK_RC(il_stream_close(NULL), -EINVAL);
 		il_stream_destroy(NULL);
 		drop(&e);
@@ -584,7 +585,7 @@ static int io_then_close(void *arg)
 	int rc = il_stream_write_all(stream, s->bytes, s->size);
 
 	CHECK_RC(rc, -ECANCELED);
-	CHECK_RC(il_stream_read(stream, s->data, 1), -ECANCELED);
+	CHECK_RC(il_stream_read(stream, s->text, 1), -ECANCELED);
 	CHECK_RC(il_stream_close(stream), 0);
 	CHECK(!is_open(fd));
 	return rc;
@@ -712,6 +713,7 @@ IL_TEST_REAL(L, n226_a_delimiter_is_found_across_chunks)
 	{
 		struct ends e = ends_of(kind);
 		struct side writer = {.bytes = "one\r\ntwo\r\r\n\r\naabaaabx--end"};
+		char rest[4] = "";
 
 		side_start(&writer, side_dribble, e.a);
 		check_until(e.b, "\r\n", "one");
@@ -720,7 +722,9 @@ IL_TEST_REAL(L, n226_a_delimiter_is_found_across_chunks)
 		check_until(e.b, "aaab", "aab"); /* begins again within a false start */
 		check_until(e.b, "--", "x");
 		CHECK_RC(side_join(&writer), 0);
-		check_hears(e.b, "end");
+		CHECK_RC(il_stream_receive_exactly(e.b, rest, 3),
+			 0); /* some may be kept, some not */
+		CHECK_STR(rest, "end");
 		drop(&e);
 	}
 }
@@ -787,7 +791,7 @@ IL_TEST_REAL(L, a_pipe_is_a_stream_of_one_direction)
 	side_start(&reader, side_read, in);
 	say(out, "through");
 	CHECK_RC(side_join(&reader), 7);
-	CHECK_STR(reader.data, "through");
+	CHECK_STR(reader.text, "through");
 	CHECK_RC(il_stream_shutdown_write(out), -ENOTSUP);
 	side_start(&reader, side_read, in);
 	CHECK_RC(il_stream_close(out), 0);
@@ -879,7 +883,7 @@ static int side_receive_one(void *arg)
 {
 	struct side *s = arg;
 	int count = 1;
-	int n = il_stream_receive_fds(s->object, s->data, sizeof s->data,
+	int n = il_stream_receive_fds(s->object, s->text, sizeof s->text,
 				      (int *)(uintptr_t)s->bytes, &count);
 
 	CHECK_EQ(count, n > 0);

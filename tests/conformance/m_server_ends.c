@@ -244,11 +244,11 @@ static void check_shutdown_waits_for_a_thread(struct working *x)
 	say(c, "work\n");
 	UNTIL_THREAD(atomic_load(&x->gate.begun) == 1);
 	start = il_now();
-	cpu = il_test_cpu();
+	cpu = il_test_thread_cpu();
 	CHECK_RC(il_loop_spawn(il_loop_current(), &opened, open_gate_later, &x->gate), 0);
 	CHECK_RC(il_server_shutdown(s.server), 0);
 	CHECK(il_now() - start >= IL_MSEC(100));
-	CHECK(il_test_cpu() - cpu < (il_now() - start) / 2);
+	CHECK(il_test_thread_cpu() - cpu < (il_now() - start) / 2);
 	CHECK_EQ(atomic_load(&x->gate.ended), 1);
 	CHECK_RC(service_result(&s), 0);
 	CHECK_RC(il_future_join(opened), 0);
@@ -282,7 +282,7 @@ struct fixture {
 	il_portal *portal;
 	il_group group;
 	il_future *call; /* a task of the portal that waits */
-	int rc;          /* what service_init answers */
+	int rc;          /* what service_init returns */
 };
 
 static int undo(void *word)

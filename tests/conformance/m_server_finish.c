@@ -8,7 +8,7 @@
 struct leave {
 	struct visits v;
 	il_time timeout, took;
-	int rc; /* what il_client_finish answered */
+	int rc; /* what il_client_finish returned */
 	int begun, ended;
 	il_future *sender;
 };

@@ -197,7 +197,7 @@ static int chat(il_client *client, void *data)
 	note(x, "client %d: \"%.*s\"\n", n, (int)p.size, (const char *)p.data);
 	rc = answer(client, x, &p);
 	if (rc < 0)
-		note(x, "client %d: handle answers %s\n", n, il_error_name(rc));
+		note(x, "client %d: handle returns %s\n", n, il_error_name(rc));
 	return rc;
 }
 
@@ -363,7 +363,7 @@ static const char expected[] = "server: service_init\n"
 			       "client 2: is Bob\n"
 			       "peer 2 hears \"welcome\"\n"
 			       "client 2: \"fail\"\n"
-			       "client 2: handle answers EIO\n"
+			       "client 2: handle returns EIO\n"
 			       "client 2: on_disconnection\n"
 			       "peer 2 is alone\n"
 			       "client 3: on_connection\n"
@@ -384,7 +384,7 @@ static const char expected[] = "server: service_init\n"
 			       "peer 6 hears \"name?\"\n"
 			       "client 6: is Cyd\n"
 			       "peer 6 hears \"welcome\"\n"
-			       "client 6: gone\n"
+			       "client 6: ECONNRESET\n"
 			       "client 6: on_disconnection\n"
 			       "client 7: on_connection\n"
 			       "peer 7 hears \"name?\"\n"
@@ -413,7 +413,7 @@ static const char expected[] = "server: service_init\n"
 			       "client 10: \"shutdown\"\n"
 			       "client 10: on_disconnection\n"
 			       "client 9: nap, ECANCELED\n"
-			       "client 9: handle answers ECANCELED\n"
+			       "client 9: handle returns ECANCELED\n"
 			       "client 9: on_disconnection\n"
 			       "background: ECANCELED\n"
 			       "server: the exit stack runs\n"

@@ -58,7 +58,7 @@ static void connections(void)
 	char port[8];
 
 	succeeded(il_listener_open_tcp(&c.listener, "127.0.0.1", "0", NULL), "a listener");
-	il_loop_spawn(il_loop_current(), &f, accept_one, &c);
+	succeeded(il_loop_spawn(il_loop_current(), &f, accept_one, &c), "a task");
 	snprintf(port, sizeof port, "%u", (unsigned)il_listener_port(c.listener));
 	succeeded(il_stream_connect_tcp(&client, "127.0.0.1", port, NULL), "a connection");
 	succeeded(il_future_join(f), "an accepted connection");
@@ -75,7 +75,7 @@ static void descriptors_sent(void)
 
 	succeeded(il_stream_pair(&a, &b), "a pair");
 	sent = fds[0] = fds[1] = fcntl(il_stream_fd(a), F_DUPFD, 3);
-	il_stream_send_fds(a, "x", 1, fds, 2);
+	succeeded(il_stream_send_fds(a, "x", 1, fds, 2), "sent descriptors");
 	close(sent);
 	succeeded(il_stream_receive_fds(b, &byte, 1, fds, &count), "received descriptors");
 	close(fds[0]);

@@ -302,7 +302,8 @@ static int run_own_by_hand(void *arg)
 	if (il_loop_open(&loop, il_test_backend(), NULL) < 0 ||
 	    il_loop_create_threads_portal(loop, &p) < 0)
 		return 1;
-	il_portal_run_sync_soon(p, NULL, nap, NULL);
+	if (il_portal_run_sync_soon(p, NULL, nap, NULL) < 0)
+		return 1;
 	il_native.run(il_loop_native(loop));
 	return 1;
 }

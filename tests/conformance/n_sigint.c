@@ -1,6 +1,6 @@
 /*
  * n_sigint.c: SIGINT, where a loop handles it: it cancels the main task, which cleans up, and the run
- * answers -EINTR. Nothing is kept from who handled it before.
+ * returns -EINTR. Nothing is kept from who handled it before.
  */
 #include "handlers.h"
 
@@ -93,7 +93,8 @@ static int never_clean(void *arg)
 	(void)arg;
 	raise(SIGINT);
 	il_sleep_forever();
-	il_scope_enter(&s, IL_FOREVER, IL_SHIELD);
+	if (il_scope_enter(&s, IL_FOREVER, IL_SHIELD) < 0)
+		return -EPERM;
 	raise(SIGINT);
 	il_sleep_forever();
 	return il_scope_exit(&s, 0);
@@ -130,7 +131,8 @@ static int cancelled_before(void *arg)
 	rc = il_sleep_forever();
 	if (arg)
 		clean_up(arg);
-	il_scope_exit(&s, rc);
+	int left = il_scope_exit(&s, rc);
+	CHECK(left == 0 || left == rc);
 	return rc;
 }
 
@@ -439,7 +441,7 @@ static int stay_a_while(void *arg)
 {
 	(void)arg;
 	CHECK_RC(il_yield_shielded(), 0);
-	return il_check_cancelled(); /* whatever it answers cancelled: that counts */
+	return il_check_cancelled(); /* whatever it returns cancelled: that counts */
 }
 
 IL_TEST_OWN_REAL(N, n260_none_is_lost_while_runs_and_receivers_come_and_go)

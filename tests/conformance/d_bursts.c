@@ -1,0 +1,146 @@
+/*
+ * d_bursts.c: many calls in one turn, of which a loop has as few workers woken and is woken as seldom as it can:
+ * none of them waits for that.
+ */
+#include "harness.h"
+
+enum { SHORT_CALLS = 12, CREW = 8, CREW_ROUNDS = 20 };
+
+static int nothing(void *arg)
+{
+	(void)arg;
+	return 0;
+}
+
+struct burst {
+	il_executor *pool; /* NULL: il_run_in_thread */
+	size_t finished;
+	atomic_bool all_short_are_back;
+	pthread_barrier_t crew;
+};
+
+static int call(struct burst *b, il_fn *fn, void *arg)
+{
+	return b->pool ? il_executor_run(b->pool, fn, arg, 0) : il_run_in_thread(fn, arg);
+}
+
+static int call_short(void *arg)
+{
+	struct burst *b = arg;
+
+	CHECK_RC(call(b, nothing, NULL), 0);
+	if (++b->finished == SHORT_CALLS)
+		atomic_store(&b->all_short_are_back, true);
+	return 0;
+}
+
+static int wait_for_the_short(void *arg) /* in a worker */
+{
+	UNTIL_THREAD(atomic_load(&((struct burst *)arg)->all_short_are_back));
+	return 0;
+}
+
+static int call_long(void *arg)
+{
+	CHECK_RC(call(arg, wait_for_the_short, arg), 0);
+	return 0;
+}
+
+/* One worker has the short ones, and then the long one, which ends when their results have come. */
+static void run_burst(struct burst *b)
+{
+	il_group g;
+
+	CHECK_RC(il_group_open(&g), 0);
+	for (int i = 0; i < SHORT_CALLS; i++)
+		CHECK_RC(il_group_start_soon(&g, NULL, call_short, b), 0);
+	CHECK_RC(il_group_start_soon(&g, NULL, call_long, b), 0);
+	CHECK_RC(il_group_close(&g, 0), 0);
+}
+
+IL_TEST_REAL(D, results_never_wait_for_the_call_after_them)
+{
+	const il_thread_pool_options options = {.max_workers = 1};
+
+	for (size_t i = 0; i < il_test_rounds(20); i++) {
+		struct burst b = {.finished = 0};
+		CHECK_RC(il_thread_pool_create(&b.pool, &options), 0);
+		run_burst(&b);
+		run_burst(&(struct burst){.pool = b.pool}); /* its worker is there already */
+		il_executor_destroy(b.pool);
+	}
+}
+
+IL_TEST_REAL(D, results_never_wait_for_the_call_that_has_their_token)
+{
+	CHECK_RC(il_limiter_set_total(il_thread_limiter(), 1), 0);
+	for (size_t i = 0; i < il_test_rounds(20); i++)
+		run_burst(&(struct burst){.finished = 0});
+}
+
+static int meet(void *arg) /* in a worker: all of them at the same time */
+{
+	pthread_barrier_wait(&((struct burst *)arg)->crew);
+	return 0;
+}
+
+static int call_to_meet(void *arg)
+{
+	for (int i = 0; i < CREW_ROUNDS; i++)
+		CHECK_RC(call(arg, meet, arg), 0);
+	return 0;
+}
+
+static void meet_often(struct burst *b)
+{
+	il_group g;
+
+	CHECK_EQ(pthread_barrier_init(&b->crew, NULL, CREW), 0);
+	CHECK_RC(il_group_open(&g), 0);
+	for (int i = 0; i < CREW; i++)
+		CHECK_RC(il_group_start_soon(&g, NULL, call_to_meet, b), 0);
+	CHECK_RC(il_group_close(&g, 0), 0);
+	pthread_barrier_destroy(&b->crew);
+}
+
+IL_TEST_REAL(D, every_call_of_a_turn_gets_a_worker_of_its_own)
+{
+	const il_thread_pool_options options = {.max_workers = CREW};
+	struct burst b = {.finished = 0};
+
+	CHECK_RC(il_thread_pool_create(&b.pool, &options), 0);
+	meet_often(&b);
+	il_executor_destroy(b.pool);
+	b.pool = NULL;
+	meet_often(&b);
+}
+
+static int yield_until_called(void *arg)
+{
+	while (!atomic_load((atomic_bool *)arg))
+		CHECK_RC(il_yield(), 0);
+	return 0;
+}
+
+static int set_flag(void *arg) /* in a worker */
+{
+	atomic_store((atomic_bool *)arg, true);
+	return 0;
+}
+
+static int call_set_flag(void *arg)
+{
+	return il_run_in_thread(set_flag, arg);
+}
+
+IL_TEST_REAL(D, a_task_that_is_always_ready_keeps_no_call_from_its_worker)
+{
+	atomic_bool called;
+	il_group g;
+
+	atomic_init(&called, false);
+	CHECK_RC(il_group_open(&g), 0);
+	CHECK_RC(il_group_start_soon(&g, NULL, call_set_flag, &called), 0);
+	CHECK_RC(il_group_start_soon(&g, NULL, yield_until_called, &called), 0);
+	CHECK_RC(il_group_close(&g, 0), 0);
+}

@@ -1,0 +1,148 @@
+/*
+ * j_exit_stacks.c: what a task pushes on an exit stack is undone last in, first out, whatever fails meanwhile and
+ * whether the task is cancelled or not.
+ */
+#include "harness.h"
+
+static int undo(void *word)
+{
+	TRACE((const char *)word);
+	return il_sleep(IL_MSEC(1)); /* may wait */
+}
+
+static int fail(void *rc)
+{
+	return *(const int *)rc;
+}
+
+static il_exit_stack *opened(void)
+{
+	il_exit_stack *stack = NULL;
+
+	CHECK_RC(il_exit_stack_open(&stack), 0);
+	return stack;
+}
+
+IL_TEST(J, an_exit_stack_is_undone_in_reverse)
+{
+	il_exit_stack *stack = opened();
+
+	CHECK_RC(il_exit_stack_push(stack, undo, "first"), 0);
+	for (int i = 0; i < 20; i++) /* more than a small stack has room for */
+		CHECK_RC(il_exit_stack_push(stack, undo, "x"), 0);
+	CHECK_RC(il_exit_stack_push(stack, undo, "last"), 0);
+	CHECK_RC(il_exit_stack_close(stack, 7), 7);
+	CHECK_TRACE("last x x x x x x x x x x x x x x x x x x x x first");
+	CHECK_RC(il_exit_stack_close(opened(), 0), 0);
+	CHECK_RC(il_exit_stack_close(opened(), -EIO), -EIO);
+}
+
+IL_TEST(J, an_exit_stack_of_a_cancelled_task_is_undone)
+{
+	il_scope s = IL_SCOPE_INIT;
+	il_exit_stack *stack;
+
+	CHECK_RC(il_scope_enter(&s, IL_FOREVER, 0), 0);
+	CHECK_RC(il_scope_cancel(&s), 0);
+	stack = opened();
+	CHECK_RC(il_exit_stack_push(stack, undo, "first"), 0);
+	CHECK_RC(il_exit_stack_push(stack, undo, "last"), 0);
+	CHECK_RC(il_exit_stack_close(stack, il_yield()), -ECANCELED);
+	CHECK_TRACE("last first");
+	CHECK_RC(il_scope_exit(&s, -ECANCELED), 0);
+}
+
+IL_TEST(J, an_exit_stack_returns_the_first_error_and_logs_the_others)
+{
+	int full = -ENOSPC, broken = -EIO;
+	il_exit_stack *stack = opened();
+
+	CHECK_RC(il_exit_stack_push(stack, undo, "first"), 0);
+	CHECK_RC(il_exit_stack_push(stack, fail, &broken), 0);
+	CHECK_RC(il_exit_stack_push(stack, fail, &full), 0);
+	CHECK_RC(il_exit_stack_close(stack, 7), -ENOSPC);
+	CHECK_LOGGED(IL_LOG_ERROR, "EIO", 1);
+	CHECK_TRACE("first");
+
+	stack = opened();
+	CHECK_RC(il_exit_stack_push(stack, fail, &full), 0);
+	CHECK_RC(il_exit_stack_close(stack, -EDOM), -EDOM);
+	CHECK_LOGGED(IL_LOG_ERROR, "ENOSPC", 1);
+
+	stack = opened();
+	CHECK_RC(il_exit_stack_push(stack, fail, &full), 0);
+	CHECK_RC(il_exit_stack_close(stack, -ECANCELED), -ENOSPC);
+}
+
+static int sleep_and_tell(void *word)
+{
+	int rc = il_sleep_forever();
+
+	TRACE(rc == -ECANCELED ? (const char *)word : "not cancelled");
+	return rc;
+}
+
+IL_TEST(J, an_exit_stack_closes_groups_portals_and_executors)
+{
+	il_exit_stack *stack = opened();
+	il_group group = IL_GROUP_INIT;
+	il_executor *pool = NULL;
+	il_portal *portal = NULL;
+	il_future *f = NULL;
+
+	CHECK_RC(il_thread_pool_create(&pool, NULL), 0);
+	CHECK_RC(il_exit_stack_executor(stack, il_executor_ref(pool)), 0);
+	CHECK_RC(il_loop_create_threads_portal(il_loop_current(), &portal), 0);
+	CHECK_RC(il_exit_stack_portal(stack, il_portal_ref(portal)), 0);
+	CHECK_RC(il_group_open(&group), 0);
+	CHECK_RC(il_exit_stack_group(stack, &group), 0);
+	CHECK_RC(il_group_start_soon(&group, NULL, sleep_and_tell, "group"), 0);
+	CHECK_RC(il_sleep(IL_MSEC(1)), 0); /* it has begun */
+	CHECK_RC(il_exit_stack_close(stack, 0), 0);
+	CHECK_TRACE("group");
+	CHECK_RC(il_executor_submit(pool, &f, undo, NULL, 0), -ESHUTDOWN);
+	CHECK_RC(il_portal_run_sync_soon(portal, &f, undo, NULL), -ESHUTDOWN);
+	il_executor_unref(pool);
+	il_portal_unref(portal);
+}
+
+static int meddle(void *stack)
+{
+	CHECK_RC(il_exit_stack_push(stack, undo, "late"), -ESHUTDOWN);
+	CHECK_RC(il_exit_stack_close(stack, 0), -EALREADY);
+	TRACE("meddled");
+	return 0;
+}
+
+static int close_anothers(void *stack)
+{
+	CHECK_RC(il_exit_stack_push(stack, undo, "another's"), 0);
+	CHECK_RC(il_exit_stack_close(stack, 0), -EPERM);
+	CHECK_DETAIL("another task");
+	return 0;
+}
+
+IL_TEST(J, an_exit_stack_is_closed_by_its_opener_only)
+{
+	il_exit_stack *stack = opened();
+	il_group group = IL_GROUP_INIT;
+
+	CHECK_RC(il_exit_stack_open(NULL), -EINVAL);
+	CHECK_RC(il_exit_stack_close(NULL, 0), -EINVAL);
+	CHECK_RC(il_exit_stack_push(stack, NULL, NULL), -EINVAL);
+	CHECK_RC(il_exit_stack_push(NULL, undo, "x"), -EINVAL);
+	CHECK_RC(il_exit_stack_push(stack, meddle, stack), 0);
+	CHECK_RC(il_group_open(&group), 0);
+	CHECK_RC(il_group_start_soon(&group, NULL, close_anothers, stack), 0);
+	CHECK_RC(il_group_close(&group, 0), 0);
+	CHECK_RC(il_exit_stack_close(stack, 0), 0);
+	CHECK_TRACE("another's meddled");
+}
+
+IL_TEST_CORE(J, no_task_no_exit_stack)
+{
+	il_exit_stack *stack = NULL;
+
+	CHECK_RC(il_exit_stack_open(&stack), -EPERM);
+	CHECK(!stack);
+}
