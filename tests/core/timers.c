@@ -44,6 +44,17 @@ static uint64_t next_random(void)
 	return state;
 }
 
+/* No entry comes before the one above it, four to one. Those out of order may fire in order all the same. */
+static void check_heap(const struct il__timers *timers)
+{
+	for (size_t i = 1; i < timers->count; i++) {
+		const struct il__timer_entry *a = &timers->heap[(i - 1) / 4], *b = &timers->heap[i];
+		CHECK(a->deadline < b->deadline ||
+		      (a->deadline == b->deadline && (int32_t)(a->order - b->order) < 0));
+		CHECK(timers->places[b->slot] == i);
+	}
+}
+
 static void fire_nothing(struct il__timer *timer)
 {
 	(void)timer;
@@ -94,11 +105,12 @@ int main(void)
 
 	CHECK(il__timers_next(&loop.timers) == IL_FOREVER);
 	il__timers_expire(&loop);
-	for (size_t i = 0; i < 10 * COUNT; i++) {
+	for (size_t i = 0; i < 100 * COUNT; i++) {
 		struct one *t = &all[next_random() % COUNT];
 		t->timer.fire = fire;
 		if (next_random() % 4 == 0) {
 			il__timer_disarm(&loop, &t->timer);
+			check_heap(&loop.timers);
 			t->armed = false;
 			continue;
 		}
@@ -113,6 +125,7 @@ int main(void)
 	for (clock_now = 0; clock_now <= 500; clock_now++) {
 		CHECK(il__timers_next(&loop.timers) >= clock_now);
 		il__timers_expire(&loop);
+		check_heap(&loop.timers);
 	}
 	CHECK(fired == armed && loop.timers.count == 0);
 	il__timers_fini(&loop.timers);
