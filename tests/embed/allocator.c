@@ -7,10 +7,12 @@
 #include <interloop.h>
 #include <interloop/virtual.h>
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static atomic_long blocks, calls;
 static atomic_long fails_at; /* the call that gets NULL; 0: none */
@@ -141,9 +143,26 @@ static int use_group(void)
 	return rc;
 }
 
+/* A dump takes no memory, so that it can be had where there is none. */
+static int use_dump(void)
+{
+	long before;
+	il_group g;
+	int fd = open("/dev/null", O_WRONLY | O_CLOEXEC), rc = il_group_open(&g);
+
+	CHECK(fd >= 0 && rc == 0);
+	rc = il_group_start_soon(&g, NULL, sleep_a_little, NULL);
+	before = atomic_load(&calls);
+	CHECK(il_loop_dump(il_loop_current(), fd) == 0 && il_dump(fd) == 0);
+	CHECK(atomic_load(&calls) == before);
+	close(fd);
+	return il_group_close(&g, rc);
+}
+
 static int program(void *arg)
 {
-	int (*const uses[])(void) = {use_pool, use_portal, use_stream, use_channel, use_group};
+	int (*const uses[])(void) = {use_pool,    use_portal, use_stream,
+				     use_channel, use_group,  use_dump};
 
 	(void)arg;
 	for (size_t i = 0; i < sizeof uses / sizeof *uses; i++) {

@@ -116,11 +116,13 @@ int park_while_unwinding(void *arg)
 int play(const scene *s)
 {
 	il_group group;
+	int rc = il_group_open(&group);
 
-	il_group_open(&group);
-	for (int i = 0; i < s->count; i++)
-		il_group_start_soon(&group, nullptr, s->fn, &s->parts[i]);
-	return il_group_close(&group, 0);
+	if (rc < 0)
+		return rc;
+	for (int i = 0; i < s->count && rc == 0; i++)
+		rc = il_group_start_soon(&group, nullptr, s->fn, &s->parts[i]);
+	return il_group_close(&group, rc);
 }
 
 } // namespace

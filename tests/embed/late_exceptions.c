@@ -20,9 +20,9 @@ static int load_and_run(void *path)
 		fprintf(stderr, "%s\n", dlerror());
 		return -ENOENT;
 	}
-	il_group_open(&group);
-	il_group_start_soon(&group, NULL, fn, NULL);
-	return il_group_close(&group, 0);
+	if (il_group_open(&group) < 0)
+		return -EPERM;
+	return il_group_close(&group, il_group_start_soon(&group, NULL, fn, NULL));
 }
 
 int main(int argc, char **argv)
