@@ -1,0 +1,145 @@
+/*
+ * connects.c: happy eyeballs: a name with several addresses, of which some do not reply, refuse, or are slow. A connect
+ * succeeds where one of them can be reached, within the time that the race takes; of the others nothing is left.
+ */
+#include "explore.h"
+
+enum { SERVERS = 4 };
+
+#define DELAY IL_MSEC(100)
+
+struct race {
+	il_virtual_network *n;
+	bool good[SERVERS]; /* it listens, and can be reached */
+	int open;           /* connections that a server has now */
+	il_time took;
+	int rc;
+};
+
+/* Until the peer ends. */
+static int keep(void *arg)
+{
+	il_stream *s = arg;
+	char data[8];
+
+	while (il_stream_read(s, data, sizeof data) > 0)
+		;
+	il_stream_destroy(s);
+	return 0;
+}
+
+struct kept {
+	struct race *race;
+	il_stream *stream;
+};
+
+static int keep_counted(void *arg)
+{
+	struct kept *kept = arg;
+
+	kept->race->open++;
+	keep(kept->stream);
+	kept->race->open--;
+	free(kept);
+	return 0;
+}
+
+static int serve(void *arg)
+{
+	il_listener *l;
+	il_group group;
+	int rc;
+
+	MUST_DO(il_listener_open_tcp(&l, NULL, "7", NULL));
+	MUST_DO(il_group_open(&group));
+	for (;;) {
+		struct kept *kept = malloc(sizeof *kept);
+		if (!kept)
+			abort();
+		kept->race = arg;
+		rc = il_listener_accept(l, &kept->stream);
+		if (rc == 0)
+			rc = il_group_start_soon(&group, NULL, keep_counted, kept);
+		if (rc < 0) {
+			free(kept);
+			break;
+		}
+	}
+	rc = il_group_close(&group, rc);
+	il_listener_destroy(l);
+	return rc;
+}
+
+static int idle(void *arg)
+{
+	(void)arg;
+	return il_sleep_forever();
+}
+
+static int use(void *arg)
+{
+	struct race *r = arg;
+	const il_time begun = il_now();
+	il_stream *s = NULL;
+	int rc = il_stream_connect_tcp(
+	    &s, "db", "7", &(il_connect_options){.timeout = IL_SEC(20), .attempt_delay = DELAY});
+
+	r->took = il_now() - begun;
+	r->rc = rc;
+	if (rc == 0) {
+		MUST_DO(il_stream_write_all(s, "x", 1));
+		MUST_DO(il_sleep(IL_SEC(30)));
+		MUST(r->open == 1);
+		il_stream_destroy(s);
+	}
+	return 0;
+}
+
+/* Good, silent, without a listener, or very slow. */
+static int prepare(struct race *r, int i, const char *name)
+{
+	const il_virtual_link_options slow = {.latency_min = IL_SEC(3)};
+	const unsigned kind = draw(r->n, 4);
+
+	MUST_DO(il_virtual_host_start(r->n, name, kind == 2 ? idle : serve, r));
+	r->good[i] = kind == 0;
+	if (kind == 1)
+		return draw(r->n, 2) ? il_virtual_host_crash(r->n, name)
+				     : il_virtual_partition(r->n, name, NULL);
+	return kind == 3 ? il_virtual_link(r->n, name, NULL, &slow) : 0;
+}
+
+static int run(struct race *r)
+{
+	static const char *const names[SERVERS] = {"1.db", "2.db", "3.db", "4.db"};
+	int first = SERVERS;
+
+	for (int i = 0; i < SERVERS; i++)
+		MUST_DO(prepare(r, i, names[i]));
+	for (int i = SERVERS - 1; i >= 0; i--)
+		first = r->good[i] ? i : first;
+	MUST_DO(il_sleep(IL_SEC(1)));
+	MUST_DO(il_virtual_host_start(r->n, "client", use, r));
+	MUST_DO(il_virtual_link(r->n, "client", "", NULL));
+	MUST_DO(il_virtual_host_wait(r->n, "client", IL_SEC(600)));
+	MUST(r->rc == 0 || explore_is_failure(r->rc));
+	/* A SYN or two may be lost: each costs seconds. */
+	MUST(first == SERVERS || r->rc == 0);
+	MUST(first == SERVERS || r->took <= first * DELAY + IL_SEC(20));
+	MUST_DO(il_sleep(IL_SEC(30)));
+	MUST(r->open == 0);
+	return 0;
+}
+
+int explore_connects(void *arg)
+{
+	struct race r = {.open = 0};
+	int rc = explore_open(&r.n);
+
+	(void)arg;
+	if (rc < 0)
+		return rc;
+	rc = run(&r);
+	il_virtual_network_close(r.n);
+	return rc;
+}

@@ -1,0 +1,58 @@
+/*
+ * explore.h: programs on a simulated network that check themselves, whatever fails: a run that ends in a negative result
+ * has found a mistake. Each draws its faults from the network's chance, so that its seed gives them again.
+ */
+#ifndef IL_TESTS_EXPLORE_H
+#define IL_TESTS_EXPLORE_H
+
+#include <interloop.h>
+#include <interloop/virtual.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The main functions, one a file. */
+il_fn explore_shutdown, explore_timeouts, explore_starttls, explore_udp, explore_connects;
+
+/* In a function that returns a code. */
+#define MUST(condition)                                                                        \
+	do {                                                                                   \
+		if (!(condition))                                                              \
+			return il_fail(-EBADMSG, "%s:%d: %s", __FILE__, __LINE__, #condition); \
+	} while (0)
+#define MUST_DO(call)                                                                             \
+	do {                                                                                      \
+		int must_rc_ = (call);                                                            \
+		if (must_rc_ < 0)                                                                 \
+			return il_fail(must_rc_, "%s:%d: %s: %s (%s)", __FILE__, __LINE__, #call, \
+				       il_error_name(must_rc_), il_error_detail());               \
+	} while (0)
+
+/* 0 to most - 1. */
+static inline unsigned draw(il_virtual_network *n, unsigned most)
+{
+	return (unsigned)(il_virtual_random(n) % most);
+}
+
+/* Up to so many milliseconds, to the microsecond. */
+static inline il_time draw_time(il_virtual_network *n, unsigned most)
+{
+	return IL_USEC(il_virtual_random(n) % (most * 1000u));
+}
+
+/* Whom a server has met: the first member of its handler's data. The two functions are the handler's. */
+struct explore_clients {
+	int connected, disconnected;
+};
+int explore_connected(il_client *client, void *data);
+void explore_disconnected(il_client *client, void *data);
+
+/* A network with some latency and some loss. */
+int explore_open(il_virtual_network **n);
+/* For up to ten seconds: partitions, holds, resets and slow links between these hosts, then all is well again. */
+int explore_break_links(il_virtual_network *n, const char *const *hosts, unsigned count);
+/* What a client may meet where machines fail. */
+bool explore_is_failure(int rc);
+
+#endif
