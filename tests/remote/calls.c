@@ -1,0 +1,296 @@
+/*
+ * calls.c: calls on other machines as any executor's: results, sizes, cancellation, worker programs that come and go, servers
+ * that do.
+ */
+#include "support.h"
+
+#include <sys/wait.h>
+
+static void plain_calls(il_executor *ex)
+{
+	struct sum s = {1, 2, 0}, many[200];
+	int results[200];
+	il_bytes b = {.in = "abc", .in_size = 3};
+	il_future *f = NULL;
+
+	CHECK_EQ(il_executor_run(ex, add, &s, sizeof s), 3);
+	CHECK_EQ(s.sum, 3);
+	CHECK_EQ(il_executor_run(ex, twice, &b, IL_BYTES), 0);
+	CHECK(b.out_size == 6 && memcmp(b.out, "abcabc", 6) == 0);
+	il_bytes_free(&b);
+	CHECK_EQ(il_executor_run(ex, refuse, NULL, 0), -EDOM);
+	CHECK(strcmp(il_error_detail(), "no such number") == 0);
+	CHECK_EQ(il_executor_run(ex, nameless, NULL, 0), -ENOENT);
+	CHECK_EQ(il_executor_run(ex, crash, NULL, 0), -EOWNERDEAD);
+	CHECK(strstr(il_error_detail(), "my last words") != NULL);
+	for (int i = 0; i < 200; i++)
+		many[i] = (struct sum){i, i, 0};
+	CHECK_EQ(il_executor_map(ex, add, many, 200, sizeof many[0], results, IL_SEC(20)), 0);
+	for (int i = 0; i < 200; i++)
+		CHECK(results[i] == 2 * i && many[i].sum == 2 * i);
+	CHECK_EQ(il_executor_submit(ex, &f, add, &s, sizeof s), 0);
+	CHECK_EQ(il_future_result(f, IL_SEC(10)), 3);
+	il_future_unref(f);
+	printf("plain calls\n");
+}
+
+static void oversize(il_executor *ex)
+{
+	il_bytes b = {.in_size = 3u << 20};
+	void *in = calloc(1, b.in_size);
+
+	b.in = in;
+	CHECK_EQ(il_executor_run(ex, twice, &b, IL_BYTES), -EMSGSIZE); /* the argument */
+	b.in_size = 1200000;
+	CHECK_EQ(il_executor_run(ex, twice, &b, IL_BYTES), -EMSGSIZE); /* the result */
+	CHECK(strstr(il_error_detail(), "2400000") && strstr(il_error_detail(), "2097152"));
+	b.in_size = 900000;
+	CHECK_EQ(il_executor_run(ex, twice, &b, IL_BYTES), 0);
+	CHECK_EQ((long)b.out_size, 1800000);
+	il_bytes_free(&b);
+	free(in);
+	printf("oversize\n");
+}
+
+/* A call that runs is not cancelled; SIGTERM lets a worker end what it runs. */
+static void drain(il_executor *ex, pid_t first)
+{
+	unsigned ms = 300;
+	il_future *f = NULL;
+
+	CHECK_EQ(il_executor_submit(ex, &f, slow, &ms, sizeof ms), 0);
+	while (!il_future_running(f) && !il_future_done(f))
+		usleep(1000);
+	CHECK(!il_future_cancel(f));
+	CHECK_EQ(worker_stop(first), 0);
+	CHECK_EQ(until_done(f), 5);
+	printf("drain\n");
+}
+
+enum { SOAK = 20000 };
+
+struct soak {
+	il_executor *ex;
+	struct sum sums[SOAK];
+	int results[SOAK];
+	int rc;
+	bool over;
+};
+
+static void *map_sums(void *arg)
+{
+	struct soak *s = arg;
+
+	s->rc =
+	    il_executor_map(s->ex, add, s->sums, SOAK, sizeof s->sums[0], s->results, IL_SEC(60));
+	__atomic_store_n(&s->over, true, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+/* Workers come and go by SIGTERM: no call is lost, and none fails. Here, for they end with the thread that started them. */
+static pid_t drain_in_a_soak(il_executor *ex, const char *address)
+{
+	struct soak *s = calloc(1, sizeof *s);
+	pid_t worker = worker_start(address, ""), next;
+	pthread_t thread;
+
+	s->ex = ex;
+	for (int i = 0; i < SOAK; i++)
+		s->sums[i] = (struct sum){i, 1, 0};
+	pthread_create(&thread, NULL, map_sums, s);
+	while (!__atomic_load_n(&s->over, __ATOMIC_ACQUIRE)) {
+		next = worker_start(address, "");
+		while (il_executor_run(ex, program, NULL, 0) != next)
+			;
+		CHECK_EQ(worker_stop(worker), 0);
+		worker = next;
+	}
+	pthread_join(thread, NULL);
+	CHECK_EQ(s->rc, 0);
+	for (int i = 0; i < SOAK; i++)
+		CHECK(s->results[i] == i + 1 && s->sums[i].sum == i + 1);
+	free(s);
+	printf("drain in a soak\n");
+	return worker;
+}
+
+static void lose_worker(il_executor *ex, pid_t pid)
+{
+	unsigned ms = 5000;
+	il_future *f = NULL;
+
+	CHECK_EQ(il_executor_submit(ex, &f, slow, &ms, sizeof ms), 0);
+	while (!il_future_running(f))
+		usleep(1000);
+	kill(pid, SIGKILL);
+	CHECK_EQ(il_future_result(f, IL_SEC(10)), -EOWNERDEAD); /* --job-retries=1 */
+	il_future_unref(f);
+	waitpid(pid, NULL, 0);
+	printf("a lost worker\n");
+}
+
+/* Nobody serves it: it waits for a while. What was not sent is taken back at once, and what was sent is fixed. */
+static void unserved(const char *server)
+{
+	const char *servers[] = {server};
+	il_remote_pool_options o = {.servers = servers,
+				    .server_count = 1,
+				    .prefix = "nobody.",
+				    .queue_limit = 2,
+				    .unserved_timeout = IL_MSEC(400)};
+	struct sum s = {1, 1, 0};
+	il_executor *ex = NULL;
+	il_future *f[3] = {NULL};
+	il_shared shared;
+
+	CHECK_EQ(il_remote_pool_create(&ex, &o), 0);
+	CHECK_EQ(il_shared_create(&shared, 64), 0);
+	CHECK_EQ(il_executor_run(ex, add, &shared, IL_SHARED), -ENOTSUP);
+	il_shared_destroy(&shared);
+	CHECK_EQ(il_executor_run(ex, add, &s, sizeof s), -ENOENT);
+	CHECK(strstr(il_error_detail(), "no worker") != NULL);
+	for (int i = 0; i < 2; i++)
+		CHECK_EQ(il_executor_submit(ex, &f[i], add, &s, sizeof s), 0);
+	CHECK_EQ(il_executor_submit(ex, &f[2], add, &s, sizeof s), -EAGAIN);
+	CHECK_EQ(il_executor_run(ex, add, &s, sizeof s), -ENOENT); /* it waits for room */
+	for (int i = 0; i < 2; i++) {
+		CHECK_EQ(il_future_result(f[i], IL_SEC(5)), -ENOENT);
+		il_future_unref(f[i]);
+	}
+	CHECK_EQ(il_executor_submit(ex, &f[0], add, &s, sizeof s), 0);
+	usleep(100000);
+	CHECK(il_future_cancel(f[0]));
+	CHECK_EQ(il_future_result(f[0], IL_SEC(5)), -ECANCELED);
+	il_future_unref(f[0]);
+	il_executor_destroy(ex);
+	printf("unserved\n");
+}
+
+static void no_server(void)
+{
+	const char *servers[] = {"127.0.0.1:1"};
+	il_remote_pool_options o = {
+	    .servers = servers, .server_count = 1, .connect_timeout = IL_MSEC(300)};
+	struct sum s = {1, 1, 0};
+	il_executor *ex = NULL;
+	il_future *f = NULL;
+
+	CHECK_EQ(il_remote_pool_create(&ex, &o), 0);
+	CHECK_EQ(il_executor_submit(ex, &f, add, &s, sizeof s), 0);
+	CHECK(il_future_cancel(f));
+	CHECK(il_future_done(f)); /* not sent: done at once */
+	il_future_unref(f);
+	CHECK_EQ(il_executor_run(ex, add, &s, sizeof s), -EHOSTUNREACH);
+	CHECK_EQ(il_executor_submit(ex, &f, add, &s, sizeof s), 0);
+	CHECK_EQ(il_executor_shutdown(ex, IL_CANCEL_FUTURES), 0);
+	CHECK_EQ(il_future_result(f, 0), -ECANCELED);
+	il_future_unref(f);
+	il_executor_unref(ex);
+	printf("no server\n");
+}
+
+/* A call is taken back from a server's queue: it never runs, and is done when the server says so. */
+static void cancel_queued(const char *address)
+{
+	const char *servers[] = {address};
+	il_remote_pool_options o = pool_options(servers, 1);
+	struct note n = {1, 0};
+	il_future *f = NULL, *busy = NULL;
+	il_executor *ex;
+
+	o.unserved_timeout = IL_FOREVER; /* nothing else ends it */
+	ex = pool_with(&o);
+	journal_open();
+	CHECK_EQ(il_executor_submit(ex, &f, note, &n, sizeof n), 0);
+	UNTIL(statistics_of(ex, 0).sent == 1);
+	CHECK(il_future_cancel(f));
+	CHECK_EQ(until_done(f), -ECANCELED);
+	CHECK_EQ((long)statistics_of(ex, 0).calls, 0);
+	pid_t worker = worker_start(address, "slots=1");
+	n.id = 2;
+	CHECK_EQ(il_executor_submit(ex, &busy, note, &n, sizeof n), 0);
+	CHECK_EQ(until_done(busy), 2);
+	CHECK_EQ(journal_count(1), 0);
+	il_executor_destroy(ex);
+	CHECK_EQ(worker_stop(worker), 0);
+	printf("a queued call is taken back\n");
+}
+
+/* What a shutdown cancels: what is not sent, and what no worker has begun. What runs ends. */
+static void shut_down_and_cancel(const char *address)
+{
+	const char *servers[] = {address};
+	il_remote_pool_options o = pool_options(servers, 1);
+	il_executor *ex = pool_with(&o);
+	struct note n[5];
+	il_future *f[5] = {NULL};
+	pid_t worker = worker_start(address, "slots=1");
+
+	journal_open();
+	for (int i = 0; i < 5; i++) {
+		n[i] = (struct note){i, 200};
+		CHECK_EQ(il_executor_submit(ex, &f[i], note, &n[i], sizeof n[i]), 0);
+	}
+	UNTIL(il_future_running(f[0]));
+	CHECK_EQ(il_executor_shutdown(ex, IL_CANCEL_FUTURES), 0);
+	CHECK_EQ(until_done(f[0]), 0);
+	for (int i = 1; i < 5; i++)
+		CHECK_EQ(until_done(f[i]), -ECANCELED);
+	CHECK_EQ(journal_count(-1), 1);
+	il_executor_unref(ex);
+	CHECK_EQ(worker_stop(worker), 0);
+	printf("a shutdown that cancels\n");
+}
+
+static void refuse_options(void)
+{
+	const char *far[] = {"10.1.2.3:4730"}, *odd[] = {"nowhere"};
+	il_remote_pool_options o = pool_options(far, 1);
+	il_remote_worker_options w = {.servers = far, .server_count = 1};
+	il_remote_statistics s;
+	il_executor *ex = NULL, *threads = NULL;
+
+	CHECK_EQ(il_remote_pool_create(&ex, NULL), -EINVAL);
+	CHECK_EQ(il_remote_pool_create(&ex, &o), -EACCES);
+	CHECK_EQ(il_remote_worker_serve(&w), -EACCES);
+	o.servers = w.servers = odd;
+	CHECK_EQ(il_remote_pool_create(&ex, &o), -EINVAL);
+	CHECK_EQ(il_remote_worker_serve(&w), -EINVAL);
+	o.heartbeat = w.heartbeat = -1;
+	CHECK_EQ(il_remote_pool_create(&ex, &o), -EINVAL);
+	CHECK_EQ(il_remote_worker_serve(&w), -EINVAL);
+	w = (il_remote_worker_options){
+	    .servers = far, .server_count = 1, .names = odd, .name_count = 1};
+	CHECK_EQ(il_remote_worker_serve(&w), -EINVAL);
+	CHECK(strstr(il_error_detail(), "nowhere") != NULL);
+	CHECK_EQ(il_thread_pool_create(&threads, NULL), 0);
+	CHECK_EQ(il_remote_pool_get_statistics(threads, &s), -EINVAL);
+	il_executor_destroy(threads);
+	printf("options\n");
+}
+
+void test_all(void)
+{
+	struct server server;
+	server_start(&server, 1);
+	const char *address = server.address, *servers[] = {address};
+	il_remote_pool_options o = pool_options(servers, 1);
+	il_executor *ex;
+	pid_t first, second;
+
+	o.max_size = 2 << 20;
+	refuse_options();
+	ex = pool_with(&o);
+	unserved(address);
+	no_server();
+	cancel_queued(address);
+	shut_down_and_cancel(address);
+	first = worker_start(address, "all=1");
+	plain_calls(ex);
+	oversize(ex);
+	drain(ex, first);
+	second = drain_in_a_soak(ex, address);
+	lose_worker(ex, second);
+	il_executor_destroy(ex);
+	server_stop(&server);
+}

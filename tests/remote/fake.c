@@ -1,0 +1,509 @@
+/*
+ * fake.c: a job server that lies: packets in any order, of no sense, for calls that there are not, twice. A call ends with a defined
+ * error or goes on by the next connection, and neither a pool nor a worker is hurt.
+ */
+#define _GNU_SOURCE
+#include "support.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+/* ---- packets ---- */
+
+enum {
+	CAN_DO = 1,
+	PRE_SLEEP = 4,
+	NOOP = 6,
+	SUBMIT_JOB = 7,
+	JOB_CREATED = 8,
+	NO_JOB = 10,
+	WORK_STATUS = 12,
+	WORK_COMPLETE = 13,
+	WORK_FAIL = 14,
+	ECHO_REQ = 16,
+	ECHO_RES = 17,
+	ERROR = 19,
+	WORK_EXCEPTION = 25,
+	GRAB_JOB_UNIQ = 30,
+	JOB_ASSIGN_UNIQ = 31
+};
+
+static char address[64];
+static int listener = -1;
+
+static void listen_here(void)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t size = sizeof a;
+
+	listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	CHECK(bind(listener, (struct sockaddr *)&a, sizeof a) == 0 && listen(listener, 8) == 0);
+	getsockname(listener, (struct sockaddr *)&a, &size);
+	snprintf(address, sizeof address, "127.0.0.1:%d", ntohs(a.sin_port));
+}
+
+static void send_all(int fd, const void *data, size_t size)
+{
+	CHECK_EQ(send(fd, data, size, MSG_NOSIGNAL), (ssize_t)size);
+}
+
+static void send_packet(int fd, unsigned type, const char *data, size_t size)
+{
+	unsigned char header[12] = {0, 'R', 'E', 'S'};
+
+	for (int i = 0; i < 4; i++) {
+		header[4 + i] = (unsigned char)(type >> (24 - 8 * i));
+		header[8 + i] = (unsigned char)(size >> (24 - 8 * i));
+	}
+	send_all(fd, header, sizeof header);
+	send_all(fd, data, size);
+}
+
+static void send_text(int fd, unsigned type, const char *text)
+{
+	send_packet(fd, type, text, strlen(text));
+}
+
+static bool receive_all(int fd, void *data, size_t size)
+{
+	return recv(fd, data, size, MSG_WAITALL) == (ssize_t)size;
+}
+
+/* Its type; 0: the connection has ended. */
+static unsigned receive_packet(int fd, char *data, size_t room, size_t *size)
+{
+	unsigned char h[12];
+
+	if (!receive_all(fd, h, sizeof h))
+		return 0;
+	*size = (size_t)h[8] << 24 | (size_t)h[9] << 16 | (size_t)h[10] << 8 | h[11];
+	CHECK(*size < room);
+	if (*size && !receive_all(fd, data, *size))
+		return 0;
+	data[*size] = 0;
+	return (unsigned)h[4] << 24 | (unsigned)h[5] << 16 | (unsigned)h[6] << 8 | h[7];
+}
+
+/* Greets whoever connects, and replies to beats until a packet of the type is there. */
+static bool await(int fd, unsigned type, char *data, size_t room, size_t *size)
+{
+	unsigned got;
+
+	while ((got = receive_packet(fd, data, room, size)) && got != type)
+		if (got == ECHO_REQ)
+			send_packet(fd, ECHO_RES, data, *size);
+	return got == type;
+}
+
+static int accept_one(void)
+{
+	return accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+}
+
+/* ---- to a pool ---- */
+
+struct script {
+	void (*reply)(int fd, const char *payload, size_t size); /* to the call that has come */
+	int code;                                                /* what the caller gets */
+	const char *words;
+};
+
+static void put(char *to, uint64_t value, int bytes)
+{
+	for (int i = 0; i < bytes; i++)
+		to[i] = (char)(unsigned char)(value >> 8 * i);
+}
+
+/* An answer of a worker's to the call with this payload. */
+static size_t make_answer(char *to, const char *payload, int kind, int rc, size_t out)
+{
+	memset(to, 0, 40);
+	memcpy(to, "H:1", 4);
+	memcpy(to + 4, "ILRA\1", 5);
+	to[9] = (char)kind;
+	put(to + 12, (uint32_t)rc, 4);
+	memcpy(to + 20, payload + 8, 8);
+	put(to + 28, out, 8);
+	memset(to + 36, 0, out);
+	return 36 + out;
+}
+
+static void say_nothing_of_sense(int fd, const char *payload, size_t size)
+{
+	(void)payload;
+	(void)size;
+	send_all(fd, "HTTP/1.1 400 Bad Request\r\n", 26);
+}
+
+static void create_twice(int fd, const char *payload, size_t size)
+{
+	(void)payload;
+	(void)size;
+	send_text(fd, JOB_CREATED, "H:1");
+	send_text(fd, JOB_CREATED, "H:1");
+}
+
+static void create_without_end(int fd, const char *payload, size_t size)
+{
+	char handle[200];
+
+	(void)payload;
+	(void)size;
+	memset(handle, 'x', sizeof handle);
+	send_packet(fd, JOB_CREATED, handle, sizeof handle);
+}
+
+static void half_a_frame(int fd, const char *payload, size_t size)
+{
+	(void)payload;
+	(void)size;
+	send_text(fd, JOB_CREATED, "H:1");
+	send_all(fd, "\0RES\0\0\0\15\0\0", 10);
+	close(fd);
+}
+
+static void garbage(int fd, const char *payload, size_t size)
+{
+	(void)payload;
+	(void)size;
+	send_text(fd, JOB_CREATED, "H:1");
+	send_packet(fd, WORK_COMPLETE, "H:1\0not an envelope at all, but forty bytes", 44);
+}
+
+static void another_version(int fd, const char *payload, size_t size)
+{
+	char a[128];
+	size_t n = make_answer(a, payload, 0, 1, sizeof(struct sum));
+
+	(void)size;
+	a[8] = 9;
+	send_text(fd, JOB_CREATED, "H:1");
+	send_packet(fd, WORK_COMPLETE, a, n);
+}
+
+static void lengths_that_lie(int fd, const char *payload, size_t size)
+{
+	char a[128];
+	size_t n = make_answer(a, payload, 0, 1, sizeof(struct sum));
+
+	(void)size;
+	put(a + 10, 60000, 2);
+	send_text(fd, JOB_CREATED, "H:1");
+	send_packet(fd, WORK_COMPLETE, a, n);
+}
+
+static void another_call(int fd, const char *payload, size_t size)
+{
+	char a[128];
+	size_t n = make_answer(a, payload, 0, 1, sizeof(struct sum));
+
+	(void)size;
+	a[20] ^= 1;
+	send_text(fd, JOB_CREATED, "H:1");
+	send_packet(fd, WORK_COMPLETE, a, n);
+}
+
+static void another_size(int fd, const char *payload, size_t size)
+{
+	char a[128];
+	size_t n = make_answer(a, payload, 0, 1, 5);
+
+	(void)size;
+	send_text(fd, JOB_CREATED, "H:1");
+	send_packet(fd, WORK_COMPLETE, a, n);
+}
+
+static void refused_with_success(int fd, const char *payload, size_t size)
+{
+	char a[128];
+	size_t n = make_answer(a, payload, 1, 3, 0);
+
+	(void)size;
+	send_text(fd, JOB_CREATED, "H:1");
+	send_packet(fd, WORK_COMPLETE, a, n);
+}
+
+static void exception(int fd, const char *payload, size_t size)
+{
+	(void)payload;
+	(void)size;
+	send_text(fd, JOB_CREATED, "H:1");
+	send_packet(fd, WORK_EXCEPTION, "H:1\0no such thing", 17);
+}
+
+static void error(int fd, const char *payload, size_t size)
+{
+	(void)payload;
+	(void)size;
+	send_packet(fd, ERROR, "ODD\0the server is not well", 26);
+}
+
+/* Of calls that there are not, and a good one at last; then once more. */
+static void right_after_wrong(int fd, const char *payload, size_t size)
+{
+	char a[128];
+	size_t n = make_answer(a, payload, 0, 41, sizeof(struct sum));
+
+	(void)size;
+	send_packet(fd, WORK_COMPLETE, a, n); /* before it is created */
+	send_text(fd, JOB_CREATED, "H:1");
+	send_packet(fd, WORK_COMPLETE, "H:2\0nobody's", 12);
+	send_text(fd, WORK_FAIL, "H:3");
+	send_packet(fd, WORK_STATUS, "H:1", 3);
+	send_packet(fd, WORK_STATUS, "H:1\0nonsense\0-5", 15);
+	send_packet(fd, 4711, "what is this", 12);
+	send_packet(fd, WORK_COMPLETE, "", 0);
+	send_packet(fd, WORK_COMPLETE, a, n);
+	send_packet(fd, WORK_COMPLETE, a, n);
+	send_text(fd, WORK_FAIL, "H:1");
+}
+
+static const struct script scripts[] = {
+    {say_nothing_of_sense, -EOWNERDEAD, "not known"},
+    {create_twice, -EOWNERDEAD, "not known"},
+    {create_without_end, -EOWNERDEAD, "not known"},
+    {half_a_frame, -EOWNERDEAD, "not known"},
+    {garbage, -EBADMSG, "no envelope of interloop"},
+    {another_version, -EPROTO, "version 9; this program speaks version 1"},
+    {lengths_that_lie, -EBADMSG, "lengths do not match"},
+    {another_call, -EBADMSG, "another call"},
+    {another_size, -EPROTO, "the caller's build is remote-fake"},
+    {refused_with_success, -EBADMSG, "refusal"},
+    {exception, -EPROTO, "no such thing"},
+    {error, -EPROTO, "not well"},
+    {right_after_wrong, 41, NULL},
+};
+
+static void *serve_scripts(void *arg)
+{
+	(void)arg;
+	for (size_t i = 0; i < sizeof scripts / sizeof scripts[0]; i++) {
+		char data[4096];
+		size_t size;
+		int fd = accept_one();
+		if (!await(fd, SUBMIT_JOB, data, sizeof data, &size))
+			continue;
+		const char *unique = data + strlen(data) + 1,
+			   *payload = unique + strlen(unique) + 1;
+		scripts[i].reply(fd, payload, (size_t)(data + size - payload));
+		if (scripts[i].reply == half_a_frame)
+			continue;
+		while (receive_packet(fd, data, sizeof data, &size)) /* until the caller leaves */
+			;
+		close(fd);
+	}
+	return NULL;
+}
+
+/* A pool a script: what the server has said before is not to matter. */
+static void lie_to_pools(void)
+{
+	const char *servers[] = {address};
+	il_remote_pool_options o = pool_options(servers, 1);
+	struct sum s = {1, 2, 0};
+	pthread_t thread;
+
+	o.connect_timeout = IL_SEC(5);
+	pthread_create(&thread, NULL, serve_scripts, NULL);
+	for (size_t i = 0; i < sizeof scripts / sizeof scripts[0]; i++) {
+		il_executor *ex = pool_with(&o);
+		int rc = il_executor_run(ex, add, &s, sizeof s);
+		if (rc != scripts[i].code)
+			printf("script %zu\n", i);
+		CHECK_EQ(rc, scripts[i].code);
+		CHECK(!scripts[i].words || strstr(il_error_detail(), scripts[i].words));
+		if (scripts[i].reply == right_after_wrong)
+			UNTIL(statistics_of(ex, 0).late == 6);
+		il_executor_destroy(ex);
+	}
+	pthread_join(thread, NULL);
+	printf("lies to pools\n");
+}
+
+/* ---- to a worker ---- */
+
+/* A job that is to be answered so. */
+static void assign(int fd, const char *data, size_t size, unsigned type, const char *words)
+{
+	char got[4096], *answer;
+	size_t n = 0;
+
+	send_packet(fd, JOB_ASSIGN_UNIQ, data, size);
+	CHECK(await(fd, type, got, sizeof got, &n));
+	answer = got + strlen(got) + 1;
+	CHECK(memmem(answer, n, words, strlen(words)) != NULL);
+}
+
+static size_t make_call(char *to, const char *name, size_t argument)
+{
+	size_t n = (size_t)sprintf(to, "H:1%c%s%cu1", 0, name, 0) + 1;
+
+	memset(to + n, 0, 64 + argument);
+	memcpy(to + n, "ILRC\1", 5);
+	put(to + n + 16, 1 << 20, 4);
+	put(to + n + 24, UINT64_MAX, 8);
+	return n + 32 + argument;
+}
+
+static void lie_to_a_worker(void)
+{
+	pid_t worker = worker_start(address, "slots=1 beat=60000");
+	char data[4096];
+	size_t size;
+	int fd = accept_one();
+
+	CHECK(await(fd, GRAB_JOB_UNIQ, data, sizeof data, &size));
+	assign(fd, "H:1\0test.t.add\0u1\0garbage", 25, WORK_FAIL, "");
+	assign(fd, data, make_call(data, "test.t.nobody", 0), WORK_COMPLETE,
+	       "its build is remote-fake");
+	assign(fd, data, make_call(data, "x", 0), WORK_COMPLETE, "no function of that name");
+	size = make_call(data, "test.t.refuse", 0);
+	assign(fd, data, size, WORK_COMPLETE, "no such number");
+	put(data + size - 8, 0, 8); /* no time is left */
+	assign(fd, data, size, WORK_COMPLETE, "time of the call was up");
+	data[size - 32 + 4] = 7;
+	assign(fd, data, size, WORK_EXCEPTION, "version 7");
+	send_packet(fd, JOB_ASSIGN_UNIQ, "H:1", 3); /* no name: of no use, as is the connection */
+	while (receive_packet(fd, data, sizeof data, &size))
+		;
+	close(fd);
+	fd = accept_one();
+	CHECK(await(fd, GRAB_JOB_UNIQ, data, sizeof data, &size));
+	for (int i = 0; i < 100; i++)
+		send_packet(fd, NOOP, "", 0); /* a worker that is awake asks no more for that */
+	send_packet(fd, NO_JOB, "", 0);
+	CHECK_EQ(receive_packet(fd, data, sizeof data, &size), PRE_SLEEP);
+	send_packet(fd, NO_JOB, "", 0);
+	send_packet(fd, JOB_ASSIGN_UNIQ, data, make_call(data, "test.t.refuse", 0)); /* unasked */
+	while (receive_packet(fd, data, sizeof data, &size))
+		;
+	close(fd);
+	CHECK_EQ(worker_stop(worker), 0);
+	printf("lies to a worker\n");
+}
+
+/* How many of a type come before the first of another; what tells of calls does not count. */
+static int count_until(int fd, unsigned counted, unsigned last)
+{
+	char data[4096];
+	size_t size;
+	unsigned type;
+	int count = 0;
+
+	while ((type = receive_packet(fd, data, sizeof data, &size)) && type != last)
+		count += type == counted;
+	CHECK_EQ(type, last);
+	return count;
+}
+
+/* With each job one question more; none when there was no job, until all have their reply. */
+static void count_questions(void)
+{
+	pid_t worker = worker_start(address, "slots=4 beat=60000");
+	char data[4096];
+	size_t size;
+	int fd = accept_one();
+
+	CHECK(await(fd, GRAB_JOB_UNIQ, data, sizeof data, &size));
+	send_packet(fd, JOB_ASSIGN_UNIQ, data, make_call(data, "test.t.refuse", 0));
+	CHECK_EQ(count_until(fd, GRAB_JOB_UNIQ, WORK_COMPLETE), 2);
+	send_packet(fd, NO_JOB, "", 0);
+	send_packet(fd, NO_JOB, "", 0);
+	CHECK_EQ(count_until(fd, GRAB_JOB_UNIQ, PRE_SLEEP), 0);
+	worker_kill(worker);
+	close(fd);
+	printf("questions\n");
+}
+
+/* A job that was on its way when the drain began is run and answered before the worker goes. */
+static void drain_late_job(void)
+{
+	pid_t worker = worker_start(address, "slots=1 beat=60000");
+	char data[4096], echo[64];
+	size_t size, echo_size;
+	int fd = accept_one(), status;
+
+	CHECK(await(fd, GRAB_JOB_UNIQ, data, sizeof data, &size));
+	kill(worker, SIGTERM);
+	CHECK_EQ(receive_packet(fd, echo, sizeof echo, &echo_size), ECHO_REQ);
+	send_packet(fd, JOB_ASSIGN_UNIQ, data, make_call(data, "test.t.refuse", 0));
+	send_packet(fd, ECHO_RES, echo, echo_size);
+	CHECK(await(fd, WORK_COMPLETE, data, sizeof data, &size));
+	CHECK_EQ(count_until(fd, GRAB_JOB_UNIQ, ECHO_REQ), 0);
+	send_packet(fd, ECHO_RES, echo, echo_size);
+	CHECK(waitpid(worker, &status, 0) == worker && WIFEXITED(status) &&
+	      WEXITSTATUS(status) == 0);
+	close(fd);
+	printf("a late job of a drain\n");
+}
+
+enum { LARGE = 400000, MANY = 40 };
+
+static void *read_nothing(void *arg)
+{
+	char data[64];
+	size_t size;
+	int fd = accept_one();
+
+	CHECK_EQ(receive_packet(fd, data, sizeof data, &size), ECHO_REQ);
+	send_packet(fd, ECHO_RES, data, size);
+	while (!__atomic_load_n((bool *)arg, __ATOMIC_ACQUIRE))
+		usleep(1000);
+	close(fd);
+	return NULL;
+}
+
+/* What had no way to the server that is lost goes by the other one; what had is lost. */
+static void move_unsent(void)
+{
+	struct server real;
+	server_start(&real, 1);
+	const char *servers[] = {address, real.address};
+	il_remote_pool_options o = pool_options(servers, 2);
+	pid_t worker = worker_start(real.address, "slots=2");
+	il_bytes b[MANY];
+	il_future *f[MANY];
+	char *in = calloc(1, LARGE);
+	il_executor *ex = pool_with(&o);
+	pthread_t thread;
+	bool over = false;
+	int lost = 0;
+
+	pthread_create(&thread, NULL, read_nothing, &over);
+	UNTIL(statistics_of(ex, 0).connected && statistics_of(ex, 1).connected);
+	for (int i = 0; i < MANY; i++) {
+		b[i] = (il_bytes){.in = in, .in_size = LARGE};
+		CHECK_EQ(il_executor_submit(ex, &f[i], twice, &b[i], IL_BYTES), 0);
+	}
+	UNTIL(statistics_of(ex, 1).calls == 0);
+	CHECK(statistics_of(ex, 0).calls > statistics_of(ex, 0).sent);
+	__atomic_store_n(&over, true, __ATOMIC_RELEASE);
+	pthread_join(thread, NULL);
+	close(listener);
+	for (int i = 0; i < MANY; i++) {
+		int rc = until_done(f[i]);
+		CHECK(rc == 0 || rc == -EOWNERDEAD);
+		lost += rc < 0;
+		il_bytes_free(&b[i]);
+	}
+	CHECK_EQ(lost, (long)statistics_of(ex, 0).sent);
+	CHECK(lost > 0);
+	free(in);
+	il_executor_destroy(ex);
+	CHECK_EQ(worker_stop(worker), 0);
+	server_stop(&real);
+	printf("unsent calls move\n");
+}
+
+void test_all(void)
+{
+	signal(SIGPIPE, SIG_IGN);
+	listen_here();
+	lie_to_pools();
+	lie_to_a_worker();
+	count_questions();
+	drain_late_job();
+	move_unsent(); /* which closes the listener */
+}

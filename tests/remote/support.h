@@ -1,0 +1,106 @@
+/*
+ * support.h: what the tests of remote pools share: job servers and worker programs as children of the test, the functions that
+ * both programs have, a journal of what has run, checks. Every test program run as `PROGRAM worker SERVERS OPTION=VALUE...` is a
+ * worker program.
+ */
+#ifndef IL_TESTS_REMOTE_SUPPORT_H
+#define IL_TESTS_REMOTE_SUPPORT_H
+
+#include <interloop/remote.h>
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#define CHECK(c)       ((c) ? (void)0 : check_failed(__FILE__, __LINE__, #c, 0, 1))
+#define CHECK_EQ(a, b) check_eq(__FILE__, __LINE__, #a, (a), (b))
+/* Waits for it, ten seconds at most. */
+#define UNTIL(c)                                 \
+	do {                                     \
+		int turns_ = 0;                  \
+		while (!(c) && turns_++ < 10000) \
+			usleep(1000);            \
+		CHECK(c);                        \
+	} while (0)
+
+void check_failed(const char *file, int line, const char *what, long value, long expected);
+void check_eq(const char *file, int line, const char *what, long value, long expected);
+
+/* ---- the functions, in both programs ---- */
+
+struct sum {
+	int a, b, sum;
+};
+
+/* Notes its number in the journal, sleeps, returns the number. */
+struct note {
+	int id;
+	unsigned ms;
+};
+
+il_fn add, twice, refuse, crash, slow, program, note;
+/* Without a name. */
+il_fn nameless;
+
+/* ---- the journal ---- */
+
+/* A new one, empty; its path goes to children by the environment. */
+void journal_open(void);
+/* How often the call of that number has run; all calls with -1. */
+int journal_count(int id);
+/* Of the numbers 0 to count - 1: how many have run twice or more. */
+int journal_twice(int count);
+
+/* ---- programs ---- */
+
+struct server {
+	char host[32], port[16], address[64];
+	pid_t pid;
+};
+
+/* Listens when this returns. The port stays the same when it is started again. */
+void server_start(struct server *s, int retries);
+void server_start_at(struct server *s, const char *host, int retries);
+void server_again(struct server *s, int retries);
+/* A bare connection; negative: nobody listens. */
+int server_connect(const struct server *s);
+void server_kill(struct server *s);
+void server_stop(struct server *s);
+
+/* Ready when this returns. Options as in "slots=2 prefetch=8 beat=100": of support.c's worker_main. Servers with commas between them. */
+pid_t worker_start(const char *servers, const char *options);
+/* Likewise, not ready yet. */
+pid_t worker_spawn(const char *servers, const char *options);
+/* Any program. */
+pid_t program_spawn(char *const argv[]);
+/* One that takes SIGTERM; ready when this returns. */
+pid_t program_start(char *const argv[]);
+/* Of a shell's command: its exit status, and what it writes. */
+int program_output(const char *command, char *text, size_t size);
+/* By SIGTERM; returns its exit status. */
+int worker_stop(pid_t pid);
+void worker_kill(pid_t pid);
+
+/* A pool of one server with the prefix of all workers here. */
+il_remote_pool_options pool_options(const char *const *servers, size_t count);
+il_executor *pool_with(const il_remote_pool_options *options);
+int until_done(il_future *f);
+il_remote_server_statistics statistics_of(il_executor *ex, size_t server);
+
+/* On the monotonic clock. */
+double seconds(void);
+
+/* After which SIGALRM ends the program; and how many calls a soak makes: by the only word of the command line. */
+extern char *test_self; /* this program */
+extern unsigned test_seconds;
+extern long test_calls;
+
+/* The tests of a program, in order. */
+void test_all(void);
+
+#endif

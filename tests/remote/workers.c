@@ -1,0 +1,311 @@
+/*
+ * workers.c: worker programs that are lost, silent, stopped, or have taken more than they run.
+ */
+#include "support.h"
+
+static struct server server;
+static const char *servers[1];
+
+static il_executor *pool_resubmitting(int resubmits)
+{
+	il_remote_pool_options o = pool_options(servers, 1);
+
+	o.resubmits = resubmits;
+	return pool_with(&o);
+}
+
+/* The program dies in a call: --job-retries=1 makes it the pool's to send it again, or not. */
+static void lose_program(int resubmits)
+{
+	il_executor *ex = pool_resubmitting(resubmits);
+	pid_t first = worker_start(server.address, "slots=1"), second;
+	struct note n = {7, 300};
+	il_future *f = NULL;
+
+	journal_open();
+	CHECK_EQ(il_executor_submit(ex, &f, note, &n, sizeof n), 0);
+	UNTIL(journal_count(7) == 1);
+	second = worker_start(server.address, "slots=1");
+	worker_kill(first);
+	CHECK_EQ(until_done(f), resubmits ? 7 : -EOWNERDEAD);
+	CHECK_EQ(journal_count(7), resubmits ? 2 : 1);
+	CHECK_EQ((long)statistics_of(ex, 0).lost, 1);
+	CHECK_EQ((long)statistics_of(ex, 0).resent, resubmits ? 1 : 0);
+	il_executor_destroy(ex);
+	CHECK_EQ(worker_stop(second), 0);
+	printf("a lost program, %d resubmits\n", resubmits);
+}
+
+/* Its function's process dies: that is an answer, and nobody sends it again. */
+static void lose_process(void)
+{
+	il_executor *ex = pool_resubmitting(10);
+	pid_t worker = worker_start(server.address, "slots=1");
+
+	CHECK_EQ(il_executor_run(ex, crash, NULL, 0), -EOWNERDEAD);
+	CHECK(strstr(il_error_detail(), "my last words") != NULL);
+	CHECK_EQ((long)statistics_of(ex, 0).sent, 1);
+	CHECK_EQ(il_executor_run(ex, program, NULL, 0), worker); /* it lives */
+	il_executor_destroy(ex);
+	CHECK_EQ(worker_stop(worker), 0);
+	printf("a lost process\n");
+}
+
+/* A machine that is gone without a word: its call, and one that it has taken and not begun. */
+static void lose_silent_program(int resubmits)
+{
+	il_remote_pool_options o = pool_options(servers, 1);
+	pid_t silent = worker_start(server.address, "slots=1 prefetch=1 beat=200"), other;
+	struct note n[2] = {{1, 100}, {2, 100}};
+	il_future *f[2] = {NULL};
+	double begin, took;
+	il_executor *ex;
+
+	o.resubmits = resubmits;
+	o.heartbeat = IL_MSEC(200);
+	ex = pool_with(&o);
+	journal_open();
+	for (int i = 0; i < 2; i++)
+		CHECK_EQ(il_executor_submit(ex, &f[i], note, &n[i], sizeof n[i]), 0);
+	UNTIL(journal_count(1) == 1);
+	kill(silent, SIGSTOP);
+	begin = seconds();
+	other = worker_start(server.address, "slots=2 beat=200");
+	for (int i = 0; i < 2; i++)
+		CHECK_EQ(until_done(f[i]), resubmits ? i + 1 : -EOWNERDEAD);
+	took = seconds() - begin;
+	CHECK(took > 0.35 && took < 0.6 + 1.1);
+	CHECK_EQ((long)statistics_of(ex, 0).lost, 2);
+	CHECK_EQ((long)statistics_of(ex, 0).late, 0);
+	kill(silent, SIGCONT); /* its answers are late now, and nobody's */
+	UNTIL(statistics_of(ex, 0).late == 2);
+	il_executor_destroy(ex);
+	CHECK_EQ(worker_stop(silent), 0);
+	CHECK_EQ(worker_stop(other), 0);
+	printf("a silent program, %d resubmits, after %.2f s\n", resubmits, took);
+}
+
+/* Takes a call, and says nothing from then on. */
+static int take_a_call(const char *name)
+{
+	char request[128], reply[512];
+	int fd = server_connect(&server);
+	size_t size = 24 + strlen(name);
+
+	memset(request, 0, sizeof request);
+	memcpy(request, "\0REQ\0\0\0\1", 8); /* CAN_DO */
+	request[11] = (char)strlen(name);
+	strcpy(request + 12, name);
+	memcpy(request + 12 + strlen(name), "\0REQ\0\0\0\36", 8); /* GRAB_JOB_UNIQ */
+	CHECK_EQ(write(fd, request, size), (ssize_t)size);
+	CHECK(read(fd, reply, sizeof reply) > 12 && reply[7] == 31); /* JOB_ASSIGN_UNIQ */
+	return fd;
+}
+
+/* The server never says that such a worker has the call: it is asked. */
+static void lose_before_a_sign(void)
+{
+	il_remote_pool_options o = pool_options(servers, 1);
+	struct note n = {1, 0};
+	il_future *f = NULL;
+	double begin, took;
+	il_executor *ex;
+	pid_t worker;
+	int fd;
+
+	o.resubmits = 1;
+	o.heartbeat = IL_MSEC(200);
+	ex = pool_with(&o);
+	journal_open();
+	CHECK_EQ(il_executor_submit(ex, &f, note, &n, sizeof n), 0);
+	UNTIL(statistics_of(ex, 0).sent == 1);
+	fd = take_a_call("test.t.note");
+	begin = seconds();
+	worker = worker_start(server.address, "slots=1 beat=200");
+	CHECK_EQ(until_done(f), 1);
+	took = seconds() - begin;
+	CHECK(took > 0.35 && took < 0.6 + 1.1);
+	CHECK_EQ(journal_count(1), 1);
+	CHECK_EQ((long)statistics_of(ex, 0).lost, 1);
+	close(fd);
+	il_executor_destroy(ex);
+	CHECK_EQ(worker_stop(worker), 0);
+	printf("silent before a sign, after %.2f s\n", took);
+}
+
+/* What it has taken waits there, and is run when it drains; a call for which nobody waits any more is not. */
+static void prefetch(void)
+{
+	il_executor *ex = pool_resubmitting(0);
+	pid_t worker = worker_start(server.address, "slots=1 prefetch=2 beat=100"), other;
+	struct note n[3] = {{0, 500}, {1, 0}, {2, 0}};
+	il_future *f[3] = {NULL};
+
+	journal_open();
+	for (int i = 0; i < 3; i++)
+		CHECK_EQ(il_executor_submit(ex, &f[i], note, &n[i], sizeof n[i]), 0);
+	UNTIL(il_future_running(f[0]));
+	usleep(100000);
+	CHECK(!il_future_running(f[1])); /* taken is not begun */
+	other = worker_start(server.address, "slots=1");
+	CHECK_EQ(il_executor_run(ex, program, NULL, 0), other);
+	CHECK_EQ(worker_stop(worker), 0);
+	for (int i = 0; i < 3; i++)
+		CHECK_EQ(until_done(f[i]), i);
+	CHECK_EQ((long)statistics_of(ex, 0).lost, 0);
+	il_executor_destroy(ex);
+	CHECK_EQ(worker_stop(other), 0);
+	printf("prefetch\n");
+}
+
+struct timed {
+	il_executor *ex;
+	int rc;
+};
+
+static int run_note_1(void *arg)
+{
+	struct timed *t = arg;
+	struct note n = {1, 0};
+
+	return t->rc = il_executor_run(t->ex, note, &n, sizeof n);
+}
+
+static int run_timed(void *arg)
+{
+	return il_fail_after(IL_MSEC(150), run_note_1, arg);
+}
+
+/* It lies in a worker's own queue when its caller's time is up. */
+static void too_old(void)
+{
+	il_executor *ex = pool_resubmitting(0);
+	pid_t worker = worker_start(server.address, "slots=1 prefetch=1");
+	struct note busy = {0, 500}, last = {2, 0};
+	struct timed t = {ex, 0};
+	il_future *f = NULL;
+
+	journal_open();
+	CHECK_EQ(il_executor_submit(ex, &f, note, &busy, sizeof busy), 0);
+	UNTIL(il_future_running(f));
+	CHECK_EQ(il_run(il_backend_find(NULL), run_timed, &t), -ETIMEDOUT);
+	CHECK_EQ(t.rc, -ECANCELED);
+	CHECK_EQ(until_done(f), 0);
+	CHECK_EQ(il_executor_run(ex, note, &last, sizeof last), 2);
+	CHECK_EQ(journal_count(1), 0);
+	il_executor_destroy(ex);
+	CHECK_EQ(worker_stop(worker), 0);
+	printf("too old\n");
+}
+
+/* No server is there, or it has gone with a call that runs: it ends all the same. */
+static void drain_alone(void)
+{
+	struct server lonely;
+	server_start(&lonely, 1);
+	const char *list[] = {lonely.address};
+	il_remote_pool_options o = pool_options(list, 1);
+	il_executor *ex = pool_with(&o);
+	pid_t worker = worker_start(lonely.address, "slots=1");
+	struct note n = {1, 300};
+	il_future *f = NULL;
+	double begin;
+
+	journal_open();
+	CHECK_EQ(il_executor_submit(ex, &f, note, &n, sizeof n), 0);
+	UNTIL(journal_count(1) == 1);
+	begin = seconds();
+	server_kill(&lonely);
+	CHECK_EQ(worker_stop(worker), 0);
+	CHECK(seconds() - begin > 0.25 && seconds() - begin < 3);
+	CHECK_EQ(until_done(f), -EOWNERDEAD);
+	begin = seconds();
+	worker = worker_start(lonely.address, "slots=1");
+	usleep(200000);
+	CHECK_EQ(worker_stop(worker), 0);
+	CHECK(seconds() - begin < 3);
+	il_executor_destroy(ex);
+	printf("a drain without a server\n");
+}
+
+/* What does not end in time is ended. A call that runs for longer than three beats is not lost meanwhile. */
+static void drain_with_a_limit(void)
+{
+	il_remote_pool_options o = pool_options(servers, 1);
+	pid_t worker = worker_start(server.address, "slots=1 beat=100"), strict;
+	struct note n = {1, 600};
+	il_future *f = NULL;
+	double begin;
+	il_executor *ex;
+
+	o.heartbeat = IL_MSEC(100);
+	ex = pool_with(&o);
+	journal_open();
+	CHECK_EQ(il_executor_submit(ex, &f, note, &n, sizeof n), 0);
+	UNTIL(il_future_running(f));
+	CHECK_EQ(worker_stop(worker), 0);
+	CHECK_EQ(until_done(f), 1);
+	strict = worker_start(server.address, "slots=1 drain=100");
+	n.ms = 8000;
+	CHECK_EQ(il_executor_submit(ex, &f, note, &n, sizeof n), 0);
+	UNTIL(il_future_running(f));
+	begin = seconds();
+	CHECK_EQ(worker_stop(strict), 0);
+	CHECK_EQ(until_done(f), -ECANCELED);
+	CHECK(seconds() - begin < 4);
+	il_executor_destroy(ex);
+	printf("a drain with a limit\n");
+}
+
+/* Nobody waits: a loss is a line of the log, and never is it run here. */
+static char logged[400];
+
+static void keep_line(int level, const char *message, void *arg)
+{
+	(void)level;
+	(void)arg;
+	if (strstr(message, "t.note"))
+		snprintf(logged, sizeof logged, "%s", message);
+}
+
+static void unattended(void)
+{
+	il_executor *ex = pool_resubmitting(0);
+	pid_t worker = worker_start(server.address, "slots=1");
+	struct note n = {1, 0};
+	il_remote_statistics s;
+
+	journal_open();
+	il_set_log(keep_line, NULL);
+	CHECK_EQ(il_executor_submit(ex, NULL, note, &n, sizeof n), 0);
+	UNTIL(journal_count(1) == 1);
+	n = (struct note){2, 400};
+	CHECK_EQ(il_executor_submit(ex, NULL, note, &n, sizeof n), 0);
+	UNTIL(journal_count(2) == 1);
+	worker_kill(worker);
+	UNTIL(il_remote_pool_get_statistics(ex, &s) == 0 && s.calls == 0);
+	il_executor_destroy(ex);
+	il_set_log(NULL, NULL);
+	CHECK(strstr(logged, "without a future failed") != NULL);
+	CHECK_EQ(journal_count(2), 1);
+	printf("nobody waits\n");
+}
+
+void test_all(void)
+{
+	server_start(&server, 1);
+	servers[0] = server.address;
+	journal_open(); /* which worker programs inherit */
+	lose_program(0);
+	lose_program(3);
+	lose_process();
+	lose_silent_program(0);
+	lose_silent_program(2);
+	lose_before_a_sign();
+	prefetch();
+	too_old();
+	drain_alone();
+	drain_with_a_limit();
+	unattended();
+	server_stop(&server);
+}
