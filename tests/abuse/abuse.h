@@ -50,7 +50,7 @@ struct state {
 	atomic_int port;
 	atomic_long connected, disconnected; /* on_connection, on_disconnection */
 	atomic_long most;                    /* clients at once, ever */
-	atomic_long packets, too_large, bad; /* what receiving answered */
+	atomic_long packets, too_large, bad; /* what receiving returned */
 	atomic_long logged[4];               /* lines a level */
 	char last_line[256];                 /* of a warning or an error */
 	atomic_long accepts_failed;
@@ -83,7 +83,7 @@ void subject_is_empty(const struct subject *s);
 long subject_rss(const struct subject *s);
 int subject_fds(const struct subject *s);
 long subject_clients(const struct subject *s);
-/* Where to count what the process's own system calls are made to answer. */
+/* Where to count what the process's own system calls are made to return. */
 extern struct state *refusing;
 void refuse_begin(void);
 long long now_ns(void);
