@@ -1,11 +1,12 @@
 /*
- * bench.c: passes, processes, statistics and the lines that they end in. The parent process only forks,
+ * bench.c: passes, processes and statistics. The parent process only forks,
  * waits and prints; nothing is measured in it.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
 #include "bench.h"
+#include "lines.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -17,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PASSES = 9, PASSES_QUICK = 3, PASSES_MAX = 32, SECONDS_MAX = 60, SIDES_MAX = 8 };
+enum { PASSES = 9, PASSES_QUICK = 3, SECONDS_MAX = 60, SIDES_MAX = 8 };
 
 bool bench_quick;
 
@@ -203,63 +204,6 @@ static bool measure(const struct bench_case *c, bench_side_fn *run, double *valu
 	return status == 0;
 }
 
-/* ---- lines ---- */
-
-static void print_number(const char *key, double value)
-{
-	printf(" %s=%.*f", key, value >= 1000 || value == 0 ? 0 : value >= 10 ? 1 : 3, value);
-}
-
-static void print_count(const char *key, size_t value)
-{
-	if (value)
-		printf(" %s=%zu", key, value);
-}
-
-static void print_case(const struct bench_case *c, const char *stat)
-{
-	printf("bench=%s loop=%s cores=%d hogs=%d gap_us=%ld", c->work, bench_loop_name(), c->cores,
-	       c->hogs, c->gap_us);
-	if (c->via)
-		printf(" via=%s", c->via);
-	print_count("inflight", c->inflight);
-	print_count("workers", c->workers);
-	print_count("callers", c->callers);
-	print_count("tasks", c->tasks);
-	print_count("connections", c->connections);
-	print_count("sleep_us", (size_t)c->sleep_us);
-	printf(" stat=%s n=%zu", stat, c->n);
-}
-
-static void print_row(const struct bench_case *c, const struct bench_stat *stat, double *ours,
-		      double *base, const char *base_name, size_t passes)
-{
-	double ratios[PASSES_MAX], sorted[PASSES_MAX];
-
-	for (size_t i = 0; i < passes; i++)
-		ratios[i] = base[i] > 0 ? ours[i] / base[i] : ours[i] > 0 ? 1e9 : 0;
-	memcpy(sorted, ours, passes * sizeof *ours);
-	print_case(c, stat->name);
-	print_number("ours", bench_median(sorted, passes));
-	memcpy(sorted, base, passes * sizeof *base);
-	print_number("baseline", bench_median(sorted, passes));
-	printf(" base=%s", base_name);
-	print_number("ratio", bench_median(ratios, passes)); /* sorts them */
-	print_number("min", ratios[0]);
-	print_number("max", ratios[passes - 1]);
-	if (stat->limit > 0)
-		printf(" target=%g", stat->limit);
-	printf(" unit=%s\n", stat->unit ? stat->unit : "ns");
-	fflush(stdout);
-}
-
-static void print_failure(const struct bench_case *c, const char *side)
-{
-	print_case(c, "failed");
-	printf(" side=%s\n", side);
-	fflush(stdout);
-}
-
 /* ---- rows ---- */
 
 static size_t passes_of(const struct bench_case *c)
@@ -270,17 +214,19 @@ static size_t passes_of(const struct bench_case *c)
 }
 
 struct table {
-	double at[SIDES_MAX + 1][BENCH_VALUES * 2][PASSES_MAX]; /* side, value, pass */
+	double at[SIDES_MAX + 1][BENCH_VALUES * 2][BENCH_PASSES_MAX]; /* side, value, pass */
 };
 
 static bool fill(struct table *t, const struct bench_case *c, const struct bench_side *sides,
 		 size_t count)
 {
+	if (!bench_is_asked(c))
+		return false;
 	for (size_t pass = 0; pass < passes_of(c); pass++)
 		for (size_t s = 0; s < count; s++) {
 			double values[BENCH_VALUES * 2];
 			if (!measure(c, sides[s].run, values)) {
-				print_failure(c, sides[s].name);
+				bench_print_failure(c, sides[s].name);
 				return false;
 			}
 			for (size_t v = 0; v < BENCH_VALUES * 2; v++)
@@ -305,12 +251,12 @@ static void add_better(struct table *t, size_t bases, size_t stats, size_t passe
 /* Against the statistic's absolute value, or against nothing. */
 static void print_alone(const struct bench_case *c, const struct bench_stat *stat, double *ours)
 {
-	double base[PASSES_MAX];
+	double base[BENCH_PASSES_MAX];
 	size_t passes = passes_of(c);
 
 	for (size_t pass = 0; pass < passes; pass++)
 		base[pass] = stat->absolute > 0 ? stat->absolute : ours[pass];
-	print_row(c, stat, ours, base, stat->absolute > 0 ? "target" : "none", passes);
+	bench_print_row(c, stat, ours, base, stat->absolute > 0 ? "target" : "none", passes);
 }
 
 void bench_compare(const struct bench_case *c, const struct bench_stat *stats, size_t stat_count,
@@ -330,7 +276,8 @@ void bench_compare(const struct bench_case *c, const struct bench_stat *stats, s
 			struct bench_stat stat = stats[v];
 			if (base_count > 1)
 				stat.limit = 0;
-			print_row(c, &stat, t.at[0][v], t.at[b][v], bases[b - 1].name, passes);
+			bench_print_row(c, &stat, t.at[0][v], t.at[b][v], bases[b - 1].name,
+					passes);
 		}
 	}
 	if (base_count < 2)
@@ -338,8 +285,8 @@ void bench_compare(const struct bench_case *c, const struct bench_stat *stats, s
 	add_better(&t, base_count, stat_count, passes);
 	for (size_t v = 0; v < stat_count; v++)
 		if (stats[v].absolute <= 0)
-			print_row(c, &stats[v], t.at[0][v], t.at[base_count + 1][v], "better",
-				  passes);
+			bench_print_row(c, &stats[v], t.at[0][v], t.at[base_count + 1][v], "better",
+					passes);
 }
 
 void bench_round_trips(struct bench_case *c, struct bench_stat stats[3], bench_side_fn *ours,
@@ -386,5 +333,6 @@ void bench_pairs(const struct bench_case *c, const struct bench_stat *stats, siz
 	if (!fill(&t, c, &side, 1))
 		return;
 	for (size_t v = 0; v < stat_count; v++)
-		print_row(c, &stats[v], t.at[0][2 * v], t.at[0][2 * v + 1], base, passes_of(c));
+		bench_print_row(c, &stats[v], t.at[0][2 * v], t.at[0][2 * v + 1], base,
+				passes_of(c));
 }

@@ -60,7 +60,8 @@ void bench_alone(const struct bench_case *c, const struct bench_stat *stats, siz
 void bench_pairs(const struct bench_case *c, const struct bench_stat *stats, size_t stat_count,
 		 bench_side_fn *both, const char *base);
 
-extern bool bench_quick; /* fewer passes, less work */
+extern bool bench_quick;       /* fewer passes, less work */
+extern const char *bench_only; /* rows whose conditions contain it; NULL: all */
 static inline size_t bench_amount(size_t n)
 {
 	return bench_quick ? (n + 3) / 4 : n;
@@ -76,6 +77,12 @@ double bench_status(pid_t pid, const char *format);
 double bench_memory(pid_t pid);
 void bench_pin(int core);
 void bench_die(const char *what); /* ends the side's process; the row becomes an error */
+/* The same where a call has failed. */
+static inline void bench_must(int rc)
+{
+	if (rc < 0)
+		bench_die(il_error_detail());
+}
 /* Runs main as the root task of the benchmarked loop. */
 void bench_run(il_fn *main, void *arg);
 void bench_run_with(const il_loop_options *options, il_fn *main, void *arg);
@@ -101,20 +108,30 @@ void bench_thread(void *(*main)(void *), void *arg);
 /* ---- the works ---- */
 
 void bench_floors(void);
-void bench_offload(void);  /* P1 */
-void bench_inflight(void); /* P2 */
-void bench_portal(void);   /* P3 */
-void bench_post(void);     /* P4 */
-void bench_switches(void); /* P5 */
-void bench_spawn(void);    /* P6 */
-void bench_parked(void);   /* P7 */
-void bench_sleeps(void);   /* P8 */
-void bench_lateness(void); /* P9 */
-void bench_echo(void);     /* P10 */
-void bench_idle(void);     /* P11 */
-void bench_growth(void);   /* P12 */
-void bench_process(void);  /* process */
-void bench_scale(void);    /* scale */
-void bench_percore(void);  /* percore */
+void bench_offload(void);   /* P1 */
+void bench_inflight(void);  /* P2 */
+void bench_portal(void);    /* P3 */
+void bench_post(void);      /* P4 */
+void bench_switches(void);  /* P5 */
+void bench_spawn(void);     /* P6 */
+void bench_parked(void);    /* P7 */
+void bench_sleeps(void);    /* P8 */
+void bench_lateness(void);  /* P9 */
+void bench_echo(void);      /* P10 */
+void bench_idle(void);      /* P11 */
+void bench_growth(void);    /* P12 */
+void bench_http(void);      /* P13 */
+void bench_datagrams(void); /* P14 */
+void bench_tls(void);       /* P14, where there is interloop-tls */
+void bench_select(void);    /* P15 */
+void bench_hiredis(void);   /* P15; this and the next three where there is the library */
+void bench_libpq(void);
+void bench_libcurl(void);
+void bench_c_ares(void);
+void bench_remote(void);  /* P16, where there are interloop-remote and a gearmand */
+void bench_slack(void);   /* P19 */
+void bench_process(void); /* process */
+void bench_scale(void);   /* scale */
+void bench_percore(void); /* percore */
 
 #endif

@@ -14,6 +14,7 @@
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -43,9 +44,9 @@ static int accept_all(void *arg)
 	if (il_listener_open_tcp(&listener, "127.0.0.1", "0", &options) < 0)
 		bench_die(il_error_detail());
 	atomic_store((atomic_int *)arg, il_listener_port(listener));
-	il_group_open(&group);
+	bench_must(il_group_open(&group));
 	while (il_listener_accept(listener, &stream) == 0)
-		il_group_start_soon(&group, NULL, echo_stream, stream);
+		bench_must(il_group_start_soon(&group, NULL, echo_stream, stream));
 	return il_group_close(&group, 0);
 }
 
@@ -113,6 +114,7 @@ static void serve_bufferevent(atomic_int *port)
 
 struct bout {
 	struct echo_load load;
+	const struct echo_kind *kind;
 	pid_t server;
 	size_t requests;
 	double memory; /* of the server, for all connections */
@@ -133,12 +135,14 @@ static void allow_files(size_t count)
 		bench_die("too few descriptors allowed (ulimit -n)");
 }
 
-static void begin_bout(struct bout *b, const struct bench_case *c, echo_serve_fn *serve, bool apart)
+static void begin_bout(struct bout *b, const struct bench_case *c, echo_serve_fn *serve, bool apart,
+		       const struct echo_kind *kind)
 {
 	atomic_int *port =
 	    mmap(NULL, sizeof *port, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	b->requests = c->n;
+	b->kind = kind;
 	allow_files(c->connections + 100);
 	b->server = fork();
 	if (b->server == 0) {
@@ -153,8 +157,8 @@ static void begin_bout(struct bout *b, const struct bench_case *c, echo_serve_fn
 	while (!atomic_load(port))
 		usleep(1000);
 	b->memory = bench_memory(b->server);
-	echo_load_open(&b->load, (uint16_t)atomic_load(port), c->connections);
-	echo_load_run(&b->load, c->connections + c->n / 10);
+	kind->open(&b->load, (uint16_t)atomic_load(port), c);
+	kind->run(&b->load, c->connections + c->n / 10);
 	b->memory = bench_memory(b->server) - b->memory;
 }
 
@@ -174,15 +178,16 @@ static double cpu_of(pid_t pid)
 	return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
 }
 
-void echo_time(const struct bench_case *c, double *values, echo_serve_fn *serve, bool apart)
+void echo_time(const struct bench_case *c, double *values, echo_serve_fn *serve, bool apart,
+	       const struct echo_kind *kind)
 {
 	struct bout b;
 	double cpu, begin;
 
-	begin_bout(&b, c, serve, apart);
+	begin_bout(&b, c, serve, apart, kind);
 	cpu = cpu_of(b.server);
 	begin = bench_ns();
-	echo_load_run(&b.load, c->n);
+	kind->run(&b.load, c->n);
 	values[0] = (cpu_of(b.server) - cpu) / (double)c->n;
 	values[1] = (bench_ns() - begin) / (double)c->n;
 	values[2] = b.memory / (double)c->connections;
@@ -195,7 +200,7 @@ static void *load_bout(void *arg)
 {
 	struct bout *b = arg;
 
-	echo_load_run(&b->load, b->requests);
+	b->kind->run(&b->load, b->requests);
 	atomic_store(&b->over, true);
 	kill(b->server, SIGKILL);
 	return NULL;
@@ -207,7 +212,7 @@ static void count_calls(const struct bench_case *c, double *values, echo_serve_f
 	struct bout b;
 	int status;
 
-	begin_bout(&b, c, serve, true);
+	begin_bout(&b, c, serve, true, &echo_over_tcp);
 	usleep(10000); /* it waits for more now */
 	atomic_init(&b.over, false);
 	if (ptrace(PTRACE_SEIZE, b.server, NULL, PTRACE_O_TRACESYSGOOD) < 0 ||
@@ -231,7 +236,7 @@ static void count_calls(const struct bench_case *c, double *values, echo_serve_f
 #define TIMED(name, serve)                                                  \
 	static void time_##name(const struct bench_case *c, double *values) \
 	{                                                                   \
-		echo_time(c, values, serve, true);                          \
+		echo_time(c, values, serve, true, &echo_over_tcp);          \
 	}
 #define COUNTED(name, serve)                                                 \
 	static void count_##name(const struct bench_case *c, double *values) \

@@ -35,23 +35,44 @@ int echo_listen(uint16_t *port)
 	return fd;
 }
 
-void echo_load_open(struct echo_load *load, uint16_t port, size_t connections)
+int echo_connect(uint16_t port, int type)
 {
 	struct sockaddr_in address = loopback(port);
+	const int one = 1;
+	int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
 
+	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) < 0)
+		bench_die("no connection to the echo server");
+	if (type == SOCK_STREAM)
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+	return fd;
+}
+
+void echo_load_add(struct echo_load *load, size_t i, int fd)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.u64 = i};
+
+	load->fds[i] = fd;
+	epoll_ctl(load->epoll, EPOLL_CTL_ADD, fd, &event);
+}
+
+static void load_open(struct echo_load *load, uint16_t port, size_t connections, int type)
+{
 	load->epoll = epoll_create1(EPOLL_CLOEXEC);
 	load->count = connections;
 	load->fds = calloc(connections, sizeof *load->fds);
-	for (size_t i = 0; i < connections; i++) {
-		struct epoll_event event = {.events = EPOLLIN};
-		const int one = 1;
-		int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-		if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) < 0)
-			bench_die("no connection to the echo server");
-		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-		event.data.fd = load->fds[i] = fd;
-		epoll_ctl(load->epoll, EPOLL_CTL_ADD, fd, &event);
-	}
+	for (size_t i = 0; i < connections; i++)
+		echo_load_add(load, i, echo_connect(port, type));
+}
+
+static void load_open_tcp(struct echo_load *load, uint16_t port, const struct bench_case *c)
+{
+	load_open(load, port, c->connections, SOCK_STREAM);
+}
+
+static void load_open_udp(struct echo_load *load, uint16_t port, const struct bench_case *c)
+{
+	load_open(load, port, c->connections, SOCK_DGRAM);
 }
 
 static void ask(int fd)
@@ -62,7 +83,7 @@ static void ask(int fd)
 		bench_die("the echo server is gone");
 }
 
-void echo_load_run(struct echo_load *load, size_t requests)
+static void load_run(struct echo_load *load, size_t requests)
 {
 	struct epoll_event events[256];
 	size_t asked = 0, answered = 0;
@@ -75,14 +96,17 @@ void echo_load_run(struct echo_load *load, size_t requests)
 			bench_die("the echo server does not answer");
 		for (int i = 0; i < n; i++) {
 			char answer[ECHO_BYTES];
-			if (recv(events[i].data.fd, answer, sizeof answer, 0) !=
-			    (ssize_t)sizeof answer)
+			const int fd = load->fds[events[i].data.u64];
+			if (recv(fd, answer, sizeof answer, 0) != (ssize_t)sizeof answer)
 				bench_die("the echo server answered something else");
 			answered++;
 			if (asked < requests) {
 				asked++;
-				ask(events[i].data.fd);
+				ask(fd);
 			}
 		}
 	}
 }
+
+const struct echo_kind echo_over_tcp = {load_open_tcp, load_run};
+const struct echo_kind echo_over_udp = {load_open_udp, load_run};

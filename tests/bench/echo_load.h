@@ -15,11 +15,21 @@ struct echo_load {
 	int epoll;
 	int *fds;
 	size_t count;
+	void *more; /* of another kind of load */
 };
 
-void echo_load_open(struct echo_load *load, uint16_t port, size_t connections);
-/* Sends requests until so many were answered, and returns when all are. */
-void echo_load_run(struct echo_load *load, size_t requests);
+/* How a load is made: over plain sockets, or as a benchmark has its own. */
+struct echo_kind {
+	void (*open)(struct echo_load *load, uint16_t port, const struct bench_case *c);
+	/* Sends requests until so many were answered, and returns when all are. */
+	void (*run)(struct echo_load *load, size_t requests);
+};
+extern const struct echo_kind echo_over_tcp, echo_over_udp;
+
+/* A blocking socket that is connected to that port. type: SOCK_STREAM or SOCK_DGRAM. */
+int echo_connect(uint16_t port, int type);
+/* Descriptor number i of the load, which has been opened. */
+void echo_load_add(struct echo_load *load, size_t i, int fd);
 /* A listening socket on 127.0.0.1, non-blocking. */
 int echo_listen(uint16_t *port);
 
@@ -27,7 +37,8 @@ int echo_listen(uint16_t *port);
 typedef void echo_serve_fn(atomic_int *port);
 /* Of c->n requests over c->connections: the server's processor time and the wall time of one, in ns;
  * the server's memory for a connection, in bytes. apart: server and load on a core each. */
-void echo_time(const struct bench_case *c, double *values, echo_serve_fn *serve, bool apart);
+void echo_time(const struct bench_case *c, double *values, echo_serve_fn *serve, bool apart,
+	       const struct echo_kind *kind);
 /* Our server with a handler: as a process, and for a loop of one's own. */
 void echo_serve(atomic_int *port);
 int echo_open_server(il_server **server, const char *port, bool reuse_port);

@@ -79,8 +79,8 @@ static int yield_in_crowd(void *arg)
 
 static void gather(struct crowd *crowd, il_group *group, il_fn *fn)
 {
-	il_event_create(&crowd->gate);
-	il_group_open(group);
+	bench_must(il_event_create(&crowd->gate));
+	bench_must(il_group_open(group));
 	for (size_t i = 0; i < crowd->count; i++)
 		if (il_group_start_soon(group, NULL, fn, crowd) < 0)
 			bench_die(il_error_detail());
@@ -133,8 +133,8 @@ static int arm_among(void *arg)
 	begin = bench_ns();
 	for (size_t i = 0; i < OPERATIONS; i++) {
 		il_scope scope = IL_SCOPE_INIT;
-		il_scope_enter(&scope, il_deadline(IL_SEC(1000)), 0);
-		il_scope_exit(&scope, 0);
+		bench_must(il_scope_enter(&scope, il_deadline(IL_SEC(1000)), 0));
+		bench_must(il_scope_exit(&scope, 0));
 	}
 	crowd->result = (bench_ns() - begin) / OPERATIONS;
 	il_scope_cancel(il_group_scope(&group));
@@ -214,8 +214,8 @@ static int take_posts(void *arg)
 {
 	double begin;
 
-	il_loop_create_threads_portal(il_loop_current(), &crowd_of_posters.portal);
-	il_event_create(&crowd_of_posters.done);
+	bench_must(il_loop_create_threads_portal(il_loop_current(), &crowd_of_posters.portal));
+	bench_must(il_event_create(&crowd_of_posters.done));
 	begin = bench_ns();
 	for (size_t i = 0; i < crowd_of_posters.threads; i++)
 		bench_thread(post, arg);

@@ -53,7 +53,7 @@ static int park_all(void *arg)
 {
 	il_group group;
 
-	il_group_open(&group);
+	bench_must(il_group_open(&group));
 	for (size_t i = 0; i < *(const size_t *)arg; i++)
 		if (il_group_start_soon(&group, NULL, park, NULL) < 0)
 			bench_die(il_error_detail());

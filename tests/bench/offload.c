@@ -114,7 +114,7 @@ static int make_flight(void *arg)
 	struct flight *f = arg;
 	il_group group;
 
-	il_group_open(&group);
+	bench_must(il_group_open(&group));
 	f->warm_up = f->c->inflight;
 	for (size_t i = 0; i < f->c->inflight; i++)
 		if (il_group_start_soon(&group, NULL, fly, f) < 0)

@@ -74,9 +74,9 @@ static int measure(void *arg)
 	double before = bench_memory(getpid()), cpu = bench_cpu(), begin;
 	il_group group;
 
-	il_event_create(&p->gate);
-	il_event_create(&p->end);
-	il_group_open(&group);
+	bench_must(il_event_create(&p->gate));
+	bench_must(il_event_create(&p->end));
+	bench_must(il_group_open(&group));
 	begin = bench_ns();
 	for (size_t i = 0; i < p->count; i++)
 		if (il_group_start_soon(&group, NULL, park, p) < 0)

@@ -2,9 +2,12 @@
  * raw_calls.c: what one writes on a native loop to have work done by threads and to be called by them: a
  * queue under a mutex and a wake-up. Everywhere the plain way: a node, a lock, a condition.
  */
+#include "echo_load.h"
 #include "raw.h"
 
 #include <pthread.h>
+#include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 struct node {
@@ -183,6 +186,55 @@ void raw_pool_inflight(const struct raw *raw, const struct bench_case *c, double
 		submit(&pool, &nodes[i]);
 	raw->run(pool.loop);
 	values[0] = (bench_ns() - pool.begin) / (double)c->n;
+}
+
+/* ---- a server ---- */
+
+static struct pool server;
+static const char *server_answer;
+
+static void send_answer(int fd)
+{
+	const size_t size = strlen(server_answer);
+
+	if (send(fd, server_answer, size, MSG_NOSIGNAL) != (ssize_t)size)
+		shutdown(fd, SHUT_RDWR);
+}
+
+struct request {
+	struct node node;
+	int fd;
+};
+
+static void request_landed(struct pool *pool, struct node *node)
+{
+	(void)pool;
+	send_answer(((struct request *)node)->fd);
+	free(node);
+}
+
+static void submit_request(int fd)
+{
+	struct request *request = malloc(sizeof *request);
+
+	if (!request)
+		bench_die("no memory");
+	request->fd = fd;
+	submit(&server, &request->node);
+}
+
+void raw_serve(const struct raw *raw, atomic_int *port, const char *answer, size_t workers)
+{
+	const struct bench_case c = {.workers = workers};
+	uint16_t number;
+	int listener = echo_listen(&number);
+
+	server_answer = answer;
+	server.landed = request_landed;
+	pool_open(&server, raw, &c);
+	raw->requests(server.loop, listener, workers ? submit_request : send_answer);
+	atomic_store(port, number);
+	raw->run(server.loop);
 }
 
 /* ---- threads that call into the loop and wait ---- */

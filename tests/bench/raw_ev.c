@@ -111,13 +111,17 @@ static void timers(size_t count, const double *delays, void (*fired)(size_t i))
 
 /* ---- echo ---- */
 
+static void (*asked)(int fd); /* NULL: it echoes */
+
 static void on_readable(struct ev_loop *ev, ev_io *io, int events)
 {
 	char bytes[4096];
 	ssize_t n = recv(io->fd, bytes, sizeof bytes, 0);
 
 	(void)events;
-	if (n > 0)
+	if (n > 0 && asked)
+		asked(io->fd);
+	else if (n > 0)
 		n = send(io->fd, bytes, (size_t)n, MSG_NOSIGNAL) == n;
 	if (n <= 0) {
 		ev_io_stop(ev, io);
@@ -150,6 +154,37 @@ static void echo(int listener)
 	ev_run(ev, 0);
 }
 
+static void requests(void *loop, int listener, void (*on_request)(int fd))
+{
+	static ev_io io;
+
+	asked = on_request;
+	ev_io_init(&io, on_acceptable, listener, EV_READ);
+	ev_io_start(((struct loop *)loop)->ev, &io);
+}
+
+/* ---- datagrams ---- */
+
+static void (*datagrams)(int fd);
+
+static void on_datagrams(struct ev_loop *ev, ev_io *io, int events)
+{
+	(void)ev;
+	(void)events;
+	datagrams(io->fd);
+}
+
+static void readable(int fd, void (*ready)(int fd))
+{
+	struct ev_loop *ev = ev_loop_new(EVFLAG_AUTO);
+	ev_io io;
+
+	datagrams = ready;
+	ev_io_init(&io, on_datagrams, fd, EV_READ);
+	ev_io_start(ev, &io);
+	ev_run(ev, 0);
+}
+
 const struct raw raw_ev = {.name = "libev",
 			   .open = open_loop,
 			   .wake = wake,
@@ -157,4 +192,6 @@ const struct raw raw_ev = {.name = "libev",
 			   .stop = stop,
 			   .after = after,
 			   .timers = timers,
-			   .echo = echo};
+			   .echo = echo,
+			   .requests = requests,
+			   .readable = readable};

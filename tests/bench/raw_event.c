@@ -124,6 +124,8 @@ struct connection {
 	struct event *readable;
 };
 
+static void (*asked)(int fd); /* NULL: it echoes */
+
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct connection *c = arg;
@@ -131,7 +133,9 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	ssize_t n = recv(fd, bytes, sizeof bytes, 0);
 
 	(void)what;
-	if (n > 0)
+	if (n > 0 && asked)
+		asked(fd);
+	else if (n > 0)
 		n = send(fd, bytes, (size_t)n, MSG_NOSIGNAL) == n;
 	if (n <= 0) {
 		event_free(c->readable);
@@ -162,6 +166,14 @@ static void echo(int listener)
 
 	event_add(acceptable, NULL);
 	event_base_dispatch(base);
+}
+
+static void requests(void *loop, int listener, void (*on_request)(int fd))
+{
+	struct event_base *base = ((struct loop *)loop)->base;
+
+	asked = on_request;
+	event_add(event_new(base, listener, EV_READ | EV_PERSIST, on_acceptable, base), NULL);
 }
 
 static void on_buffered(struct bufferevent *b, void *arg)
@@ -199,6 +211,26 @@ void raw_bufferevent_echo(int listener)
 	event_base_dispatch(base);
 }
 
+/* ---- datagrams ---- */
+
+static void (*datagrams)(int fd);
+
+static void on_datagrams(evutil_socket_t fd, short events, void *arg)
+{
+	(void)events;
+	(void)arg;
+	datagrams(fd);
+}
+
+static void readable(int fd, void (*ready)(int fd))
+{
+	struct event_base *base = event_base_new();
+
+	datagrams = ready;
+	event_add(event_new(base, fd, EV_READ | EV_PERSIST, on_datagrams, NULL), NULL);
+	event_base_dispatch(base);
+}
+
 const struct raw raw_event = {.name = "libevent",
 			      .open = open_loop,
 			      .wake = wake,
@@ -206,4 +238,6 @@ const struct raw raw_event = {.name = "libevent",
 			      .stop = stop,
 			      .after = after,
 			      .timers = timers,
-			      .echo = echo};
+			      .echo = echo,
+			      .requests = requests,
+			      .readable = readable};

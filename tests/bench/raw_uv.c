@@ -114,11 +114,17 @@ static void on_closed(uv_handle_t *handle)
 	free(handle);
 }
 
+static void (*asked)(int fd); /* NULL: it echoes */
+
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
 	uv_buf_t out = uv_buf_init(buf->base, n > 0 ? (unsigned)n : 0);
+	uv_os_fd_t fd;
 
-	if (n < 0 || (n > 0 && uv_try_write(stream, &out, 1) != n))
+	if (asked && n > 0) {
+		uv_fileno((uv_handle_t *)stream, &fd);
+		asked(fd);
+	} else if (n < 0 || (n > 0 && uv_try_write(stream, &out, 1) != n))
 		uv_close((uv_handle_t *)stream, on_closed);
 }
 
@@ -146,6 +152,42 @@ static void echo(int listener)
 	uv_run(&uv, UV_RUN_DEFAULT);
 }
 
+static void requests(void *loop, int listener, void (*on_request)(int fd))
+{
+	static uv_tcp_t server;
+
+	asked = on_request;
+	uv_tcp_init(&((struct loop *)loop)->uv, &server);
+	uv_tcp_open(&server, listener);
+	uv_listen((uv_stream_t *)&server, 4096, on_connection);
+}
+
+/* ---- datagrams ---- */
+
+static void (*datagrams)(int fd);
+
+static void on_datagrams(uv_poll_t *poll, int status, int events)
+{
+	uv_os_fd_t fd;
+
+	(void)status;
+	(void)events;
+	if (uv_fileno((const uv_handle_t *)poll, &fd) == 0)
+		datagrams(fd);
+}
+
+static void readable(int fd, void (*ready)(int fd))
+{
+	static uv_loop_t loop;
+	static uv_poll_t poll;
+
+	datagrams = ready;
+	uv_loop_init(&loop);
+	uv_poll_init(&loop, &poll, fd);
+	uv_poll_start(&poll, UV_READABLE, on_datagrams);
+	uv_run(&loop, UV_RUN_DEFAULT);
+}
+
 const struct raw raw_uv = {.name = "libuv",
 			   .open = open_loop,
 			   .wake = wake,
@@ -153,7 +195,9 @@ const struct raw raw_uv = {.name = "libuv",
 			   .stop = stop,
 			   .after = after,
 			   .timers = timers,
-			   .echo = echo};
+			   .echo = echo,
+			   .requests = requests,
+			   .readable = readable};
 
 /* ---- uv_queue_work: one call after another ---- */
 

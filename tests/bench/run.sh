@@ -1,10 +1,12 @@
 #!/bin/sh
 # tests/bench/run.sh: builds in release mode and runs the benchmarks on every loop.
 #
-#   sh tests/bench/run.sh                  all works, under 20 minutes; writes docs/benchmarks.md
-#   sh tests/bench/run.sh [--quick] NAME...  these only (floors, P1 to P12, process, scale, percore); prints
+#   sh tests/bench/run.sh                  all works, under 40 minutes; writes docs/benchmarks.md
+#   sh tests/bench/run.sh [--quick] NAME...  these only (floors, P1 to P16, P19, process, scale, percore); prints
 #   sh tests/bench/run.sh --quick          all, with fewer passes; prints
 #   sh tests/bench/run.sh peers            beside others of its kind that Debian packages; prints
+#   sh tests/bench/run.sh macro [--quick]  whole servers beside nginx, Go, tokio, raw libuv and redis-server; prints, and
+#                                          writes docs/benchmarks/macro.svg
 #
 # Prints a line for each figure, then a table against the targets. Figures of one line come from one run
 # in which the sides took turns; only their ratio means anything on another day. Works in $BENCH_BUILD
@@ -16,14 +18,16 @@ cd "$(dirname "$0")/../.." || exit 1
 build=${BENCH_BUILD:-build/release}
 loops=${BENCH_LOOPS:-libuv libev libevent}
 results=$build/benchmarks.txt
-works="floors P1 P2 P3 P4 P5 P6 P7 P8 P9 P10 P12 process scale percore" # and P11
+works="floors P1 P2 P3 P4 P5 P6 P7 P8 P9 P10 P12 P13 P14 P15 P16 P19 process scale percore" # and P11
 here=tests/bench
 docs=docs/benchmarks.md
 
 target=bench
 [ "${1:-}" != peers ] || target=bench-peer
+[ "${1:-}" != macro ] || target=bench-macro
 
-for p in gcc cmake ninja-build pkg-config libuv1-dev libev-dev libevent-dev libcriterion-dev python3; do
+for p in gcc cmake ninja-build pkg-config libuv1-dev libev-dev libevent-dev libssl-dev libcriterion-dev python3 \
+  gearman-job-server libhiredis-dev redis-server libpq-dev postgresql libcurl4-openssl-dev nginx-light libc-ares-dev dnsmasq-base; do
   dpkg-query -W -f='${Status}' $p 2>/dev/null | grep -q 'install ok installed' || missing="${missing:-} $p"
 done
 if [ -n "${missing:-}" ]; then
@@ -52,6 +56,11 @@ if [ $target = bench-peer ]; then
   exec sh $here/peers/run.sh "$(cd "$build" && pwd)"
 fi
 
+if [ $target = bench-macro ]; then
+  machine
+  exec sh $here/macro/run.sh "$(cd "$build" && pwd)" "${2:-}"
+fi
+
 : >"$results"
 bench()
 {
@@ -59,6 +68,14 @@ bench()
   shift
   "$program" "$@" </dev/null | tee -a "$results"
 }
+
+# nginx and dnsmasq are there. P13 has wrk as its load, and a server in Go beside it, where they are installed.
+PATH=$PATH:/usr/sbin
+if command -v go >/dev/null && GO111MODULE=off GOCACHE=$PWD/$build/go-cache \
+  go build -o "$build/http-go" $here/peers/http.go >&2; then
+  BENCH_GO_SERVER=$PWD/$build/http-go
+  export BENCH_GO_SERVER
+fi
 
 for loop in $loops; do
   # shellcheck disable=SC2086

@@ -37,7 +37,7 @@ static void read_meter(const struct meter *m, size_t operations, size_t many, do
 
 static void connections(const struct bench_case *c, double *values)
 {
-	echo_time(c, values, echo_serve, true);
+	echo_time(c, values, echo_serve, true, &echo_over_tcp);
 }
 
 /* ---- posting threads ---- */
@@ -94,7 +94,7 @@ static int employ_all(void *arg)
 	struct crew *crew = arg;
 	il_group group;
 
-	il_group_open(&group);
+	bench_must(il_group_open(&group));
 	for (size_t i = 0; i < crew->c->workers; i++)
 		if (il_group_start_soon(&group, NULL, employ, crew) < 0)
 			bench_die(il_error_detail());
@@ -259,12 +259,12 @@ static void serve_on_two(atomic_int *port)
 
 static void one_loop(const struct bench_case *c, double *values)
 {
-	echo_time(c, values, serve_on_one, false);
+	echo_time(c, values, serve_on_one, false, &echo_over_tcp);
 }
 
 static void two_loops(const struct bench_case *c, double *values)
 {
-	echo_time(c, values, serve_on_two, false);
+	echo_time(c, values, serve_on_two, false, &echo_over_tcp);
 }
 
 /* The load has its share of the cores, whichever there are. With few connections a loop of two would

@@ -1,5 +1,6 @@
 /*
- * sleeps.c: P8 and P9: many tasks that sleep at once against as many ev_timers, and how late one wakes.
+ * sleeps.c: P8, P19 and P9: many tasks that sleep at once, without slack and with it, against as many ev_timers,
+ * and how late one wakes.
  */
 #include "raw.h"
 
@@ -82,8 +83,8 @@ static int sleep_all(void *arg)
 	il_group group;
 	double cpu;
 
-	il_event_create(&s->gate);
-	il_group_open(&group);
+	bench_must(il_event_create(&s->gate));
+	bench_must(il_group_open(&group));
 	for (size_t i = 0; i < s->c->tasks; i++)
 		if (il_group_start_soon(&group, NULL, sleep_once, s) < 0)
 			bench_die(il_error_detail());
@@ -103,6 +104,15 @@ static void our_sleeps(const struct bench_case *c, double *values)
 
 	make_delays(c->tasks);
 	bench_run(sleep_all, &s);
+}
+
+static void our_slack_sleeps(const struct bench_case *c, double *values)
+{
+	const il_loop_options options = {.timer_slack = IL_MSEC(1)};
+	struct crowd s = {.c = c, .values = values};
+
+	make_delays(c->tasks);
+	bench_run_with(&options, sleep_all, &s);
 }
 
 static void on_fired(size_t i)
@@ -153,6 +163,18 @@ void bench_sleeps(void)
 	stats[2].absolute = 1.2;
 	stats[2].limit = 1;
 	bench_compare(&c, stats, 3, our_sleeps, &timers, 1);
+}
+
+void bench_slack(void)
+{
+	const struct bench_side timers = {"ev_timer", ev_timers};
+	const struct bench_stat stats[] = {
+	    {.name = "cpu", .limit = 1.2},
+	    {.name = "late_p50", .absolute = 1000, .limit = 1, .unit = "us"}};
+	const struct bench_case c = {
+	    .work = "P19", .via = "timer_slack_1_ms", .cores = 1, .n = 1, .tasks = 100000};
+
+	bench_compare(&c, stats, 2, our_slack_sleeps, &timers, 1);
 }
 
 /* ---- P9 ---- */

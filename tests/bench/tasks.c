@@ -58,9 +58,9 @@ static double yield_once(const struct bench_case *c)
 	il_group group;
 	double begin;
 
-	il_group_open(&group);
-	il_group_start_soon(&group, NULL, yield_often, &n);
-	il_group_start_soon(&group, NULL, yield_often, &n);
+	bench_must(il_group_open(&group));
+	bench_must(il_group_start_soon(&group, NULL, yield_often, &n));
+	bench_must(il_group_start_soon(&group, NULL, yield_often, &n));
 	begin = bench_ns();
 	il_group_close(&group, 0);
 	return (bench_ns() - begin) / (double)(2 * n);
@@ -94,8 +94,8 @@ static double ask(struct pair *p)
 	il_group group;
 	double begin;
 
-	il_group_open(&group);
-	il_group_start_soon(&group, NULL, answer, p);
+	bench_must(il_group_open(&group));
+	bench_must(il_group_start_soon(&group, NULL, answer, p));
 	il_yield();
 	begin = bench_ns();
 	for (size_t i = 0; i < p->n; i++) {
@@ -116,8 +116,8 @@ static double events_once(const struct bench_case *c)
 	p.there = malloc(p.n * sizeof(il_event *));
 	p.back = malloc(p.n * sizeof(il_event *));
 	for (size_t i = 0; i < p.n; i++) {
-		il_event_create(&p.there[i]);
-		il_event_create(&p.back[i]);
+		bench_must(il_event_create(&p.there[i]));
+		bench_must(il_event_create(&p.back[i]));
 	}
 	result = ask(&p);
 	for (size_t i = 0; i < p.n; i++) {
@@ -147,7 +147,7 @@ static int answer_fresh(void *arg)
 	for (size_t i = 0; i < p->n; i++) {
 		il_event_wait(p->there);
 		il_event_destroy(p->there);
-		il_event_create(&p->there);
+		bench_must(il_event_create(&p->there));
 		il_event_set(p->back);
 	}
 	return 0;
@@ -159,13 +159,13 @@ static double fresh_once(const struct bench_case *c)
 	il_group group;
 	double begin;
 
-	il_event_create(&p.there);
-	il_group_open(&group);
-	il_group_start_soon(&group, NULL, answer_fresh, &p);
+	bench_must(il_event_create(&p.there));
+	bench_must(il_group_open(&group));
+	bench_must(il_group_start_soon(&group, NULL, answer_fresh, &p));
 	il_yield();
 	begin = bench_ns();
 	for (size_t i = 0; i < p.n; i++) {
-		il_event_create(&p.back);
+		bench_must(il_event_create(&p.back));
 		il_event_set(p.there);
 		il_event_wait(p.back);
 		il_event_destroy(p.back);
@@ -207,9 +207,9 @@ static double spawn(size_t rounds, size_t children)
 
 	for (size_t r = 0; r < rounds; r++) {
 		il_group group;
-		il_group_open(&group);
+		bench_must(il_group_open(&group));
 		for (size_t i = 0; i < children; i++)
-			il_group_start_soon(&group, NULL, nothing, NULL);
+			bench_must(il_group_start_soon(&group, NULL, nothing, NULL));
 		il_group_close(&group, 0);
 	}
 	return (bench_ns() - begin) / (double)(rounds * children);
