@@ -1,13 +1,17 @@
 /*
  * consumer.c: a program outside the tree, as a user would write it first. Built by run.sh in every
  * way the package offers. CONSUMER_ACCESSOR, CONSUMER_HEADER: a linked backend; CONSUMER_STATIC: it
- * must be registered before it has a name. Else the backend is the one that argv[1] names.
+ * must be registered before it has a name. Else the backend is the one that argv[1] names. CONSUMER_TLS: with
+ * interloop-tls.
  */
 #include <interloop.h>
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#ifdef CONSUMER_TLS
+#include <interloop/tls.h>
+#endif
 #ifdef CONSUMER_HEADER
 #include CONSUMER_HEADER
 #endif
@@ -35,6 +39,13 @@ int main(int argc, char **argv)
 	const il_backend *backend;
 	int value = 21, rc;
 
+#ifdef CONSUMER_TLS
+	il_tls *tls;
+	rc = il_tls_create(&tls, NULL);
+	if (rc < 0 || !il_tls_layer(tls))
+		return 1;
+	il_tls_unref(tls);
+#endif
 #ifdef CONSUMER_ACCESSOR
 	backend = CONSUMER_ACCESSOR();
 #ifdef CONSUMER_STATIC

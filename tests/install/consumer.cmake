@@ -2,7 +2,7 @@
 cmake_minimum_required(VERSION 3.21)
 project(consumer C)
 
-find_package(interloop 0.2 REQUIRED COMPONENTS ${BACKENDS})
+find_package(interloop 0.2 REQUIRED COMPONENTS ${BACKENDS} ${TLS})
 get_target_property(type interloop::interloop TYPE)
 
 foreach(backend IN LISTS BACKENDS)
@@ -10,6 +10,10 @@ foreach(backend IN LISTS BACKENDS)
   target_link_libraries(${backend} PRIVATE interloop::${backend})
   target_compile_definitions(${backend} PRIVATE
     CONSUMER_ACCESSOR=il_${backend} "CONSUMER_HEADER=<interloop/${backend}.h>")
+  if(TLS)
+    target_link_libraries(${backend} PRIVATE interloop::tls)
+    target_compile_definitions(${backend} PRIVATE CONSUMER_TLS)
+  endif()
   if(type STREQUAL STATIC_LIBRARY)
     target_compile_definitions(${backend} PRIVATE CONSUMER_STATIC)
   endif()

@@ -35,11 +35,14 @@ static int crowd(void *arg)
 {
 	il_group group;
 
-	il_group_open(&group);
-	for (int i = 0; i < TASKS; i++)
-		il_group_start_soon(&group, NULL, small, arg);
-	il_group_start_soon(&group, NULL, large, arg);
-	return il_group_close(&group, 0);
+	int rc = il_group_open(&group);
+	if (rc < 0)
+		return rc;
+	for (int i = 0; i < TASKS && rc == 0; i++)
+		rc = il_group_start_soon(&group, NULL, small, arg);
+	if (rc == 0)
+		rc = il_group_start_soon(&group, NULL, large, arg);
+	return il_group_close(&group, rc);
 }
 
 int main(int argc, char **argv)

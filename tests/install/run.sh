@@ -26,12 +26,27 @@ run() {
   checked=$((checked + 1))
 }
 
+# A manual page a function, without an error of its form; and of what was installed uninstalling leaves nothing.
+documented_and_uninstalled() {
+  cmake --install "$work/build" --prefix "$work/gone" >"$work/log" || fail "install: $(cat "$work/log")"
+  for page in "$work"/gone/share/man/man3/il_sleep.3 "$work"/gone/share/man/man7/interloop.7; do
+    [ -s "$page" ] || fail "there is no $page"
+  done
+  groff -man -ww -z "$work"/gone/share/man/man?/* >"$work/log" 2>&1
+  [ ! -s "$work/log" ] || fail "manual pages: $(cat "$work/log")"
+  touch "$work/gone/kept"
+  cmake --build "$work/build" --target uninstall >"$work/log" || fail "uninstall: $(cat "$work/log")"
+  [ "$(find "$work/gone" -mindepth 1)" = "$work/gone/kept" ] ||
+    fail "uninstalling leaves $(find "$work/gone" -mindepth 1)"
+}
+
 # install_moved KIND ON|OFF: builds, installs, moves the tree and removes what it was built from
 install_moved() {
   cmake -S "$source" -B "$work/build" -DCMAKE_C_COMPILER="$CC" -DCMAKE_BUILD_TYPE=Debug \
-    -DBUILD_SHARED_LIBS="$2" -DBUILD_TESTING=OFF -DINTERLOOP_EXAMPLES=OFF >"$work/log" ||
+    -DBUILD_SHARED_LIBS="$2" -DBUILD_TESTING=OFF -DINTERLOOP_EXAMPLES=OFF -DINTERLOOP_MAN="$2" >"$work/log" ||
     fail "$1: configure failed: $(cat "$work/log")"
   cmake --build "$work/build" --parallel 2 >"$work/log" || fail "$1: build: $(cat "$work/log")"
+  [ "$1" = static ] || documented_and_uninstalled
   cmake --install "$work/build" --prefix "$work/staged" >"$work/log" ||
     fail "$1: install: $(cat "$work/log")"
   mv "$work/staged" "$work/$1"
@@ -44,17 +59,19 @@ install_moved() {
   for name in libuv libev libevent virtual; do
     [ ! -f "$pc/interloop-$name.pc" ] || backends="$backends $name"
   done
+  tls=
+  [ ! -f "$pc/interloop-tls.pc" ] || tls=tls
 }
 
-# by_pkg_config PACKAGE OUTPUT [FLAG...]
+# by_pkg_config PACKAGES OUTPUT [FLAG...]
 by_pkg_config() {
   package=$1
   output=$2
   shift 2
   # Word splitting is what pkg-config's answer wants.
-  # shellcheck disable=SC2046
+  # shellcheck disable=SC2046,SC2086
   $CC -std=c11 -Wall -Wextra -Wpedantic -Werror "$@" "$here/${program:-consumer}.c" -o "$output" \
-    $(PKG_CONFIG_PATH=$pc pkg-config --cflags --libs "$package") -Wl,-rpath,"$lib" ||
+    $(PKG_CONFIG_PATH=$pc pkg-config --cflags --libs $package) -Wl,-rpath,"$lib" ||
     fail "$package: $output does not build"
 }
 
@@ -90,10 +107,32 @@ by_cmake() {
   cp "$here/consumer.cmake" "$work/consumer/CMakeLists.txt"
   rm -rf "$work/consumer/build"
   cmake -S "$work/consumer" -B "$work/consumer/build" -DCMAKE_C_COMPILER="$CC" \
-    -DCMAKE_PREFIX_PATH="$prefix" -DBACKENDS="$(echo "$backends" | xargs | tr ' ' ';')" >"$work/log" ||
+    -DCMAKE_PREFIX_PATH="$prefix" -DBACKENDS="$(echo "$backends" | xargs | tr ' ' ';')" -DTLS=$tls >"$work/log" ||
     fail "find_package: $(cat "$work/log")"
   cmake --build "$work/consumer/build" >"$work/log" || fail "consumer: $(cat "$work/log")"
   grep -q "$prefix" "$work/consumer/build/CMakeCache.txt" || fail "another interloop was found"
+}
+
+# As a part of another project, in which nothing of ours but the libraries is made.
+as_a_part() {
+  mkdir -p "$work/whole"
+  cp "$here/consumer.c" "$work/whole"
+  cp "$here/subproject.cmake" "$work/whole/CMakeLists.txt"
+  cmake -S "$work/whole" -B "$work/whole/build" -DCMAKE_C_COMPILER="$CC" -DINTERLOOP_SOURCE="$source" >"$work/log" ||
+    fail "FetchContent: $(cat "$work/log")"
+  cmake --build "$work/whole/build" --parallel 2 --target consumer >"$work/log" || fail "FetchContent: $(cat "$work/log")"
+  run "$work/whole/build/consumer" virtual
+  rm -r "$work/whole"
+}
+
+# by_meson BACKEND: what is installed, found by pkg-config
+by_meson() {
+  mkdir -p "$work/meson"
+  cp "$here/consumer.c" "$work/meson"
+  sed "s/@BACKEND@/$1/g" "$here/consumer.meson" >"$work/meson/meson.build"
+  (cd "$work/meson" && CC=$CC PKG_CONFIG_PATH=$pc meson setup build && meson compile -C build) >"$work/log" 2>&1 ||
+    fail "meson: $(cat "$work/log")"
+  run "$work/meson/build/consumer" "$1"
 }
 
 install_moved shared ON
@@ -103,11 +142,13 @@ for name in $backends; do
   run "$work/$name" "$name"
 done
 by_pkg_config interloop "$work/by_name"
+[ -z "$tls" ] || by_pkg_config interloop-tls "$work/tls" -DCONSUMER_TLS
 by_cmake
 for name in $backends; do
   run "$work/consumer/build/$name" "$name"
   run "$work/consumer/build/by_name_consumer" "$name"
   run "$work/by_name" "$name"
+  [ -z "$tls" ] || run "$work/tls" "$name"
 done
 
 # What keeps a large frame from jumping over the guard below a task's stack.
@@ -119,6 +160,10 @@ if [ -n "$probes" ]; then
 fi
 
 in_cxx shared
+if [ -z "$cxx_flag" ]; then # once, with the first compiler
+  as_a_part
+  by_meson virtual
+fi
 
 # A module that is not beside libinterloop is found through the environment.
 mkdir "$work/modules"
@@ -133,6 +178,9 @@ for name in $backends; do
   by_pkg_config "interloop-$name" "$work/$name-static" -DCONSUMER_STATIC \
     -DCONSUMER_ACCESSOR="il_$name" -DCONSUMER_HEADER="<interloop/$name.h>"
   run "$work/$name-static" "$name"
+  [ -z "$tls" ] || by_pkg_config "interloop-tls interloop-$name" "$work/$name-tls-static" -DCONSUMER_STATIC \
+    -DCONSUMER_TLS -DCONSUMER_ACCESSOR="il_$name" -DCONSUMER_HEADER="<interloop/$name.h>"
+  [ -z "$tls" ] || run "$work/$name-tls-static" "$name"
 done
 by_cmake
 for name in $backends; do

@@ -71,7 +71,8 @@ void *step_through_the_portal(void *arg)
 		il_future_join(f);
 	if (il_executor_submit(b->pool, &f, step, b, sizeof *b) == 0)
 		il_future_join(f);
-	il_portal_run_sync_soon(b->portal, nullptr, step, b);
+	if (il_portal_run_sync_soon(b->portal, nullptr, step, b) < 0)
+		b->steps = -1;
 	il_portal_stop(b->portal, false);
 	return nullptr;
 }
@@ -84,10 +85,12 @@ int main_task(void *arg)
 	il_future *f;
 	int rc;
 
-	il_group_open(&group);
-	for (int i = 0; i < 5; i++)
-		il_group_start_soon(&group, nullptr, throw_and_catch, arg);
-	rc = il_group_close(&group, 0);
+	rc = il_group_open(&group);
+	if (rc < 0)
+		return rc;
+	for (int i = 0; i < 5 && rc == 0; i++)
+		rc = il_group_start_soon(&group, nullptr, throw_and_catch, arg);
+	rc = il_group_close(&group, rc);
 	if (rc < 0)
 		return rc;
 	for (int i = 0; i < 100; i++) {
@@ -98,7 +101,9 @@ int main_task(void *arg)
 		if (il_executor_submit(b->pool, &f, step, b, sizeof *b) == 0)
 			il_future_join(f);
 	}
-	il_loop_create_threads_portal(il_loop_current(), &b->portal);
+	rc = il_loop_create_threads_portal(il_loop_current(), &b->portal);
+	if (rc < 0)
+		return rc;
 	if (pthread_create(&thread, nullptr, step_through_the_portal, b) != 0)
 		return -EAGAIN;
 	il_portal_sleep_until_stopped(b->portal);

@@ -1,0 +1,8 @@
+cmake_minimum_required(VERSION 3.21)
+project(whole LANGUAGES C ASM)
+include(FetchContent)
+FetchContent_Declare(interloop SOURCE_DIR ${INTERLOOP_SOURCE})
+FetchContent_MakeAvailable(interloop)
+add_executable(consumer consumer.c)
+target_compile_definitions(consumer PRIVATE CONSUMER_ACCESSOR=il_virtual CONSUMER_HEADER=<interloop/virtual.h>)
+target_link_libraries(consumer PRIVATE interloop::virtual)
