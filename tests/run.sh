@@ -1,12 +1,16 @@
 #!/bin/sh
 # tests/run.sh: builds and runs every test; installs the Debian packages that are missing.
 #
-#   sh tests/run.sh                all stages, about half an hour on two cores
-#   sh tests/run.sh all            these, then soak and churn
+#   sh tests/run.sh                all stages, under an hour on two cores: clang, valgrind and the portable form on one
+#                                  loop, sanitizers without adopted loops
+#   sh tests/run.sh all            these on every loop in every mode, then soak, remote_soak and churn
 #   sh tests/run.sh STAGE...       these only; their names: see `stages` below
 #   sh tests/run.sh soak           worker processes killed at random, a minute on every backend
+#   sh tests/run.sh remote_soak    worker programs and job servers killed under 100,000 calls, on every backend
 #   sh tests/run.sh churn          1,000,000 connections on every backend: minutes
+#   sh tests/run.sh explore        1,000,000 seeds of each program on the simulated network: an hour or two
 #   sh tests/run.sh cross          the core and virtual time on each other machine: minutes
+#   sh tests/run.sh mutants        60 small faults in the core, which the fast suites must find: an hour or two
 #   sh tests/run.sh conformance    every scenario on every backend, the matrix, build/conformance.tsv
 #
 # Prints each step as it ends, what a failing one said in full, the seconds of each stage, and last a
@@ -16,19 +20,29 @@ set -u
 cd "$(dirname "$0")/.." || exit 1
 
 machines="aarch64 armhf i386 riscv64 s390x" # under qemu-user
-stages="gcc adopted matrix clang asan tsan valgrind portable core house embed $machines musl abuse fuzz
-  format cppcheck headers install examples instructions docs"
-groups="A B C D E F G H I J K L M N" # whose scenarios must all have a test
+stages="gcc adopted matrix seeds clang asan tsan valgrind portable core house embed $machines musl abuse fuzz
+  faults schedules races models format cppcheck headers abi install examples instructions docs"
+groups="A B C D E F G H I J K L M N O P Q R S T U V" # whose scenarios must all have a test
 backends="libuv libev libevent"
-emulated_groups="AHIJK" # what qemu-user runs: no fork of threads, no count of them
+every_kind="core|virtual|own|real|adopted"
 
 out=$PWD/build/tests
 jobs=$(nproc)
 export CMAKE_BUILD_PARALLEL_LEVEL="$jobs" CMAKE_COLOR_DIAGNOSTICS=OFF
 
+# What takes turns over commits, loops and seeds, is the same for everybody who has this one.
+turn=$((0x$(git rev-parse HEAD 2>/dev/null | cut -c1-6 | grep . || echo 0)))
+# shellcheck disable=SC2086
+fault_backends=$(set -- $backends && shift $((turn % 3)) && echo "$1")
+fault_passes="single worker chaos descriptors storm"
+
+slow_backends="virtual $backends" slow_kinds=$every_kind # where each compiler or tool takes its time
 case "${*:-}" in
-"") ;;
-all) stages="$stages soak churn" ;;
+"") slow_backends=libev slow_kinds="core|virtual|own|real" ;;
+all)
+  stages="$stages soak remote_soak churn explore packages browser"
+  fault_backends=$backends fault_passes="$fault_passes forever"
+  ;;
 conformance) stages="gcc adopted matrix" ;;
 cross) stages=$machines ;;
 *) stages=$* ;;
@@ -40,12 +54,19 @@ packages()
 {
   echo gcc g++ cmake ninja-build pkg-config libuv1-dev libev-dev libevent-dev libcriterion-dev
   echo libsqlite3-dev node-llhttp # for two of the examples
+  echo systemtap-sdt-dev # the static probes
+  echo libssl-dev openssl curl nginx-light # interloop-tls, and whom its tests speak with
+  echo gearman-job-server # for interloop-remote, and whom its tests speak with
+  echo gearman-tools libgearman-dev
   for stage in $stages; do
     case $stage in
-    clang | asan | tsan | abuse | fuzz) echo clang libclang-rt-dev llvm ;;
+    clang | asan | tsan | races | abuse | fuzz) echo clang libclang-rt-dev llvm ;;
     valgrind | instructions) echo valgrind ;;
-    aarch64) echo gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static ;;
+    aarch64) echo gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static gdb-multiarch ;;
+    embed) echo gdb ;;
     house) echo python3-minimal ;;
+    mutants) echo python3-minimal clang libclang-rt-dev llvm ;;
+    models) echo spin ;;
     armhf) echo gcc-arm-linux-gnueabihf libc6-dev-armhf-cross qemu-user-static ;;
     i386) echo gcc-i686-linux-gnu libc6-dev-i386-cross qemu-user-static ;;
     riscv64) echo gcc-riscv64-linux-gnu libc6-dev-riscv64-cross qemu-user-static ;;
@@ -53,8 +74,10 @@ packages()
     musl) echo musl-tools linux-libc-dev ;;
     format) echo clang-format ;;
     cppcheck) echo cppcheck ;;
-    install) echo make clang libclang-rt-dev libc++-dev libc++abi-dev ;;
-    docs) echo doxygen make netcat-openbsd ;;
+    abi) echo abigail-tools xz-utils ;;
+    install) echo make clang libclang-rt-dev libc++-dev libc++abi-dev doxygen python3 groff-base meson ;;
+    browser) echo chromium python3-websockets libssl-dev ;;
+    docs) echo make netcat-openbsd doxygen python3-sphinx python3-myst-parser python3-breathe furo ;;
     esac
   done
 }
@@ -120,13 +143,11 @@ check()
   if step "$@"; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
 }
 
-# build PRESET [CMAKE OPTION...]
+# build PRESET [TARGET]
 build()
 {
-  preset=$1
-  shift
-  check "configure $preset" cmake --preset "$preset" "$@"
-  check "build $preset" cmake --build "build/$preset"
+  check "configure $1" cmake --preset "$1"
+  check "build $1" cmake --build "build/$1" --target "${2:-all}"
 }
 
 # conformance PRESET REGULAR-EXPRESSION: CTest's conformance tests with such a name. Their own rows are
@@ -138,6 +159,31 @@ conformance()
   for test in $tests; do
     before=$(grep -c '	fail	' "$IL_TEST_RESULTS")
     step "$test" ctest --test-dir "build/$1" -R "^$test\$" --output-on-failure ||
+      [ "$(grep -c '	fail	' "$IL_TEST_RESULTS")" -gt "$before" ] ||
+      failed=$((failed + 1))
+  done
+}
+
+# in_suites PROGRAM KINDS [COMMAND...]: the suites of these kinds, each in one process under COMMAND, as many at
+# once as there are processors: what is slow to start (sanitizers, valgrind) starts once a suite.
+in_suites()
+{
+  program=$1 kinds=$2
+  shift 2
+  ${emulator:-} "$program" --suites | grep -E "^($kinds)_" | sed 's/$/\/*/' |
+    xargs -P "$jobs" -n 1 "$@" "$program" --in-process
+}
+
+# suites PRESET BACKENDS KINDS [COMMAND...]: counted as `conformance` counts.
+suites()
+{
+  preset=$1 of=$2 kinds=$3
+  shift 3
+  build "$preset" conformance
+  for backend in $of; do
+    before=$(grep -c '	fail	' "$IL_TEST_RESULTS")
+    step "conformance-$backend, $preset" \
+      in_suites "build/$preset/tests/conformance/conformance-$backend" "$kinds" "$@" ||
       [ "$(grep -c '	fail	' "$IL_TEST_RESULTS")" -gt "$before" ] ||
       failed=$((failed + 1))
   done
@@ -184,46 +230,31 @@ stage_matrix()
 stage_clang()
 {
   build clang
-  conformance clang 'conformance-'
+  suites clang "core $slow_backends" "$every_kind"
 }
 
 stage_asan()
 {
-  build asan
-  conformance asan 'conformance-'
+  suites asan "core virtual $backends" "$slow_kinds"
 }
 
 stage_tsan()
 {
-  build tsan
-  conformance tsan 'conformance-'
+  suites tsan "core virtual $backends" "$slow_kinds"
 }
 
-# under_valgrind PROGRAM: its groups on own loops, a process each, for valgrind is slow to start and runs
-# one thread at a time: as many processes at once as there are processors.
-under_valgrind()
-{
-  "$1" --suites | grep -v _adopted_ | sed 's/$/\/*/' |
-    xargs -P "$jobs" -n 1 valgrind -q --fair-sched=yes --error-exitcode=9 --num-callers=30 \
-      --log-file="$out/findings/valgrind.%p" "$1" --in-process
-}
-
+# It runs one thread at a time.
 stage_valgrind()
 {
-  build valgrind
-  for backend in core virtual $backends; do
-    before=$(grep -c '	fail	' "$IL_TEST_RESULTS")
-    step "valgrind conformance-$backend" \
-      under_valgrind "build/valgrind/tests/conformance/conformance-$backend" ||
-      [ "$(grep -c '	fail	' "$IL_TEST_RESULTS")" -gt "$before" ] ||
-      failed=$((failed + 1))
-  done
+  suites valgrind "core $slow_backends" "core|virtual|own|real" \
+    valgrind -q --fair-sched=yes --error-exitcode=9 --num-callers=30 \
+    --log-file="$out/findings/valgrind.%p"
 }
 
 stage_portable()
 {
-  build portable
-  conformance portable 'conformance-'
+  build portable conformance
+  conformance portable "conformance-(core|$(echo "$slow_backends" | tr ' ' '|'))-"
 }
 
 # has_mark PRESET FEATURES: a library of our objects alone, for the C runtime's may have no mark.
@@ -288,6 +319,7 @@ stage_embed()
 {
   build dev
   check "programs of tests/embed" ctest --test-dir build/dev -R '^embed-' --output-on-failure
+  check "calls on other machines" ctest --test-dir build/dev -R '^remote-' --output-on-failure
 }
 
 # No call is lost, whichever worker dies.
@@ -296,6 +328,16 @@ stage_soak()
   build release
   for backend in $backends; do
     check "soak $backend" build/release/tests/embed/embed-process_soak 60 "$backend"
+    cat "$out/step.log"
+  done
+}
+
+# Calls on other machines, whichever worker program and job server die: every answer right, and counted.
+stage_remote_soak()
+{
+  build release
+  for backend in $backends; do
+    check "remote soak $backend" env INTERLOOP_BACKEND=$backend build/release/tests/remote/remote-soak 100000
     cat "$out/step.log"
   done
 }
@@ -309,18 +351,87 @@ stage_churn()
   done
 }
 
+# seeds COUNT: each program of tests/explore under so many seeds, in pieces, as many at once as there are processors.
+seeds()
+{
+  piece=$(($1 / 10))
+  for program in starttls shutdown timeouts udp connects; do
+    for n in 0 1 2 3 4 5 6 7 8 9; do
+      echo $program $((1 + n * piece)) $piece
+    done
+  done | xargs -P "$jobs" -L 1 timeout 7200 build/release/tests/explore/explore
+}
+
+explore()
+{
+  check "configure release" cmake --preset release
+  check "build explore" cmake --build build/release --target explore
+  check "$1 seeds of each program on the simulated network" seeds "$1"
+}
+
+# Whatever fails, the programs keep their promises; a failing seed is printed.
+stage_seeds() { explore 10000; }
+stage_explore() { explore 1000000; }
+
+fuzz_all()
+{
+  mkdir -p "$out/corpus"
+  find tests/fuzz/seeds -mindepth 1 -maxdepth 1 -printf '%f\n' | xargs -P "$jobs" -I {} sh -ec "
+    mkdir -p '$out/corpus/{}'
+    build/fuzz/tests/fuzz/fuzz-{} -seed=1 -max_len=200 -timeout=20 -max_total_time=25 \
+      -artifact_prefix='$out/fuzz-{}-' '$out/corpus/{}' tests/fuzz/seeds/{}"
+}
+
 # A stranger's bytes, half a minute each.
 stage_fuzz()
 {
   check "configure fuzz" cmake --preset fuzz
   check "build fuzz" cmake --build build/fuzz --target fuzz
-  for target in tests/fuzz/seeds/*; do
-    target=${target##*/}
-    mkdir -p "$out/corpus/$target"
-    check "fuzz $target" "build/fuzz/tests/fuzz/fuzz-$target" -seed=1 -max_len=200 -timeout=20 \
-      -max_total_time=25 -artifact_prefix="$out/fuzz-$target-" "$out/corpus/$target" \
-      "tests/fuzz/seeds/$target"
+  check "fuzz targets, $jobs at a time" fuzz_all
+}
+
+# Every call of the library fails once: on one loop a commit, in `all` on each.
+stage_faults()
+{
+  build dev faults
+  for backend in $fault_backends; do
+    for pass in $fault_passes; do
+      check "faults $pass, $backend" sh tests/faults/run.sh build/dev "$backend" "$pass"
+    done
   done
+}
+
+# Random programs in virtual time, other ones for each commit.
+stage_schedules()
+{
+  check "configure release" cmake --preset release -DINTERLOOP_EXAMPLES=OFF
+  check "build schedules" cmake --build build/release --target schedules
+  check "100,000 programs, from seed $((turn * 100000 + 1))" \
+    build/release/tests/schedules/schedules $((turn * 100000 + 1)) 100000
+}
+
+# Threads that use what others end, preempted at random edges of the library's code, under TSan: a minute.
+stage_races()
+{
+  check "configure races" cmake --preset races
+  check "build races" cmake --build build/races --target races
+  for backend in $fault_backends; do
+    check "races $backend, seed $turn" build/races/tests/races/races "$backend" 60 "$turn"
+  done
+}
+
+# All orders of the hand-overs between threads, and a planted fault of each, which must be found.
+stage_models()
+{
+  check "models, and their planted faults" sh tests/models/run.sh
+  cat "$out/step.log"
+}
+
+# Small faults in the core, each of which a suite finds.
+stage_mutants()
+{
+  check "60 mutants, seed 1" python3 tests/mutants/mutants.py 1 60
+  cat "$out/step.log"
 }
 
 # cached PRESET VARIABLE
@@ -344,35 +455,34 @@ linked()
     $(cached "$1" CMAKE_CROSSCOMPILING_EMULATOR) "$prefix/consumer" virtual
 }
 
-# other PRESET GROUPS: the core and virtual time where there are no loops and no Criterion.
+# other PRESET: the core and virtual time where there are no loops and no Criterion.
 other()
 {
-  build "$1" -DBUILD_TESTING=ON
+  check "configure $1" cmake --preset "$1" -DBUILD_TESTING=ON
+  check "build $1" cmake --build "build/$1"
   emulator=$(cached "$1" CMAKE_CROSSCOMPILING_EMULATOR)
   check "programs of tests/core and tests/embed" ctest --test-dir "build/$1" -j "$jobs" \
     -R '^(core|embed)-' --output-on-failure
   for backend in core virtual; do
-    program=build/$1/tests/conformance/conformance-$backend
-    for group in $($emulator "$program" --suites | grep "_[$2]\$"); do
-      # shellcheck disable=SC2086
-      check "$group" $emulator "$program" --in-process "$group/*"
-    done
+    # shellcheck disable=SC2086
+    check "conformance-$backend" in_suites "build/$1/tests/conformance/conformance-$backend" \
+      "$every_kind" $emulator
   done
+  emulator=
   check "a program linked by pkg-config" linked "$1"
 }
 
 stage_aarch64()
 {
-  other aarch64 $emulated_groups
+  other aarch64
   marked aarch64 -mbranch-protection=standard "BTI, PAC"
 }
 
-
-stage_armhf() { other armhf $emulated_groups; }
-stage_i386() { other i386 $emulated_groups; }
-stage_riscv64() { other riscv64 $emulated_groups; }
-stage_s390x() { other s390x $emulated_groups; }
-stage_musl() { other musl A-Z; }
+stage_armhf() { other armhf; }
+stage_i386() { other i386; }
+stage_riscv64() { other riscv64; }
+stage_s390x() { other s390x; }
+stage_musl() { other musl; }
 
 stage_format()
 {
@@ -406,10 +516,30 @@ stage_headers()
   check "each header as C++11" header_alone g++ -std=c++11 -xc++
 }
 
+# Programs that were linked with the recorded version still run.
+stage_abi()
+{
+  build dev
+  check "tests/abi/run.sh" sh tests/abi/run.sh build/dev
+}
+
 stage_install()
 {
   check "tests/install/run.sh" sh tests/install/run.sh .
   check "tests/install/run.sh, clang" sh tests/install/run.sh . clang clang++ -stdlib=libc++
+}
+
+# Debian packages: built twice alike, without a word of lintian, and used.
+stage_packages()
+{
+  check "docs/packaging/build.sh --check" sh docs/packaging/build.sh --check
+}
+
+# The pages of the examples in a browser.
+stage_browser()
+{
+  build dev
+  check "examples/browser.py" /usr/bin/python3 examples/browser.py build/dev/examples
 }
 
 stage_examples()
@@ -419,6 +549,8 @@ stage_examples()
 
 stage_instructions()
 {
+  check "configure release" cmake --preset release -DINTERLOOP_EXAMPLES=OFF
+  check "the benchmarks are built" cmake --build build/release --target bench
   check "tests/bench/instructions.sh" sh tests/bench/instructions.sh
 }
 
@@ -427,7 +559,7 @@ stage_docs()
 {
   check "tests/docs/check.sh" sh tests/docs/check.sh
   check "tests/docs/tutorial.sh" env --default-signal=INT bash tests/docs/tutorial.sh
-  check "doxygen docs/Doxyfile" doxygen docs/Doxyfile
+  check "docs/build.sh" sh docs/build.sh
 }
 
 # ---- results ----
