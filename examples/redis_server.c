@@ -4,11 +4,12 @@
  *
  *     redis_server --port 4711 &      redis-cli -p 4711 set greeting hello
  *
- * The protocol finds whole commands in the bytes received and looks at each byte once, so the
- * handler is straight-line code. All of it runs in the loop's thread: what happens between two
+ * The protocol (resp.c) finds whole commands in the bytes received, so the handler is straight-line
+ * code. All of it runs in the loop's thread: what happens between two
  * calls that may wait happens at once, and the store needs no lock.
  */
 #include "example.h"
+#include "resp.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -17,8 +18,6 @@
 #include <strings.h>
 
 enum {
-	COMMAND_MAX = 1 << 20, /* bytes */
-	INLINE_MAX = 1024,     /* of a command typed by hand, and of a line with a length */
 	CHAINS = 1 << 16,
 	ARGUMENTS = 4, /* no command here has more */
 	DELAY_MAX = 1000000000,
@@ -28,114 +27,6 @@ enum {
 
 #define SILENCE_TIME IL_SEC(60) /* until a command comes; an empty line is none */
 #define LINGER_TIME  IL_SEC(2)
-
-/* ---- the protocol: where a command ends ---- */
-
-/* [protocol] */
-enum { LEFT, SKIP }; /* il_parse.state: arguments that are to come; bytes of the one that comes */
-
-/* Reads a line of a type and a number, such as "*3\r\n". 1: read; 0: not all of it is there. */
-static int find_number(il_parse *parse, char type, size_t most, size_t *number)
-{
-	const char *line = (const char *)parse->data + parse->scanned;
-	size_t size = parse->size - parse->scanned;
-	const char *end = memchr(line, '\n', size < 32 ? size : 32);
-	if (!end)
-		return size < 32 ? 0 : -EBADMSG;
-	char *stop;
-	unsigned long value = strtoul(line + 1, &stop, 10);
-	if (line[0] != type || line[1] < '0' || line[1] > '9' || *stop != '\r' || stop + 1 != end)
-		return -EBADMSG;
-	if (value > most)
-		return -EMSGSIZE;
-	*number = value;
-	parse->scanned += (size_t)(end + 1 - line);
-	return 1;
-}
-
-static int found(il_parse *parse, size_t size)
-{
-	parse->packet = (il_packet){.data = parse->data, .size = size};
-	parse->consumed = size;
-	return 1;
-}
-
-static int find_inline(il_parse *parse)
-{
-	const unsigned char *from = parse->data + parse->scanned;
-	const unsigned char *end = memchr(from, '\n', parse->size - parse->scanned);
-	parse->scanned = parse->size;
-	if (end)
-		return found(parse, (size_t)(end + 1 - parse->data));
-	return parse->size > INLINE_MAX ? -EMSGSIZE : 0;
-}
-
-static int find_command(const il_protocol *protocol, il_parse *parse)
-{
-	(void)protocol;
-	uint64_t *left = &parse->state[LEFT], *skip = &parse->state[SKIP];
-	size_t number;
-	int rc;
-	if (parse->data[0] != '*')
-		return find_inline(parse);
-	if (parse->scanned == 0) {
-		if ((rc = find_number(parse, '*', COMMAND_MAX, &number)) <= 0)
-			return rc;
-		*left = number;
-	}
-	while (*left > 0) {
-		if (*skip == 0) {
-			if ((rc = find_number(parse, '$', parse->limit, &number)) <= 0)
-				return rc;
-			*skip = number + 2; /* CR LF follows the argument */
-		}
-		if (parse->size - parse->scanned < *skip)
-			return 0;
-		parse->scanned += *skip;
-		*skip = 0;
-		--*left;
-	}
-	return found(parse, parse->scanned);
-}
-/* [protocol] */
-
-struct argument {
-	const char *text;
-	size_t size;
-};
-
-/* Gives how many arguments there are; args has the first of them. */
-static int split_inline(const il_packet *packet, struct argument *args)
-{
-	const char *p = packet->data, *end = p + packet->size;
-	int count = 0;
-	while (p < end) {
-		size_t size = 0;
-		while (p + size < end && !strchr(" \t\r\n", p[size]))
-			size++;
-		if (size > 0 && count < ARGUMENTS)
-			args[count] = (struct argument){p, size};
-		count += size > 0;
-		p += size + 1;
-	}
-	return count;
-}
-
-static int split(const il_packet *packet, struct argument *args)
-{
-	const char *p = packet->data;
-	char *next;
-	if (*p != '*')
-		return split_inline(packet, args);
-	/* find_command has seen that all of it is there */
-	int count = (int)strtol(p + 1, &next, 10);
-	for (int i = 0; i < count && i < ARGUMENTS; i++) {
-		size_t size = strtoul(next + 3, &next, 10);
-		args[i] = (struct argument){next + 2, size};
-		next += 2 + size;
-	}
-	return count;
-}
 
 /* ---- the store: a hash table of chains ---- */
 
@@ -170,7 +61,7 @@ static void drop(struct store *store, struct entry **link)
 }
 
 /* Gives the link to the key's entry, or, if it has none, the end of the chain where it belongs. */
-static struct entry **look_up(struct store *store, struct argument key)
+static struct entry **look_up(struct store *store, struct resp_argument key)
 {
 	uint64_t hash = 14695981039346656037u; /* FNV-1a */
 	for (size_t i = 0; i < key.size; i++)
@@ -185,12 +76,13 @@ static struct entry **look_up(struct store *store, struct argument key)
 	return look_up(store, key);
 }
 
-static struct argument value_of(const struct entry *entry)
+static struct resp_argument value_of(const struct entry *entry)
 {
-	return (struct argument){entry->bytes + entry->key_size, entry->size};
+	return (struct resp_argument){entry->bytes + entry->key_size, entry->size};
 }
 
-static bool put(struct store *store, struct argument key, struct argument value, il_time expires)
+static bool put(struct store *store, struct resp_argument key, struct resp_argument value,
+		il_time expires)
 {
 	struct entry **link = look_up(store, key), *entry;
 	size_t size = size_with(key.size, value.size);
@@ -238,25 +130,25 @@ static int sweep(void *arg)
 struct request {
 	struct store *store;
 	FILE *replies; /* in memory: pipelined commands are answered together */
-	struct argument args[ARGUMENTS];
+	struct resp_argument args[ARGUMENTS];
 	int count;
 	bool asked;  /* there was a command */
 	bool broken; /* nothing can be received any more */
 };
 
-static void reply_bulk(struct request *r, struct argument bytes)
+static void reply_bulk(struct request *r, struct resp_argument bytes)
 {
 	fprintf(r->replies, "$%zu\r\n", bytes.size);
 	fwrite(bytes.text, 1, bytes.size, r->replies);
 	fputs("\r\n", r->replies);
 }
 
-static bool is_word(struct argument text, const char *word)
+static bool is_word(struct resp_argument text, const char *word)
 {
 	return text.size == strlen(word) && strncasecmp(text.text, word, text.size) == 0;
 }
 
-static bool is_number(struct argument text, int64_t *number)
+static bool is_number(struct resp_argument text, int64_t *number)
 {
 	char copy[24], *end;
 	if (text.size == 0 || text.size >= sizeof(copy) || strchr(" \t+", text.text[0]))
@@ -300,7 +192,7 @@ static void incr(struct request *r)
 		fputs("-ERR value is not an integer or out of range\r\n", r->replies);
 		return;
 	}
-	struct argument value = {text, (size_t)sprintf(text, "%" PRId64, number + 1)};
+	struct resp_argument value = {text, (size_t)sprintf(text, "%" PRId64, number + 1)};
 	if (put(r->store, r->args[1], value, entry ? entry->expires : IL_FOREVER))
 		fprintf(r->replies, ":%s\r\n", text);
 	else
@@ -324,7 +216,7 @@ static void config(struct request *r) /* CONFIG GET, by redis-benchmark; nothing
 {
 	fputs("*2\r\n", r->replies);
 	reply_bulk(r, r->args[2]);
-	reply_bulk(r, (struct argument){"", 0});
+	reply_bulk(r, (struct resp_argument){"", 0});
 }
 
 static void execute(struct request *r, const il_packet *packet)
@@ -338,7 +230,7 @@ static void execute(struct request *r, const il_packet *packet)
 	    {"INCR", 2, 2, incr}, {"EXPIRE", 3, 3, expire}, {"CONFIG", 3, 3, config},
 	};
 	size_t i = 0, all = sizeof(commands) / sizeof(commands[0]);
-	r->count = split(packet, r->args);
+	r->count = resp_split(packet, r->args, ARGUMENTS);
 	if (r->count == 0)
 		return; /* an empty line */
 	r->asked = true;
@@ -407,17 +299,15 @@ static int service_init(il_exit_stack *stack, il_server *server, void *data)
 static int serve(void *arg)
 {
 	const struct il_handler handler = {.service_init = service_init, .handle = handle};
-	/* No `frame`: replies are sent as they are. */
-	const il_protocol protocol = {.name = "RESP", .find = find_command};
 	const il_server_options options = {
 	    .limits = IL_LIMITS_PUBLIC,
-	    .max_packet = COMMAND_MAX,
+	    .max_packet = RESP_COMMAND_MAX,
 	    .grace_period = IL_SEC(1),
 	};
 	static struct store store;
 	il_server *server;
-	int rc =
-	    il_tcp_server_open(&server, "127.0.0.1", arg, &protocol, &handler, &store, &options);
+	int rc = il_tcp_server_open(&server, "127.0.0.1", arg, resp_commands(), &handler, &store,
+				    &options);
 	if (rc < 0)
 		return rc;
 	rc = example_serve(server);

@@ -1,0 +1,98 @@
+/*
+ * librdkafka.c: a task that consumes messages of Kafka. librdkafka has threads of its own; it tells by an eventfd
+ * that its queue has got something. Link -lrdkafka.
+ */
+#include <interloop.h>
+
+#include <errno.h>
+#include <librdkafka/rdkafka.h>
+#include <librdkafka/rdkafka_mock.h>
+#include <stdio.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+/* Negative: no more of them. */
+static int handle(const rd_kafka_message_t *message)
+{
+	printf("%.*s\n", (int)message->len, (char *)message->payload);
+	return -ECANCELED;
+}
+
+/* [librdkafka] */
+static int consume(void *consumer)
+{
+	static const uint64_t one = 1;
+	rd_kafka_queue_t *queue = rd_kafka_queue_get_consumer(consumer);
+	int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), rc = fd < 0 ? -errno : 0;
+	if (rc == 0)
+		rd_kafka_queue_io_event_enable(queue, fd, &one, sizeof(one));
+	while (rc == 0 && (rc = il_wait_readable(fd)) == 0) {
+		rd_kafka_message_t *message;
+		uint64_t count;
+		if (read(fd, &count, sizeof(count)) < 0) /* before the look: nothing is missed */
+			continue;
+		while ((message = rd_kafka_consumer_poll(consumer, 0))) {
+			if (!message->err)
+				rc = handle(message);
+			rd_kafka_message_destroy(message);
+		}
+	}
+	rd_kafka_queue_io_event_enable(queue, -1, NULL, 0);
+	rd_kafka_queue_destroy(queue);
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+/* [librdkafka] */
+
+/* A cluster in this process, with a message for "recipe": librdkafka has one for tests. */
+static rd_kafka_t *open_producer(void)
+{
+	char words[256];
+	rd_kafka_conf_t *conf = rd_kafka_conf_new();
+	rd_kafka_conf_set(conf, "test.mock.num.brokers", "1", NULL, 0);
+	rd_kafka_t *producer = rd_kafka_new(RD_KAFKA_PRODUCER, conf, words, sizeof(words));
+	rd_kafka_topic_t *topic = producer ? rd_kafka_topic_new(producer, "recipe", NULL) : NULL;
+	if (topic) {
+		rd_kafka_produce(topic, RD_KAFKA_PARTITION_UA, RD_KAFKA_MSG_F_COPY, "hello", 5,
+				 NULL, 0, NULL);
+		rd_kafka_flush(producer, 10000);
+		rd_kafka_topic_destroy(topic);
+	}
+	return producer;
+}
+
+static rd_kafka_t *open_consumer(const char *servers)
+{
+	char words[256];
+	rd_kafka_conf_t *conf = rd_kafka_conf_new();
+	rd_kafka_conf_set(conf, "bootstrap.servers", servers, NULL, 0);
+	rd_kafka_conf_set(conf, "group.id", "recipe", NULL, 0);
+	rd_kafka_conf_set(conf, "auto.offset.reset", "earliest", NULL, 0);
+	rd_kafka_t *consumer = rd_kafka_new(RD_KAFKA_CONSUMER, conf, words, sizeof(words));
+	rd_kafka_topic_partition_list_t *topics = rd_kafka_topic_partition_list_new(1);
+	rd_kafka_topic_partition_list_add(topics, "recipe", RD_KAFKA_PARTITION_UA);
+	if (consumer) {
+		rd_kafka_poll_set_consumer(consumer);
+		rd_kafka_subscribe(consumer, topics);
+	}
+	rd_kafka_topic_partition_list_destroy(topics);
+	return consumer;
+}
+
+int main(int argc, char **argv)
+{
+	const il_backend *backend = il_backend_find(NULL);
+	rd_kafka_t *producer = argc > 1 ? NULL : open_producer();
+	rd_kafka_t *consumer = open_consumer(
+	    argc > 1 ? argv[1]
+		     : rd_kafka_mock_cluster_bootstraps(rd_kafka_handle_mock_cluster(producer)));
+	if (!backend || !consumer)
+		return 1;
+	int rc = il_run(backend, consume, consumer);
+	rd_kafka_consumer_close(consumer);
+	rd_kafka_destroy(consumer);
+	if (producer)
+		rd_kafka_destroy(producer);
+	return rc != -ECANCELED;
+}
