@@ -1,0 +1,365 @@
+/*
+ * reverse_proxy.c: an HTTP proxy in front of servers: the one with the fewest requests gets the next, one that fails its
+ * health check gets none. Bodies go through in pieces, connections to the servers are kept, and TLS ends here.
+ *
+ *     http_server --port 4711 & http_server --port 4712 &
+ *     reverse_proxy --port 8080 --check /primes/10 --to 127.0.0.1:4711 127.0.0.1:4712 &
+ *     curl 127.0.0.1:8080/primes/1000000
+ *
+ * A request is tried at another server if the first cannot be connected to, and once more if a kept connection turned
+ * out to be gone; never when a part of it may have been carried out.
+ */
+#include "example.h"
+#include "http_relay.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CONNECT_TIME IL_SEC(2)
+#define ANSWER_TIME  IL_SEC(30) /* for each wait for a server */
+#define CHECK_PERIOD IL_MSEC(500)
+#define CHECK_TIME   IL_SEC(2)
+
+enum { SERVERS = 2, KEPT = 16, PIECE = 64 * 1024 };
+
+struct server {
+	const char *host, *port;
+	bool up;
+	int active; /* requests under way */
+	il_client *kept[KEPT];
+	int kept_count;
+};
+
+struct proxy {
+	struct server servers[SERVERS];
+	const char *check; /* the path */
+	bool tls;
+	il_group checks;
+};
+
+struct exchange { /* on the heap: heads are large */
+	struct proxy *proxy;
+	struct http_reader from, to; /* the client, the server */
+	struct http_head request, response;
+	struct server *server;
+	unsigned tried; /* a bit a server */
+	bool reused, body_begun, answered;
+};
+
+/* ---- servers ---- */
+
+static struct server *choose(struct proxy *p, unsigned tried)
+{
+	struct server *best = NULL;
+	for (int i = 0; i < SERVERS; i++) {
+		struct server *s = &p->servers[i];
+		if (s->host && s->up && !(tried & 1u << i) && (!best || s->active < best->active))
+			best = s;
+	}
+	return best;
+}
+
+static void set_up(struct server *s, bool up)
+{
+	if (s->up != up)
+		fprintf(stderr, "%s:%s is %s\n", s->host, s->port, up ? "up" : "down");
+	s->up = up;
+	while (!up && s->kept_count > 0)
+		il_client_destroy(s->kept[--s->kept_count]);
+}
+
+static int connect_to(struct server *s, il_client **c)
+{
+	const il_client_options options = {.max_packet = PIECE,
+					   .receive_buffer = PIECE,
+					   .send_timeout = ANSWER_TIME,
+					   .connect = {.timeout = CONNECT_TIME}};
+	return il_client_connect_tcp(c, s->host, s->port, il_protocol_bytes(), &options);
+}
+
+static int join_server(struct exchange *x)
+{
+	il_client *c = NULL;
+	struct server *s = x->server;
+	int rc = 0;
+	x->reused = s->kept_count > 0;
+	if (x->reused)
+		c = s->kept[--s->kept_count];
+	else
+		rc = connect_to(s, &c);
+	x->to = (struct http_reader){.client = c, .limit = ANSWER_TIME};
+	s->active += rc == 0;
+	return rc;
+}
+
+static void leave_server(struct exchange *x, bool keep)
+{
+	struct server *s = x->server;
+	s->active--;
+	if (keep && s->up && s->kept_count < KEPT && x->to.at == x->to.end)
+		s->kept[s->kept_count++] = x->to.client;
+	else
+		il_client_destroy(x->to.client);
+	x->to.client = NULL;
+}
+
+/* ---- what is sent ---- */
+
+static int send_request(struct exchange *x)
+{
+	const struct http_head *h = &x->request;
+	char length[64] = "", host[64];
+	const char *address = il_client_address(x->from.client);
+	snprintf(host, sizeof(host), "%.*s", (int)strcspn(address, ":"), address);
+	if (h->length >= 0)
+		snprintf(length, sizeof(length), "Content-Length: %lld\r\n", (long long)h->length);
+	int version = (int)(strstr(h->line, " HTTP/") - h->line);
+	return il_client_printf(
+	    x->to.client,
+	    "%.*s HTTP/1.1\r\n%s%s%sX-Forwarded-For: %s\r\nX-Forwarded-Proto: %s\r\n"
+	    "Connection: keep-alive\r\n\r\n",
+	    version, h->line, h->fields, length, h->chunked ? "Transfer-Encoding: chunked\r\n" : "",
+	    host, x->proxy->tls ? "https" : "http");
+}
+
+static bool is_old(const struct http_head *request)
+{
+	return strstr(request->line, "HTTP/1.0") != NULL;
+}
+
+static int send_response(struct exchange *x)
+{
+	const struct http_head *h = &x->response;
+	char length[64] = "";
+	bool chunked = (h->chunked || http_until_end(h)) && !is_old(&x->request);
+	bool keep = x->request.keep_alive && (h->length >= 0 || chunked);
+	bool none = h->status == 204 || h->status == 304 || strcmp(x->request.method, "HEAD") == 0;
+	if (h->length >= 0 && !none)
+		snprintf(length, sizeof(length), "Content-Length: %lld\r\n", (long long)h->length);
+	x->answered = true;
+	x->request.keep_alive = keep;
+	int rc = il_client_printf(
+	    x->from.client, "HTTP/1.1%s\r\n%s%s%sConnection: %s\r\n\r\n", h->line + 8, h->fields,
+	    length, chunked ? "Transfer-Encoding: chunked\r\n" : "", keep ? "keep-alive" : "close");
+	return rc < 0 ? rc : http_relay_body(&x->to, x->from.client, h, chunked);
+}
+
+static int refuse(struct exchange *x, const char *status)
+{
+	int rc =
+	    il_client_printf(x->from.client,
+			     "HTTP/1.1 %s\r\nContent-Type: text/plain\r\nContent-Length: %zu\r\n"
+			     "Connection: close\r\n\r\n%s\n",
+			     status, strlen(status) + 1, status);
+	x->request.keep_alive = false;
+	return rc < 0 ? rc : il_client_finish(x->from.client, IL_SEC(2));
+}
+
+/* ---- a request ---- */
+
+static int relay_request(struct exchange *x)
+{
+	static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+	int rc = send_request(x);
+	if (rc < 0)
+		return rc == -ECANCELED ? rc : -EIO;
+	x->body_begun = x->request.chunked || x->request.length > 0;
+	if (x->body_begun && x->request.expects_continue)
+		rc = il_client_send(x->from.client, go_on, sizeof(go_on) - 1);
+	return rc < 0 ? rc
+		      : http_relay_body(&x->from, x->to.client, &x->request, x->request.chunked);
+}
+
+/* What the server has done with it: 0, or negative; x->answered: the client has a part of it. */
+static int ask_server(struct exchange *x)
+{
+	int rc = relay_request(x);
+	if (rc == -EIO && x->body_begun)
+		rc = 0; /* it does not want the body: it may have said why */
+	if (rc == 0)
+		rc = http_read_response(&x->to, &x->response, &x->request) == 1 ? 0 : -EIO;
+	if (rc == 0)
+		rc = send_response(x);
+	leave_server(x, rc == 0 && x->response.keep_alive);
+	return rc;
+}
+
+/* [forward] */
+static int forward(struct exchange *x)
+{
+	int rc = -EHOSTUNREACH;
+	bool again = false;
+	x->tried = 0;
+	x->body_begun = x->answered = false;
+	while (again || (x->server = choose(x->proxy, x->tried))) {
+		again = false;
+		rc = join_server(x);
+		if (rc == -ECANCELED)
+			return rc;
+		if (rc < 0) {
+			x->tried |= 1u << (x->server - x->proxy->servers);
+			set_up(x->server, false);
+			continue;
+		}
+		rc = ask_server(x);
+		again = rc == -EIO && x->reused && !x->body_begun && !x->answered;
+		if (!again)
+			break;
+	}
+	return rc;
+}
+/* [forward] */
+
+static int serve_request(struct exchange *x)
+{
+	int rc = forward(x);
+	if (rc == 0 || rc == -ECANCELED || x->answered)
+		return rc; /* a response that was cut is seen by the client, as its connection ends */
+	return refuse(x, rc == -EHOSTUNREACH || !choose(x->proxy, 0) ? "503 Service Unavailable"
+			 : rc == -EBADMSG                            ? "400 Bad Request"
+			 : rc == -ETIMEDOUT                          ? "504 Gateway Timeout"
+								     : "502 Bad Gateway");
+}
+
+static int handle(il_client *client, void *data)
+{
+	struct exchange *x = calloc(1, sizeof(*x));
+	if (!x)
+		return -ENOMEM;
+	x->proxy = data;
+	x->from =
+	    (struct http_reader){.client = client, .limit = IL_FOREVER}; /* the server's limits */
+	int rc;
+	do {
+		rc = http_read_request(&x->from, &x->request);
+		if (rc == 1)
+			rc = serve_request(x);
+		else if (rc == -EBADMSG)
+			rc = refuse(x, "400 Bad Request");
+		else if (rc == -EMSGSIZE)
+			rc = refuse(x, "431 Request Header Fields Too Large");
+		else
+			x->request.keep_alive = false;
+	} while (rc == 0 && x->request.keep_alive);
+	free(x);
+	il_client_close(client);
+	return rc == -EIO || rc == -EBADMSG ? 0 : rc; /* logged as nobody's failure here */
+}
+
+/* ---- health ---- */
+
+struct check {
+	struct exchange x;
+	struct proxy *proxy;
+	struct server *server;
+};
+
+static int ask_health(void *arg)
+{
+	struct check *c = arg;
+	il_client *client;
+	int rc = connect_to(c->server, &client);
+	if (rc < 0)
+		return rc;
+	c->x.to = (struct http_reader){.client = client, .limit = CHECK_TIME};
+	strcpy(c->x.request.method, "GET");
+	rc = il_client_printf(client, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n",
+			      c->proxy->check, c->server->host);
+	if (rc == 0)
+		rc = http_read_response(&c->x.to, &c->x.response, &c->x.request);
+	il_client_destroy(client);
+	return rc < 0 ? rc : c->x.response.status;
+}
+
+static int watch(void *arg)
+{
+	struct check *c = arg;
+	int rc;
+	do {
+		int status = il_fail_after(CHECK_TIME, ask_health, c);
+		rc = il_check_cancelled();
+		if (rc == 0)
+			set_up(c->server, status >= 200 && status < 500);
+		if (rc == 0)
+			rc = il_sleep(CHECK_PERIOD);
+	} while (rc == 0);
+	free(c);
+	return rc;
+}
+
+static int service_init(il_exit_stack *stack, il_server *server, void *data)
+{
+	struct proxy *p = data;
+	(void)server;
+	int rc = il_group_open(&p->checks);
+	if (rc < 0)
+		return rc;
+	rc = il_exit_stack_group(stack, &p->checks);
+	if (rc < 0)
+		return il_group_close(&p->checks, rc);
+	for (int i = 0; i < SERVERS && p->servers[i].host && rc == 0; i++) {
+		struct check *c = calloc(1, sizeof(*c));
+		if (!c)
+			return -ENOMEM;
+		*c = (struct check){.proxy = p, .server = &p->servers[i]};
+		rc = il_group_start_soon(&p->checks, NULL, watch, c);
+		if (rc < 0)
+			free(c);
+	}
+	return rc;
+}
+
+/* ---- the program ---- */
+
+struct arguments {
+	const char *port;
+	const struct il_layer *layer;
+	struct proxy proxy;
+};
+
+static int serve(void *arg)
+{
+	struct arguments *a = arg;
+	const struct il_handler handler = {.service_init = service_init, .handle = handle};
+	const il_server_options options = {
+	    .limits = IL_LIMITS_PUBLIC,
+	    .max_packet = PIECE,
+	    .receive_buffer = 16 * 1024,
+	    .request_timeout = IL_FOREVER, /* one call of the handler is all of a connection */
+	    .grace_period = IL_SEC(5),
+	    .stop_at_signals = true,
+	    .layer = a->layer,
+	};
+	il_server *server;
+	int rc = il_tcp_server_open(&server, "127.0.0.1", a->port, il_protocol_bytes(), &handler,
+				    &a->proxy, &options);
+	if (rc == 0)
+		rc = example_serve(server);
+	for (int i = 0; i < SERVERS; i++)
+		set_up(&a->proxy.servers[i], false);
+	return rc;
+}
+
+int main(int argc, char **argv)
+{
+	example_options(argc, argv,
+			"[--backend NAME] [--port NUMBER] [--check PATH] [--tls CERTIFICATE KEY] "
+			"[--to HOST:PORT HOST:PORT]");
+	char **to = example_values(argc, argv, "--to");
+	struct arguments a = {.port = example_option(argc, argv, "--port", "0"),
+			      .layer = example_layer(argc, argv)};
+	a.proxy.check = example_option(argc, argv, "--check", "/");
+	a.proxy.tls = a.layer != NULL;
+	for (int i = 0; to && i < SERVERS; i++) {
+		char *colon = strrchr(to[i], ':');
+		if (!colon)
+			return fprintf(stderr, "reverse_proxy: %s is not HOST:PORT\n", to[i]), 2;
+		*colon = '\0';
+		a.proxy.servers[i] = (struct server){.host = to[i], .port = colon + 1};
+	}
+	return to ? example_main(argc, argv, serve, &a)
+		  : (fprintf(stderr,
+			     "reverse_proxy: for whom? --to HOST:PORT HOST:PORT is missing\n"),
+		     2);
+}
