@@ -1,12 +1,19 @@
 /*
- * blocks.c: six blocking calls over three worker threads, a line of the log for each step with the
- * thread that wrote it, and the results in the order in which the calls ended.
+ * blocks.c: six blocking calls over three workers, a line of the log for each step with the thread that
+ * wrote it, and the results in the order in which the calls ended. The workers are threads, processes,
+ * or those of worker programs on other machines; only the line that creates the executor is another one.
+ *
+ *     blocks [--backend NAME] [--threads] [--processes] [--machines SERVER]
+ *     blocks --serve SERVER      a worker program; SERVER: the HOST:PORT of a Gearman job server
  */
 #define _GNU_SOURCE /* pthread_getname_np */
 
 #include "example.h"
 
+#include <interloop/remote.h>
+
 #include <pthread.h>
+#include <stdint.h>
 #include <stdio.h>
 
 enum { CALLS = 6, WORKERS = 3 };
@@ -62,16 +69,30 @@ static int run_blocking_tasks(il_executor *pool)
 }
 /* [submit] */
 
-/* [run] */
+struct place {
+	bool processes;
+	const char *server; /* of other machines; NULL: here */
+};
+
+/* [create] */
+static int create_pool(il_executor **pool, const struct place *place)
+{
+	if (place->server)
+		return il_remote_pool_create(
+		    pool, &(il_remote_pool_options){.servers = &place->server, .server_count = 1});
+	if (place->processes)
+		return il_process_pool_create(
+		    pool, &(il_process_pool_options){.max_workers = WORKERS, .name = "pool"});
+	return il_thread_pool_create(
+	    pool, &(il_thread_pool_options){.max_workers = WORKERS, .name = "pool"});
+}
+/* [create] */
+
 static int run(void *arg)
 {
-	(void)arg;
 	il_executor *pool;
 	log_line("run", "starting");
-	int rc = il_thread_pool_create(&pool, &(il_thread_pool_options){
-						  .max_workers = WORKERS,
-						  .name = "pool",
-					      });
+	int rc = create_pool(&pool, arg);
 	if (rc < 0)
 		return rc;
 	rc = run_blocking_tasks(pool);
@@ -79,9 +100,33 @@ static int run(void *arg)
 	log_line("run", "exiting");
 	return rc;
 }
-/* [run] */
+
+/* [serve] */
+static int serve(void *server)
+{
+	const il_process_pool_options options = {.max_workers = WORKERS, .name = "pool"};
+	il_remote_worker_options worker = {
+	    .servers = (const char *const *)&server, .server_count = 1, .slots = WORKERS};
+	int rc = il_process_pool_create(&worker.executor, &options);
+	if (rc < 0)
+		return rc;
+	rc = il_remote_worker_serve(&worker); /* until SIGINT */
+	il_executor_destroy(worker.executor);
+	return rc;
+}
+/* [serve] */
 
 int main(int argc, char **argv)
 {
-	return example_main(argc, argv, run, NULL);
+	example_options(
+	    argc, argv,
+	    "[--backend NAME] [--threads] [--processes] [--machines SERVER] [--serve SERVER]");
+	struct place place = {.processes = example_values(argc, argv, "--processes") != NULL,
+			      .server = example_option(argc, argv, "--machines", NULL)};
+	const char *server = example_option(argc, argv, "--serve", NULL);
+	if (il_function_register("blocks", blocks) < 0)
+		return 1;
+	if (server)
+		return example_main(argc, argv, serve, (void *)(uintptr_t)server);
+	return example_main(argc, argv, run, &place);
 }

@@ -289,8 +289,14 @@ static int service_init(il_exit_stack *stack, il_server *server, void *data)
 	return il_server_start_soon(server, NULL, example_stop_on_sigterm, server);
 }
 
+struct where {
+	const char *port;
+	const struct il_layer *layer; /* TLS, or none: the handler does not know */
+};
+
 static int serve(void *arg)
 {
+	const struct where *where = arg;
 	const struct il_handler handler = {.service_init = service_init, .handle = handle};
 	const il_server_options options = {
 	    .limits = IL_LIMITS_PUBLIC,
@@ -299,16 +305,18 @@ static int serve(void *arg)
 	    .receive_buffer = 1024,
 	    .first_request_timeout = NAME_TIME,
 	    .idle_timeout = SILENCE_TIME,
+	    .layer = where->layer,
 	};
 	static struct room rooms[ROOMS];
 	il_server *server;
-	int rc = il_tcp_server_open(&server, "127.0.0.1", arg, il_protocol_lines(), &handler, rooms,
-				    &options);
+	int rc = il_tcp_server_open(&server, "127.0.0.1", where->port, il_protocol_lines(),
+				    &handler, rooms, &options);
 	return rc < 0 ? rc : example_serve(server);
 }
 
 int main(int argc, char **argv)
 {
-	example_options(argc, argv, "[--backend NAME] [--port NUMBER]");
-	return example_main(argc, argv, serve, (char *)example_option(argc, argv, "--port", "0"));
+	example_options(argc, argv, "[--backend NAME] [--port NUMBER] [--tls CERTIFICATE KEY]");
+	struct where where = {example_option(argc, argv, "--port", "0"), example_layer(argc, argv)};
+	return example_main(argc, argv, serve, &where);
 }

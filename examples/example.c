@@ -19,34 +19,51 @@ static _Noreturn void refuse(char **argv, const char *what, const char *why)
 	exit(2);
 }
 
-static bool is_known(const char *name)
+/* How many values an option has: the words after it in its brackets; negative: it is unknown. */
+static int values_of(const char *name)
 {
-	char known[64];
+	char known[64], alone[64];
 	snprintf(known, sizeof(known), "[%s ", name);
-	return strncmp(name, "--", 2) == 0 && strstr(usage, known);
+	snprintf(alone, sizeof(alone), "[%s]", name);
+	const char *at = strncmp(name, "--", 2) == 0 ? strstr(usage, known) : NULL;
+	int count = 0;
+	if (!at)
+		return strncmp(name, "--", 2) == 0 && strstr(usage, alone) ? 0 : -1;
+	for (; *at != ']'; at++)
+		count += *at == ' ';
+	return count;
 }
 
 void example_options(int argc, char **argv, const char *all)
 {
 	usage = all;
-	for (int i = 1; i < argc; i += 2) {
+	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--help") == 0) {
 			printf("usage: %s %s\n", argv[0], usage);
 			exit(0);
 		}
-		if (!is_known(argv[i]))
-			refuse(argv, argv[i], "is no option of this program");
-		if (i + 1 == argc || strncmp(argv[i + 1], "--", 2) == 0)
-			refuse(argv, argv[i], "needs a value");
+		const char *name = argv[i];
+		int count = values_of(name);
+		if (count < 0)
+			refuse(argv, name, "is no option of this program");
+		for (; count > 0; count--, i++)
+			if (i + 1 == argc || strncmp(argv[i + 1], "--", 2) == 0)
+				refuse(argv, name, "needs a value");
 	}
+}
+
+char **example_values(int argc, char **argv, const char *name)
+{
+	for (int i = 1; i < argc; i++)
+		if (strcmp(argv[i], name) == 0)
+			return argv + i + 1;
+	return NULL;
 }
 
 const char *example_option(int argc, char **argv, const char *name, const char *fallback)
 {
-	for (int i = 1; i + 1 < argc; i++)
-		if (strcmp(argv[i], name) == 0)
-			return argv[i + 1];
-	return fallback;
+	char **values = example_values(argc, argv, name);
+	return values ? values[0] : fallback;
 }
 
 long example_number(int argc, char **argv, const char *name, long fallback, long most)
@@ -106,6 +123,20 @@ int example_serve(il_server *server)
 {
 	printf("listening on port %u\n", il_server_port(server));
 	int rc = il_server_serve(server);
+	il_server_destroy(server);
+	return rc;
+}
+
+int example_serve_beside(il_server *server, il_fn *visit)
+{
+	il_group group;
+	int rc = il_group_open(&group);
+	if (rc == 0) {
+		rc = il_group_start_soon(&group, NULL, visit, server);
+		if (rc == 0)
+			rc = il_server_serve(server);
+		rc = il_group_close(&group, rc);
+	}
 	il_server_destroy(server);
 	return rc;
 }

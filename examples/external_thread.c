@@ -64,7 +64,7 @@ static int run(void *arg)
 		return -failed;
 	}
 	rc = il_portal_sleep_until_stopped(portal);
-	il_portal_close(portal);    /* from now on the thread's calls answer -ESHUTDOWN, */
+	il_portal_close(portal);    /* from now on the thread's calls return -ESHUTDOWN, */
 	pthread_join(thread, NULL); /* so it is as good as through */
 	return rc < 0 ? rc : sensor->rc;
 }

@@ -4,6 +4,7 @@
  */
 #include "http_request.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -129,16 +130,40 @@ static int add_coding(struct http_request *r)
 	return 0;
 }
 
+static void end_value(struct http_request *r)
+{
+	while (r->value_size > 0 && strchr(" \t", r->value[r->value_size - 1]))
+		r->value_size--;
+	r->value[r->value_size] = '\0';
+}
+
+/* These only ask for less: one that is too long, or comes twice, asks for nothing. */
+static bool keep_header(struct http_request *r)
+{
+	static const char *const names[HTTP_KEPT] = {"range", "if-range", "if-none-match",
+						     "if-modified-since"};
+	for (int i = 0; i < HTTP_KEPT; i++) {
+		if (!name_is(r, names[i]))
+			continue;
+		bool counts = !r->kept[i][0] && r->value_size < HTTP_VALUE_MAX;
+		if (counts)
+			end_value(r);
+		snprintf(r->kept[i], sizeof(r->kept[i]), "%s", counts ? r->value : "");
+		return true;
+	}
+	return false;
+}
+
 static int take_header(struct http_request *r)
 {
+	if (keep_header(r))
+		return 0;
 	bool is_host = name_is(r, "host"), is_coding = name_is(r, "transfer-encoding");
 	if (!is_host && !is_coding && !name_is(r, "expect"))
 		return 0;
 	if (r->value_size >= sizeof(r->value))
 		return reject(r, 431, "a header is too long");
-	while (r->value_size > 0 && strchr(" \t", r->value[r->value_size - 1]))
-		r->value_size--;
-	r->value[r->value_size] = '\0';
+	end_value(r);
 	if (is_coding)
 		return add_coding(r);
 	if (is_host) {
@@ -229,6 +254,7 @@ static void begin_request(struct http_request *r)
 	r->refusal = r->hosts = r->codings = 0;
 	r->target_size = r->name_size = r->value_size = r->body_size = 0;
 	r->coding[0] = '\0';
+	memset(r->kept, 0, sizeof(r->kept));
 	r->expects_continue = false;
 }
 

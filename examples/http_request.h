@@ -13,6 +13,9 @@
 
 enum { HTTP_VALUE_MAX = 256, HTTP_BODY_MAX = 1 << 20 };
 
+/* Headers that are kept for the owner. */
+enum http_kept { HTTP_RANGE, HTTP_IF_RANGE, HTTP_IF_NONE_MATCH, HTTP_IF_MODIFIED_SINCE, HTTP_KEPT };
+
 struct http_request;
 
 /* Negative results end the parsing, and are what http_request_parse returns. */
@@ -34,6 +37,7 @@ struct http_request { /* those that are pipelined come one after the other in on
 	bool keep_alive;  /* the connection, afterwards */
 	char *body;       /* freed by http_request_end */
 	size_t body_size;
+	char kept[HTTP_KEPT][HTTP_VALUE_MAX]; /* "": it was not there, or is too long to count */
 
 	/* What follows is http_request.c's. */
 	struct http_lines lines;

@@ -5,6 +5,7 @@
  *     http_server --port 4711 &
  *     curl 127.0.0.1:4711/primes/100000
  *     curl --data-binary @README.md 127.0.0.1:4711/count
+ *     http_server --root docs --port 4711 &        GET and HEAD are of files then: http_files.c
  *
  * The parser calls back in the middle of its work. A task has a stack of its own, so these
  * callbacks may wait like any other code: a request is answered inside the callback that says it is
@@ -14,26 +15,36 @@
  * the server's send_timeout, and each part of a request a size.
  */
 #include "example.h"
-#include "http_request.h"
+#include "http_files.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define REQUEST_TIME IL_SEC(10)
 #define LINGER_TIME  IL_SEC(2)
+#define PIECE_TIME   IL_SEC(20) /* for a piece of a file */
 
-enum { WORKERS = 4, RECEIVE_MAX = 16 * 1024, PRIMES_MAX = 10000000, ANSWER_MAX = 1024 };
+enum {
+	WORKERS = 4,
+	RECEIVE_MAX = 16 * 1024,
+	PRIMES_MAX = 10000000,
+	ANSWER_MAX = 1024,
+	PIECE_MAX = 1 << 20
+};
 
 struct service {
 	il_executor *pool;
+	int folder; /* of --root; -1: there is none */
 };
 
 struct exchange { /* on the stack of its handler */
 	struct service *service;
 	il_client *client;
 	struct http_request request;
+	struct http_file file;
 	char answer[ANSWER_MAX];
 };
 
@@ -46,12 +57,15 @@ static const char *phrase_of(int status)
 		const char *phrase;
 	} all[] = {
 	    {200, "OK"},
+	    {206, "Partial Content"},
+	    {304, "Not Modified"},
 	    {400, "Bad Request"},
 	    {404, "Not Found"},
 	    {405, "Method Not Allowed"},
 	    {408, "Request Timeout"},
 	    {413, "Content Too Large"},
 	    {414, "URI Too Long"},
+	    {416, "Range Not Satisfiable"},
 	    {417, "Expectation Failed"},
 	    {431, "Request Header Fields Too Large"},
 	    {500, "Internal Server Error"},
@@ -64,18 +78,23 @@ static const char *phrase_of(int status)
 	return "";
 }
 
+static const char *date_now(char date[32])
+{
+	struct tm tm;
+	time_t now = time(NULL);
+	strftime(date, 32, "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&now, &tm));
+	return date;
+}
+
 /* `more`: further header lines. */
 static int send_answer(struct exchange *x, int status, const char *more, const char *body,
 		       bool keep_alive)
 {
 	char text[ANSWER_MAX + 256], date[32];
-	struct tm tm;
-	time_t now = time(NULL);
-	strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&now, &tm));
 	int size = snprintf(text, sizeof(text),
 			    "HTTP/1.1 %d %s\r\nDate: %s\r\nContent-Type: text/plain\r\n"
 			    "Content-Length: %zu\r\n%sConnection: %s\r\n\r\n%s",
-			    status, phrase_of(status), date, strlen(body), more,
+			    status, phrase_of(status), date_now(date), strlen(body), more,
 			    keep_alive ? "keep-alive" : "close",
 			    http_request_is(&x->request, "HEAD") ? "" : body);
 	return il_client_send(x->client, text, (size_t)size);
@@ -151,8 +170,75 @@ static int show_help(void *arg)
 	return HTTP_STATUS_OK;
 }
 
+/* ---- files ---- */
+
+static int find_file(void *arg)
+{
+	struct exchange *x = arg;
+	return http_file_find(&x->file, x->service->folder, &x->request);
+}
+
+static int send_file_head(struct exchange *x, int status)
+{
+	const struct http_file *f = &x->file;
+	char text[1024], date[32], range[96] = "", about[96] = "";
+	if (status == 206)
+		snprintf(range, sizeof(range), "Content-Range: bytes %lld-%lld/%lld\r\n",
+			 (long long)f->from, (long long)(f->from + f->length - 1),
+			 (long long)f->size);
+	if (status != 304)
+		snprintf(about, sizeof(about), "Content-Type: %s\r\nContent-Length: %lld\r\n",
+			 f->type, (long long)f->length);
+	int size = snprintf(text, sizeof(text),
+			    "HTTP/1.1 %d %s\r\nDate: %s\r\n%s%sLast-Modified: %s\r\nETag: %s\r\n"
+			    "Accept-Ranges: bytes\r\nConnection: %s\r\n\r\n",
+			    status, phrase_of(status), date_now(date), about, range, f->date,
+			    f->tag, x->request.keep_alive ? "keep-alive" : "close");
+	return il_client_send(x->client, text, (size_t)size);
+}
+
+/* [file] */
+/* In pieces, each with a time limit: a client that does not read is given up. */
+static int send_file(struct exchange *x)
+{
+	il_stream *stream = il_client_stream(x->client);
+	off_t at = x->file.from, end = at + x->file.length;
+	int rc = 0;
+	while (at < end && rc == 0) {
+		il_scope limit = IL_SCOPE_INIT;
+		off_t size = end - at < PIECE_MAX ? end - at : PIECE_MAX;
+		rc = il_scope_enter(&limit, il_deadline(PIECE_TIME), IL_FAIL_AT_DEADLINE);
+		if (rc < 0)
+			return rc;
+		rc = il_stream_send_file(stream, x->file.fd, at, (size_t)size);
+		rc = il_scope_exit(&limit, rc);
+		at += size;
+	}
+	return rc == -ETIMEDOUT ? -EPIPE : rc; /* as a send_timeout */
+}
+/* [file] */
+
+static int respond_with_file(struct exchange *x, int status)
+{
+	char range[64];
+	int rc;
+	if (status == 416) {
+		snprintf(range, sizeof(range), "Content-Range: bytes */%lld\r\n",
+			 (long long)x->file.size);
+		snprintf(x->answer, sizeof(x->answer), "%s\n", phrase_of(status));
+		rc = send_answer(x, status, range, x->answer, x->request.keep_alive);
+	} else {
+		rc = send_file_head(x, status);
+		if (rc == 0 && status != 304 && !http_request_is(&x->request, "HEAD"))
+			rc = send_file(x);
+	}
+	close(x->file.fd);
+	return rc;
+}
+
 /* [respond] */
-static int respond(struct exchange *x)
+/* A status, or a negative code; `allow`: the methods that there are instead. */
+static int compute(struct exchange *x, const char **allow)
 {
 	static const struct {
 		const char *method, *path;
@@ -165,7 +251,6 @@ static int respond(struct exchange *x)
 	    {"GET", "/", false, show_help},
 	};
 	bool posts = http_request_is(&x->request, "POST");
-	const char *allow = "";
 	int rc = HTTP_STATUS_NOT_FOUND;
 	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
 		size_t size = strlen(routes[i].path) + !routes[i].prefix; /* and the final zero */
@@ -176,12 +261,28 @@ static int respond(struct exchange *x)
 			rc = il_executor_run(x->service->pool, routes[i].run, x, 0);
 		} else {
 			rc = HTTP_STATUS_METHOD_NOT_ALLOWED;
-			allow = for_post ? "Allow: POST\r\n" : "Allow: GET, HEAD\r\n";
+			*allow = for_post ? "Allow: POST\r\n" : "Allow: GET, HEAD\r\n";
 		}
 		break;
 	}
-	if (il_check_cancelled() < 0)
+	return rc;
+}
+
+static int respond(struct exchange *x)
+{
+	bool posts = http_request_is(&x->request, "POST");
+	const char *allow = "";
+	x->file.fd = -1;
+	int rc = x->service->folder >= 0 && !posts
+		     ? il_executor_run(x->service->pool, find_file, x, 0)
+		     : compute(x, &allow);
+	if (il_check_cancelled() < 0) {
+		if (x->file.fd >= 0)
+			close(x->file.fd);
 		return -ECANCELED; /* the server ends */
+	}
+	if (x->file.fd >= 0)
+		return respond_with_file(x, rc);
 	int status = rc < 0 ? HTTP_STATUS_INTERNAL_SERVER_ERROR : rc;
 	if (status != HTTP_STATUS_OK)
 		snprintf(x->answer, sizeof(x->answer), "%s\n", phrase_of(status));
@@ -239,8 +340,15 @@ static int service_init(il_exit_stack *stack, il_server *server, void *data)
 	return rc;
 }
 
+struct arguments {
+	const char *port;
+	const struct il_layer *layer; /* TLS, or none: the handler does not know */
+	int folder;
+};
+
 static int serve(void *arg)
 {
+	const struct arguments *arguments = arg;
 	const struct il_handler handler = {.service_init = service_init, .handle = handle};
 	/* [limits] */
 	const il_server_options options = {
@@ -248,17 +356,27 @@ static int serve(void *arg)
 	    .max_packet = RECEIVE_MAX,
 	    .receive_buffer = RECEIVE_MAX,
 	    .grace_period = IL_SEC(5),
+	    .layer = arguments->layer,
 	};
 	/* [limits] */
-	struct service service;
+	struct service service = {.folder = arguments->folder};
 	il_server *server;
-	int rc = il_tcp_server_open(&server, "127.0.0.1", arg, il_protocol_bytes(), &handler,
-				    &service, &options);
+	int rc = il_tcp_server_open(&server, "127.0.0.1", arguments->port, il_protocol_bytes(),
+				    &handler, &service, &options);
 	return rc < 0 ? rc : example_serve(server);
 }
 
 int main(int argc, char **argv)
 {
-	example_options(argc, argv, "[--backend NAME] [--port NUMBER]");
-	return example_main(argc, argv, serve, (char *)example_option(argc, argv, "--port", "0"));
+	example_options(argc, argv,
+			"[--backend NAME] [--port NUMBER] [--root FOLDER] [--tls CERTIFICATE KEY]");
+	const char *root = example_option(argc, argv, "--root", NULL);
+	struct arguments arguments = {.port = example_option(argc, argv, "--port", "0"),
+				      .layer = example_layer(argc, argv),
+				      .folder = root ? http_folder_open(root) : -1};
+	if (root && arguments.folder < 0) {
+		perror(root);
+		return 1;
+	}
+	return example_main(argc, argv, serve, &arguments);
 }

@@ -41,7 +41,7 @@ note() { # WHAT FIGURE
 
 run_per_core() {
   up "$bin/per_core_server" --backend "$loop" --loops 2
-  timeout 120 "$bin/client" "$listening" "$clients" "$rounds" 'hello from %' >"$out" 2>>"$err" ||
+  INTERLOOP_BACKEND=$loop timeout 120 "$bin/load" "$listening" "$clients" "$rounds" 'hello from %' >"$out" 2>>"$err" ||
     echo 'the clients failed' >>"$out"
   stop
   down
@@ -154,17 +154,18 @@ untrusted_alone_expected() {
   cat examples/expected/untrusted.txt
 }
 
-# ---- service: SIGTERM, twice, while it computes an answer ----
+# ---- service: SIGTERM while it computes an answer ----
 
 run_service() {
-  up env INTERLOOP_BACKEND="$loop" "$bin/service" 0
-  "$bin/client" "$listening" $clients $rounds '10%' >"$out" 2>"$out.client"
+  up env INTERLOOP_BACKEND="$loop" "$bin/service" 0 0
+  INTERLOOP_BACKEND=$loop "$bin/load" "$listening" $clients $rounds '10%' >"$out" 2>"$out.client"
   echo 2000000000 | nc 127.0.0.1 "$listening" >"$out.slow" &
   asking=$!
   wait_until all_have 1 "^$((clients * rounds + 1)) requests, 1 under way" "$err"
+  wait_until all_have 1 '^metrics on port' "$out.server"
+  /usr/bin/python3 examples/service_metrics.py "$(sed -n 's/^metrics on port //p' "$out.server")" $((clients * rounds + 1)) \
+    >>"$out" 2>>"$out.client"
   stop
-  sleep 0.1
-  stop # the server has taken the first one
   wait $asking
   cat "$out.slow" >>"$out"
   down
@@ -334,6 +335,47 @@ http_requests_expected() {
   cat examples/expected/program.txt
 }
 
+# ---- http_server --root: files, parts of them, conditions; and nothing from outside the folder ----
+
+run_http_files() {
+  folder=$work/folder
+  rm -rf "$folder"
+  mkdir -p "$folder/sub"
+  echo secret >"$work/secret"
+  printf 'hello\n' >"$folder/a file.txt"
+  touch -d '2024-01-02 03:04:05Z' "$folder/a file.txt"
+  printf '<p>\n' >"$folder/sub/index.html"
+  seq 400000 >"$folder/big"
+  ln -s "$work/secret" "$folder/link"
+  ln -s .. "$folder/sub/up"
+  echo hidden >"$folder/.hidden"
+  up "$bin/http_server" --backend "$loop" --root "$folder"
+  url=http://127.0.0.1:$listening
+  file=$url/a%20file.txt
+  {
+    ask "$file"
+    ask -I "$file" | grep -v '^Date' | tr -d '\r'
+    ask "$url/sub/" "$url/sub" "$url/nothing" "$url/" "$url/%zz" "$url/a%00"
+    ask --path-as-is "$url/../secret" "$url/sub/../../secret" "$url/%2e%2e/secret" "$url/..%2fsecret"
+    ask "$url/link" "$url/sub/up/big" "$url/.hidden"
+    ask -r 1-3 "$file" && ask -r -2 "$file" && ask -r 4- "$file" && ask -r 6- "$file"
+    ask -r 0-0,2-2 "$file"
+    ask -H 'If-Range: "other"' -r 1-3 "$file"
+    ask -H 'If-None-Match: "other", "6-65937d25-0"' "$file"
+    ask -H 'If-None-Match: "other"' -z 'Tue, 02 Jan 2024 03:04:05 GMT' "$file"
+    ask -z 'Tue, 02 Jan 2024 03:04:05 GMT' "$file"
+    ask -z 'Tue, 02 Jan 2024 03:04:04 GMT' "$file"
+    ask -o "$out.big" "$url/big" && cmp "$out.big" "$folder/big" && echo same
+    ask -d 'a b' "$url/count"
+  } >"$out"
+  stop
+  down
+}
+
+http_files_expected() {
+  cat examples/expected/http_files.txt examples/expected/program.txt
+}
+
 http_expected() {
   count=$(head -c 1000000 "$work/text" | count_bytes)
   sed "s/^COUNT$/$count/" examples/expected/http_server.txt
@@ -343,6 +385,66 @@ http_expected() {
 # wc(1) counts a word only where it sees something printable; in the C locale that is ASCII.
 count_bytes() {
   tr '\000-\010\016-\037\177-\377' '?' | wc | awk '{ print $1, $2, $3 }'
+}
+
+# ---- TLS: certificates that sign themselves, and who trusts them ----
+
+tls_files() { # NAME: $work/NAME.pem and $work/NAME.key
+  [ -e "$work/$1.pem" ] || openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
+    -days 2 -subj "/CN=$1" -addext subjectAltName=DNS:localhost,IP:127.0.0.1 \
+    -keyout "$work/$1.key" -out "$work/$1.pem" 2>/dev/null
+}
+
+run_secure() {
+  tls_files old
+  tls_files new
+  cp "$work/old.pem" "$out.pem"
+  cp "$work/old.key" "$out.key"
+  up "$bin/secure" --backend "$loop" --tls "$out.pem" "$out.key"
+  {
+    "$bin/secure" --backend "$loop" --port "$listening" --ask localhost --ca "$work/old.pem"
+    "$bin/secure" --backend "$loop" --port "$listening" --ask localhost --ca "$work/new.pem" 2>&1 |
+      grep -o EACCES
+    {
+      echo 'hello from openssl'
+      wait_until all_have 1 hello "$out.openssl"
+    } | openssl s_client -connect "localhost:$listening" -CAfile "$work/old.pem" \
+      -verify_return_error -quiet -no_ign_eof >"$out.openssl" 2>>"$err"
+    cat "$out.openssl"
+    cp "$work/new.pem" "$out.pem"
+    cp "$work/new.key" "$out.key"
+    kill -HUP "$server"
+    wait_until all_have 1 'read again' "$out.server"
+    "$bin/secure" --backend "$loop" --port "$listening" --ask localhost --ca "$work/new.pem"
+  } >"$out"
+  stop
+  down
+}
+
+run_http_tls() {
+  tls_files old
+  up "$bin/http_server" --backend "$loop" --tls "$work/old.pem" "$work/old.key"
+  url=https://127.0.0.1:$listening
+  head -c 1000000 /dev/zero >"$out.text"
+  {
+    ask --cacert "$work/old.pem" "$url/primes/100000" "$url/primes/0" "$url/nothing"
+    ask --cacert "$work/old.pem" --tls-max 1.2 --data-binary "@$out.text" "$url/count"
+    ask -k "$url/primes/10"
+    ask "$url/primes/10"
+    ask "http://127.0.0.1:$listening/"
+  } >"$out"
+  stop
+  down
+}
+
+run_chat_tls() {
+  tls_files old
+  up "$bin/chat_server" --backend "$loop" --tls "$work/old.pem" "$work/old.key"
+  printf 'ann\n/join room\nhello\n/quit\n' |
+    openssl s_client -connect "localhost:$listening" -CAfile "$work/old.pem" -verify_return_error \
+      -quiet >"$out" 2>>"$err"
+  stop
+  down
 }
 
 # ---- redis_server: redis-cli and redis-benchmark ----
@@ -397,6 +499,53 @@ END
   done
   echo "number of requests: $(redis-cli -p "$listening" GET counter:__rand_int__)" |
     sed "s/ $((requests + requests / 10))$/ right/" >>"$out"
+  stop
+  down
+}
+
+# ---- redis_client: Debian's redis-server over a Unix socket, and redis_server over TCP ----
+
+# A server of this row's own: no root's rights, nothing stored. Redis's server and this tool are one program, which
+# looks at its name; so the server's package, which starts a service of the system, is not needed.
+real_redis() { # DIRECTORY
+  ln -s "$(command -v redis-check-rdb)" "$1/redis-server"
+  set -- "$1/redis-server" --port 0 --unixsocket "$1/redis.sock" --unixsocketperm 777 --dir "$1" \
+    --save '' --appendonly no --daemonize no
+  [ "$(id -u)" != 0 ] || set -- setpriv --reuid=nobody --regid=nogroup --clear-groups "$@"
+  exec timeout --foreground 120 "$@"
+}
+
+redis_commands() {
+  cat <<'END'
+PING
+SET number 41
+INCR number
+GET number
+GET nothing
+INCR fresh
+SET text word
+INCR text
+EXPIRE text 100
+EXPIRE nothing 100
+END
+}
+
+run_redis_client() {
+  directory=$(mktemp -d) && chmod 777 "$directory"
+  real_redis "$directory" >"$err" 2>&1 &
+  server=$!
+  wait_until test -S "$directory/redis.sock"
+  {
+    redis_commands
+    printf 'RPUSH list one two three\nLRANGE list 0 -1\nLRANGE nothing 0 -1\nKEYS num*\n'
+    seq 250 | sed 's/.*/INCR counter/'
+  } | timeout 60 "$bin/redis_client" --backend "$loop" --socket "$directory/redis.sock" >"$out" 2>>"$err" ||
+    echo 'the client failed' >>"$out"
+  kill -TERM "$server"
+  wait "$server"
+  rm -rf "$directory"
+  up "$bin/redis_server" --backend "$loop"
+  redis_commands | timeout 60 "$bin/redis_client" --backend "$loop" --port "$listening" >>"$out" 2>>"$err"
   stop
   down
 }
@@ -472,4 +621,80 @@ chat_expected() {
   echo 'you missed'
   echo 'the server stops'
   cat examples/expected/program.txt
+}
+
+# ---- dns_forwarder: dig asks it, and it asks dnsmasq ----
+
+# A name server with two hosts, as a plain program on a port that was free; leaves $above and $above_port.
+name_server() {
+  above_port=$((20000 + $$ % 20000))
+  for tries in $(seq 50); do
+    above_port=$((above_port + 7))
+    : >"$out.above"
+    dnsmasq --no-daemon --conf-file=/dev/null --pid-file= --no-resolv --no-hosts --user="$(id -un)" \
+      --listen-address=127.0.0.1 --bind-interfaces --port=$above_port --local=/test/ \
+      --host-record=one.test,192.0.2.1 --host-record=two.test,192.0.2.2,2001:db8::2 \
+      --local-ttl=600 >"$out.above" 2>&1 &
+    above=$!
+    wait_until grep -q 'started\|failed' "$out.above"
+    ! grep -q failed "$out.above" && return
+    wait "$above"
+  done
+}
+
+# ask_dns NAME TYPE: the status and the answers.
+ask_dns() {
+  dig @127.0.0.1 -p "$listening" +tries=8 +time=1 +noall +comments +answer "$1" "$2" |
+    awk -v name="$1" -v type="$2" '/status:/ { sub(",", "", $6); status = $6 }
+      !/^;/ && NF > 4 { answers = answers " " $5 }
+      END { print name, type ":", status answers }'
+}
+
+run_dns() {
+  name_server
+  up "$bin/dns_forwarder" --backend "$loop" --upstream-port $above_port --clients 100
+  {
+    ask_dns one.test A
+    ask_dns ONE.test A
+    ask_dns two.test AAAA
+    ask_dns nobody.test A
+  } >"$out" 2>>"$err"
+  # Made-up peers beyond number: the others are served meanwhile, and memory stays as it is.
+  timeout 60 "$bin/made_up" --backend "$loop" --port "$listening" --count 20000 >>"$out" 2>>"$err"
+  ask_dns two.test A >>"$out"
+  kill "$above"
+  wait "$above" 2>/dev/null
+  {
+    echo 'the name server is gone'
+    ask_dns one.test A
+    ask_dns three.test A
+  } >>"$out"
+  stop
+  down
+  note 'dns_forwarder, most memory' "$(sed -n 's/^most memory //p' "$out")"
+  awk '/^clients/ { print "peers made room for others:", ($5 > 0 ? "yes" : "no"); next }
+    /^questions/ { print "answered from the cache:", ($8 + 0 >= 2 ? "yes" : "no"); next }
+    /^most memory/ { print "memory below 32 MiB:", ($3 < 32768 ? "yes" : "no"); next }
+    { print }' "$out" >"$out.told"
+  mv "$out.told" "$out"
+}
+
+# dnsperf: twenty clients at once, a hundred questions under way; each is answered, from the cache or by asking.
+run_dns_load() {
+  name_server
+  up "$bin/dns_forwarder" --backend "$loop" --upstream-port $above_port --clients 100
+  printf 'one.test A\ntwo.test A\ntwo.test AAAA\nnobody.test A\n' >"$out.questions"
+  timeout 60 dnsperf -s 127.0.0.1 -p "$listening" -d "$out.questions" -c 20 -q 100 -n "$((rounds * 500))" \
+    >"$out.load" 2>>"$err"
+  sed -n 's/^ *Queries \(sent\|completed\|lost\): *\([0-9]*\).*/\1 \2/p' "$out.load" >"$out"
+  note 'dns_forwarder, dnsperf' "$(sed -n 's/^ *Queries per second: *\([0-9]*\).*/\1/p' "$out.load")"
+  stop
+  down
+  kill "$above"
+  wait "$above" 2>/dev/null
+  sed -i '/^clients/d; /^questions/d; /^most memory/d' "$out"
+}
+
+dns_load_expected() {
+  printf 'sent %d\ncompleted %d\nlost 0\nlistening\n' $((rounds * 2000)) $((rounds * 2000))
 }

@@ -75,7 +75,11 @@ install_packages() {
   missing=
   packages='libc6-dev cmake ninja-build pkg-config libuv1-dev libev-dev libevent-dev wamerican'
   command -v cc >/dev/null || packages="gcc $packages"
-  packages="$packages netcat-openbsd libsqlite3-dev sqlite3 node-llhttp curl wrk redis-tools"
+  packages="$packages netcat-openbsd libsqlite3-dev sqlite3 node-llhttp curl wrk redis-tools dnsmasq-base bind9-dnsutils"
+  packages="$packages libhiredis-dev redis-server libcurl4-openssl-dev nginx-light libc-ares-dev"
+  packages="$packages libpq-dev postgresql"
+  packages="$packages libssl-dev openssl dnsperf python3-websockets python3-prometheus-client gearman-job-server"
+  packages="$packages libzmq3-dev librdkafka-dev libmosquitto-dev mosquitto libnghttp2-dev" # for the recipes
   for package in $packages; do
     dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' ||
       missing="$missing $package"
@@ -94,7 +98,7 @@ install_packages() {
 
 if [ $setup = yes ]; then
   install_packages
-  step 'configure' cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DBUILD_TESTING=OFF
+  step 'configure' cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DBUILD_TESTING=OFF -DINTERLOOP_MAN=OFF
   step 'build' cmake --build "$build"
 fi
 
@@ -112,6 +116,11 @@ fi
 
 alone() { # PROGRAM
   timeout 60 "$bin/$1" --backend "$loop" >"$out" 2>"$err"
+  status=$?
+}
+
+in_virtual_time() { # PROGRAM, which runs on no other loop
+  timeout 60 "$bin/$1" >"$out" 2>"$err"
   status=$?
 }
 
@@ -138,7 +147,7 @@ served() { # REQUEST COMMAND...
   request=$1
   shift
   up "$@"
-  timeout 120 "$bin/client" "$listening" $clients $rounds "$request" \
+  INTERLOOP_BACKEND=$loop timeout 120 "$bin/load" "$listening" $clients $rounds "$request" \
     ${second:+"$second"} >"$out" 2>"$out.client"
   status=$?
   kill -INT $server 2>/dev/null
@@ -157,6 +166,7 @@ blocks_order() { # any worker may take any call; results come as they are ready
   sed 's/pool_[0-2]/pool_N/' | awk '/results:/ { for (i = 4; i <= NF; i++) print $1, $2, $i; next }
     { print }' | sort
 }
+times_out() { sed 's/[0-9][0-9]* ms of/N ms of/'; }
 words_order() { # the words after the first, in any order
   awk '/squares:/ { for (i = 2; i <= NF; i++) print $1, $i; next } { print }' | sort
 }
@@ -177,6 +187,94 @@ each_client() { # AWK-EXPRESSION of i, the client's number, n, which is 1000i in
       }
     }"
   cat "examples/expected/$2.txt"
+}
+
+. examples/servers.sh
+
+# The first process hands its socket to the next one, and ends.
+run_activated() {
+  up "$bin/activated" --backend "$loop"
+  before=$(echo hello | nc -N 127.0.0.1 "$listening")
+  kill -HUP $server
+  wait $server
+  status=$?
+  after=$(echo 'hello again' | nc -N 127.0.0.1 "$listening")
+  kill -INT "${after%% *}" || status=1
+  [ "${before%% *}" != "${after%% *}" ] || status=2
+  printf '%s\n%s\n' "${before#* }" "${after#* }" >"$out"
+}
+
+run_cookbook() {
+  status=0
+  for name in retry fan_out rate_limit single_flight pub_sub upload; do
+    INTERLOOP_BACKEND=$loop timeout 20 "$bin/cookbook/$name" || status=1
+  done >"$out" 2>"$err"
+}
+
+# The same server in the words of others.
+in_other_words() {
+  for file in examples/coming_from/*.c examples/coming_from/*.py; do
+    basename "$file" | sed 's/\..*//'
+  done
+}
+
+run_coming_from() {
+  for name in $(in_other_words); do
+    command="$bin/coming_from/$name"
+    [ "$name" != asyncio_server ] || command="python3 examples/coming_from/$name.py"
+    # shellcheck disable=SC2086
+    up env INTERLOOP_BACKEND="$loop" $command
+    # shellcheck disable=SC2046
+    echo "$name:" $(printf '10\n1000\n20000\n' | timeout 20 nc -N 127.0.0.1 "$listening")
+    kill -TERM $server
+    wait $server
+  done >"$out"
+  status=0
+}
+
+same_answers() {
+  in_other_words | sed 's/$/: 4 168 2262/'
+}
+
+run_proxy() {
+  tls_files old
+  timeout 120 python3 examples/reverse_proxy.py "$bin/reverse_proxy" "$loop" "$work/old.pem" "$work/old.key" \
+    >"$out" 2>"$err"
+  status=$?
+}
+
+# With --machines HOST:PORT: two worker programs beside it.
+run_job_service() { # [OPTION...]
+  workers=
+  for i in ${2:+1 2}; do
+    "$bin/job_service" --backend "$loop" --work "$2" 2>"$out.work.$i" &
+    workers="$workers $!"
+  done
+  [ -n "$workers" ] || export JOB_SERVICE_FRAGILE=1 # its first slice kills its first worker process
+  up "$bin/job_service" --backend "$loop" "$@"
+  unset JOB_SERVICE_FRAGILE
+  # What a cancelled job has under way in another program is waited for at the end.
+  timeout 120 python3 examples/job_service.py "$listening" "$([ -n "$workers" ] && echo 3000000 || echo 100000000)" \
+    >"$out" 2>"$err"
+  status=$?
+  kill -TERM $server
+  wait $server || status=$?
+  # shellcheck disable=SC2086
+  [ -z "$workers" ] || { kill $workers; wait $workers; }
+}
+
+# Debian's python3, for its package websockets.
+run_web_chat() {
+  up "$bin/web_chat" --backend "$loop"
+  timeout 60 /usr/bin/python3 examples/web_chat.py "$listening" >"$out" 2>>"$err"
+  status=$?
+  kill -TERM $server
+  wait $server || status=$?
+}
+
+run_client() { # PROGRAM OPTION VALUE
+  timeout 60 "$bin/$1" --backend "$loop" "$2" "$3" >"$out" 2>"$err"
+  status=$?
 }
 
 # ---- the table ----
@@ -243,8 +341,10 @@ row() {
 . examples/programs.sh
 
 # Some programs have no options: the loop is the environment's.
-in_environment() { # PROGRAM
-  INTERLOOP_BACKEND=$loop timeout 60 "$bin/$1" >"$out" 2>"$err"
+in_environment() { # PROGRAM [ARGUMENT...]
+  program=$1
+  shift
+  INTERLOOP_BACKEND=$loop timeout 60 "$bin/$program" "$@" >"$out" 2>"$err"
   status=$?
 }
 run_tutorial_server() {
@@ -252,7 +352,10 @@ run_tutorial_server() {
 }
 
 run_server() { served "$1" "$bin/server" --backend "$loop"; }
-run_hello() { served 'client %' env INTERLOOP_BACKEND="$loop" "$bin/hello" 0; }
+run_hello() {
+  served 'client %' env INTERLOOP_BACKEND="$loop" "$bin/hello" 0
+  note "hello: load, $clients clients" "$(sed -n 's/.* \([0-9]*\) requests.s.*/\1/p' "$out.client")"
+}
 run_attached() { served 'client %' "$bin/attach_$loop"; }
 
 # Every program tells what it takes, and takes nothing else. The loop's name makes no difference, but for
@@ -296,6 +399,57 @@ run_wordcount() { # threads or processes
   timeout 120 "$bin/wordcount" --backend "$loop" --text "$work/text" --pool "$1" >"$out" 2>"$err"
   status=$?
   grep -q 'of .* pieces' "$err" || echo 'no progress was shown' >>"$out"
+}
+
+run_blocks() { # --threads or --processes
+  timeout 60 "$bin/blocks" --backend "$loop" "$1" >"$out" 2>"$err"
+  status=$?
+}
+
+# serve PROGRAM: a worker program, which SIGINT stops; its process is in $worker.
+serve() {
+  env --default-signal=INT "$bin/$1" --backend "$loop" --serve "$job_server" >>"$out.server" 2>>"$err" &
+  worker=$!
+}
+
+# The worker program writes the lines of its calls.
+run_blocks_machines() {
+  : >"$out.server"
+  serve blocks
+  timeout 60 "$bin/blocks" --backend "$loop" --machines "$job_server" >"$out" 2>"$err"
+  status=$?
+  kill -INT $worker
+  wait $worker || status=3
+  grep -v '^stopped by SIGINT$' "$out.server" >>"$out"
+}
+
+# Three worker programs; one after the other is killed, and another one takes its place.
+run_wordcount_machines() {
+  workers= killed=0
+  for _ in 1 2 3; do
+    serve wordcount
+    workers="$workers $worker"
+  done
+  "$bin/wordcount" --backend "$loop" --text "$work/text" --pool machines --server "$job_server" >"$out" 2>"$err" &
+  program=$!
+  while kill -0 $program 2>/dev/null && [ $killed -lt 20 ]; do
+    sleep 0.1
+    # shellcheck disable=SC2086
+    set -- $workers
+    kill -KILL "$1"
+    wait "$1" 2>/dev/null
+    killed=$((killed + 1))
+    shift
+    serve wordcount
+    workers="$* $worker"
+  done
+  wait $program
+  status=$?
+  # shellcheck disable=SC2086
+  kill -KILL $workers # the last one may be so new that it still ignores SIGINT
+  # shellcheck disable=SC2086
+  wait $workers
+  [ $killed -gt 0 ] || echo 'no worker program was killed' >>"$out"
 }
 
 # The children of a process, while it lives.
@@ -345,15 +499,20 @@ for program in tutorial_tasks tutorial_cancel tutorial_thread process_pool; do
 done
 row tutorial_server as_it_is each_client 'primes["10" i] " primes up to 10" i' server \
   run_tutorial_server
-for program in run_in_thread from_thread abandon external_thread start_task context; do
+for program in run_in_thread from_thread abandon external_thread start_task context exit_stack files select children priorities; do
   row $program as_it_is expected_file $program - alone $program
 done
+row timer_slack times_out expected_file timer_slack - alone timer_slack
 row blocking_portal sorted expected_file blocking_portal - alone blocking_portal
-row blocks blocks_order expected_file blocks - alone blocks
-row blocks_process blocks_order expected_file blocks_process - alone blocks_process
+row blocks blocks_order expected_file blocks - run_blocks --threads
+row 'blocks processes' blocks_order expected_file blocks - run_blocks --processes
 row wordcount as_it_is count_by_tools - - run_wordcount threads
 row 'wordcount processes' as_it_is count_by_tools - - run_wordcount processes
 row 'wordcount killed' as_it_is count_by_tools - - run_wordcount_killed
+if begin 'blocks machines' gearmand; then
+  row 'blocks machines' blocks_order expected_file blocks - run_blocks_machines
+  row 'wordcount machines' as_it_is count_by_tools - - run_wordcount_machines
+fi
 row hello as_it_is each_client '"hello client " i' server run_hello
 row 'server blocking' as_it_is each_client 'primes[n] " primes up to " n' server \
   run_server 'blocking 1000%'
@@ -373,16 +532,57 @@ row 'untrusted crash' as_it_is each_client '"it crashed\n" i ": " i + 1' untrust
 has untrusted nc &&
   row 'untrusted alone' as_it_is untrusted_alone_expected - - run_untrusted_alone
 row attach as_it_is each_client '"hello client " i' attach run_attached
+row simulation as_it_is expected_file simulation - in_virtual_time simulation
+row talk sorted expected_file talk - alone talk
+row layer sorted expected_file layer - alone layer
+row starttls as_it_is expected_file starttls - alone starttls
 row per_core_server as_it_is each_client '"hello from " i' per_core_server run_per_core
 : >"$work/figures"
-has service nc && row service as_it_is each_client 'primes["10" i] " primes up to 10" i' service \
+has service nc python3 && row service as_it_is each_client 'primes["10" i] " primes up to 10" i' service \
   run_service
 has sqlite_server sqlite3 nc && row sqlite_server as_it_is sql_expected - - run_sqlite
 has http_server curl wrk nc && row http_server as_it_is http_expected - - run_http
+has http_server curl && row 'http files' as_it_is http_files_expected - - run_http_files
 has http_server nc && row 'http requests' as_it_is http_requests_expected - - run_http_requests
 has redis_server redis-cli redis-benchmark nc &&
   row redis_server as_it_is expected_file redis_server - run_redis
+has redis_client redis-check-rdb && row redis_client as_it_is expected_file redis_client - run_redis_client
+has dns_forwarder dnsmasq dig && row dns_forwarder as_it_is expected_file dns_forwarder - run_dns
+has dns_forwarder dnsmasq dnsperf &&
+  row 'dns_forwarder load' as_it_is dns_load_expected - - run_dns_load
 has chat_server nc && row chat_server as_it_is chat_expected - - run_chat
+has reverse_proxy python3 openssl && row reverse_proxy as_it_is expected_file reverse_proxy - run_proxy
+has job_service python3 && row job_service as_it_is expected_file job_service - run_job_service
+has job_service python3 gearmand && begin job_service gearmand &&
+  row 'job_service, remote' as_it_is expected_file job_service - run_job_service --machines "127.0.0.1:$gearman_port"
+has web_chat python3 && row web_chat as_it_is expected_file web_chat - run_web_chat
+has activated nc && row activated as_it_is expected_file activated - run_activated
+has cookbook/retry && row cookbook as_it_is expected_file cookbook - run_cookbook
+has coming_from/interloop nc && row 'coming from' as_it_is same_answers - - run_coming_from
+for recipe in inotify signalfd zeromq librdkafka; do
+  has recipes/$recipe && row "recipe $recipe" as_it_is expected_file $recipe - \
+    in_environment recipes/$recipe
+done
+has recipes/mosquitto mosquitto nc && begin mosquitto mosquitto &&
+  row 'recipe mosquitto' as_it_is expected_file mosquitto - in_environment recipes/mosquitto "$mqtt_port"
+has hiredis_client redis-server redis-cli && begin hiredis_client redis &&
+  row hiredis_client as_it_is expected_file hiredis_client - run_client hiredis_client --port "$redis_port"
+has curl_client nginx curl && begin curl_client nginx &&
+  row curl_client as_it_is expected_file curl_client - \
+    run_client curl_client --url "http://127.0.0.1:$nginx_port"
+[ ! -e "$servers/nginx.conf" ] || ! has recipes/nghttp2 nginx curl || ! begin nghttp2 nginx_http2 ||
+  row 'recipe nghttp2' as_it_is expected_file nghttp2 - \
+    in_environment recipes/nghttp2 127.0.0.1 "$http2_port" /0.txt
+has ares_client dnsmasq && begin ares_client dnsmasq &&
+  row ares_client as_it_is expected_file ares_client - \
+    run_client ares_client --servers "127.0.0.1:$dns_port"
+has pq_client psql && begin pq_client postgres &&
+  row pq_client as_it_is expected_file pq_client - run_client pq_client --database "$database"
+has secure openssl && row secure as_it_is expected_file secure - run_secure
+[ ! -x "$bin/secure" ] || {
+  has http_server curl openssl && row 'http_server TLS' as_it_is expected_file http_tls - run_http_tls
+  has chat_server openssl && row 'chat_server TLS' as_it_is expected_file chat_tls - run_chat_tls
+}
 row 'public limits' as_it_is held_expected - - run_held
 
 head -n 60 "$work/trouble"

@@ -1,24 +1,30 @@
 /*
  * service.c: what a server needs around its handler: a time limit for each request, a task of its
- * own now and then, and a stop at SIGTERM that lets clients have the answers they wait for.
+ * own now and then, and a stop at SIGTERM or SIGINT that lets clients have the answers they wait for.
  *
  *     service 4711 &        printf '1000\n2000000000\n' | nc -N 127.0.0.1 4711
+ *
+ * With a second port, its numbers as Prometheus reads them:
+ *
+ *     service 4711 9100 &   curl http://127.0.0.1:9100/metrics
  */
 #include "usage.h"
 
 #include <interloop.h>
 
 #include <limits.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #define LIMIT  IL_SEC(1)    /* for an answer */
-#define GRACE  IL_SEC(2)    /* for all that are under way at SIGTERM: longer than LIMIT */
+#define GRACE  IL_SEC(2)    /* for all that are under way at the signal: longer than LIMIT */
 #define PERIOD IL_MSEC(100) /* between two reports */
+
+static const char *metrics_port; /* NULL: nobody reads them */
 
 struct service {
 	il_group tasks;
+	il_server *server;
 	int requests, under_way;
 };
 
@@ -93,24 +99,56 @@ static int report(void *arg)
 }
 /* [periodic] */
 
-/* [stop] */
-static int stop_at_sigterm(void *server)
+/* [metrics] */
+static int tell_metrics(il_client *client, void *data)
 {
-	il_signal_receiver *signals;
-	int rc = il_signal_receiver_open(&signals, (const int[]){SIGTERM}, 1);
+	const struct service *service = data;
+	il_packet line;
+	il_loop_statistics loop;
+	il_server_statistics server;
+	int rc;
+	while ((rc = il_client_receive(client, &line, IL_FOREVER)) > 0 && line.size > 0)
+		; /* the request, up to its empty line */
+	if (rc <= 0 || (rc = il_loop_get_statistics(il_loop_current(), &loop)) < 0 ||
+	    (rc = il_server_get_statistics(service->server, &server)) < 0)
+		return rc;
+	rc = il_client_printf(client,
+			      "HTTP/1.0 200 OK\r\nContent-Type: text/plain; version=0.0.4\r\n\r\n"
+			      "# TYPE service_requests_total counter\nservice_requests_total %d\n"
+			      "# TYPE service_tasks gauge\nservice_tasks %zu\n"
+			      "# TYPE service_clients gauge\nservice_clients %zu\n"
+			      "# TYPE service_received_bytes_total counter\n"
+			      "service_received_bytes_total %llu\n"
+			      "# TYPE service_longest_turn_seconds gauge\n"
+			      "service_longest_turn_seconds %.6f",
+			      service->requests, loop.tasks, server.clients,
+			      (unsigned long long)server.bytes_received,
+			      (double)loop.longest_turn / (double)IL_SEC(1));
+	return rc < 0 ? rc : il_client_close(client);
+}
+
+static int serve_metrics(void *service)
+{
+	const il_handler handler = {.handle = tell_metrics};
+	il_server *metrics;
+	int rc =
+	    il_tcp_server_open(&metrics, "127.0.0.1", metrics_port, il_protocol_lines(), &handler,
+			       service, &(il_server_options){.limits = IL_LIMITS_PUBLIC});
 	if (rc < 0)
 		return rc;
-	while ((rc = il_signal_receiver_next(signals, IL_FOREVER)) == SIGTERM)
-		il_server_shutdown(server); /* in a task of the server it does not wait */
-	il_signal_receiver_destroy(signals);
-	return rc; /* -ECANCELED: the server ends */
+	printf("metrics on port %u\n", il_server_port(metrics));
+	fflush(stdout);
+	rc = il_server_serve(metrics);
+	il_server_destroy(metrics);
+	return rc;
 }
-/* [stop] */
+/* [metrics] */
 
 /* [service_init] */
 static int service_init(il_exit_stack *stack, il_server *server, void *data)
 {
 	struct service *service = data;
+	service->server = server;
 	int rc = il_group_open(&service->tasks);
 	if (rc < 0)
 		return rc;
@@ -118,8 +156,8 @@ static int service_init(il_exit_stack *stack, il_server *server, void *data)
 	if (rc < 0)
 		return il_group_close(&service->tasks, rc);
 	rc = il_group_start_soon(&service->tasks, NULL, report, service);
-	if (rc == 0)
-		rc = il_group_start_soon(&service->tasks, NULL, stop_at_sigterm, server);
+	if (rc == 0 && metrics_port)
+		rc = il_group_start_soon(&service->tasks, NULL, serve_metrics, service);
 	return rc;
 }
 /* [service_init] */
@@ -132,7 +170,8 @@ static int serve(void *port)
 	il_server *server;
 	int rc = il_tcp_server_open(
 	    &server, "127.0.0.1", port, il_protocol_lines(), &handler, &service,
-	    &(il_server_options){.limits = IL_LIMITS_PUBLIC, .grace_period = GRACE});
+	    &(il_server_options){
+		.limits = IL_LIMITS_PUBLIC, .grace_period = GRACE, .stop_at_signals = true});
 	if (rc < 0)
 		return rc;
 	printf("listening on port %u\n", il_server_port(server));
@@ -145,10 +184,11 @@ static int serve(void *port)
 
 int main(int argc, char **argv)
 {
-	usage(argc, argv, "[PORT]");
+	usage(argc, argv, "[PORT [METRICS_PORT]]");
+	metrics_port = argc > 2 ? argv[2] : NULL;
 	int rc = il_run(il_backend_find(NULL), serve, argc > 1 ? argv[1] : "4711");
-	if (rc == 0 || rc == -EINTR) {
-		printf("stopped by %s\n", rc == 0 ? "SIGTERM" : "SIGINT");
+	if (rc == 0) {
+		printf("stopped\n");
 		return 0;
 	}
 	fprintf(stderr, "%s: %s\n", il_error_name(rc), il_error_detail());

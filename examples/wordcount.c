@@ -1,16 +1,20 @@
 /*
  * wordcount.c: counts lines, words and bytes of real text, and how often each word occurs, in a pool of
- * threads or of processes, while a task of the loop shows the progress on stderr.
+ * threads, of processes, or of other machines, while a task of the loop shows the progress on stderr.
  *
- *     wordcount [--backend NAME] [--text FILE] [--pool threads|processes]
+ *     wordcount [--backend NAME] [--text FILE] [--pool threads|processes|machines] [--server SERVER]
+ *     wordcount --serve SERVER      a worker program; SERVER: the HOST:PORT of a Gearman job server
  *
  * The text is split at white space; each piece goes to a worker as bytes, and what was found in it
- * comes back as bytes. A piece whose worker process was killed is counted once more. The first line of
+ * comes back as bytes. A piece whose worker process or program was killed is counted once more. The first line of
  * output is that of `wc`, the others are those of `sort | uniq -c` in the C locale.
  */
 #include "example.h"
 
+#include <interloop/remote.h>
+
 #include <errno.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +32,7 @@ struct words {
 };
 
 struct text {
-	const char *file, *pool;
+	const char *file, *pool, *server;
 	char *bytes; /* owned */
 	size_t size, lines;
 	il_bytes *pieces; /* owned */
@@ -225,7 +229,10 @@ static int show_progress(void *arg)
 	struct text *text = arg;
 	int rc;
 	do {
-		fprintf(stderr, "%zu of %zu pieces\n", text->done, text->count);
+		int part = text->count ? (int)(40 * text->done / text->count) : 0;
+		fprintf(stderr, "[%.*s%*s] %zu of %zu pieces\n", part,
+			"########################################", 40 - part, "", text->done,
+			text->count);
 		rc = il_sleep(IL_MSEC(50));
 	} while (rc == 0);
 	return rc;
@@ -254,7 +261,7 @@ static int count_slice(il_executor *pool, il_bytes *pieces, size_t count)
 		rc = il_executor_map(pool, count_piece, pieces, count, IL_BYTES, results,
 				     IL_FOREVER);
 		count = undone_first(pieces, results, count);
-	} while (rc == -EOWNERDEAD); /* somebody killed a worker process: its piece once more */
+	} while (rc == -EOWNERDEAD); /* somebody killed a worker: its piece once more */
 	return rc;
 }
 /* [map] */
@@ -277,13 +284,21 @@ static int count_words(struct text *text, il_executor *pool)
 }
 /* [group] */
 
+static int create_pool(il_executor **pool, const struct text *text)
+{
+	if (strcmp(text->pool, "machines") == 0)
+		return il_remote_pool_create(
+		    pool, &(il_remote_pool_options){.servers = &text->server, .server_count = 1});
+	if (strcmp(text->pool, "processes") == 0)
+		return il_process_pool_create(pool, NULL);
+	return il_thread_pool_create(pool, NULL);
+}
+
 static int run(void *arg)
 {
 	struct text *text = arg;
-	bool processes = strcmp(text->pool, "processes") == 0;
 	il_executor *pool;
-	int rc =
-	    processes ? il_process_pool_create(&pool, NULL) : il_thread_pool_create(&pool, NULL);
+	int rc = create_pool(&pool, text);
 	if (rc < 0)
 		return rc;
 	rc = il_run_in_thread(read_text, text);
@@ -299,11 +314,26 @@ static int run(void *arg)
 	return rc;
 }
 
+/* Two at once; until SIGINT. */
+static int serve(void *server)
+{
+	return il_remote_worker_serve(&(il_remote_worker_options){
+	    .servers = (const char *const *)&server, .server_count = 1, .slots = 2});
+}
+
 int main(int argc, char **argv)
 {
-	example_options(argc, argv, "[--backend NAME] [--text FILE] [--pool threads|processes]");
+	example_options(argc, argv,
+			"[--backend NAME] [--text FILE] [--pool threads|processes|machines] "
+			"[--server SERVER] [--serve SERVER]");
 	struct text text = {.file = example_option(argc, argv, "--text", "/dev/stdin"),
-			    .pool = example_option(argc, argv, "--pool", "threads")};
+			    .pool = example_option(argc, argv, "--pool", "threads"),
+			    .server = example_option(argc, argv, "--server", "127.0.0.1:4730")};
+	const char *server = example_option(argc, argv, "--serve", NULL);
+	if (il_function_register("wordcount.count_piece", count_piece) < 0)
+		return 1;
+	if (server)
+		return example_main(argc, argv, serve, (void *)(uintptr_t)server);
 	int status = example_main(argc, argv, run, &text);
 	free_text(&text);
 	return status;
