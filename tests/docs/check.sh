@@ -87,10 +87,20 @@ for document in README.md docs/*.md; do
   fi
 done
 
+# Whatever a document calls by name exists. (README.md says how names are made: il_noun_verb.)
+names=$(mktemp) || exit 1
+trap 'rm -f "$new" "$names"' EXIT
+grep -rhow 'il_[a-z0-9_]*' include core backends examples | sort -u >"$names"
+grep -ow 'il_[a-z0-9_]*[a-z0-9]' README.md docs/*.md | sort -u | grep -v ':il_\(_\)\{0,1\}noun_verb$' |
+  while IFS=: read -r document name; do
+    grep -qx "$name" "$names" || echo "$document: there is no $name"
+  done >"$new"
+[ ! -s "$new" ] || { cat "$new"; status=1; }
+
 # Plots show something. plot.awk has to cope with numbers that are ordered otherwise as texts, and with
 # points that are all alike.
 plots=$(mktemp -d) || exit 1
-trap 'rm -rf "$new" "$plots"' EXIT
+trap 'rm -rf "$new" "$names" "$plots"' EXIT
 for loop in libuv libev; do
   for tasks in 9 80 1000; do
     echo "bench=P12 loop=$loop cores=2 via=tasks tasks=$tasks stat=cost n=1 ours=$((tasks + 5)) base=least" \

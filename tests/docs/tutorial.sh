@@ -24,7 +24,7 @@ serves() {
 }
 
 mkdir "$work/clone"
-cp -R "$source"/{CMakeLists.txt,include,core,backends,examples} "$work/clone"
+cp -R "$source"/{CMakeLists.txt,include,core,backends,docs,examples} "$work/clone"
 cd "$work/clone"
 {
   # [install]
