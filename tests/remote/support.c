@@ -308,6 +308,12 @@ pid_t worker_start(const char *servers, const char *options)
 					(char *)(uintptr_t)options, NULL});
 }
 
+pid_t client_start(const char *server, const char *options)
+{
+	return program_spawn((char *[]){test_self, "client", (char *)(uintptr_t)server,
+					(char *)(uintptr_t)options, NULL});
+}
+
 int program_output(const char *command, char *text, size_t size)
 {
 	FILE *f = popen(command, "r");
@@ -392,6 +398,29 @@ static int worker_main(char *servers, const char *options)
 	return rc < 0;
 }
 
+/* ---- a client program ---- */
+
+/* Has so many calls of `note` out, and says nothing of what becomes of them. */
+static int client_main(const char *server, const char *options)
+{
+	static struct note notes[16];
+	const char *servers[] = {server};
+	il_remote_pool_options o = pool_options(servers, 1);
+	const int calls = (int)option(options, "calls=", 1);
+	il_executor *ex;
+	il_future *f;
+
+	if (il_remote_pool_create(&ex, &o) < 0)
+		return 1;
+	for (int i = 0; i < calls; i++) {
+		notes[i] = (struct note){i, (unsigned)option(options, "ms=", 0)};
+		if (il_executor_submit(ex, &f, note, &notes[i], sizeof notes[i]) < 0)
+			return 1;
+	}
+	for (;;)
+		pause();
+}
+
 double seconds(void)
 {
 	struct timespec t;
@@ -442,6 +471,8 @@ int main(int argc, char **argv)
 		return run(argv + 2);
 	if (argc == 4 && strcmp(argv[1], "worker") == 0)
 		return worker_main(argv[2], argv[3]);
+	if (argc == 4 && strcmp(argv[1], "client") == 0)
+		return client_main(argv[2], argv[3]);
 	if (argc == 2) {
 		test_calls = atol(argv[1]);
 		test_seconds = 1000;

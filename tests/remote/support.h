@@ -1,7 +1,7 @@
 /*
  * support.h: what the tests of remote pools share: job servers and worker programs as children of the test, the functions that
  * both programs have, a journal of what has run, checks. Every test program run as `PROGRAM worker SERVERS OPTION=VALUE...` is a
- * worker program.
+ * worker program, and as `PROGRAM client SERVER OPTION=VALUE...` a program that has calls out.
  */
 #ifndef IL_TESTS_REMOTE_SUPPORT_H
 #define IL_TESTS_REMOTE_SUPPORT_H
@@ -76,6 +76,8 @@ void server_stop(struct server *s);
 pid_t worker_start(const char *servers, const char *options);
 /* Likewise, not ready yet. */
 pid_t worker_spawn(const char *servers, const char *options);
+/* A program with a pool and calls of `note`, numbered from 0: "calls=3 ms=100". */
+pid_t client_start(const char *server, const char *options);
 /* Any program. */
 pid_t program_spawn(char *const argv[]);
 /* One that takes SIGTERM; ready when this returns. */
