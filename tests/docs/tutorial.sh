@@ -72,6 +72,23 @@ prints tutorial_cancel.txt
 prints tutorial_thread.txt
 
 {
+  # [secure]
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 \
+    -subj /CN=localhost -addext subjectAltName=DNS:localhost -keyout key.pem -out cert.pem
+  cc secure.c example.c -o secure $(pkg-config --cflags --libs interloop-tls)
+  ./secure --port 4711 --tls cert.pem key.pem &
+  # [secure]
+} >"$work/server" 2>&1
+serves
+{
+  # [ask secure]
+  ./secure --port 4711 --ask localhost --ca cert.pem
+  # [ask secure]
+} | grep -x 'from localhost, by TLSv1.[23]'
+kill -INT %1
+wait %1
+
+{
   # [server]
   cc tutorial_server.c tutorial_service.c -o server $(pkg-config --cflags --libs interloop)
   ./server 4711 &
