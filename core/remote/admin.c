@@ -34,10 +34,12 @@ static bool next_cancel(struct il__remote_server *s, char handle[IL__REMOTE_HAND
 	return first != NULL;
 }
 
-/* Done, the server says that the call has failed. One that cannot do it never does. */
-static void note_cancelled(struct il__remote_server *s, const char *handle, bool done)
+/* Done, the server says that the call has failed; unknown, it has ended, and its answer is on its way. A server that cannot do it
+ * says neither. */
+static void note_cancelled(struct il__remote_server *s, const char *handle, const char *reply)
 {
 	struct il__remote_out *out = il__remote_handles_find(&s->handles, handle);
+	bool done = strncmp(reply, "OK", 2) == 0 || strncmp(reply, "ERR UNKNOWN_JOB", 15) == 0;
 	bool unserved;
 
 	if (!out)
@@ -47,11 +49,8 @@ static void note_cancelled(struct il__remote_server *s, const char *handle, bool
 		il__remote_list_remove(&out->cancel);
 	unserved = out->verdict == -ENOENT;
 	pthread_mutex_unlock(&s->pool->lock);
-	if (done || !unserved)
-		return;
-	il__remote_take_out(out);
-	il__remote_answer(s->pool, out, -ENOENT, NULL, 0,
-			  "no worker program has a function of that name");
+	if (!done && unserved)
+		il__remote_end_unserved(out);
 }
 
 static int cancel_calls(struct il__remote_server *s, il_stream *stream)
@@ -65,7 +64,7 @@ static int cancel_calls(struct il__remote_server *s, il_stream *stream)
 		if (rc == 0)
 			rc = receive_line(stream, line);
 		if (rc == 0)
-			note_cancelled(s, handle, strncmp(line, "OK", 2) == 0);
+			note_cancelled(s, handle, line);
 	}
 	return rc;
 }

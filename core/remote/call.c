@@ -134,8 +134,9 @@ void il__remote_answer(struct il__remote_pool *pool, struct il__remote_out *out,
 static bool send_again(struct il__remote_pool *pool, struct il__remote_out *out)
 {
 	leave_server(out);
-	if (out->verdict || out->attempt == pool->options.resubmits)
+	if (out->verdict == -ECANCELED || out->attempt == pool->options.resubmits)
 		return false;
+	il__remote_is_served(out); /* or so it may be elsewhere */
 	out->attempt++;
 	out->sent = out->begun = false;
 	out->beat = out->assigned = 0;
@@ -153,13 +154,23 @@ void il__remote_lost(struct il__remote_pool *pool, struct il__remote_out *out, c
 
 	pthread_mutex_lock(&pool->lock);
 	out->server->statistics.lost++;
-	rc = out->verdict ? out->verdict : -EOWNERDEAD;
+	rc = out->verdict == -ECANCELED ? -ECANCELED : -EOWNERDEAD;
 	again = send_again(pool, out);
 	pthread_mutex_unlock(&pool->lock);
 	if (again)
 		return;
 	snprintf(detail, sizeof detail, "%s; whether the call ran is not known", why);
 	il__remote_answer(pool, out, rc, NULL, 0, detail);
+}
+
+void il__remote_is_served(struct il__remote_out *out)
+{
+	out->dropped = false;
+	if (out->verdict != -ENOENT)
+		return;
+	out->verdict = 0;
+	if (out->cancel.list)
+		il__remote_list_remove(&out->cancel);
 }
 
 bool il__remote_give_up(struct il__remote_out *out, int verdict)

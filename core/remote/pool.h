@@ -58,13 +58,16 @@ struct il__remote_out {
 	struct il__remote_server *server; /* NULL: none has it */
 	int attempt;
 	bool sent, begun;
-	int verdict; /* it ends with this, unless its result comes and that is not -ECANCELED; 0: none */
+	/* it ends with this, unless its result comes and that is not -ECANCELED; 0: none. -ENOENT is taken back if a worker
+	 * has it all the same */
+	int verdict;
 	/* the portal's thread */
 	struct il__remote_out *same; /* of the bucket of handles */
 	il_time created, heard;      /* at the server; when it was last known to be in good hands */
 	il_time assigned;            /* when a worker was first seen to have it and say nothing */
 	il_time beat;                /* its worker's; 0: no sign of one yet */
-	char *parts;                 /* of a result that comes in several packets */
+	bool dropped; /* by the server, as unserved: whether a worker has it is asked */
+	char *parts;  /* of a result that comes in several packets */
 	size_t parts_size;
 	char handle[IL__REMOTE_HANDLE_MAX + 1]; /* of the server; empty: it has none yet */
 	char unique[48];
@@ -179,8 +182,11 @@ void il__remote_take_out(struct il__remote_out *out);
 /* The server has no room for it now; and one of those may be sent again. */
 void il__remote_put_off(struct il__remote_out *out);
 void il__remote_retry(struct il__remote_server *s);
+/* Under the lock: a worker has it, so its name is served. */
+void il__remote_is_served(struct il__remote_out *out);
 /* A reply to GET_STATUS. */
 void il__remote_on_asked(struct il__remote_out *out, struct il__remote_packet *p);
+void il__remote_end_unserved(struct il__remote_out *out);
 /* Which names are served is known as of now. */
 void il__remote_judge_names(struct il__remote_server *s);
 int il__remote_on_packet(struct il__remote_server *s, struct il__remote_packet *p);

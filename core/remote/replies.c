@@ -97,10 +97,9 @@ static void on_status(struct il__remote_server *s, struct il__remote_out *out,
 	}
 	out->heard = il_now();
 	out->beat = ms > 0 && ms <= 86400000 ? IL_MSEC(ms) : s->pool->options.heartbeat;
-	if (!s->pool->options.raw && (!runs || strcmp(runs, "1") != 0))
-		return;
 	pthread_mutex_lock(&s->pool->lock);
-	begins = !out->verdict;
+	il__remote_is_served(out);
+	begins = !out->verdict && (s->pool->options.raw || (runs && strcmp(runs, "1") == 0));
 	out->begun |= begins;
 	pthread_mutex_unlock(&s->pool->lock);
 	if (begins)
@@ -220,7 +219,8 @@ static void on_exception(struct il__remote_out *out, struct il__remote_packet *p
 	end(out, out->server->pool->options.raw ? -EREMOTEIO : -EPROTO, NULL, 0, detail);
 }
 
-/* Given up, the server confirms it. Else its worker is lost; or one that is not ours says so. */
+/* Given up, the server confirms it; a worker may have taken it just before, so one that is unserved is asked about once more.
+ * Else its worker is lost; or one that is not ours says so. */
 static void on_fail(struct il__remote_out *out)
 {
 	struct il__remote_pool *pool = out->server->pool;
@@ -229,9 +229,12 @@ static void on_fail(struct il__remote_out *out)
 	pthread_mutex_lock(&pool->lock);
 	verdict = out->verdict;
 	pthread_mutex_unlock(&pool->lock);
+	if (verdict == -ENOENT) {
+		out->dropped = true;
+		return;
+	}
 	if (verdict) {
-		end(out, verdict, NULL, 0,
-		    verdict == -ENOENT ? "no worker program has a function of that name" : NULL);
+		end(out, verdict, NULL, 0, NULL);
 		return;
 	}
 	il__remote_take_out(out);

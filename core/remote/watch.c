@@ -37,11 +37,35 @@ static int ask(struct il__remote_server *s)
 	return rc;
 }
 
+void il__remote_end_unserved(struct il__remote_out *out)
+{
+	il__remote_take_out(out);
+	il__remote_answer(out->server->pool, out, -ENOENT, NULL, 0,
+			  "no worker program has a function of that name");
+}
+
+/* The server has dropped it: true: it is done, no worker has it. */
+static bool end_dropped(struct il__remote_out *out, bool taken)
+{
+	struct il__remote_pool *pool = out->server->pool;
+
+	if (!taken) {
+		il__remote_end_unserved(out);
+		return true;
+	}
+	pthread_mutex_lock(&pool->lock);
+	il__remote_is_served(out);
+	pthread_mutex_unlock(&pool->lock);
+	return false;
+}
+
 void il__remote_on_asked(struct il__remote_out *out, struct il__remote_packet *p)
 {
 	const char *known = il__remote_next(p), *taken = il__remote_next(p);
 
 	if (!known || !taken || out->beat)
+		return;
+	if (out->dropped && end_dropped(out, strcmp(taken, "1") == 0))
 		return;
 	if (strcmp(known, "1") != 0) {
 		lose_out(out, "the job server has forgotten the call");

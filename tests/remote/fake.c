@@ -3,104 +3,10 @@
  * error or goes on by the next connection, and neither a pool nor a worker is hurt.
  */
 #define _GNU_SOURCE
-#include "support.h"
+#include "packets.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-
-/* ---- packets ---- */
-
-enum {
-	CAN_DO = 1,
-	PRE_SLEEP = 4,
-	NOOP = 6,
-	SUBMIT_JOB = 7,
-	JOB_CREATED = 8,
-	NO_JOB = 10,
-	WORK_STATUS = 12,
-	WORK_COMPLETE = 13,
-	WORK_FAIL = 14,
-	ECHO_REQ = 16,
-	ECHO_RES = 17,
-	ERROR = 19,
-	WORK_EXCEPTION = 25,
-	GRAB_JOB_UNIQ = 30,
-	JOB_ASSIGN_UNIQ = 31
-};
-
-static char address[64];
-static int listener = -1;
-
-static void listen_here(void)
-{
-	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t size = sizeof a;
-
-	listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	CHECK(bind(listener, (struct sockaddr *)&a, sizeof a) == 0 && listen(listener, 8) == 0);
-	getsockname(listener, (struct sockaddr *)&a, &size);
-	snprintf(address, sizeof address, "127.0.0.1:%d", ntohs(a.sin_port));
-}
-
-static void send_all(int fd, const void *data, size_t size)
-{
-	CHECK_EQ(send(fd, data, size, MSG_NOSIGNAL), (ssize_t)size);
-}
-
-static void send_packet(int fd, unsigned type, const char *data, size_t size)
-{
-	unsigned char header[12] = {0, 'R', 'E', 'S'};
-
-	for (int i = 0; i < 4; i++) {
-		header[4 + i] = (unsigned char)(type >> (24 - 8 * i));
-		header[8 + i] = (unsigned char)(size >> (24 - 8 * i));
-	}
-	send_all(fd, header, sizeof header);
-	send_all(fd, data, size);
-}
-
-static void send_text(int fd, unsigned type, const char *text)
-{
-	send_packet(fd, type, text, strlen(text));
-}
-
-static bool receive_all(int fd, void *data, size_t size)
-{
-	return recv(fd, data, size, MSG_WAITALL) == (ssize_t)size;
-}
-
-/* Its type; 0: the connection has ended. */
-static unsigned receive_packet(int fd, char *data, size_t room, size_t *size)
-{
-	unsigned char h[12];
-
-	if (!receive_all(fd, h, sizeof h))
-		return 0;
-	*size = (size_t)h[8] << 24 | (size_t)h[9] << 16 | (size_t)h[10] << 8 | h[11];
-	CHECK(*size < room);
-	if (*size && !receive_all(fd, data, *size))
-		return 0;
-	data[*size] = 0;
-	return (unsigned)h[4] << 24 | (unsigned)h[5] << 16 | (unsigned)h[6] << 8 | h[7];
-}
-
-/* Greets whoever connects, and replies to beats until a packet of the type is there. */
-static bool await(int fd, unsigned type, char *data, size_t room, size_t *size)
-{
-	unsigned got;
-
-	while ((got = receive_packet(fd, data, room, size)) && got != type)
-		if (got == ECHO_REQ)
-			send_packet(fd, ECHO_RES, data, *size);
-	return got == type;
-}
-
-static int accept_one(void)
-{
-	return accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-}
 
 /* ---- to a pool ---- */
 
@@ -109,26 +15,6 @@ struct script {
 	int code;                                                /* what the caller gets */
 	const char *words;
 };
-
-static void put(char *to, uint64_t value, int bytes)
-{
-	for (int i = 0; i < bytes; i++)
-		to[i] = (char)(unsigned char)(value >> 8 * i);
-}
-
-/* An answer of a worker's to the call with this payload. */
-static size_t make_answer(char *to, const char *payload, int kind, int rc, size_t out)
-{
-	memset(to, 0, 40);
-	memcpy(to, "H:1", 4);
-	memcpy(to + 4, "ILRA\1", 5);
-	to[9] = (char)kind;
-	put(to + 12, (uint32_t)rc, 4);
-	memcpy(to + 20, payload + 8, 8);
-	put(to + 28, out, 8);
-	memset(to + 36, 0, out);
-	return 36 + out;
-}
 
 static void say_nothing_of_sense(int fd, const char *payload, size_t size)
 {
@@ -481,7 +367,7 @@ static void move_unsent(void)
 	CHECK(statistics_of(ex, 0).calls > statistics_of(ex, 0).sent);
 	__atomic_store_n(&over, true, __ATOMIC_RELEASE);
 	pthread_join(thread, NULL);
-	close(listener);
+	listen_no_more();
 	for (int i = 0; i < MANY; i++) {
 		int rc = until_done(f[i]);
 		CHECK(rc == 0 || rc == -EOWNERDEAD);
