@@ -355,7 +355,7 @@ stage_churn()
 seeds()
 {
   piece=$(($1 / 10))
-  for program in starttls shutdown timeouts udp connects; do
+  for program in starttls shutdown timeouts udp connects remote; do
     for n in 0 1 2 3 4 5 6 7 8 9; do
       echo $program $((1 + n * piece)) $piece
     done

@@ -98,8 +98,8 @@ static const struct {
 	const char *name;
 	il_fn *main;
 } programs[] = {
-    {"shutdown", explore_shutdown}, {"timeouts", explore_timeouts},
-    {"udp", explore_udp},           {"connects", explore_connects},
+    {"shutdown", explore_shutdown}, {"timeouts", explore_timeouts}, {"udp", explore_udp},
+    {"connects", explore_connects}, {"remote", explore_remote},
 #if EXPLORE_TLS
     {"starttls", explore_starttls},
 #endif

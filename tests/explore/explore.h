@@ -13,7 +13,8 @@
 #include <string.h>
 
 /* The main functions, one a file. */
-il_fn explore_shutdown, explore_timeouts, explore_starttls, explore_udp, explore_connects;
+il_fn explore_shutdown, explore_timeouts, explore_starttls, explore_udp, explore_connects,
+    explore_remote;
 
 /* In a function that returns a code. */
 #define MUST(condition)                                                                        \
