@@ -295,3 +295,25 @@ IL_TEST_REAL(O, n267_closing_wakes_the_receiver_and_the_sender)
 		drop(&l);
 	}
 }
+
+/* Longer than the room on the stack that most texts are made in. */
+IL_TEST_REAL(O, a_text_of_any_length_is_one_packet)
+{
+	il_stream *ours = NULL, *theirs = NULL;
+	il_client *client = NULL, *peer = NULL;
+	char text[5000];
+	il_packet p;
+
+	memset(text, 'x', sizeof text - 1);
+	text[sizeof text - 1] = '\0';
+	CHECK_RC(il_stream_pair(&ours, &theirs), 0);
+	CHECK_RC(il_client_open(&client, ours, il_protocol_lines(), NULL), 0);
+	CHECK_RC(il_client_open(&peer, theirs, il_protocol_lines(), NULL), 0);
+	CHECK_RC(il_client_printf(client, "%s, %d", text, 7), 0);
+	CHECK_RC(il_client_receive(peer, &p, IL_FOREVER), 1);
+	CHECK_EQ(p.size, sizeof text - 1 + 3);
+	CHECK(memcmp(p.data, text, sizeof text - 1) == 0);
+	CHECK(memcmp((const char *)p.data + sizeof text - 1, ", 7", 3) == 0);
+	il_client_destroy(client);
+	il_client_destroy(peer);
+}

@@ -259,3 +259,30 @@ IL_TEST_REAL(R, n352_a_handler_at_work_is_not_cut)
 	service_end(&s);
 	il_event_destroy(c.wake);
 }
+
+/* ---- many ---- */
+
+enum { MANY = 200 };
+
+/* More than the table of peers has places for at first. */
+IL_TEST_REAL(R, hundreds_of_peers_have_a_client_each_and_keep_it)
+{
+	struct service s = {.server = NULL};
+	static il_datagram *peers[MANY];
+
+	udp_start(&s, &echo_handler, &s.visits, il_protocol_bytes(), NULL);
+	for (int turn = 0; turn < 2; turn++)
+		for (int i = 0; i < MANY; i++) {
+			char text[16];
+			if (!turn)
+				peers[i] = udp_peer(&s);
+			snprintf(text, sizeof text, "%d of %d", i, turn);
+			UDP_ASK(peers[i], text, text);
+		}
+	CHECK_EQ(s.visits.connected, MANY);
+	CHECK_EQ(s.visits.handled, 2 * MANY);
+	CHECK_EQ(il_server_clients(s.server), MANY);
+	for (int i = 0; i < MANY; i++)
+		il_datagram_destroy(peers[i]);
+	service_end(&s);
+}
