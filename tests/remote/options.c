@@ -1,0 +1,93 @@
+/*
+ * options.c: options out of range are refused in words, before anything is connected or started.
+ */
+#include "support.h"
+
+#include <interloop/loop.h>
+
+static const char *const here[] = {"127.0.0.1:1"};
+static char long_prefix[1024];
+
+static void pool_refused(il_remote_pool_options o, int rc, const char *word)
+{
+	il_executor *ex = NULL;
+
+	if (!o.servers) {
+		o.servers = here;
+		o.server_count = 1;
+	}
+	CHECK_EQ(il_remote_pool_create(&ex, &o), rc);
+	CHECK(!ex);
+	if (!strstr(il_error_detail(), word))
+		check_failed(__FILE__, __LINE__, il_error_detail(), 0, 1);
+}
+
+static void pools(void)
+{
+	static const char *const none[] = {NULL}, *const nameless_port[] = {"localhost"},
+				 *const far[] = {"192.0.2.1:4730"};
+	il_executor *ex = NULL;
+
+	CHECK_EQ(il_remote_pool_create(
+		     NULL, &(il_remote_pool_options){.servers = here, .server_count = 1}),
+		 -EINVAL);
+	CHECK_EQ(il_remote_pool_create(&ex, NULL), -EINVAL);
+	pool_refused((il_remote_pool_options){.servers = here, .server_count = 0}, -EINVAL,
+		     "give 1 to 64");
+	pool_refused((il_remote_pool_options){.servers = here, .server_count = 65}, -EINVAL,
+		     "give 1 to 64");
+	pool_refused((il_remote_pool_options){.servers = none, .server_count = 1}, -EINVAL,
+		     "must be HOST:PORT");
+	pool_refused((il_remote_pool_options){.servers = nameless_port, .server_count = 1}, -EINVAL,
+		     "must be HOST:PORT");
+	pool_refused((il_remote_pool_options){.servers = far, .server_count = 1}, -EACCES,
+		     "192.0.2.1");
+	pool_refused((il_remote_pool_options){.resubmits = -1}, -EINVAL, "resubmits is -1");
+	pool_refused((il_remote_pool_options){.resubmits = 65536}, -EINVAL, "resubmits is 65536");
+	pool_refused((il_remote_pool_options){.connect_timeout = -1}, -EINVAL, "timeout");
+	pool_refused((il_remote_pool_options){.unserved_timeout = -1}, -EINVAL, "timeout");
+	pool_refused((il_remote_pool_options){.heartbeat = -1}, -EINVAL, "heartbeat");
+	pool_refused((il_remote_pool_options){.prefix = long_prefix}, -EINVAL, "prefix has more");
+	pool_refused((il_remote_pool_options){.max_size = UINT32_MAX}, -EINVAL, "max_size is");
+}
+
+static void worker_refused(il_remote_worker_options o, int rc, const char *word)
+{
+	if (!o.servers) {
+		o.servers = here;
+		o.server_count = 1;
+	}
+	CHECK_EQ(il_remote_worker_serve(&o), rc);
+	if (!strstr(il_error_detail(), word))
+		check_failed(__FILE__, __LINE__, il_error_detail(), 0, 1);
+}
+
+static int workers(void *unused)
+{
+	static const char *const unknown[] = {"unknown"}, *const nothing[] = {NULL};
+
+	(void)unused;
+	CHECK_EQ(il_remote_worker_serve(NULL), -EINVAL);
+	worker_refused((il_remote_worker_options){.servers = here, .server_count = 65}, -EINVAL,
+		       "give 1 to 64");
+	worker_refused((il_remote_worker_options){.names = unknown}, -EINVAL, "name_count is 0");
+	worker_refused((il_remote_worker_options){.names = unknown, .name_count = 1}, -EINVAL,
+		       "registered as \"unknown\"");
+	worker_refused((il_remote_worker_options){.names = nothing, .name_count = 1}, -EINVAL,
+		       "registered as \"NULL\"");
+	worker_refused((il_remote_worker_options){.slots = -1}, -EINVAL, "slots is -1");
+	worker_refused((il_remote_worker_options){.slots = 100001}, -EINVAL, "slots is 100001");
+	worker_refused((il_remote_worker_options){.prefetch = -1}, -EINVAL, "prefetch -1");
+	worker_refused((il_remote_worker_options){.prefetch = 100001}, -EINVAL, "prefetch 100001");
+	worker_refused((il_remote_worker_options){.drain_timeout = -1}, -EINVAL, "drain_timeout");
+	worker_refused((il_remote_worker_options){.heartbeat = -1}, -EINVAL, "heartbeat");
+	worker_refused((il_remote_worker_options){.prefix = long_prefix}, -EINVAL, "prefix has");
+	return 0;
+}
+
+void test_all(void)
+{
+	memset(long_prefix, 'p', sizeof long_prefix - 1);
+	pools();
+	CHECK_EQ(il_run(il_backend_find(getenv("INTERLOOP_BACKEND")), workers, NULL), 0);
+}
