@@ -3,6 +3,7 @@
 
     python3 tests/mutants/mutants.py [SEED [COUNT]]     default: 1 60
     python3 tests/mutants/mutants.py --file FILE        every fault of one file, e.g. core/runtime/timer.c
+    ... --progress FD                                   first: each verdict to this descriptor, too
 
 A fault is of one of four kinds, as many of each: two statements in the wrong order, a wake-up that is lost, a bound that
 is off by one, a release that is missing. The seed chooses among all that the sources allow. One that does not compile,
@@ -21,6 +22,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 WORK = ROOT / "build" / "mutants"
@@ -93,16 +95,15 @@ def all_faults():
     return [f for p in tracked if p.endswith(".c") and not LEFT_OUT.match(p) for f in faults_of(p)]
 
 
-def draw(seed, count):
-    """An endless supply, the kinds in turn; each fault once."""
+def draw(seed):
+    """All of them, the kinds in turn; each fault once. A list, for several threads take from it."""
     chance = random.Random(seed)
     kinds = {kind: [] for kind in ("order", "wake", "bound", "release")}
     for fault in all_faults():
         kinds[fault.kind].append(fault)
     for faults in kinds.values():
         chance.shuffle(faults)
-    for some in zip(*kinds.values()):
-        yield from some
+    return [fault for some in zip(*kinds.values()) for fault in some]
 
 
 # ---- a tree for each worker ----
@@ -190,8 +191,27 @@ def read_equivalent():
     return {"\t".join(line.split("\t")[:3]): line.split("\t")[3] for line in lines if line and not line.startswith("#")}
 
 
-def worker(number, faults, left, verdicts):
+class Teller:
+    """Each verdict as it is found, for who waits hours."""
+
+    def __init__(self, fd):
+        self.progress, self.begin, self.told = fd and open(fd, "w"), time.monotonic(), 0
+
+    def tell(self, text):
+        print(text, flush=True)
+        if self.progress:
+            minutes = (time.monotonic() - self.begin) / 60
+            print(f"\n    {minutes:5.1f} min: {text}", end="", file=self.progress, flush=True)
+
+    def verdict(self, fault, verdict):
+        self.told += 1
+        self.tell(f"{self.told} {'SURVIVED' if verdict == 'survived' else 'found'}: {fault}"
+                  + ("" if verdict == "survived" else f" [{verdict}]"))
+
+
+def worker(number, faults, left, verdicts, teller):
     tree = Tree(number)
+    teller.tell(f"tree {number} is built, and passes without a fault")
     while left[0] > 0:
         left[0] -= 1
         fault = next(faults, None)
@@ -202,22 +222,24 @@ def worker(number, faults, left, verdicts):
             left[0] += 1
             continue
         verdicts.append((fault, verdict))
-        print(f"{'SURVIVED' if verdict == 'survived' else 'found'}: {fault}"
-              + ("" if verdict == "survived" else f" [{verdict}]"), flush=True)
+        teller.verdict(fault, verdict)
 
 
 def main():
     arguments = sys.argv[1:]
+    teller = Teller(int(arguments[1]) if arguments[:1] == ["--progress"] else None)
+    if teller.progress:
+        arguments = arguments[2:]
     if arguments[:1] == ["--file"]:
         faults = iter([f for f in all_faults() if f.path == arguments[1]])
         left = [1 << 30]
     else:
         seed, count = (int(a) for a in (arguments + ["1", "60"][len(arguments):])[:2])
         print(f"seed {seed}: {count} faults of {len(all_faults())}")
-        faults, left = draw(seed, count), [count]
+        faults, left = iter(draw(seed)), [count]
     verdicts, equivalent = [], read_equivalent()
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as workers:
-        for done in [workers.submit(worker, n, faults, left, verdicts) for n in range(os.cpu_count())]:
+        for done in [workers.submit(worker, n, faults, left, verdicts, teller) for n in range(os.cpu_count())]:
             done.result()
     survivors = [fault for fault, verdict in verdicts if verdict == "survived"]
     argued = [fault for fault in survivors if fault.key() in equivalent]
