@@ -20,7 +20,8 @@ struct il__user {
 	il_executor_ops ops;
 	void *self;
 	il_executor *executor; /* its memory goes with this */
-	/* the executor's, one of each call without an answer, one of each visit */
+	/* the executor's, one of each call without an answer, one of each visit: a thread that is in the user's
+	 * `withdraw` or `kill`, or in il_executor_room */
 	atomic_uint refs;
 	_Atomic uint64_t submitted; /* relaxed: a count that orders nothing */
 	pthread_mutex_t lock;
