@@ -39,15 +39,9 @@ static int look_up(void *arg)
 static int look_up_all(il_ares *ares)
 {
 	static struct lookup lookups[TASKS];
-	il_group group = IL_GROUP_INIT;
-	int rc = il_group_open(&group);
-	if (rc < 0)
-		return rc;
-	for (int i = 0; i < TASKS && rc == 0; i++) {
+	for (int i = 0; i < TASKS; i++)
 		lookups[i] = (struct lookup){.ares = ares, .number = i};
-		rc = il_group_start_soon(&group, NULL, look_up, &lookups[i]);
-	}
-	rc = il_group_close(&group, rc);
+	int rc = il_gather(look_up, lookups, TASKS, sizeof(*lookups), NULL); /* a task each */
 	for (int i = 0; i < TASKS && rc == 0; i++)
 		puts(lookups[i].line);
 	return rc;

@@ -62,16 +62,10 @@ static int fetch_all(void *arg)
 static int fetch_at_once(il_curl *curl, const char *url)
 {
 	struct fetch fetches[TASKS];
-	il_group group = IL_GROUP_INIT;
 	size_t bytes = 0, pages = 0;
-	int rc = il_group_open(&group);
-	if (rc < 0)
-		return rc;
-	for (int i = 0; i < TASKS && rc == 0; i++) {
+	for (int i = 0; i < TASKS; i++)
 		fetches[i] = (struct fetch){curl, url, 0, 0};
-		rc = il_group_start_soon(&group, NULL, fetch_all, &fetches[i]);
-	}
-	rc = il_group_close(&group, rc);
+	int rc = il_gather(fetch_all, fetches, TASKS, sizeof(*fetches), NULL); /* a task each */
 	for (int i = 0; i < TASKS && rc == 0; i++) {
 		bytes += fetches[i].bytes;
 		pages += fetches[i].pages;

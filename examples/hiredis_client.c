@@ -58,15 +58,9 @@ static int run_out_of_time(const char *port)
 
 static int converse_all(il_redis *redis, struct job jobs[TASKS])
 {
-	il_group group = IL_GROUP_INIT;
-	int rc = il_group_open(&group);
-	if (rc < 0)
-		return rc;
-	for (int i = 0; i < TASKS && rc == 0; i++) {
+	for (int i = 0; i < TASKS; i++)
 		jobs[i] = (struct job){.redis = redis, .number = i};
-		rc = il_group_start_soon(&group, NULL, converse, &jobs[i]);
-	}
-	return il_group_close(&group, rc);
+	return il_gather(converse, jobs, TASKS, sizeof(*jobs), NULL); /* a task each */
 }
 
 static int talk(void *arg)

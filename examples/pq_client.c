@@ -15,7 +15,7 @@ enum { TASKS = 8, QUERIES = 20 };
 
 struct job {
 	const char *database;
-	int number, sum;
+	int sum;
 };
 
 /* [query] */
@@ -42,15 +42,9 @@ static int query(void *arg)
 static int query_all(const char *database)
 {
 	struct job jobs[TASKS];
-	il_group group = IL_GROUP_INIT;
-	int rc = il_group_open(&group);
-	if (rc < 0)
-		return rc;
-	for (int i = 0; i < TASKS && rc == 0; i++) {
-		jobs[i] = (struct job){.database = database, .number = i};
-		rc = il_group_start_soon(&group, NULL, query, &jobs[i]);
-	}
-	rc = il_group_close(&group, rc);
+	for (int i = 0; i < TASKS; i++)
+		jobs[i] = (struct job){.database = database};
+	int rc = il_gather(query, jobs, TASKS, sizeof(*jobs), NULL); /* a task each */
 	for (int i = 0; i < TASKS && rc == 0; i++)
 		printf("task %d: the sum of %d squares is %d\n", i, QUERIES, jobs[i].sum);
 	return rc;
