@@ -135,6 +135,34 @@ by_meson() {
   run "$work/meson/build/consumer" "$1"
 }
 
+# The installed interloop-worker serves a module that is built here. It is there with shared libraries only.
+by_worker() {
+  gearmand=$(PATH=$PATH:/usr/sbin command -v gearmand) || {
+    echo "gearmand is missing (Debian: gearman-job-server): interloop-worker is not run"
+    return 0
+  }
+  # shellcheck disable=SC2046
+  $CC -std=gnu11 -Wall -Wextra -Werror -DMODULE -shared -fPIC "$here/remote.c" -o "$work/functions.so" \
+    $(PKG_CONFIG_PATH=$pc pkg-config --cflags --libs interloop) -Wl,-rpath,"$lib" || fail "the module does not build"
+  program=remote by_pkg_config interloop-remote "$work/remote" -std=gnu11
+  port=$("$work/remote")
+  user=
+  [ "$(id -u)" != 0 ] || user="-u nobody"
+  # shellcheck disable=SC2086
+  "$gearmand" $user -L 127.0.0.1 -p "$port" --job-retries=1 -l stderr --verbose=CRITICAL &
+  server=$!
+  "$prefix/bin/interloop-worker" --server "127.0.0.1:$port" --slots 1 "$work/functions.so" 2>"$work/worker" &
+  worker=$!
+  trap 'kill -9 $server $worker 2>/dev/null; rm -rf "$work"' EXIT
+  run "$work/remote" "127.0.0.1:$port"
+  kill "$worker"
+  wait "$worker" || fail "interloop-worker failed: $(cat "$work/worker")"
+  [ ! -s "$work/worker" ] || fail "interloop-worker said: $(cat "$work/worker")"
+  kill "$server"
+  wait "$server" || :
+  trap 'rm -rf "$work"' EXIT
+}
+
 install_moved shared ON
 for name in $backends; do
   by_pkg_config "interloop-$name" "$work/$name" \
@@ -159,6 +187,7 @@ if [ -n "$probes" ]; then
   run "$work/consumer/build/by_name_large_frame" virtual
 fi
 
+by_worker
 in_cxx shared
 if [ -z "$cxx_flag" ]; then # once, with the first compiler
   as_a_part
