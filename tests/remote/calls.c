@@ -52,6 +52,24 @@ static void oversize(il_executor *ex)
 	printf("oversize\n");
 }
 
+/* The bound that holds where none is given: 64 MiB, and not a byte more. */
+static void large(const char *address)
+{
+	const char *servers[] = {address};
+	il_remote_pool_options o = pool_options(servers, 1);
+	il_executor *ex = pool_with(&o);
+	il_bytes b = {.in_size = (64u << 20) + 1};
+	void *in = calloc(1, b.in_size);
+
+	b.in = in;
+	CHECK_EQ(il_executor_run(ex, refuse, &b, IL_BYTES), -EMSGSIZE);
+	b.in_size--;
+	CHECK_EQ(il_executor_run(ex, refuse, &b, IL_BYTES), -EDOM);
+	free(in);
+	il_executor_destroy(ex);
+	printf("large\n");
+}
+
 /* A call that runs is not cancelled; SIGTERM lets a worker end what it runs. */
 static void drain(il_executor *ex, pid_t first)
 {
@@ -288,6 +306,7 @@ void test_all(void)
 	first = worker_start(address, "all=1");
 	plain_calls(ex);
 	oversize(ex);
+	large(address);
 	drain(ex, first);
 	second = drain_in_a_soak(ex, address);
 	lose_worker(ex, second);
