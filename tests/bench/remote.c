@@ -313,6 +313,66 @@ static void pool_many(const struct bench_case *c, double *values)
 	many(ex, c, values);
 }
 
+/* ---- many idle worker programs ---- */
+
+/* As many workers in one program as there are connections: what is measured is the server's part, and who is woken. */
+static int run_here(void *self, il_call *call)
+{
+	(void)self;
+	il_call_run(call);
+	return 0;
+}
+
+static int serve_all(void *arg)
+{
+	const il_executor_ops ops = {.submit = run_here, .in_loop = true};
+	const size_t count = *(const size_t *)arg;
+	const char *server = address;
+	il_remote_worker_options o = {.servers = &server, .server_count = 1, .slots = 1};
+	il_group group;
+
+	bench_must(il_executor_create(&o.executor, &ops, NULL));
+	bench_must(il_group_open(&group));
+	for (size_t i = 0; i < count; i++)
+		bench_must(il_group_start_soon(&group, NULL, serve, &o));
+	return il_group_close(&group, 0);
+}
+
+/* How many workers the server's status tells of. */
+static size_t count_workers(void)
+{
+	char text[1024] = "", *tab;
+	size_t size = 0;
+	ssize_t n = 1;
+	int fd = open_socket();
+
+	if (send(fd, "status\n", 7, MSG_NOSIGNAL) < 0)
+		bench_die("status");
+	while (n > 0 && !strstr(text, ".\n")) {
+		n = recv(fd, text + size, sizeof text - 1 - size, 0);
+		size += n > 0 ? (size_t)n : 0;
+	}
+	close(fd);
+	tab = strrchr(text, '\t');
+	return tab ? strtoul(tab + 1, NULL, 10) : 0;
+}
+
+static void idle_trips(const struct bench_case *c, double *values)
+{
+	size_t count = c->workers;
+
+	bench_must(il_function_register("bench.nothing", nothing));
+	start_server();
+	if (in_child()) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		il_run(bench_backend(), serve_all, &count);
+		_exit(1);
+	}
+	while (count_workers() < count)
+		usleep(10000);
+	trips(start_pool(), c, values);
+}
+
 /* P16 */
 void bench_remote(void)
 {
@@ -323,7 +383,7 @@ void bench_remote(void)
 	    .work = "P16", .via = "one", .n = bench_amount(2000), .workers = 1};
 	struct bench_case more = {
 	    .work = "P16", .via = "many", .n = bench_amount(40000), .workers = 2, .inflight = 64};
-	struct bench_case queued = more;
+	struct bench_case queued = more, idle = one;
 
 	one.inflight = 1;
 	bench_compare(&one, &p50, 1, our_trips, &raw_one, 1);
@@ -331,4 +391,8 @@ void bench_remote(void)
 	queued.via = "queued";
 	queued.n = queued.inflight = bench_amount(250000);
 	bench_alone(&queued, &(struct bench_stat){"each", 1, 25000, "ns"}, 1, our_many);
+	idle.via = "idle";
+	idle.inflight = 0;
+	idle.workers = 1000;
+	bench_alone(&idle, &(struct bench_stat){"p50", 1, 1e6, "ns"}, 1, idle_trips);
 }
