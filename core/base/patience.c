@@ -1,11 +1,17 @@
 /*
- * patience.c: waiting awake a little. To wake a sleeping thread costs several microseconds, a sched_yield
- * well under one, so who waits for another thread yields a few times before it sleeps. How often is
- * learnt from how it went: each success allows more, each failure half.
+ * patience.c: waiting awake a little. To wake a sleeping thread costs 5 to 100 us, depending on the machine and on how
+ * deep its processors sleep; a sched_yield costs well under one. So who waits for another thread yields for as long as
+ * two wake-ups take before it sleeps: then it also meets a partner who is just being woken, and two that fell asleep
+ * find back. Waiting as long as what it may save costs twice the best at most.
+ *
+ * What a wake-up costs here and now is measured by those that sleep (parker.c). How long a thread waits is learnt
+ * from how it went: each success allows half more, each failure half. Who has failed for good tries again in epochs, a
+ * millisecond each, fewer and fewer of them: the same for all threads, since two who try at different times only ever
+ * meet a sleeping partner.
  *
  * Where others want the processor too, a yield costs a time slice, thousands of times more than it can
- * save. That is a thing of the whole process: the first thread that meets it keeps all of them from
- * yielding for a while, which doubles until a trial goes well. Any thread.
+ * save. That is a thing of the whole process: who meets it twice in a short time (once may be the host's doing) keeps
+ * all threads from yielding for a while, which doubles until a trial goes well. Any thread.
  */
 #include "patience.h"
 #include "base.h"
@@ -13,22 +19,48 @@
 
 #include <sched.h>
 
-enum { YIELDS_MAX = 64, YIELDS_FIRST = 8, SKIP_FIRST = 16, SKIP_MAX = 4096 };
+/* Every 4th epoch at first, and every 64th in the end. */
+enum { EPOCH_SHIFT = 20, LEVEL_FIRST = 2, LEVEL_MAX = 6, SLOW_MAX = 4 };
 
-static const il_time WAIT_MAX = IL_USEC(50), SLICE = IL_USEC(100);
+static const il_time BUDGET_MIN = IL_USEC(2), BUDGET_MAX = IL_USEC(50);
+static const il_time WORTH_MIN = IL_USEC(5);
+static const il_time TRIAL_MIN = IL_USEC(20), TRIAL_MAX = IL_USEC(150);
+static const il_time SLICE = IL_USEC(200), SLICES_WITHIN = IL_MSEC(20);
 static const il_time PAUSE_FIRST = IL_MSEC(20), PAUSE_MAX = IL_SEC(1);
 
-/* No yields before `until`, for it was crowded `pause` long before. Relaxed: hints that order nothing. */
-static _Atomic il_time contention_until, contention_pause;
+/* ---- what a wake-up costs ---- */
 
-static void meet_contention(il_time now)
+/* Near the median of what was measured: a thread that waited for a processor counts as one, however long it waited.
+ * Relaxed, as all here: hints that order nothing. */
+static _Atomic il_time wake_cost = IL_USEC(10);
+
+void il__patience_measured(il_time wake)
 {
-	il_time pause = atomic_load_explicit(&contention_pause, memory_order_relaxed) * 2;
+	il_time cost = atomic_load_explicit(&wake_cost, memory_order_relaxed);
 
-	if (pause < PAUSE_FIRST)
-		pause = PAUSE_FIRST;
-	if (pause > PAUSE_MAX)
-		pause = PAUSE_MAX;
+	cost += wake > cost ? cost / 8 + 1 : -(cost / 8);
+	if (cost < TRIAL_MAX)
+		atomic_store_explicit(&wake_cost, cost, memory_order_relaxed);
+}
+
+static il_time clamp(il_time t, il_time min, il_time max)
+{
+	return t < min ? min : t > max ? max : t;
+}
+
+/* ---- others that want the processor ---- */
+
+/* No yields before `until`, for it was crowded `pause` long before. */
+static _Atomic il_time contention_until, contention_pause, slice_seen;
+
+static void meet_slice(il_time now)
+{
+	il_time pause = atomic_load_explicit(&contention_pause, memory_order_relaxed);
+	il_time before = atomic_exchange_explicit(&slice_seen, now, memory_order_relaxed);
+
+	if (!pause && (!before || now - before > SLICES_WITHIN))
+		return;
+	pause = clamp(pause * 2, PAUSE_FIRST, PAUSE_MAX);
 	atomic_store_explicit(&contention_pause, pause, memory_order_relaxed);
 	atomic_store_explicit(&contention_until, now + pause, memory_order_relaxed);
 }
@@ -43,40 +75,45 @@ static void forget_contention(il_time now)
 		atomic_store_explicit(&contention_pause, 0, memory_order_relaxed);
 }
 
-static void patience_succeed(struct il__patience *p)
+/* ---- one thread's ---- */
+
+static void patience_fail(struct il__patience *p, uint64_t epoch)
 {
-	p->pause = 0;
-	p->yields += p->yields / 2 + 1;
-	if (p->yields > YIELDS_MAX)
-		p->yields = YIELDS_MAX;
+	p->slow = 0;
+	p->budget /= 2;
+	if (!p->level && p->budget >= BUDGET_MIN)
+		return;
+	p->level = !p->level ? LEVEL_FIRST : p->level < LEVEL_MAX ? p->level + 1 : LEVEL_MAX;
+	p->epoch = epoch;
+	p->budget = 0;
 }
 
-static void patience_fail(struct il__patience *p)
+/* A wait that was no shorter than a wake-up saved nothing. Some are borne with, for the partner may be about to
+ * stay awake, too. */
+static void patience_succeed(struct il__patience *p, il_time waited, il_time wake, uint64_t epoch)
 {
-	p->yields /= 2;
-	if (p->yields >= 2)
-		return;
-	p->pause = p->pause ? p->pause * 2 : SKIP_FIRST;
-	if (p->pause > SKIP_MAX)
-		p->pause = SKIP_MAX;
-	p->skip = p->pause;
-	p->yields = YIELDS_FIRST / 2;
+	if (waited < clamp(wake / 2, WORTH_MIN, TRIAL_MAX)) {
+		p->level = p->slow = 0;
+		p->budget = clamp(p->budget + p->budget / 2, BUDGET_MIN,
+				  clamp(2 * wake, BUDGET_MAX, TRIAL_MAX));
+	} else if (++p->slow == SLOW_MAX) {
+		patience_fail(p, epoch);
+	}
 }
 
 bool il__patience_wait(struct il__patience *p, bool (*ready)(void *arg), void *arg)
 {
-	unsigned tried = 0;
-	il_time begin, last, now;
+	const il_time begin = il__os_now();
+	const uint64_t epoch = (uint64_t)begin >> EPOCH_SHIFT;
+	il_time wake, last, now = begin;
 
-	if (p->skip) {
-		p->skip--;
+	if (p->level && (epoch == p->epoch || epoch & ((1u << p->level) - 1)))
 		return false;
-	}
-	begin = now = il__os_now();
 	if (begin < atomic_load_explicit(&contention_until, memory_order_relaxed))
 		return false;
-	if (!p->yields)
-		p->yields = YIELDS_FIRST;
+	wake = atomic_load_explicit(&wake_cost, memory_order_relaxed);
+	if (!p->budget)
+		p->budget = clamp(2 * wake, TRIAL_MIN, TRIAL_MAX);
 	do {
 		bool came;
 		last = now;
@@ -84,15 +121,15 @@ bool il__patience_wait(struct il__patience *p, bool (*ready)(void *arg), void *a
 		came = ready(arg);
 		now = il__os_now();
 		if (il__unlikely(now - last > SLICE)) {
-			meet_contention(now);
+			meet_slice(now);
 			return came;
 		}
 		if (came) {
 			forget_contention(now);
-			patience_succeed(p);
+			patience_succeed(p, now - begin, wake, epoch);
 			return true;
 		}
-	} while (++tried < p->yields && now - begin < WAIT_MAX);
-	patience_fail(p);
+	} while (now - begin < p->budget);
+	patience_fail(p, epoch);
 	return false;
 }

@@ -8,12 +8,16 @@
 
 /* How long a thread waits awake before it sleeps (patience.c). Zero is a good beginning. */
 struct il__patience {
-	unsigned yields; /* how many it tries */
-	unsigned skip;   /* waits to come that do not try */
-	unsigned pause;  /* the last skip: it doubles */
+	il_time budget; /* of one wait; 0: the whole trial */
+	uint64_t epoch; /* its trial in this one has failed */
+	unsigned level; /* trials that failed one after the other: it tries in fewer epochs */
+	unsigned slow;  /* waits that ended well, but no sooner than asleep */
 };
 
 /* Yields until ready(arg), but not long. False: sleep now. */
 bool il__patience_wait(struct il__patience *p, bool (*ready)(void *arg), void *arg);
+
+/* So long a thread that slept took to run after its wake-up. */
+void il__patience_measured(il_time wake);
 
 #endif
