@@ -77,6 +77,14 @@ static bool thread_pool_put_off(struct il__thread_pool *pool)
 	return true;
 }
 
+/* To wake it takes no system call. */
+static bool thread_pool_has_one_awake(struct il__thread_pool *pool)
+{
+	return !il__list_empty(&pool->idle) &&
+	       il__parker_is_awake(
+		   &il__container_of(pool->idle.next, struct il__thread_worker, idle)->parker);
+}
+
 static int accept_call(struct il__thread_pool *pool, il_call *call, bool waits,
 		       struct il__thread_worker **roused)
 {
@@ -85,7 +93,7 @@ static int accept_call(struct il__thread_pool *pool, il_call *call, bool waits,
 	il__list_push(&pool->queue, &call->link);
 	il__call_queued(call);
 	pool->queued++;
-	if (!waits || !thread_pool_put_off(pool))
+	if (!waits || thread_pool_has_one_awake(pool) || !thread_pool_put_off(pool))
 		*roused = il__thread_worker_rouse(pool);
 	pool->counts.submitted++;
 	/* Those that are idle, and those that were woken and have not come yet, will each take one. */
