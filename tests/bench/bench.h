@@ -62,6 +62,8 @@ void bench_pairs(const struct bench_case *c, const struct bench_stat *stats, siz
 
 extern bool bench_quick;       /* fewer passes, less work */
 extern const char *bench_only; /* rows whose conditions contain it; NULL: all */
+extern bool
+    bench_one_core; /* this process is pinned, and runs the rows on one core; or the others */
 static inline size_t bench_amount(size_t n)
 {
 	return bench_quick ? (n + 3) / 4 : n;

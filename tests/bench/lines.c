@@ -7,6 +7,7 @@
 #include <string.h>
 
 const char *bench_only;
+bool bench_one_core;
 
 static void print_number(const char *key, double value)
 {
@@ -54,7 +55,8 @@ static struct words conditions_of(const struct bench_case *c)
 
 bool bench_is_asked(const struct bench_case *c)
 {
-	return !bench_only || strstr(conditions_of(c).at, bench_only);
+	return (c->cores == 1) == bench_one_core &&
+	       (!bench_only || strstr(conditions_of(c).at, bench_only));
 }
 
 static void print_case(const struct bench_case *c, const char *stat)

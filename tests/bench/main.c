@@ -1,10 +1,15 @@
 /*
  * main.c: bench-LOOP [--quick] [--only=CONDITIONS] [NAME...]: runs the works of these names, or all; of them only
  * the rows whose conditions, as they are printed, contain this, e.g. --only='connections=64'.
+ *
+ * Those on one core are run by a process of their own that was pinned before the library was loaded: its worker
+ * threads go back to the processors that the program had then.
  */
 #include "bench.h"
 
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 /* For what the machine has no library of. */
 static inline void left_out(void)
@@ -58,6 +63,27 @@ static bool is_asked(const char *name, int argc, char **argv)
 	return !any;
 }
 
+/* This program once more, pinned. */
+static int on_one_core(int argc, char **argv)
+{
+	char *again[argc + 2];
+	int status = 1;
+	pid_t pid;
+
+	memcpy(again, argv, (size_t)argc * sizeof *argv);
+	again[argc] = "--one-core";
+	again[argc + 1] = NULL;
+	fflush(NULL);
+	pid = fork();
+	if (pid == 0) {
+		bench_pin(0);
+		execv("/proc/self/exe", again);
+		bench_die("the program cannot be started");
+	}
+	waitpid(pid, &status, 0);
+	return status != 0;
+}
+
 int main(int argc, char **argv)
 {
 	for (int i = 1; i < argc; i++)
@@ -65,8 +91,10 @@ int main(int argc, char **argv)
 			bench_quick = true;
 		else if (strncmp(argv[i], "--only=", 7) == 0)
 			bench_only = argv[i] + 7;
+		else if (strcmp(argv[i], "--one-core") == 0)
+			bench_one_core = true;
 	for (size_t i = 0; i < sizeof works / sizeof *works; i++)
 		if (is_asked(works[i].name, argc, argv))
 			works[i].run();
-	return 0;
+	return bench_one_core ? 0 : on_one_core(argc, argv);
 }

@@ -4,6 +4,7 @@
 #   sh tests/bench/run.sh                  all works, under 40 minutes; writes docs/benchmarks.md
 #   sh tests/bench/run.sh [--quick] NAME...  these only (floors, P1 to P16, P19, process, scale, percore); prints
 #   sh tests/bench/run.sh --quick          all, with fewer passes; prints
+#   sh tests/bench/run.sh --slow-wake ...  likewise, where a thread that slept runs 50 us later (P1, P3)
 #   sh tests/bench/run.sh peers            beside others of its kind that Debian packages; prints
 #   sh tests/bench/run.sh macro [--quick]  whole servers beside nginx, Go, tokio, raw libuv and redis-server; prints, and
 #                                          writes docs/benchmarks/macro.svg
@@ -21,6 +22,12 @@ results=$build/benchmarks.txt
 works="floors P1 P2 P3 P4 P5 P6 P7 P8 P9 P10 P12 P13 P14 P15 P16 P19 process scale percore" # and P11
 here=tests/bench
 docs=docs/benchmarks.md
+
+slow_wake=
+if [ "${1:-}" = --slow-wake ]; then
+  slow_wake=$build/lib/libbench-slow-wake.so
+  shift
+fi
 
 target=bench
 [ "${1:-}" != peers ] || target=bench-peer
@@ -66,7 +73,7 @@ bench()
 {
   program=$build/tests/bench/bench-$1
   shift
-  "$program" "$@" </dev/null | tee -a "$results"
+  LD_PRELOAD=$slow_wake "$program" "$@" </dev/null | tee -a "$results"
 }
 
 # nginx and dnsmasq are there. P13 has wrk as its load, and a server in Go beside it, where they are installed.

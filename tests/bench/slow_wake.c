@@ -41,7 +41,7 @@ long syscall(long number, ...)
 	va_list list;
 
 	if (!next)
-		next = (long (*)(long, ...))dlsym(RTLD_NEXT, "syscall");
+		*(void **)&next = dlsym(RTLD_NEXT, "syscall");
 	va_start(list, number);
 	for (int i = 0; i < 6; i++)
 		a[i] = va_arg(list, long);
@@ -61,8 +61,7 @@ int epoll_pwait(int fd, struct epoll_event *events, int count, int timeout, cons
 	int rc;
 
 	if (!next)
-		next = (int (*)(int, struct epoll_event *, int, int, const sigset_t *))dlsym(
-		    RTLD_NEXT, "epoll_pwait");
+		*(void **)&next = dlsym(RTLD_NEXT, "epoll_pwait");
 	rc = next(fd, events, count, timeout, mask);
 	if (timeout != 0)
 		wake_slowly(begin);
@@ -81,8 +80,7 @@ int pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex)
 	int rc;
 
 	if (!next)
-		next = (int (*)(pthread_cond_t *, pthread_mutex_t *))dlsym(RTLD_NEXT,
-									   "pthread_cond_wait");
+		*(void **)&next = dlsym(RTLD_NEXT, "pthread_cond_wait");
 	rc = next(condition, mutex);
 	wake_slowly(begin);
 	return rc;
