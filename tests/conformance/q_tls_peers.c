@@ -149,7 +149,7 @@ IL_TEST_REAL(Q, n299_we_speak_with_openssl_s_server)
 		 0);
 	do {
 		n = il_stream_receive_until(il_process_stdout(p), line, sizeof line - 1, "\n", 1);
-		CHECK(n >= 0);
+		CHECK(n >= 0 && (size_t)n < sizeof line);
 		line[n] = '\0';
 	} while (strncmp(line, "ACCEPT ", 7) != 0);
 	port = strrchr(line, ':');
