@@ -10,7 +10,7 @@
 #   sh tests/run.sh churn          1,000,000 connections on every backend: minutes
 #   sh tests/run.sh explore        1,000,000 seeds of each program on the simulated network: an hour or two
 #   sh tests/run.sh cross          the core and virtual time on each other machine: minutes
-#   sh tests/run.sh mutants        60 small faults in the core, which the fast suites must find: an hour or two
+#   sh tests/run.sh mutants [N]    60 (or N) small faults in the core, which the fast suites must find: hours
 #   sh tests/run.sh conformance    every scenario on every backend, the matrix, build/conformance.tsv
 #
 # Prints each step as it ends, what a failing one said in full, the seconds of each stage, and last a
@@ -35,6 +35,7 @@ turn=$((0x$(git rev-parse HEAD 2>/dev/null | cut -c1-6 | grep . || echo 0)))
 # shellcheck disable=SC2086
 fault_backends=$(set -- $backends && shift $((turn % 3)) && echo "$1")
 fault_passes="single worker chaos descriptors storm"
+mutants=60
 
 slow_backends="virtual $backends" slow_kinds=$every_kind # where each compiler or tool takes its time
 case "${*:-}" in
@@ -45,6 +46,7 @@ all)
   ;;
 conformance) stages="gcc adopted matrix" ;;
 cross) stages=$machines ;;
+mutants\ [0-9]*) stages=mutants mutants=$2 ;;
 *) stages=$* ;;
 esac
 
@@ -65,7 +67,7 @@ packages()
     aarch64) echo gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static gdb-multiarch ;;
     embed) echo gdb ;;
     house) echo python3-minimal ;;
-    mutants) echo python3-minimal clang libclang-rt-dev llvm ;;
+    mutants) echo python3 clang libclang-rt-dev llvm ;;
     models) echo spin ;;
     armhf) echo gcc-arm-linux-gnueabihf libc6-dev-armhf-cross qemu-user-static ;;
     i386) echo gcc-i686-linux-gnu libc6-dev-i386-cross qemu-user-static ;;
@@ -430,7 +432,7 @@ stage_models()
 # Small faults in the core, each of which a suite finds.
 stage_mutants()
 {
-  check "60 mutants, seed 1" python3 tests/mutants/mutants.py 1 60
+  check "$mutants mutants, seed 1" python3 tests/mutants/mutants.py --progress 3 1 "$mutants" 3>&1
   cat "$out/step.log"
 }
 
