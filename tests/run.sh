@@ -3,13 +3,14 @@
 #
 #   sh tests/run.sh                all stages, under an hour on two cores: clang, valgrind and the portable form on one
 #                                  loop, sanitizers without adopted loops
-#   sh tests/run.sh all            these on every loop in every mode, then soak, remote_soak and churn
+#   sh tests/run.sh all            these on every loop in every mode, then soak, remote_soak, churn and others
 #   sh tests/run.sh STAGE...       these only; their names: see `stages` below
 #   sh tests/run.sh soak           worker processes killed at random, a minute on every backend
 #   sh tests/run.sh remote_soak    worker programs and job servers killed under 100,000 calls, on every backend
 #   sh tests/run.sh churn          1,000,000 connections on every backend: minutes
 #   sh tests/run.sh explore        1,000,000 seeds of each program on the simulated network: an hour or two
 #   sh tests/run.sh cross          the core and virtual time on each other machine: minutes
+#   sh tests/run.sh coverage       which lines and branches of the library the fast suites run; fails below 95 % and 85 %
 #   sh tests/run.sh mutants [N]    60 (or N) small faults in the core, which the fast suites must find: hours
 #   sh tests/run.sh conformance    every scenario on every backend, the matrix, build/conformance.tsv
 #
@@ -67,6 +68,7 @@ packages()
     aarch64) echo gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static gdb-multiarch ;;
     embed) echo gdb ;;
     house) echo python3-minimal ;;
+    coverage) echo python3 ;;
     mutants) echo python3 clang libclang-rt-dev llvm ;;
     models) echo spin ;;
     armhf) echo gcc-arm-linux-gnueabihf libc6-dev-armhf-cross qemu-user-static ;;
@@ -426,6 +428,30 @@ stage_races()
 stage_models()
 {
   check "models, and their planted faults" sh tests/models/run.sh
+  cat "$out/step.log"
+}
+
+# What gcov counts while the fast suites run, the rules on one loop. What was not run: build/tests/not_run.
+stage_coverage()
+{
+  build coverage
+  check "configure coverage, static" cmake --preset coverage -B build/coverage-static -DBUILD_SHARED_LIBS=OFF \
+    -DINTERLOOP_LIBUV=OFF -DINTERLOOP_LIBEVENT=OFF
+  check "build coverage, static" cmake --build build/coverage-static --target core-tests
+  check "nothing counted" find build/coverage build/coverage-static -name '*.gcda' -delete
+  export GCOV_ERROR_FILE=/dev/null # tests take its files away, and read what their children say
+  check "programs of tests/core" ctest --test-dir build/coverage-static -R '^core-' --output-on-failure
+  suites coverage "core virtual" "core|own|virtual"
+  suites coverage libev "own|real|adopted"
+  check "programs of tests/embed" ctest --test-dir build/coverage -R '^embed-' --output-on-failure
+  check "calls on other machines" ctest --test-dir build/coverage -R '^remote-' --output-on-failure
+  for program in starttls shutdown timeouts udp connects; do
+    check "300 seeds of $program" build/coverage/tests/explore/explore $program 1 300
+  done
+  check "each call fails once" sh tests/faults/run.sh build/coverage libev single
+  unset GCOV_ERROR_FILE
+  check "95 % of the lines, 85 % of the branches" \
+    python3 tests/coverage/coverage.py --missing "$out/not_run" build/coverage build/coverage-static
   cat "$out/step.log"
 }
 

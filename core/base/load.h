@@ -10,8 +10,10 @@
 #ifndef IL_CORE_LOAD_H
 #define IL_CORE_LOAD_H
 
-#define IL__LOADED      ".init_array.00099"
+#define IL__LOADED ".init_array.00099"
+#ifndef IL__LOADED_LAST /* tests/coverage/dump.h: after the counters of the library itself */
 #define IL__LOADED_LAST ".init_array.00100"
+#endif
 #ifdef __ELF__
 #define IL__AT_LOAD(function, section_name)                                                    \
 	__attribute__((used, section(section_name))) static void (*function##_at_load)(void) = \
