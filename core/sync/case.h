@@ -70,10 +70,17 @@ struct il__case {
 	_Static_assert(sizeof(type) <= sizeof((il_case *)0)->reserved, \
 		       "a case's reserve is too small")
 
+/* What a case keeps while it waits is set when it begins to, so that making one does not cost its whole size. */
 static inline il_case il__case(const struct il__case_ops *ops, const void *object)
 {
-	il_case c = {.object = (void *)(uintptr_t)object, .fd = -1, .kind = IL__CASE_KIND};
+	il_case c;
 
+	c.object = (void *)(uintptr_t)object;
+	c.item = NULL;
+	c.fd = -1;
+	c.rc = 0;
+	c.kind = IL__CASE_KIND;
+	c.mask = 0;
 	c.reserved[0] = (void *)(uintptr_t)ops;
 	return c;
 }

@@ -249,11 +249,24 @@ static int select_wait(struct il__select *s, il_time timeout)
 	return rc;
 }
 
+/* The wakeup is for who waits for another thread. */
+static inline void select_init(struct il__select *s, il_case *cases, size_t count)
+{
+	s->task = NULL;
+	s->cases = cases;
+	s->count = count;
+	s->entered = s->queued = 0;
+	s->happened = NULL;
+	s->news = s->wakes = false;
+	atomic_init(&s->fired, false);
+}
+
 int il_select(il_case *cases, size_t count, il_time timeout)
 {
-	struct il__select s = {.cases = cases, .count = count};
+	struct il__select s;
 	int rc = select_check_arguments(cases, count, timeout);
 
+	select_init(&s, cases, count);
 	if (rc == 0)
 		rc = select_check(&s, timeout);
 	if (rc < 0)

@@ -188,6 +188,41 @@ static int clients(void *arg)
 	return rc;
 }
 
+/* An item that is there already, by the plain call and by a select of one case. */
+static int take_items(bool selects)
+{
+	il_sender *out;
+	il_receiver *in;
+	int item = 0, rc = il_channel_create(&out, &in, sizeof item, 1);
+
+	if (rc < 0)
+		return rc;
+	for (size_t i = 0; i < n && rc >= 0; i++) {
+		rc = il_channel_send_nowait(out, &item);
+		if (rc == 0 && selects) {
+			il_case one = il_case_receive(in, &item);
+			rc = il_select(&one, 1, IL_FOREVER);
+		} else if (rc == 0) {
+			rc = il_channel_receive(in, &item);
+		}
+	}
+	il_sender_destroy(out);
+	il_receiver_destroy(in);
+	return rc < 0 ? rc : 0;
+}
+
+static int receives(void *arg)
+{
+	(void)arg;
+	return take_items(false);
+}
+
+static int selects(void *arg)
+{
+	(void)arg;
+	return take_items(true);
+}
+
 static int futures(void *arg)
 {
 	int rc = 0;
@@ -272,6 +307,8 @@ static const struct work {
 	     {"start_and_join_of_hundred", spawn_hundred},
 	     {"stream_round_trip", streams},
 	     {"client_round_trip", clients},
+	     {"channel_receive", receives},
+	     {"select_one_ready", selects},
 	     {"future", futures},
 	     {"portal_post", posts},
 	     {"handed_over_call", calls}};

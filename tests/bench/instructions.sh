@@ -1,5 +1,5 @@
 #!/bin/sh
-# tests/bench/instructions.sh: counts the instructions of yield, event round trip, start and join, stream round trip with
+# tests/bench/instructions.sh: counts the instructions of yield, event round trip, start and join, stream round trip and others with
 # callgrind and compares them with instructions.tsv; 5 % more is a failure. Unlike times they do not drift.
 # They are those of x86-64 and Debian 12's gcc in a release build.
 #
