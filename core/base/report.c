@@ -7,12 +7,12 @@
 #endif
 #include "report.h"
 #include "escape.h"
+#include "os.h"
 
 #include <dlfcn.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <unistd.h>
 
 enum { PATIENCE_MS = 1000, DEEPEST = 20 };
 
@@ -43,13 +43,14 @@ static void report_flush(struct il__report *r)
 	size_t done = 0;
 
 	while (done < r->used && r->rc == 0) {
+		const struct iovec rest = {r->text + done, r->used - done};
 		ssize_t n;
 		r->rc = report_wait(r->fd);
-		n = r->rc == 0 ? write(r->fd, r->text + done, r->used - done) : 0;
+		n = r->rc == 0 ? il__os_write_pieces(r->fd, &rest, 1) : 0;
 		if (n >= 0)
 			done += (size_t)n;
-		else if (errno != EINTR && errno != EAGAIN)
-			r->rc = -errno;
+		else if (n != -EAGAIN)
+			r->rc = (int)n;
 	}
 	r->used = 0;
 }

@@ -1,0 +1,147 @@
+/*
+ * v_dump_lists.c: beside its tasks a dump lists a loop's portals with their calls, and the worker processes of pools
+ * (servers: v_dump_servers.c). It can be had in the log function, and says why it could not be written.
+ */
+#define _GNU_SOURCE
+#include "aside.h"
+#include "processes.h"
+#include "v_dump.h"
+#include "workers.h"
+
+/* ---- portals ---- */
+
+static int wait_event(void *event)
+{
+	return il_event_wait(event);
+}
+
+static int close_portal(void *portal)
+{
+	return il_portal_close(portal);
+}
+
+IL_TEST(V, n416_portals_are_listed_with_the_calls_that_have_not_ended)
+{
+	il_portal *p = il_test_portal();
+	il_event *event = NULL;
+	struct child closing;
+	char *text = dump_loop();
+
+	CHECK_DUMPED(text, "portal: 0 calls have not ended");
+	free(text);
+	CHECK_RC(il_event_create(&event), 0);
+	CHECK_RC(il_portal_run_coroutine_soon(p, NULL, wait_event, event), 0);
+	child_start(&closing, "closing", close_portal, p);
+	text = dump_loop();
+	CHECK_DUMPED(text, "portal, stopping: 1 calls have not ended");
+	CHECK_DUMPED(text, "closing: il_portal_close for ", "1 calls have not ended");
+	free(text);
+	CHECK_RC(il_event_set(event), 0);
+	CHECK_RC(il_group_close(&closing.group, 0), 0);
+	il_future_unref(closing.future);
+	il_event_destroy(event);
+}
+
+/* ---- executors ---- */
+
+static int linger_here(void *arg)
+{
+	(void)arg;
+	usleep(60 * 1000 * 1000);
+	return 0;
+}
+
+IL_TEST_REAL(V, n416_worker_processes_are_listed_with_their_calls)
+{
+	il_executor *ex =
+	    new_processes((il_process_pool_options){.max_workers = 1, .kill_on_cancel = true});
+	struct job j = job_on(NULL, 7);
+	il_future *f = submit_job(ex, linger_here, &j);
+	char *text = NULL;
+
+	do {
+		free(text);
+		CHECK_RC(il_sleep(IL_MSEC(1)), 0);
+		text = dump_all();
+	} while (!DUMP_HAS(text, "process ", ": has ", " for "));
+	CHECK_DUMPED(text, "executor", "1 workers, 0 idle; 1 calls running, 0 queued; 1 submitted");
+	free(text);
+	CHECK(il_future_cancel(f));
+	CHECK_RC(finished(f), -ECANCELED);
+	il_executor_destroy(ex);
+}
+
+/* ---- where, and where to ---- */
+
+static int logged_dumps;
+
+static void dump_when_logged(int level, const char *message, void *loop)
+{
+	int fd = dump_file();
+	char *text;
+
+	(void)level;
+	(void)message;
+	CHECK_RC(il_loop_dump(loop, fd), 0);
+	text = dump_text(fd);
+	CHECK_DUMPED(text, "logs: runs");
+	free(text);
+	logged_dumps++;
+}
+
+static int fail(il_future *f, void *arg)
+{
+	(void)f;
+	(void)arg;
+	return -EIO;
+}
+
+IL_TEST(V, n418_a_dump_can_be_had_in_the_log_function)
+{
+	il_future *f = NULL;
+
+	logged_dumps = 0;
+	CHECK_RC(il_task_set_name("logs"), 0);
+	CHECK_RC(il_future_create(&f), 0);
+	CHECK_RC(il_future_on_done(f, fail, NULL), 0);
+	il_set_log(dump_when_logged, il_loop_current());
+	CHECK_RC(il_future_set_result(f, 1), 0);
+	il_set_log(NULL, NULL);
+	il_future_unref(f);
+	CHECK_EQ(logged_dumps, 1);
+}
+
+IL_TEST(V, n418_a_dump_says_why_it_could_not_be_written)
+{
+	int fd[2], full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+
+	CHECK(full >= 0);
+	CHECK_RC(il_loop_dump(il_loop_current(), full), -ENOSPC);
+	CHECK_DETAIL("il_loop_dump: descriptor ");
+	CHECK_RC(il_dump(full), -ENOSPC);
+	close(full);
+	CHECK_RC(il_loop_dump(il_loop_current(), full), -EBADF);
+	CHECK_EQ(pipe2(fd, O_CLOEXEC), 0);
+	close(fd[0]);
+	CHECK_RC(il_loop_dump(il_loop_current(), fd[1]), -EPIPE);
+	close(fd[1]);
+}
+
+/* Who does not read holds the loop up for a second, no longer. */
+IL_TEST_REAL(V, n418_whoever_does_not_read_a_dump_is_given_up)
+{
+	static const char rubbish[4096];
+	struct timespec before, after;
+	int fd[2];
+
+	CHECK_EQ(pipe2(fd, O_CLOEXEC | O_NONBLOCK), 0);
+	while (write(fd[1], rubbish, sizeof rubbish) > 0)
+		;
+	clock_gettime(CLOCK_MONOTONIC, &before);
+	CHECK_RC(il_loop_dump(il_loop_current(), fd[1]), -ETIMEDOUT);
+	clock_gettime(CLOCK_MONOTONIC, &after);
+	CHECK((after.tv_sec - before.tv_sec) * 1000 + (after.tv_nsec - before.tv_nsec) / 1000000 >=
+	      999);
+	close(fd[0]);
+	close(fd[1]);
+}
