@@ -7,6 +7,7 @@
 #include "../base/error.h"
 #include "../base/fork.h"
 #include "../base/memory.h"
+#include "../base/report.h"
 #include "../runtime/ledger.h"
 #include "../runtime/loop.h"
 #include "../runtime/task.h"
@@ -103,25 +104,41 @@ static void set_owed(struct map *map, il_loop *loop, size_t left)
 	map->owed = left;
 }
 
+/* While its waiter sleeps. */
+struct map_wait {
+	struct il__wakeup wakeup;
+	const struct map *map;
+};
+
+static void map_tell(struct il__report *r, const il_task *task)
+{
+	const struct il__wakeup *s = il__wakeup_of(task->base->wait);
+	const struct map *map = il__container_of(s, const struct map_wait, wakeup)->map;
+
+	il__report(r, "%zu of %zu calls have not ended", map->owed, map->submitted);
+}
+
 /* Until every submitted call has finished; stops early on failure, time-out or cancellation. */
 static int map_await(struct map *map, il_executor *ex, il_time deadline)
 {
-	struct il__wakeup wakeup;
+	struct map_wait wait = {.map = map};
+	struct il__wakeup *wakeup = &wait.wakeup;
 	bool stopped = false, killed = !ex->ops->kill;
 	int outcome = 0;
 
 	for (;;) {
 		bool failed, over, kill;
 		size_t left;
-		il__wakeup_init(&wakeup, "il_executor_map");
+		il__wakeup_init(wakeup, "il_executor_map");
+		wakeup->wait.tell = map_tell;
 		pthread_mutex_lock(&map->lock);
 		left = map->left;
 		over = left == 0;
 		failed = map->failed;
-		map->waiter = over || (failed && !stopped) ? NULL : &wakeup;
+		map->waiter = over || (failed && !stopped) ? NULL : wakeup;
 		pthread_mutex_unlock(&map->lock);
-		if (wakeup.task)
-			set_owed(map, wakeup.task->loop, left);
+		if (wakeup->task)
+			set_owed(map, wakeup->task->loop, left);
 		if (over)
 			return outcome;
 		if (failed && !stopped) {
@@ -130,17 +147,17 @@ static int map_await(struct map *map, il_executor *ex, il_time deadline)
 			continue;
 		}
 		/* Cancelled after it stopped it goes on waiting, and the workers can ask for it. */
-		if (stopped && wakeup.task && il__task_cancelled(wakeup.task))
+		if (stopped && wakeup->task && il__task_cancelled(wakeup->task))
 			atomic_store_explicit(&map->caller.cancelled, true, memory_order_relaxed);
-		int rc = il__wakeup_wait(&wakeup, stopped && killed ? IL_FOREVER : deadline);
+		int rc = il__wakeup_wait(wakeup, stopped && killed ? IL_FOREVER : deadline);
 		if (rc == 0)
 			continue;
 		pthread_mutex_lock(&map->lock);
-		bool withdrawn = map->waiter == &wakeup;
+		bool withdrawn = map->waiter == wakeup;
 		map->waiter = NULL;
 		pthread_mutex_unlock(&map->lock);
 		if (!withdrawn)
-			il__wakeup_wait_shielded(&wakeup);
+			il__wakeup_wait_shielded(wakeup);
 		if (rc == -ECANCELED)
 			atomic_store_explicit(&map->caller.cancelled, true, memory_order_relaxed);
 		kill = !killed && (rc == -ETIMEDOUT || ex->kills);

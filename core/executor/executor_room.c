@@ -8,6 +8,7 @@
 #include "../base/base.h"
 #include "../base/error.h"
 #include "../base/list.h"
+#include "../base/report.h"
 #include "../runtime/task.h"
 #include "../runtime/wakeup.h"
 #include "executor.h"
@@ -18,6 +19,7 @@ struct room_waiter {
 	struct il__list link;
 	struct il__wakeup wakeup;
 	il_call *call;
+	il_fn *fn; /* for dumps: once it was taken the call may be gone before its waiter runs */
 	/* under the executor's lock */
 	bool leaves; /* its caller gives up */
 	/* before the wakeup: what came of it */
@@ -167,6 +169,14 @@ static int room_sleep(struct room_waiter *w, il_time deadline)
 	return rc;
 }
 
+static void room_tell(struct il__report *r, const il_task *task)
+{
+	const struct il__wakeup *s = il__wakeup_of(task->base->wait);
+
+	il__report(r, "room in the executor for ");
+	il__report_function(r, il__container_of(s, const struct room_waiter, wakeup)->fn);
+}
+
 /* Linked. What came of it; -EAGAIN never. */
 static int room_await(struct il__user *user, struct room_waiter *w, il_time deadline)
 {
@@ -202,6 +212,8 @@ int il__room_submit(struct il__user *user, il_call *call, il_time deadline)
 		pthread_mutex_unlock(&user->lock);
 		return refuse_shut();
 	}
+	w.fn = call->fn;
+	w.wakeup.wait.tell = room_tell;
 	il__list_push(&user->room_waiters, &w.link);
 	pthread_mutex_unlock(&user->lock);
 	rc = room_await(user, &w, deadline);

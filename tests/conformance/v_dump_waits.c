@@ -88,6 +88,16 @@ static int start_one(void *unused)
 	return il_group_close(&g, rc);
 }
 
+static int join_two(void *unused)
+{
+	il_group g;
+
+	CHECK_RC(il_group_open(&g), 0);
+	CHECK_RC(il_group_start_soon(&g, NULL, sleep_long, unused), 0);
+	CHECK_RC(il_group_start_soon(&g, NULL, sleep_long, unused), 0);
+	return il_group_close(&g, 0);
+}
+
 static int close_portal(void *p)
 {
 	return il_portal_sleep_until_stopped(p);
@@ -99,6 +109,7 @@ IL_TEST(V, n416_groups_and_portals_say_whom_they_wait_for)
 
 	CHECK_WAITS(start_one, NULL, "il_group_start", "il_task_started of task ");
 	CHECK_WAITS(close_portal, p, "il_portal_sleep_until_stopped", "0 calls");
+	CHECK_WAITS(join_two, NULL, "il_group_close", "2 children");
 	CHECK_RC(il_portal_close(p), 0);
 }
 
@@ -152,6 +163,60 @@ IL_TEST_REAL(V, n416_sockets_say_their_direction_and_address)
 	CHECK_WAITS(write_much, a, "il_stream_write_all", "writable");
 	il_stream_destroy(a);
 	il_stream_destroy(b);
+}
+
+/* Until the peer's queue, and the socket's own, are full. */
+static int send_many(void *d)
+{
+	int rc;
+
+	do
+		rc = il_datagram_send(d, "x", 1, NULL);
+	while (rc == 0);
+	return rc;
+}
+
+IL_TEST_REAL(V, n416_who_sends_datagrams_says_that_it_waits_for_room)
+{
+	il_datagram *from = NULL, *to = NULL;
+
+	CHECK_RC(il_datagram_open_unix(&to, "@v_dump_waits", NULL), 0);
+	CHECK_RC(il_datagram_connect_unix(&from, "@v_dump_waits", NULL, NULL), 0);
+	CHECK_WAITS(send_many, from, "il_datagram_send", "writable");
+	il_datagram_destroy(from);
+	il_datagram_destroy(to);
+}
+
+static int next_signal(void *receiver)
+{
+	return il_signal_receiver_next(receiver, IL_FOREVER);
+}
+
+static int wait_urgent(void *stream)
+{
+	return il_wait_fd(il_stream_fd(stream), IL_PRIORITY);
+}
+
+IL_TEST_REAL(V, n416_waits_for_signals_and_urgent_data_say_which_descriptor)
+{
+	il_signal_receiver *receiver = NULL;
+	il_stream *a = NULL, *b = NULL;
+	il_listener *listener = NULL;
+	char port[8], at[80];
+
+	CHECK_RC(il_signal_receiver_open(&receiver, (const int[]){SIGUSR2}, 1), 0);
+	CHECK_WAITS(next_signal, receiver, "il_signal_receiver_next", "descriptor ");
+	il_signal_receiver_destroy(receiver);
+	CHECK_RC(il_listener_open_tcp(&listener, "127.0.0.1", "0", NULL), 0);
+	snprintf(port, sizeof port, "%u", (unsigned)il_listener_port(listener));
+	CHECK_RC(il_stream_connect_tcp(&a, "127.0.0.1", port, NULL), 0);
+	CHECK_RC(il_listener_accept(listener, &b), 0);
+	snprintf(at, sizeof at, "urgent data of descriptor %d (127.0.0.1:%s)", il_stream_fd(a),
+		 port);
+	CHECK_WAITS(wait_urgent, a, "il_wait_fd", at);
+	il_stream_destroy(a);
+	il_stream_destroy(b);
+	il_listener_destroy(listener);
 }
 
 static int wait_child(void *process)
@@ -226,5 +291,55 @@ IL_TEST_REAL(V, n416_a_call_that_waits_for_a_worker_says_so)
 	atomic_store(&gate.open, true);
 	CHECK_RC(il_group_close(&first.group, 0), 0);
 	il_future_unref(first.future);
+	il_executor_destroy(pool);
+}
+
+enum { ITEMS = 3 };
+
+static int map_gates(void *gates)
+{
+	return il_executor_map(pool, stay, gates, ITEMS, sizeof(struct gate), NULL, IL_FOREVER);
+}
+
+IL_TEST_REAL(V, n416_calls_in_a_row_say_how_many_have_not_ended)
+{
+	struct gate gates[ITEMS] = {{.open = false}};
+	struct child c;
+	char *text = NULL;
+
+	pool = new_pool(ITEMS);
+	atomic_store(&gates[0].open, true);
+	child_start(&c, "child", map_gates, gates);
+	do {
+		free(text);
+		CHECK_RC(il_sleep(IL_MSEC(1)), 0);
+		text = dump_loop();
+	} while (!DUMP_HAS(text, "child: il_executor_map for ", "of 3 calls have not ended"));
+	free(text);
+	for (int i = 0; i < ITEMS; i++)
+		atomic_store(&gates[i].open, true);
+	CHECK_RC(il_group_close(&c.group, 0), 0);
+	il_future_unref(c.future);
+	il_executor_destroy(pool);
+}
+
+static int run_nothing(void *unused)
+{
+	return il_executor_run(pool, sleep_long, unused, 0);
+}
+
+static int take_none(void *self, il_call *call)
+{
+	(void)self;
+	(void)call;
+	return -EAGAIN;
+}
+
+IL_TEST_REAL(V, n416_a_call_that_waits_for_room_says_so)
+{
+	const il_executor_ops ops = {.name = "full", .submit = take_none};
+
+	CHECK_RC(il_executor_create(&pool, &ops, NULL), 0);
+	CHECK_WAITS(run_nothing, NULL, "il_executor_", "room in the executor for ");
 	il_executor_destroy(pool);
 }
