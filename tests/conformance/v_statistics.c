@@ -221,6 +221,33 @@ IL_TEST_CORE(V, n420_what_cannot_be_counted_is_refused)
 	il_executor_destroy(ex);
 }
 
+static int keep_call(void *self, il_call *call)
+{
+	*(il_call **)self = call;
+	return 0;
+}
+
+IL_TEST_CORE(V, n420_of_an_executor_of_ones_own_the_submitted_calls_are_known)
+{
+	const il_executor_ops ops = {.name = "ours", .submit = keep_call};
+	il_call *call = NULL;
+	il_executor *ex = NULL;
+	il_future *f;
+
+	CHECK_RC(il_executor_create(&ex, &ops, &call), 0);
+	f = submitted(ex, fail, NULL);
+	for (int i = 0; i < 2; i++) {
+		il_executor_statistics s;
+		CHECK_RC(il_executor_get_statistics(ex, &s), 0);
+		CHECK_EQ(s.submitted, 1);
+		CHECK_EQ(s.running + s.queued + s.completed + s.failed + s.workers, 0);
+		if (i == 0)
+			il_call_run(call);
+	}
+	CHECK_RC(finished(f), -EIO);
+	il_executor_destroy(ex);
+}
+
 static int die_at_once(void *arg)
 {
 	(void)arg;
@@ -295,6 +322,54 @@ IL_TEST_REAL(V, n421_packets_and_bytes_of_a_datagram_server_are_exact)
 	CHECK_EQ(st.bytes_received, 20);
 	CHECK_EQ(st.bytes_sent, 20);
 	il_datagram_destroy(peer);
+	service_end(&s);
+}
+
+static int ask_server_elsewhere(void *server)
+{
+	il_server_statistics st;
+
+	CHECK_RC(il_server_get_statistics(server, &st), -EPERM);
+	return 0;
+}
+
+struct asked {
+	il_server *server;
+	il_portal *portal;
+	il_server_statistics st;
+};
+
+static int ask_server(void *arg)
+{
+	struct asked *a = arg;
+
+	return il_server_get_statistics(a->server, &a->st);
+}
+
+static int ask_server_by_portal(void *arg)
+{
+	struct asked *a = arg;
+
+	return il_portal_run_sync(a->portal, ask_server, a);
+}
+
+IL_TEST_REAL(V, n421_the_statistics_of_a_server_are_had_in_its_loops_thread_or_by_a_portal)
+{
+	struct service s;
+	struct asked a = {.portal = il_test_portal()};
+	il_stream *client;
+
+	service_lines(&s, &(il_handler){.handle = plain_echo}, NULL);
+	client = dial(&s);
+	CHECK_ASK(client, "hello", "hello");
+	a.server = s.server;
+	CHECK_RC(il_test_aside(ask_server_elsewhere, s.server), 0);
+	CHECK_RC(il_test_aside(ask_server_by_portal, &a), 0);
+	CHECK_EQ(a.st.packets_sent, 1);
+	CHECK_RC(il_server_get_statistics(s.server, NULL), -EINVAL);
+	CHECK_RC(il_server_get_statistics(NULL, &a.st), -EINVAL);
+	il_stream_destroy(client);
+	CHECK_RC(il_portal_close(a.portal), 0);
 	service_end(&s);
 }
 
