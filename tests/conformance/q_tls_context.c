@@ -309,3 +309,32 @@ IL_TEST_REAL(Q, n324_an_old_error_of_the_programs_own_is_not_taken_for_a_new_one
 	ERR_clear_error();
 	secure_drop(&s);
 }
+
+/* ---- 325: nothing of ours is left there ---- */
+
+IL_TEST_REAL(Q, n325_a_failure_leaves_no_error_in_the_threads_queue)
+{
+	static const char garbage[] = "\x17\x03\x03\x00\x05wrong";
+	const struct iovec piece = {(void *)(uintptr_t)garbage, sizeof garbage - 1};
+	il_tls *client = client_of(OTHER_CA), *server = server_of(SERVER);
+	struct secure s;
+	struct shake k;
+	char byte;
+
+	shake_try(&k, TCP, client, server, "localhost");
+	CHECK_RC(k.rc[0], -EACCES);
+	CHECK_RC(k.rc[1], -EPROTO);
+	CHECK(ERR_peek_error() == 0);
+	shake_drop(&k);
+	secure_open(&s, TCP);
+	CHECK_RC(il_stream_write_now(s.shake.under[1], &piece, 1), (int)sizeof garbage - 1);
+	CHECK_RC(il_stream_read(s.client, &byte, 1), -EPROTO);
+	CHECK(ERR_peek_error() == 0);
+	CHECK_RC(il_stream_close(s.client), 0);
+	CHECK(il_stream_read(s.server, &byte, 1) < 0);
+	CHECK(ERR_peek_error() == 0);
+	secure_drop(&s);
+	CHECK(ERR_peek_error() == 0);
+	il_tls_unref(client);
+	il_tls_unref(server);
+}

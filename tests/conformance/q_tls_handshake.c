@@ -440,6 +440,25 @@ static void check_too_slow(bool drips)
 	il_tls_unref(tls);
 }
 
+IL_TEST_REAL(Q, n309_without_a_limit_a_handshake_waits_until_it_is_cancelled)
+{
+	il_tls_options o = serving(SERVER);
+	il_scope scope = IL_SCOPE_INIT;
+	struct ends e = ends_of(TCP);
+	il_tls *tls;
+	il_stream *s;
+	int rc;
+
+	o.handshake_timeout = IL_FOREVER;
+	tls = context_of(&o);
+	CHECK_RC(il_scope_enter(&scope, il_deadline(IL_MSEC(20)), 0), 0);
+	rc = il_tls_accept(&s, e.b, tls);
+	CHECK_RC(rc, -ECANCELED);
+	CHECK_RC(il_scope_exit(&scope, rc), 0);
+	drop(&e);
+	il_tls_unref(tls);
+}
+
 IL_TEST_REAL(Q, n309_the_whole_handshake_has_one_time)
 {
 	il_tls *tls;

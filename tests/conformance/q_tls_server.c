@@ -140,6 +140,75 @@ IL_TEST_REAL(Q, n326_a_shutdown_says_goodbye_and_ends_handshakes_under_way)
 	check_gone(silent);
 }
 
+/* ---- 327: whom the server ends ---- */
+
+static int fail_at_once(il_client *client, void *data)
+{
+	il_packet p;
+
+	CHECK_RC(visit_receive(client, data, &p, IL_FOREVER), 1);
+	CHECK_RC(il_client_send(client, "last", 4), 0);
+	return -ECANCELED;
+}
+
+static int refuse(il_client *client, void *data)
+{
+	visit_begin(client, data);
+	return -ECONNREFUSED;
+}
+
+/* With a good end: the default is strict. */
+static void check_goodbye(const il_handler *handler, il_server_options options, bool asks)
+{
+	struct secure_service s;
+	il_stream *client;
+	char byte;
+
+	secure_start(&s, handler, defaults, options);
+	client = secure_dial(&s);
+	if (asks)
+		CHECK_ASK(client, "hello", "last");
+	CHECK_RC(il_stream_read(client, &byte, 1), 0);
+	il_stream_destroy(client);
+	secure_end(&s);
+}
+
+IL_TEST_REAL(Q, n327_a_client_that_the_server_ends_gets_a_goodbye)
+{
+	const il_handler fails = handler_with(fail_at_once);
+	il_handler refuses = echo_handler;
+	il_server_options idle = plain;
+
+	refuses.on_connection = refuse;
+	idle.idle_timeout = IL_MSEC(20);
+	check_goodbye(&fails, plain, true);
+	check_goodbye(&refuses, plain, false);
+	check_goodbye(&echo_handler, idle, false);
+}
+
+IL_TEST_REAL(Q, n327_a_handshake_counts_in_first_request_timeout_and_max_clients)
+{
+	il_server_options options = plain;
+	struct secure_service s;
+	il_stream *silent, *good;
+	char byte;
+
+	options.max_clients = 1;
+	options.first_request_timeout = IL_MSEC(200);
+	secure_start(&s, &echo_handler, defaults, options);
+	silent = dial(&s.service);
+	UNTIL(il_server_clients(s.service.server) == 1);
+	good = secure_dial(&s); /* once the other's time is up */
+	CHECK_ASK(good, "hello", "hello");
+	CHECK_RC(il_stream_read(silent, &byte, 1), 0);
+	il_stream_destroy(silent);
+	il_stream_destroy(good);
+	UNTIL(il_server_clients(s.service.server) == 0);
+	CHECK_EQ(s.service.visits.connected, 1);
+	secure_end(&s);
+	CHECK_LOGGED(IL_LOG_ERROR, "", 0);
+}
+
 /* ---- 301: a connect ---- */
 
 IL_TEST_REAL(Q, n301_a_connect_with_a_layer_verifies_the_host_that_it_was_given)

@@ -1,0 +1,87 @@
+/*
+ * q_tls_shown.c: which of several certificates a server shows, and what both ends of a connection can derive from it.
+ */
+#include "q_tls.h"
+
+#include <openssl/bio.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include <unistd.h>
+
+/* ---- 302: more certificates than one ---- */
+
+/* Which of a server's two certificates is shown to a client that asks for this name. */
+static void check_shown(il_tls *server, const char *host, enum identity who)
+{
+	il_tls *any = context_of(&(il_tls_options){.verify = IL_TLS_VERIFY_NONE});
+	BIO *text = BIO_new_mem_buf(certificate_of(who), -1);
+	X509 *expected = PEM_read_bio_X509(text, NULL, NULL, NULL);
+	struct shake k;
+
+	shake_try(&k, PAIR, any, server, host);
+	CHECK_RC(k.rc[0], 0);
+	CHECK(X509_cmp(SSL_get0_peer_certificate(il_tls_native(k.over[0])), expected) == 0);
+	shake_drop(&k);
+	X509_free(expected);
+	BIO_free(text);
+	il_tls_unref(any);
+}
+
+IL_TEST_REAL(Q, n302_without_a_known_name_the_first_certificate_is_shown)
+{
+	const il_tls_certificate more[] = {
+	    {.certificate = certificate_of(ELSEWHERE), .key = key_of(ELSEWHERE)}};
+	il_tls_options o = serving(SERVER);
+	il_tls *server;
+
+	o.certificates = more;
+	o.certificate_count = 1;
+	server = context_of(&o);
+	check_shown(server, "elsewhere.test", ELSEWHERE);
+	check_shown(server, "ELSEWHERE.test.", ELSEWHERE);
+	check_shown(server, "localhost", SERVER);
+	check_shown(server, "unknown.test", SERVER);
+	check_shown(server, "127.0.0.1", SERVER);
+	check_shown(server, NULL, SERVER);
+	il_tls_unref(server);
+}
+
+IL_TEST_REAL(Q, n302_a_reload_reads_the_other_certificates_too)
+{
+	struct file c = file_with(certificate_of(ELSEWHERE)), key = file_with(key_of(ELSEWHERE));
+	const il_tls_certificate more[] = {{.certificate_file = c.path, .key_file = key.path}};
+	il_tls_options o = serving(SERVER);
+	il_tls *server;
+
+	o.certificates = more;
+	o.certificate_count = 1;
+	server = context_of(&o);
+	check_shown(server, "elsewhere.test", ELSEWHERE);
+	unlink(c.path);
+	CHECK_RC(il_tls_reload(server), -ENOENT);
+	CHECK_DETAIL(c.path);
+	check_shown(server, "elsewhere.test", ELSEWHERE);
+	file_drop(&key);
+	il_tls_unref(server);
+}
+
+/* ---- 306: what both ends can derive ---- */
+
+IL_TEST_REAL(Q, n306_both_ends_export_the_same_keys)
+{
+	for (int version = 0; version < 2; version++) {
+		const il_tls_options defaults = {.verify = IL_TLS_VERIFY_DEFAULT},
+				     old = {.configure = at_most_12};
+		static const char label[] = "EXPORTER-of-the-test";
+		unsigned char keys[2][32];
+		struct secure s;
+
+		secure_open_with(&s, TCP, version ? old : defaults, defaults);
+		for (int i = 0; i < 2; i++)
+			CHECK(SSL_export_keying_material(il_tls_native(i ? s.server : s.client),
+							 keys[i], sizeof keys[i], label,
+							 sizeof label - 1, NULL, 0, 0) == 1);
+		CHECK(memcmp(keys[0], keys[1], sizeof keys[0]) == 0);
+		secure_drop(&s);
+	}
+}

@@ -1,0 +1,107 @@
+/*
+ * q_tls_tasks.c: several tasks over one connection: one reads while another writes, and what keeps the one waiting does not
+ * hold the other up.
+ */
+#include "q_tls.h"
+
+#define EACH_KIND(kind) for (int kind = 0; kind < KINDS; kind++)
+
+enum { LARGE = 8 << 20, PIECE = 32 << 10 };
+
+static unsigned char *large_data(void)
+{
+	unsigned char *data = malloc(LARGE);
+
+	CHECK(data != NULL);
+	for (size_t i = 0; i < LARGE; i++)
+		data[i] = (unsigned char)(i * 7 + i / 251);
+	return data;
+}
+
+/* ---- 316: one reader, one writer ---- */
+
+IL_TEST_REAL(Q, n316_a_second_reader_and_a_second_writer_are_refused)
+{
+	unsigned char *data = large_data();
+	struct side reader, writer = {.bytes = data, .size = LARGE};
+	struct secure s;
+	char byte;
+
+	secure_open(&s, TCP);
+	side_start(&reader, side_read, s.client);
+	side_start(&writer, side_write, s.client);
+	CHECK_RC(il_sleep(IL_MSEC(2)), 0);
+	CHECK(!reader.ended && !writer.ended);
+	CHECK_RC(il_stream_read(s.client, &byte, 1), -EBUSY);
+	CHECK_RC(il_stream_write_all(s.client, "x", 1), -EBUSY);
+	say(s.server, "hello");
+	CHECK_RC(side_join(&reader), 5);
+	CHECK_STR(reader.text, "hello");
+	for (size_t got = 0; got < LARGE;) {
+		static unsigned char piece[PIECE];
+		int n = il_stream_read(s.server, piece, sizeof piece);
+		CHECK(n > 0);
+		CHECK(memcmp(piece, data + got, n > 0 ? (size_t)n : 0) == 0);
+		got += n > 0 ? (size_t)n : LARGE;
+	}
+	CHECK_RC(side_join(&writer), 0);
+	secure_drop(&s);
+	free(data);
+}
+
+/* ---- 317: pieces ---- */
+
+IL_TEST_REAL(Q, n317_pieces_are_sent_in_order_and_none_is_no_record)
+{
+	EACH_KIND(kind)
+	{
+		unsigned char *data = large_data(), *back = malloc(3 * PIECE);
+		const struct iovec pieces[] = {
+		    {data, 1}, {NULL, 0}, {data + 1, PIECE}, {data + 1 + PIECE, 10}};
+		struct secure s;
+		int n;
+
+		secure_open(&s, kind);
+		CHECK_RC(il_stream_write_all(s.client, "", 0), 0);
+		CHECK_RC(il_stream_writev_all(s.client, pieces, 0), 0);
+		CHECK_RC(il_stream_writev_all(s.client, pieces, 4), 0);
+		CHECK_RC(il_stream_receive_exactly(s.server, back, PIECE + 11), 0);
+		CHECK(memcmp(back, data, PIECE + 11) == 0);
+		n = il_stream_write(s.client, data, PIECE); /* what is taken: 1 byte or more */
+		CHECK(n > 0 && n <= PIECE);
+		CHECK_RC(il_stream_receive_exactly(s.server, back, (size_t)n), 0);
+		CHECK(memcmp(back, data, (size_t)n) == 0);
+		CHECK_RC(il_stream_write(s.client, data, 0), 0);
+		CHECK_RC(il_stream_read_now(s.server, back, 1), -EAGAIN);
+		secure_drop(&s);
+		free(data);
+		free(back);
+	}
+}
+
+/* A peer that asks for new keys while we cannot send does not keep us from receiving. */
+IL_TEST_REAL(Q, n317_new_keys_that_are_asked_for_wait_for_the_writer_not_for_the_reader)
+{
+	unsigned char *data = large_data(), *back = malloc(LARGE);
+	struct side writer = {.bytes = data, .size = LARGE};
+	struct secure s;
+
+	secure_open(&s, TCP);
+	side_start(&writer, side_write, s.client);
+	CHECK_RC(il_sleep(IL_MSEC(2)), 0);
+	CHECK(!writer.ended);
+	for (int i = 0; i < 3; i++) {
+		CHECK(SSL_key_update(il_tls_native(s.server), SSL_KEY_UPDATE_REQUESTED) == 1);
+		say(s.server, "new keys");
+		check_hears(s.client, "new keys");
+	}
+	CHECK(!writer.ended);
+	CHECK_RC(il_stream_receive_exactly(s.server, back, LARGE), 0);
+	CHECK(memcmp(data, back, LARGE) == 0);
+	CHECK_RC(side_join(&writer), 0);
+	say(s.client, "still");
+	check_hears(s.server, "still");
+	secure_drop(&s);
+	free(data);
+	free(back);
+}
