@@ -538,10 +538,28 @@ header_alone()
   done
 }
 
+# A result that must be looked at is, unless the program says otherwise.
+must_check()
+{
+  ignoring='#include <interloop.h>
+void enter(il_scope *scope);
+void enter(il_scope *scope) { il_scope_enter(scope, IL_FOREVER, 0); }'
+  for compiler in "gcc -std=c11 -xc" "g++ -std=c++11 -xc++" "g++ -std=c++17 -xc++"; do
+    # shellcheck disable=SC2086
+    if echo "$ignoring" | $compiler -Iinclude -Werror -S -o /dev/null - 2>/dev/null; then
+      echo "$compiler does not warn"
+      return 1
+    fi
+    # shellcheck disable=SC2086
+    echo "$ignoring" | $compiler -DIL_MUST_CHECK= -Iinclude -Wall -Wextra -Werror -S -o /dev/null - || return 1
+  done
+}
+
 stage_headers()
 {
   check "each header as C11" header_alone gcc -std=c11 -xc
   check "each header as C++11" header_alone g++ -std=c++11 -xc++
+  check "ignored results are warned of, or not" must_check
 }
 
 # Programs that were linked with the recorded version still run.
