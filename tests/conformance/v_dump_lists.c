@@ -145,3 +145,31 @@ IL_TEST_REAL(V, n418_whoever_does_not_read_a_dump_is_given_up)
 	close(fd[0]);
 	close(fd[1]);
 }
+
+IL_TEST(V, n418_a_dump_is_no_cancellation_point)
+{
+	il_scope scope = IL_SCOPE_INIT;
+	char *text;
+
+	CHECK_RC(il_scope_cancel(&scope), 0);
+	CHECK_RC(il_scope_enter(&scope, IL_FOREVER, 0), 0);
+	CHECK_RC(il_task_set_name("cancelled one"), 0);
+	text = dump_all();
+	CHECK_DUMPED(text, "cancelled one: runs; cancelled");
+	free(text);
+	CHECK_RC(il_scope_exit(&scope, 0), 0);
+}
+
+IL_TEST_OWN(V, n418_a_closed_loop_is_not_dumped)
+{
+	il_loop *loop = NULL;
+	char *text;
+
+	CHECK_RC(il_loop_open(&loop, il_test_backend(), NULL), 0);
+	CHECK_RC(il_loop_close(loop), 0);
+	CHECK_RC(il_loop_dump(loop, 2), -ESHUTDOWN);
+	text = dump_all();
+	CHECK(!DUMP_HAS(text, "loop ", il_native.name));
+	free(text);
+	il_loop_destroy(loop);
+}

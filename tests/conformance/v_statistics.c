@@ -6,6 +6,7 @@
 #include "aside.h"
 #include "processes.h"
 #include "r_server.h"
+#include "v_options.h"
 #include "workers.h"
 
 /* ---- loops ---- */
@@ -63,6 +64,22 @@ IL_TEST(V, n419_posted_calls_that_have_not_run_are_the_queue)
 	CHECK_EQ(count, 2);
 	CHECK_EQ(loop_statistics().queue, 0);
 }
+
+static int post_uncounted(void *unused)
+{
+	il_portal *p = il_test_portal();
+	int count = 0;
+
+	(void)unused;
+	CHECK_RC(il_portal_run_sync_soon(p, NULL, count_call, &count), 0);
+	CHECK_EQ(loop_statistics().queue, 0);
+	CHECK_RC(il_portal_close(p), 0);
+	CHECK_EQ(count, 1);
+	return 0;
+}
+
+IL_TEST_OPTIONS(n419_without_a_limit_posted_calls_are_not_counted, post_uncounted,
+		.queue_limit = SIZE_MAX);
 
 IL_TEST(V, n419_the_next_deadline_is_that_of_a_scope)
 {
