@@ -48,6 +48,8 @@ static int next_pieces(const struct cursor *c, struct iovec *pieces, size_t *tot
 		size_t length = p->iov_len - offset;
 		if (length > INT_MAX - *total)
 			length = INT_MAX - *total;
+		if (!length) /* it may have no address */
+			continue;
 		pieces[count++] = (struct iovec){(char *)p->iov_base + offset, length};
 		*total += length;
 	}
