@@ -3,7 +3,7 @@
 #
 #   sh tests/run.sh                all stages, under an hour on two cores: clang, valgrind and the portable form on one
 #                                  loop, sanitizers without adopted loops
-#   sh tests/run.sh all            these on every loop in every mode, then soak, remote_soak, churn and others
+#   sh tests/run.sh all            these on every loop in every mode, then coverage, soak, remote_soak, churn and others
 #   sh tests/run.sh STAGE...       these only; their names: see `stages` below
 #   sh tests/run.sh soak           worker processes killed at random, a minute on every backend
 #   sh tests/run.sh remote_soak    worker programs and job servers killed under 100,000 calls, on every backend
@@ -42,7 +42,7 @@ slow_backends="virtual $backends" slow_kinds=$every_kind # where each compiler o
 case "${*:-}" in
 "") slow_backends=libev slow_kinds="core|virtual|own|real" ;;
 all)
-  stages="$stages soak remote_soak churn explore packages browser"
+  stages="$stages coverage soak remote_soak churn explore packages browser"
   fault_backends=$backends fault_passes="$fault_passes forever"
   ;;
 conformance) stages="gcc adopted matrix" ;;
