@@ -130,10 +130,12 @@ void bench_hiredis(void);   /* P15; this and the next three where there is the l
 void bench_libpq(void);
 void bench_libcurl(void);
 void bench_c_ares(void);
-void bench_remote(void);  /* P16, where there are interloop-remote and a gearmand */
-void bench_slack(void);   /* P19 */
-void bench_process(void); /* process */
-void bench_scale(void);   /* scale */
-void bench_percore(void); /* percore */
+void bench_remote(void);    /* P16, where there are interloop-remote and a gearmand */
+void bench_trace(void);     /* P17 */
+void bench_simulated(void); /* P18 */
+void bench_slack(void);     /* P19 */
+void bench_process(void);   /* process */
+void bench_scale(void);     /* scale */
+void bench_percore(void);   /* percore */
 
 #endif

@@ -38,15 +38,16 @@ static const struct {
 	const char *name;
 	void (*run)(void);
 } works[] = {
-    {"floors", bench_floors}, {"P1", bench_offload},      {"P2", bench_inflight},
-    {"P3", bench_portal},     {"P4", bench_post},         {"P5", bench_switches},
-    {"P6", bench_spawn},      {"P7", bench_parked},       {"P8", bench_sleeps},
-    {"P9", bench_lateness},   {"P10", bench_echo},        {"P11", bench_idle},
-    {"P12", bench_growth},    {"P13", bench_http},        {"P14", bench_datagrams},
-    {"P14", bench_tls},       {"P15", bench_select},      {"P15", bench_hiredis},
-    {"P15", bench_libpq},     {"P15", bench_libcurl},     {"P15", bench_c_ares},
-    {"P16", bench_remote},    {"P19", bench_slack},       {"process", bench_process},
-    {"scale", bench_scale},   {"percore", bench_percore},
+    {"floors", bench_floors},   {"P1", bench_offload},      {"P2", bench_inflight},
+    {"P3", bench_portal},       {"P4", bench_post},         {"P5", bench_switches},
+    {"P6", bench_spawn},        {"P7", bench_parked},       {"P8", bench_sleeps},
+    {"P9", bench_lateness},     {"P10", bench_echo},        {"P11", bench_idle},
+    {"P12", bench_growth},      {"P13", bench_http},        {"P14", bench_datagrams},
+    {"P14", bench_tls},         {"P15", bench_select},      {"P15", bench_hiredis},
+    {"P15", bench_libpq},       {"P15", bench_libcurl},     {"P15", bench_c_ares},
+    {"P16", bench_remote},      {"P17", bench_trace},       {"P18", bench_simulated},
+    {"P19", bench_slack},       {"process", bench_process}, {"scale", bench_scale},
+    {"percore", bench_percore},
 };
 
 static bool is_asked(const char *name, int argc, char **argv)

@@ -2,7 +2,7 @@
 # tests/bench/run.sh: builds in release mode and runs the benchmarks on every loop.
 #
 #   sh tests/bench/run.sh                  all works, under 40 minutes; writes docs/benchmarks.md
-#   sh tests/bench/run.sh [--quick] NAME...  these only (floors, P1 to P16, P19, process, scale, percore); prints
+#   sh tests/bench/run.sh [--quick] NAME...  these only (floors, P1 to P19, process, scale, percore); prints
 #   sh tests/bench/run.sh --quick          all, with fewer passes; prints
 #   sh tests/bench/run.sh --slow-wake ...  likewise, where a thread that slept runs 50 us later (P1, P3)
 #   sh tests/bench/run.sh peers            beside others of its kind that Debian packages; prints
@@ -19,7 +19,7 @@ cd "$(dirname "$0")/../.." || exit 1
 build=${BENCH_BUILD:-build/release}
 loops=${BENCH_LOOPS:-libuv libev libevent}
 results=$build/benchmarks.txt
-works="floors P1 P2 P3 P4 P5 P6 P7 P8 P9 P10 P12 P13 P14 P15 P16 P19 process scale percore" # and P11
+works="floors P1 P2 P3 P4 P5 P6 P7 P8 P9 P10 P12 P13 P14 P15 P16 P17 P18 P19 process scale percore" # and P11
 here=tests/bench
 docs=docs/benchmarks.md
 
