@@ -55,16 +55,23 @@ static void serve_streams(atomic_int *port)
 	bench_run(accept_all, port);
 }
 
-static int handle(il_client *client, void *data)
+static int nothing(void *arg)
+{
+	(void)arg;
+	return 0;
+}
+
+static int handle(il_client *client, void *pool)
 {
 	il_packet request;
 	int rc = il_client_receive(client, &request, IL_FOREVER);
 
-	(void)data;
+	if (rc > 0 && pool)
+		bench_must(il_executor_run(pool, nothing, NULL, 0));
 	return rc <= 0 ? rc : il_client_send(client, request.data, request.size);
 }
 
-int echo_open_server(il_server **server, const char *port, bool reuse_port)
+int echo_open_server(il_server **server, const char *port, bool reuse_port, il_executor *pool)
 {
 	const il_handler handler = {.handle = handle};
 	const il_server_options options = {
@@ -72,14 +79,14 @@ int echo_open_server(il_server **server, const char *port, bool reuse_port)
 	il_protocol packets;
 
 	il_protocol_fixed_with(&packets, ECHO_BYTES);
-	return il_tcp_server_open(server, "127.0.0.1", port, &packets, &handler, NULL, &options);
+	return il_tcp_server_open(server, "127.0.0.1", port, &packets, &handler, pool, &options);
 }
 
 static int serve_handler(void *arg)
 {
 	il_server *server;
 
-	if (echo_open_server(&server, "0", false) < 0)
+	if (echo_open_server(&server, "0", false, NULL) < 0)
 		bench_die(il_error_detail());
 	atomic_store((atomic_int *)arg, il_server_port(server));
 	return il_server_serve(server);

@@ -39,8 +39,9 @@ typedef void echo_serve_fn(atomic_int *port);
  * the server's memory for a connection, in bytes. apart: server and load on a core each. */
 void echo_time(const struct bench_case *c, double *values, echo_serve_fn *serve, bool apart,
 	       const struct echo_kind *kind);
-/* Our server with a handler: as a process, and for a loop of one's own. */
+/* Our server with a handler: as a process, and for a loop of one's own; with a call in that pool for each request,
+ * unless it is NULL. */
 void echo_serve(atomic_int *port);
-int echo_open_server(il_server **server, const char *port, bool reuse_port);
+int echo_open_server(il_server **server, const char *port, bool reuse_port, il_executor *pool);
 
 #endif

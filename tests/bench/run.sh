@@ -99,13 +99,14 @@ awk -f $here/table.awk "$results"
 
 [ $# = 0 ] || exit 0
 mkdir -p docs/benchmarks
-rm -f docs/benchmarks/*.svg
+find docs/benchmarks -name '*.svg' ! -name macro.svg -exec rm -f {} +
 awk -v directory=docs/benchmarks -f $here/plot.awk "$results"
 {
   sed "s/@machine@/$(machine | sed 's/[&/]/\\&/g')/" $here/benchmarks.md.in
   awk -f $here/table.awk "$results"
   for plot in docs/benchmarks/*.svg; do
     name=$(basename "$plot" .svg)
+    [ "$name" != macro ] || continue # it is on top
     printf '\n![%s](benchmarks/%s.svg)\n' "$name" "$name"
   done
 } >$docs

@@ -115,6 +115,61 @@ static void workers(const struct bench_case *c, double *values)
 	il_executor_destroy(crew.pool);
 }
 
+/* ---- a dense crowd: each offloads something now and then ---- */
+
+enum { OFFLOAD_WORKERS = 4, OFFLOAD_P99 = SCALE_VALUES };
+
+struct offloads {
+	const struct bench_case *c;
+	il_executor *pool;
+	struct bench_samples took;
+	size_t started;
+};
+
+static int offload_now_and_then(void *arg)
+{
+	struct offloads *o = arg;
+	const size_t times = o->c->n / o->c->tasks;
+	const il_time phase = IL_MSEC(100) * (il_time)o->started++ / (il_time)o->c->tasks;
+	int rc = il_sleep(phase);
+
+	for (size_t i = 0; i < times && rc == 0; i++) {
+		double begin;
+		rc = il_sleep(IL_MSEC(100));
+		begin = bench_ns();
+		if (rc == 0)
+			rc = il_executor_run(o->pool, nothing, NULL, 0);
+		bench_samples_add(&o->took, bench_ns() - begin);
+	}
+	return rc;
+}
+
+static int offload_all(void *arg)
+{
+	struct offloads *o = arg;
+	il_group group;
+
+	bench_must(il_group_open(&group));
+	for (size_t i = 0; i < o->c->tasks; i++)
+		bench_must(il_group_start_soon(&group, NULL, offload_now_and_then, o));
+	return il_group_close(&group, 0);
+}
+
+static void offloads(const struct bench_case *c, double *values)
+{
+	const il_thread_pool_options options = {.max_workers = OFFLOAD_WORKERS};
+	struct offloads o = {.c = c};
+	struct meter meter;
+
+	bench_samples_init(&o.took, c->n);
+	bench_must(il_thread_pool_create(&o.pool, &options));
+	meter = start_meter();
+	bench_run(offload_all, &o);
+	read_meter(&meter, c->n, c->tasks, values);
+	values[OFFLOAD_P99] = bench_samples_quantile(&o.took, 0.99);
+	il_executor_destroy(o.pool);
+}
+
 /* ---- loops of different backends ---- */
 
 enum { LOOPS_MAX = 64 };
@@ -195,10 +250,11 @@ static void loops(const struct bench_case *c, double *values)
 
 void bench_scale(void)
 {
-	const struct bench_stat stats[SCALE_VALUES] = {
+	const struct bench_stat stats[SCALE_VALUES + 1] = {
 	    [SCALE_CPU] = {.name = "cpu"},
 	    [SCALE_WALL] = {.name = "wall"},
-	    [SCALE_MEMORY] = {.name = "memory", .unit = "bytes"}};
+	    [SCALE_MEMORY] = {.name = "memory", .unit = "bytes"},
+	    [OFFLOAD_P99] = {.name = "p99"}};
 	struct bench_case c = {.work = "scale", .cores = 2, .passes = 1};
 
 	c.via = "parked_tasks";
@@ -224,20 +280,30 @@ void bench_scale(void)
 	c.workers = 256;
 	c.n = bench_amount(200000);
 	bench_alone(&c, stats, SCALE_VALUES, workers);
+	c.workers = 0;
+	c.via = "tasks_that_offload_every_100_ms";
+	c.tasks = 10000;
+	c.n = bench_amount(200000);
+	bench_alone(&c, stats, SCALE_VALUES + 1, offloads);
 }
 
 /* ---- percore: loops that share a port ---- */
 
+static il_executor *shared_pool; /* NULL: the handlers answer by themselves */
+
 static int open_server(il_server **server, void *port)
 {
-	return echo_open_server(server, port, true);
+	return echo_open_server(server, port, true, shared_pool);
 }
 
-static void serve_on(int loops, atomic_int *port)
+static void serve_on(int loops, bool pool, atomic_int *port)
 {
+	const il_thread_pool_options options = {.max_workers = OFFLOAD_WORKERS};
 	static char number[8] = "0"; /* the first one chooses */
 	il_server_thread *thread = NULL;
 
+	if (pool)
+		bench_must(il_thread_pool_create(&shared_pool, &options));
 	for (int i = 0; i < loops; i++) {
 		if (il_server_thread_start(&thread, bench_backend(), NULL, open_server, number) < 0)
 			bench_die(il_error_detail());
@@ -247,35 +313,35 @@ static void serve_on(int loops, atomic_int *port)
 	pause();
 }
 
-static void serve_on_one(atomic_int *port)
-{
-	serve_on(1, port);
-}
-
-static void serve_on_two(atomic_int *port)
-{
-	serve_on(2, port);
-}
-
-static void one_loop(const struct bench_case *c, double *values)
-{
-	echo_time(c, values, serve_on_one, false, &echo_over_tcp);
-}
-
-static void two_loops(const struct bench_case *c, double *values)
-{
-	echo_time(c, values, serve_on_two, false, &echo_over_tcp);
-}
+#define SIDE(name, loops, pool)                                            \
+	static void serve_##name(atomic_int *port)                         \
+	{                                                                  \
+		serve_on(loops, pool, port);                               \
+	}                                                                  \
+	static void name(const struct bench_case *c, double *values)       \
+	{                                                                  \
+		echo_time(c, values, serve_##name, false, &echo_over_tcp); \
+	}
+SIDE(one_loop, 1, false)
+SIDE(two_loops, 2, false)
+SIDE(one_loop_and_pool, 1, true)
+SIDE(two_loops_and_pool, 2, true)
 
 /* The load has its share of the cores, whichever there are. With few connections a loop of two would
  * find less ready whenever it polls than one alone: that is not what is asked here. */
 void bench_percore(void)
 {
 	const struct bench_stat stats[] = {{.name = "server_cpu", .limit = 1.1}, {.name = "wall"}};
-	const struct bench_side one = {"one_loop", one_loop};
+	const struct bench_stat pooled[] = {{.name = "server_cpu", .limit = 1.05},
+					    {.name = "wall"}};
+	const struct bench_side one = {"one_loop", one_loop},
+				one_pool = {"one_loop", one_loop_and_pool};
 	struct bench_case c = {.work = "percore", .via = "two_loops", .connections = 1000};
 
 	c.n = bench_amount(15000);
 	for (c.cores = 2; c.cores > 0; c.cores--)
 		bench_compare(&c, stats, 2, two_loops, &one, 1);
+	c.via = "two_loops_and_one_pool";
+	for (c.cores = 2; c.cores > 0; c.cores--)
+		bench_compare(&c, pooled, 2, two_loops_and_pool, &one_pool, 1);
 }
