@@ -280,7 +280,7 @@ size_t il__os_page_size(void)
 /* gcore cannot read a mapping that has such guards in it, and leaves out what follows. */
 static bool wants_mprotect(void)
 {
-	const char *kind = getenv("INTERLOOP_GUARDS");
+	const char *kind = secure_getenv("INTERLOOP_GUARDS");
 
 	return kind && strcmp(kind, "mprotect") == 0;
 }

@@ -42,7 +42,7 @@ static int open_memory(size_t size)
 /* A file without a name: in memory where there is such a directory. */
 static int open_file(size_t size)
 {
-	const char *places[] = {"/dev/shm", getenv("TMPDIR"), "/tmp"};
+	const char *places[] = {"/dev/shm", secure_getenv("TMPDIR"), "/tmp"};
 	int fd = -1;
 
 	for (int i = 0; i < 3 && fd < 0; i++) {

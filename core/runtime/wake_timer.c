@@ -2,6 +2,9 @@
  * wake_timer.c: when a loop is woken for its timers, and by what: a descriptor of the core's own, which is late by
  * microseconds, else the driver's timer, late by up to milliseconds. Loop's thread only.
  */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* secure_getenv */
+#endif
 #include "wake_timer.h"
 #include "../base/error.h"
 #include "../base/load.h"
@@ -112,7 +115,7 @@ static bool native_timer;
 /* Not when a loop is opened: that may be in a thread of ours, and the environment is the program's. */
 static void read_environment(void)
 {
-	const char *kind = getenv("INTERLOOP_TIMER");
+	const char *kind = secure_getenv("INTERLOOP_TIMER");
 
 	native_timer = kind && strcmp(kind, "native") == 0;
 }

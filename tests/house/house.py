@@ -11,6 +11,7 @@ Reads the includes of core/ and the symbols of the compiled objects, and says wh
 - servers and children use the functions of a stream, never its fields: a stream may become a layer over another;
 - a library beside the core (tls, remote) uses public headers only, and of the core the functions that these declare;
 - memory comes from base/memory.c, which knows the program's allocator;
+- the environment is read by secure_getenv, so a set-uid program ignores it;
 - a file includes a header of the core only if it uses something that this header declares;
 - docs/internals.md, the map, has every file of the core, and no other.
 
@@ -54,6 +55,8 @@ CIRCLES = [
 
 # Who may ask the C library for memory: a probe that gives it back at once, and what runs before main.
 ALLOCATING = {"base/memory", "base/os_fd", "process/program"}
+# What the program's starter hands over, whoever runs it: sockets; and what a worker's environment must keep.
+ENVIRONMENT = {"io/listener_fd", "process/preload"}
 ALLOCATORS = {"malloc", "calloc", "realloc", "aligned_alloc", "strdup", "strndup", "free"}
 
 root = pathlib.Path(__file__).resolve().parents[2]
@@ -224,6 +227,12 @@ def check_memory(needs):
             fault(f"core/{name}: uses {symbol}: the program's allocator is asked by il__{symbol} (base/memory.h)")
 
 
+def check_environment(needs):
+    for name, wanted in sorted(needs.items()):
+        if "getenv" in wanted and name not in ENVIRONMENT:
+            fault(f"core/{name}: uses getenv: who starts a set-uid program must not steer it; use secure_getenv")
+
+
 def check_floors(graph):
     for user, calls in sorted(graph.items()):
         for used, symbol in sorted(calls.items()):
@@ -277,6 +286,7 @@ def main(arguments):
     if not graph:
         fault(f"no objects of the core below {arguments[0]}: build it first")
     check_memory(needs)
+    check_environment(needs)
     check_floors(graph)
     found = check_circles(graph, verbose)
     if verbose:

@@ -55,6 +55,10 @@ object sync/planted il__planted malloc
 expect "memory past the allocator" "core/sync/planted: uses malloc"
 
 fresh
+object sync/planted il__planted getenv
+expect "the environment of whoever starts a set-uid program" "core/sync/planted: uses getenv"
+
+fresh
 echo '#include "../io/stream.h"' >>"$copy/tree/core/runtime/task.c"
 expect "an upward include" "core/runtime/task.c: includes io/stream.h"
 
