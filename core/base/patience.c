@@ -19,8 +19,10 @@
 
 #include <sched.h>
 
-/* Every 4th epoch at first, and every 64th in the end. */
-enum { EPOCH_SHIFT = 20, LEVEL_FIRST = 2, LEVEL_MAX = 6, SLOW_MAX = 4 };
+/* Every 4th epoch at first, and every 64th in the end. In every 1024th all sleep: who stays awake measures nothing, and
+ * would never learn that wake-ups have become cheaper. */
+enum { EPOCH_SHIFT = 20, LEVEL_FIRST = 2, LEVEL_MAX = 6, RENEWED = 10, SLOW_MAX = 4 };
+enum { YIELDS_MAX = 4096 }; /* where the clock stands still */
 
 static const il_time BUDGET_MIN = IL_USEC(2), BUDGET_MAX = IL_USEC(50);
 static const il_time WORTH_MIN = IL_USEC(5);
@@ -53,11 +55,17 @@ static il_time clamp(il_time t, il_time min, il_time max)
 /* No yields before `until`, for it was crowded `pause` long before. */
 static _Atomic il_time contention_until, contention_pause, slice_seen;
 
-static void meet_slice(il_time now)
+/* From begin to now. What several threads met at the same time counts once. */
+static void meet_slice(il_time begin, il_time now)
 {
 	il_time pause = atomic_load_explicit(&contention_pause, memory_order_relaxed);
+	il_time until = atomic_load_explicit(&contention_until, memory_order_relaxed);
 	il_time before = atomic_exchange_explicit(&slice_seen, now, memory_order_relaxed);
 
+	if (begin < before)
+		return;
+	if (now > until + pause) /* long ago */
+		pause = 0;
 	if (!pause && (!before || now - before > SLICES_WITHIN))
 		return;
 	pause = clamp(pause * 2, PAUSE_FIRST, PAUSE_MAX);
@@ -105,8 +113,11 @@ bool il__patience_wait(struct il__patience *p, bool (*ready)(void *arg), void *a
 {
 	const il_time begin = il__os_now();
 	const uint64_t epoch = (uint64_t)begin >> EPOCH_SHIFT;
+	unsigned left = YIELDS_MAX;
 	il_time wake, last, now = begin;
 
+	if (!(epoch & ((1u << RENEWED) - 1)))
+		return false;
 	if (p->level && (epoch == p->epoch || epoch & ((1u << p->level) - 1)))
 		return false;
 	if (begin < atomic_load_explicit(&contention_until, memory_order_relaxed))
@@ -121,7 +132,7 @@ bool il__patience_wait(struct il__patience *p, bool (*ready)(void *arg), void *a
 		came = ready(arg);
 		now = il__os_now();
 		if (il__unlikely(now - last > SLICE)) {
-			meet_slice(now);
+			meet_slice(last, now);
 			return came;
 		}
 		if (came) {
@@ -129,7 +140,7 @@ bool il__patience_wait(struct il__patience *p, bool (*ready)(void *arg), void *a
 			patience_succeed(p, now - begin, wake, epoch);
 			return true;
 		}
-	} while (now - begin < p->budget);
+	} while (--left && now - begin < p->budget);
 	patience_fail(p, epoch);
 	return false;
 }

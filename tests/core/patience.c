@@ -11,6 +11,9 @@
 
 static il_time clock_now = IL_SEC(1), yield_takes = 300;
 static unsigned yields;
+static unsigned others; /* threads more that yield at the same time */
+
+static bool waits(struct il__patience *p, il_time after, il_time wake);
 
 int clock_gettime(clockid_t id, struct timespec *now)
 {
@@ -22,7 +25,13 @@ int clock_gettime(clockid_t id, struct timespec *now)
 int sched_yield(void)
 {
 	yields++;
-	clock_now += yield_takes;
+	if (others) {
+		struct il__patience p = {0};
+		others--;
+		waits(&p, IL_USEC(1), 0);
+	} else {
+		clock_now += yield_takes;
+	}
 	return 0;
 }
 
@@ -31,14 +40,17 @@ static bool is_due(void *due)
 	return clock_now >= *(const il_time *)due;
 }
 
-/* Whether it stayed awake for something that comes after so long. If not, it has slept until then, and woke late. */
+/* Whether it stayed awake for something that comes after so long. If not, it has slept until then, and woke late, which
+ * it measures. */
 static bool waits(struct il__patience *p, il_time after, il_time wake)
 {
 	il_time due = clock_now + after;
 	const bool awake = il__patience_wait(p, is_due, &due);
 
-	if (!awake)
+	if (!awake) {
 		clock_now = (due > clock_now ? due : clock_now) + wake;
+		il__patience_measured(wake);
+	}
 	return awake;
 }
 
@@ -105,6 +117,36 @@ static void waiting_as_long_as_a_wake_up_ends(il_time wake)
 	CHECK(awake < 200);
 }
 
+/* What was right when wake-ups were dear is given up when they are cheap. */
+static void cheaper_wake_ups_are_noticed(void)
+{
+	struct il__patience p = {0};
+	il_time end = clock_now + IL_SEC(8);
+	unsigned all = 0, awake = 0;
+
+	learn_cost(IL_USEC(100));
+	while (clock_now < end) {
+		if (end - clock_now < IL_SEC(1)) {
+			awake += waits(&p, IL_USEC(40), IL_USEC(8));
+			all++;
+		} else {
+			waits(&p, IL_USEC(40), IL_USEC(8));
+		}
+	}
+	CHECK(awake < all / 2);
+}
+
+static void a_clock_that_stands_still_ends_no_wait(void)
+{
+	const il_time due = clock_now + IL_USEC(1);
+	struct il__patience p = {0};
+	il_time copy = due;
+
+	yield_takes = 0;
+	CHECK(!il__patience_wait(&p, is_due, &copy));
+	yield_takes = 300;
+}
+
 static void forget(void)
 {
 	struct il__patience p = {0};
@@ -118,8 +160,9 @@ static void a_pause_of_the_machine_is_no_crowd(void)
 	struct il__patience p = {0};
 
 	forget();
-	for (int i = 0; i < 10; i++) {
+	for (unsigned i = 0; i < 10; i++) {
 		yield_takes = IL_MSEC(5);
+		others = i;
 		waits(&p, IL_USEC(1), 0);
 		yield_takes = 300;
 		CHECK(waits(&p, IL_USEC(1), 0));
@@ -155,6 +198,8 @@ int main(void)
 		if (wakes[i] > IL_USEC(5)) /* a few microseconds are not worth a sleep */
 			waiting_as_long_as_a_wake_up_ends(wakes[i]);
 	}
+	cheaper_wake_ups_are_noticed();
+	a_clock_that_stands_still_ends_no_wait();
 	a_pause_of_the_machine_is_no_crowd();
 	a_crowd_is_left_alone();
 	return 0;
