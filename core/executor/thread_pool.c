@@ -77,10 +77,10 @@ static bool thread_pool_put_off(struct il__thread_pool *pool)
 	return true;
 }
 
-/* To wake it takes no system call. */
+/* A worker that this call, and no other, will have at once: to wake it takes no system call. */
 static bool thread_pool_has_one_awake(struct il__thread_pool *pool)
 {
-	return !il__list_empty(&pool->idle) &&
+	return pool->queued == 1 && !pool->waking && !il__list_empty(&pool->idle) &&
 	       il__parker_is_awake(
 		   &il__container_of(pool->idle.next, struct il__thread_worker, idle)->parker);
 }
