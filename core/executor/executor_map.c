@@ -107,15 +107,19 @@ static void set_owed(struct map *map, il_loop *loop, size_t left)
 /* While its waiter sleeps. */
 struct map_wait {
 	struct il__wakeup wakeup;
-	const struct map *map;
+	struct map *map;
 };
 
 static void map_tell(struct il__report *r, const il_task *task)
 {
 	const struct il__wakeup *s = il__wakeup_of(task->base->wait);
-	const struct map *map = il__container_of(s, const struct map_wait, wakeup)->map;
+	struct map *map = il__container_of(s, const struct map_wait, wakeup)->map;
+	size_t left;
 
-	il__report(r, "%zu of %zu calls have not ended", map->owed, map->submitted);
+	pthread_mutex_lock(&map->lock);
+	left = map->left;
+	pthread_mutex_unlock(&map->lock);
+	il__report(r, "%zu of %zu calls have not ended", left, map->submitted);
 }
 
 /* Until every submitted call has finished; stops early on failure, time-out or cancellation. */
