@@ -142,11 +142,21 @@ static bool run_one(const char *full, unsigned long times)
 	return (unsigned)VALGRIND_COUNT_ERRORS == errors;
 }
 
+/* In a forked child valgrind extends a stack for the code that runs there, but not for a signal that comes. */
+static __attribute__((noinline)) void extend_stack(void)
+{
+	volatile char some[256 * 1024];
+
+	for (size_t i = 0; i < sizeof some; i += 1024)
+		some[i] = 0;
+}
+
 static int run_in_process(const char *pattern, unsigned long times)
 {
 	int failures = 0;
 	char full[256];
 
+	extend_stack();
 	il_test_end_process = end_process;
 	signal(SIGALRM, hung);
 	for (const struct il_test *const *t = __start_il_tests; t < __stop_il_tests; t++) {

@@ -3,6 +3,7 @@
  */
 #define _GNU_SOURCE
 #include "aside.h"
+#include "r_net.h"
 #include "v_dump.h"
 #include "workers.h"
 
@@ -179,12 +180,14 @@ static int send_many(void *d)
 IL_TEST_REAL(V, n416_who_sends_datagrams_says_that_it_waits_for_room)
 {
 	il_datagram *from = NULL, *to = NULL;
+	struct folder f = folder_enter();
 
-	CHECK_RC(il_datagram_open_unix(&to, "@v_dump_waits", NULL), 0);
-	CHECK_RC(il_datagram_connect_unix(&from, "@v_dump_waits", NULL, NULL), 0);
+	CHECK_RC(il_datagram_open_unix(&to, "to", NULL), 0);
+	CHECK_RC(il_datagram_connect_unix(&from, "to", NULL, NULL), 0);
 	CHECK_WAITS(send_many, from, "il_datagram_send", "writable");
 	il_datagram_destroy(from);
 	il_datagram_destroy(to);
+	folder_leave(&f);
 }
 
 static int next_signal(void *receiver)
@@ -213,7 +216,8 @@ IL_TEST_REAL(V, n416_waits_for_signals_and_urgent_data_say_which_descriptor)
 	CHECK_RC(il_listener_accept(listener, &b), 0);
 	snprintf(at, sizeof at, "urgent data of descriptor %d (127.0.0.1:%s)", il_stream_fd(a),
 		 port);
-	CHECK_WAITS(wait_urgent, a, "il_wait_fd", at);
+	if (!IL_TEST_PORTABLE) /* there it cannot be waited for */
+		CHECK_WAITS(wait_urgent, a, "il_wait_fd", at);
 	il_stream_destroy(a);
 	il_stream_destroy(b);
 	il_listener_destroy(listener);

@@ -3,6 +3,10 @@
  * stay awake for each other find back after they fell asleep, whatever a wake-up costs; who waits in vain does not pay
  * for it; a pause of the machine is not taken for a crowd, and a crowd is.
  */
+#ifndef _TIME_BITS
+#define _FILE_OFFSET_BITS 64 /* the clock that the library asks, on machines of 32 bits */
+#define _TIME_BITS        64
+#endif
 #include "../../core/base/patience.h"
 #include "check.h"
 
@@ -18,7 +22,8 @@ static bool waits(struct il__patience *p, il_time after, il_time wake);
 int clock_gettime(clockid_t id, struct timespec *now)
 {
 	(void)id;
-	*now = (struct timespec){.tv_sec = clock_now / IL_SEC(1), .tv_nsec = clock_now % IL_SEC(1)};
+	*now = (struct timespec){.tv_sec = (time_t)(clock_now / IL_SEC(1)),
+				 .tv_nsec = (long)(clock_now % IL_SEC(1))};
 	return 0;
 }
 
