@@ -13,7 +13,7 @@ trap 'rm -rf "$work"' EXIT
 # describe NAME: the public functions of one library and the types that they use
 describe() {
   abidw --no-corpus-path --no-comp-dir-path --no-show-locs --drop-private-types --exported-interfaces-only \
-    --headers-dir "$here/../../include" "$build/lib/lib$1.so"
+    --headers-dir "$here/../../include" --suppressions "$here/public.abignore" "$build/lib/lib$1.so"
 }
 
 # compare OLD NEW: added functions are no difference
