@@ -62,7 +62,7 @@ static int print_text(il_ares *ares)
 	return 0;
 }
 
-/* A server that hears and never answers. */
+/* A server that listens and never replies. */
 static int run_out_of_time(void)
 {
 	il_ares *ares;

@@ -10,7 +10,7 @@
 static int fetch(void *arg)
 {
 	int n = *(const int *)arg;
-	int rc = il_sleep(IL_MSEC(20 * n)); /* stands for a request to some server */
+	int rc = il_sleep(IL_MSEC(20 * n)); /* in place of a request to some server */
 	return rc < 0 ? rc : n * n;
 }
 /* [task] */

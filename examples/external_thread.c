@@ -17,7 +17,7 @@ struct sensor {
 static int store(void *arg) /* a task: it may wait */
 {
 	struct sensor *s = arg;
-	int rc = il_sleep(IL_MSEC(1)); /* stands for a write to some database */
+	int rc = il_sleep(IL_MSEC(1)); /* in place of a write to some database */
 	if (rc == 0)
 		s->sum += s->reading;
 	return rc;

@@ -15,7 +15,7 @@ struct import {
 static int next_row(void *arg) /* a task: it may wait */
 {
 	struct import *import = arg;
-	int rc = il_sleep(IL_MSEC(2)); /* stands for a row that arrives on some connection */
+	int rc = il_sleep(IL_MSEC(2)); /* in place of a row that arrives on some connection */
 	return rc < 0 ? rc : import->rows + 1;
 }
 

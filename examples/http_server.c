@@ -154,7 +154,7 @@ static int count_words(void *arg) /* as wc does in the C locale */
 	return HTTP_STATUS_OK;
 }
 
-static int fail(void *arg) /* stands for work that goes wrong: it costs this request only */
+static int fail(void *arg) /* in place of work that goes wrong: it costs this request only */
 {
 	(void)arg;
 	return -EIO;

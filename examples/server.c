@@ -80,7 +80,7 @@ static int command_pool(struct job *job)
 static int lookup(void *arg) /* a task: it may wait */
 {
 	const int *number = arg;
-	int rc = il_sleep(IL_MSEC(5)); /* stands for a question to another service */
+	int rc = il_sleep(IL_MSEC(5)); /* in place of a question to another service */
 	return rc < 0 ? rc : *number % 10;
 }
 

@@ -11,7 +11,7 @@
 static int service(void *arg)
 {
 	int port = *(const int *)arg;
-	int rc = il_sleep(IL_MSEC(10)); /* stands for getting ready: bind, connect, log in */
+	int rc = il_sleep(IL_MSEC(10)); /* in place of getting ready: bind, connect, log in */
 	if (rc < 0)
 		return rc;
 	if (port <= 0)
@@ -19,7 +19,7 @@ static int service(void *arg)
 	printf("service %d is up\n", port);
 	rc = il_task_started(port);
 	if (rc == 0)
-		rc = il_sleep_forever(); /* stands for serving, until cancelled */
+		rc = il_sleep_forever(); /* in place of serving, until cancelled */
 	printf("service %d ends: %s\n", port, il_error_name(rc));
 	return rc;
 }

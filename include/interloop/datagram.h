@@ -2,7 +2,7 @@
  * @file datagram.h
  * @brief Datagrams: UDP sockets and Unix datagram sockets that park the task, not the loop.
  *
- * A socket is bound (il_datagram_open_*: it hears from anybody and sends to whom it likes) or
+ * A socket is bound (il_datagram_open_*: it receives from anybody and sends to anybody) or
  * connected (il_datagram_connect_*: one peer). It belongs to the loop in whose thread it was made.
  * One task receives at a time, a second one is refused with -EBUSY; any number of tasks may send.
  * A datagram is received and sent as a whole or not at all. Every call that may wait is a

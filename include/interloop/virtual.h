@@ -46,7 +46,7 @@ IL_API const il_backend *il_virtual(void);
  * in docs/simulation.md.
  *
  * All functions are for the loop's thread, and those that may wait for a task; else -EPERM. Where a
- * pair of hosts is named, NULL stands for every host. Unless stated otherwise a function returns
+ * pair of hosts is named, NULL means every host. Unless stated otherwise a function returns
  * -EINVAL for a NULL network and for names that are the same, -ENOENT for a host that was not
  * started, and -ESHUTDOWN while the network is closed by another task. The semantics are those of
  * turmoil and madsim, except where they differ from a real network: a connect over a partition

@@ -1,5 +1,5 @@
 /*
- * faults.c: what a test does to a network. NULL stands for every host: each pair that the two names mean is changed.
+ * faults.c: what a test does to a network. NULL means every host: each pair that the two names mean is changed.
  * Loop's thread only.
  */
 #include "../../../core/base/error.h"

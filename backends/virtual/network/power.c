@@ -108,7 +108,7 @@ int il_virtual_host_start(il_virtual_network *n, const char *name, il_fn *main, 
 void il__sim_host_cut(struct il__sim_host *host)
 {
 	host->down = true;
-	if (host->main) /* first, so that only who is shielded hears of the ends below */
+	if (host->main) /* first, so that only who is shielded sees the ends below */
 		il__scope_cancel(&host->tasks.scope, "its host has crashed");
 	while (!il__list_empty(&host->connections))
 		il__sim_tcp_cut(il__container_of(host->connections.next, struct il__sim_tcp, link));
