@@ -6,8 +6,10 @@
 #   sh tests/bench/run.sh --quick          all, with fewer passes; prints
 #   sh tests/bench/run.sh --slow-wake ...  likewise, where a thread that slept runs 50 us later (P1, P3)
 #   sh tests/bench/run.sh peers            beside others of its kind that Debian packages; prints
-#   sh tests/bench/run.sh macro [--quick]  whole servers beside nginx, Go, tokio, raw libuv and redis-server; prints, and
-#                                          writes docs/benchmarks/macro.svg
+#   sh tests/bench/run.sh macro [--quick]  whole servers beside nginx, Go, tokio, raw libuv and redis-server, 4 minutes; prints,
+#                                          and writes docs/benchmarks/macro.svg and .tsv (--quick: into the build folder)
+#   sh tests/bench/run.sh page             writes docs/benchmarks.md and its pictures from the last results of macro and
+#                                          of the works, which are in $BENCH_BUILD/benchmarks.txt; measures nothing
 #
 # Prints a line for each figure, then a table against the targets. Figures of one line come from one run
 # in which the sides took turns; only their ratio means anything on another day. Works in $BENCH_BUILD
@@ -33,6 +35,30 @@ target=bench
 [ "${1:-}" != peers ] || target=bench-peer
 [ "${1:-}" != macro ] || target=bench-macro
 
+machine()
+{
+  echo "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1)," \
+    "$(getconf _NPROCESSORS_ONLN) cores," \
+    "$(sed -n 's/^PRETTY_NAME=//p' /etc/os-release | tr -d '"')," \
+    "Linux $(uname -r | cut -d. -f1,2)"
+}
+
+# docs/benchmarks.md and its pictures, from $results.
+page()
+{
+  mkdir -p docs/benchmarks
+  find docs/benchmarks -name '*.svg' ! -name macro.svg -exec rm -f {} +
+  python3 $here/plot.py "$results" docs/benchmarks &&
+    awk -f $here/table.awk "$results" |
+    python3 $here/page.py $here/benchmarks.md.in "$results" "$(machine)" docs/benchmarks >$docs &&
+    echo "Written: $docs"
+}
+
+if [ "${1:-}" = page ]; then
+  page
+  exit
+fi
+
 for p in gcc cmake ninja-build pkg-config libuv1-dev libev-dev libevent-dev libssl-dev libcriterion-dev python3 \
   gearman-job-server libhiredis-dev redis-server libpq-dev postgresql libcurl4-openssl-dev nginx-light libc-ares-dev dnsmasq-base; do
   dpkg-query -W -f='${Status}' $p 2>/dev/null | grep -q 'install ok installed' || missing="${missing:-} $p"
@@ -43,19 +69,12 @@ if [ -n "${missing:-}" ]; then
   { apt-get -q update && apt-get -q install -y --no-install-recommends $missing; } >&2 || exit 1
 fi
 
+mkdir -p "$(dirname "$build")"
 if ! { cmake --preset release -B "$build" -DINTERLOOP_EXAMPLES=OFF &&
   cmake --build "$build" --target $target; } >"$build.log" 2>&1; then
   cat "$build.log"
   exit 1
 fi
-
-machine()
-{
-  echo "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1)," \
-    "$(getconf _NPROCESSORS_ONLN) cores," \
-    "$(sed -n 's/^PRETTY_NAME=//p' /etc/os-release | tr -d '"')," \
-    "Linux $(uname -r | cut -d. -f1,2)"
-}
 
 if [ $target = bench-peer ]; then
   machine
@@ -65,7 +84,7 @@ fi
 
 if [ $target = bench-macro ]; then
   machine
-  exec sh $here/macro/run.sh "$(cd "$build" && pwd)" "${2:-}"
+  exec sh $here/macro/run.sh "$(cd "$build" && pwd)" "$(machine)" "${2:-}"
 fi
 
 : >"$results"
@@ -98,16 +117,4 @@ machine
 awk -f $here/table.awk "$results"
 
 [ $# = 0 ] || exit 0
-mkdir -p docs/benchmarks
-find docs/benchmarks -name '*.svg' ! -name macro.svg -exec rm -f {} +
-awk -v directory=docs/benchmarks -f $here/plot.awk "$results"
-{
-  sed "s/@machine@/$(machine | sed 's/[&/]/\\&/g')/" $here/benchmarks.md.in
-  awk -f $here/table.awk "$results"
-  for plot in docs/benchmarks/*.svg; do
-    name=$(basename "$plot" .svg)
-    [ "$name" != macro ] || continue # it is on top
-    printf '\n![%s](benchmarks/%s.svg)\n' "$name" "$name"
-  done
-} >$docs
-echo "Written: $docs"
+page

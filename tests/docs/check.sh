@@ -97,21 +97,28 @@ grep -ow 'il_[a-z0-9_]*[a-z0-9]' README.md docs/*.md | sort -u | grep -v ':il_\(
   done >"$new"
 [ ! -s "$new" ] || { cat "$new"; status=1; }
 
-# Plots show something. plot.awk has to cope with numbers that are ordered otherwise as texts, and with
-# points that are all alike.
+# The page and the pictures of the benchmarks show something: from counts that as texts are ordered otherwise, of points that are all
+# alike, of figures that are 0, and where works and whole servers are missing.
 plots=$(mktemp -d) || exit 1
 trap 'rm -rf "$new" "$names" "$plots"' EXIT
 for loop in libuv libev; do
-  for tasks in 9 80 1000; do
-    echo "bench=P12 loop=$loop cores=2 via=tasks tasks=$tasks stat=cost n=1 ours=$((tasks + 5)) base=least" \
-      "ratio=0.9 target=2 min=0.8 max=1.5"
-    echo "bench=P10 loop=$loop cores=2 via=stream connections=$tasks stat=server_cpu n=1 ours=950" \
-      "base=raw_loop ratio=12.5 target=1.05 min=9.5 max=100"
+  for many in 9 80 1000; do
+    echo "bench=P12 loop=$loop cores=2 hogs=0 gap_us=0 via=tasks tasks=$many stat=cost n=1 ours=$((many + 5)) baseline=9 base=least" \
+      "ratio=0.9 min=0.8 max=1.5 target=2 unit=ns"
+    echo "bench=P10 loop=$loop cores=2 hogs=0 gap_us=0 via=stream connections=$many stat=server_cpu n=1 ours=950 baseline=950" \
+      "base=raw_loop ratio=12.5 min=9.5 max=100 target=1.05 unit=ns"
   done
-done | awk -v directory="$plots" -f tests/bench/plot.awk || status=1
-for svg in P10-cost P12-cost P10 P12; do
-  [ -s "$plots/$svg.svg" ] || { echo "plot.awk made no $svg.svg"; status=1; }
+  echo "bench=P9 loop=$loop cores=2 hogs=0 gap_us=0 sleep_us=100 stat=early_max n=1 ours=0 baseline=0 base=target" \
+    "ratio=0 min=0 max=0 target=1 unit=ns"
+  echo "bench=P1 loop=$loop cores=2 stat=failed"
+done >"$plots/results"
+python3 tests/bench/plot.py "$plots/results" "$plots" || status=1
+for svg in P10-growth P12-growth P10 P12; do
+  [ -s "$plots/$svg.svg" ] || { echo "plot.py made no $svg.svg"; status=1; }
 done
+echo tables | python3 tests/bench/page.py tests/bench/benchmarks.md.in "$plots/results" "a machine" "$plots" >"$plots/page" || status=1
+grep -q '(benchmarks/P10.svg)' "$plots/page" && ! grep -q 'P9.svg' "$plots/page" && ! grep -q '@' "$plots/page" &&
+  [ "$(grep -c '^!' "$plots/page")" = 4 ] || { echo "page.py: wrong pictures or words"; status=1; }
 awk -f tests/docs/svg.awk "$plots"/*.svg || status=1
 awk -f tests/docs/svg.awk docs/benchmarks/*.svg || status=1
 exit $status

@@ -1,5 +1,5 @@
 # svg.awk: complains about a plot that shows nothing: a coordinate that is no number, or lies outside the
-# picture, or no path and no dot beyond the three of the legend. Gives 1 then.
+# picture, or no path, bar or dot beyond the three of the legend. Gives 1 then.
 
 function complain(what) {
 	printf "%s:%d: %s\n", FILENAME, FNR, what >"/dev/stderr"
@@ -51,7 +51,7 @@ FNR == 1 {
 		complain("no viewBox")
 }
 
-/<circle/ { dots++ }
+/<circle/ || (/<rect / && !/fill="#f/) { dots++ } # bars, but no background
 /<path/ { check_path() }
 {
 	check("x", width); check("x1", width); check("x2", width); check("cx", width)

@@ -1,10 +1,9 @@
-"""macro.py BUILD OUT SECONDS PASSES: servers of several makes under the same load, one after the other, again and again. The server has
-processor 0, its load (wrk with 64 connections; redis-benchmark with 50) has processor 1. Prints medians with their spread, and
-writes OUT/macro.svg."""
+"""macro.py BUILD OUT SECONDS PASSES MACHINE: servers of several makes under the same load, one after the other, again and again.
+The server has processor 0, its load (wrk with 64 connections; redis-benchmark with 50) has processor 1. Prints medians with their
+spread, and writes OUT/macro.svg and, for page.py, OUT/macro.tsv."""
 
 import pathlib
 import re
-import shutil
 import socket
 import statistics
 import subprocess
@@ -14,6 +13,7 @@ import time
 import os
 
 build, out, seconds, passes = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), sys.argv[3], int(sys.argv[4])
+machine = sys.argv[5]
 TICK = os.sysconf("SC_CLK_TCK")
 LOOPS = ("libuv", "libev", "libevent")
 
@@ -24,7 +24,7 @@ def free_port():
 
 
 def nginx(port):
-    folder = pathlib.Path(tempfile.mkdtemp())
+    folder = pathlib.Path(tempfile.mkdtemp(dir=build))
     (folder / "nginx.conf").write_text(
         f"daemon off; worker_processes 1; pid {folder}/pid; error_log stderr crit; events {{ worker_connections 256; }}\n"
         f"http {{ access_log off; keepalive_requests 1000000000; server {{ listen 127.0.0.1:{port};\n"
@@ -119,30 +119,48 @@ def table(title, results):
         print(f"| {name} | {spread(rate, ',.0f')} | {spread(cost, '.2f')} |")
 
 
-def bars(title, results, top):
-    most = max(statistics.median(cost) for _, cost in results.values())
-    yield f'<text x="10" y="{top}" class="t">{title}</text>'
-    for i, (name, (_, cost)) in enumerate(results.items()):
-        y, value = top + 14 + i * 24, statistics.median(cost)
-        kind = "own" if name.startswith("interloop") else "other"
-        yield f'<text x="130" y="{y + 13}" text-anchor="end">{name}</text>'
-        yield f'<rect class="{kind}" x="138" y="{y}" width="{value / most * 420:.0f}" height="17"/>'
-        yield f'<text x="{144 + value / most * 420:.0f}" y="{y + 13}">{value:.1f} µs</text>'
+def figures(loads):
+    """For page.py: a line a server, the medians with their least and most."""
+    yield f"# {machine}; {passes} passes of {seconds} s"
+    for load, results in loads.items():
+        for name, columns in results.items():
+            yield "\t".join([load, name] + [f"{f(c):.2f}" for c in columns for f in (statistics.median, min, max)])
+
+
+def column(x, top, results, which, form):
+    """Bars of medians, each with a line from the least to the most."""
+    scale = 195 / max(max(columns[which]) for columns in results.values())
+    for i, (name, columns) in enumerate(results.items()):
+        y, values = top + 26 * i, columns[which]
+        colour = "#1b6ca8" if name.startswith("interloop") else "#a9afb8"
+        yield f'<rect x="{x}" y="{y}" width="{statistics.median(values) * scale:.1f}" height="18" fill="{colour}"/>'
+        yield f'<line x1="{x + min(values) * scale:.1f}" y1="{y + 9}" x2="{x + max(values) * scale:.1f}" y2="{y + 9}" stroke="#222"/>'
+        yield f'<text x="{x + 6 + max(values) * scale:.1f}" y="{y + 14}">{statistics.median(values):{form}}</text>'
+
+
+def panel(top, title, results):
+    yield f'<text x="12" y="{top}" font-size="16" font-weight="bold">{title}</text>'
+    yield f'<text x="144" y="{top + 24}" fill="#555">µs of processor time per request: less is better</text>'
+    yield f'<text x="468" y="{top + 24}" fill="#555">requests per second: more is better</text>'
+    for i, name in enumerate(results):
+        yield f'<text x="134" y="{top + 48 + 26 * i}" text-anchor="end">{name}</text>'
+    yield from column(144, top + 34, results, 1, ".1f")
+    yield from column(468, top + 34, results, 0, ",.0f")
 
 
 def picture(http, redis):
-    second = 60 + len(http) * 24
-    height = second + 30 + len(redis) * 24
-    body = [*bars("HTTP: six bytes, processor time per request; less is better", http, 20),
-            *bars("Redis: GET, processor time per request", redis, second)]
-    (out / "macro.svg").write_text(
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 640 {height}" font-family="sans-serif" font-size="12">\n'
-        '<style>.t{font-weight:bold}.own{fill:#2a6fbb}.other{fill:#999}</style>'
-        f'<rect width="640" height="{height}" fill="#fff"/>\n' + "\n".join(body) + "\n</svg>\n")
+    second = 92 + len(http) * 26
+    height = second + 52 + len(redis) * 26
+    body = [*panel(26, "HTTP: six bytes in return, 64 connections", http),
+            *panel(second, "Redis: GET, 50 connections", redis)]
+    return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 760 {height}" width="760" height="{height}" '
+            'font-family="sans-serif" font-size="13" fill="#222">\n<title>Whole servers, on one core</title>\n'
+            '<rect width="100%" height="100%" fill="#fff"/>\n' + "\n".join(body) + "\n</svg>\n")
 
 
 http = run(http_servers(), wrk)
 redis = run(redis_servers(), redis_benchmark)
 table("HTTP, 64 connections", http)
 table("Redis's protocol, GET, 50 connections", redis)
-picture(http, redis)
+(out / "macro.svg").write_text(picture(http, redis), encoding="utf-8")
+(out / "macro.tsv").write_text("\n".join(figures({"http": http, "redis": redis})) + "\n", encoding="utf-8")

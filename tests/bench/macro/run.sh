@@ -1,9 +1,9 @@
 #!/bin/sh
-# tests/bench/macro/run.sh BUILD [QUICK]: whole servers beside those of other makes, about 4 minutes. `sh tests/bench/run.sh macro`
-# calls it when BUILD is built, and writes docs/benchmarks/macro.svg.
+# tests/bench/macro/run.sh BUILD MACHINE [QUICK]: whole servers beside those of other makes, about 4 minutes. `sh tests/bench/run.sh macro`
+# calls it when BUILD is built; writes docs/benchmarks/macro.svg and macro.tsv, with QUICK into BUILD.
 set -u
 cd "$(dirname "$0")" || exit 1
-build=$1
+build=$1 machine=$2
 top=$(cd ../../.. && pwd)
 for p in wrk redis-tools redis-server nginx-light golang-go cargo librust-tokio-dev; do
   dpkg-query -W -f='${Status}' $p 2>/dev/null | grep -q 'install ok installed' && continue
@@ -19,7 +19,8 @@ if [ -x /usr/bin/cargo ]; then
     --config 'source.debian.directory="/usr/share/cargo/registry"') >"$build/tokio.log" 2>&1 &&
     cp "$build/tokio-http/target/release/http" "$build/macro-tokio" || echo "Left out: tokio: $(grep -m 1 error "$build/tokio.log")"
 fi
-if [ -n "${2:-}" ]; then
-  exec python3 macro.py "$build" "$build" 1 1
+if [ -n "${3:-}" ]; then
+  exec python3 macro.py "$build" "$build" 1 1 "$machine"
 fi
-exec python3 macro.py "$build" "$top/docs/benchmarks" 3 5
+mkdir -p "$top/docs/benchmarks"
+exec python3 macro.py "$build" "$top/docs/benchmarks" 3 5 "$machine"
