@@ -34,13 +34,12 @@ static bool next_cancel(struct il__remote_server *s, char handle[IL__REMOTE_HAND
 	return first != NULL;
 }
 
-/* Done, the server says that the call has failed; unknown, it has ended, and its answer is on its way. A server that cannot do it
- * says neither. */
+/* Done, the server says that the call has failed. Unknown, it has ended by itself, and its answer is here or on its way; so a
+ * failure that has come was its own. A server that cannot do it says neither. */
 static void note_cancelled(struct il__remote_server *s, const char *handle, const char *reply)
 {
 	struct il__remote_out *out = il__remote_handles_find(&s->handles, handle);
-	bool done = strncmp(reply, "OK", 2) == 0 || strncmp(reply, "ERR UNKNOWN_JOB", 15) == 0;
-	bool unserved;
+	bool unknown = strncmp(reply, "ERR UNKNOWN_JOB", 15) == 0, unserved;
 
 	if (!out)
 		return;
@@ -48,8 +47,12 @@ static void note_cancelled(struct il__remote_server *s, const char *handle, cons
 	if (out->cancel.list)
 		il__remote_list_remove(&out->cancel);
 	unserved = out->verdict == -ENOENT;
+	if (unknown && !out->dropped)
+		il__remote_is_served(out);
 	pthread_mutex_unlock(&s->pool->lock);
-	if (!done && unserved)
+	if (unknown && unserved && out->dropped)
+		il__remote_lose_failed(out);
+	else if (!unknown && unserved && strncmp(reply, "OK", 2) != 0)
 		il__remote_end_unserved(out);
 }
 

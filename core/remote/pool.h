@@ -66,7 +66,7 @@ struct il__remote_out {
 	il_time created, heard;      /* at the server; when it was last known to be in good hands */
 	il_time assigned;            /* when a worker was first seen to have it and say nothing */
 	il_time beat;                /* its worker's; 0: no sign of one yet */
-	bool dropped; /* by the server, as unserved: whether a worker has it is asked */
+	bool dropped; /* given up as unserved it has failed: whether a worker has it is asked */
 	char *parts;  /* of a result that comes in several packets */
 	size_t parts_size;
 	char handle[IL__REMOTE_HANDLE_MAX + 1]; /* of the server; empty: it has none yet */
@@ -187,6 +187,8 @@ void il__remote_is_served(struct il__remote_out *out);
 /* A reply to GET_STATUS. */
 void il__remote_on_asked(struct il__remote_out *out, struct il__remote_packet *p);
 void il__remote_end_unserved(struct il__remote_out *out);
+/* A worker had it. */
+void il__remote_lose_failed(struct il__remote_out *out);
 /* Which names are served is known as of now. */
 void il__remote_judge_names(struct il__remote_server *s);
 int il__remote_on_packet(struct il__remote_server *s, struct il__remote_packet *p);

@@ -219,8 +219,17 @@ static void on_exception(struct il__remote_out *out, struct il__remote_packet *p
 	end(out, out->server->pool->options.raw ? -EREMOTEIO : -EPROTO, NULL, 0, detail);
 }
 
-/* Given up, the server confirms it; a worker may have taken it just before, so one that is unserved is asked about once more.
- * Else its worker is lost; or one that is not ours says so. */
+void il__remote_lose_failed(struct il__remote_out *out)
+{
+	struct il__remote_pool *pool = out->server->pool;
+
+	il__remote_take_out(out);
+	il__remote_lost(pool, out, "the worker program has failed the call, or was lost");
+	il__remote_dispatch(pool);
+}
+
+/* Given up, the server confirms it; a worker may have taken it just before, so one that is unserved is asked about once more, and
+ * one that fails twice has been taken. Else its worker is lost; or one that is not ours says so. */
 static void on_fail(struct il__remote_out *out)
 {
 	struct il__remote_pool *pool = out->server->pool;
@@ -229,17 +238,12 @@ static void on_fail(struct il__remote_out *out)
 	pthread_mutex_lock(&pool->lock);
 	verdict = out->verdict;
 	pthread_mutex_unlock(&pool->lock);
-	if (verdict == -ENOENT) {
+	if (verdict == -ENOENT && !out->dropped)
 		out->dropped = true;
-		return;
-	}
-	if (verdict) {
+	else if (verdict == -ECANCELED)
 		end(out, verdict, NULL, 0, NULL);
-		return;
-	}
-	il__remote_take_out(out);
-	il__remote_lost(pool, out, "the worker program has failed the call, or was lost");
-	il__remote_dispatch(pool);
+	else
+		il__remote_lose_failed(out);
 }
 
 /* ---- by kind ---- */

@@ -44,19 +44,21 @@ void il__remote_end_unserved(struct il__remote_out *out)
 			  "no worker program has a function of that name");
 }
 
-/* The server has dropped it: true: it is done, no worker has it. */
-static bool end_dropped(struct il__remote_out *out, bool taken)
+/* It has failed since it was given up: by the server, or by a worker, of which the server's reply to the cancellation tells. True:
+ * no more is to be done about it now. */
+static bool judge_dropped(struct il__remote_out *out, bool taken)
 {
 	struct il__remote_pool *pool = out->server->pool;
+	bool waits;
 
-	if (!taken) {
-		il__remote_end_unserved(out);
-		return true;
-	}
 	pthread_mutex_lock(&pool->lock);
-	il__remote_is_served(out);
+	if (taken)
+		il__remote_is_served(out);
+	waits = out->cancel.list != NULL;
 	pthread_mutex_unlock(&pool->lock);
-	return false;
+	if (!taken && !waits)
+		il__remote_end_unserved(out);
+	return !taken;
 }
 
 void il__remote_on_asked(struct il__remote_out *out, struct il__remote_packet *p)
@@ -65,7 +67,7 @@ void il__remote_on_asked(struct il__remote_out *out, struct il__remote_packet *p
 
 	if (!known || !taken || out->beat)
 		return;
-	if (out->dropped && end_dropped(out, strcmp(taken, "1") == 0))
+	if (out->dropped && judge_dropped(out, strcmp(taken, "1") == 0))
 		return;
 	if (strcmp(known, "1") != 0) {
 		lose_out(out, "the job server has forgotten the call");

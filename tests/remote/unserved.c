@@ -1,23 +1,29 @@
 /*
  * unserved.c: a call whose name no worker has is taken back from its server, while a worker comes that has it: -ENOENT only if it
- * does not run, and its answer is the caller's. The server is one of the test, for the moments are short.
+ * does not run; its answer or its failure is the caller's. The server is one of the test, for the moments are short.
  */
 #include "packets.h"
 
 #include <sys/socket.h>
 
-/* What the server replies to `cancel job`, and then to the question whether a worker has it; and the answer, if there is one. */
+/* What the server does after `cancel job`, a letter each: its reply (O: done, U: unknown, X: it cannot), F: WORK_FAIL, A: the answer, a
+ * reply to the question whether a worker has it (0: none, 1: one, -: it has ended), w: a while, in which a pool in a hurry would end
+ * the call. */
 struct course {
-	const char *reply;
-	bool fails, taken, ends;
+	const char *steps;
 	int code; /* what the caller gets */
 };
 
 static const struct course courses[] = {
-    {"OK\r\n", true, false, false, -ENOENT},         /* it was in the queue */
-    {"OK\r\n", true, true, true, 41},                /* a worker has just taken it */
-    {"ERR UNKNOWN_JOB\r\n", false, false, true, 41}, /* it has just ended */
-    {"ERR UNKNOWN_COMMAND cancel\r\n", false, false, false, -ENOENT}, /* it cannot be taken back */
+    {"FO0", -ENOENT},       /* it was in the queue */
+    {"FO1wA", 41},          /* a worker has just taken it */
+    {"UwA", 41},            /* it has just ended */
+    {"X", -ENOENT},         /* it cannot be taken back */
+    {"UwF", -EOWNERDEAD},   /* a worker has just failed it */
+    {"FwU", -EOWNERDEAD},   /* likewise */
+    {"F-wU", -EOWNERDEAD},  /* likewise, and the pool has asked meanwhile */
+    {"FOwF", -EOWNERDEAD},  /* it was taken back from a worker, which fails it */
+    {"FO1wF", -EOWNERDEAD}, /* likewise, and the pool has asked meanwhile */
 };
 
 static void say(int fd, const char *line)
@@ -45,41 +51,76 @@ static int await_cancel(void)
 	return fd;
 }
 
-static void tell_whether_taken(int fd, bool taken)
+static void reply_to_question(int fd, char step)
+{
+	send_packet(fd, STATUS_RES,
+		    step == '0'   ? "H:1\0001\0000\0000\0000"
+		    : step == '1' ? "H:1\0001\0001\0000\0000"
+				  : "H:1\0000\0000\0000\0000",
+		    11);
+}
+
+static void await_question(int fd)
 {
 	char data[4096];
 	size_t size;
+	unsigned type;
 
-	for (unsigned type = 0; type != GET_STATUS;) {
+	do
 		type = receive_packet(fd, data, sizeof data, &size);
-		CHECK(type != 0);
+	while (type != GET_STATUS && type != 0);
+	CHECK(type != 0);
+}
+
+static void take_step(int fd, int admin, char step, const char *payload)
+{
+	char answer[128];
+
+	if (step == 'O') {
+		say(admin, "OK\r\n");
+	} else if (step == 'U') {
+		say(admin, "ERR UNKNOWN_JOB\r\n");
+	} else if (step == 'X') {
+		say(admin, "ERR UNKNOWN_COMMAND cancel\r\n");
+	} else if (step == 'F') {
+		send_text(fd, WORK_FAIL, "H:1");
+	} else if (step == 'A') {
+		size_t size = make_answer(answer, payload, 0, 41, sizeof(struct sum));
+		send_packet(fd, WORK_COMPLETE, answer, size);
+	} else if (step == 'w') {
+		usleep(50000);
+	} else {
+		await_question(fd);
+		reply_to_question(fd, step);
 	}
-	send_packet(fd, STATUS_RES, taken ? "H:1\0001\0001\0000\0000" : "H:1\0001\0000\0000\0000",
-		    11);
+}
+
+/* Until the caller leaves. A question that came before the reply to `cancel job` is asked again. */
+static void reply_from_now_on(int fd, const char *steps)
+{
+	const char *last = strpbrk(steps, "01-");
+	char data[4096];
+	size_t size;
+	unsigned type;
+
+	while ((type = receive_packet(fd, data, sizeof data, &size)) != 0)
+		if (type == GET_STATUS)
+			reply_to_question(fd, last ? *last : '-');
 }
 
 static void *serve_courses(void *arg)
 {
 	(void)arg;
 	for (size_t i = 0; i < sizeof courses / sizeof courses[0]; i++) {
-		char data[4096], answer[128];
+		char data[4096];
 		size_t size;
 		int fd = accept_one(), admin;
 		CHECK(await(fd, SUBMIT_JOB, data, sizeof data, &size));
-		size = make_answer(answer, strchr(strchr(data, 0) + 1, 0) + 1, 0, 41,
-				   sizeof(struct sum));
 		send_text(fd, JOB_CREATED, "H:1");
 		admin = await_cancel();
-		if (courses[i].fails)
-			send_text(fd, WORK_FAIL, "H:1");
-		say(admin, courses[i].reply);
-		if (courses[i].fails)
-			tell_whether_taken(fd, courses[i].taken);
-		usleep(50000); /* in which a pool that is in a hurry would end the call */
-		if (courses[i].ends)
-			send_packet(fd, WORK_COMPLETE, answer, size);
-		while (receive_packet(fd, data, sizeof data, &size)) /* until the caller leaves */
-			;
+		for (const char *step = courses[i].steps; *step; step++)
+			take_step(fd, admin, *step, strchr(strchr(data, 0) + 1, 0) + 1);
+		reply_from_now_on(fd, courses[i].steps);
 		close(admin);
 		close(fd);
 	}
@@ -100,7 +141,7 @@ void test_all(void)
 		struct sum s = {1, 2, 0};
 		int rc = il_executor_run(ex, add, &s, sizeof s);
 		if (rc != courses[i].code)
-			printf("course %zu\n", i);
+			printf("course %s\n", courses[i].steps);
 		CHECK_EQ(rc, courses[i].code);
 		il_executor_destroy(ex);
 	}
