@@ -90,16 +90,6 @@ void il_datagram_destroy(il_datagram *d)
 
 /* ---- making ---- */
 
-/* Whether an IPv6 socket serves IPv4, too. */
-static bool datagram_is_dual(const struct il__fd *end, sa_family_t family)
-{
-	int v6only = 1;
-	socklen_t length = sizeof v6only;
-
-	return family == AF_INET6 && !il__fd_is_asked(end) &&
-	       getsockopt(end->number, IPPROTO_IPV6, IPV6_V6ONLY, &v6only, &length) == 0 && !v6only;
-}
-
 int il__datagram_create(il_datagram **datagram, il_loop *loop, const struct il__network *network,
 			struct il__fd *end, sa_family_t family, struct il__socket_file *file)
 {
@@ -122,7 +112,7 @@ int il__datagram_create(il_datagram **datagram, il_loop *loop, const struct il__
 	if (network->address(end, false, &address) == 0)
 		d->port = il_address_port(&address);
 	d->connected = network->address(end, true, &address) == 0;
-	d->dual = datagram_is_dual(end, family);
+	d->dual = family == AF_INET6 && network->dual(end);
 	*datagram = d;
 	return 0;
 }

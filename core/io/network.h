@@ -42,6 +42,8 @@ struct il__network {
 	int (*datagram)(il_loop *loop, const il_address *address, bool connects,
 			const il_datagram_options *options, const char *function,
 			struct il__fd **end);
+	/* Whether a datagram socket of IPv6 serves IPv4, too. */
+	bool (*dual)(const struct il__fd *end);
 	/* As il__os_receive_messages and il__os_send_messages. */
 	int (*receive)(struct il__fd *end, struct il__os_message *messages, int count);
 	int (*send)(struct il__fd *end, struct il__os_message *messages, int count);

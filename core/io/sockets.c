@@ -202,6 +202,14 @@ static int socket_datagram(il_loop *loop, const il_address *address, bool connec
 	return rc;
 }
 
+static bool socket_dual(const struct il__fd *end)
+{
+	int v6only = 1;
+	socklen_t length = sizeof v6only;
+
+	return getsockopt(end->number, IPPROTO_IPV6, IPV6_V6ONLY, &v6only, &length) == 0 && !v6only;
+}
+
 static int socket_receive(struct il__fd *end, struct il__os_message *messages, int count)
 {
 	return il__os_receive_messages(end->number, messages, count);
@@ -248,6 +256,7 @@ const struct il__network il__sockets = {
     .lacks = socket_lacks,
     .accept = socket_accept,
     .datagram = socket_datagram,
+    .dual = socket_dual,
     .receive = socket_receive,
     .send = socket_send,
     .address = socket_address,

@@ -38,9 +38,12 @@ IL_API const il_backend *il_virtual(void);
  *
  * Whatever a task of a host begins is that host's: child tasks, root tasks (il_loop_spawn()),
  * portals, sockets. Tasks of no host, such as the loop's main task, are on a host of their own,
- * "". Hosts have IPv4 addresses; a name resolves to the host's one, "localhost" to 127.0.0.1, which
- * is the host itself, and "db" to all of "1.db", "2.db" and so on, if no host is called db. There
- * is no IPv6, no multicast and nothing of the machine's resolver.
+ * "". A host has an IPv4 address and, with il_virtual_network_options.ipv6, an IPv6 address; a name
+ * resolves to those, IPv6 first, "localhost" to 127.0.0.1 and ::1, which are the host itself, and
+ * "db" to all of "1.db", "2.db" and so on, if no host is called db. Sockets of both families,
+ * multicast groups (il_datagram_options.join; a close leaves them) and broadcasts work as on Linux:
+ * each host that is in the group gets a datagram of its own, which can be late or lost by itself.
+ * There are no interfaces with names, no limits of hops, and nothing of the machine's resolver.
  *
  * The fixed numbers (resends, buffers, queues) are those of Linux where it has some, and are listed
  * in docs/simulation.md.
@@ -66,7 +69,9 @@ typedef struct il_virtual_network_options {
 	/** Bytes that a connection keeps at each end, in each direction: 1 KiB to 1 GiB. Default:
 	 * 64 KiB. */
 	size_t buffer;
-	void *reserved[8]; /**< Zero. */
+	/** Hosts have an IPv6 address, too. Default: false, IPv4 only. */
+	bool ipv6;
+	void *reserved[7]; /**< Zero. */
 } il_virtual_network_options;
 
 /** Options of il_virtual_link(); as those of the network. */
@@ -77,7 +82,9 @@ typedef struct il_virtual_link_options {
 	/** Datagrams that arrive at the same time arrive in any order. Those with different
 	 * latencies overtake one another anyway; bytes of a stream never do. */
 	bool reorder;
-	void *reserved[8]; /**< Zero. */
+	double loss_ipv4;  /**< Of each IPv4 packet, besides: 0 to 1. 1: only IPv6 works. */
+	double loss_ipv6;  /**< Likewise, of each IPv6 packet. */
+	void *reserved[6]; /**< Zero. */
 } il_virtual_link_options;
 
 /**

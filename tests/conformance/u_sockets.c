@@ -28,7 +28,7 @@ static il_address address_of(const char *host, const char *port)
 
 static int use_datagrams(void *unused)
 {
-	const char *const groups[] = {"239.255.0.1"};
+	const char *const groups[] = {"239.255.0.1%eth0"};
 	static char much[65508];
 	il_datagram *d = NULL, *other = NULL;
 	il_address to;

@@ -126,6 +126,12 @@ static int memory_address(const struct il__fd *fd, bool peer, il_address *addres
 	return address->length ? 0 : -ENOTCONN;
 }
 
+static bool memory_dual(const struct il__fd *fd)
+{
+	(void)fd;
+	return false;
+}
+
 static int memory_ready(struct il__fd *fd, unsigned mask)
 {
 	const struct memory_end *e = memory_end(fd);
@@ -395,6 +401,7 @@ static const struct il__network memory_network = {
     .lacks = memory_lacks,
     .accept = memory_accept,
     .datagram = memory_datagram,
+    .dual = memory_dual,
     .receive = memory_receive,
     .send = memory_send,
     .address = memory_address,

@@ -7,12 +7,11 @@
 #include "ends.h"
 #include "packets.h"
 
-#include <netinet/in.h>
 #include <string.h>
 #include <sys/uio.h>
 
-/* Of a queue; docs/simulation.md lists them. */
-enum { LARGEST = 65507, QUEUE_BYTES = 212992, QUEUE_MOST = 1024 };
+/* docs/simulation.md lists them. */
+enum { LARGEST_IPV4 = 65507, LARGEST_IPV6 = 65527, QUEUE_BYTES = 212992 };
 
 /* ---- opening, and the end ---- */
 
@@ -21,86 +20,77 @@ static void datagram_empty(struct il__sim_end *e)
 	while (!il__list_empty(&e->queue))
 		il__sim_packet_free(NULL,
 				    il__container_of(e->queue.next, struct il__sim_packet, link));
+	il__sim_groups_leave(e);
 }
 
 static int datagram_connect(struct il__sim_end *e, struct il__sim_place to)
 {
-	struct il__sim_place local = {0};
+	const bool ipv4 = il__sim_is_ipv4(to.ip);
+	struct il__sim_place local = {.port = 0};
 	int rc;
 
-	if (to.ip == INADDR_ANY)
-		to.ip = IL__SIM_LOOPBACK;
-	local.ip = to.ip >> 24 == IN_LOOPBACKNET ? IL__SIM_LOOPBACK : e->host->ip;
+	if (il__sim_is_any(to.ip))
+		to.ip = il__sim_loopback(ipv4);
+	local.ip =
+	    il__sim_is_loopback(to.ip) ? il__sim_loopback(ipv4) : il__sim_host_ip(e->host, ipv4);
 	rc = il__sim_bind(e, local);
 	e->connected = rc == 0;
 	e->remote = to;
 	return rc;
 }
 
+/* With words. */
+static int datagram_refuse(int rc, const il_address *address, const char *function)
+{
+	char text[IL_ADDRESS_TEXT_MAX];
+
+	il_address_text(address, text, sizeof text);
+	return il__refuse(rc, "%s: %s: %s", function, text, il__system_words(rc));
+}
+
 static int datagram_open(struct il__sim_end *e, const il_address *address, bool connects,
-			 const il_datagram_options *options)
+			 const il_datagram_options *options, const char *function)
 {
 	struct il__sim_place place;
+	int rc;
 
-	if (options && options->join_count)
-		return -ENODEV; /* no host has an interface for groups */
-	if (!il__sim_place_of(address, &place))
-		return connects ? -ENETUNREACH : -EAFNOSUPPORT;
+	if (!il__sim_place_of(e->host->network, address, &place))
+		return datagram_refuse(connects ? -ENETUNREACH : -EAFNOSUPPORT, address, function);
 	e->shared = options && options->reuse_port;
+	e->dual = !il__sim_is_ipv4(place.ip) && !(options && options->ipv6_only);
 	e->broadcast = options && options->broadcast;
 	e->most_bytes =
 	    options && options->receive_buffer ? (size_t)options->receive_buffer : QUEUE_BYTES;
-	return connects ? datagram_connect(e, place) : il__sim_bind(e, place);
+	rc = il__sim_groups_join(e, il__sim_is_ipv4(place.ip), options, function);
+	if (rc < 0)
+		return rc;
+	rc = connects ? datagram_connect(e, place) : il__sim_bind(e, place);
+	return rc < 0 ? datagram_refuse(rc, address, function) : 0;
 }
 
 int il__sim_datagram_open(il_loop *loop, const il_address *address, bool connects,
 			  const il_datagram_options *options, const char *function,
 			  struct il__fd **end)
 {
-	char text[IL_ADDRESS_TEXT_MAX];
 	struct il__sim_end *e = NULL;
 	int rc = il__sim_end_make(loop, IL__SIM_DATAGRAMS, datagram_empty, &e);
 
-	if (rc == 0) {
-		rc = datagram_open(e, address, connects, options);
-		if (rc < 0)
-			il__sim_end_close(&e->fd, false);
-		else
-			*end = &e->fd;
-	}
-	if (rc < 0) {
-		il_address_text(address, text, sizeof text);
-		il__refuse(rc, "%s: %s: %s", function, text, il__system_words(rc));
-	}
+	if (rc < 0)
+		return datagram_refuse(rc, address, function);
+	rc = datagram_open(e, address, connects, options, function);
+	if (rc < 0)
+		il__sim_end_close(&e->fd, false);
+	else
+		*end = &e->fd;
 	return rc;
 }
 
-/* ---- arriving ---- */
-
-/* Behind those that came before; a shuffled one anywhere among those that came with it. */
-static void datagram_enqueue(struct il__sim_end *e, struct il__sim_packet *p)
+bool il__sim_datagram_dual(const struct il__fd *fd)
 {
-	struct il__sim_host *host = e->host;
-	struct il__list *at = &e->queue;
-	uint64_t together = 0;
-
-	p->arrived = il__sim_now(host->network);
-	for (struct il__list *node = at->prev; p->shuffled && node != &e->queue;
-	     node = node->prev) {
-		const struct il__sim_packet *other =
-		    il__container_of(node, struct il__sim_packet, link);
-		if (!other->shuffled || other->arrived != p->arrived)
-			break;
-		together++;
-	}
-	for (uint64_t back = together ? il__sim_random(host->network) % (together + 1) : 0;
-	     back > 0; back--)
-		at = at->prev;
-	il__list_push(at, &p->link);
-	e->bytes += p->size;
-	e->waiting++;
-	il__fd_fire(&e->fd, IL_READABLE);
+	return il__sim_end_of(fd)->dual;
 }
+
+/* ---- arriving ---- */
 
 /* ICMP, to whoever has sent it. */
 static void datagram_return(struct il__sim_packet *p)
@@ -135,16 +125,17 @@ static void datagram_arrive(struct il__sim_packet *p)
 		il__sim_packet_free(n, p);
 		return;
 	}
-	e = il__sim_bound(p->to, IL__SIM_DATAGRAMS, p->target, p->source);
-	if (e && e->waiting < QUEUE_MOST && e->bytes + p->size <= e->most_bytes) {
-		datagram_enqueue(e, p);
+	if (il__sim_is_many(p->target.ip)) {
+		il__sim_groups_arrive(p);
 		return;
 	}
-	if (e)
-		il__sim_trace(n, "%s:%u queue is full", p->to->name, (unsigned)p->target.port);
-	else
+	e = il__sim_bound(p->to, IL__SIM_DATAGRAMS, p->target, p->source);
+	if (e) {
+		il__sim_datagram_deliver(e, p);
+	} else {
 		datagram_return(p);
-	il__sim_packet_free(n, p);
+		il__sim_packet_free(n, p);
+	}
 }
 
 static const struct il__sim_packet_ops datagram_packets = {.arrive = datagram_arrive};
@@ -208,30 +199,35 @@ static int datagram_target(const struct il__sim_end *e, const struct msghdr *hea
 			   struct il__sim_place *to)
 {
 	il_address address = {.length = header->msg_namelen};
+	bool ipv4;
 
 	*to = e->remote;
 	if (header->msg_name) {
 		memcpy(&address.storage, header->msg_name, header->msg_namelen);
-		if (!il__sim_place_of(&address, to))
+		if (!il__sim_place_of(e->host->network, &address, to))
 			return -EAFNOSUPPORT;
 	}
-	if (to->ip == INADDR_ANY)
-		to->ip = IL__SIM_LOOPBACK;
+	ipv4 = il__sim_is_ipv4(to->ip);
+	if (il__sim_is_any(to->ip))
+		to->ip = il__sim_loopback(ipv4);
 	if (!to->port)
 		return -EINVAL;
-	if (to->ip == INADDR_BROADCAST && !e->broadcast)
+	if (il__sim_is_broadcast(to->ip) && !e->broadcast)
 		return -EACCES;
-	return e->local.ip >> 24 == IN_LOOPBACKNET && !il__sim_is_own(e->host, to->ip) ? -EINVAL
-										       : 0;
+	if (il__sim_is_ipv4(e->local.ip) != ipv4 && !(e->dual && il__sim_is_any(e->local.ip)))
+		return -ENETUNREACH;
+	return il__sim_is_loopback(e->local.ip) && !il__sim_is_own(e->host, to->ip) ? -EINVAL : 0;
 }
 
 /* Where it seems to come from. */
-static struct il__sim_place datagram_source(const struct il__sim_end *e, uint32_t to)
+static struct il__sim_place datagram_source(const struct il__sim_end *e, struct il__sim_ip to)
 {
+	const bool ipv4 = il__sim_is_ipv4(to);
 	struct il__sim_place source = e->local;
 
-	if (source.ip == INADDR_ANY)
-		source.ip = to >> 24 == IN_LOOPBACKNET ? IL__SIM_LOOPBACK : e->host->ip;
+	if (il__sim_is_any(source.ip) || il__sim_is_many(source.ip))
+		source.ip = il__sim_is_loopback(to) ? il__sim_loopback(ipv4)
+						    : il__sim_host_ip(e->host, ipv4);
 	return source;
 }
 
@@ -245,9 +241,24 @@ static void datagram_copy(char *to, const struct msghdr *header)
 	}
 }
 
+/* To a host, or to many; 0, also where nobody has that address: it is lost. */
+static int datagram_leave(struct il__sim_packet *p, struct il__sim_host *from)
+{
+	const struct il__sim_ip to = p->target.ip;
+	struct il__sim_host *whom;
+
+	if (il__sim_is_many(to))
+		return il__sim_groups_send(p, from);
+	whom = il__sim_is_own(from, to) ? from : il__sim_at(from->network, to);
+	if (whom)
+		il__sim_packet_send(p, from, whom);
+	else
+		il__sim_packet_free(from->network, p);
+	return 0;
+}
+
 static int datagram_send_one(struct il__sim_end *e, const struct msghdr *header)
 {
-	struct il__sim_host *whom;
 	struct il__sim_place to;
 	struct il__sim_packet *p;
 	size_t size = 0;
@@ -257,19 +268,16 @@ static int datagram_send_one(struct il__sim_end *e, const struct msghdr *header)
 		return rc;
 	for (size_t i = 0; i < (size_t)header->msg_iovlen; i++)
 		size += header->msg_iov[i].iov_len;
-	if (size > LARGEST)
+	if (size > (il__sim_is_ipv4(to.ip) ? LARGEST_IPV4 : LARGEST_IPV6))
 		return -EMSGSIZE;
-	whom = il__sim_is_own(e->host, to.ip) ? e->host : il__sim_at(e->host->network, to.ip);
-	if (!whom)
-		return (int)size; /* nobody has that address: it is lost */
 	p = il__sim_packet_make(e->host->network, &datagram_packets, IL__SIM_DATAGRAM, size);
 	if (!p)
 		return -ENOBUFS;
 	datagram_copy(p->data, header);
 	p->source = datagram_source(e, to.ip);
 	p->target = to;
-	il__sim_packet_send(p, e->host, whom);
-	return (int)size;
+	rc = datagram_leave(p, e->host);
+	return rc < 0 ? rc : (int)size;
 }
 
 int il__sim_datagram_send(struct il__fd *fd, struct il__os_message *messages, int count)

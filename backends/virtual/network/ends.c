@@ -10,34 +10,81 @@
 
 /* ---- addresses ---- */
 
-bool il__sim_place_of(const il_address *address, struct il__sim_place *place)
+static uint64_t ends_word(const unsigned char *bytes)
+{
+	uint64_t word = 0;
+
+	for (int i = 0; i < 8; i++)
+		word = word << 8 | bytes[i];
+	return word;
+}
+
+bool il__sim_place_of(const struct il_virtual_network *n, const il_address *address,
+		      struct il__sim_place *place)
 {
 	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
 
-	if (address->length < sizeof in || address->storage.ss_family != AF_INET)
+	if (address->length >= sizeof in && address->storage.ss_family == AF_INET) {
+		memcpy(&in, &address->storage, sizeof in);
+		*place = (struct il__sim_place){il__sim_ipv4(ntohl(in.sin_addr.s_addr)),
+						ntohs(in.sin_port)};
+		return true;
+	}
+	if (!n->ipv6 || address->length < sizeof in6 || address->storage.ss_family != AF_INET6)
 		return false;
-	memcpy(&in, &address->storage, sizeof in);
-	*place = (struct il__sim_place){ntohl(in.sin_addr.s_addr), ntohs(in.sin_port)};
+	memcpy(&in6, &address->storage, sizeof in6);
+	place->ip = (struct il__sim_ip){ends_word(&in6.sin6_addr.s6_addr[0]),
+					ends_word(&in6.sin6_addr.s6_addr[8])};
+	place->port = ntohs(in6.sin6_port);
 	return true;
 }
 
 void il__sim_address(struct il__sim_place place, il_address *address)
 {
-	const struct sockaddr_in in = {.sin_family = AF_INET,
-				       .sin_port = htons(place.port),
-				       .sin_addr.s_addr = htonl(place.ip)};
+	struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(place.port)};
+	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = htons(place.port)};
+	const bool ipv4 = il__sim_is_ipv4(place.ip);
 
+	in.sin_addr.s_addr = htonl((uint32_t)place.ip.low);
+	for (int i = 0; i < 8; i++) {
+		in6.sin6_addr.s6_addr[i] = (unsigned char)(place.ip.high >> (56 - 8 * i));
+		in6.sin6_addr.s6_addr[8 + i] = (unsigned char)(place.ip.low >> (56 - 8 * i));
+	}
 	memset(address, 0, sizeof *address);
-	memcpy(&address->storage, &in, sizeof in);
-	address->length = sizeof in;
+	address->length = ipv4 ? sizeof in : sizeof in6;
+	memcpy(&address->storage, ipv4 ? (const void *)&in : &in6, address->length);
 }
 
-bool il__sim_is_own(const struct il__sim_host *host, uint32_t ip)
+bool il__sim_is_own(const struct il__sim_host *host, struct il__sim_ip ip)
 {
-	return ip == INADDR_ANY || ip >> 24 == IN_LOOPBACKNET || ip == host->ip;
+	return il__sim_is_any(ip) || il__sim_is_loopback(ip) ||
+	       il__sim_is_same(ip, il__sim_host_ip(host, il__sim_is_ipv4(ip)));
 }
 
 /* ---- ports ---- */
+
+/* Of its family, or of both. */
+static bool end_covers(const struct il__sim_end *e, struct il__sim_ip ip)
+{
+	const struct il__sim_ip own = e->local.ip;
+
+	if (!il__sim_is_any(own))
+		return il__sim_is_same(own, ip);
+	return il__sim_is_ipv4(ip) ? e->dual || il__sim_is_ipv4(own) : !il__sim_is_ipv4(own);
+}
+
+static bool end_is_connected_to(const struct il__sim_end *e, struct il__sim_place place)
+{
+	return il__sim_is_same(e->remote.ip, place.ip) && e->remote.port == place.port;
+}
+
+bool il__sim_end_takes(const struct il__sim_end *e, struct il__sim_place target,
+		       struct il__sim_place source)
+{
+	return e->local.port == target.port && end_covers(e, target.ip) &&
+	       (!e->connected || end_is_connected_to(e, source));
+}
 
 struct il__sim_end *il__sim_bound(const struct il__sim_host *host, enum il__sim_use use,
 				  struct il__sim_place target, struct il__sim_place source)
@@ -46,25 +93,22 @@ struct il__sim_end *il__sim_bound(const struct il__sim_host *host, enum il__sim_
 
 	il__list_each (node, &host->ends) {
 		struct il__sim_end *e = il__container_of(node, struct il__sim_end, link);
-		if (e->use != use || e->local.port != target.port ||
-		    (e->local.ip != INADDR_ANY && e->local.ip != target.ip))
+		if (e->use != use || !il__sim_end_takes(e, target, source))
 			continue;
-		if (!e->connected)
-			found = found ? found : e;
-		else if (e->remote.ip == source.ip && e->remote.port == source.port)
+		if (e->connected)
 			return e;
+		found = found ? found : e;
 	}
 	return found;
 }
 
-static bool port_is_taken(const struct il__sim_host *host, const struct il__sim_end *end,
-			  struct il__sim_place local)
+/* By an end that is not bound yet to its local place. */
+static bool port_is_taken(const struct il__sim_end *end)
 {
-	il__list_each (node, &host->ends) {
+	il__list_each (node, &end->host->ends) {
 		const struct il__sim_end *e = il__container_of(node, struct il__sim_end, link);
-		const bool same =
-		    e->local.ip == local.ip || e->local.ip == INADDR_ANY || local.ip == INADDR_ANY;
-		if (e->use == end->use && e->local.port == local.port && same &&
+		const bool same = end_covers(e, end->local.ip) || end_covers(end, e->local.ip);
+		if (e->use == end->use && e->local.port == end->local.port && same &&
 		    !(e->shared && end->shared))
 			return true;
 	}
@@ -101,15 +145,16 @@ uint16_t il__sim_free_port(struct il__sim_host *host, enum il__sim_use use)
 
 int il__sim_bind(struct il__sim_end *end, struct il__sim_place local)
 {
-	if (!il__sim_is_own(end->host, local.ip))
+	if (!il__sim_is_own(end->host, local.ip) &&
+	    !(end->use == IL__SIM_DATAGRAMS && il__sim_is_many(local.ip)))
 		return -EADDRNOTAVAIL;
-	if (local.port && port_is_taken(end->host, end, local))
-		return -EADDRINUSE;
-	if (!local.port)
-		local.port = il__sim_free_port(end->host, end->use);
-	if (!local.port)
-		return -EADDRINUSE;
 	end->local = local;
+	if (local.port && port_is_taken(end))
+		return -EADDRINUSE;
+	if (!local.port)
+		end->local.port = il__sim_free_port(end->host, end->use);
+	if (!end->local.port)
+		return -EADDRINUSE;
 	il__list_push(&end->host->ends, &end->link);
 	return 0;
 }

@@ -76,8 +76,7 @@ int il_virtual_link(il_virtual_network *n, const char *a, const char *b,
 		return rc;
 	rule = n->rule;
 	if (options)
-		rc = il__sim_rule_make(&rule, options->latency_min, options->latency_max,
-				       options->loss, options->reorder, function);
+		rc = il__sim_rule_make(&rule, options, function);
 	if (rc < 0)
 		return rc;
 	if (!a && !b)

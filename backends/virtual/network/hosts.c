@@ -1,5 +1,5 @@
 /*
- * hosts.c: the table of hosts. Addresses are 10.0.0.1 for "" and from 10.0.0.2 on
+ * hosts.c: the table of hosts. Addresses are 10.0.0.1 and 2001:db8::1 for "" and from 10.0.0.2 and 2001:db8::2 on
  * in the order in which hosts were started first; a host keeps its own. Loop's thread only.
  */
 #include "hosts.h"
@@ -12,7 +12,9 @@
 #include <string.h>
 #include <strings.h>
 
-enum { FIRST_IP = 0x0a000001 };
+/* Of "": the others' follow by their index. */
+static const struct il__sim_ip first_ipv4 = {0, IL__SIM_IPV4_MAPPED | 0x0a000001},
+			       first_ipv6 = {UINT64_C(0x20010db800000000), 1};
 
 /* ---- finding one ---- */
 
@@ -31,9 +33,20 @@ struct il__sim_host *il__sim_named(const struct il_virtual_network *n, const cha
 	return NULL;
 }
 
-struct il__sim_host *il__sim_at(const struct il_virtual_network *n, uint32_t ip)
+struct il__sim_host *il__sim_at(const struct il_virtual_network *n, struct il__sim_ip ip)
 {
-	return ip >= FIRST_IP && ip - FIRST_IP < n->count ? n->hosts[ip - FIRST_IP] : NULL;
+	const struct il__sim_ip first = il__sim_is_ipv4(ip) ? first_ipv4 : first_ipv6;
+	const uint64_t index = ip.low - first.low;
+
+	return ip.high == first.high && index < n->count ? n->hosts[index] : NULL;
+}
+
+struct il__sim_ip il__sim_host_ip(const struct il__sim_host *host, bool ipv4)
+{
+	struct il__sim_ip ip = ipv4 ? first_ipv4 : first_ipv6;
+
+	ip.low += host->index;
+	return ip;
 }
 
 int il__sim_check(const struct il_virtual_network *n, const char *function)
@@ -118,7 +131,6 @@ int il__sim_host_add(struct il_virtual_network *n, const char *name, struct il__
 		goto no_memory;
 	host->network = n;
 	host->index = n->count;
-	host->ip = FIRST_IP + (uint32_t)n->count;
 	host->next_port = (uint16_t)(IL__SIM_FIRST_PORT + il__sim_random(n) % IL__SIM_PORTS);
 	il__list_init(&host->joiners);
 	il__list_init(&host->ends);

@@ -14,7 +14,6 @@ struct il__sim_host {
 	struct il_virtual_network *network;
 	char *name;
 	size_t index;
-	uint32_t ip;
 	bool down;
 	il_fn *main; /* NULL: "" */
 	void *arg;
@@ -26,13 +25,15 @@ struct il__sim_host {
 	struct il__sim_link *links;  /* of what it sends, by the index of the other host */
 };
 
-enum { IL__SIM_LOOPBACK = 0x7f000001, IL__SIM_FIRST_PORT = 32768, IL__SIM_PORTS = 28232 };
+enum { IL__SIM_FIRST_PORT = 32768, IL__SIM_PORTS = 28232 };
 
 /* The calling task's; a task of no host is on the first. */
 struct il__sim_host *il__sim_here(const struct il_virtual_network *n);
 /* NULL: there is none of that name, or with that address. */
 struct il__sim_host *il__sim_named(const struct il_virtual_network *n, const char *name);
-struct il__sim_host *il__sim_at(const struct il_virtual_network *n, uint32_t ip);
+struct il__sim_host *il__sim_at(const struct il_virtual_network *n, struct il__sim_ip ip);
+/* What others call it. */
+struct il__sim_ip il__sim_host_ip(const struct il__sim_host *host, bool ipv4);
 /* One more, which is up and has no tasks; -ENOMEM. */
 int il__sim_host_add(struct il_virtual_network *n, const char *name, struct il__sim_host **host);
 /* With -EINVAL or -ENOENT in words, for `function`; n may be NULL. */

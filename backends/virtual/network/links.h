@@ -17,10 +17,12 @@ struct il__sim_link {
 void il__sim_link_init(struct il__sim_link *link, const struct il__sim_rule *rule);
 /* The one from a host to another; NULL: both are the same, so that nothing lies between. */
 struct il__sim_link *il__sim_link(const struct il__sim_host *from, const struct il__sim_host *to);
+/* Whether the next packet is lost. */
+bool il__sim_link_loses(struct il_virtual_network *n, const struct il__sim_link *link, bool ipv4);
 /* How long the next packet takes. */
 il_time il__sim_link_latency(struct il_virtual_network *n, const struct il__sim_link *link);
 /* Fills a rule from options; -EINVAL with words. */
-int il__sim_rule_make(struct il__sim_rule *rule, il_time latency_min, il_time latency_max,
-		      double loss, bool reorder, const char *function);
+int il__sim_rule_make(struct il__sim_rule *rule, const il_virtual_link_options *o,
+		      const char *function);
 
 #endif

@@ -49,20 +49,32 @@ static bool names_is_domain_of(const char *domain, const char *name)
 	       strcasecmp(name + size - more, domain) == 0;
 }
 
-/* How many hosts that means, and their addresses. */
-static size_t names_hosts(const struct il_virtual_network *n, const char *name, uint32_t *ips)
+static void names_add(struct il__sim_ip ip, il_address *list, int *count)
+{
+	il__sim_address((struct il__sim_place){ip, 0}, &list[(*count)++]);
+}
+
+/* The addresses of a family of all hosts that the name means. */
+static void names_hosts(const struct il_virtual_network *n, const char *name, bool ipv4,
+			il_address *list, int *count)
 {
 	const struct il__sim_host *host = *name ? il__sim_named(n, name) : NULL;
-	size_t count = 0;
 
-	if (host) {
-		ips[0] = host->ip;
-		return 1;
-	}
-	for (size_t i = 0; *name && i < n->count; i++)
+	if (strcasecmp(name, "localhost") == 0)
+		names_add(il__sim_loopback(ipv4), list, count);
+	else if (host)
+		names_add(il__sim_host_ip(host, ipv4), list, count);
+	for (size_t i = 0; !host && *name && i < n->count; i++)
 		if (names_is_domain_of(name, n->hosts[i]->name))
-			ips[count++] = n->hosts[i]->ip;
-	return count;
+			names_add(il__sim_host_ip(n->hosts[i], ipv4), list, count);
+}
+
+static bool names_want(const struct il_virtual_network *n, unsigned flags, bool ipv4)
+{
+	const unsigned both = IL_RESOLVE_IPV4 | IL_RESOLVE_IPV6;
+
+	return (ipv4 || n->ipv6) &&
+	       (!(flags & both) || flags & (ipv4 ? IL_RESOLVE_IPV4 : IL_RESOLVE_IPV6));
 }
 
 /* A number: 1; no number: 0; -ENOENT: of another family than was asked for. */
@@ -89,25 +101,29 @@ static int names_number(const char *text, unsigned flags, il_address *address)
 static int names_look_up(const struct il_virtual_network *n, const char *host, unsigned flags,
 			 il_address *list)
 {
-	uint32_t *ips;
-	size_t count;
+	int count = 0;
 
 	if (flags & IL_RESOLVE_NUMERIC)
 		return -ENOENT;
-	if ((flags & IL_RESOLVE_IPV6) && !(flags & IL_RESOLVE_IPV4))
-		return -ENOENT; /* hosts have IPv4 addresses */
-	if (strcasecmp(host, "localhost") == 0) {
-		il__sim_address((struct il__sim_place){IL__SIM_LOOPBACK, 0}, list);
-		return 1;
+	for (int ipv4 = 0; ipv4 < 2; ipv4++)
+		if (names_want(n, flags, ipv4))
+			names_hosts(n, host, ipv4, list, &count);
+	return count ? count : -ENOENT;
+}
+
+/* All interfaces, of which IPv4's come first on Linux; or the host itself. */
+static int names_nobody(const struct il_virtual_network *n, unsigned flags, il_address *list)
+{
+	const bool passive = flags & IL_RESOLVE_PASSIVE;
+	int count = 0;
+
+	for (int i = 0; i < 2; i++) {
+		const bool ipv4 = passive == (i == 0);
+		if (names_want(n, flags, ipv4))
+			names_add(passive ? il__sim_any(ipv4) : il__sim_loopback(ipv4), list,
+				  &count);
 	}
-	ips = il__malloc(n->count * sizeof *ips);
-	if (!ips)
-		return -ENOMEM;
-	count = names_hosts(n, host, ips);
-	for (size_t i = 0; i < count; i++)
-		il__sim_address((struct il__sim_place){ips[i], 0}, &list[i]);
-	il__free(ips);
-	return count ? (int)count : -ENOENT;
+	return count ? count : -ENOENT;
 }
 
 static int names_find(const struct il_virtual_network *n, const char *host, unsigned flags,
@@ -115,12 +131,8 @@ static int names_find(const struct il_virtual_network *n, const char *host, unsi
 {
 	int rc;
 
-	if (!host) {
-		const bool any = flags & IL_RESOLVE_PASSIVE;
-		il__sim_address((struct il__sim_place){any ? INADDR_ANY : IL__SIM_LOOPBACK, 0},
-				list);
-		return 1;
-	}
+	if (!host)
+		return names_nobody(n, flags, list);
 	rc = names_number(host, flags, list);
 	return rc ? rc : names_look_up(n, host, flags, list);
 }
@@ -140,7 +152,7 @@ int il__sim_resolve(il_address **list, const char *host, const char *port, unsig
 				  "%s: port \"%s\": the simulated network knows no service "
 				  "of that name; give its number",
 				  function, port);
-	found = il__calloc(n->count, sizeof *found);
+	found = il__calloc(2 * n->count, sizeof *found);
 	if (!found)
 		return il__refuse(-ENOMEM, "%s: out of memory", function);
 	rc = names_find(n, host, flags, found);

@@ -107,7 +107,7 @@ void il__sim_packet_send(struct il__sim_packet *p, struct il__sim_host *from,
 		packet_lose(p, ": partitioned");
 		return;
 	}
-	if (link && il__sim_happens(n, link->rule.loss)) {
+	if (link && il__sim_link_loses(n, link, il__sim_is_ipv4(p->target.ip))) {
 		packet_lose(p, ": lost");
 		return;
 	}

@@ -82,8 +82,11 @@ int il_virtual_network_open(il_virtual_network **network, const il_virtual_netwo
 		return il__refuse(-EINVAL, "%s: NULL where the network is to be stored", function);
 	rc = simulation_check(&loop, function);
 	if (rc == 0)
-		rc =
-		    il__sim_rule_make(&rule, o.latency_min, o.latency_max, o.loss, false, function);
+		rc = il__sim_rule_make(&rule,
+				       &(il_virtual_link_options){.latency_min = o.latency_min,
+								  .latency_max = o.latency_max,
+								  .loss = o.loss},
+				       function);
 	if (rc < 0)
 		return rc;
 	if (o.buffer && (o.buffer < BUFFER_LEAST || o.buffer > BUFFER_MOST))
@@ -96,6 +99,7 @@ int il_virtual_network_open(il_virtual_network **network, const il_virtual_netwo
 	n->random = random_begin(o.seed ? o.seed : loop->options.seed);
 	n->rule = rule;
 	n->buffer = o.buffer ? o.buffer : BUFFER;
+	n->ipv6 = o.ipv6;
 	n->trace = -1;
 	il__list_init(&n->under_way);
 	il__list_init(&n->spare);

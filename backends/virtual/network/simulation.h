@@ -8,6 +8,7 @@
 #include "../../../core/base/list.h"
 #include "../../../core/runtime/extension.h"
 #include "../../../core/runtime/loop.h"
+#include "places.h"
 
 #include <interloop/virtual.h>
 
@@ -16,14 +17,8 @@ struct il__sim_host;
 /* What holds for one direction between two hosts. */
 struct il__sim_rule {
 	il_time latency_min, latency_max;
-	double loss; /* 0 to 1 */
+	double loss, loss_ipv4, loss_ipv6; /* 0 to 1; of all, and of each family besides */
 	bool reorder;
-};
-
-/* Whose address and port; in the host's byte order. */
-struct il__sim_place {
-	uint32_t ip;
-	uint16_t port;
 };
 
 struct il_virtual_network {
@@ -31,6 +26,7 @@ struct il_virtual_network {
 	il_loop *loop;
 	uint64_t random;
 	struct il__sim_rule rule; /* of pairs that have none of their own */
+	bool ipv6;                /* hosts have it, too */
 	size_t buffer;            /* bytes that one end of a connection keeps, in each direction */
 	struct il__sim_host **hosts; /* by index; the first is "", of tasks that are no host's */
 	size_t count;

@@ -6,7 +6,7 @@
 #include "names.h"
 #include "tcp.h"
 
-/* There is no IPv6. */
+/* Where there is no IPv6. */
 static bool sim_lacks(int rc, const il_address *address)
 {
 	(void)address;
@@ -22,6 +22,7 @@ const struct il__network il__sim_network = {
     .lacks = sim_lacks,
     .accept = il__sim_accept,
     .datagram = il__sim_datagram_open,
+    .dual = il__sim_datagram_dual,
     .receive = il__sim_datagram_receive,
     .send = il__sim_datagram_send,
     .address = il__sim_end_address,

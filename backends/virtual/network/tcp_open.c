@@ -4,32 +4,30 @@
 #include "../../../core/base/error.h"
 #include "tcp.h"
 
-#include <netinet/in.h>
-
 /* ---- connecting ---- */
 
 /* The address that the peer sees: one that it can reach. */
-static int connect_local(const struct il__sim_host *host, const il_address *local, uint32_t to,
-			 struct il__sim_place *place)
+static int connect_local(const struct il__sim_host *host, const il_address *local,
+			 struct il__sim_ip to, struct il__sim_place *place)
 {
-	const bool loops = to >> 24 == IN_LOOPBACKNET;
-	const uint32_t ip = loops ? IL__SIM_LOOPBACK : host->ip;
+	const bool ipv4 = il__sim_is_ipv4(to), loops = il__sim_is_loopback(to);
+	const struct il__sim_ip own = il__sim_host_ip(host, ipv4);
 
-	*place = (struct il__sim_place){0};
-	if (local && !il__sim_place_of(local, place))
+	*place = (struct il__sim_place){il__sim_any(ipv4), 0};
+	if (local &&
+	    (!il__sim_place_of(host->network, local, place) || il__sim_is_ipv4(place->ip) != ipv4))
 		return -EAFNOSUPPORT;
 	if (!il__sim_is_own(host, place->ip))
 		return -EADDRNOTAVAIL;
-	if (place->ip == INADDR_ANY)
-		place->ip = ip;
-	return !loops && place->ip >> 24 == IN_LOOPBACKNET && to != host->ip ? -EINVAL : 0;
+	if (il__sim_is_any(place->ip))
+		place->ip = loops ? il__sim_loopback(ipv4) : own;
+	return !loops && il__sim_is_loopback(place->ip) && !il__sim_is_same(to, own) ? -EINVAL : 0;
 }
 
 /* Whom the address means, seen from the host; NULL: nobody. */
-static struct il__sim_host *connect_whom(struct il__sim_host *host, uint32_t ip)
+static struct il__sim_host *connect_whom(struct il__sim_host *host, struct il__sim_ip ip)
 {
-	return ip >> 24 == IN_LOOPBACKNET || ip == INADDR_ANY ? host
-							      : il__sim_at(host->network, ip);
+	return il__sim_is_loopback(ip) || il__sim_is_any(ip) ? host : il__sim_at(host->network, ip);
 }
 
 static int connect_port(struct il__sim_host *host, struct il__sim_place *local,
@@ -43,8 +41,8 @@ static int connect_port(struct il__sim_host *host, struct il__sim_place *local,
 		return -EADDRINUSE;
 	il__list_each (node, &host->connections) {
 		const struct il__sim_tcp *t = il__container_of(node, struct il__sim_tcp, link);
-		if (t->local.port == local->port && t->local.ip == local->ip &&
-		    t->remote.port == remote.port && t->remote.ip == remote.ip)
+		if (t->local.port == local->port && il__sim_is_same(t->local.ip, local->ip) &&
+		    t->remote.port == remote.port && il__sim_is_same(t->remote.ip, remote.ip))
 			return -EADDRNOTAVAIL;
 	}
 	return 0;
@@ -55,8 +53,8 @@ static int connect_start(struct il__sim_end *e, struct il__sim_host *to, const i
 	struct il__sim_place remote = e->remote;
 	int rc;
 
-	if (remote.ip == INADDR_ANY)
-		remote.ip = IL__SIM_LOOPBACK;
+	if (il__sim_is_any(remote.ip))
+		remote.ip = il__sim_loopback(il__sim_is_ipv4(remote.ip));
 	rc = connect_local(e->host, local, remote.ip, &e->local);
 	if (rc == 0)
 		rc = connect_port(e->host, &e->local, remote);
@@ -93,7 +91,7 @@ int il__sim_connect(il_loop *loop, const il_address *to, const il_address *local
 	if (rc < 0)
 		return rc;
 	whom = NULL;
-	if (!il__sim_place_of(to, &e->remote))
+	if (!il__sim_place_of(e->host->network, to, &e->remote) || il__sim_is_many(e->remote.ip))
 		rc = -ENETUNREACH;
 	else if (!(whom = connect_whom(e->host, e->remote.ip)))
 		rc = -EHOSTUNREACH;
@@ -161,12 +159,13 @@ int il__sim_listen(il_loop *loop, const il_address *address, const il_listen_opt
 	struct il__sim_end *e = NULL;
 	int rc;
 
-	if (!il__sim_place_of(address, &local))
+	if (!il__sim_place_of(il__sim_of(loop), address, &local))
 		return -EAFNOSUPPORT;
 	rc = il__sim_end_make(loop, IL__SIM_LISTENS, listen_empty, &e);
 	if (rc < 0)
 		return rc;
 	e->shared = options->reuse_port;
+	e->dual = options->dual_stack && !il__sim_is_ipv4(local.ip);
 	e->backlog = options->backlog > 0 && options->backlog < IL__SIM_BACKLOG
 			 ? (size_t)options->backlog
 			 : IL__SIM_BACKLOG;
