@@ -26,9 +26,9 @@ void explore_disconnected(il_client *client, void *data)
 	clients->disconnected++;
 }
 
-int explore_open(il_virtual_network **network)
+int explore_open(il_virtual_network **network, bool ipv6)
 {
-	const il_virtual_network_options none = {.latency_max = 0};
+	const il_virtual_network_options none = {.ipv6 = ipv6};
 	il_virtual_link_options link;
 	il_virtual_network *n;
 	int rc = il_virtual_network_open(&n, &none);

@@ -50,7 +50,7 @@ int explore_connected(il_client *client, void *data);
 void explore_disconnected(il_client *client, void *data);
 
 /* A network with some latency and some loss. */
-int explore_open(il_virtual_network **n);
+int explore_open(il_virtual_network **n, bool ipv6);
 /* For up to ten seconds: partitions, holds, resets and slow links between these hosts, then all is well again. */
 int explore_break_links(il_virtual_network *n, const char *const *hosts, unsigned count);
 /* What a client may meet where machines fail. */

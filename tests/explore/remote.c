@@ -412,7 +412,7 @@ int explore_remote(void *arg)
 	(void)arg;
 	register_functions();
 	now = &m;
-	rc = explore_open(&m.n);
+	rc = explore_open(&m.n, false);
 	if (rc < 0)
 		return rc;
 	rc = run(&m);

@@ -108,7 +108,7 @@ static int run(struct service *s)
 int explore_shutdown(void *arg)
 {
 	struct service s = {.over = false};
-	int rc = explore_open(&s.n);
+	int rc = explore_open(&s.n, false);
 
 	(void)arg;
 	if (rc < 0)

@@ -131,7 +131,7 @@ static int run(struct service *s)
 int explore_timeouts(void *arg)
 {
 	struct service s = {.n = NULL};
-	int rc = explore_open(&s.n);
+	int rc = explore_open(&s.n, false);
 
 	(void)arg;
 	if (rc < 0)

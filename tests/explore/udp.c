@@ -127,7 +127,7 @@ int explore_udp(void *arg)
 {
 	struct peer peers[PEERS];
 	struct service s = {.n = NULL};
-	int rc = explore_open(&s.n);
+	int rc = explore_open(&s.n, false);
 
 	(void)arg;
 	if (rc < 0)
