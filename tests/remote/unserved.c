@@ -18,7 +18,7 @@ static const struct course courses[] = {
     {"FO0", -ENOENT},       /* it was in the queue */
     {"FO1wA", 41},          /* a worker has just taken it */
     {"UwA", 41},            /* it has just ended */
-    {"X", -ENOENT},         /* it cannot be taken back */
+    {"0X", -ENOENT},        /* it cannot be taken back */
     {"UwF", -EOWNERDEAD},   /* a worker has just failed it */
     {"FwU", -EOWNERDEAD},   /* likewise */
     {"F-wU", -EOWNERDEAD},  /* likewise, and the pool has asked meanwhile */
@@ -51,13 +51,14 @@ static int await_cancel(void)
 	return fd;
 }
 
+/* To which the caller may have left. */
 static void reply_to_question(int fd, char step)
 {
-	send_packet(fd, STATUS_RES,
-		    step == '0'   ? "H:1\0001\0000\0000\0000"
-		    : step == '1' ? "H:1\0001\0001\0000\0000"
-				  : "H:1\0000\0000\0000\0000",
-		    11);
+	char packet[] = "\0RES\0\0\0\24\0\0\0\13H:1\0001\0000\0000\0000";
+
+	packet[16] = step == '-' ? '0' : '1';
+	packet[18] = step == '1' ? '1' : '0';
+	send(fd, packet, sizeof packet - 1, MSG_NOSIGNAL);
 }
 
 static void await_question(int fd)

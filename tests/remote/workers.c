@@ -51,6 +51,24 @@ static void lose_process(void)
 	printf("a lost process\n");
 }
 
+/* How many jobs of the name workers have, as the server knows. */
+static int jobs_taken(const char *name)
+{
+	char text[2048] = "", *line;
+	size_t size = 0;
+	int fd = server_connect(&server), taken = 0;
+	ssize_t n = write(fd, "status\n", 7);
+
+	while (n > 0 && !strstr(text, "\n.\n") && size < sizeof text - 1) {
+		n = read(fd, text + size, sizeof text - 1 - size);
+		size += n > 0 ? (size_t)n : 0;
+	}
+	close(fd);
+	line = strstr(text, name);
+	CHECK(line && sscanf(line + strlen(name), "%*d %d", &taken) == 1);
+	return taken;
+}
+
 /* A machine that is gone without a word: its call, and one that it has taken and not begun. */
 static void lose_silent_program(int resubmits)
 {
@@ -67,7 +85,7 @@ static void lose_silent_program(int resubmits)
 	journal_open();
 	for (int i = 0; i < 2; i++)
 		CHECK_EQ(il_executor_submit(ex, &f[i], note, &n[i], sizeof n[i]), 0);
-	UNTIL(journal_count(1) == 1);
+	UNTIL(journal_count(1) == 1 && jobs_taken("test.t.note\t") == 2);
 	kill(silent, SIGSTOP);
 	begin = seconds();
 	other = worker_start(server.address, "slots=2 beat=200");
