@@ -33,4 +33,11 @@ python3 docs/site/reference.py include "$source/reference"
 
 INTERLOOP_VERSION=$version INTERLOOP_XML=$PWD/build/xml \
   sphinx-build -q -W --keep-going -j auto -c docs/site "$source" build/site
+
+# Debian's furo has its script as a module beside another, which browsers do not load from files (nor as it is referred to): one script.
+scripts=build/site/_static/scripts
+if grep -q '^import Gumshoe' $scripts/furo.js; then
+  { cat $scripts/gumshoe-patched.js; grep -v '^import Gumshoe' $scripts/furo.js; } >$scripts/both.js
+  mv $scripts/both.js $scripts/furo.js
+fi
 echo "build/site/index.html: interloop $version"

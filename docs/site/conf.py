@@ -1,8 +1,10 @@
 """Sphinx reads docs/*.md by myst and the headers by Doxygen and breathe; see docs/build.sh."""
 
 import os
+import pathlib
 import re
 
+import furo
 from docutils import nodes
 
 project = "interloop"
@@ -23,6 +25,12 @@ highlight_language = "c"
 c_id_attributes = ["IL_API", "IL_MUST_CHECK"]
 
 html_theme = "furo"  # light and dark, and readable on a phone
+
+# Debian's furo has its dark colours only for whoever asks for them by the button: as options they are also those of
+# a system that is dark.
+css = (pathlib.Path(furo.__file__).parent / "theme/furo/static/styles/furo.css").read_text(encoding="utf-8")
+dark = re.search(r'body\[data-theme="?dark"?\]\s*\{([^}]*--color-background-primary[^}]*)\}', css)
+html_theme_options = {"dark_css_variables": dict(re.findall(r"--([\w-]+):\s*([^;}]+?)\s*(?:;|$)", dark[1]))} if dark else {}
 html_title = "interloop " + version
 html_static_path = ["static"]
 html_css_files = ["site.css"]
