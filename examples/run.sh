@@ -62,7 +62,7 @@ step() {
   done
   if ! wait "$step_pid"; then
     tail -n 30 "$log" | sed "s|$root/||g"
-    echo "That failed. The last lines above say why."
+    echo "That failed. The last lines above say why. Again: $* (in $root)"
     exit 1
   fi
 }
@@ -287,7 +287,7 @@ rm -f "$work"/hold.* "$work"/*.out* "$work"/*.err "$work"/*.want "$work"/*.same
 trouble() { # what went wrong, told after the table
   {
     echo
-    echo "$title on $loop: exit status $status"
+    echo "$title on $loop: exit status $status; it printed $out.same, and $want was expected"
     tail -n 5 "$err"
     diff "$want" "$out.same" | head -n 6
   } | sed "s|$root/||g" >>"$work/trouble"

@@ -14,8 +14,9 @@
 #   sh tests/run.sh mutants [N]    60 (or N) small faults in the core, which the fast suites must find: hours
 #   sh tests/run.sh conformance    every scenario on every backend, the matrix, build/conformance.tsv
 #
-# Prints each step as it ends, what a failing one said in full, the seconds of each stage, and last a
-# table group x backend. build/tests/ keeps the logs, and in `summary` "N passed, N failed".
+# Prints each step as it ends, what a failing one said in full, the seconds of each stage, a table group x backend, and last
+# the failures, each with the commands that repeat it. build/tests/ keeps the logs, and in `summary` "N passed, N failed".
+# Colours are for terminals, unless $NO_COLOR is set.
 
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -106,7 +107,31 @@ install_packages()
 
 # ---- steps and stages ----
 
-passed=0 failed=0 stage=none times=
+passed=0 failed=0 stage=none times= failures=
+green= red= plain=
+if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then
+  green=$(printf '\033[32m') red=$(printf '\033[1;31m') plain=$(printf '\033[m')
+fi
+
+# Words that a shell takes for these arguments.
+quoted()
+{
+  for word; do
+    case $word in
+    "" | *[!A-Za-z0-9_./:=,@%+-]*) printf " '%s'" "$(printf '%s' "$word" | sed "s/'/'\\\\''/g")" ;;
+    *) printf ' %s' "$word" ;;
+    esac
+  done
+}
+
+# repeat COMMAND...: how to do again what failed: the stage, and the command itself unless it is one of this script.
+repeat()
+{
+  echo "  the stage again: sh tests/run.sh $stage"
+  case $(command -v "$1") in
+  */*) echo "  that alone:     $(quoted "$@")" ;;
+  esac
+}
 
 # What the sanitizers and valgrind found, whatever the exit status was.
 findings()
@@ -129,15 +154,19 @@ step()
   [ -n "$found" ] && status=1
   cat "$out/step.log" >>"$out/$stage.log"
   if [ $status = 0 ]; then
-    printf ' ok %5s s\n' $(($(date +%s) - begin))
+    printf ' %sok%s %5s s\n' "$green" "$plain" $(($(date +%s) - begin))
     return 0
   fi
-  printf ' FAILED %s s\n' $(($(date +%s) - begin))
+  printf ' %sFAILED%s %s s\n' "$red" "$plain" $(($(date +%s) - begin))
   cat "$out/step.log"
   for file in $found; do
     echo "--- $file"
     cat "$file"
   done
+  repeat "$@"
+  failures="$failures$stage: $text
+$(repeat "$@")
+"
   return 1
 }
 
@@ -193,11 +222,15 @@ suites()
   done
 }
 
+# What a stage took when it was last run here.
+took=build/tests-took
+
 run_stage()
 {
   stage=$1
   stage_begin=$(date +%s)
-  printf '%s\n' "$stage"
+  last=$(sed -n "s/^$stage //p" $took 2>/dev/null)
+  printf '%s%s\n' "$stage" "${last:+ (the last time: $last s)}"
   : >"$out/$stage.log"
   IL_TEST_RESULTS=$out/$stage.results
   export IL_TEST_RESULTS
@@ -210,6 +243,8 @@ run_stage()
   seconds=$(($(date +%s) - stage_begin))
   times="$times$(printf '%-10s %5d s' "$stage" $seconds)
 "
+  { grep -v "^$stage " $took 2>/dev/null; echo "$stage $seconds"; } >$took.new
+  mv $took.new $took
 }
 
 stage_gcc()
@@ -627,6 +662,7 @@ summary()
   awk -F '\t' -v counts="$out/counts" -f tests/conformance/table.awk "$out"/*.results
   read -r p f <"$out/counts"
   passed=$((passed + p)) failed=$((failed + f))
+  [ -z "$failures" ] || printf '%sfailed:%s\n%s\n' "$red" "$plain" "$failures"
   echo "$passed passed, $failed failed" | tee "$out/summary"
 }
 
