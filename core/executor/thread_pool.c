@@ -24,19 +24,23 @@
 
 /* ---- the executor's side ---- */
 
-/* Whether a worker more is worth its wake-up: none is at work, or they have not got through for a while. */
+/* Whether a worker more is worth its wake-up: none is at work, or they have not got through for a while. Then one
+ * that was woken and has not come is waited for no longer: it may have no processor. */
 static bool thread_pool_is_behind(struct il__thread_pool *pool, bool last)
 {
-	const il_time BEHIND = IL_USEC(50);
+	const il_time BEHIND = IL_USEC(50), LOST = IL_USEC(100);
 	il_time now = il__os_now();
 
 	if (pool->emptied != pool->seen_emptied) {
 		pool->seen_emptied = pool->emptied;
 		pool->seen_at = now;
 	}
+	if (pool->waking && now - pool->seen_at >= LOST)
+		pool->waking = false;
 	if (!last && pool->busy > 0 && now - pool->seen_at < BEHIND)
 		return false;
-	pool->seen_at = now;
+	if (!pool->waking)
+		pool->seen_at = now;
 	return true;
 }
 
@@ -80,9 +84,10 @@ static bool thread_pool_put_off(struct il__thread_pool *pool)
 /* A worker that this call, and no other, will have at once: to wake it takes no system call. */
 static bool thread_pool_has_one_awake(struct il__thread_pool *pool)
 {
-	return pool->queued == 1 && !pool->waking && !il__list_empty(&pool->idle) &&
-	       il__parker_is_awake(
-		   &il__container_of(pool->idle.next, struct il__thread_worker, idle)->parker);
+	struct il__thread_worker *w =
+	    pool->queued == 1 && !pool->waking ? il__thread_worker_find(pool) : NULL;
+
+	return w && il__parker_is_awake(&w->parker);
 }
 
 static int accept_call(struct il__thread_pool *pool, il_call *call, bool waits,

@@ -20,7 +20,8 @@ struct il__thread_worker {
 	struct il__list link; /* pool->workers; under lock */
 	il_fn *runs;          /* of its call; NULL: none; under lock, as `began` */
 	il__ticks began;
-	struct il__parker parker; /* renewed by the worker before each rest */
+	const struct il__inbox *served; /* its last caller's, compared only; under lock */
+	struct il__parker parker;       /* renewed by the worker before each rest */
 	int index;
 	pthread_t thread;
 	/* What it would be in the middle of if it ended now; its own thread only. */
@@ -56,6 +57,8 @@ struct il__thread_pool {
 	char why[IL__THREAD_POOL_WHY]; /* it is broken */
 };
 
+/* Under the lock, while calls are queued: who is to have the first of them, or NULL: none is idle. */
+struct il__thread_worker *il__thread_worker_find(const struct il__thread_pool *pool);
 /* Under the lock: an idle worker that the caller must wake once it has left the lock, or NULL: there is
  * no need. Until then it waits. */
 struct il__thread_worker *il__thread_worker_rouse(struct il__thread_pool *pool);

@@ -169,15 +169,33 @@ static bool thread_worker_rest(struct il__thread_worker *w, il_call *done, int r
 	return true;
 }
 
+/* One that last served the same loop has its data near; the newest, for it may be awake and its stack is warm. */
+struct il__thread_worker *il__thread_worker_find(const struct il__thread_pool *pool)
+{
+	enum { LOOKED_AT = 8 };
+	const struct il__caller *caller =
+	    il__container_of(pool->queue.next, const il_call, link)->caller;
+	const struct il__list *node = pool->idle.next;
+
+	if (il__list_empty(&pool->idle))
+		return NULL;
+	for (int i = 0; caller && i < LOOKED_AT && node != &pool->idle; i++, node = node->next)
+		if (il__container_of(node, struct il__thread_worker, idle)->served == caller->inbox)
+			return il__container_of(node, struct il__thread_worker, idle);
+	return il__container_of(pool->idle.next, struct il__thread_worker, idle);
+}
+
 struct il__thread_worker *il__thread_worker_rouse(struct il__thread_pool *pool)
 {
-	struct il__list *node;
+	struct il__thread_worker *w;
 
 	if (pool->waking || il__list_empty(&pool->queue))
 		return NULL;
-	node = il__list_pop(&pool->idle);
-	pool->waking = node != NULL;
-	return node ? il__container_of(node, struct il__thread_worker, idle) : NULL;
+	w = il__thread_worker_find(pool);
+	if (w)
+		il__list_remove(&w->idle);
+	pool->waking = w != NULL;
+	return w;
 }
 
 /* Under the lock: what the worker runs next, or NULL. What the call held goes to its next_call. */
@@ -192,11 +210,13 @@ static il_call *next_call(struct il__thread_pool *pool, il_call *done)
 	return done->next_call;
 }
 
-/* Under the lock: what it runs from now on, for a dump. */
+/* Under the lock: what it runs from now on, for a dump, and for whom. */
 static void thread_worker_note(struct il__thread_worker *w, const il_call *call)
 {
 	w->runs = call ? call->fn : NULL;
 	w->began = il__ticks_now();
+	if (call && call->caller)
+		w->served = call->caller->inbox;
 }
 
 /* Under the lock, not while it runs or finishes one: the call and those after it, while there are any. The last

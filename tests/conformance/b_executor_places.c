@@ -194,3 +194,58 @@ IL_TEST_CORE(B, n49_a_worker_leaves_signals_to_others_and_its_children_their_mas
 	pthread_sigmask(SIG_SETMASK, &saved, NULL);
 	il_executor_destroy(ex);
 }
+
+/* ---- two loops and one pool ---- */
+
+struct visit {
+	il_executor *ex;
+	atomic_int *together; /* how many have come; NULL: alone */
+	pthread_t thread;
+};
+
+static int note_worker(void *arg)
+{
+	struct visit *v = arg;
+
+	v->thread = pthread_self();
+	if (v->together) {
+		atomic_fetch_add(v->together, 1);
+		UNTIL_THREAD(atomic_load(v->together) == 2);
+	}
+	return 0;
+}
+
+static int visit_pool(void *arg)
+{
+	struct visit *v = arg;
+
+	return il_executor_run(v->ex, note_worker, v, 0);
+}
+
+IL_TEST_REAL(B, a_worker_that_last_served_the_loop_is_preferred)
+{
+	atomic_int together = 0;
+	il_executor *ex = new_pool(2);
+	struct visit first[2], v = {.ex = ex};
+	il_portal *loops[2];
+	il_future *fs[2];
+
+	for (int i = 0; i < 2; i++) {
+		CHECK_RC(il_blocking_portal_start(&loops[i], il_test_backend(), NULL), 0);
+		first[i] = (struct visit){.ex = ex, .together = &together};
+		CHECK_RC(il_portal_run_coroutine_soon(loops[i], &fs[i], visit_pool, &first[i]), 0);
+	}
+	for (int i = 0; i < 2; i++) {
+		CHECK_RC(il_future_wait(fs[i], IL_FOREVER), 0);
+		il_future_unref(fs[i]);
+	}
+	CHECK(!pthread_equal(first[0].thread, first[1].thread));
+	for (int i = 0; i < 16; i++) {
+		const int loop = i >> 1 & 1; /* twice, then the other one */
+		CHECK_RC(il_portal_run_coroutine(loops[loop], visit_pool, &v), 0);
+		CHECK(pthread_equal(v.thread, first[loop].thread));
+	}
+	for (int i = 0; i < 2; i++)
+		CHECK_RC(il_blocking_portal_stop(loops[i]), 0);
+	il_executor_destroy(ex);
+}
