@@ -1,7 +1,7 @@
 /*
  * fd.c: waiting for descriptors, on top of the driver's watch. Waiting allocates nothing. A foreign descriptor is
  * registered only while somebody waits for it, because its owner may close it without a word (how: fd_watch.c).
- * An owned one stays registered; a direction is dropped when it fires with nobody there. Loop's thread only.
+ * An owned or watched one stays registered; a direction is dropped when it fires with nobody there. Loop's thread only.
  */
 #include "fd.h"
 #include "../base/base.h"
@@ -139,6 +139,7 @@ void il__fd_lose(struct il__fd *fd, int rc)
 		return;
 	fd->callback = NULL;
 	fd->called = 0;
+	fd->stays = fd->owned;
 	callback->lost(callback, rc);
 }
 
@@ -190,7 +191,7 @@ il__always_inline void fd_serve(struct il__fd *fd, il_loop *loop, unsigned mask,
 		il__task_prefetch(w->task);
 		il__task_wake(w->task, 0);
 	}
-	if (!fd->owned) {
+	if (!fd->stays) {
 		unsigned left = fd_wanted(fd) | shared;
 		if (left != watched)
 			il__fd_set_mask(fd, left);
@@ -270,7 +271,7 @@ void il__fd_end(struct il__fd_wait *w)
 		return;
 	fd_unlink_wait(w->fd, w);
 	fd_paid(w->fd);
-	if (!w->fd->owned)
+	if (!w->fd->stays)
 		il__fd_set_mask(w->fd, il__fd_asked(w->fd));
 }
 
@@ -335,7 +336,7 @@ bool il__fd_unshare(struct il__fd_share *share)
 	}
 	fd_share_leave(share);
 	fd_count_shares(fd);
-	if (!fd->owned)
+	if (!fd->stays)
 		il__fd_set_mask(fd, il__fd_asked(fd));
 	return true;
 }

@@ -26,6 +26,7 @@ struct il__fd {
 	unsigned char shared; /* what the shares ask for, all together */
 	unsigned char called; /* directions in which the callback is called */
 	bool owned;
+	bool stays;    /* registered between waits: nobody closes it without a word */
 	bool foreign;  /* somebody else's: the host may watch it, too */
 	bool blocking; /* owned: the file has no O_NONBLOCK, and others share it */
 	int number;    /* the watch's, but for a duplicate's; -1: no descriptor */

@@ -145,7 +145,7 @@ int il__fd_own(il_loop *loop, int number, struct il__fd **fd)
 				  "descriptor %d is waited for or watched, or belongs to a stream "
 				  "that is not closed: one owner at a time",
 				  number);
-	(*fd)->owned = true;
+	(*fd)->owned = (*fd)->stays = true;
 	(*fd)->blocking = false;
 	(*fd)->ready = IL_READABLE | IL_WRITABLE;
 	return 0;
@@ -170,7 +170,7 @@ void il__fd_renew(il_loop *loop, int number)
 void il__fd_disown(struct il__fd *fd, int rc)
 {
 	il__fd_forget(fd, rc);
-	fd->owned = false;
+	fd->owned = fd->stays = false;
 }
 
 void il__fd_adopt(il_loop *loop, struct il__fd_owner *owner)

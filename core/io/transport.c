@@ -103,7 +103,7 @@ int il__transport_open(il_stream *s, il_loop *loop, const struct il_transport *o
 
 	if (!t)
 		return il__refuse(-ENOMEM, "out of memory for a transport");
-	t->fd.owned = true;
+	t->fd.owned = t->fd.stays = true;
 	t->fd.number = -1;
 	t->fd.ready = IL_READABLE | IL_WRITABLE;
 	t->fd.source.watch.loop = loop;

@@ -6,6 +6,13 @@
 #include "../runtime/task.h"
 #include "fd.h"
 
+static int wait_registered(struct il__fd_wait *w, const char *function)
+{
+	int rc = il__fd_wait(w, IL_FOREVER, function);
+
+	return rc < 0 ? rc : (int)w->got;
+}
+
 static int wait_fd(int number, unsigned mask, const char *function)
 {
 	int rc;
@@ -28,6 +35,8 @@ static int wait_fd(int number, unsigned mask, const char *function)
 		    "%s: another task waits for descriptor %d, or it is watched for a "
 		    "callback: one a direction",
 		    function, number);
+	if (w.fd && w.fd->stays && !(mask & ~w.fd->source.watch.mask)) /* the loop will say */
+		return wait_registered(&w, function);
 	rc = number < 0 ? -EBADF : il__fd_poll(number, mask);
 	if (rc == -EBADF)
 		return il__refuse(rc, "%s: %d is not an open descriptor", function, number);
@@ -40,8 +49,7 @@ static int wait_fd(int number, unsigned mask, const char *function)
 	w.fd->foreign = !w.fd->owned;
 	if (mask & IL_PRIORITY)
 		return il__fd_wait_urgent(w.task, w.fd, mask, function);
-	rc = il__fd_wait(&w, IL_FOREVER, function);
-	return rc < 0 ? rc : (int)w.got;
+	return wait_registered(&w, function);
 }
 
 int il_wait_readable(int fd)

@@ -63,6 +63,7 @@ static void watch_disarm(struct il__callback *callback)
 		return;
 	watch_change(w, 0);
 	w->fd->callback = NULL;
+	w->fd->stays = false;
 	w->fd = NULL;
 }
 
@@ -129,6 +130,7 @@ static int watch_attach(il_fd_watch *w, int number, unsigned mask)
 				  number);
 	fd->foreign = true;
 	fd->callback = &w->entry;
+	fd->stays = true;
 	w->fd = fd;
 	rc = watch_change(w, mask);
 	if (rc < 0)

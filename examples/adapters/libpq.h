@@ -11,8 +11,9 @@
  *     }
  *     PQfinish(db);
  *
- * No callback is needed: il_wait_fd() is all. A cancelled query is cancelled in the server, too, and the connection
- * can be used on. All in the loop's thread. To copy into your program; link -lpq.
+ * No callback is needed: il_wait_fd() is all, and a watch that nobody calls, so that the loop goes on watching between
+ * two waits. A cancelled query is cancelled in the server, too, and the connection can be used on. All in the loop's
+ * thread. To copy into your program; link -lpq.
  */
 #ifndef ADAPTER_LIBPQ_H
 #define ADAPTER_LIBPQ_H
@@ -20,6 +21,7 @@
 #include <interloop.h>
 
 #include <errno.h>
+#include <libpq-events.h>
 #include <libpq-fe.h>
 
 /* libpq's words, without the end of the line. */
@@ -31,6 +33,43 @@ static inline int il_pq_fail(const PGconn *db, int rc)
 	while (words[length] && words[length] != '\n')
 		length++;
 	return il_fail(rc, "libpq: %.*s", (int)length, words);
+}
+
+static inline void il_pq_unused(void *arg, unsigned mask)
+{
+	(void)arg;
+	(void)mask;
+}
+
+/* libpq has closed the connection, or has opened it anew: then there is another socket. */
+static inline int il_pq_event(PGEventId id, void *info, void *arg)
+{
+	PGconn *db = id == PGEVT_CONNDESTROY ? ((PGEventConnDestroy *)info)->conn
+		     : id == PGEVT_CONNRESET ? ((PGEventConnReset *)info)->conn
+					     : NULL;
+	il_fd_watch *watch = NULL;
+
+	(void)arg;
+	if (!db)
+		return 1;
+	il_fd_watch_close((il_fd_watch *)PQinstanceData(db, il_pq_event));
+	if (id == PGEVT_CONNRESET &&
+	    il_fd_watch_open(&watch, PQsocket(db), 0, il_pq_unused, NULL) < 0)
+		watch = NULL; /* each wait registers it, then */
+	return PQsetInstanceData(db, il_pq_event, watch);
+}
+
+/* Waits that follow each other cost no system call to begin. */
+static inline int il_pq_watch(PGconn *db)
+{
+	il_fd_watch *watch;
+	int rc = PQregisterEventProc(db, il_pq_event, "interloop", NULL) ? 0 : -ENOMEM;
+
+	if (rc == 0)
+		rc = il_fd_watch_open(&watch, PQsocket(db), 0, il_pq_unused, NULL);
+	if (rc == 0)
+		PQsetInstanceData(db, il_pq_event, watch);
+	return rc;
 }
 
 /*
@@ -55,6 +94,8 @@ static inline int il_pq_connect(PGconn **db, const char *conninfo)
 	}
 	if (rc >= 0 && PQsetnonblocking(c, 1) < 0)
 		rc = il_pq_fail(c, -EIO);
+	if (rc >= 0)
+		rc = il_pq_watch(c);
 	if (rc < 0) {
 		PQfinish(c);
 		return rc;

@@ -105,15 +105,6 @@ static void drain_until(int fd, const struct side *s)
 	}
 }
 
-/* The process sleeps: no ready descriptor keeps the loop turning. */
-static void check_no_work(void)
-{
-	il_time used = il_test_cpu();
-
-	CHECK_RC(il_sleep(IL_MSEC(60)), 0);
-	CHECK(il_test_cpu() - used < IL_MSEC(30));
-}
-
 /* ---- what is always ready, and what is no descriptor ---- */
 
 static void check_always_ready(int fd)

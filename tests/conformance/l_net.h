@@ -103,4 +103,13 @@ static inline int open_descriptors(void)
 	return n;
 }
 
+/* The process sleeps: no ready descriptor keeps the loop turning. */
+static inline void check_no_work(void)
+{
+	il_time used = il_test_cpu();
+
+	CHECK_RC(il_sleep(IL_MSEC(60)), 0);
+	CHECK(il_test_cpu() - used < IL_MSEC(30));
+}
+
 #endif
