@@ -75,6 +75,10 @@ double bench_ns(void);  /* a clock */
 double bench_cpu(void); /* this process's processor time, in ns */
 /* A number from the status of a process (of its main thread); format: the line's, with one %lf. */
 double bench_status(pid_t pid, const char *format);
+/* Counts a tracepoint, such as "raw_syscalls/sys_enter", or the context switches (NULL), of a process and the threads that it
+ * will start. Negative: the system has no such counter for us. */
+int bench_counter_open(const char *event, pid_t pid);
+double bench_counter_read(int fd);
 /* A process's resident memory and page tables, in bytes. */
 double bench_memory(pid_t pid);
 void bench_pin(int core);

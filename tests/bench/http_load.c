@@ -1,20 +1,18 @@
 /*
  * http_load.c: a server's process and wrk beside it: the server on the first core or on both, wrk on the second.
- * System calls and switches are counted by the kernel (perf_event_open), which slows nothing as ptrace would.
+ * System calls and switches are counted by the kernel.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
 #include "http_load.h"
 
-#include <linux/perf_event.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -23,43 +21,14 @@ enum { COUNTERS = 5 };
 
 /* ---- counters ---- */
 
-static const char *const counted[COUNTERS] = {"futex", "write", "sched_yield", "epoll_wait", NULL};
-
-static int counter_open(const char *call, pid_t pid)
-{
-	struct perf_event_attr attr = {.size = sizeof attr, .inherit = 1};
-	char path[96];
-	FILE *file;
-
-	attr.type = PERF_TYPE_SOFTWARE;
-	attr.config = PERF_COUNT_SW_CONTEXT_SWITCHES;
-	if (call) {
-		unsigned long long id = 0;
-		snprintf(path, sizeof path, "/sys/kernel/tracing/events/syscalls/sys_enter_%s/id",
-			 call);
-		file = fopen(path, "re");
-		if (!file || fscanf(file, "%llu", &id) != 1)
-			return -1;
-		fclose(file);
-		attr.type = PERF_TYPE_TRACEPOINT;
-		attr.config = id;
-	}
-	return (int)syscall(SYS_perf_event_open, &attr, pid, -1, -1, 0);
-}
-
-static double counter_read(int fd)
-{
-	uint64_t count = 0;
-
-	if (read(fd, &count, sizeof count) != (ssize_t)sizeof count)
-		bench_die("a counter cannot be read");
-	return (double)count;
-}
+static const char *const counted[COUNTERS] = {
+    "syscalls/sys_enter_futex", "syscalls/sys_enter_write", "syscalls/sys_enter_sched_yield",
+    "syscalls/sys_enter_epoll_wait", NULL};
 
 bool http_can_count(void)
 {
 	for (int i = 0; i < COUNTERS; i++) {
-		int fd = counter_open(counted[i], getpid());
+		int fd = bench_counter_open(counted[i], getpid());
 		if (fd < 0) {
 			fprintf(stderr, "Left out: system calls of P13, as the kernel gives no "
 					"counters here (perf_event_open)\n");
@@ -115,7 +84,7 @@ static void begin_bout(struct bout *b, const struct bench_case *c, http_serve_fn
 		bench_die("the HTTP server returned");
 	}
 	for (int i = 0; i < COUNTERS && b->counts; i++)
-		b->counters[i] = counter_open(counted[i], b->server);
+		b->counters[i] = bench_counter_open(counted[i], b->server);
 	atomic_store(&shared[1], 1);
 	while (!atomic_load(&shared[0]))
 		usleep(1000);
@@ -215,9 +184,9 @@ void http_count(const struct bench_case *c, double *values, http_serve_fn *serve
 
 	begin_bout(&b, c, serve);
 	for (int i = 0; i < COUNTERS; i++)
-		before[i] = counter_read(b.counters[i]);
+		before[i] = bench_counter_read(b.counters[i]);
 	load = run_wrk(&b, c->connections);
 	for (int i = 0; i < COUNTERS; i++)
-		values[i] = (counter_read(b.counters[i]) - before[i]) / load.requests;
+		values[i] = (bench_counter_read(b.counters[i]) - before[i]) / load.requests;
 	end_bout(&b);
 }
