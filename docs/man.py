@@ -108,6 +108,9 @@ def see_also(function, neighbours):
     return ", ".join(f"{BOLD}{n}{ROMAN}(3)" for n in others[:8])
 
 
+LEFT = ".ad l\n.nh\n"  # names are long: whole, and without wide gaps beside them
+
+
 def page(function, header, neighbours, version):
     brief, detail = function.find("briefdescription"), function.find("detaileddescription")
     name = function.findtext("name")
@@ -116,12 +119,12 @@ def page(function, header, neighbours, version):
                 ("DESCRIPTION", (line(first) + paragraphs(detail))), ("PARAMETERS", parameters(detail)),
                 ("RETURN VALUE", returns(detail)), ("SEE ALSO", line(see_also(function, neighbours)))]
     body = "".join(f".SH {title}\n{text}" for title, text in sections if text.strip())
-    return f".TH {name.upper()} 3 \"\" \"interloop {version}\" \"interloop {header}\"\n" + body
+    return f".TH {name.upper()} 3 \"\" \"interloop {version}\" \"interloop {header}\"\n{LEFT}" + body
 
 
 def overview(headers, version):
     rows = "".join(f".TP\n{BOLD}interloop/{name}{ROMAN}\n{line(first)}{line(calls)}" for name, first, calls in headers)
-    return (f".TH INTERLOOP 7 \"\" \"interloop {version}\" \"interloop\"\n.SH NAME\n"
+    return (f".TH INTERLOOP 7 \"\" \"interloop {version}\" \"interloop\"\n{LEFT}.SH NAME\n"
             "interloop \\- straight\\-line C handlers on libuv, libev or libevent\n.SH SYNOPSIS\n.nf\n"
             "#include <interloop.h>\n.PP\ncc app.c $(pkg\\-config \\-\\-cflags \\-\\-libs interloop)\n.fi\n"
             f".SH HEADERS\nEach function has a page of section 3.\n{rows}")
