@@ -15,6 +15,8 @@ for package in $packages; do
 done
 if [ -n "$missing" ]; then
   [ "$(id -u)" = 0 ] || { echo "docs/build.sh: as root: apt-get install$missing" >&2; exit 1; }
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get -q update
   # shellcheck disable=SC2086
   apt-get -q install -y --no-install-recommends $missing
 fi

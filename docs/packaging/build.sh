@@ -8,7 +8,7 @@ top=$PWD
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-packages="debhelper dpkg-dev fakeroot cmake ninja-build pkg-config doxygen python3 libuv1-dev libev-dev libevent-dev libssl-dev
+packages="git debhelper dpkg-dev fakeroot cmake ninja-build pkg-config doxygen python3 libuv1-dev libev-dev libevent-dev libssl-dev
   systemtap-sdt-dev"
 [ "${1:-}" != --check ] || packages="$packages lintian"
 missing=
@@ -17,8 +17,10 @@ for package in $packages; do
 done
 if [ -n "$missing" ]; then
   [ "$(id -u)" = 0 ] || { echo "docs/packaging/build.sh: as root: apt-get install$missing" >&2; exit 1; }
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get -q update
   # shellcheck disable=SC2086
-  DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends $missing
+  apt-get -q install -y --no-install-recommends $missing
 fi
 
 # build FOLDER: the packages are in it afterwards.

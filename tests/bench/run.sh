@@ -66,7 +66,7 @@ done
 if [ -n "${missing:-}" ]; then
   echo "Installing$missing"
   # shellcheck disable=SC2086
-  { apt-get -q update && apt-get -q install -y --no-install-recommends $missing; } >&2 || exit 1
+  { export DEBIAN_FRONTEND=noninteractive; apt-get -q update && apt-get -q install -y --no-install-recommends $missing; } >&2 || exit 1
 fi
 
 mkdir -p "$(dirname "$build")"

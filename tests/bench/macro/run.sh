@@ -5,8 +5,11 @@ set -u
 cd "$(dirname "$0")" || exit 1
 build=$1 machine=$2
 top=$(cd ../../.. && pwd)
+updated=
 for p in wrk redis-tools redis-server nginx-light golang-go cargo librust-tokio-dev; do
   dpkg-query -W -f='${Status}' $p 2>/dev/null | grep -q 'install ok installed' && continue
+  [ -n "$updated" ] || apt-get -q update >/dev/null 2>&1
+  updated=yes
   DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends $p >/dev/null 2>&1 || echo "Left out: no $p"
 done
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
