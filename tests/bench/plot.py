@@ -78,7 +78,7 @@ def label(row, shared, one_base):
     words = [word for word in row.words() if word not in shared]
     stat = results.STATS.get(row.stat, row.stat.replace("_", " "))
     text = ", ".join(words) + (": " if words and stat else "") + stat
-    return text if one_base else text + " / " + results.BASES.get(row.base, results.plain(row.base))
+    return text if one_base else text + " / " + results.base(row)
 
 
 class Scale:
@@ -125,7 +125,7 @@ def ratios(work, rows, folder):
     values = [x for group in groups for row in group for x in (row.ratio, row.low, row.high) if x > 0]
     scale = Scale(*bounds(values + [1] + [g[0].target for g in groups if g[0].target]), left, width)
     svg = Svg(left + width + RIGHT, 112 + 26 * len(groups), TITLES.get(work, work))
-    base = results.BASES.get(groups[0][0].base, results.plain(groups[0][0].base)) if len(bases) == 1 else "the baseline, named after the /"
+    base = results.base(groups[0][0]) if len(bases) == 1 else "the baseline, named after the /"
     svg.text(12, 44, "; ".join(filter(None, [", ".join(shared), f"in times {base}: less is better"])), colour="#555")
     legend(svg, 16, 66, "target")
     svg.text(left + width + 16, 66, "interloop : baseline", colour="#555")

@@ -9,12 +9,18 @@ STATS = {
     "early_max": "too early by", "all_done": "until all are done", "start_beyond_floor": "starting one", "wake": "waking one",
     "each": "time per call", "ns": "", "cost": "cost", "event": "one event", "run": "one run",
 }
-BASES = {"least": "with 10", "least_and_walk": "with 10, and a pointer walk", "target": "the target", "better": "the better raw pool",
+BASES = {"least": "with 10", "least_and_walk": "with 10, and a pointer walk", "target": "the target",
          "own_adapter": "its own adapter", "processes": "a process pool", "raw": "raw sockets"}
 
 
 def plain(name):
     return name if name.startswith(("uv_", "il_")) or name == "run_in_thread" else name.replace("_", " ")
+
+
+def base(row):
+    if row.base == "better":
+        return "the better raw pool" if row.work == "P2" else "the better of both"
+    return BASES.get(row.base, plain(row.base))
 
 
 def conditions(pairs):
@@ -51,6 +57,7 @@ class Row:
         pairs = dict(field.split("=", 1) for field in line.split())
         self.loop, self.stat, self.base = pairs["loop"], pairs["stat"], pairs["base"]
         self.work, _, self.part = pairs["bench"].partition("-")
+        self.part = self.part.replace("KiB", " KiB").replace("MiB", " MiB").replace("roundtrip", "round trip")
         self.ours, self.baseline = float(pairs["ours"]), float(pairs["baseline"])
         self.ratio, self.low, self.high = (float(pairs[name]) for name in ("ratio", "min", "max"))
         self.target, self.unit = float(pairs.get("target", 0)), pairs.get("unit", "ns")
