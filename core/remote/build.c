@@ -68,10 +68,20 @@ static int name_object(struct dl_phdr_info *info, size_t size, void *arg)
 	return 1;
 }
 
+/* What a thread has asked for: the search takes longer than all else that is done for a short call. */
 void il__remote_name_build(char name[IL__REMOTE_BUILD_MAX + 1], il_fn *fn)
 {
-	struct search s = {(uintptr_t)fn, name};
+	static _Thread_local struct known {
+		il_fn *fn;
+		char name[IL__REMOTE_BUILD_MAX + 1];
+	} known[8];
+	struct known *k = &known[(uintptr_t)fn / 16 % 8];
+	struct search s = {(uintptr_t)fn, k->name};
 
-	snprintf(name, IL__REMOTE_BUILD_MAX + 1, "unknown");
-	dl_iterate_phdr(name_object, &s);
+	if (k->fn != fn || !k->name[0]) {
+		snprintf(k->name, sizeof k->name, "unknown");
+		dl_iterate_phdr(name_object, &s);
+		k->fn = fn;
+	}
+	strcpy(name, k->name);
 }

@@ -193,10 +193,14 @@ static int serve_in(const il_remote_worker_options *options)
 	int rc = w ? il_semaphore_create(&w->changed, 0, 1)
 		   : il_fail(-ENOMEM, "%s: out of memory", function);
 
+	for (size_t i = 0; rc == 0 && i < w->server_count; i++)
+		rc = il_semaphore_create(&w->links[i].news, 0, 1);
 	if (rc == 0)
 		rc = serve(w);
-	for (size_t i = 0; w && i < w->server_count; i++)
+	for (size_t i = 0; w && i < w->server_count; i++) {
 		il__remote_drop_jobs(&w->links[i]);
+		il_semaphore_destroy(w->links[i].news);
+	}
 	if (w)
 		il_semaphore_destroy(w->changed);
 	free(w);

@@ -19,7 +19,7 @@ static bool is_of_connection(const struct il__remote_job *j)
 }
 
 /* Numerator: whether it runs; denominator: the beat in ms. The job may go while this is sent. */
-int il__remote_send_sign(const struct il__remote_job *j)
+int il__remote_send_sign(struct il__remote_job *j)
 {
 	il_time ms = j->link->worker->options.heartbeat / IL_MSEC(1);
 	char handle[IL__REMOTE_HANDLE_MAX + 1], runs[2] = {j->runs ? '1' : '0'}, beat[24];
@@ -30,7 +30,13 @@ int il__remote_send_sign(const struct il__remote_job *j)
 
 	if (!is_of_connection(j))
 		return -EOWNERDEAD;
+	j->said = j->runs ? IL__REMOTE_RUNS : IL__REMOTE_WAITS;
 	return il__remote_send(&j->link->connection, IL__GEARMAN_WORK_STATUS, arguments, 3);
+}
+
+bool il__remote_is_news(const struct il__remote_job *j)
+{
+	return j->said != (j->runs ? IL__REMOTE_RUNS : IL__REMOTE_WAITS);
 }
 
 static int send_answer(const struct il__remote_job *j, const struct il__remote_answer *a)
@@ -162,7 +168,6 @@ static int run_job(struct il__remote_job *j)
 	const char *prefix = j->link->worker->options.prefix;
 	size_t skip = prefix ? strlen(prefix) : 0;
 	il_fn *fn = strlen(j->name) > skip ? il_function_find(j->name + skip) : NULL;
-	int rc;
 
 	if (j->refused < 0)
 		return send_refusal(j);
@@ -170,10 +175,10 @@ static int run_job(struct il__remote_job *j)
 		return refuse_name(j);
 	if (il_now() >= j->too_old)
 		return refuse(j, -ECANCELED, "the time of the call was up before it began");
+	if (!is_of_connection(j))
+		return -EOWNERDEAD; /* nobody waits for it here any more, and it has not begun */
 	j->runs = true;
-	rc = il__remote_send_sign(j);
-	if (rc < 0)
-		return rc; /* nobody waits for it here any more, and it has not begun */
+	il_semaphore_release(j->link->news);
 	return j->call.form == IL_CALL_BYTES ? run_bytes(j, fn) : run_flat(j, fn);
 }
 
@@ -297,10 +302,8 @@ int il__remote_on_job(struct il__remote_link *l, struct il__remote_packet *p)
 		return rc;
 	}
 	enqueue(j);
-	rc = start_queued(l->worker);
-	if (rc == 0 && l->worker->queue_end == &j->queued)
-		rc = il__remote_send_sign(j); /* it is there, and waits */
-	return rc;
+	il_semaphore_release(l->news);
+	return start_queued(l->worker);
 }
 
 void il__remote_drop_jobs(struct il__remote_link *l)

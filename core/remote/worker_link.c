@@ -14,6 +14,9 @@
 
 enum { PACKET_MAX = 1 << 30 };
 
+/* In which a call may end without a sign, which the server would pass on at the cost of an answer. */
+static const il_time short_call = IL_MSEC(1);
+
 static const char drain_word[] = "drain";
 
 /* ---- asking for jobs ---- */
@@ -155,6 +158,32 @@ static struct il__remote_job *next_to_sign(const struct il__remote_link *l)
 	return j;
 }
 
+static struct il__remote_job *next_news(const struct il__remote_link *l)
+{
+	struct il__remote_job *j = l->jobs;
+
+	while (j && (j->life != l->life || !il__remote_is_news(j)))
+		j = j->next;
+	return j;
+}
+
+/* Of jobs that have come, and that have begun. */
+static int give_news(void *arg)
+{
+	struct il__remote_link *l = arg;
+	struct il__remote_job *j;
+	int rc;
+
+	do {
+		rc = il_semaphore_acquire(l->news);
+		if (rc == 0)
+			rc = il_sleep(short_call);
+		while (rc == 0 && (j = next_news(l)))
+			rc = il__remote_send_sign(j);
+	} while (rc == 0);
+	return rc;
+}
+
 static int give_signs(void *arg)
 {
 	struct il__remote_link *l = arg;
@@ -198,13 +227,13 @@ static int offer_names(struct il__remote_link *l)
 
 static int talk(struct il__remote_link *l)
 {
-	il_fn *const fns[] = {write_out, receive, beat, give_signs};
+	il_fn *const fns[] = {write_out, receive, beat, give_news, give_signs};
 	il_group group;
 	int rc = il_group_open(&group);
 
 	if (rc < 0)
 		return rc;
-	for (int i = 0; i < 4 && rc == 0; i++)
+	for (size_t i = 0; i < sizeof fns / sizeof fns[0] && rc == 0; i++)
 		rc = il_group_start_soon(&group, NULL, fns[i], l);
 	if (rc == 0)
 		rc = offer_names(l);
