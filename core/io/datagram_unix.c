@@ -37,7 +37,7 @@ static int datagram_unix_bind_file(struct unix_opening *o, const il_address *add
 		return il__refuse(rc, "%s: out of memory", o->function);
 	rc = il__path_claim(&lock, address, o->local_path, SOCK_DGRAM, o->function);
 	if (rc == 0) {
-		rc = il__socket_file_bind(&o->file, o->fd, address, o->local_path);
+		rc = il__socket_file_bind(&o->file, o->fd, address, o->local_path, o->function);
 		if (rc < 0)
 			datagram_unix_refuse(o, rc, o->local_path);
 		il__path_unlock(&lock);

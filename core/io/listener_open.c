@@ -196,7 +196,7 @@ static int bind_and_listen(int fd, const il_address *address, const char *path,
 
 	if (mode && fchmod(fd, mode) < 0)
 		errno = 0; /* chmod will do it */
-	rc = il__socket_file_bind(file, fd, address, path);
+	rc = il__socket_file_bind(file, fd, address, path, "il_listener_open_unix");
 	if (rc < 0)
 		return refuse_path(rc, path);
 	if ((!mode || (file->file.st_mode & 07777) == mode || chmod(path, mode) == 0) &&

@@ -167,20 +167,25 @@ int il__socket_file_name(struct il__socket_file *f, const char *absolute)
 	return 0;
 }
 
+/* Whoever finds it shall know whose it was. */
+static void unix_path_left(const char *path, int rc, const char *function)
+{
+	il__log(IL_LOG_WARNING, "%s: the socket file %s cannot be removed: %s; remove it by hand",
+		function, path, il__system_words(rc));
+}
+
 void il__socket_file_remove(struct il__socket_file *f, const char *function)
 {
 	int rc = f->path ? path_remove_by(f->path, f->path + strlen(f->path) + 1, &f->file) : 0;
 
 	if (rc < 0)
-		il__log(IL_LOG_WARNING,
-			"%s: the socket file %s cannot be removed: %s; remove it by hand", function,
-			f->path, il__system_words(rc));
+		unix_path_left(f->path, rc, function);
 	il__free(f->path);
 	f->path = NULL;
 }
 
 int il__socket_file_bind(struct il__socket_file *f, int fd, const il_address *address,
-			 const char *path)
+			 const char *path, const char *function)
 {
 	int rc;
 
@@ -189,7 +194,8 @@ int il__socket_file_bind(struct il__socket_file *f, int fd, const il_address *ad
 	if (lstat(path, &f->file) == 0)
 		return 0;
 	rc = -errno;
-	unlink(path); /* who holds its lock has made it */
+	if (unlink(path) < 0) /* who holds its lock has made it */
+		unix_path_left(path, -errno, function);
 	return rc;
 }
 

@@ -27,9 +27,10 @@ int il__path_claim(struct il__path_lock *lock, const il_address *address, const 
 void il__path_unlock(struct il__path_lock *lock);
 /* Takes all the memory that removing the file will need. -ENOMEM. */
 int il__socket_file_name(struct il__socket_file *f, const char *absolute);
-/* Binds the socket and notes which file that has made; the path is locked. Or the system's error: then there is none. */
+/* Binds the socket and notes which file that has made; the path is locked. Or the system's error: then
+ * there is none, or the log tells of it. */
 int il__socket_file_bind(struct il__socket_file *f, int fd, const il_address *address,
-			 const char *path);
+			 const char *path, const char *function);
 /* Removes the file of a socket that is being closed, and frees the path; a failure is logged. */
 void il__socket_file_remove(struct il__socket_file *f, const char *function);
 

@@ -65,6 +65,7 @@ void work_file_is_gone(const char *path)
 		return;
 	if (!removal_refused)
 		work_odd("the file of a socket was left behind: %s", path);
+	removal_refused = false;
 	unlink(path);
 }
 
