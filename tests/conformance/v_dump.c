@@ -316,14 +316,16 @@ IL_TEST_REAL(V, another_thread_has_every_loop_dump_itself)
 IL_TEST_REAL(V, a_loop_that_is_stuck_is_listed_with_the_task_that_holds_it)
 {
 	struct il_test_thread thread;
-	char *text = NULL;
+	char *text = NULL, whose[80];
 
+	snprintf(whose, sizeof whose, "(%s, %s): it does not come to it within a second",
+		 il_backend_name(il_test_backend()), il_test_adopted() ? "adopted" : "own");
 	CHECK_RC(il_task_set_name("computes"), 0);
 	il_test_thread_start(&thread, dump_from_thread, &text);
 	while (!atomic_load(&thread.ended))
 		usleep(1000);
 	CHECK_RC(il_test_thread_join(&thread), 0);
-	CHECK_DUMPED(text, "does not come to it within a second", "computes has held it for ");
+	CHECK_DUMPED(text, whose, "computes has held it for ");
 	free(text);
 }
 
