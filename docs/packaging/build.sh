@@ -8,7 +8,7 @@ top=$PWD
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-packages="git debhelper dpkg-dev fakeroot cmake ninja-build pkg-config doxygen python3 libuv1-dev libev-dev libevent-dev libssl-dev
+packages="git build-essential debhelper dpkg-dev fakeroot cmake ninja-build pkg-config doxygen python3 libuv1-dev libev-dev libevent-dev libssl-dev
   systemtap-sdt-dev"
 [ "${1:-}" != --check ] || packages="$packages lintian"
 missing=

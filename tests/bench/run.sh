@@ -59,7 +59,7 @@ if [ "${1:-}" = page ]; then
   exit
 fi
 
-for p in gcc cmake ninja-build pkg-config libuv1-dev libev-dev libevent-dev libssl-dev libcriterion-dev python3 \
+for p in gcc g++ cmake ninja-build pkg-config libuv1-dev libev-dev libevent-dev libssl-dev libcriterion-dev python3 \
   gearman-job-server libhiredis-dev redis-server libpq-dev postgresql libcurl4-openssl-dev nginx-light libc-ares-dev dnsmasq-base; do
   dpkg-query -W -f='${Status}' $p 2>/dev/null | grep -q 'install ok installed' || missing="${missing:-} $p"
 done
