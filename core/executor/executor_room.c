@@ -196,23 +196,16 @@ static int room_await(struct il__user *user, struct room_waiter *w, il_time dead
 	return w->rc == -EAGAIN ? rc : w->rc;
 }
 
-int il__room_submit(struct il__user *user, il_call *call, il_time deadline)
+/* Under the lock on entry only: there is no room. */
+static int room_wait(struct il__user *user, il_call *call, il_time deadline)
 {
-	struct room_waiter w = {.call = call};
-	int rc = il__wakeup_init(&w.wakeup, "il_executor_room");
+	struct room_waiter w = {.call = call, .fn = call->fn};
+	int rc = user->shut ? refuse_shut() : il__wakeup_init(&w.wakeup, "il_executor_room");
 
-	if (rc < 0)
-		return rc;
-	il__list_init(&w.link);
-	pthread_mutex_lock(&user->lock);
-	rc = room_try(user, call);
-	if (rc != -EAGAIN)
-		return rc;
-	if (user->shut) {
+	if (rc < 0) {
 		pthread_mutex_unlock(&user->lock);
-		return refuse_shut();
+		return rc;
 	}
-	w.fn = call->fn;
 	w.wakeup.wait.tell = room_tell;
 	il__list_push(&user->room_waiters, &w.link);
 	pthread_mutex_unlock(&user->lock);
@@ -220,4 +213,13 @@ int il__room_submit(struct il__user *user, il_call *call, il_time deadline)
 	if (rc < 0)
 		return w.why ? il__refuse_again(rc, w.why) : il__no_words(rc);
 	return w.wakeup.task && il__task_cancelled(w.wakeup.task);
+}
+
+int il__room_submit(struct il__user *user, il_call *call, il_time deadline)
+{
+	int rc;
+
+	pthread_mutex_lock(&user->lock);
+	rc = room_try(user, call);
+	return rc == -EAGAIN ? room_wait(user, call, deadline) : rc;
 }
