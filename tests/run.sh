@@ -3,10 +3,11 @@
 #
 #   sh tests/run.sh                all stages, under an hour on two cores: clang, valgrind and the portable form on one
 #                                  loop, sanitizers without adopted loops
-#   sh tests/run.sh all            these on every loop in every mode, then coverage, soak, remote_soak, churn and others
+#   sh tests/run.sh all            these on every loop in every mode, then coverage, soak, remote_soak, foreign, churn and others
 #   sh tests/run.sh STAGE...       these only; their names: see `stages` below
 #   sh tests/run.sh soak           worker processes killed at random, a minute on every backend
 #   sh tests/run.sh remote_soak    worker programs and job servers killed under 100,000 calls, on every backend
+#   sh tests/run.sh foreign        calls from this machine to an emulated one of another byte order
 #   sh tests/run.sh churn          1,000,000 connections on every backend: minutes
 #   sh tests/run.sh explore        1,000,000 seeds of each program on the simulated network: an hour or two
 #   sh tests/run.sh cross          the core and virtual time on each other machine: minutes
@@ -43,7 +44,7 @@ slow_backends="virtual $backends" slow_kinds=$every_kind # where each compiler o
 case "${*:-}" in
 "") slow_backends=libev slow_kinds="core|virtual|own|real" ;;
 all)
-  stages="$stages coverage soak remote_soak churn explore packages browser"
+  stages="$stages coverage soak remote_soak foreign churn explore packages browser"
   fault_backends=$backends fault_passes="$fault_passes forever"
   ;;
 conformance) stages="gcc adopted matrix" ;;
@@ -75,7 +76,7 @@ packages()
     armhf) echo gcc-arm-linux-gnueabihf libc6-dev-armhf-cross qemu-user-static ;;
     i386) echo gcc-i686-linux-gnu libc6-dev-i386-cross qemu-user-static ;;
     riscv64) echo gcc-riscv64-linux-gnu libc6-dev-riscv64-cross qemu-user-static ;;
-    s390x) echo gcc-s390x-linux-gnu libc6-dev-s390x-cross qemu-user-static ;;
+    s390x | foreign) echo gcc-s390x-linux-gnu libc6-dev-s390x-cross qemu-user-static ;;
     musl) echo musl-tools linux-libc-dev ;;
     format) echo clang-format ;;
     cppcheck) echo cppcheck ;;
@@ -378,6 +379,18 @@ stage_remote_soak()
   for backend in $backends; do
     check "remote soak $backend" env INTERLOOP_BACKEND=$backend build/release/tests/remote/remote-soak 100000
     cat "$out/step.log"
+  done
+}
+
+# A worker program on a big-endian machine, where it can be had.
+stage_foreign()
+{
+  check "configure dev" cmake --preset dev
+  check "build remote-foreign" cmake --build build/dev --target remote-tests
+  for backend in $backends; do
+    check "a worker program for s390x, a caller on $backend" env INTERLOOP_BACKEND="$backend" \
+      sh tests/remote/foreign.sh "$PWD/build/dev/tests/remote/remote-foreign"
+    tail -n 2 "$out/step.log"
   done
 }
 

@@ -392,9 +392,12 @@ static int worker_main(char *servers, const char *options)
 	}
 	for (char *s = strtok(servers, ","); s; s = strtok(NULL, ","))
 		list[o.server_count++] = s;
+	if (option(options, "threads=", 0) && il_thread_pool_create(&o.executor, NULL) < 0)
+		return 1;
 	rc = il_run(il_backend_find(NULL), run_worker, &o);
 	if (rc < 0)
 		fprintf(stderr, "worker: %s: %s\n", il_error_name(rc), il_error_detail());
+	il_executor_destroy(o.executor);
 	return rc < 0;
 }
 
