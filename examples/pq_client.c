@@ -105,6 +105,29 @@ static int listen_for_news(PGconn *db, void *database)
 	return rc;
 }
 
+/* The server ends a connection; a new one serves while the old one is still to be finished. */
+static int replace(void *database)
+{
+	PGconn *old, *db;
+	PGresult *result;
+	int rc = il_pq_connect(&old, database);
+	if (rc < 0)
+		return rc;
+	(void)!il_pq_exec(old, &result, "SELECT pg_terminate_backend(pg_backend_pid())");
+	PQclear(result);
+	rc = il_pq_exec(old, &result, "SELECT 1");
+	printf("an ended connection: %s\n", rc < 0 ? "fails" : "serves");
+	PQclear(result);
+	rc = il_pq_connect(&db, database);
+	if (rc == 0) {
+		rc = il_pq_exec(db, &result, "SELECT 'serves'");
+		print_result("a new connection", rc, result);
+		PQfinish(db);
+	}
+	PQfinish(old);
+	return rc;
+}
+
 static int talk(void *database)
 {
 	PGconn *db;
@@ -121,6 +144,8 @@ static int talk(void *database)
 	run_out_of_time(db);
 	rc = listen_for_news(db, database);
 	PQfinish(db);
+	if (rc == 0)
+		rc = replace(database);
 	if (rc < 0)
 		return rc;
 	rc = il_pq_connect(&db, "hostaddr=127.0.0.1 port=1");

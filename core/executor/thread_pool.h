@@ -1,7 +1,8 @@
 /*
  * thread_pool.h: worker threads over one queue. Everything in the pool is under its lock, but for a
- * worker's own wake-up. Idle workers are reused last in, first out, and a worker is idle before it
- * finishes its call, so that what is submitted by that end runs in the same, warm thread.
+ * worker's own wake-up. Idle workers are reused last in, first out, those that last served the same loop
+ * before others; and a worker is idle before it finishes its call, so that what is submitted by that end
+ * runs in the same, warm thread.
  *
  * The pool outlives its executor while threads live: the last of them frees it.
  */

@@ -6,7 +6,7 @@
  * native loop across waits, so that a request costs no epoll_ctl. Beside the tasks any number of shares wait: of
  * the streams above, whose readers and writers may all want the same direction. The directions of a transport
  * are waited for in the same way; instead of the driver the transport is asked (transport.c). And a descriptor may
- * be watched for a callback (watch.c), whose directions no task has.
+ * be watched for a callback (watch.c), whose directions no task has; it stays registered, too.
  */
 #ifndef IL_CORE_IO_FD_H
 #define IL_CORE_IO_FD_H

@@ -122,7 +122,7 @@ int il__fd_get(il_loop *loop, int number, struct il__fd **fd)
 	}
 	if (!*fd)
 		return il__refuse(-ENOMEM, "out of memory for the table of descriptors");
-	(*fd)->foreign = false;
+	(*fd)->foreign = (*fd)->stays && !(*fd)->owned;
 	return 0;
 }
 

@@ -35,7 +35,7 @@ static int wait_fd(int number, unsigned mask, const char *function)
 		    "%s: another task waits for descriptor %d, or it is watched for a "
 		    "callback: one a direction",
 		    function, number);
-	if (w.fd && w.fd->stays && !(mask & ~w.fd->source.watch.mask)) /* the loop will say */
+	if (w.fd && w.fd->stays && !w.fd->owned && !(mask & ~w.fd->source.watch.mask))
 		return wait_registered(&w, function);
 	rc = number < 0 ? -EBADF : il__fd_poll(number, mask);
 	if (rc == -EBADF)

@@ -55,16 +55,21 @@ static int watch_change(il_fd_watch *w, unsigned mask)
 	return rc;
 }
 
+/* Whatever the driver says to it, nobody is called any more. */
 static void watch_disarm(struct il__callback *callback)
 {
 	il_fd_watch *w = il__container_of(callback, il_fd_watch, callback);
+	struct il__fd *fd = w->fd;
 
-	if (!w->fd)
+	if (!fd)
 		return;
-	watch_change(w, 0);
-	w->fd->callback = NULL;
-	w->fd->stays = false;
 	w->fd = NULL;
+	fd->callback = NULL;
+	fd->called = 0;
+	fd->stays = false;
+	il__fd_call(fd, 0);
+	if (w->mask)
+		watch_rest(w);
 }
 
 /* ---- what the descriptor tells ---- */

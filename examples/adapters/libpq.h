@@ -11,9 +11,8 @@
  *     }
  *     PQfinish(db);
  *
- * No callback is needed: il_wait_fd() is all, and a watch that nobody calls, so that the loop goes on watching between
- * two waits. A cancelled query is cancelled in the server, too, and the connection can be used on. All in the loop's
- * thread. To copy into your program; link -lpq.
+ * No callback is needed: il_wait_fd() is all. A cancelled query is cancelled in the server, too, and the connection
+ * can be used on. All in the loop's thread, PQfinish() too. To copy into your program; link -lpq.
  */
 #ifndef ADAPTER_LIBPQ_H
 #define ADAPTER_LIBPQ_H
@@ -21,8 +20,11 @@
 #include <interloop.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <libpq-events.h>
 #include <libpq-fe.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 /* libpq's words, without the end of the line. */
 static inline int il_pq_fail(const PGconn *db, int rc)
@@ -35,46 +37,76 @@ static inline int il_pq_fail(const PGconn *db, int rc)
 	return il_fail(rc, "libpq: %.*s", (int)length, words);
 }
 
+/* ---- waiting for the socket ---- */
+
+/* libpq closes its socket at the first error without a word, so what stays registered between waits is a duplicate. */
+struct il_pq_socket {
+	il_fd_watch *watch; /* that calls nobody: it only keeps the duplicate registered */
+	int number;         /* libpq's */
+	int copy;
+};
+
 static inline void il_pq_unused(void *arg, unsigned mask)
 {
 	(void)arg;
 	(void)mask;
 }
 
-/* libpq has closed the connection, or has opened it anew: then there is another socket. */
+/* NULL: each wait registers the socket by itself. */
+static inline struct il_pq_socket *il_pq_socket_open(int number)
+{
+	struct il_pq_socket *s = (struct il_pq_socket *)malloc(sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->number = number;
+	s->copy = fcntl(number, F_DUPFD_CLOEXEC, 0);
+	if (s->copy >= 0 && il_fd_watch_open(&s->watch, s->copy, 0, il_pq_unused, NULL) == 0)
+		return s;
+	if (s->copy >= 0)
+		close(s->copy);
+	free(s);
+	return NULL;
+}
+
+static inline void il_pq_socket_close(struct il_pq_socket *s)
+{
+	if (!s)
+		return;
+	il_fd_watch_close(s->watch);
+	close(s->copy);
+	free(s);
+}
+
+/* The connection has ended, or there is another. */
 static inline int il_pq_event(PGEventId id, void *info, void *arg)
 {
 	PGconn *db = id == PGEVT_CONNDESTROY ? ((PGEventConnDestroy *)info)->conn
 		     : id == PGEVT_CONNRESET ? ((PGEventConnReset *)info)->conn
 					     : NULL;
-	il_fd_watch *watch = NULL;
 
 	(void)arg;
 	if (!db)
 		return 1;
-	il_fd_watch_close((il_fd_watch *)PQinstanceData(db, il_pq_event));
-	if (id == PGEVT_CONNRESET &&
-	    il_fd_watch_open(&watch, PQsocket(db), 0, il_pq_unused, NULL) < 0)
-		watch = NULL; /* each wait registers it, then */
-	return PQsetInstanceData(db, il_pq_event, watch);
+	il_pq_socket_close((struct il_pq_socket *)PQinstanceData(db, il_pq_event));
+	PQsetInstanceData(db, il_pq_event,
+			  id == PGEVT_CONNRESET ? il_pq_socket_open(PQsocket(db)) : NULL);
+	return 1;
 }
 
-/* Waits that follow each other cost no system call to begin. */
-static inline int il_pq_watch(PGconn *db)
+static inline int il_pq_wait(const PGconn *db, unsigned mask)
 {
-	il_fd_watch *watch;
-	int rc = PQregisterEventProc(db, il_pq_event, "interloop", NULL) ? 0 : -ENOMEM;
+	const struct il_pq_socket *s = (const struct il_pq_socket *)PQinstanceData(db, il_pq_event);
+	int number = PQsocket(db);
 
-	if (rc == 0)
-		rc = il_fd_watch_open(&watch, PQsocket(db), 0, il_pq_unused, NULL);
-	if (rc == 0)
-		PQsetInstanceData(db, il_pq_event, watch);
-	return rc;
+	return il_wait_fd(s && s->number == number ? s->copy : number, mask);
 }
+
+/* ---- connecting ---- */
 
 /*
  * Connects; waits. A cancellation point. (A host that is a name is looked up by libpq, which blocks: give hostaddr=,
- * or look it up with il_resolve() before.) 0: the caller ends it with PQfinish(); -ECONNREFUSED: libpq's words are in
+ * or look it up with il_resolve() before.) 0: the caller ends it with PQfinish(), in this thread; -ECONNREFUSED: libpq's words are in
  * il_error_detail(); -ENOMEM; -ECANCELED. After an error *db is NULL.
  */
 static inline int il_pq_connect(PGconn **db, const char *conninfo)
@@ -94,8 +126,8 @@ static inline int il_pq_connect(PGconn **db, const char *conninfo)
 	}
 	if (rc >= 0 && PQsetnonblocking(c, 1) < 0)
 		rc = il_pq_fail(c, -EIO);
-	if (rc >= 0)
-		rc = il_pq_watch(c);
+	if (rc >= 0 && PQregisterEventProc(c, il_pq_event, "interloop", NULL))
+		PQsetInstanceData(c, il_pq_event, il_pq_socket_open(PQsocket(c)));
 	if (rc < 0) {
 		PQfinish(c);
 		return rc;
@@ -110,7 +142,7 @@ static inline int il_pq_flush(PGconn *db)
 	int left, rc;
 
 	while ((left = PQflush(db)) > 0) {
-		rc = il_wait_fd(PQsocket(db), IL_READABLE | IL_WRITABLE);
+		rc = il_pq_wait(db, IL_READABLE | IL_WRITABLE);
 		if (rc < 0)
 			return rc;
 		if ((rc & (int)IL_READABLE) && !PQconsumeInput(db))
@@ -121,7 +153,7 @@ static inline int il_pq_flush(PGconn *db)
 
 static inline int il_pq_read(PGconn *db)
 {
-	int rc = il_wait_readable(PQsocket(db));
+	int rc = il_pq_wait(db, IL_READABLE);
 
 	return rc < 0 ? rc : PQconsumeInput(db) ? 0 : il_pq_fail(db, -EPIPE);
 }

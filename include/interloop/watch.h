@@ -51,9 +51,9 @@ typedef struct il_timer il_timer;
  * are watched. In the loop's thread, task or not; never waits.
  *
  * A descriptor has one watch at most. A direction is either watched or waited for by a task; the
- * other one is free. While there is a watch, even one with no mask, the loop also leaves registered
- * what tasks wait for with il_wait_fd(): waits that follow each other then begin without a system
- * call. Streams, listeners and other objects own their descriptors, which cannot be
+ * other one is free. While there is a watch, even one with no mask, the descriptor also stays
+ * registered for what tasks wait for with il_wait_fd(): waits that follow each other begin without
+ * a system call. Who closes it under its watch lets them wait without end. Streams, listeners and other objects own their descriptors, which cannot be
  * watched. The descriptor's flags are not changed; the host may watch it too.
  * @param watch  receives the watch; the caller closes it with il_fd_watch_close(), before the
  *               descriptor is closed or right before that.
