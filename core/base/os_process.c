@@ -115,7 +115,7 @@ bool il__os_child_ended(const struct il__os_child *child, bool wait)
 	do
 		n = poll(&p, 1, wait ? -1 : 0);
 	while (n < 0 && errno == EINTR);
-	return n > 0;
+	return wait || n > 0; /* who cannot wait here (no memory) waits as it reaps */
 }
 
 int il__os_child_look(const struct il__os_child *child, siginfo_t *info)
