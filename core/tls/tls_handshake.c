@@ -57,6 +57,8 @@ int il__tls_handshake(struct il__tls_stream *t, unsigned direction)
 	if (rc == -EPROTO && !t->alerted && t->said == said)
 		handshake_alert(t);
 	ERR_clear_error();
+	if (rc == -EAGAIN && t->send_rc)
+		rc = t->send_rc; /* the peer has not said why, and waits for what was not sent */
 	if (rc == -EAGAIN && t->held)
 		t->want[il__tls_index(direction)] |= IL_WRITABLE;
 	return rc;

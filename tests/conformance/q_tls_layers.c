@@ -305,3 +305,53 @@ IL_TEST_REAL(Q, n322_loops_in_several_threads_share_a_context)
 	il_tls_unref(x.client);
 	il_tls_unref(x.server);
 }
+
+/* ---- 309: a handshake that cannot send ---- */
+
+static int mute_send(void *self, const struct iovec *pieces, int count)
+{
+	(void)self;
+	(void)pieces;
+	return count ? -ENOBUFS : 0;
+}
+
+static int mute_receive(void *self, void *data, size_t max)
+{
+	(void)self;
+	(void)data;
+	(void)max;
+	return -EAGAIN;
+}
+
+static int mute_want(void *self, unsigned direction, int *fd, unsigned *mask)
+{
+	(void)self;
+	(void)direction;
+	(void)fd;
+	(void)mask;
+	return -ENOENT;
+}
+
+static void mute_close(void *self)
+{
+	(void)self;
+}
+
+IL_TEST_REAL(Q, n309_a_handshake_that_cannot_send_does_not_wait_for_an_answer)
+{
+	static const struct il_transport mute = {.name = "mute",
+						 .receive = mute_receive,
+						 .send = mute_send,
+						 .want = mute_want,
+						 .close = mute_close,
+						 .destroy = mute_close};
+	il_tls *tls = client_of(CA);
+	il_stream *s, *under;
+	const il_time begin = il_now();
+
+	CHECK_RC(il_stream_open_transport(&under, &mute, NULL), 0);
+	CHECK_RC(il_tls_connect(&s, under, tls, "localhost"), -ENOBUFS);
+	CHECK(il_now() - begin < IL_SEC(5));
+	il_stream_destroy(under);
+	il_tls_unref(tls);
+}

@@ -23,6 +23,7 @@ static int accept_one(void *arg)
 	}
 	TRY(il_stream_write_all(w.over[1], "hello\n", 6));
 	TRY(il_stream_shutdown_write(w.over[1]));
+	il_stream_close(w.over[1]);
 	return 0;
 }
 
@@ -71,5 +72,6 @@ static int tls_main(void *arg)
 
 void work_tls(void)
 {
+	memset(&w, 0, sizeof w); /* it may run many times */
 	work_in_loop(tls_main);
 }
