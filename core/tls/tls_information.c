@@ -12,12 +12,18 @@ static struct il__tls_stream *information_find(const il_stream *stream)
 int il_tls_information(const il_stream *stream, il_tls_info *info)
 {
 	const struct il__tls_stream *t;
+	il_address address;
+	int rc;
 
 	if (!stream || !info)
 		return il_fail(-EINVAL, "il_tls_information: the %s is NULL",
 			       stream ? "place for the result" : "stream");
+	rc = il_stream_local_address(stream, &address); /* which knows who may ask */
+	if (rc == -EPERM || rc == -ESHUTDOWN)
+		return il_fail(rc, "il_tls_information: the stream belongs to another %s",
+			       rc == -EPERM ? "thread" : "process");
 	t = information_find(stream);
-	if (!t && il_stream_fd(stream) == -EBADF)
+	if (!t && rc == -EBADF)
 		return il_fail(-EBADF, "il_tls_information: the stream is closed");
 	if (!t)
 		return il_fail(-ENOTSUP, "il_tls_information: there is no TLS on this stream");

@@ -191,7 +191,7 @@ IL_MUST_CHECK IL_API int il_tls_connect(il_stream **stream, il_stream *under, il
 /**
  * @brief Tells what was negotiated. Looks through layers above TLS. Never waits.
  * @return 0; -ENOTSUP: there is no TLS there; -EBADF: closed; -EINVAL: NULL; -EPERM: another
- *         thread.
+ *         thread; -ESHUTDOWN: a forked child.
  */
 IL_MUST_CHECK IL_API int il_tls_information(const il_stream *stream, il_tls_info *info);
 
