@@ -104,13 +104,43 @@ void il__report_since(struct il__report *r, il_time since)
 	il__report_duration(r, r->now - since);
 }
 
+/* ---- functions ---- */
+
+static _Atomic(struct il__report_name *) report_names;
+
+void il__report_know(struct il__report_name *names, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!atomic_load_explicit(&names[i].known, memory_order_relaxed) &&
+		    !atomic_exchange(&names[i].known, true)) {
+			names[i].next = atomic_load(&report_names);
+			while (
+			    !atomic_compare_exchange_weak(&report_names, &names[i].next, &names[i]))
+				;
+		}
+}
+
+static const struct il__report_name *report_name_of(il_fn *fn)
+{
+	const struct il__report_name *n = atomic_load(&report_names);
+
+	while (n && n->fn != fn)
+		n = n->next;
+	return n;
+}
+
 void il__report_function(struct il__report *r, il_fn *fn)
 {
 	Dl_info info;
 	const char *slash;
 	void *address;
+	const struct il__report_name *name = report_name_of(fn);
 	bool known;
 
+	if (name) {
+		il__report(r, "%s", name->name);
+		return;
+	}
 	memcpy(&address, &fn, sizeof address);
 	known = dladdr(address, &info) != 0;
 	if (known && info.dli_sname && info.dli_saddr == address)
@@ -120,4 +150,13 @@ void il__report_function(struct il__report *r, il_fn *fn)
 			   (size_t)((char *)address - (char *)info.dli_fbase));
 	else
 		il__report(r, "%p", address);
+}
+
+void il__report_call(struct il__report *r, il_fn *fn, const void *arg)
+{
+	const struct il__report_name *name = report_name_of(fn);
+
+	il__report_function(r, fn);
+	if (name && name->tell)
+		name->tell(r, arg);
 }

@@ -28,7 +28,21 @@ void il__report(struct il__report *r, const char *format, ...)
 /* "3.20 s": since when, by r->now. */
 void il__report_since(struct il__report *r, il_time since);
 void il__report_duration(struct il__report *r, il_time duration);
-/* A function, by the symbol that it is known by, or its address. */
+/* A function, by the symbol or the name that it is known by, or its address. */
 void il__report_function(struct il__report *r, il_fn *fn);
+
+/* What a function of the library's own, which has no symbol, is called in reports. Static storage. */
+struct il__report_name {
+	il_fn *fn;
+	const char *name;
+	void (*tell)(struct il__report *r,
+		     const void *arg); /* adds what it works on; NULL: nothing */
+	struct il__report_name *next;
+	atomic_bool known;
+};
+/* From now on; any thread, any number of times. */
+void il__report_know(struct il__report_name *names, size_t count);
+/* A function and, of one that is known so, what it works on. */
+void il__report_call(struct il__report *r, il_fn *fn, const void *arg);
 
 #endif

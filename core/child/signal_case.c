@@ -108,9 +108,7 @@ static void signal_case_dequeue(il_case *c, il_task *task)
 
 static void signal_case_tell(struct il__report *r, il_case *c)
 {
-	const il_signal_receiver *receiver = c->object;
-
-	il__report(r, "one of %zu signals", receiver->count);
+	il__signal_receiver_tell(r, c->object);
 }
 
 static const struct il__case_ops signal_case = {

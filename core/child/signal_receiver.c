@@ -13,6 +13,7 @@
 #include "../base/list.h"
 #include "../base/memory.h"
 #include "../base/os.h"
+#include "../base/report.h"
 #include "../io/fd.h"
 #include "../runtime/loop.h"
 #include "../runtime/signal_handler.h"
@@ -243,15 +244,41 @@ int il__signal_look(il_signal_receiver *r)
 	return signal_take(r, &unheard);
 }
 
+void il__signal_receiver_tell(struct il__report *r, const il_signal_receiver *receiver)
+{
+	if (receiver->count > 1)
+		il__report(r, "one of %zu signals:", receiver->count);
+	else
+		il__report(r, "signal");
+	for (size_t i = 0; i < receiver->count; i++)
+		il__report(r, "%s %d", i ? "," : "", receiver->signals[i].number);
+}
+
+struct signal_wait {
+	struct il__wait wait;
+	const il_signal_receiver *receiver;
+	struct il__fd_wait fd;
+};
+
+static void signal_tell_wait(struct il__report *r, const il_task *task)
+{
+	const struct il__wait *wait = task->base->wait;
+
+	il__signal_receiver_tell(r,
+				 il__container_of(wait, const struct signal_wait, wait)->receiver);
+}
+
 static int wait_for_one(il_signal_receiver *r, il_task *task, il_time deadline)
 {
-	struct il__fd_wait w = {.task = task, .fd = r->fd, .asked = IL_READABLE};
+	struct signal_wait w = {.wait = {"il_signal_receiver_next", signal_tell_wait},
+				.receiver = r,
+				.fd = {.task = task, .fd = r->fd, .asked = IL_READABLE}};
 	bool gone = false; /* and the receiver may be freed */
 	int rc, number = 0;
 
 	r->gone = &gone;
 	do {
-		rc = il__fd_wait(&w, deadline, "il_signal_receiver_next");
+		rc = il__fd_wait_told(&w.fd, deadline, &w.wait);
 		if (gone)
 			return il__refuse(-EBADF,
 					  "il_signal_receiver_next: the receiver was closed "

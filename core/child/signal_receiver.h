@@ -31,4 +31,8 @@ struct il_signal_receiver {
 /* Takes the one that came first; 0: none has come. */
 int il__signal_look(il_signal_receiver *r);
 
+struct il__report;
+/* "one of 2 signals: 1, 15". */
+void il__signal_receiver_tell(struct il__report *r, const il_signal_receiver *receiver);
+
 #endif

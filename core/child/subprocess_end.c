@@ -14,6 +14,7 @@
 #include "../base/os_process.h"
 #include "../base/report.h"
 #include "../io/fd.h"
+#include "../io/stream.h"
 #include "../runtime/ledger.h"
 #include "../runtime/loop.h"
 #include "../runtime/signal_handler.h"
@@ -23,6 +24,8 @@
 #include "../sync/case.h"
 #include "../sync/queue.h"
 #include "subprocess.h"
+
+#include <sys/ioctl.h>
 
 struct waiter {
 	il_task *task;
@@ -139,6 +142,24 @@ static int process_watch(il_process *p, const char *function)
 	return rc;
 }
 
+/* What may keep it from ending. */
+static void process_tell_streams(struct il__report *r, const il_process *p)
+{
+	static const char *const names[] = {"stdin", "stdout", "stderr", "terminal"};
+
+	for (int i = 0; i < IL__SUBPROCESS_STREAMS; i++) {
+		const il_stream *s = p->streams[i];
+		int unread = 0;
+
+		if (!s || il__stream_is_closed(s))
+			continue;
+		if (i == 0)
+			il__report(r, "; its stdin is open");
+		else if (ioctl(il_stream_fd(s), FIONREAD, &unread) == 0 && unread > 0)
+			il__report(r, "; %d bytes of its %s are not read", unread, names[i]);
+	}
+}
+
 static void process_tell(struct il__report *r, const il_process *p)
 {
 	char name[16] = "";
@@ -147,6 +168,8 @@ static void process_tell(struct il__report *r, const il_process *p)
 		il__os_process_name(p->child.pid, name);
 	il__report(r, "the end of child %ld%s%s%s", (long)p->child.pid, *name ? " (" : "", name,
 		   *name ? ")" : "");
+	if (!p->ended)
+		process_tell_streams(r, p);
 }
 
 static void process_tell_wait(struct il__report *r, const il_task *task)

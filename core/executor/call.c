@@ -226,7 +226,7 @@ int il__call_execute(il_call *call)
 
 void il__call_tell(struct il__report *r, const il_call *call, bool begun)
 {
-	il__report_function(r, call->fn);
+	il__report_call(r, call->fn, call->arg);
 	il__report(r, " in %s, %s", call->executor_type->runs_in,
 		   begun ? "which runs it" : "queued");
 }

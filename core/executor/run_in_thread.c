@@ -247,7 +247,7 @@ static void thread_call_tell(struct il__report *r, const il_task *task)
 	const struct thread_call *tc = task->waiter.arg;
 
 	if (tc->waits) {
-		il__report_function(r, tc->call.fn);
+		il__report_call(r, tc->call.fn, tc->call.arg);
 		il__report(r, " has to wait for ");
 		il__limiter_tell(r, tc->limiter);
 	} else {

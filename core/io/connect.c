@@ -318,9 +318,23 @@ static void fix_path(il_address *to, const char *path)
 	il__free(absolute);
 }
 
-/* The system says -EAGAIN while the listener's backlog is full, and has no event for its end. */
-static int connect_unix(int fd, il_address to, const char *path)
+struct backlog_wait {
+	struct il__wait wait;
+	const char *path;
+};
+
+static void backlog_tell(struct il__report *r, const il_task *task)
 {
+	const struct backlog_wait *w =
+	    il__container_of(task->base->wait, const struct backlog_wait, wait);
+
+	il__report(r, "room in the backlog of %s", w->path);
+}
+
+/* The system says -EAGAIN while the listener's backlog is full, and has no event for its end. */
+static int connect_unix(il_task *task, int fd, il_address to, const char *path)
+{
+	const struct backlog_wait w = {{"il_stream_connect_unix", backlog_tell}, path};
 	bool waited = false;
 
 	for (;;) {
@@ -335,8 +349,13 @@ static int connect_unix(int fd, il_address to, const char *path)
 		if (!waited)
 			fix_path(&to, path);
 		waited = true;
-		rc = il_sleep(BACKLOG_DELAY);
+		rc = il__task_check(task);
 		if (rc < 0)
+			return rc;
+		rc =
+		    il__task_park_until(task, il__abort_freely, NULL, &w.wait,
+					il__deadline_from(il__loop_now(task->loop), BACKLOG_DELAY));
+		if (rc < 0 && rc != -ETIMEDOUT)
 			return rc;
 	}
 }
@@ -360,7 +379,7 @@ int il_stream_connect_unix(il_stream **stream, const char *path)
 	fd = il__os_socket(AF_UNIX, SOCK_STREAM);
 	if (fd < 0)
 		return il__refuse(fd, "%s: %s: %s", function, path, il__system_words(fd));
-	rc = connect_unix(fd, to, path);
+	rc = connect_unix(task, fd, to, path);
 	if (rc < 0) {
 		close(fd);
 		return rc == -ECANCELED

@@ -231,7 +231,7 @@ static void fd_link_wait(struct il__fd_wait *w)
 
 static int fd_begin_asking(struct il__fd_wait *w)
 {
-	int rc = w->fd->ask(w->fd, w->asked);
+	int rc = w->fd->asks->ask(w->fd, w->asked);
 
 	if (rc == 0)
 		fd_link_wait(w);
@@ -292,6 +292,12 @@ static void fd_tell_wait(struct il__report *r, const il_task *task)
 int il__fd_wait(struct il__fd_wait *w, il_time deadline, const char *function)
 {
 	const struct il__wait wait = {function, fd_tell_wait};
+
+	return il__fd_wait_told(w, deadline, &wait);
+}
+
+int il__fd_wait_told(struct il__fd_wait *w, il_time deadline, const struct il__wait *wait)
+{
 	int rc = il__fd_begin(w);
 
 	if (il__unlikely(rc)) {
@@ -299,7 +305,7 @@ int il__fd_wait(struct il__fd_wait *w, il_time deadline, const char *function)
 			il__task_yield(w->task);
 		return rc < 0 ? rc : 0;
 	}
-	rc = il__task_park_until(w->task, fd_give_up, w, &wait, deadline);
+	rc = il__task_park_until(w->task, fd_give_up, w, wait, deadline);
 	if (rc == 0)
 		w->fd->woken &= (unsigned char)~w->asked;
 	return rc;
@@ -312,7 +318,7 @@ int il__fd_share(struct il__fd_share *share)
 
 	share->link = NULL;
 	if (il__fd_is_asked(fd))
-		rc = fd->ask(fd, share->asked);
+		rc = fd->asks->ask(fd, share->asked);
 	else if (share->asked & ~fd->source.watch.mask)
 		rc = il__fd_set_mask(fd, fd->source.watch.mask | share->asked);
 	if (rc)

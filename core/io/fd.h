@@ -16,7 +16,17 @@
 
 #include <interloop/fd.h>
 
+struct il__fd;
 struct il__fd_wait;
+struct il__report;
+struct il__wait;
+
+struct il__fd_asks {
+	/* 0: a wait may begin; 1: it is worth trying at once; negative: why there can be no wait. */
+	int (*ask)(struct il__fd *fd, unsigned directions);
+	/* In words, for dumps; NULL: there are none. */
+	void (*tell)(struct il__report *r, const struct il__fd *fd, unsigned asked);
+};
 
 struct il__fd {
 	/* What is looked at each time it is ready, in one line of the cache. */
@@ -35,9 +45,8 @@ struct il__fd {
 	struct il__list *registered; /* the table's */
 	struct il__fd_share *shares; /* the newest first */
 	union {
-		/* No descriptor: what is asked instead of the driver. 0: a wait may begin; 1: it is worth
-		 * trying at once; negative: why there can be no wait. */
-		int (*ask)(struct il__fd *fd, unsigned directions);
+		const struct il__fd_asks
+		    *asks; /* no descriptor: what is asked instead of the driver */
 		struct il__fd_callback *callback; /* of a descriptor; NULL: none */
 	};
 };
@@ -63,10 +72,10 @@ struct il__fd_wait {
 	unsigned asked, got;
 };
 
-struct il__report;
 /* "descriptor 9 (127.0.0.1:7000), readable" (fd_tell.c). */
 void il__fd_tell(struct il__report *r, const struct il__fd *fd, unsigned asked);
 void il__fd_tell_number(struct il__report *r, int number, unsigned asked);
+const char *il__fd_directions(unsigned asked);
 /* Of an address, if it has a text. */
 void il__fd_tell_peer(struct il__report *r, int number);
 
@@ -126,6 +135,8 @@ int il__fd_begin(struct il__fd_wait *w);
 void il__fd_end(struct il__fd_wait *w);
 /* All of it for one descriptor: 0 once ready, or why the wait ended. */
 int il__fd_wait(struct il__fd_wait *w, il_time deadline, const char *function);
+/* Likewise with words of the caller's for what it waits for. */
+int il__fd_wait_told(struct il__fd_wait *w, il_time deadline, const struct il__wait *wait);
 /* Likewise for a share (fd, asked, fire), whoever else waits there. 0; 1: as above; or why not. */
 int il__fd_share(struct il__fd_share *share);
 /* False: it was not linked, or has fired. */

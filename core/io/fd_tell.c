@@ -53,7 +53,7 @@ void il__fd_tell_peer(struct il__report *r, int number)
 		fd_tell_file(r, number);
 }
 
-static const char *fd_directions(unsigned asked)
+const char *il__fd_directions(unsigned asked)
 {
 	switch (asked & (IL_READABLE | IL_WRITABLE)) {
 	case IL_READABLE:
@@ -71,13 +71,15 @@ void il__fd_tell_number(struct il__report *r, int number, unsigned asked)
 {
 	il__report(r, "descriptor %d", number);
 	il__fd_tell_peer(r, number);
-	il__report(r, ", %s", fd_directions(asked));
+	il__report(r, ", %s", il__fd_directions(asked));
 }
 
 void il__fd_tell(struct il__report *r, const struct il__fd *fd, unsigned asked)
 {
-	if (!fd || il__fd_is_asked(fd))
-		il__report(r, "a transport, %s", fd_directions(asked));
-	else
+	if (fd && !il__fd_is_asked(fd))
 		il__fd_tell_number(r, fd->number, asked);
+	else if (fd && fd->asks->tell)
+		fd->asks->tell(r, fd, asked);
+	else
+		il__report(r, "a transport, %s", il__fd_directions(asked));
 }

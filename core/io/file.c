@@ -9,6 +9,7 @@
 #include "../base/list.h"
 #include "../base/memory.h"
 #include "../base/os.h"
+#include "../base/report.h"
 #include "../runtime/loop.h"
 #include "../runtime/task.h"
 #include "../runtime/thread_state.h"
@@ -115,6 +116,28 @@ static int file_do_close(void *arg)
 	return 0;
 }
 
+/* ---- in a dump ---- */
+
+static void file_call_tell(struct il__report *r, const void *arg)
+{
+	const struct file_call *c = arg;
+
+	if (c->path) {
+		il__report(r, " of %s", c->path);
+		return;
+	}
+	il__report(r, " of descriptor %d", c->fd);
+	il__fd_tell_peer(r, c->fd);
+}
+
+static struct il__report_name file_names[] = {
+    {.fn = file_do_open, .name = "il_file_open", .tell = file_call_tell},
+    {.fn = file_do_read, .name = "il_file_read", .tell = file_call_tell},
+    {.fn = file_do_write, .name = "il_file_write", .tell = file_call_tell},
+    {.fn = file_do_sync, .name = "il_file_sync", .tell = file_call_tell},
+    {.fn = file_do_close, .name = "il_file_close", .tell = file_call_tell},
+};
+
 /* ---- a call ---- */
 
 static int file_result(const struct file_call *c, const char *function)
@@ -172,6 +195,7 @@ int il_file_open(il_file **file, const char *path, int flags, unsigned mode)
 	f = il__calloc(1, sizeof *f);
 	if (!f)
 		return il__refuse(-ENOMEM, "il_file_open: out of memory");
+	il__report_know(file_names, sizeof file_names / sizeof *file_names);
 	rc = il__fd_prepare(task->loop);
 	if (rc == 0)
 		rc = il_run_in_thread(file_do_open, &call);

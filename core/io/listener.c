@@ -175,6 +175,8 @@ static int listener_refuse_gone(void)
 
 void il__listener_tell(struct il__report *r, const il_listener *l)
 {
+	if (l->starved)
+		il__report(r, "the system has no descriptor or no memory for another one; ");
 	il__report(r, "a connect");
 	for (int i = 0; i < l->count; i++) {
 		il__report(r, "%s", i ? ", " : " to ");

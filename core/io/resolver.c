@@ -246,6 +246,7 @@ static const struct il__extension_ops resolver_ops = {.closing = lookup_on_closi
 
 static struct resolver *resolver_of(il_loop *loop)
 {
+	static struct il__report_name name = {.fn = lookup_work, .name = "a lookup"};
 	/* Without a bound of its own it gives each call a thread, or refuses it. */
 	const il_thread_pool_options options = {
 	    .max_workers = INT_MAX, .name = "il-resolver", .without_locals = true};
@@ -262,6 +263,7 @@ static struct resolver *resolver_of(il_loop *loop)
 	}
 	r->places = limit < PLACES ? limit : PLACES;
 	il__list_init(&r->waiting);
+	il__report_know(&name, 1);
 	atomic_init(&r->owners, 1);
 	il__loop_extend(loop, &r->extension, &resolver_ops);
 	return r;

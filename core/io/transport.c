@@ -107,7 +107,7 @@ int il__transport_open(il_stream *s, il_loop *loop, const struct il_transport *o
 	t->fd.number = -1;
 	t->fd.ready = IL_READABLE | IL_WRITABLE;
 	t->fd.source.watch.loop = loop;
-	t->fd.ask = il__transport_ask;
+	t->fd.asks = &il__transport_asks;
 	t->ops = *ops;
 	if (!t->ops.name)
 		t->ops.name = "without a name";

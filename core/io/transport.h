@@ -80,6 +80,6 @@ int il__transport_closed(void);
 void il__transport_end(struct il__transport *t);
 int il__transport_call_shutdown(struct il__transport *t);
 /* struct il__fd's. */
-int il__transport_ask(struct il__fd *fd, unsigned directions);
+extern const struct il__fd_asks il__transport_asks;
 
 #endif

@@ -4,6 +4,7 @@
  */
 #include "../base/base.h"
 #include "../base/error.h"
+#include "../base/report.h"
 #include "../runtime/thread_state.h"
 #include "fd.h"
 #include "stream.h"
@@ -85,7 +86,7 @@ static int transport_want(struct il__transport *t, int d)
 	return il__fd_share(lower);
 }
 
-int il__transport_ask(struct il__fd *fd, unsigned directions)
+static int transport_ask(struct il__fd *fd, unsigned directions)
 {
 	struct il__transport *t = il__container_of(fd, struct il__transport, fd);
 	int rc = 0;
@@ -95,6 +96,22 @@ int il__transport_ask(struct il__fd *fd, unsigned directions)
 			rc = transport_want(t, d);
 	return rc;
 }
+
+/* What it waits for itself says more. */
+static void transport_tell(struct il__report *r, const struct il__fd *fd, unsigned asked)
+{
+	const struct il__transport *t = il__container_of(fd, const struct il__transport, fd);
+
+	il__report(r, "transport %s, %s", t->ops.name ? t->ops.name : "without a name",
+		   il__fd_directions(asked));
+	for (int d = 0; d < 2; d++)
+		if (asked & il__transport_bit(d) && t->lower[d].link) {
+			il__report(r, ", which waits for ");
+			il__fd_tell(r, t->lower[d].fd, t->lower[d].asked);
+		}
+}
+
+const struct il__fd_asks il__transport_asks = {.ask = transport_ask, .tell = transport_tell};
 
 static void transport_rest(struct il__transport *t, int d)
 {

@@ -215,6 +215,7 @@ int il__udp_read(void *udp)
 	struct il__udp_batch *b = u->batch;
 	int rc = 0;
 
+	il_task_set_name("receive_datagrams");
 	while (rc >= 0 && u->socket) {
 		udp_batch_prepare(b, u->everywhere);
 		rc = il__datagram_receive(u->socket, b->messages, BATCH, "il_server_serve");

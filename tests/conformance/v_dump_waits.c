@@ -200,7 +200,7 @@ static int wait_urgent(void *stream)
 	return il_wait_fd(il_stream_fd(stream), IL_PRIORITY);
 }
 
-IL_TEST_REAL(V, n416_waits_for_signals_and_urgent_data_say_which_descriptor)
+IL_TEST_REAL(V, n416_waits_for_signals_and_urgent_data_say_which)
 {
 	il_signal_receiver *receiver = NULL;
 	il_stream *a = NULL, *b = NULL;
@@ -208,7 +208,7 @@ IL_TEST_REAL(V, n416_waits_for_signals_and_urgent_data_say_which_descriptor)
 	char port[8], at[80];
 
 	CHECK_RC(il_signal_receiver_open(&receiver, (const int[]){SIGUSR2}, 1), 0);
-	CHECK_WAITS(next_signal, receiver, "il_signal_receiver_next", "descriptor ");
+	CHECK_WAITS(next_signal, receiver, "il_signal_receiver_next", "signal ");
 	il_signal_receiver_destroy(receiver);
 	CHECK_RC(il_listener_open_tcp(&listener, "127.0.0.1", "0", NULL), 0);
 	snprintf(port, sizeof port, "%u", (unsigned)il_listener_port(listener));

@@ -55,6 +55,8 @@ static int memory_ask(struct il__fd *fd, unsigned directions)
 	return 0;
 }
 
+static const struct il__fd_asks memory_asks = {.ask = memory_ask};
+
 static struct memory_end *memory_end(const struct il__fd *fd)
 {
 	return il__container_of((struct il__fd *)(uintptr_t)fd, struct memory_end, fd);
@@ -68,7 +70,7 @@ static struct memory_end *memory_open(il_loop *loop, const il_address *local, st
 	e->fd.number = -1;
 	e->fd.owned = true;
 	e->fd.ready = IL_READABLE | IL_WRITABLE;
-	e->fd.ask = memory_ask;
+	e->fd.asks = &memory_asks;
 	e->fd.source.watch.loop = loop;
 	e->local = *local;
 	if (!il_address_port(&e->local))

@@ -168,6 +168,8 @@ static int end_ask(struct il__fd *fd, unsigned directions)
 	return il__sim_end_of(fd)->host ? 0 : 1;
 }
 
+static const struct il__fd_asks end_asks = {.ask = end_ask};
+
 int il__sim_end_make(il_loop *loop, enum il__sim_use use, void (*empty)(struct il__sim_end *e),
 		     struct il__sim_end **end)
 {
@@ -182,7 +184,7 @@ int il__sim_end_make(il_loop *loop, enum il__sim_use use, void (*empty)(struct i
 	e->fd.number = -1;
 	e->fd.owned = true;
 	e->fd.ready = IL_READABLE | IL_WRITABLE;
-	e->fd.ask = end_ask;
+	e->fd.asks = &end_asks;
 	e->fd.source.watch.loop = loop;
 	e->use = use;
 	e->empty = empty;
