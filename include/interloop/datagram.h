@@ -184,7 +184,8 @@ IL_API int il_datagram_peer_address(const il_datagram *d, il_address *address);
 IL_API uint16_t il_datagram_port(const il_datagram *d);
 
 /** @brief Returns the descriptor, for options of your own; it remains the socket's. -EBADF: closed;
- * -ENOTSUP: there is none, as in a simulated network. */
+ * -ENOTSUP: there is none, as in a simulated network. Not refused in another thread or a forked
+ * child. */
 IL_API int il_datagram_fd(const il_datagram *d);
 
 /** @brief Closes: tasks that receive or send get -EBADF at once. The port is free at once.

@@ -75,7 +75,8 @@ IL_MUST_CHECK IL_API int il_file_write(il_file *file, const void *data, size_t s
 /** @brief Waits until what was written is on the disk (fsync). 0, or why it is not. */
 IL_MUST_CHECK IL_API int il_file_sync(il_file *file);
 
-/** @brief Returns the descriptor, for fstat(2) and il_stream_send_file(); it remains the file's. */
+/** @brief Returns the descriptor, for fstat(2) and il_stream_send_file(); it remains the file's. Never
+ * waits; not refused outside a task, in another thread or in a forked child. */
 IL_API int il_file_fd(const il_file *file);
 
 /**

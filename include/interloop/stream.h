@@ -323,7 +323,8 @@ IL_API int il_stream_set_keepalive_times(il_stream *stream, il_time idle, il_tim
 					 int probes, il_time give_up);
 
 /** @brief Returns the descriptor, for options of your own; it remains the stream's. -EBADF: closed;
- * -ENOTSUP: a layered stream, or another transport of its own. */
+ * -ENOTSUP: a layered stream, or another transport of its own. Not refused in another thread or a
+ * forked child. */
 IL_API int il_stream_fd(const il_stream *stream);
 
 /**
