@@ -2,7 +2,7 @@
  * j_exit_stacks.c: what a task pushes on an exit stack is undone last in, first out, whatever fails meanwhile and
  * whether the task is cancelled or not.
  */
-#include "harness.h"
+#include "aside.h"
 
 static int undo(void *word)
 {
@@ -145,4 +145,50 @@ IL_TEST_CORE(J, no_task_no_exit_stack)
 
 	CHECK_RC(il_exit_stack_open(&stack), -EPERM);
 	CHECK(!stack);
+}
+
+static int push_from_here(void *stack)
+{
+	return il_exit_stack_push(stack, undo, "pushed");
+}
+
+IL_TEST(J, an_exit_stack_is_pushed_to_in_its_loops_thread_task_or_not)
+{
+	il_exit_stack *stack = opened();
+	il_portal *portal = il_test_portal();
+	il_future *f = NULL;
+
+	CHECK_RC(il_test_aside(push_from_here, stack), -EPERM);
+	CHECK_RC(il_portal_run_sync_soon(portal, &f, push_from_here, stack), 0);
+	CHECK_RC(il_future_result(f, IL_FOREVER), 0);
+	il_future_unref(f);
+	CHECK_RC(il_exit_stack_close(stack, 7), 7);
+	CHECK_TRACE("pushed");
+	CHECK_RC(il_portal_close(portal), 0);
+}
+
+static int close_the_servers(il_exit_stack *stack, il_server *server, void *data)
+{
+	(void)server;
+	(void)data;
+	CHECK_RC(il_exit_stack_push(stack, undo, "server's"), 0);
+	CHECK_RC(il_exit_stack_close(stack, 0), -EPERM);
+	return -EDOM;
+}
+
+static int handle_nothing(il_client *client, void *data)
+{
+	(void)data;
+	return il_client_close(client);
+}
+
+IL_TEST(J, an_exit_stack_of_a_server_is_the_servers_to_close)
+{
+	const il_handler h = {.service_init = close_the_servers, .handle = handle_nothing};
+	il_server *s = NULL;
+
+	CHECK_RC(il_server_open(&s, il_protocol_lines(), &h, NULL, NULL), 0);
+	CHECK_RC(il_server_serve(s), -EDOM);
+	CHECK_TRACE("server's");
+	il_server_destroy(s);
 }

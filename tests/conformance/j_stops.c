@@ -110,6 +110,51 @@ static void destroy_timer(void *object)
 	il_timer_close(object);
 }
 
+static void on_ready(void *arg, unsigned mask)
+{
+	(void)arg;
+	(void)mask;
+}
+
+static int make_watch(void **object)
+{
+	int fd[2];
+
+	return pipe(fd) < 0
+		   ? -errno
+		   : il_fd_watch_open((il_fd_watch **)object, fd[0], IL_READABLE, on_ready, NULL);
+}
+
+static void destroy_watch(void *object)
+{
+	il_fd_watch_close(object);
+}
+
+static int take_none(void *self, void *data, size_t max)
+{
+	(void)self, (void)data, (void)max;
+	return -EAGAIN;
+}
+
+static int send_none(void *self, const struct iovec *pieces, int count)
+{
+	(void)self, (void)pieces, (void)count;
+	return -EAGAIN;
+}
+
+static int make_transport(void **object)
+{
+	static const struct il_transport t = {
+	    .name = "idle", .receive = take_none, .send = send_none};
+
+	return il_stream_open_transport((il_stream **)object, &t, NULL);
+}
+
+static void wake_transport(void *object)
+{
+	il_transport_ready(object, IL_READABLE);
+}
+
 struct elsewhere {
 	const struct theirs *theirs;
 	void *object;
@@ -153,6 +198,8 @@ IL_TEST_OWN_REAL(J, an_object_that_another_thread_destroys_stops_the_program)
 	    {"il_signal_receiver_destroy: called in another", make_receiver, destroy_receiver},
 	    {"il_process_destroy: called in another thread", make_process, destroy_process},
 	    {"il_timer_close: called in another thread", make_timer, destroy_timer},
+	    {"il_fd_watch_close: called in another thread", make_watch, destroy_watch},
+	    {"il_transport_ready: called in another thread", make_transport, wake_transport},
 	};
 
 	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
