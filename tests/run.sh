@@ -5,7 +5,8 @@
 #                                  loop, sanitizers without adopted loops
 #   sh tests/run.sh all            these on every loop in every mode, then coverage, soak, remote_soak, foreign, churn and others
 #   sh tests/run.sh STAGE...       these only; their names: see `stages` below
-#   sh tests/run.sh soak           worker processes killed at random, a minute on every backend
+#   sh tests/run.sh soak [MIN]     all areas at once, with faults and without by turns, an hour (or MIN minutes) on every
+#                                  backend, in lines and pictures; worker processes killed at random, a minute on each
 #   sh tests/run.sh remote_soak    worker programs and job servers killed under 100,000 calls, on every backend
 #   sh tests/run.sh foreign        calls from this machine to an emulated one of another byte order
 #   sh tests/run.sh churn          1,000,000 connections on every backend: minutes
@@ -38,7 +39,7 @@ turn=$((0x$(git rev-parse HEAD 2>/dev/null | cut -c1-6 | grep . || echo 0)))
 # shellcheck disable=SC2086
 fault_backends=$(set -- $backends && shift $((turn % 3)) && echo "$1")
 fault_passes="single worker chaos descriptors storm"
-mutants=60
+mutants=60 minutes=60
 
 slow_backends="virtual $backends" slow_kinds=$every_kind # where each compiler or tool takes its time
 case "${*:-}" in
@@ -50,6 +51,7 @@ all)
 conformance) stages="gcc adopted matrix" ;;
 cross) stages=$machines ;;
 mutants\ [0-9]*) stages=mutants mutants=$2 ;;
+soak\ [0-9]*) stages=soak minutes=$2 ;;
 *) stages=$* ;;
 esac
 
@@ -362,12 +364,24 @@ stage_embed()
   check "calls on other machines" ctest --test-dir build/dev -R '^remote-' --output-on-failure
 }
 
-# No call is lost, whichever worker dies.
+# soak_on BACKEND: its lines as they come are in build/tests/soak-BACKEND
+soak_on()
+{
+  sh tests/faults/run.sh build/release "$1" soak "$minutes" "$turn" >"$out/soak-$1"
+  soaked=$?
+  cat "$out/soak-$1"
+  return $soaked
+}
+
+# All areas at once, with faults and without by turns: nothing grows. And no call is lost, whichever worker dies.
 stage_soak()
 {
   build release
+  check "build soak" cmake --build build/release --target soak
   for backend in $backends; do
-    check "soak $backend" build/release/tests/embed/embed-process_soak 60 "$backend"
+    check "soak $backend, $minutes minutes" soak_on "$backend"
+    cat "$out/step.log"
+    check "worker processes killed, $backend" build/release/tests/embed/embed-process_soak 60 "$backend"
     cat "$out/step.log"
   done
 }

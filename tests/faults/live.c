@@ -12,12 +12,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { SLOTS = 1 << 16 };
+enum { SLOTS = 1 << 17 };
 
 static struct {
 	const void *block, *caller;
 } slots[SLOTS];
-static const char grave; /* where a block was */
 static long count;
 static atomic_bool watched;
 static atomic_flag busy = ATOMIC_FLAG_INIT;
@@ -50,12 +49,23 @@ void fault_live_add(const void *block, const void *caller)
 	if (!block || !watched || !fault_is_ours(caller))
 		return;
 	lock();
-	while (slots[i].block && slots[i].block != &grave)
+	while (slots[i].block)
 		i = (i + 1) % SLOTS;
 	slots[i].block = block;
 	slots[i].caller = caller;
 	count++;
 	unlock();
+}
+
+/* Those behind it that would have stood there move up, so that no search ends before them, however long all this goes on. */
+static void slot_clear(size_t hole)
+{
+	for (size_t i = (hole + 1) % SLOTS; slots[i].block; i = (i + 1) % SLOTS)
+		if ((i - first_slot(slots[i].block)) % SLOTS >= (i - hole) % SLOTS) {
+			slots[hole] = slots[i];
+			hole = i;
+		}
+	slots[hole].block = NULL;
 }
 
 void fault_live_remove(const void *block)
@@ -68,7 +78,7 @@ void fault_live_remove(const void *block)
 	while (slots[i].block && slots[i].block != block)
 		i = (i + 1) % SLOTS;
 	if (slots[i].block) {
-		slots[i].block = &grave;
+		slot_clear(i);
 		count--;
 	}
 	unlock();
@@ -87,7 +97,7 @@ void fault_print_live(void)
 	for (size_t i = 0; i < SLOTS; i++) {
 		Dl_info info;
 		int n;
-		if (!slots[i].block || slots[i].block == &grave || !dladdr(slots[i].caller, &info))
+		if (!slots[i].block || !dladdr(slots[i].caller, &info))
 			continue;
 		n = snprintf(
 		    line, sizeof line, "live: %p of %s+%#zx\n", slots[i].block, info.dli_fname,

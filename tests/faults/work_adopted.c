@@ -6,6 +6,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/resource.h>
 
 static struct {
@@ -81,6 +82,7 @@ void work_adopted(void)
 {
 	void *native = host_loop();
 
+	memset(&w, 0, sizeof w); /* it may run many times */
 	if (!native)
 		return;
 	if (TRY(il_native.attach(&w.loop, native, NULL)) == 0) {

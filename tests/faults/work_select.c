@@ -3,6 +3,7 @@
  */
 #include "work.h"
 
+#include <string.h>
 #include <unistd.h>
 
 static struct {
@@ -76,5 +77,6 @@ static int select_main(void *arg)
 
 void work_select(void)
 {
+	memset(&w, 0, sizeof w); /* it may run many times */
 	work_in_loop(select_main);
 }

@@ -167,6 +167,7 @@ static int server_main(void *arg)
 
 void work_server(void)
 {
+	memset(&w, 0, sizeof w); /* it may run many times */
 	work_in_loop(server_main);
 }
 
@@ -221,6 +222,7 @@ static int clients_main(void *arg)
 
 void work_clients(void)
 {
+	memset(&w, 0, sizeof w); /* it may run many times */
 	work_in_loop(clients_main);
 }
 
@@ -270,6 +272,7 @@ static int udp_main(void *arg)
 
 void work_udp_server(void)
 {
+	memset(&w, 0, sizeof w); /* it may run many times */
 	work_in_loop(udp_main);
 }
 

@@ -3,6 +3,8 @@
  */
 #include "work.h"
 
+#include <string.h>
+
 static struct {
 	il_lock *lock;
 	il_condition *condition;
@@ -230,5 +232,6 @@ static int tasks_main(void *arg)
 
 void work_tasks(void)
 {
+	memset(&w, 0, sizeof w); /* it may run many times */
 	work_in_loop(tasks_main);
 }
