@@ -151,14 +151,15 @@ class Tree:
         return run(["cmake", "--build", str(self.build), "-j", "1", "-t", *TARGETS], self.tree, 600)
 
     def suites(self, likely=""):
-        """The likely groups, then all others, from the fastest to the slowest."""
+        """The likely groups, in adopted loops, too; then all others, from the fastest to the slowest."""
         first, rest = [], [[self.build / "tests/schedules/schedules", "1", "30000"]]
         rest += ([self.build / "tests/core" / name] for name in CORE_PROGRAMS)
         for backend in ("core", "virtual", "libev"):
             program = self.build / f"tests/conformance/conformance-{backend}"
             names = subprocess.run([program, "--suites"], capture_output=True, text=True, check=True).stdout.split()
             for name in names:
-                if re.match("(core|virtual|own|real)_", name) and (backend, name) not in LEFT_OUT_SUITES:
+                fits = re.match("(core|virtual|own|real)_", name) or (name.startswith("adopted_") and name[-1] in likely)
+                if fits and (backend, name) not in LEFT_OUT_SUITES:
                     (first if name[-1] in likely else rest).append([program, "--in-process", name + "/*"])
         return sorted(first, key=lambda suite: likely.index(suite[2][-3])) + rest
 
