@@ -34,25 +34,28 @@ static bool next_cancel(struct il__remote_server *s, char handle[IL__REMOTE_HAND
 	return first != NULL;
 }
 
-/* Done, the server says that the call has failed. Unknown, it has ended by itself, and its answer is here or on its way; so a
- * failure that has come was its own. A server that cannot do it says neither. */
+/* Done, the server says that the call has failed. Else a failure that has come was its worker's; and unknown, the call has ended by
+ * itself, so its answer is here or on its way. Or the server has done it, and the connection broke before we read so: such a call
+ * never ran and ends as one that may have. A server that cannot do it says neither. */
 static void note_cancelled(struct il__remote_server *s, const char *handle, const char *reply)
 {
 	struct il__remote_out *out = il__remote_handles_find(&s->handles, handle);
-	bool unknown = strncmp(reply, "ERR UNKNOWN_JOB", 15) == 0, unserved;
+	bool done = strncmp(reply, "OK", 2) == 0, unserved;
 
 	if (!out)
 		return;
 	pthread_mutex_lock(&s->pool->lock);
 	if (out->cancel.list)
 		il__remote_list_remove(&out->cancel);
-	unserved = out->verdict == -ENOENT;
-	if (unknown && !out->dropped)
+	if (!out->dropped && strncmp(reply, "ERR UNKNOWN_JOB", 15) == 0)
 		il__remote_is_served(out);
+	unserved = out->verdict == -ENOENT;
 	pthread_mutex_unlock(&s->pool->lock);
-	if (unknown && unserved && out->dropped)
+	if (done)
+		return;
+	if (out->dropped)
 		il__remote_lose_failed(out);
-	else if (!unknown && unserved && strncmp(reply, "OK", 2) != 0)
+	else if (unserved)
 		il__remote_end_unserved(out);
 }
 

@@ -66,7 +66,7 @@ struct il__remote_out {
 	il_time created, heard;      /* at the server; when it was last known to be in good hands */
 	il_time assigned;            /* when a worker was first seen to have it and say nothing */
 	il_time beat;                /* its worker's; 0: no sign of one yet */
-	bool dropped; /* given up as unserved it has failed: whether a worker has it is asked */
+	bool dropped; /* given up as unserved it has failed, at `heard`; who has it is asked */
 	char *parts;  /* of a result that comes in several packets */
 	size_t parts_size;
 	char handle[IL__REMOTE_HANDLE_MAX + 1]; /* of the server; empty: it has none yet */

@@ -238,12 +238,14 @@ static void on_fail(struct il__remote_out *out)
 	pthread_mutex_lock(&pool->lock);
 	verdict = out->verdict;
 	pthread_mutex_unlock(&pool->lock);
-	if (verdict == -ENOENT && !out->dropped)
+	if (verdict == -ENOENT && !out->dropped) {
 		out->dropped = true;
-	else if (verdict == -ECANCELED)
+		out->heard = il_now();
+	} else if (verdict == -ECANCELED) {
 		end(out, verdict, NULL, 0, NULL);
-	else
+	} else {
 		il__remote_lose_failed(out);
+	}
 }
 
 /* ---- by kind ---- */

@@ -44,21 +44,26 @@ void il__remote_end_unserved(struct il__remote_out *out)
 			  "no worker program has a function of that name");
 }
 
-/* It has failed since it was given up: by the server, or by a worker, of which the server's reply to the cancellation tells. True:
- * no more is to be done about it now. */
+/* It has failed since it was given up: by the server, or by a worker, of which the server's reply to the cancellation tells. It may
+ * never come: 3 beats are enough for it, and a caller that has cancelled does not wait. True: no more is to be done about it now. */
 static bool judge_dropped(struct il__remote_out *out, bool taken)
 {
 	struct il__remote_pool *pool = out->server->pool;
-	bool waits;
+	bool ends;
 
 	pthread_mutex_lock(&pool->lock);
 	if (taken)
 		il__remote_is_served(out);
-	waits = out->cancel.list != NULL;
+	ends = !out->cancel.list || out->verdict == -ECANCELED;
 	pthread_mutex_unlock(&pool->lock);
-	if (!taken && !waits)
+	if (taken)
+		return false;
+	if (ends)
 		il__remote_end_unserved(out);
-	return !taken;
+	else if (il_now() - out->heard >= 3 * pool->options.heartbeat)
+		lose_out(out,
+			 "the call has failed, and the job server does not say at whose hands");
+	return true;
 }
 
 void il__remote_on_asked(struct il__remote_out *out, struct il__remote_packet *p)

@@ -4,11 +4,12 @@
  */
 #include "packets.h"
 
+#include <semaphore.h>
 #include <sys/socket.h>
 
 /* What the server does after `cancel job`, a letter each: its reply (O: done, U: unknown, X: it cannot), F: WORK_FAIL, A: the answer, a
  * reply to the question whether a worker has it (0: none, 1: one, -: it has ended), w: a while, in which a pool in a hurry would end
- * the call. */
+ * the call; and c: the caller cancels it. */
 struct course {
 	const char *steps;
 	int code; /* what the caller gets */
@@ -24,7 +25,12 @@ static const struct course courses[] = {
     {"F-wU", -EOWNERDEAD},  /* likewise, and the pool has asked meanwhile */
     {"FOwF", -EOWNERDEAD},  /* it was taken back from a worker, which fails it */
     {"FO1wF", -EOWNERDEAD}, /* likewise, and the pool has asked meanwhile */
+    {"FwX", -EOWNERDEAD},   /* a worker has failed it, for it cannot be taken back */
+    {"F", -EOWNERDEAD},     /* who has failed it is never told */
+    {"F-wc", -ECANCELED},   /* likewise, and its caller waits no more */
 };
+
+static sem_t cancels;
 
 static void say(int fd, const char *line)
 {
@@ -90,6 +96,8 @@ static void take_step(int fd, int admin, char step, const char *payload)
 		send_packet(fd, WORK_COMPLETE, answer, size);
 	} else if (step == 'w') {
 		usleep(50000);
+	} else if (step == 'c') {
+		sem_post(&cancels);
 	} else {
 		await_question(fd);
 		reply_to_question(fd, step);
@@ -109,43 +117,74 @@ static void reply_from_now_on(int fd, const char *steps)
 			reply_to_question(fd, last ? *last : '-');
 }
 
-static void *serve_courses(void *arg)
+static void *serve_course(void *arg)
 {
-	(void)arg;
-	for (size_t i = 0; i < sizeof courses / sizeof courses[0]; i++) {
-		char data[4096];
-		size_t size;
-		int fd = accept_one(), admin;
-		CHECK(await(fd, SUBMIT_JOB, data, sizeof data, &size));
-		send_text(fd, JOB_CREATED, "H:1");
-		admin = await_cancel();
-		for (const char *step = courses[i].steps; *step; step++)
-			take_step(fd, admin, *step, strchr(strchr(data, 0) + 1, 0) + 1);
-		reply_from_now_on(fd, courses[i].steps);
-		close(admin);
-		close(fd);
-	}
+	const struct course *c = arg;
+	char data[4096];
+	size_t size;
+	int fd = accept_one(), admin;
+
+	CHECK(await(fd, SUBMIT_JOB, data, sizeof data, &size));
+	send_text(fd, JOB_CREATED, "H:1");
+	admin = await_cancel();
+	for (const char *step = c->steps; *step; step++)
+		take_step(fd, admin, *step, strchr(strchr(data, 0) + 1, 0) + 1);
+	reply_from_now_on(fd, c->steps);
+	close(admin);
+	close(fd);
 	return NULL;
 }
 
-void test_all(void)
+/* The result is -ETIMEDOUT if the call hangs. */
+static int call_once(il_executor *ex, bool cancel)
+{
+	static struct sum s = {1, 2, 0};
+	il_future *f = NULL;
+
+	CHECK_EQ(il_executor_submit(ex, &f, add, &s, sizeof s), 0);
+	if (cancel) {
+		while (sem_wait(&cancels) < 0)
+			;
+		CHECK(il_future_cancel(f));
+	}
+	return until_done(f);
+}
+
+/* Without a reply to the cancellation the pool waits for some beats, but not once its caller has cancelled. */
+static il_time beat_of(const struct course *c)
+{
+	if (strpbrk(c->steps, "OUX"))
+		return 0; /* its own */
+	return strchr(c->steps, 'c') ? IL_SEC(3600) : IL_SEC(1);
+}
+
+/* On a port of its own: an administrator without a reply comes again. */
+static void run_course(const struct course *c)
 {
 	const char *servers[] = {address};
 	il_remote_pool_options o = pool_options(servers, 1);
 	pthread_t thread;
+	il_executor *ex;
+	int rc;
 
 	listen_here();
+	pthread_create(&thread, NULL, serve_course, (void *)(uintptr_t)c);
 	o.unserved_timeout = IL_MSEC(100);
-	pthread_create(&thread, NULL, serve_courses, NULL);
-	for (size_t i = 0; i < sizeof courses / sizeof courses[0]; i++) {
-		il_executor *ex = pool_with(&o);
-		struct sum s = {1, 2, 0};
-		int rc = il_executor_run(ex, add, &s, sizeof s);
-		if (rc != courses[i].code)
-			printf("course %s\n", courses[i].steps);
-		CHECK_EQ(rc, courses[i].code);
-		il_executor_destroy(ex);
-	}
+	o.heartbeat = beat_of(c);
+	ex = pool_with(&o);
+	rc = call_once(ex, strchr(c->steps, 'c') != NULL);
+	if (rc != c->code)
+		printf("course %s\n", c->steps);
+	CHECK_EQ(rc, c->code);
+	il_executor_destroy(ex);
 	pthread_join(thread, NULL);
+	listen_no_more();
+}
+
+void test_all(void)
+{
+	sem_init(&cancels, 0, 0);
+	for (size_t i = 0; i < sizeof courses / sizeof courses[0]; i++)
+		run_course(&courses[i]);
 	printf("taken back\n");
 }
