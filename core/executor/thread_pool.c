@@ -44,19 +44,29 @@ static bool thread_pool_is_behind(struct il__thread_pool *pool, bool last)
 	return true;
 }
 
-/* A few calls are not worth being watched over: the worker that comes for them wakes the next. */
-static bool thread_pool_look(void *arg, bool last)
+enum { FEW = 4, ENOUGH = 16 }; /* calls */
+
+/* Under load a wake-up costs more than the few calls that it serves: once, those of the next turn may join them. */
+static bool thread_pool_gathers(struct il__thread_pool *pool)
 {
-	enum { FEW = 4 };
+	pool->gathered = !pool->gathered && pool->burst > FEW && pool->queued < ENOUGH &&
+			 pool->busy == 0 && !pool->waking;
+	return pool->gathered;
+}
+
+/* A few calls are not worth being watched over: the worker that comes for them wakes the next. */
+static bool thread_pool_look(void *arg, enum il__look when)
+{
 	il_executor *ex = arg;
 	struct il__thread_pool *pool = ex->self;
 	struct il__thread_worker *roused = NULL;
-	bool again;
+	bool gathers, again;
 
 	pthread_mutex_lock(&pool->lock);
-	again = pool->queued > FEW && !last;
+	gathers = pool->queued && when == IL__LOOK_FED && thread_pool_gathers(pool);
+	again = gathers || (pool->queued > FEW && when != IL__LOOK_LAST);
 	pool->watchers -= !again;
-	if (pool->queued && thread_pool_is_behind(pool, !again))
+	if (pool->queued && !gathers && thread_pool_is_behind(pool, !again))
 		roused = il__thread_worker_rouse(pool);
 	pthread_mutex_unlock(&pool->lock);
 	if (roused)

@@ -39,6 +39,8 @@ struct il__thread_pool {
 	/* One was woken for the queue and has not come yet. It wakes the next one if there is more to do:
 	 * so a burst of short calls wakes one worker, not all. */
 	bool waking;
+	bool gathered; /* a loop has let its calls wait for those of its next turn */
+	size_t burst;  /* how many calls the last wake-up served */
 	/* Loops that look after the queue: while there are any, its workers wake each other for it no more. */
 	unsigned watchers;
 	size_t emptied,

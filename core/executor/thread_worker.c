@@ -225,6 +225,7 @@ static il_call *run_calls(struct il__thread_worker *w, il_call *call, int *rc)
 {
 	struct il__thread_pool *pool = w->pool;
 	struct il__thread_worker *next = pool->watchers ? NULL : il__thread_worker_rouse(pool);
+	size_t burst = 0;
 
 	pool->busy++;
 	thread_worker_note(w, call);
@@ -233,6 +234,7 @@ static il_call *run_calls(struct il__thread_worker *w, il_call *call, int *rc)
 		il__parker_wake(&next->parker);
 	for (;;) {
 		il_call *after;
+		burst++;
 		w->running = call;
 		*rc = il__call_execute(call);
 		w->running = NULL;
@@ -240,8 +242,10 @@ static il_call *run_calls(struct il__thread_worker *w, il_call *call, int *rc)
 		il__call_count(&pool->counts, *rc);
 		after = next_call(pool, call);
 		thread_worker_note(w, after);
-		if (!after)
+		if (!after) {
+			pool->burst = burst;
 			return call;
+		}
 		pthread_mutex_unlock(&pool->lock);
 		call->followed = true;
 		il__call_finish(call, *rc);

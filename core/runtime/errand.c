@@ -52,13 +52,13 @@ static void learn(struct il__errands *e, il_time now)
 	e->since = 0;
 }
 
-void il__errands_look(il_loop *loop, bool last)
+void il__errands_look(il_loop *loop, enum il__look when)
 {
 	struct il__errands *e = &loop->errands;
 	size_t kept = 0;
 
 	for (size_t i = 0; i < e->count; i++)
-		if (e->at[i].look(e->at[i].arg, last))
+		if (e->at[i].look(e->at[i].arg, when))
 			e->at[kept++] = e->at[i];
 	e->count = kept;
 	if (!kept)
@@ -70,7 +70,7 @@ void il__errands_look(il_loop *loop, bool last)
 void il__errands_check(il_loop *loop, il_time now)
 {
 	if (loop->errands.since && now - loop->errands.since > PUT_OFF)
-		il__errands_look(loop, false);
+		il__errands_look(loop, IL__LOOK);
 }
 
 bool il__errands_guard(il_loop *loop)
@@ -82,7 +82,7 @@ bool il__errands_guard(il_loop *loop)
 		e->guard = now + GUARD;
 		e->heard = false;
 	} else if (now >= e->guard) { /* they take long: it is told of each */
-		il__errands_look(loop, true);
+		il__errands_look(loop, IL__LOOK_LAST);
 		e->guard = IL_FOREVER;
 	}
 	return e->guard != IL_FOREVER;

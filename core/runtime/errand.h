@@ -9,9 +9,14 @@
 
 enum { IL__ERRANDS_MAX = 4 };
 
-/* False: there is nothing more to do, and arg is forgotten. It must be, with `last`: the loop will not look again
- * soon. */
-typedef bool il__look_fn(void *arg, bool last);
+enum il__look {
+	IL__LOOK_FED, /* at the end of a turn that several descriptors brought: the next may bring more of the same */
+	IL__LOOK,      /* it may be long before the next one */
+	IL__LOOK_LAST, /* the loop will not look again soon */
+};
+
+/* False: there is nothing more to do, and arg is forgotten. It must be at the last look. */
+typedef bool il__look_fn(void *arg, enum il__look when);
 
 /* Part of a loop. */
 struct il__errands {
@@ -33,7 +38,7 @@ bool il__errand_put_off(il_loop *loop, il__look_fn *look, void *arg, bool *added
 /* In a turn: looks at all that were put off too long ago. */
 void il__errands_check(il_loop *loop, il_time now);
 /* At its end. */
-void il__errands_look(il_loop *loop, bool last);
+void il__errands_look(il_loop *loop, enum il__look when);
 /* What most turns find. */
 static inline bool il__errands_none(const struct il__errands *e)
 {

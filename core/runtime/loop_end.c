@@ -34,7 +34,7 @@ static int loop_release(il_loop *loop)
 	struct il__message *m;
 	int warning = 0;
 
-	il__errands_look(loop, true);
+	il__errands_look(loop, IL__LOOK_LAST);
 	il__loops_remove(loop);
 	il__inbox_close(loop->inbox, &loop->backlog_end);
 	while ((m = il__loop_next_message(loop)))

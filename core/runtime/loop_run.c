@@ -98,7 +98,7 @@ int il__loop_drive(il_loop *loop)
 	do /* an application that stops our native loop only pauses it */
 		rc = loop->backend->driver.run(loop->driver);
 	while (rc == 0 && !loop->stopping);
-	il__errands_look(loop, true);
+	il__errands_look(loop, IL__LOOK_LAST);
 	notify_extensions(loop, false);
 	il__self.loop = outer;
 	loop->running = false;

@@ -334,12 +334,14 @@ static void turn_run(il_loop *loop)
 	if (loop->wake_signalled || il__ledger_expects_mail(&loop->ledger))
 		stay_awake(loop);
 	for (int round = 0;; round++) {
+		const bool fed =
+		    loop->polled > 2; /* not only other threads' signal and the wake timer */
 		turn_deliver(loop);
 		run_ready(loop);
 		if (loop->stopping)
 			break;
 		if (il__unlikely(!il__errands_none(&loop->errands)))
-			il__errands_look(loop, false);
+			il__errands_look(loop, fed ? IL__LOOK_FED : IL__LOOK);
 		if (loop->timers.late && round < ROUNDS_MAX) {
 			il__timers_expire(loop);
 			continue;
