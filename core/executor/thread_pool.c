@@ -55,25 +55,25 @@ static bool thread_pool_gathers(struct il__thread_pool *pool)
 }
 
 /* A few calls are not worth being watched over: the worker that comes for them wakes the next. */
-static bool thread_pool_look(void *arg, enum il__look when)
+static enum il__looked thread_pool_look(void *arg, enum il__look when)
 {
 	il_executor *ex = arg;
 	struct il__thread_pool *pool = ex->self;
 	struct il__thread_worker *roused = NULL;
-	bool gathers, again;
+	bool held, again;
 
 	pthread_mutex_lock(&pool->lock);
-	gathers = pool->queued && when == IL__LOOK_FED && thread_pool_gathers(pool);
-	again = gathers || (pool->queued > FEW && when != IL__LOOK_LAST);
+	held = pool->queued && when == IL__LOOK_FED && thread_pool_gathers(pool);
+	again = held || (pool->queued > FEW && when != IL__LOOK_LAST);
 	pool->watchers -= !again;
-	if (pool->queued && !gathers && thread_pool_is_behind(pool, !again))
+	if (pool->queued && !held && thread_pool_is_behind(pool, !again))
 		roused = il__thread_worker_rouse(pool);
 	pthread_mutex_unlock(&pool->lock);
 	if (roused)
 		il__parker_wake(&roused->parker);
 	if (!again)
 		il_executor_unref(ex);
-	return again;
+	return held ? IL__LOOK_HELD : again ? IL__LOOK_KEEP : IL__LOOK_DONE;
 }
 
 /* The calling task is about to wait, and its loop's turn may have more to submit: one worker for all of it. */

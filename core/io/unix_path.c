@@ -194,7 +194,7 @@ int il__socket_file_bind(struct il__socket_file *f, int fd, const il_address *ad
 	if (lstat(path, &f->file) == 0)
 		return 0;
 	rc = -errno;
-	if (unlink(path) < 0) /* who holds its lock has made it */
+	if (unlink(path) < 0 && errno != ENOENT) /* who holds its lock has made it */
 		unix_path_left(path, -errno, function);
 	return rc;
 }

@@ -2,7 +2,8 @@
  * errand.c: what a turn puts off to its end. A turn that has many tasks submit calls wakes one worker for all of
  * them, when it has nothing better to do; and while it looks after them, that worker wakes no other. The
  * loop looks again in each turn, and when it sleeps, after GUARD: so a call waits no longer than that for
- * a worker, or its result for the loop.
+ * a worker, or its result for the loop. A turn that descriptors have brought may hold its calls back once, for the
+ * next one to add to them; not where a host decides when that is.
  *
  * A loop whose turns take long is not trusted with it for a while. Loop's thread only.
  */
@@ -22,17 +23,14 @@ bool il__errand_put_off(il_loop *loop, il__look_fn *look, void *arg, bool *added
 	*added = false;
 	if (!loop->turning || loop->stopping || loop->wake_timer.source.watch.fd < 0)
 		return false;
-	for (size_t i = 0; i < e->count; i++)
-		if (e->at[i].arg == arg) {
-			if (!e->since)
-				e->since = il__os_now();
-			return true;
-		}
-	if (e->count == IL__ERRANDS_MAX)
-		return false;
 	if (!e->since)
 		e->since = il__os_now();
 	if (il__unlikely(e->since < e->distrusted))
+		return false;
+	for (size_t i = 0; i < e->count; i++)
+		if (e->at[i].arg == arg)
+			return true;
+	if (e->count == IL__ERRANDS_MAX)
 		return false;
 	e->at[e->count].look = look;
 	e->at[e->count++].arg = arg;
@@ -57,14 +55,20 @@ void il__errands_look(il_loop *loop, enum il__look when)
 	struct il__errands *e = &loop->errands;
 	size_t kept = 0;
 
-	for (size_t i = 0; i < e->count; i++)
-		if (e->at[i].look(e->at[i].arg, when))
+	e->held = false;
+	for (size_t i = 0; i < e->count; i++) {
+		enum il__looked left = e->at[i].look(e->at[i].arg, when);
+		e->held |= left == IL__LOOK_HELD;
+		if (left != IL__LOOK_DONE)
 			e->at[kept++] = e->at[i];
+	}
 	e->count = kept;
 	if (!kept)
 		e->guard = IL_FOREVER;
 	if (e->since)
 		learn(e, il__os_now());
+	if (e->held) /* it counts as put off in the next turn */
+		e->since = il__os_now();
 }
 
 void il__errands_check(il_loop *loop, il_time now)

@@ -15,8 +15,13 @@ enum il__look {
 	IL__LOOK_LAST, /* the loop will not look again soon */
 };
 
-/* False: there is nothing more to do, and arg is forgotten. It must be at the last look. */
-typedef bool il__look_fn(void *arg, enum il__look when);
+enum il__looked {
+	IL__LOOK_DONE, /* arg is forgotten; it must be at the last look */
+	IL__LOOK_KEEP, /* others work for it, and it is looked at again */
+	IL__LOOK_HELD, /* nobody works for it before the next look; only where that is IL__LOOK_FED */
+};
+
+typedef enum il__looked il__look_fn(void *arg, enum il__look when);
 
 /* Part of a loop. */
 struct il__errands {
@@ -31,6 +36,7 @@ struct il__errands {
 	/* While it sleeps with errands it looks again by then; IL_FOREVER: it does not. */
 	il_time guard;
 	bool heard; /* messages came since the guard was set */
+	bool held; /* something, at the last look: nobody else will send the loop anything for it */
 };
 
 /* Puts it off to the end of this turn, if it is not already. False: do it yourself, now. */

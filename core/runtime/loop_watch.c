@@ -57,13 +57,15 @@ int il__loop_update_watch(il_loop *loop)
 
 	if (wanted == loop->watching)
 		return 0;
-	if (!wanted)
+	if (!wanted) {
+		il__errands_look(loop, IL__LOOK_LAST);
 		il__list_each_safe (node, &loop->extensions) {
 			struct il__extension *x =
 			    il__container_of(node, struct il__extension, link);
 			if (x->ops->idle)
 				x->ops->idle(x, loop);
 		}
+	}
 	rc = il__loop_watch_own(loop, wanted ? IL_READABLE : 0);
 	if (rc < 0 && wanted)
 		return il__refuse(rc, "the native loop refused the wake descriptor: %s",

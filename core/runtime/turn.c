@@ -260,7 +260,7 @@ static void stay_awake(il_loop *loop)
 /* Another thread may be about to send something: stay awake for it a little. */
 static bool turn_linger(il_loop *loop)
 {
-	if (!il__ledger_expects_mail(&loop->ledger))
+	if (loop->errands.held || !il__ledger_expects_mail(&loop->ledger))
 		return false;
 	stay_awake(loop);
 	return il__patience_wait(&loop->patience, il__inbox_has_mail, loop->inbox);
@@ -334,8 +334,8 @@ static void turn_run(il_loop *loop)
 	if (loop->wake_signalled || il__ledger_expects_mail(&loop->ledger))
 		stay_awake(loop);
 	for (int round = 0;; round++) {
-		const bool fed =
-		    loop->polled > 2; /* not only other threads' signal and the wake timer */
+		/* Not only other threads' signal and the wake timer. */
+		const bool fed = loop->polled > 2 && loop->own;
 		turn_deliver(loop);
 		run_ready(loop);
 		if (loop->stopping)

@@ -39,7 +39,8 @@ static inline int il_pq_fail(const PGconn *db, int rc)
 
 /* ---- waiting for the socket ---- */
 
-/* libpq closes its socket at the first error without a word, so what stays registered between waits is a duplicate. */
+/* libpq closes its socket at the first error without a word, so what stays registered between waits is a duplicate,
+ * which holds the connection until PQfinish(). */
 struct il_pq_socket {
 	il_fd_watch *watch; /* that calls nobody: it only keeps the duplicate registered */
 	int number;         /* libpq's */

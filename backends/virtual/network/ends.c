@@ -182,7 +182,7 @@ int il__sim_end_make(il_loop *loop, enum il__sim_use use, void (*empty)(struct i
 	if (!e)
 		return -ENOMEM;
 	e->fd.number = -1;
-	e->fd.owned = true;
+	e->fd.owned = e->fd.stays = true;
 	e->fd.ready = IL_READABLE | IL_WRITABLE;
 	e->fd.asks = &end_asks;
 	e->fd.source.watch.loop = loop;

@@ -164,7 +164,7 @@ int il__sim_resolve(il_address **list, const char *host, const char *port, unsig
 		return rc;
 	}
 	il__free(found);
-	return il__refuse(rc, "%s: host %s, port %s: %s", function, host, port,
+	return il__refuse(rc, "%s: host %s, port %s: %s", function, host ? host : "NULL", port,
 			  rc == -ENOENT ? "the simulated network has no such host"
 					: il__system_words(rc));
 }
