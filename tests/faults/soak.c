@@ -204,7 +204,8 @@ static void judge(const struct soak_state *s)
 		       soak.round, (double)soak.stood / (double)IL_SEC(1));
 	else if (report.odd)
 		bad(report.note, report.odd, 0);
-	report.accepted = report.called = report.odd = 0;
+	report.accepted = report.called = 0;
+	report.odd = 0;
 	soak.base.blocks = s->blocks > b->blocks ? s->blocks : b->blocks;
 }
 
