@@ -15,6 +15,7 @@
 void il__exit_stack_init(il_exit_stack *stack, il_loop *loop)
 {
 	stack->loop = loop;
+	stack->opener = NULL;
 	stack->exits = stack->first;
 	stack->count = 0;
 	stack->capacity = sizeof stack->first / sizeof stack->first[0];

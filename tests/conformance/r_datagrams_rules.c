@@ -193,7 +193,7 @@ IL_TEST_REAL(R, n341_no_call_takes_more_than_64)
 	il_datagram_message *m = calloc(GIVEN, sizeof *m);
 	il_datagram *d = NULL;
 	il_address at;
-	char bytes[GIVEN];
+	char bytes[GIVEN] = {0};
 	int sent, got;
 
 	CHECK_RC(il_datagram_open_udp(&d, "127.0.0.1", "0", &o), 0);

@@ -216,6 +216,12 @@ IL_TEST_REAL(V, an_accept_says_that_there_are_no_descriptors)
 	struct child c;
 	char *text;
 
+	if (il_test_valgrind()) { /* it closes the connections that it refuses for the limit */
+		close(fd);
+		close(client);
+		il_listener_destroy(l);
+		return;
+	}
 	CHECK_RC(il_sleep(IL_MSEC(1)), 0); /* whatever the loop opens is open */
 	last = dup(client);
 	close(last);
