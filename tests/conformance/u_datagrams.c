@@ -232,42 +232,14 @@ IL_TEST_VIRTUAL(U, n407_a_full_queue_and_too_large_a_datagram_are_refused)
 
 /* ---- servers ---- */
 
-static int udp_server(void *arg)
-{
-	il_server *server;
-	int rc;
-
-	(void)arg;
-	CHECK_RC(il_udp_server_open(&server, NULL, "9", NULL, &echo_handler, NULL, NULL), 0);
-	rc = il_server_serve(server);
-	il_server_destroy(server);
-	return rc;
-}
-
-static int udp_ask(void *arg)
-{
-	il_datagram *d;
-	char data[16];
-
-	(void)arg;
-	CHECK_RC(il_sleep(IL_MSEC(1)), 0);
-	CHECK_RC(il_datagram_connect_udp(&d, "server", "9", NULL), 0);
-	for (int i = 0; i < 10; i++) {
-		CHECK_RC(il_datagram_send(d, "hello", 5, NULL), 0);
-		CHECK_RC(il_datagram_receive(d, data, sizeof data, NULL), 5);
-	}
-	il_datagram_destroy(d);
-	return 0;
-}
-
 IL_TEST_VIRTUAL(U, n394_udp_servers_run_on_it_unchanged)
 {
 	il_virtual_network *n = network_with(
 	    &(il_virtual_network_options){.latency_min = IL_MSEC(1), .latency_max = IL_MSEC(3)});
 
 	host(n, "server", udp_server, NULL);
-	host(n, "one", udp_ask, NULL);
-	host(n, "two", udp_ask, NULL);
+	host(n, "one", udp_ask, "server");
+	host(n, "two", udp_ask, "server");
 	CHECK_RC(ended(n, "one"), 0);
 	CHECK_RC(ended(n, "two"), 0);
 	CHECK_RC(il_virtual_network_close(n), 0);

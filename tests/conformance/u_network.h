@@ -159,4 +159,33 @@ static inline void pair_close(struct pair *p)
 	free(p);
 }
 
+/* ---- a UDP server that echoes, at port 9, and who asks it ten times ---- */
+
+static inline int udp_server(void *arg)
+{
+	il_server *server;
+	int rc;
+
+	(void)arg;
+	CHECK_RC(il_udp_server_open(&server, NULL, "9", NULL, &echo_handler, NULL, NULL), 0);
+	rc = il_server_serve(server);
+	il_server_destroy(server);
+	return rc;
+}
+
+static inline int udp_ask(void *server)
+{
+	il_datagram *d;
+	char data[16];
+
+	CHECK_RC(il_sleep(IL_MSEC(1)), 0);
+	CHECK_RC(il_datagram_connect_udp(&d, server, "9", NULL), 0);
+	for (int i = 0; i < 10; i++) {
+		CHECK_RC(il_datagram_send(d, "hello", 5, NULL), 0);
+		CHECK_RC(il_datagram_receive(d, data, sizeof data, NULL), 5);
+	}
+	il_datagram_destroy(d);
+	return 0;
+}
+
 #endif
