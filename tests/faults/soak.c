@@ -11,7 +11,6 @@
  */
 #include "soak.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -134,19 +133,6 @@ static void run_round(struct soak_times *times)
 
 /* ---- what it leaves ---- */
 
-static int count_entries(const char *path)
-{
-	DIR *folder = opendir(path);
-	int n = 0;
-
-	if (!folder)
-		return -1;
-	while (readdir(folder))
-		n++;
-	closedir(folder);
-	return n;
-}
-
 static long resident_kib(void)
 {
 	FILE *f = fopen("/proc/self/statm", "re");
@@ -166,11 +152,11 @@ static struct soak_state look(int threads)
 	siginfo_t child = {.si_pid = 0};
 	struct fault_report faults;
 
-	for (int i = 0; i < 5000 && count_entries("/proc/self/task") > threads; i++)
+	for (int i = 0; i < 5000 && work_entries("/proc/self/task") > threads; i++)
 		usleep(1000);
 	fault_get_report(&faults);
-	s.threads = count_entries("/proc/self/task");
-	s.descriptors = count_entries("/proc/self/fd");
+	s.threads = work_entries("/proc/self/task");
+	s.descriptors = work_entries("/proc/self/fd");
 	s.children = waitid(P_ALL, 0, &child, WEXITED | WNOHANG | WNOWAIT) == 0;
 	s.blocks = faults.live;
 	s.failures = faults.injected;

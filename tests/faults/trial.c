@@ -4,7 +4,6 @@
  */
 #include "trial.h"
 
-#include <dirent.h>
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -22,19 +21,6 @@
 enum { HANGS_AFTER = 30 }; /* seconds; every wait of a workload ends before */
 
 /* ---- the child ---- */
-
-static int count_entries(const char *path)
-{
-	DIR *folder = opendir(path);
-	int n = 0;
-
-	if (!folder)
-		return -1;
-	while (readdir(folder))
-		n++;
-	closedir(folder);
-	return n;
-}
 
 static void limit_descriptors(int n)
 {
@@ -62,7 +48,7 @@ static void storm(int microseconds)
 /* Some end a little after they are done for: threads that were let go, for one. */
 static void await_threads(int threads)
 {
-	for (int i = 0; i < 5000 && count_entries("/proc/self/task") > threads; i++)
+	for (int i = 0; i < 5000 && work_entries("/proc/self/task") > threads; i++)
 		usleep(1000);
 }
 
@@ -71,8 +57,8 @@ static void look_around(struct run_report *r, int descriptors, int threads)
 	siginfo_t child = {.si_pid = 0};
 
 	await_threads(threads);
-	r->threads = count_entries("/proc/self/task") - threads;
-	r->descriptors = count_entries("/proc/self/fd") - descriptors;
+	r->threads = work_entries("/proc/self/task") - threads;
+	r->descriptors = work_entries("/proc/self/fd") - descriptors;
 	fault_get_report(&r->faults);
 	/* Living children, too. */
 	r->children = waitid(P_ALL, 0, &child, WEXITED | WNOHANG | WNOWAIT) == 0;
@@ -84,8 +70,7 @@ static void look_around(struct run_report *r, int descriptors, int threads)
 static void run_child(const struct trial *t)
 {
 	const struct fault_order none = {.kind = FAULT_COUNT};
-	int descriptors = count_entries("/proc/self/fd"),
-	    threads = count_entries("/proc/self/task");
+	int descriptors = work_entries("/proc/self/fd"), threads = work_entries("/proc/self/task");
 
 	setpgid(0, 0);
 	if (t->descriptors)

@@ -3,6 +3,7 @@
  */
 #include "work.h"
 
+#include <dirent.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -155,4 +156,17 @@ int work_started(void *arg)
 	(void)arg;
 	TRY(il_task_started(7));
 	return TRY(il_sleep(IL_MSEC(1)));
+}
+
+int work_entries(const char *path)
+{
+	DIR *folder = opendir(path);
+	int n = 0;
+
+	if (!folder)
+		return -1;
+	while (readdir(folder))
+		n++;
+	closedir(folder);
+	return n;
 }

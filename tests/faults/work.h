@@ -98,5 +98,7 @@ void work_adopted(void);
 extern const il_handler work_echo;
 /* Three lines to an echo and back. arg: an il_stream. */
 int work_talk(void *arg);
+/* The entries of a folder, for differences: of /proc/self/fd, of /proc/self/task; -1: it cannot be read. */
+int work_entries(const char *path);
 
 #endif
