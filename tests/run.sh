@@ -10,7 +10,7 @@
 #   sh tests/run.sh remote_soak    worker programs and job servers killed under 100,000 calls, on every backend
 #   sh tests/run.sh foreign        calls from this machine to an emulated one of another byte order
 #   sh tests/run.sh churn          1,000,000 connections on every backend: minutes
-#   sh tests/run.sh explore        1,000,000 seeds of each program on the simulated network: an hour or two
+#   sh tests/run.sh explore [N]    1,000,000 (or N) seeds of each program on the simulated network: an hour or two
 #   sh tests/run.sh cross          the core and virtual time on each other machine: minutes
 #   sh tests/run.sh coverage       which lines and branches of the library the fast suites run; fails below 95 % and 85 %
 #   sh tests/run.sh mutants [N]    60 (or N) small faults in the core, which the fast suites must find: hours
@@ -39,7 +39,8 @@ turn=$((0x$(git rev-parse HEAD 2>/dev/null | cut -c1-6 | grep . || echo 0)))
 # shellcheck disable=SC2086
 fault_backends=$(set -- $backends && shift $((turn % 3)) && echo "$1")
 fault_passes="single worker chaos descriptors storm"
-mutants=60 minutes=60
+explored="starttls shutdown timeouts udp connects remote" # the programs of tests/explore
+mutants=60 minutes=60 explore=1000000
 
 slow_backends="virtual $backends" slow_kinds=$every_kind # where each compiler or tool takes its time
 case "${*:-}" in
@@ -52,6 +53,7 @@ conformance) stages="gcc adopted matrix" ;;
 cross) stages=$machines ;;
 mutants\ [0-9]*) stages=mutants mutants=$2 ;;
 soak\ [0-9]*) stages=soak minutes=$2 ;;
+explore\ [0-9]*) stages=explore explore=$2 ;;
 *) stages=$* ;;
 esac
 
@@ -179,11 +181,21 @@ check()
   if step "$@"; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
 }
 
-# build PRESET [TARGET]
+# The same, and what it said where it did not fail, too.
+told()
+{
+  told=$failed
+  check "$@"
+  [ "$failed" != "$told" ] || cat "$out/step.log"
+}
+
+# build PRESET [TARGET...]
 build()
 {
-  check "configure $1" cmake --preset "$1"
-  check "build $1" cmake --build "build/$1" --target "${2:-all}"
+  preset=$1
+  shift
+  check "configure $preset" cmake --preset "$preset"
+  check "build $preset" cmake --build "build/$preset" --target "${@:-all}"
 }
 
 # conformance PRESET REGULAR-EXPRESSION: CTest's conformance tests with such a name. Their own rows are
@@ -264,9 +276,7 @@ stage_adopted()
 
 stage_matrix()
 {
-  printed=$failed
-  check "a row for every scenario" matrix
-  [ "$failed" != "$printed" ] || cat "$out/step.log"
+  told "a row for every scenario" matrix
 }
 
 stage_clang()
@@ -340,17 +350,11 @@ stage_house()
   check "planted faults are found" sh tests/house/planted.sh build/static
 }
 
-build_abuse()
-{
-  check "configure $1" cmake --preset "$1"
-  check "build abuse, $1" cmake --build "build/$1" --target abuse
-}
-
 # A server and its worst clients: numbers in build/tests/abuse.log.
 stage_abuse()
 {
   for preset in dev asan; do
-    build_abuse $preset
+    build $preset abuse
     for backend in $backends; do
       check "abuse $backend, $preset" "build/$preset/tests/abuse/abuse" "$backend"
     done
@@ -376,31 +380,26 @@ soak_on()
 # All areas at once, with faults and without by turns: nothing grows. And no call is lost, whichever worker dies.
 stage_soak()
 {
-  build release
-  check "build soak" cmake --build build/release --target soak
+  build release soak embed-process_soak
   for backend in $backends; do
-    check "soak $backend, $minutes minutes" soak_on "$backend"
-    cat "$out/step.log"
-    check "worker processes killed, $backend" build/release/tests/embed/embed-process_soak 60 "$backend"
-    cat "$out/step.log"
+    told "soak $backend, $minutes minutes" soak_on "$backend"
+    told "worker processes killed, $backend" build/release/tests/embed/embed-process_soak 60 "$backend"
   done
 }
 
 # Calls on other machines, whichever worker program and job server die: every answer right, and counted.
 stage_remote_soak()
 {
-  build release
+  build release remote-tests
   for backend in $backends; do
-    check "remote soak $backend" env INTERLOOP_BACKEND=$backend build/release/tests/remote/remote-soak 100000
-    cat "$out/step.log"
+    told "remote soak $backend" env INTERLOOP_BACKEND="$backend" build/release/tests/remote/remote-soak 100000
   done
 }
 
 # A worker program on a big-endian machine, where it can be had.
 stage_foreign()
 {
-  check "configure dev" cmake --preset dev
-  check "build remote-foreign" cmake --build build/dev --target remote-tests
+  build dev remote-tests
   for backend in $backends; do
     check "a worker program for s390x, a caller on $backend" env INTERLOOP_BACKEND="$backend" \
       sh tests/remote/foreign.sh "$PWD/build/dev/tests/remote/remote-foreign"
@@ -410,34 +409,32 @@ stage_foreign()
 
 stage_churn()
 {
-  build_abuse release
+  build release abuse
   for backend in $backends; do
-    check "churn $backend" build/release/tests/abuse/abuse "$backend" churn 1000000
-    cat "$out/step.log"
+    told "churn $backend" build/release/tests/abuse/abuse "$backend" churn 1000000
   done
 }
 
 # seeds COUNT: each program of tests/explore under so many seeds, in pieces, as many at once as there are processors.
 seeds()
 {
-  piece=$(($1 / 10))
-  for program in starttls shutdown timeouts udp connects remote; do
+  piece=$((($1 + 9) / 10))
+  for program in $explored; do
     for n in 0 1 2 3 4 5 6 7 8 9; do
-      echo $program $((1 + n * piece)) $piece
+      echo "$program" $((1 + n * piece)) $piece
     done
   done | xargs -P "$jobs" -L 1 timeout 7200 build/release/tests/explore/explore
 }
 
 explore()
 {
-  check "configure release" cmake --preset release
-  check "build explore" cmake --build build/release --target explore
+  build release explore
   check "$1 seeds of each program on the simulated network" seeds "$1"
 }
 
 # Whatever fails, the programs keep their promises; a failing seed is printed.
 stage_seeds() { explore 10000; }
-stage_explore() { explore 1000000; }
+stage_explore() { explore "$explore"; }
 
 fuzz_all()
 {
@@ -489,8 +486,7 @@ stage_races()
 # All orders of the hand-overs between threads, and a planted fault of each, which must be found.
 stage_models()
 {
-  check "models, and their planted faults" sh tests/models/run.sh
-  cat "$out/step.log"
+  told "models, and their planted faults" sh tests/models/run.sh
 }
 
 # What gcov counts while the fast suites run, the rules on one loop. What was not run: build/tests/not_run.
@@ -507,21 +503,19 @@ stage_coverage()
   suites coverage libev "own|real|adopted"
   check "programs of tests/embed" ctest --test-dir build/coverage -R '^embed-' --output-on-failure
   check "calls on other machines" ctest --test-dir build/coverage -R '^remote-' --output-on-failure
-  for program in starttls shutdown timeouts udp connects; do
-    check "300 seeds of $program" build/coverage/tests/explore/explore $program 1 300
+  for program in $explored; do
+    check "300 seeds of $program" build/coverage/tests/explore/explore "$program" 1 300
   done
   check "each call fails once" sh tests/faults/run.sh build/coverage libev single
   unset GCOV_ERROR_FILE
-  check "95 % of the lines, 85 % of the branches" \
+  told "95 % of the lines, 85 % of the branches" \
     python3 tests/coverage/coverage.py --missing "$out/not_run" build/coverage build/coverage-static
-  cat "$out/step.log"
 }
 
 # Small faults in the core, each of which a suite finds.
 stage_mutants()
 {
-  check "$mutants mutants, seed 1" python3 tests/mutants/mutants.py --progress 3 1 "$mutants" 3>&1
-  cat "$out/step.log"
+  told "$mutants mutants, seed 1" python3 tests/mutants/mutants.py --progress 3 1 "$mutants" 3>&1
 }
 
 # cached PRESET VARIABLE
