@@ -2,6 +2,7 @@
 they must show."""
 
 import asyncio
+import contextlib
 import json
 import os
 import pathlib
@@ -36,10 +37,18 @@ class Page:
         await self.socket.send(json.dumps({"id": self.number, "method": method, "params": parameters}))
         while (answer := json.loads(await self.socket.recv())).get("id") != self.number:
             pass
-        return answer["result"]
+        return answer.get("result", {})  # none from a page that is being left
 
     async def run(self, script):
-        return (await self.call("Runtime.evaluate", expression=script))["result"].get("value")
+        return (await self.call("Runtime.evaluate", expression=script)).get("result", {}).get("value")
+
+    async def open(self, url):
+        """Returns when its scripts have run: before, a form is sent as forms without them are."""
+        await self.call("Page.navigate", url=url)
+
+        async def loaded():
+            return await self.run(f"location.href == '{url}' && document.readyState == 'complete'")
+        await until(f"the page {url}", loaded)
 
     async def shows(self, text):
         async def probe():
@@ -47,19 +56,27 @@ class Page:
         await until(f"the text: {text}", probe)
 
 
-def serve(program, loop):
+@contextlib.contextmanager
+def served(program, loop):
+    """Its port; it is stopped as by an administrator, and killed where the page did not work."""
     server = subprocess.Popen([pathlib.Path(sys.argv[1], program), "--backend", loop], stdout=subprocess.PIPE,
                               stderr=subprocess.DEVNULL, text=True)
-    return server, next(line.split()[-1] for line in server.stdout if line.startswith("listening on port"))
+    try:
+        yield next((line.split()[-1] for line in server.stdout if line.startswith("listening on port")), None)
+        server.terminate()
+        if server.wait(TIME) != 0:
+            raise SystemExit(f"browser.py: {program} on {loop} ended with {server.returncode}")
+    finally:
+        server.kill()
+        server.wait()
 
 
 async def with_server(program, loop, page, use):
-    server, port = serve(program, loop)
-    await page.call("Page.navigate", url=f"http://127.0.0.1:{port}/")
-    await use(page)
-    server.terminate()
-    if server.wait(TIME) != 0:
-        raise SystemExit(f"browser.py: {program} on {loop} ended with {server.returncode}")
+    with served(program, loop) as port:
+        if not port:
+            raise SystemExit(f"browser.py: {program} on {loop} does not listen")
+        await page.open(f"http://127.0.0.1:{port}/")
+        await use(page)
     print(f"{program} on {loop}: ok", flush=True)
 
 
