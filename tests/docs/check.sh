@@ -97,6 +97,12 @@ grep -ow 'il_[a-z0-9_]*[a-z0-9]' README.md docs/*.md | sort -u | grep -v ':il_\(
   done >"$new"
 [ ! -s "$new" ] || { cat "$new"; status=1; }
 
+# Whoever asks what is tested finds every stage.
+grep -o '^stage_[a-z0-9_]*' tests/run.sh | sed 's/stage_//' | while read -r stage; do
+  grep -q "\`$stage\`" docs/testing.md || echo "docs/testing.md: says nothing of the stage $stage"
+done >"$new"
+[ ! -s "$new" ] || { cat "$new"; status=1; }
+
 # The page and the pictures of the benchmarks show something: from counts that as texts are ordered otherwise, of points that are all
 # alike, of figures that are 0, and where works and whole servers are missing.
 plots=$(mktemp -d) || exit 1
