@@ -176,12 +176,13 @@ static void run_batch(il_loop *loop)
 	}
 }
 
-/* All that were polled together run, however long it takes. Where the clock is the loop's own nothing depends on how
- * long something takes: so many tasks, and then a look at the timers that are due. */
+/* All that were polled together run, however long it takes, and once more, for many only yield before they wait again,
+ * and what they wait for shall not be polled in vain. Where the clock is the loop's own nothing depends on how long
+ * something takes: so many tasks, and then a look at the timers that are due. */
 static void run_ready(il_loop *loop)
 {
 	il_time start = 0, last = 0, now;
-	size_t polled = loop->polled;
+	size_t polled = 2 * loop->polled;
 
 	loop->polled = 0;
 	for (;;) {

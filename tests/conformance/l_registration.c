@@ -1,0 +1,70 @@
+/*
+ * l_registration.c: a stream that is in use stays registered with the native loop, for to register it anew takes
+ * several system calls. epoll_ctl of this executable counts.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "l_net.h"
+
+#include <dlfcn.h>
+#include <sys/epoll.h>
+
+enum { PEERS = 48, ROUNDS = 8 };
+
+static atomic_int registrations;
+
+int epoll_ctl(int poller, int op, int fd, struct epoll_event *event)
+{
+	int (*real)(int, int, int, struct epoll_event *);
+
+	*(void **)&real = dlsym(RTLD_NEXT, "epoll_ctl");
+	atomic_fetch_add(&registrations, 1);
+	return real(poller, op, fd, event);
+}
+
+/* Longer than a turn has for all of them, if they take turns at it. */
+static void work(void)
+{
+	il_time until = il_now() + IL_USEC(20);
+
+	while (il_now() < until)
+		;
+}
+
+/* The peer asks again before it is answered, and the answer only yields. */
+static int answer(void *arg)
+{
+	struct ends *e = arg;
+	char request[64];
+
+	for (int round = 0; round < ROUNDS; round++) {
+		check_hears(e->a, "ask");
+		if (round + 1 < ROUNDS)
+			slip(e->b, "ask");
+		work();
+		CHECK_RC(il_stream_write_all(e->a, "answer", 6), 0);
+		CHECK_EQ(recv(il_stream_fd(e->b), request, sizeof request, 0), 6);
+	}
+	return 0;
+}
+
+IL_TEST_REAL(L, streams_of_tasks_that_yield_before_they_wait_stay_registered)
+{
+	struct ends ends[PEERS];
+	il_group group;
+
+	CHECK_RC(il_group_open(&group), 0);
+	for (int i = 0; i < PEERS; i++) {
+		ends[i] = ends_of(PAIR);
+		CHECK_RC(il_group_start_soon(&group, NULL, answer, &ends[i]), 0);
+	}
+	CHECK_RC(il_sleep(IL_MSEC(1)), 0); /* all wait now */
+	atomic_store(&registrations, 0);
+	for (int i = 0; i < PEERS; i++)
+		slip(ends[i].b, "ask");
+	CHECK_RC(il_group_close(&group, 0), 0);
+	CHECK_EQ(atomic_load(&registrations), 0);
+	for (int i = 0; i < PEERS; i++)
+		drop(&ends[i]);
+}
