@@ -74,7 +74,7 @@ static int run_out_of_time(void)
 	if (rc < 0)
 		return rc;
 	snprintf(server, sizeof(server), "127.0.0.1:%u", il_datagram_port(silent));
-	rc = il_ares_open(&ares, server);
+	rc = il_ares_open(&ares, server, 0);
 	if (rc < 0)
 		goto end;
 	rc = il_scope_enter(&scope, il_deadline(IL_MSEC(50)), IL_FAIL_AT_DEADLINE);
@@ -94,7 +94,7 @@ static int ask(void *servers)
 {
 	il_ares *ares;
 	struct ares_addrinfo *found;
-	int rc = il_ares_open(&ares, servers);
+	int rc = il_ares_open(&ares, servers, 0);
 	if (rc < 0)
 		return rc;
 	rc = look_up_all(ares);

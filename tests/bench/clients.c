@@ -194,7 +194,7 @@ void clients_compare(const struct client_library *of)
 {
 	struct bench_case c = {.work = "P15", .via = of->name, .cores = 2, .passes = 15};
 	const struct bench_side own = {of->base, time_own};
-	const struct bench_stat stat = {.name = "cpu", .limit = 1.1};
+	const struct bench_stat stat = {.name = "cpu", .limit = of->limit};
 
 	library = of;
 	for (c.connections = 1; c.connections <= CLIENTS_MAX; c.connections += CLIENTS_MAX - 1) {

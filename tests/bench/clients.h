@@ -17,6 +17,7 @@ struct client_library {
 	int stop;            /* the signal that ends the server, with its children */
 	bool (*is_up)(void); /* NULL: when it accepts a connection */
 	size_t n;            /* operations of one client; 50 have four times as many */
+	double limit;        /* the target; 0: none */
 	/* Tasks; each client is one. */
 	void (*open)(size_t clients);
 	void (*ask)(size_t client); /* one operation */

@@ -91,6 +91,7 @@ void bench_hiredis(void)
 						 .stop = SIGKILL,
 						 .is_up = is_up,
 						 .n = 5000,
+						 .limit = 1.1,
 						 .open = open_all,
 						 .ask = ask,
 						 .own_ask = own_ask});

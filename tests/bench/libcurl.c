@@ -144,6 +144,7 @@ void bench_libcurl(void)
 						 .server = serve,
 						 .stop = SIGKILL,
 						 .n = 2500,
+						 .limit = 1.1,
 						 .open = open_all,
 						 .ask = ask,
 						 .own_open = own_open,

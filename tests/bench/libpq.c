@@ -140,6 +140,7 @@ void bench_libpq(void)
 						 .stop = SIGQUIT, /* at once */
 						 .is_up = is_up,
 						 .n = 2500,
+						 .limit = 1.1,
 						 .open = open_all,
 						 .ask = ask,
 						 .own_ask = own_ask});
