@@ -2,9 +2,9 @@
  * d_bursts.c: many calls in one turn, of which a loop has as few workers woken and is woken as seldom as it can:
  * none of them waits for that.
  */
-#include "harness.h"
+#include "l_net.h"
 
-enum { SHORT_CALLS = 12, CREW = 8, CREW_ROUNDS = 20 };
+enum { SHORT_CALLS = 12, CREW = 8, CREW_ROUNDS = 20, FEW = 4 };
 
 static int nothing(void *arg)
 {
@@ -143,4 +143,56 @@ IL_TEST_REAL(D, a_task_that_is_always_ready_keeps_no_call_from_its_worker)
 	CHECK_RC(il_group_start_soon(&g, NULL, call_set_flag, &called), 0);
 	CHECK_RC(il_group_start_soon(&g, NULL, yield_until_called, &called), 0);
 	CHECK_RC(il_group_close(&g, 0), 0);
+}
+
+/* ---- calls that wait for those of the next turn ---- */
+
+struct asked {
+	struct ends ends;
+	il_executor *pool;
+};
+
+static int call_when_asked(void *arg)
+{
+	const struct asked *a = arg;
+
+	check_hears(a->ends.a, "go");
+	return il_executor_run(a->pool, nothing, NULL, 0);
+}
+
+/* All in one turn, which descriptors have brought, and then nothing comes any more. */
+static void call_few(il_executor *pool)
+{
+	struct asked asked[FEW];
+	il_group g;
+
+	CHECK_RC(il_group_open(&g), 0);
+	for (int i = 0; i < FEW; i++) {
+		asked[i] = (struct asked){.ends = ends_of(PAIR), .pool = pool};
+		CHECK_RC(il_group_start_soon(&g, NULL, call_when_asked, &asked[i]), 0);
+	}
+	CHECK_RC(il_sleep(IL_MSEC(1)), 0); /* all wait now */
+	for (int i = 0; i < FEW; i++)
+		slip(asked[i].ends.b, "go");
+	CHECK_RC(il_group_close(&g, 0), 0);
+	for (int i = 0; i < FEW; i++)
+		drop(&asked[i].ends);
+}
+
+/* After a wake-up that served many calls, a few wait for more to come, but not for long. */
+IL_TEST_REAL(D, calls_do_not_wait_long_for_others_to_come)
+{
+	const il_thread_pool_options options = {.max_workers = 1};
+	struct burst b = {.finished = 0};
+
+	CHECK_RC(il_thread_pool_create(&b.pool, &options), 0);
+	for (size_t i = 0; i < il_test_rounds(20); i++) {
+		il_group g;
+		CHECK_RC(il_group_open(&g), 0);
+		for (int n = 0; n < SHORT_CALLS; n++)
+			CHECK_RC(il_group_start_soon(&g, NULL, call_short, &b), 0);
+		CHECK_RC(il_group_close(&g, 0), 0);
+		call_few(b.pool);
+	}
+	il_executor_destroy(b.pool);
 }
