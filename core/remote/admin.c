@@ -138,7 +138,7 @@ int il__remote_administer(void *arg)
 		stream = NULL;
 		if (rc == -ECANCELED || (rc = il_sleep(IL_MSEC(50))) < 0)
 			return rc;
-		il_semaphore_release(s->admin_work);
+		il__remote_ring(s->admin_work);
 	}
 	il_stream_destroy(stream);
 	return rc;

@@ -45,11 +45,11 @@ void il__remote_dispatch(struct il__remote_pool *pool)
 	}
 	find_work(pool, &unsent, &cancels);
 	pthread_mutex_unlock(&pool->lock);
-	for (size_t i = 0; i < pool->server_count; i++) { /* one permit is enough */
+	for (size_t i = 0; i < pool->server_count; i++) {
 		if (unsent >> i & 1)
-			il_semaphore_release(pool->servers[i].work);
+			il__remote_ring(pool->servers[i].work);
 		if (cancels >> i & 1)
-			il_semaphore_release(pool->servers[i].admin_work);
+			il__remote_ring(pool->servers[i].admin_work);
 	}
 }
 
@@ -74,7 +74,7 @@ void il__remote_retry(struct il__remote_server *s)
 	}
 	pthread_mutex_unlock(&s->pool->lock);
 	if (first)
-		il_semaphore_release(s->work);
+		il__remote_ring(s->work);
 }
 
 static struct il__remote_out *first_of(const struct il__remote_list *list, bool all)

@@ -76,7 +76,7 @@ int il__remote_send(struct il__remote_connection *c, uint32_t type, const struct
 		append(c, "", i > 0);
 		append(c, arguments[i].iov_base, arguments[i].iov_len);
 	}
-	il_semaphore_release(c->work); /* one permit is enough */
+	il__remote_ring(c->work);
 	return 0;
 }
 

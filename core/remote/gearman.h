@@ -65,6 +65,14 @@ struct il__remote_packet {
 	char *data;
 };
 
+/* Of at most one permit: there may be something to do. One that is there already is enough: another would be refused, which costs
+ * more than a job does. */
+static inline void il__remote_ring(il_semaphore *bell)
+{
+	if (il_semaphore_value(bell) == 0)
+		il_semaphore_release(bell);
+}
+
 /* 0; -EINVAL, -EACCES. */
 int il__remote_check_servers(const char *function, const char *const *servers, size_t count,
 			     bool secure);

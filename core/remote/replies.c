@@ -49,7 +49,7 @@ static int on_created(struct il__remote_server *s, struct il__remote_packet *p)
 	pthread_mutex_lock(&s->pool->lock);
 	strcpy(out->handle, handle);
 	if (out->verdict && il__remote_give_up(out, out->verdict))
-		il_semaphore_release(s->admin_work);
+		il__remote_ring(s->admin_work);
 	pthread_mutex_unlock(&s->pool->lock);
 	il__remote_handles_add(&s->handles, out);
 	return 0;

@@ -133,7 +133,7 @@ void il__remote_judge_names(struct il__remote_server *s)
 	}
 	pthread_mutex_unlock(&s->pool->lock);
 	if (any)
-		il_semaphore_release(s->admin_work);
+		il__remote_ring(s->admin_work);
 }
 
 static void doubt_names(struct il__remote_server *s)
@@ -143,7 +143,7 @@ static void doubt_names(struct il__remote_server *s)
 	if (first && s->pool->options.unserved_timeout != IL_FOREVER &&
 	    il_now() - il__remote_out_at(first)->created >= s->pool->options.unserved_timeout / 2) {
 		s->wants_names = true;
-		il_semaphore_release(s->admin_work);
+		il__remote_ring(s->admin_work);
 	}
 }
 

@@ -67,7 +67,7 @@ static int check_options(il_remote_worker_options *to, const il_remote_worker_op
 
 void il__remote_wake(struct il__remote_worker *w)
 {
-	il_semaphore_release(w->changed); /* one permit is enough */
+	il__remote_ring(w->changed);
 }
 
 /* A task outside of the shield: it learns that the caller is cancelled. */

@@ -178,7 +178,7 @@ static int run_job(struct il__remote_job *j)
 	if (!is_of_connection(j))
 		return -EOWNERDEAD; /* nobody waits for it here any more, and it has not begun */
 	j->runs = true;
-	il_semaphore_release(j->link->news);
+	il__remote_ring(j->link->news);
 	return j->call.form == IL_CALL_BYTES ? run_bytes(j, fn) : run_flat(j, fn);
 }
 
@@ -302,7 +302,7 @@ int il__remote_on_job(struct il__remote_link *l, struct il__remote_packet *p)
 		return rc;
 	}
 	enqueue(j);
-	il_semaphore_release(l->news);
+	il__remote_ring(l->news);
 	return start_queued(l->worker);
 }
 
