@@ -34,6 +34,7 @@ struct il__user_call {
 	void *link;
 	const void *in; /* what the argument was at submit */
 	size_t in_size;
+	il_time deadline; /* of who waits; IL_FOREVER: none */
 	bool waits;
 	/* under the lock of the executor (user.h) */
 	enum { IL__BEGIN_OPEN, IL__BEGUN, IL__NOT_BEGUN } begin; /* by `claim`, asked once */

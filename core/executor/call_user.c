@@ -65,6 +65,11 @@ void il_call_get_info(const il_call *call, il_call_info *info)
 	info->waits = call->user.waits;
 }
 
+il_time il_call_deadline(const il_call *call)
+{
+	return call ? call->user.deadline : IL_FOREVER;
+}
+
 void **il_call_link(il_call *call)
 {
 	return call ? &call->user.link : NULL;

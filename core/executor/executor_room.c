@@ -9,10 +9,14 @@
 #include "../base/error.h"
 #include "../base/list.h"
 #include "../base/report.h"
+#include "../runtime/loop.h"
 #include "../runtime/task.h"
+#include "../runtime/thread_state.h"
 #include "../runtime/wakeup.h"
 #include "executor.h"
 #include "user.h"
+
+#include <interloop/scope.h>
 
 /* On the waiter's stack. */
 struct room_waiter {
@@ -110,6 +114,16 @@ static int room_check(const struct il__user *user)
 	return 0;
 }
 
+/* By its scopes, or by a map's time. Virtual time stands until the call ends, but for one that ends in this loop. */
+static il_time deadline_here(const struct il__user *user, il_time deadline)
+{
+	il_time until = il_effective_deadline();
+
+	if (il__self.loop && il__self.loop->own_clock && !user->ops.in_loop)
+		return IL_FOREVER;
+	return until < deadline ? until : deadline;
+}
+
 /* Under the lock on entry only. The call may run, and drop the last reference, before the user's submit returns. */
 static int room_give(struct il__user *user, il_call *call, bool waits)
 {
@@ -126,6 +140,7 @@ int il__room_submit_now(struct il__user *user, il_call *call)
 {
 	int rc;
 
+	call->user.deadline = IL_FOREVER;
 	pthread_mutex_lock(&user->lock);
 	rc = room_check(user);
 	if (rc < 0) {
@@ -219,6 +234,7 @@ int il__room_submit(struct il__user *user, il_call *call, il_time deadline)
 {
 	int rc;
 
+	call->user.deadline = deadline_here(user, deadline);
 	pthread_mutex_lock(&user->lock);
 	rc = room_try(user, call);
 	return rc == -EAGAIN ? room_wait(user, call, deadline) : rc;

@@ -10,9 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* The thread gives waiting calls of others to the pool: its own deadline is not theirs. */
-static _Thread_local bool gives_room;
+#include <time.h>
 
 /* ---- made ---- */
 
@@ -59,7 +57,7 @@ struct il__remote_out *il__remote_make_out(struct il__remote_pool *pool, il_call
 	out->call = call;
 	out->attended = info->attended;
 	out->waits = info->waits;
-	out->deadline = info->waits && !gives_room ? il_effective_deadline() : IL_FOREVER;
+	out->deadline = il_call_deadline(call);
 	return out;
 }
 
@@ -87,14 +85,10 @@ void il__remote_address_out(struct il__remote_pool *pool, struct il__remote_out 
 
 void il__remote_free_place(struct il__remote_pool *pool)
 {
-	bool outer = gives_room;
-
 	pthread_mutex_lock(&pool->lock);
 	pool->places--;
 	pthread_mutex_unlock(&pool->lock);
-	gives_room = true;
 	il_executor_room(pool->executor);
-	gives_room = outer;
 }
 
 /* Under the lock. */

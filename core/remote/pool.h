@@ -52,7 +52,7 @@ struct il__remote_out {
 	il_call *call;
 	struct il__remote_name *name;
 	uint64_t id;
-	il_time deadline; /* of who waits; IL_FOREVER: none, or not known */
+	il_time deadline; /* of who waits; IL_FOREVER: none */
 	bool attended, waits;
 	/* under the lock */
 	struct il__remote_server *server; /* NULL: none has it */

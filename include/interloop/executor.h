@@ -58,6 +58,16 @@ typedef struct il_call_info {
 IL_API void il_call_get_info(const il_call *call, il_call_info *info);
 
 /**
+ * @brief Returns when the caller who waits for the call gives it up: the earliest deadline of its
+ * scopes, or of il_executor_map(), as it was when the caller came, also where the call waited for room
+ * since. So an executor can leave out what is too old, or take the most urgent call first. Any thread, until
+ * the call has its answer.
+ * @return a time of the caller's il_now(). IL_FOREVER: no deadline, nobody waits, or a NULL call; and
+ *         in virtual time, which stands while the call is out, unless the executor has `in_loop`.
+ */
+IL_API il_time il_call_deadline(const il_call *call);
+
+/**
  * @brief Says that the call begins elsewhere: its future is running, and is not withdrawn any more.
  * Any thread. Later calls return the same. It is not an answer.
  * @return false: the call was cancelled before: answer it all the same, with any code; NULL.

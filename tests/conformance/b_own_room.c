@@ -13,6 +13,7 @@ struct full {
 	size_t taken;
 	int room, refuse; /* under lock: refuse: with this code */
 	atomic_int asked;
+	il_time deadline;  /* under lock: of the last that came */
 	bool tells_within; /* under lock: it has room as soon as it has said that there is none */
 	struct gate *in_submit, *at_end; /* of submit: it stays there */
 };
@@ -34,6 +35,7 @@ static int take_if_room(void *self, il_call *call)
 	if (f->in_submit)
 		stay(f->in_submit);
 	pthread_mutex_lock(&f->lock);
+	f->deadline = il_call_deadline(call);
 	rc = f->refuse ? f->refuse : f->room > 0 ? 0 : -EAGAIN;
 	if (rc == 0) {
 		f->room--;
@@ -56,12 +58,18 @@ static bool give_up(void *self, il_call *call)
 	return true;
 }
 
-static void open_full(struct full *f, int room)
+static void open_full_as(struct full *f, int room, bool in_loop)
 {
-	static const il_executor_ops ops = {.submit = take_if_room, .withdraw = give_up};
+	const il_executor_ops ops = {
+	    .submit = take_if_room, .withdraw = give_up, .in_loop = in_loop};
 
 	*f = (struct full){.lock = PTHREAD_MUTEX_INITIALIZER, .room = room};
 	CHECK_RC(il_executor_create(&f->ex, &ops, f), 0);
+}
+
+static void open_full(struct full *f, int room)
+{
+	open_full_as(f, room, false);
 }
 
 static int nothing(void *arg)
@@ -312,10 +320,14 @@ static void map_without_room(void)
 {
 	struct full f;
 	int ids[3] = {0, 1, 2}, results[3];
+	il_time begin = il_now(), limit = IL_MSEC(5);
 
 	open_full(&f, 2);
-	CHECK_RC(il_executor_map(f.ex, nothing, ids, 3, sizeof *ids, results, IL_MSEC(5)),
-		 -ETIMEDOUT);
+	CHECK_RC(il_executor_map(f.ex, nothing, ids, 3, sizeof *ids, results, limit), -ETIMEDOUT);
+	if (il_loop_current() && il_test_virtual())
+		CHECK_EQ(f.deadline, IL_FOREVER);
+	else
+		CHECK(f.deadline >= begin + limit && f.deadline <= il_now() + limit);
 	for (int i = 0; i < 3; i++)
 		CHECK_RC(results[i], -ECANCELED);
 	CHECK_EQ(f.taken, 2);
@@ -351,6 +363,65 @@ IL_TEST_FIFO(B, room_that_comes_while_the_executor_says_that_it_is_full_is_used)
 	answer_from(&f, 0);
 	CHECK_RC(il_group_close(&g, 0), 0);
 	il_executor_destroy(f.ex);
+}
+
+/* ---- how long they wait ---- */
+
+struct dated {
+	struct full *full;
+	il_time until;
+	int rc;
+};
+
+static int run_until(void *arg)
+{
+	struct dated *d = arg;
+	il_scope scope = IL_SCOPE_INIT;
+
+	CHECK_RC(il_scope_enter(&scope, d->until, 0), 0);
+	d->rc = il_executor_run(d->full->ex, nothing, NULL, 0);
+	return il_scope_exit(&scope, d->rc);
+}
+
+/* Of one that finds room, of one that waits for it, and of one for which nobody waits. */
+static void check_deadlines(bool in_loop)
+{
+	const il_time until = il_deadline(IL_SEC(3600));
+	const il_time seen = il_test_virtual() && !in_loop ? IL_FOREVER : until;
+	struct full f;
+	struct dated d = {&f, until, 1};
+	il_future *future = NULL;
+	il_group g;
+
+	open_full_as(&f, 1, in_loop);
+	CHECK_RC(il_group_open(&g), 0);
+	CHECK_RC(il_group_start_soon(&g, NULL, run_until, &d), 0);
+	while (f.asked < 1)
+		CHECK_RC(il_yield(), 0);
+	CHECK_RC(il_group_start_soon(&g, NULL, run_until, &d), 0);
+	while (f.asked < 2)
+		CHECK_RC(il_yield(), 0);
+	make_room(&f, 2);
+	CHECK_EQ(f.taken, 2);
+	CHECK_EQ(il_call_deadline(f.calls[0]), seen);
+	CHECK_EQ(il_call_deadline(f.calls[1]), seen);
+	CHECK_RC(il_executor_submit(f.ex, &future, nothing, NULL, 0), 0);
+	CHECK_EQ(il_call_deadline(f.calls[2]), IL_FOREVER);
+	answer_from(&f, 0);
+	CHECK_RC(il_group_close(&g, 0), 0);
+	CHECK_RC(finished(future), 2);
+	il_executor_destroy(f.ex);
+}
+
+IL_TEST_FIFO(B, a_call_has_its_callers_deadline_also_after_a_wait_for_room)
+{
+	check_deadlines(true);
+}
+
+/* Virtual time stands while such a call is out. */
+IL_TEST_FIFO(B, a_call_elsewhere_has_no_deadline_in_virtual_time)
+{
+	check_deadlines(false);
 }
 
 /* ---- threads that wait, threads that say so ---- */

@@ -127,6 +127,7 @@ IL_TEST(J, null_is_nothing_where_nothing_is_returned)
 	il_call_run(NULL);
 	il_call_fail(NULL, -EIO);
 	CHECK(!il_call_link(NULL));
+	CHECK_EQ(il_call_deadline(NULL), IL_FOREVER);
 	il_executor_unref(NULL);
 	il_executor_destroy(NULL);
 	il_future_unref(NULL);
