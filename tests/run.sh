@@ -39,7 +39,7 @@ turn=$((0x$(git rev-parse HEAD 2>/dev/null | cut -c1-6 | grep . || echo 0)))
 # shellcheck disable=SC2086
 fault_backends=$(set -- $backends && shift $((turn % 3)) && echo "$1")
 fault_passes="single worker chaos descriptors storm"
-explored="starttls shutdown timeouts udp connects remote" # the programs of tests/explore
+explored="starttls shutdown timeouts udp connects remote cancels" # the programs of tests/explore
 mutants=60 minutes=60 explore=1000000
 
 slow_backends="virtual $backends" slow_kinds=$every_kind # where each compiler or tool takes its time

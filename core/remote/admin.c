@@ -36,26 +36,28 @@ static bool next_cancel(struct il__remote_server *s, char handle[IL__REMOTE_HAND
 
 /* Done, the server says that the call has failed. Else a failure that has come was its worker's; and unknown, the call has ended by
  * itself, so its answer is here or on its way. Or the server has done it, and the connection broke before we read so: such a call
- * never ran and ends as one that may have. A server that cannot do it says neither. */
+ * never ran and ends as one that may have. A server that cannot do it says neither, and who has cancelled does not wait for it. */
 static void note_cancelled(struct il__remote_server *s, const char *handle, const char *reply)
 {
 	struct il__remote_out *out = il__remote_handles_find(&s->handles, handle);
-	bool done = strncmp(reply, "OK", 2) == 0, unserved;
+	bool done = strncmp(reply, "OK", 2) == 0, unserved, unwanted;
+	bool unknown = strncmp(reply, "ERR UNKNOWN_JOB", 15) == 0;
 
 	if (!out)
 		return;
 	pthread_mutex_lock(&s->pool->lock);
 	if (out->cancel.list)
 		il__remote_list_remove(&out->cancel);
-	if (!out->dropped && strncmp(reply, "ERR UNKNOWN_JOB", 15) == 0)
+	if (!out->dropped && unknown)
 		il__remote_is_served(out);
 	unserved = out->verdict == -ENOENT;
+	unwanted = out->verdict == -ECANCELED && !unknown;
 	pthread_mutex_unlock(&s->pool->lock);
 	if (done)
 		return;
 	if (out->dropped)
 		il__remote_lose_failed(out);
-	else if (unserved)
+	else if (unserved || unwanted)
 		il__remote_end_unserved(out);
 }
 

@@ -167,12 +167,24 @@ void il__remote_is_served(struct il__remote_out *out)
 		il__remote_list_remove(&out->cancel);
 }
 
+/* That of the portal's loop, in any thread: the caller's loop may have a clock of its own. */
+static il_time call_now(const struct il__remote_pool *pool)
+{
+	struct timespec t;
+
+	if (!pool->has_thread)
+		return il_now();
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return IL_SEC(t.tv_sec) + t.tv_nsec;
+}
+
 bool il__remote_give_up(struct il__remote_out *out, int verdict)
 {
 	if (!out->verdict || verdict == -ECANCELED)
 		out->verdict = verdict;
 	if (!out->handle[0] || out->cancel.list)
 		return false; /* it is asked for when it has one */
+	out->given_up = call_now(out->server->pool);
 	il__remote_list_push(&out->server->cancels, &out->cancel);
 	return true;
 }

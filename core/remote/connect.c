@@ -73,6 +73,7 @@ static int greet(struct il__remote_connection *c)
 	if (rc < 0)
 		return rc;
 	il__remote_free_packet(&p);
+	c->heard = il_now();
 	return 0;
 }
 

@@ -119,7 +119,26 @@ static uint32_t get(const unsigned char *from)
 	return (uint32_t)from[0] << 24 | (uint32_t)from[1] << 16 | (uint32_t)from[2] << 8 | from[3];
 }
 
-/* By way of what was read ahead; what is large goes to its place at once. */
+static int is_closed(void)
+{
+	return il_fail(-ENODATA, "the job server has closed the connection");
+}
+
+/* To its place at once. As long as some of it comes, the other side is there. */
+static int receive_large(struct il__remote_connection *c, char *to, size_t size)
+{
+	while (size > 0) {
+		int rc = il_stream_read(c->stream, to, size);
+		if (rc <= 0)
+			return rc < 0 ? rc : is_closed();
+		to += rc;
+		size -= (size_t)rc;
+		c->heard = il_now();
+	}
+	return 0;
+}
+
+/* By way of what was read ahead, but for what is large. */
 static int receive_bytes(struct il__remote_connection *c, void *to, size_t size)
 {
 	char *at = to;
@@ -134,12 +153,10 @@ static int receive_bytes(struct il__remote_connection *c, void *to, size_t size)
 		if (size == 0)
 			return 0;
 		if (size >= sizeof c->in)
-			return il_stream_receive_exactly(c->stream, at, size);
+			return receive_large(c, at, size);
 		rc = il_stream_read(c->stream, c->in, sizeof c->in);
 		if (rc <= 0)
-			return rc < 0
-				   ? rc
-				   : il_fail(-ENODATA, "the job server has closed the connection");
+			return rc < 0 ? rc : is_closed();
 		c->in_begin = 0;
 		c->in_end = (size_t)rc;
 	}
@@ -159,6 +176,14 @@ static int receive_rest(struct il__remote_connection *c, struct il__remote_packe
 		c->heard = il_now();
 	}
 	return rc;
+}
+
+/* What comes of something that we have sent. The signs and answers of workers come also where nothing of ours arrives any more. */
+static bool is_reply(uint32_t type)
+{
+	return type == IL__GEARMAN_ECHO_RES || type == IL__GEARMAN_JOB_CREATED ||
+	       type == IL__GEARMAN_STATUS_RES || type == IL__GEARMAN_ERROR ||
+	       type == IL__GEARMAN_JOB_ASSIGN_UNIQ || type == IL__GEARMAN_NO_JOB;
 }
 
 int il__remote_receive(struct il__remote_connection *c, struct il__remote_packet *p)
@@ -186,7 +211,8 @@ int il__remote_receive(struct il__remote_connection *c, struct il__remote_packet
 		return rc;
 	}
 	p->data[p->size] = 0;
-	c->heard = il_now();
+	if (is_reply(p->type))
+		c->heard = il_now();
 	return 1;
 }
 

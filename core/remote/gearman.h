@@ -43,7 +43,7 @@ struct il__remote_endpoint {
 
 struct il__remote_connection {
 	il_stream *stream;
-	il_time heard; /* when the last packet came */
+	il_time heard; /* when the last reply, or a part of something large, came */
 	size_t max;    /* bytes of one that are kept */
 	/* out: what tasks have sent in a turn is written at once, by a task of its own */
 	char *out;

@@ -61,6 +61,7 @@ struct il__remote_out {
 	/* it ends with this, unless its result comes and that is not -ECANCELED; 0: none. -ENOENT is taken back if a worker
 	 * has it all the same */
 	int verdict;
+	il_time given_up; /* since when it is in `cancels` */
 	/* the portal's thread */
 	struct il__remote_out *same; /* of the bucket of handles */
 	il_time created, heard;      /* at the server; when it was last known to be in good hands */

@@ -44,8 +44,8 @@ void il__remote_end_unserved(struct il__remote_out *out)
 			  "no worker program has a function of that name");
 }
 
-/* It has failed since it was given up: by the server, or by a worker, of which the server's reply to the cancellation tells. It may
- * never come: 3 beats are enough for it, and a caller that has cancelled does not wait. True: no more is to be done about it now. */
+/* It has failed since it was given up: by the server, or by a worker, of which the server's reply to the cancellation tells. A caller
+ * that has cancelled does not wait for it. True: no more is to be done about it now. */
 static bool judge_dropped(struct il__remote_out *out, bool taken)
 {
 	struct il__remote_pool *pool = out->server->pool;
@@ -60,9 +60,6 @@ static bool judge_dropped(struct il__remote_out *out, bool taken)
 		return false;
 	if (ends)
 		il__remote_end_unserved(out);
-	else if (il_now() - out->heard >= 3 * pool->options.heartbeat)
-		lose_out(out,
-			 "the call has failed, and the job server does not say at whose hands");
 	return true;
 }
 
@@ -109,6 +106,32 @@ static void lose_silent(struct il__remote_server *s, const struct il__remote_lis
 			lose_out(il__remote_out_at(n),
 				 "the worker program has been silent for 3 beats");
 	}
+}
+
+/* ---- given up, without a reply ---- */
+
+static struct il__remote_out *next_overdue(struct il__remote_server *s)
+{
+	const il_time limit = 3 * s->pool->options.heartbeat;
+	struct il__remote_out *out = NULL;
+	struct il__remote_node *first;
+
+	pthread_mutex_lock(&s->pool->lock);
+	first = s->cancels.first;
+	if (first && il_now() - il__remote_cancelled_at(first)->given_up >= limit)
+		out = il__remote_cancelled_at(first);
+	pthread_mutex_unlock(&s->pool->lock);
+	return out;
+}
+
+/* The server that is to drop them may hang where an administrator asks, or take nothing back: who gives a call up waits no longer
+ * for that than a cut link is. */
+static void lose_overdue(struct il__remote_server *s)
+{
+	struct il__remote_out *out;
+
+	while ((out = next_overdue(s)))
+		lose_out(out, "the job server does not say whether it has dropped the call");
 }
 
 /* ---- names that no worker has ---- */
@@ -168,6 +191,7 @@ int il__remote_watch(void *arg)
 			return rc;
 		lose_silent(s, &s->running);
 		lose_silent(s, &s->waiting);
+		lose_overdue(s);
 		doubt_names(s);
 		il__remote_retry(s);
 		il__remote_cancel_all(s->pool);

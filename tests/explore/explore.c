@@ -99,7 +99,7 @@ static const struct {
 	il_fn *main;
 } programs[] = {
     {"shutdown", explore_shutdown}, {"timeouts", explore_timeouts}, {"udp", explore_udp},
-    {"connects", explore_connects}, {"remote", explore_remote},
+    {"connects", explore_connects}, {"remote", explore_remote},     {"cancels", explore_cancels},
 #if EXPLORE_TLS
     {"starttls", explore_starttls},
 #endif

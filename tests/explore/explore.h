@@ -14,7 +14,7 @@
 
 /* The main functions, one a file. */
 il_fn explore_shutdown, explore_timeouts, explore_starttls, explore_udp, explore_connects,
-    explore_remote;
+    explore_remote, explore_cancels;
 
 /* In a function that returns a code. */
 #define MUST(condition)                                                                        \

@@ -43,7 +43,7 @@ struct peer {
 	il_semaphore *work; /* at most one permit: there is something to be written */
 	char *out;
 	size_t out_size;
-	bool asleep;
+	bool asleep, submits;
 	char names[NAMES][NAME];
 };
 
@@ -164,6 +164,7 @@ static int submit(struct peer *client, const char *data, size_t size)
 	j->size = size;
 	j->name_size = strlen(j->submitted);
 	j->client = client;
+	client->submits = true;
 	j->at = s->last;
 	*s->last = j;
 	s->last = &j->next;
@@ -294,8 +295,11 @@ static int list_names(struct peer *p)
 
 static int obey(struct peer *p, const char *line)
 {
+	if (p->server->mute)
+		return 0;
 	if (strncmp(line, "cancel job ", 11) == 0)
-		return cancel(p, line + 11);
+		return p->server->unable ? put_bytes(p, "ERR UNKNOWN_COMMAND\r\n", 21)
+					 : cancel(p, line + 11);
 	MUST(strcmp(line, "status") == 0);
 	return list_names(p);
 }
@@ -375,6 +379,8 @@ static int receive(void *arg)
 
 	do {
 		rc = il_stream_receive_exactly(p->stream, &first, 1);
+		if (p->server->deaf && p->submits)
+			return il_sleep_forever();
 		if (rc >= 0)
 			rc = first ? receive_line(p, first) : receive_packet(p);
 	} while (rc >= 0);

@@ -9,6 +9,9 @@
 
 struct job_server {
 	int retries;               /* workers that a job may be lost with, as --job-retries */
+	bool mute;                 /* it hangs where an administrator asks */
+	bool unable;               /* it takes no job back */
+	bool deaf;                 /* it reads nothing more of those who have submitted jobs */
 	struct job *first, **last; /* in the order of their coming */
 	struct peer *peers;        /* who is connected */
 	unsigned handles;          /* given so far; anew after a restart, as its own */

@@ -28,6 +28,7 @@ static const struct course courses[] = {
     {"FwX", -EOWNERDEAD},   /* a worker has failed it, for it cannot be taken back */
     {"F", -EOWNERDEAD},     /* who has failed it is never told */
     {"F-wc", -ECANCELED},   /* likewise, and its caller waits no more */
+    {"0", -EOWNERDEAD},     /* whether it was dropped is never told */
 };
 
 static sem_t cancels;
