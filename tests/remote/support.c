@@ -237,16 +237,40 @@ static bool listens(const struct server *s)
 void server_again(struct server *s, int retries)
 {
 	char option[32];
+	char *const there[] = {"ip",
+			       "netns",
+			       "exec",
+			       s->space,
+			       "setpriv",
+			       "--reuid=65534",
+			       "--regid=65534",
+			       "--clear-groups",
+			       "--pdeathsig=KILL"};
+	char *const words[] = {GEARMAND,
+			       "-L",
+			       s->host,
+			       "-p",
+			       s->port,
+			       "--worker-wakeup=2",
+			       "--hashtable-buckets=200003",
+			       option,
+			       "-l",
+			       "stderr",
+			       "--verbose=CRITICAL",
+			       NULL};
+	char *all[32];
+	size_t skip = s->space ? sizeof there : 0;
 
 	snprintf(option, sizeof option, "--job-retries=%d", retries);
-	s->pid = program_spawn((char *[]){GEARMAND, "-L", s->host, "-p", s->port,
-					  "--worker-wakeup=2", "--hashtable-buckets=200003", option,
-					  "-l", "stderr", "--verbose=CRITICAL", NULL});
+	memcpy(all, there, skip);
+	memcpy((char *)all + skip, words, sizeof words);
+	s->pid = program_spawn(all);
 	UNTIL(listens(s));
 }
 
 void server_start_at(struct server *s, const char *host, int retries)
 {
+	s->space = NULL;
 	snprintf(s->host, sizeof s->host, "%s", host);
 	snprintf(s->port, sizeof s->port, "%d", free_port(host));
 	snprintf(s->address, sizeof s->address, "%s:%s", host, s->port);

@@ -60,6 +60,7 @@ int journal_twice(int count);
 
 struct server {
 	char host[32], port[16], address[64];
+	char *space; /* the network namespace that it runs in; NULL: this one */
 	pid_t pid;
 };
 
