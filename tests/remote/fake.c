@@ -325,7 +325,7 @@ static void drain_late_job(void)
 	printf("a late job of a drain\n");
 }
 
-enum { LARGE = 400000, MANY = 40 };
+enum { LARGE = 400000, MANY = 60 };
 
 static void *read_nothing(void *arg)
 {
@@ -348,13 +348,13 @@ static void move_unsent(void)
 	server_start(&real, 1);
 	const char *servers[] = {address, real.address};
 	il_remote_pool_options o = pool_options(servers, 2);
-	pid_t worker = worker_start(real.address, "slots=2");
 	il_bytes b[MANY];
 	il_future *f[MANY];
 	char *in = calloc(1, LARGE);
 	il_executor *ex = pool_with(&o);
 	pthread_t thread;
 	bool over = false;
+	pid_t worker;
 	int lost = 0;
 
 	pthread_create(&thread, NULL, read_nothing, &over);
@@ -363,6 +363,7 @@ static void move_unsent(void)
 		b[i] = (il_bytes){.in = in, .in_size = LARGE};
 		CHECK_EQ(il_executor_submit(ex, &f[i], twice, &b[i], IL_BYTES), 0);
 	}
+	worker = worker_start(real.address, "slots=2"); /* now, for each server has half of them */
 	UNTIL(statistics_of(ex, 1).calls == 0);
 	CHECK(statistics_of(ex, 0).calls > statistics_of(ex, 0).sent);
 	__atomic_store_n(&over, true, __ATOMIC_RELEASE);
