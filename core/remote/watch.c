@@ -10,6 +10,13 @@
 
 enum { QUESTIONS = 4096 }; /* at once: a long queue is asked about in turns */
 
+static il_time tick(const il_remote_pool_options *o)
+{
+	il_time shorter = o->heartbeat < o->unserved_timeout ? o->heartbeat : o->unserved_timeout;
+
+	return shorter / 4 > IL_MSEC(1) ? shorter / 4 : IL_MSEC(1);
+}
+
 static void lose_out(struct il__remote_out *out, const char *why)
 {
 	struct il__remote_pool *pool = out->server->pool;
@@ -21,6 +28,13 @@ static void lose_out(struct il__remote_out *out, const char *why)
 
 /* ---- those without a sign ---- */
 
+/* It has come, or was asked about, a moment ago: there is nothing to be learnt of it yet. */
+static bool is_fresh(const struct il__remote_out *out)
+{
+	return !out->assigned && !out->dropped &&
+	       il_now() - out->heard < 2 * tick(&out->server->pool->options);
+}
+
 static int ask(struct il__remote_server *s)
 {
 	int rc = 0;
@@ -31,6 +45,8 @@ static int ask(struct il__remote_server *s)
 		struct il__remote_out *out = il__remote_out_at(s->asked);
 		char handle[IL__REMOTE_HANDLE_MAX + 1]; /* the call may go while this is sent */
 		s->asked = s->asked->next;
+		if (is_fresh(out))
+			continue;
 		strcpy(handle, out->handle);
 		rc = il__remote_send_text(&s->connection, IL__GEARMAN_GET_STATUS, handle);
 	}
@@ -171,13 +187,6 @@ static void doubt_names(struct il__remote_server *s)
 }
 
 /* ---- */
-
-static il_time tick(const il_remote_pool_options *o)
-{
-	il_time shorter = o->heartbeat < o->unserved_timeout ? o->heartbeat : o->unserved_timeout;
-
-	return shorter / 4 > IL_MSEC(1) ? shorter / 4 : IL_MSEC(1);
-}
 
 int il__remote_watch(void *arg)
 {

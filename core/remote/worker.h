@@ -28,9 +28,9 @@ struct il__remote_job {
 	il_time too_old; /* it is not begun from then on */
 	int refused;     /* why it is not run; 0: it is */
 	char words[240]; /* of the refusal */
-	bool runs;
-	enum { IL__REMOTE_UNSAID, IL__REMOTE_WAITS, IL__REMOTE_RUNS } said; /* by its last sign */
-	unsigned round; /* of its link, in which it gave a sign */
+	bool runs, told; /* told: by a sign, that it runs */
+	il_time since;   /* it runs */
+	unsigned round;  /* of its link, in which it gave a sign */
 };
 
 struct il__remote_worker {
@@ -49,7 +49,7 @@ struct il__remote_worker {
 		const char *server;
 		struct il__remote_connection connection;
 		struct il__remote_job *jobs;
-		il_semaphore *news; /* one permit: a job has come, or begun */
+		il_semaphore *news; /* one permit: a job has begun */
 		int questions;      /* GRAB_JOB without a reply */
 		int window;      /* questions at most: one more with each job, one after a sleep */
 		bool up;         /* connected, and the server knows its names */
@@ -73,8 +73,6 @@ int il__remote_on_job(struct il__remote_link *l, struct il__remote_packet *p);
 /* Those that were never begun: the drain's time was up. */
 void il__remote_drop_jobs(struct il__remote_link *l);
 int il__remote_send_sign(struct il__remote_job *job);
-/* Whether its last sign is out of date. */
-bool il__remote_is_news(const struct il__remote_job *job);
 void il__remote_wake(struct il__remote_worker *w);
 
 #endif

@@ -30,13 +30,8 @@ int il__remote_send_sign(struct il__remote_job *j)
 
 	if (!is_of_connection(j))
 		return -EOWNERDEAD;
-	j->said = j->runs ? IL__REMOTE_RUNS : IL__REMOTE_WAITS;
+	j->told = j->runs;
 	return il__remote_send(&j->link->connection, IL__GEARMAN_WORK_STATUS, arguments, 3);
-}
-
-bool il__remote_is_news(const struct il__remote_job *j)
-{
-	return j->said != (j->runs ? IL__REMOTE_RUNS : IL__REMOTE_WAITS);
 }
 
 static int send_answer(const struct il__remote_job *j, const struct il__remote_answer *a)
@@ -178,6 +173,7 @@ static int run_job(struct il__remote_job *j)
 	if (!is_of_connection(j))
 		return -EOWNERDEAD; /* nobody waits for it here any more, and it has not begun */
 	j->runs = true;
+	j->since = il_now();
 	il__remote_ring(j->link->news);
 	return j->call.form == IL_CALL_BYTES ? run_bytes(j, fn) : run_flat(j, fn);
 }
@@ -302,7 +298,6 @@ int il__remote_on_job(struct il__remote_link *l, struct il__remote_packet *p)
 		return rc;
 	}
 	enqueue(j);
-	il__remote_ring(l->news);
 	return start_queued(l->worker);
 }
 

@@ -14,7 +14,7 @@
 
 enum { PACKET_MAX = 1 << 30 };
 
-/* In which a call may end without a sign, which the server would pass on at the cost of an answer. */
+/* So long a call runs without a sign, which the server would pass on at the cost of an answer. */
 static const il_time short_call = IL_MSEC(1);
 
 static const char drain_word[] = "drain";
@@ -158,16 +158,17 @@ static struct il__remote_job *next_to_sign(const struct il__remote_link *l)
 	return j;
 }
 
-static struct il__remote_job *next_news(const struct il__remote_link *l)
+/* One that runs, since then or before, of which the server was not told. */
+static struct il__remote_job *next_news(const struct il__remote_link *l, il_time since)
 {
 	struct il__remote_job *j = l->jobs;
 
-	while (j && (j->life != l->life || !il__remote_is_news(j)))
+	while (j && (j->life != l->life || !j->runs || j->told || j->since > since))
 		j = j->next;
 	return j;
 }
 
-/* Of jobs that have come, and that have begun. */
+/* That a job runs. One that waits here has not begun: a beat is soon enough. */
 static int give_news(void *arg)
 {
 	struct il__remote_link *l = arg;
@@ -176,10 +177,11 @@ static int give_news(void *arg)
 
 	do {
 		rc = il_semaphore_acquire(l->news);
-		if (rc == 0)
+		while (rc == 0 && next_news(l, INT64_MAX)) {
 			rc = il_sleep(short_call);
-		while (rc == 0 && (j = next_news(l)))
-			rc = il__remote_send_sign(j);
+			while (rc == 0 && (j = next_news(l, il_now() - short_call)))
+				rc = il__remote_send_sign(j);
+		}
 	} while (rc == 0);
 	return rc;
 }

@@ -222,17 +222,6 @@ static void assign(int fd, const char *data, size_t size, unsigned type, const c
 	CHECK(memmem(answer, n, words, strlen(words)) != NULL);
 }
 
-static size_t make_call(char *to, const char *name, size_t argument)
-{
-	size_t n = (size_t)sprintf(to, "H:1%c%s%cu1", 0, name, 0) + 1;
-
-	memset(to + n, 0, 64 + argument);
-	memcpy(to + n, "ILRC\1", 5);
-	put(to + n + 16, 1 << 20, 4);
-	put(to + n + 24, UINT64_MAX, 8);
-	return n + 32 + argument;
-}
-
 static void lie_to_a_worker(void)
 {
 	pid_t worker = worker_start(address, "slots=1 beat=60000");

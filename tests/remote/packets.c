@@ -101,3 +101,14 @@ size_t make_answer(char *to, const char *payload, int kind, int rc, size_t out)
 	memset(to + 36, 0, out);
 	return 36 + out;
 }
+
+size_t make_call(char *to, const char *name, size_t argument)
+{
+	size_t n = (size_t)sprintf(to, "H:1%c%s%cu1", 0, name, 0) + 1;
+
+	memset(to + n, 0, 64 + argument);
+	memcpy(to + n, "ILRC\1", 5);
+	put(to + n + 16, 1 << 20, 4);
+	put(to + n + 24, UINT64_MAX, 8);
+	return n + 32 + argument;
+}

@@ -41,6 +41,8 @@ unsigned receive_packet(int fd, char *data, size_t room, size_t *size);
 bool await(int fd, unsigned type, char *data, size_t room, size_t *size);
 /* Little-endian. */
 void put(char *to, uint64_t value, int bytes);
+/* A job behind the handle H:1, with an argument of so many zeros. */
+size_t make_call(char *to, const char *name, size_t argument);
 /* An answer of a worker's to the call with this payload, behind the handle H:1. */
 size_t make_answer(char *to, const char *payload, int kind, int rc, size_t out);
 

@@ -1,0 +1,93 @@
+/*
+ * traffic.c: what is not sent, for a server passes each packet on at the cost of an answer: questions about a call that has just come,
+ * and signs of one that waits in a worker program.
+ */
+#include "packets.h"
+
+enum { BEAT = 400 };
+
+/* ---- a pool ---- */
+
+struct asked {
+	double after; /* when the first question came */
+};
+
+static void *await_a_question(void *arg)
+{
+	char call[4096], data[4096], answer[128];
+	struct asked *asked = arg;
+	int fd = accept_one();
+	size_t size;
+	double begin;
+
+	CHECK(await(fd, SUBMIT_JOB, call, sizeof call, &size));
+	begin = seconds();
+	send_text(fd, JOB_CREATED, "H:1");
+	CHECK(await(fd, GET_STATUS, data, sizeof data, &size));
+	asked->after = seconds() - begin;
+	size = make_answer(answer, strchr(strchr(call, 0) + 1, 0) + 1, 0, 41, sizeof(struct sum));
+	send_packet(fd, WORK_COMPLETE, answer, size);
+	while (receive_packet(fd, data, sizeof data, &size)) /* until the caller leaves */
+		;
+	close(fd);
+	return NULL;
+}
+
+static void ask_when_it_is_time(void)
+{
+	const char *servers[] = {address};
+	il_remote_pool_options o = pool_options(servers, 1);
+	struct asked asked = {0};
+	struct sum s = {1, 2, 0};
+	pthread_t thread;
+	il_executor *ex;
+
+	o.heartbeat = IL_MSEC(BEAT);
+	pthread_create(&thread, NULL, await_a_question, &asked);
+	ex = pool_with(&o);
+	CHECK_EQ(il_executor_run(ex, add, &s, sizeof s), 41);
+	il_executor_destroy(ex);
+	pthread_join(thread, NULL);
+	CHECK(asked.after > BEAT / 3e3); /* it looks each quarter */
+	printf("a question after half a beat\n");
+}
+
+/* ---- a worker program ---- */
+
+/* Two calls at one slot: of the first it says that it runs, of the second nothing until its answer. */
+static void wait_without_a_sign(void)
+{
+	pid_t worker = worker_start(address, "slots=1 prefetch=1 beat=60000");
+	const unsigned ms = 200;
+	int fd = accept_one(), runs = 0, waits = 0, ends = 0;
+	char data[4096];
+	size_t size;
+	unsigned type;
+
+	CHECK(await(fd, GRAB_JOB_UNIQ, data, sizeof data, &size));
+	size = make_call(data, "test.t.slow", sizeof ms);
+	memcpy(data + size - sizeof ms, &ms, sizeof ms);
+	send_packet(fd, JOB_ASSIGN_UNIQ, data, size);
+	CHECK(await(fd, GRAB_JOB_UNIQ, data, sizeof data, &size));
+	send_packet(fd, JOB_ASSIGN_UNIQ, data, make_call(data, "test.t.refuse", 0));
+	while (ends < 2 && (type = receive_packet(fd, data, sizeof data, &size))) {
+		ends += type == WORK_COMPLETE;
+		runs += type == WORK_STATUS && strcmp(data + 4, "1") == 0;
+		waits += type == WORK_STATUS && strcmp(data + 4, "0") == 0;
+	}
+	CHECK_EQ(ends, 2);
+	CHECK(runs >= 1);
+	CHECK_EQ(waits, 0);
+	worker_kill(worker);
+	close(fd);
+	printf("no sign of a call that waits\n");
+}
+
+void test_all(void)
+{
+	signal(SIGPIPE, SIG_IGN);
+	listen_here();
+	ask_when_it_is_time();
+	wait_without_a_sign();
+	listen_no_more();
+}
