@@ -28,6 +28,7 @@ struct il__remote_job {
 	il_time too_old; /* it is not begun from then on */
 	int refused;     /* why it is not run; 0: it is */
 	char words[240]; /* of the refusal */
+	bool in_slot;
 	bool runs, told; /* told: by a sign, that it runs */
 	il_time since;   /* it runs */
 	unsigned round;  /* of its link, in which it gave a sign */

@@ -94,8 +94,19 @@ static int send_refusal(const struct il__remote_job *j)
 
 /* ---- run ---- */
 
-static int answer_result(const struct il__remote_job *j, il_fn *fn, int rc, const void *out,
-			 size_t size)
+static int start_queued(struct il__remote_worker *w);
+
+/* Before the answer is sent: whoever waits begins first. */
+static void leave_slot(struct il__remote_job *j)
+{
+	if (!j->in_slot)
+		return;
+	j->in_slot = false;
+	j->link->worker->running--;
+	start_queued(j->link->worker);
+}
+
+static int answer_result(struct il__remote_job *j, il_fn *fn, int rc, const void *out, size_t size)
 {
 	bool ran = rc != -EOWNERDEAD && rc != -ECANCELED && rc != -ENOTRECOVERABLE;
 	char build[IL__REMOTE_BUILD_MAX + 1], detail[240] = "";
@@ -117,10 +128,11 @@ static int answer_result(const struct il__remote_job *j, il_fn *fn, int rc, cons
 	a.detail_size = strlen(detail);
 	il__remote_name_build(build, fn);
 	a.build_size = strlen(build);
+	leave_slot(j);
 	return answer(j, &a);
 }
 
-static int run_flat(const struct il__remote_job *j, il_fn *fn)
+static int run_flat(struct il__remote_job *j, il_fn *fn)
 {
 	size_t size = j->call.in_size;
 	void *arg = size ? malloc(size) : NULL;
@@ -136,7 +148,7 @@ static int run_flat(const struct il__remote_job *j, il_fn *fn)
 	return rc;
 }
 
-static int run_bytes(const struct il__remote_job *j, il_fn *fn)
+static int run_bytes(struct il__remote_job *j, il_fn *fn)
 {
 	il_bytes bytes = {.in = j->call.in, .in_size = j->call.in_size};
 	int rc = il_executor_run(j->link->worker->options.executor, fn, &bytes, IL_BYTES);
@@ -186,23 +198,20 @@ static void free_job(struct il__remote_job *j)
 	free(j);
 }
 
-static int start_queued(struct il__remote_worker *w);
-
 static int work(void *arg)
 {
 	struct il__remote_job *j = arg;
 	struct il__remote_worker *w = j->link->worker;
 
 	run_job(j);
+	leave_slot(j);
 	*j->at = j->next;
 	if (j->next)
 		j->next->at = j->at;
 	free_job(j);
-	w->running--;
 	w->taken--;
 	w->jobs--;
 	il__remote_wake(w);
-	start_queued(w);
 	il__remote_ask(w);
 	return 0;
 }
@@ -224,9 +233,11 @@ static int start_queued(struct il__remote_worker *w)
 		if (!w->queue)
 			w->queue_end = &w->queue;
 		w->running++;
+		j->in_slot = true;
 		rc = il_group_start_soon(&w->jobs_group, NULL, work, j);
 		if (rc < 0) { /* no memory: the next job that ends tries again */
 			w->running--;
+			j->in_slot = false;
 			push_front(w, j);
 			return rc;
 		}

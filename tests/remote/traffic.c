@@ -1,6 +1,6 @@
 /*
  * traffic.c: what is not sent, for a server passes each packet on at the cost of an answer: questions about a call that has just come,
- * and signs of one that waits in a worker program.
+ * and signs of one that waits in a worker program. And what is sent later: an answer, so that the next call begins first.
  */
 #include "packets.h"
 
@@ -83,11 +83,49 @@ static void wait_without_a_sign(void)
 	printf("no sign of a call that waits\n");
 }
 
+/* Its results are not read, so answers wait to be sent: the last call runs all the same, in the only slot. */
+static void begin_before_an_answer(void)
+{
+	enum { LARGE = 4000000 };
+	static char data[2 * LARGE + 4096];
+	const char *const names[] = {"test.t.slow", "test.t.twice", "test.t.twice", "test.t.refuse",
+				     "test.t.note"};
+	const size_t sizes[] = {sizeof(unsigned), LARGE, LARGE, 0, sizeof(struct note)};
+	const unsigned ms = 300;
+	const struct note last = {9, 0};
+	size_t size;
+	pid_t worker;
+	int fd;
+
+	journal_open();
+	worker = worker_start(address, "slots=1 prefetch=4 beat=60000");
+	fd = accept_one();
+	for (int i = 0; i < 5; i++) {
+		char *envelope, *argument;
+		CHECK(await(fd, GRAB_JOB_UNIQ, data, sizeof data, &size));
+		size = make_call(data, names[i], sizes[i]);
+		argument = data + size - sizes[i];
+		envelope = argument - 32;
+		envelope[5] = i == 1 || i == 2; /* of bytes */
+		put(envelope + 16, UINT32_MAX, 4);
+		if (i == 0)
+			memcpy(argument, &ms, sizeof ms);
+		if (i == 4)
+			memcpy(argument, &last, sizeof last);
+		send_packet(fd, JOB_ASSIGN_UNIQ, data, size);
+	}
+	UNTIL(journal_count(9) == 1);
+	worker_kill(worker);
+	close(fd);
+	printf("the next call before an answer\n");
+}
+
 void test_all(void)
 {
 	signal(SIGPIPE, SIG_IGN);
 	listen_here();
 	ask_when_it_is_time();
 	wait_without_a_sign();
+	begin_before_an_answer();
 	listen_no_more();
 }
