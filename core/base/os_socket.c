@@ -19,7 +19,6 @@
 #include <sys/sendfile.h>
 #endif
 #include <sys/uio.h>
-#include <time.h>
 #include <unistd.h>
 
 #ifdef MSG_NOSIGNAL

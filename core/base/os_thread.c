@@ -14,7 +14,6 @@
 #include "os_origin.h"
 
 #include <limits.h>
-#include <sched.h>
 #include <stdio.h>
 #include <unistd.h>
 

@@ -12,7 +12,6 @@
 #include <dlfcn.h>
 #include <poll.h>
 #include <stdarg.h>
-#include <stdio.h>
 
 enum { PATIENCE_MS = 1000, DEEPEST = 20 };
 
@@ -97,11 +96,6 @@ void il__report_duration(struct il__report *r, il_time duration)
 		duration = 0;
 	il__report(r, "%lld.%03d s", (long long)(duration / IL_SEC(1)),
 		   (int)(duration % IL_SEC(1) / IL_MSEC(1)));
-}
-
-void il__report_since(struct il__report *r, il_time since)
-{
-	il__report_duration(r, r->now - since);
 }
 
 /* ---- functions ---- */

@@ -25,8 +25,7 @@ void il__report_line_end(struct il__report *r);
 /* A piece of a line, which is escaped like all text that leaves the library. */
 void il__report(struct il__report *r, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-/* "3.20 s": since when, by r->now. */
-void il__report_since(struct il__report *r, il_time since);
+/* "3.200 s". */
 void il__report_duration(struct il__report *r, il_time duration);
 /* A function, by the symbol or the name that it is known by, or its address. */
 void il__report_function(struct il__report *r, il_fn *fn);

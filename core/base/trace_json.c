@@ -6,7 +6,6 @@
 #include "escape.h"
 
 #include <poll.h>
-#include <stdio.h>
 #include <unistd.h>
 
 enum { EVENT_MAX = 512 }; /* bytes of one event */

@@ -20,7 +20,6 @@
 #include "../runtime/task.h"
 #include "../runtime/thread_state.h"
 
-#include <sched.h>
 #include <unistd.h>
 
 /* Nobody else was called for it; it has arrived, whatever its place; the step from place to place, which wrap. */

@@ -10,8 +10,6 @@
 #include "call.h"
 #include "executor.h"
 
-#include <signal.h>
-
 enum { QUEUED, RUNNING, CANCELLED };
 
 struct run {

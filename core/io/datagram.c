@@ -18,7 +18,6 @@
 #include "unix_path.h"
 
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <unistd.h>
 
 /* ---- closing ---- */

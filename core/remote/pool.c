@@ -4,7 +4,6 @@
 #include "pool.h"
 
 #include <errno.h>
-#include <stdlib.h>
 
 /* ---- the portal's thread is told ---- */
 

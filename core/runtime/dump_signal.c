@@ -17,7 +17,6 @@
 #include <interloop/inspect.h>
 
 #include <poll.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 #include <unistd.h>

@@ -4,8 +4,6 @@
  */
 #include "tls.h"
 
-#include <string.h>
-
 static void tls_ref(void *self)
 {
 	il_tls_ref(self);

@@ -7,7 +7,6 @@
 
 #include <interloop/scope.h>
 #include <openssl/err.h>
-#include <string.h>
 
 /* ---- a step ---- */
 

@@ -8,9 +8,7 @@
 #include "abuse.h"
 
 #include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 
 /* ---- descriptors ---- */
 

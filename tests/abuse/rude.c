@@ -4,10 +4,7 @@
  */
 #include "abuse.h"
 
-#include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 static void resets_at_once(int fd)
 {

@@ -9,7 +9,6 @@
 #include "scale.h"
 
 #include <sched.h>
-#include <stdatomic.h>
 #include <sys/mman.h>
 
 enum { OPERATIONS = 1000000, STACK = 65536 + 4096, NODE = 192 };

@@ -7,8 +7,6 @@
 #endif
 #include "raw.h"
 
-#include <string.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 

@@ -7,7 +7,6 @@
 #endif
 #include "scale.h"
 
-#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 

@@ -3,7 +3,6 @@
  */
 #include "raw.h"
 
-#include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <unistd.h>

@@ -3,7 +3,6 @@
  */
 #include "raw.h"
 
-#include <string.h>
 #include <unistd.h>
 #include <uv.h>
 

@@ -9,7 +9,6 @@
 
 #include <interloop/trace.h>
 
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>

@@ -7,8 +7,6 @@
 #define EXECUTOR_GROUP B
 #include "executor_ends.h"
 
-#include <sched.h>
-
 IL_TEST_CORE(B, what_is_missing_or_unknown_is_refused)
 {
 	il_executor *ex = new_pool(1);

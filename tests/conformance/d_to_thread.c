@@ -5,7 +5,6 @@
 #include "no_threads.h"
 #include "workers.h"
 
-#include <stdio.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>

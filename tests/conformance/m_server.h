@@ -8,7 +8,6 @@
 #include "peers.h"
 
 #include <arpa/inet.h>
-#include <netinet/tcp.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 

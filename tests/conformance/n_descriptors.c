@@ -7,7 +7,6 @@
 #include "workers.h"
 
 #include <fcntl.h>
-#include <sys/socket.h>
 
 static int report; /* stderr's copy */
 static int failures;

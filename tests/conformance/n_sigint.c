@@ -4,7 +4,6 @@
  */
 #include "handlers.h"
 
-#include <sys/resource.h>
 #include <sys/wait.h>
 
 struct main {

@@ -5,7 +5,6 @@
 #include "o_clients.h"
 
 #include <dirent.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 
 /* A value that no failed call may leave. */

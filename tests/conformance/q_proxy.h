@@ -8,8 +8,6 @@
 
 #include "q_tls.h"
 
-#include <arpa/inet.h>
-
 /* ---- taking a header ---- */
 
 static const char proxy_signature[] = "\r\n\r\n\0\r\nQUIT\n"; /* of version 2, 12 bytes */

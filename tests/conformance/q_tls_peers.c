@@ -6,7 +6,6 @@
 #include "q_tls.h"
 
 #include <ctype.h>
-#include <sys/stat.h>
 
 /* ---- our server ---- */
 

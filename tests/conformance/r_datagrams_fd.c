@@ -6,7 +6,6 @@
 
 #include <arpa/inet.h>
 #include <net/if.h>
-#include <sys/un.h>
 
 /* ---- 330: adopted descriptors ---- */
 

@@ -8,8 +8,6 @@
 
 #include <signal.h>
 #include <stdio.h>
-#include <sys/ioctl.h>
-#include <termios.h>
 #include <unistd.h>
 
 /* ---- a whole group ---- */

@@ -9,7 +9,6 @@
 #include "m_server.h"
 
 #include <fcntl.h>
-#include <signal.h>
 #include <sys/un.h>
 
 /* ---- sockets of the test's own ---- */

@@ -4,7 +4,6 @@
  */
 #include "races.h"
 
-#include <sched.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>

@@ -3,8 +3,6 @@
  */
 #include "races.h"
 
-#include <errno.h>
-#include <string.h>
 #include <unistd.h>
 
 /* ---- threads ---- */

@@ -4,8 +4,6 @@
  */
 #include "support.h"
 
-#include <sys/wait.h>
-
 enum { CALLS = 60, BEAT = 300 };
 
 #define HERE  "10.213.7.1"

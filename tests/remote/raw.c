@@ -8,7 +8,6 @@
 #include <interloop/function.h>
 
 #include <libgearman/gearman.h>
-#include <sys/wait.h>
 
 static struct server server;
 

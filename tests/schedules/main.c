@@ -9,7 +9,6 @@
  */
 #include "program.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>

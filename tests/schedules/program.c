@@ -3,8 +3,6 @@
  */
 #include "program.h"
 
-#include <string.h>
-
 struct maker {
 	struct program *p;
 	uint64_t state;

@@ -3,8 +3,6 @@
  */
 #include "world.h"
 
-#include <stddef.h>
-
 static int step_sleep(const struct step *s)
 {
 	il_time until = il_deadline(step_time(s));

@@ -7,7 +7,6 @@
 #include "tcp_rest.h"
 
 #include <limits.h>
-#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
 

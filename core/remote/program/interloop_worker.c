@@ -8,7 +8,6 @@
 #include <interloop/remote.h>
 
 #include <dlfcn.h>
-#include <errno.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
