@@ -2,7 +2,7 @@
  * a_future_chains.c: futures that are completed by the callbacks of others take a bounded stack, whatever completes the
  * first and wherever; and their order is told.
  */
-#include "harness.h"
+#include "objects.h"
 
 /* In virtual time under many seeds. */
 #define LINKS      (il_test_virtual() ? 5000 : 20000)
@@ -168,17 +168,9 @@ static int trace_around(il_future *f, void *arg)
 	return 0;
 }
 
-static il_future *made(void)
-{
-	il_future *f = NULL;
-
-	CHECK_RC(il_future_create(&f), 0);
-	return f;
-}
-
 IL_TEST_CORE(A, the_callbacks_of_a_future_completed_in_a_callback_run_inside_it)
 {
-	il_future *first = made(), *second = made();
+	il_future *first = new_future(), *second = new_future();
 
 	il_future_on_done(first, trace_around, second);
 	il_future_on_done(first, trace, (void *)(uintptr_t) "last");
@@ -228,7 +220,7 @@ IL_TEST_CORE(A, what_is_put_off_keeps_the_order_of_asking)
 	struct deep d = {.depth = 0};
 
 	for (int i = 0; i <= DEEP; i++)
-		d.futures[i] = made();
+		d.futures[i] = new_future();
 	for (int i = 0; i < DEEP - 1; i++)
 		il_future_on_done(d.futures[i], go_down, &d);
 	il_future_on_done(d.futures[DEEP - 1], go_on, &d);
@@ -252,7 +244,7 @@ IL_TEST_CORE(A, a_future_lives_until_its_last_callback_was_called)
 	struct deep d = {.depth = 0};
 
 	for (int i = 0; i < DEEP; i++) {
-		d.futures[i] = made();
+		d.futures[i] = new_future();
 		il_future_on_done(d.futures[i], drop, d.futures[i]);
 		if (i < DEEP - 1)
 			il_future_on_done(d.futures[i], go_down, &d);

@@ -3,16 +3,9 @@
  * loop; what a task's wait adds is tested on the loops.
  */
 #include "harness.h"
+#include "objects.h"
 
 #include <semaphore.h>
-
-static il_future *new_future(void)
-{
-	il_future *f = NULL;
-
-	CHECK_RC(il_future_create(&f), 0);
-	return f;
-}
 
 /* A future that is done with that result; -ECANCELED: cancelled. */
 static il_future *done_future(int result)

@@ -4,6 +4,7 @@
  * counts.
  */
 #include "no_threads.h"
+#include "objects.h"
 #include "workers.h"
 
 #include <time.h>
@@ -45,14 +46,6 @@ static int make_call(void *arg)
 		strncat(c->detail, il_error_detail(), sizeof c->detail - 1);
 	c->ended = true;
 	return il_scope_exit(&c->scope, il_check_cancelled());
-}
-
-static il_limiter *new_limiter(size_t total)
-{
-	il_limiter *l = NULL;
-
-	CHECK_RC(il_limiter_create(&l, total), 0);
-	return l;
 }
 
 static void start_call(il_group *g, struct call *c, il_limiter *l)

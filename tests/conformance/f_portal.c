@@ -4,6 +4,7 @@
  * f_portal_ends.c, what they promise about each call in f_portal_queue.c.
  */
 #include "aside.h"
+#include "objects.h"
 
 static int give(void *arg)
 {
@@ -27,14 +28,6 @@ static int shielded_wait(il_event *event)
 
 	CHECK_RC(il_scope_enter(&s, IL_FOREVER, IL_SHIELD), 0);
 	return il_scope_exit(&s, il_event_wait(event));
-}
-
-static il_event *new_event(void)
-{
-	il_event *e = NULL;
-
-	CHECK_RC(il_event_create(&e), 0);
-	return e;
 }
 
 /* A call of the loop's thread, or a task, that keeps the whole loop busy until it is let go. */
@@ -119,11 +112,10 @@ static int plain_call_that_waits(void *arg)
 IL_TEST(F, n110_a_waiting_call_from_the_own_loop_is_refused_at_once)
 {
 	il_portal *p = il_test_portal();
-	il_future *f = NULL;
+	il_future *f = new_future();
 
 	check_deadlock(p);
 	CHECK_RC(il_test_aside(plain_call_that_waits, p), 8);
-	CHECK_RC(il_future_create(&f), 0);
 	CHECK_RC(il_future_set_result(f, 0), 0);
 	CHECK_RC(il_future_on_done(f, in_a_callback, p), 0);
 	il_future_unref(f);
@@ -251,9 +243,8 @@ static int refused_in_a_callback(il_future *f, void *arg)
 
 static int wait_in_a_callback(void *arg)
 {
-	il_future *f = NULL;
+	il_future *f = new_future();
 
-	CHECK_RC(il_future_create(&f), 0);
 	CHECK_RC(il_future_set_result(f, 0), 0);
 	CHECK_RC(il_future_on_done(f, refused_in_a_callback, arg), 0);
 	il_future_unref(f);

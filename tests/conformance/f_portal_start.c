@@ -3,6 +3,7 @@
  * entered and left from a thread.
  */
 #include "aside.h"
+#include "objects.h"
 
 static int give(void *arg)
 {
@@ -12,14 +13,6 @@ static int give(void *arg)
 static int set_event(void *arg)
 {
 	return il_event_set(arg);
-}
-
-static il_event *new_event(void)
-{
-	il_event *e = NULL;
-
-	CHECK_RC(il_event_create(&e), 0);
-	return e;
 }
 
 /* ---- 120, 121: start_task ---- */

@@ -4,6 +4,7 @@
  */
 #include "aside.h"
 #include "g_portal.h"
+#include "objects.h"
 #include "slow_backend.h"
 
 #include <signal.h>
@@ -286,11 +287,10 @@ static int stop_in_a_callback(il_future *f, void *arg)
 IL_TEST_OWN(G, where_it_cannot_be_stopped)
 {
 	il_portal *p = started();
-	il_future *f = NULL;
+	il_future *f = new_future();
 
 	CHECK_RC(il_portal_run_coroutine(p, stop_from_within, p), 0);
 	CHECK_RC(il_portal_run_sync(p, stop_from_within, p), 0);
-	CHECK_RC(il_future_create(&f), 0);
 	CHECK_RC(il_future_set_result(f, 0), 0);
 	CHECK_RC(il_future_on_done(f, stop_in_a_callback, p), 0);
 	il_future_unref(f);
@@ -508,11 +508,10 @@ static int run_another_in_a_callback(il_future *f, void *arg)
 IL_TEST(G, n139_a_loop_inside_a_running_loop_is_refused)
 {
 	il_loop *other = NULL;
-	il_future *f = NULL;
+	il_future *f = new_future();
 
 	CHECK_RC(il_loop_open(&other, il_test_backend(), NULL), 0);
 	CHECK_RC(run_another(other), -EBUSY);
-	CHECK_RC(il_future_create(&f), 0);
 	CHECK_RC(il_future_set_result(f, 0), 0);
 	CHECK_RC(il_future_on_done(f, run_another_in_a_callback, other), 0);
 	il_future_unref(f);

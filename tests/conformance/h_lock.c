@@ -2,6 +2,7 @@
  * h_lock.c: locks and conditions: who waits first is served first, nobody comes between a release and the
  * next owner, who is cancelled has taken nothing, who waited for a condition has the lock again.
  */
+#include "objects.h"
 #include "waiter.h"
 
 #include <interloop/sync.h>
@@ -32,9 +33,8 @@ static int acquire_and_release(void *lock)
 
 static il_lock *held_lock(void)
 {
-	il_lock *lock = NULL;
+	il_lock *lock = new_lock();
 
-	CHECK_RC(il_lock_create(&lock), 0);
 	CHECK_RC(il_lock_acquire(lock), 0);
 	CHECK(il_lock_locked(lock) && il_lock_held(lock));
 	return lock;
@@ -372,9 +372,8 @@ IL_TEST(H, n150_a_lock_whose_owner_ended_is_broken_for_all)
 
 IL_TEST(H, n151_a_condition_needs_its_lock)
 {
-	il_condition *c = NULL;
+	il_condition *c = new_condition();
 
-	CHECK_RC(il_condition_create(&c, NULL), 0);
 	CHECK_RC(il_condition_wait(c), -EALREADY);
 	CHECK_RC(il_condition_wait_for(c, trace_word, "never"), -EALREADY);
 	CHECK_RC(il_condition_notify(c, 1), -EALREADY);
@@ -463,10 +462,9 @@ static int wait_notified(void *arg)
 IL_TEST(H, n151_notify_wakes_so_many_in_order)
 {
 	struct waiter w[4] = {{.name = "a"}, {.name = "b"}, {.name = "c"}, {.name = "d"}};
-	il_condition *c = NULL;
+	il_condition *c = new_condition();
 	il_group g;
 
-	CHECK_RC(il_condition_create(&c, NULL), 0);
 	CHECK_RC(il_group_open(&g), 0);
 	for (size_t i = 0; i < 4; i++) {
 		start_waiting(&g, &w[i], wait_notified, c);
@@ -492,10 +490,9 @@ IL_TEST(H, n151_notify_wakes_so_many_in_order)
 IL_TEST(H, n152_a_cancelled_wait_returns_with_the_lock_when_it_can_have_it)
 {
 	struct waiter w = {.rc = 0};
-	il_condition *c = NULL;
+	il_condition *c = new_condition();
 	il_group g;
 
-	CHECK_RC(il_condition_create(&c, NULL), 0);
 	CHECK_RC(il_group_open(&g), 0);
 	start_waiting(&g, &w, wait_notified, c);
 	UNTIL(il_condition_get_statistics(c).waiting == 1);
@@ -518,9 +515,8 @@ static int wait_holding(void *arg)
 
 IL_TEST(H, n152_a_wait_that_times_out_has_the_lock_again)
 {
-	il_condition *c = NULL;
+	il_condition *c = new_condition();
 
-	CHECK_RC(il_condition_create(&c, NULL), 0);
 	CHECK_RC(il_condition_acquire(c), 0);
 	CHECK_RC(il_fail_after(IL_MSEC(1), wait_holding, c), -ETIMEDOUT);
 	CHECK(il_lock_held(il_condition_lock(c)));
@@ -531,10 +527,9 @@ IL_TEST(H, n152_a_wait_that_times_out_has_the_lock_again)
 IL_TEST(H, n152_cancelled_after_it_was_notified_it_was_notified)
 {
 	struct waiter w = {.rc = 0};
-	il_condition *c = NULL;
+	il_condition *c = new_condition();
 	il_group g;
 
-	CHECK_RC(il_condition_create(&c, NULL), 0);
 	CHECK_RC(il_group_open(&g), 0);
 	start_waiting(&g, &w, wait_notified, c);
 	UNTIL(il_condition_get_statistics(c).waiting == 1);
@@ -550,10 +545,9 @@ IL_TEST(H, n152_cancelled_after_it_was_notified_it_was_notified)
 IL_TEST(H, n152_a_notification_after_the_cancellation_is_for_the_next)
 {
 	struct waiter a = {.rc = 0}, b = {.rc = 0};
-	il_condition *c = NULL;
+	il_condition *c = new_condition();
 	il_group g;
 
-	CHECK_RC(il_condition_create(&c, NULL), 0);
 	CHECK_RC(il_group_open(&g), 0);
 	start_waiting(&g, &a, wait_notified, c);
 	UNTIL(il_condition_get_statistics(c).waiting == 1);

@@ -4,6 +4,7 @@
  */
 #include "aside.h"
 #include "dies.h"
+#include "objects.h"
 #include "waiter.h"
 
 #include <interloop/sync.h>
@@ -24,10 +25,9 @@ static int wait_event(void *event)
 IL_TEST(H, n141_a_wait_ends_when_the_event_is_set)
 {
 	struct waiter w[3] = {{.name = "a"}, {.name = "b"}, {.name = "c"}};
-	il_event *e = NULL;
+	il_event *e = new_event();
 	il_group g;
 
-	CHECK_RC(il_event_create(&e), 0);
 	CHECK(!il_event_is_set(e));
 	CHECK_RC(il_group_open(&g), 0);
 	for (int i = 0; i < 3; i++)
@@ -48,10 +48,9 @@ IL_TEST(H, n141_a_wait_ends_when_the_event_is_set)
 IL_TEST_FIFO(H, n141_waiters_wake_in_order_and_a_wait_for_a_set_event_yields_once)
 {
 	struct waiter w[3] = {{.name = "a"}, {.name = "b"}, {.name = "c"}};
-	il_event *e = NULL;
+	il_event *e = new_event();
 	il_group g;
 
-	CHECK_RC(il_event_create(&e), 0);
 	CHECK_RC(il_group_open(&g), 0);
 	for (int i = 0; i < 3; i++)
 		start_waiting(&g, &w[i], wait_event, e);
@@ -69,11 +68,9 @@ IL_TEST_FIFO(H, n141_waiters_wake_in_order_and_a_wait_for_a_set_event_yields_onc
 IL_TEST(H, n142_of_a_set_and_a_cancellation_the_first_counts)
 {
 	struct waiter cancelled = {.rc = 0}, set = {.rc = 0};
-	il_event *e = NULL, *f = NULL;
+	il_event *e = new_event(), *f = new_event();
 	il_group g;
 
-	CHECK_RC(il_event_create(&e), 0);
-	CHECK_RC(il_event_create(&f), 0);
 	CHECK_RC(il_group_open(&g), 0);
 	start_waiting(&g, &cancelled, wait_event, e);
 	start_waiting(&g, &set, wait_event, f);
@@ -226,10 +223,9 @@ static int outside_a_task(il_future *f, void *arg)
 IL_TEST(H, a_callback_may_set_and_release_but_not_wait)
 {
 	struct objects o;
-	il_future *f = NULL;
+	il_future *f = new_future();
 
 	create_objects(&o);
-	CHECK_RC(il_future_create(&f), 0);
 	CHECK_RC(il_future_set_result(f, 0), 0);
 	CHECK_RC(il_future_on_done(f, outside_a_task, &o), 0);
 	il_future_unref(f);

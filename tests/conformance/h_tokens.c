@@ -2,19 +2,12 @@
  * h_tokens.c: semaphores and capacity limiters: what is given back goes to the first waiter, and nobody
  * takes it between.
  */
+#include "objects.h"
 #include "waiter.h"
 
 #include <interloop/sync.h>
 
 /* ---- semaphores ---- */
-
-static il_semaphore *new_semaphore(size_t initial, size_t max)
-{
-	il_semaphore *s = NULL;
-
-	CHECK_RC(il_semaphore_create(&s, initial, max), 0);
-	return s;
-}
 
 static int acquire_unit(void *semaphore)
 {
@@ -158,14 +151,6 @@ IL_TEST(H, n156_a_unit_given_to_a_cancelled_waiter_goes_on)
 }
 
 /* ---- limiters ---- */
-
-static il_limiter *new_limiter(size_t total)
-{
-	il_limiter *l = NULL;
-
-	CHECK_RC(il_limiter_create(&l, total), 0);
-	return l;
-}
 
 static int borrow(void *limiter)
 {

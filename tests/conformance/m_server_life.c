@@ -3,6 +3,7 @@
  * also while it is being set up.
  */
 #include "m_server.h"
+#include "objects.h"
 
 /* ---- 229: one at a time, and again ---- */
 
@@ -244,10 +245,9 @@ static void start_slowly(struct service *s, const il_server_options *options)
 IL_TEST_REAL(M, n230_shutdown_stops_a_set_up_and_the_server_is_never_up)
 {
 	struct service s = {0};
-	il_event *up = NULL;
+	il_event *up = new_event();
 	il_time start;
 
-	CHECK_RC(il_event_create(&up), 0);
 	start_slowly(&s, &(il_server_options){.is_up = up});
 	CHECK(!il_server_is_serving(s.server));
 	start = il_now();
@@ -264,11 +264,10 @@ IL_TEST_REAL(M, n230_shutdown_stops_a_set_up_and_the_server_is_never_up)
 IL_TEST_REAL(M, n230_a_server_says_when_it_is_up)
 {
 	struct service s = {0};
-	il_event *up = NULL;
+	il_event *up = new_event();
 	il_stream *c;
 	il_server_options options = {.max_clients = 0};
 
-	CHECK_RC(il_event_create(&up), 0);
 	options.is_up = up;
 	CHECK_RC(il_tcp_server_open(&s.server, "127.0.0.1", "0", il_protocol_lines(), &echo_handler,
 				    &s.visits, &options),

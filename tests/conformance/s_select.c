@@ -47,16 +47,12 @@ IL_TEST(S, n361_of_each_kind_one_that_is_ready)
 {
 	struct both_ends c = new_channel(1);
 	il_event *e = new_event();
-	il_semaphore *s = NULL;
-	il_limiter *limiter = NULL;
-	il_lock *lock = NULL;
-	il_future *f = NULL;
+	il_semaphore *s = new_semaphore(1, 1);
+	il_limiter *limiter = new_limiter(1);
+	il_lock *lock = new_lock();
+	il_future *f = new_future();
 	int item = 3;
 
-	CHECK_RC(il_semaphore_create(&s, 1, 1), 0);
-	CHECK_RC(il_limiter_create(&limiter, 1), 0);
-	CHECK_RC(il_lock_create(&lock), 0);
-	CHECK_RC(il_future_create(&f), 0);
 	CHECK_RC(il_event_set(e), 0);
 	CHECK_RC(il_future_set_result(f, -EIO), 0);
 	CHECK_RC(poll_case(il_case_send(c.out, &item)), 0);
@@ -400,10 +396,11 @@ struct mixed {
 
 static void make_mixed(struct mixed *m)
 {
-	*m = (struct mixed){.c = new_channel(1), .theirs = new_event()};
-	CHECK_RC(il_semaphore_create(&m->s, 1, 1), 0);
-	CHECK_RC(il_lock_create(&m->lock), 0);
-	CHECK_RC(il_limiter_create(&m->limiter, 1), 0);
+	*m = (struct mixed){.c = new_channel(1),
+			    .theirs = new_event(),
+			    .s = new_semaphore(1, 1),
+			    .lock = new_lock(),
+			    .limiter = new_limiter(1)};
 }
 
 static void destroy_mixed(struct mixed *m)
@@ -428,9 +425,8 @@ static void refuse_each(struct mixed *m, il_time timeout)
 			     il_case_limiter(m->limiter),
 			     il_case_receive(m->c.in, &m->got),
 			     il_case_send(m->c.out, &m->got)};
-	il_future *f = NULL;
+	il_future *f = new_future();
 
-	CHECK_RC(il_future_create(&f), 0);
 	CHECK_RC(il_future_set_result(f, 0), 0);
 	for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++) {
 		il_case cases[] = {il_case_future(f), foreign[i]};
@@ -502,10 +498,9 @@ static int on_done(il_future *f, void *arg)
 IL_TEST(S, n377_in_a_callback_only_what_is_ready_can_be_had)
 {
 	struct mixed m;
-	il_future *f = NULL;
+	il_future *f = new_future();
 
 	make_mixed(&m);
-	CHECK_RC(il_future_create(&f), 0);
 	CHECK_RC(il_future_set_result(f, 0), 0);
 	CHECK_RC(il_future_on_done(f, on_done, &m), 0);
 	il_future_unref(f);

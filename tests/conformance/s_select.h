@@ -4,7 +4,7 @@
 #ifndef IL_TESTS_S_SELECT_H
 #define IL_TESTS_S_SELECT_H
 
-#include "harness.h"
+#include "objects.h"
 
 struct chooser {
 	il_case cases[4];
@@ -91,14 +91,6 @@ static inline void check_next(struct both_ends *c, int item)
 
 	CHECK_RC(il_channel_receive_nowait(c->in, &got), 1);
 	CHECK_EQ(got, item);
-}
-
-static inline il_event *new_event(void)
-{
-	il_event *e = NULL;
-
-	CHECK_RC(il_event_create(&e), 0);
-	return e;
 }
 
 #endif

@@ -62,9 +62,8 @@ static int refuse_all(void *arg)
 			     il_case_datagram(o->datagram),
 			     il_case_signal(o->receiver, &o->number),
 			     il_case_process(o->process)};
-	il_future *f = NULL;
+	il_future *f = new_future();
 
-	CHECK_RC(il_future_create(&f), 0);
 	CHECK_RC(il_future_set_result(f, 0), 0);
 	for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++) {
 		il_case cases[] = {il_case_future(f), foreign[i]};

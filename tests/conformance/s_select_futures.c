@@ -7,14 +7,6 @@
 
 #include <malloc.h>
 
-static il_future *new_future(void)
-{
-	il_future *f = NULL;
-
-	CHECK_RC(il_future_create(&f), 0);
-	return f;
-}
-
 IL_TEST(S, n372_the_event_stays_set_and_the_result_is_not_taken)
 {
 	il_event *e = new_event();

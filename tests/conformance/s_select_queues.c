@@ -19,10 +19,10 @@ enum { SEMAPHORE, LOCK, LIMITER, EVENT };
 
 static void start_all(struct all *a)
 {
-	*a = (struct all){.e = new_event()};
-	CHECK_RC(il_semaphore_create(&a->s, 0, 2), 0);
-	CHECK_RC(il_lock_create(&a->lock), 0);
-	CHECK_RC(il_limiter_create(&a->limiter, 1), 0);
+	*a = (struct all){.s = new_semaphore(0, 2),
+			  .lock = new_lock(),
+			  .limiter = new_limiter(1),
+			  .e = new_event()};
 	CHECK_RC(il_lock_acquire_nowait(a->lock), 0);
 	CHECK_RC(il_limiter_acquire_nowait(a->limiter), 0);
 	a->c.cases[SEMAPHORE] = il_case_semaphore(a->s);
@@ -163,10 +163,9 @@ static int hold_and_choose(void *arg)
 IL_TEST(S, n373_the_lock_is_the_selecting_tasks)
 {
 	struct chooser c;
-	il_lock *lock = NULL;
+	il_lock *lock = new_lock();
 	il_group g;
 
-	CHECK_RC(il_lock_create(&lock), 0);
 	CHECK_RC(il_lock_acquire(lock), 0);
 	c.cases[0] = il_case_lock(lock);
 	CHECK_RC(il_group_open(&g), 0);
@@ -195,10 +194,9 @@ static int end_with_the_lock(void *arg)
 IL_TEST(S, n373_a_lock_that_breaks_is_ready)
 {
 	struct chooser c;
-	struct owner o = {.end = new_event()};
+	struct owner o = {.lock = new_lock(), .end = new_event()};
 	il_group g;
 
-	CHECK_RC(il_lock_create(&o.lock), 0);
 	c.cases[0] = il_case_lock(o.lock);
 	CHECK_RC(il_group_open(&g), 0);
 	CHECK_RC(il_group_start_soon(&g, NULL, end_with_the_lock, &o), 0);
@@ -215,10 +213,9 @@ IL_TEST(S, n373_a_lock_that_breaks_is_ready)
 IL_TEST(S, n373_one_limiter_in_two_cases)
 {
 	struct chooser c;
-	il_limiter *limiter = NULL;
+	il_limiter *limiter = new_limiter(1);
 	il_group g;
 
-	CHECK_RC(il_limiter_create(&limiter, 1), 0);
 	CHECK_RC(il_limiter_acquire(limiter), 0);
 	c.cases[0] = c.cases[1] = il_case_limiter(limiter);
 	CHECK_RC(il_group_open(&g), 0);
@@ -310,9 +307,9 @@ IL_TEST(S, n373_in_a_storm_of_selects_no_unit_is_lost)
 	il_group g;
 
 	for (int i = 0; i < UNITS; i++) {
-		CHECK_RC(il_semaphore_create(&s.semaphores[i], 1, 1), 0);
-		CHECK_RC(il_lock_create(&s.locks[i]), 0);
-		CHECK_RC(il_limiter_create(&s.limiters[i], 1), 0);
+		s.semaphores[i] = new_semaphore(1, 1);
+		s.locks[i] = new_lock();
+		s.limiters[i] = new_limiter(1);
 	}
 	CHECK_RC(il_group_open(&g), 0);
 	for (int i = 0; i < TASKS; i++)

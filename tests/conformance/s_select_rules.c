@@ -36,10 +36,10 @@ IL_TEST_REAL(S, n377_a_forked_child_selects_nothing_that_it_inherited)
 	struct inherited x = {.count = 0};
 	struct both_ends c = new_channel(1);
 	il_event *event = new_event();
-	il_semaphore *semaphore = NULL;
-	il_lock *lock = NULL;
-	il_limiter *limiter = NULL;
-	il_future *future = NULL;
+	il_semaphore *semaphore = new_semaphore(1, 1);
+	il_lock *lock = new_lock();
+	il_limiter *limiter = new_limiter(1);
+	il_future *future = new_future();
 	il_datagram *d = bound("127.0.0.1");
 	struct ends e = ends_of(PAIR);
 	il_listener *listener = listen_here();
@@ -48,10 +48,6 @@ IL_TEST_REAL(S, n377_a_forked_child_selects_nothing_that_it_inherited)
 	char *argv[] = {"sleep", "60", NULL};
 	int item = 1;
 
-	CHECK_RC(il_semaphore_create(&semaphore, 1, 1), 0);
-	CHECK_RC(il_lock_create(&lock), 0);
-	CHECK_RC(il_limiter_create(&limiter, 1), 0);
-	CHECK_RC(il_future_create(&future), 0);
 	CHECK_RC(il_signal_receiver_open(&signals, (const int[]){SIGUSR1}, 1), 0);
 	CHECK_RC(il_process_spawn(&process, argv, NULL), 0);
 	x.cases[x.count++] = il_case_receive(c.in, &item);
@@ -145,12 +141,10 @@ IL_TEST_REAL(S, n375_a_stream_case_asks_for_directions_that_there_are)
 
 IL_TEST(S, n373_who_has_it_already_is_told_so)
 {
-	il_lock *lock = NULL;
-	il_limiter *limiter = NULL;
+	il_lock *lock = new_lock();
+	il_limiter *limiter = new_limiter(1);
 	il_case cases[2];
 
-	CHECK_RC(il_lock_create(&lock), 0);
-	CHECK_RC(il_limiter_create(&limiter, 1), 0);
 	CHECK_RC(il_lock_acquire(lock), 0);
 	CHECK_RC(il_limiter_acquire(limiter), 0);
 	cases[0] = il_case_lock(lock);

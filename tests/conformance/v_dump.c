@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #include "v_dump.h"
 #include "aside.h"
+#include "objects.h"
 
 #include <interloop/semaphore.h>
 #include <interloop/sync.h>
@@ -22,13 +23,12 @@ static int wait_long(void *arg)
 
 IL_TEST(V, n415_every_task_is_listed_with_its_call_and_for_how_long)
 {
-	il_event *event = NULL;
+	il_event *event = new_event();
 	il_future *sleeper = NULL;
 	il_group g;
 	char *text;
 
 	CHECK_RC(il_task_set_name("parent"), 0);
-	CHECK_RC(il_event_create(&event), 0);
 	CHECK_RC(il_group_open(&g), 0);
 	CHECK_RC(il_group_start_soon_with(&g, NULL, wait_event, event,
 					  &(il_task_options){.name = "one"}),
@@ -79,21 +79,18 @@ static int wait_future(void *future)
 
 IL_TEST(V, n416_locks_semaphores_events_and_futures_say_whose_they_are)
 {
-	il_semaphore *semaphore = NULL;
-	il_event *event = NULL;
-	il_lock *lock = NULL;
+	il_semaphore *semaphore = new_semaphore(0, 3);
+	il_event *event = new_event();
+	il_lock *lock = new_lock();
 	struct child other;
 
 	CHECK_RC(il_task_set_name("owner"), 0);
-	CHECK_RC(il_lock_create(&lock), 0);
 	CHECK_RC(il_lock_acquire(lock), 0);
 	CHECK_WAITS(acquire, lock, "il_lock_acquire", "which owner has, 1 wait");
 	CHECK_RC(il_lock_release(lock), 0);
 	il_lock_destroy(lock);
-	CHECK_RC(il_semaphore_create(&semaphore, 0, 3), 0);
 	CHECK_WAITS(acquire_permit, semaphore, "il_semaphore_acquire", "1 wait");
 	il_semaphore_destroy(semaphore);
-	CHECK_RC(il_event_create(&event), 0);
 	CHECK_WAITS(wait_event, event, "il_event_wait", "event ", "1 wait");
 	child_start(&other, "worker", wait_event, event);
 	CHECK_WAITS(wait_future, other.future, "il_future_wait", "a future of worker");
@@ -140,13 +137,12 @@ static int select_both(void *cases)
 
 IL_TEST(V, n416_descriptors_and_selects_say_which)
 {
-	il_event *event = NULL;
+	il_event *event = new_event();
 	char number[32];
 	int fd[2];
 	il_case cases[2];
 
 	CHECK_EQ(pipe(fd), 0);
-	CHECK_RC(il_event_create(&event), 0);
 	snprintf(number, sizeof number, "descriptor %d (pipe", fd[0]);
 	CHECK_WAITS(wait_readable, &fd[0], "il_wait_fd", number, "readable");
 	cases[0] = il_case_event(event);
@@ -207,11 +203,10 @@ IL_TEST(V, n416_scopes_tell_their_deadlines_and_shields)
 
 IL_TEST(V, n417_names_are_shown_or_made_up_and_escaped)
 {
-	il_event *event = NULL;
+	il_event *event = new_event();
 	il_group g;
 	char *text;
 
-	CHECK_RC(il_event_create(&event), 0);
 	CHECK_RC(il_group_open(&g), 0);
 	for (int i = 0; i < 2; i++)
 		CHECK_RC(il_group_start_soon(&g, NULL, wait_event, event), 0);
@@ -300,11 +295,10 @@ static int dump_from_thread(void *text)
 
 IL_TEST_REAL(V, another_thread_has_every_loop_dump_itself)
 {
-	il_event *event = NULL;
+	il_event *event = new_event();
 	struct child c;
 	char *text = NULL;
 
-	CHECK_RC(il_event_create(&event), 0);
 	child_start(&c, "child", wait_event, event);
 	CHECK_RC(il_test_aside(dump_from_thread, &text), 0);
 	CHECK_DUMPED(text, "child: il_event_wait");

@@ -2,6 +2,7 @@
  * v_dump_cases.c: a dump says of each case of a select what would fire it, whatever it is a case of.
  */
 #define _GNU_SOURCE
+#include "objects.h"
 #include "v_dump.h"
 
 #include <signal.h>
@@ -19,16 +20,12 @@ static int select_all(void *unused)
 
 IL_TEST(V, a_select_says_which_primitives_it_waits_for)
 {
-	il_semaphore *semaphore = NULL;
-	il_limiter *limiter = NULL;
-	il_lock *lock = NULL;
-	il_future *future = NULL;
+	il_semaphore *semaphore = new_semaphore(0, 1);
+	il_limiter *limiter = new_limiter(0);
+	il_lock *lock = new_lock();
+	il_future *future = new_future();
 
-	CHECK_RC(il_semaphore_create(&semaphore, 0, 1), 0);
-	CHECK_RC(il_limiter_create(&limiter, 0), 0);
-	CHECK_RC(il_lock_create(&lock), 0);
 	CHECK_RC(il_lock_acquire(lock), 0);
-	CHECK_RC(il_future_create(&future), 0);
 	selected.cases[0] = il_case_semaphore(semaphore);
 	selected.cases[1] = il_case_limiter(limiter);
 	selected.cases[2] = il_case_lock(lock);

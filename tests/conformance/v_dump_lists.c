@@ -4,6 +4,7 @@
  */
 #define _GNU_SOURCE
 #include "aside.h"
+#include "objects.h"
 #include "processes.h"
 #include "v_dump.h"
 #include "workers.h"
@@ -23,13 +24,12 @@ static int close_portal(void *portal)
 IL_TEST(V, n416_portals_are_listed_with_the_calls_that_have_not_ended)
 {
 	il_portal *p = il_test_portal();
-	il_event *event = NULL;
+	il_event *event = new_event();
 	struct child closing;
 	char *text = dump_loop();
 
 	CHECK_DUMPED(text, "portal: 0 calls have not ended");
 	free(text);
-	CHECK_RC(il_event_create(&event), 0);
 	CHECK_RC(il_portal_run_coroutine_soon(p, NULL, wait_event, event), 0);
 	child_start(&closing, "closing", close_portal, p);
 	text = dump_loop();
@@ -98,11 +98,10 @@ static int fail(il_future *f, void *arg)
 
 IL_TEST(V, n418_a_dump_can_be_had_in_the_log_function)
 {
-	il_future *f = NULL;
+	il_future *f = new_future();
 
 	logged_dumps = 0;
 	CHECK_RC(il_task_set_name("logs"), 0);
-	CHECK_RC(il_future_create(&f), 0);
 	CHECK_RC(il_future_on_done(f, fail, NULL), 0);
 	il_set_log(dump_when_logged, il_loop_current());
 	CHECK_RC(il_future_set_result(f, 1), 0);

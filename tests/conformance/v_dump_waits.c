@@ -3,6 +3,7 @@
  */
 #define _GNU_SOURCE
 #include "aside.h"
+#include "objects.h"
 #include "r_net.h"
 #include "v_dump.h"
 #include "workers.h"
@@ -36,13 +37,11 @@ static int borrow(void *limiter)
 
 IL_TEST(V, n416_conditions_and_limiters_say_what_is_missing)
 {
-	il_condition *condition = NULL;
-	il_limiter *limiter = NULL;
+	il_condition *condition = new_condition();
+	il_limiter *limiter = new_limiter(1);
 
-	CHECK_RC(il_condition_create(&condition, NULL), 0);
 	CHECK_WAITS(wait_condition, condition, "il_condition_wait", "a notification");
 	il_condition_destroy(condition);
-	CHECK_RC(il_limiter_create(&limiter, 1), 0);
 	CHECK_RC(il_limiter_acquire(limiter), 0);
 	CHECK_WAITS(borrow, limiter, "il_limiter_acquire", "a token of limiter ",
 		    "1 are borrowed, 1 wait");

@@ -6,6 +6,7 @@
 #include "aside.h"
 #include "in_child.h"
 #include "m_server.h"
+#include "objects.h"
 #include "processes.h"
 #include "v_dump.h"
 #include "workers.h"
@@ -192,13 +193,12 @@ static int wait_event(void *event)
 IL_TEST(V, n417_a_long_name_is_cut_and_an_empty_one_is_made_up)
 {
 	char name[201];
-	il_event *event = NULL;
+	il_event *event = new_event();
 	il_group g;
 	char *text;
 
 	memset(name, 'n', 200);
 	name[200] = '\0';
-	CHECK_RC(il_event_create(&event), 0);
 	CHECK_RC(il_group_open(&g), 0);
 	CHECK_RC(
 	    il_group_start_soon_with(&g, NULL, wait_event, event, &(il_task_options){.name = name}),
@@ -227,11 +227,10 @@ static int wait_with_deadline(void *event)
 
 IL_TEST(V, n416_a_childs_scope_tells_its_deadline)
 {
-	il_event *event = NULL;
+	il_event *event = new_event();
 	struct child c;
 	char *text;
 
-	CHECK_RC(il_event_create(&event), 0);
 	child_start(&c, "child", wait_with_deadline, event);
 	text = dump_loop();
 	CHECK_DUMPED(text, "scope of child, ends in ");
