@@ -6,6 +6,7 @@
 
 #include "handlers.h"
 #include "waiter.h"
+#include "waits.h"
 
 #define ARGV(...)  ((char *[]){__VA_ARGS__, NULL})
 #define SH(script) ARGV((char *)"sh", (char *)"-c", (char *)(script))
@@ -33,11 +34,6 @@ static inline void read_line(il_process *p, char *line, size_t size)
 static inline bool is_gone(int pid)
 {
 	return kill(pid, 0) < 0 && errno == ESRCH;
-}
-
-static inline int wait_for(void *p)
-{
-	return il_process_wait(p);
 }
 
 #endif

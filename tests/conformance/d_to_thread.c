@@ -3,6 +3,7 @@
  * or not; and whose the argument is then.
  */
 #include "no_threads.h"
+#include "waits.h"
 #include "workers.h"
 
 #include <sys/wait.h>
@@ -616,14 +617,9 @@ IL_TEST(D, n89_the_function_sees_the_locals_and_cannot_change_them)
 	CHECK(seen == NULL); /* the same thread has kept nothing of the first call */
 }
 
-static int wait_for_event(void *arg)
-{
-	return il_event_wait(arg);
-}
-
 static int wait_on_the_loop(void *arg)
 {
-	return il_from_thread_run(wait_for_event, arg);
+	return il_from_thread_run(wait_event, arg);
 }
 
 static int wait_for_all_threads(void *arg)

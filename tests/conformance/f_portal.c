@@ -5,6 +5,7 @@
  */
 #include "aside.h"
 #include "objects.h"
+#include "waits.h"
 
 static int give(void *arg)
 {
@@ -432,11 +433,6 @@ static int answer_a_with_b(void *arg)
 	return 42;
 }
 
-static int wait_for_event(void *arg)
-{
-	return il_event_wait(arg);
-}
-
 static int lead_dialogue(void *arg)
 {
 	struct dialogue *d = arg;
@@ -444,7 +440,7 @@ static int lead_dialogue(void *arg)
 
 	CHECK_RC(il_portal_run_coroutine_soon(d->p, &f, answer_a_with_b, d), 0);
 	CHECK_RC(il_portal_run_sync(d->p, set_event, d->a), 0);
-	CHECK_RC(il_portal_run_coroutine(d->p, wait_for_event, d->b), 0);
+	CHECK_RC(il_portal_run_coroutine(d->p, wait_event, d->b), 0);
 	return il_future_join(f);
 }
 

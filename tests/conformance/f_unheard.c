@@ -2,19 +2,13 @@
  * f_unheard.c: a failure that nobody can hear, because the future that would tell it was cancelled before, is
  * logged once; one that somebody hears is not.
  */
-#include "harness.h"
+#include "waits.h"
 
 static int fail_when_cancelled(void *arg)
 {
 	(void)arg;
 	il_sleep_forever();
 	return -EIO;
-}
-
-static int end_when_cancelled(void *arg)
-{
-	(void)arg;
-	return il_sleep_forever();
 }
 
 /* Cancels it while it runs, and waits for its end. */
@@ -34,7 +28,7 @@ IL_TEST(F, a_failure_after_the_cancellation_of_its_future_is_logged_once)
 	CHECK_RC(il_portal_run_coroutine_soon(p, &f, fail_when_cancelled, NULL), 0);
 	cancel_and_join(f);
 	CHECK_LOGGED(IL_LOG_WARNING, "failed after its future was cancelled", 1);
-	CHECK_RC(il_portal_run_coroutine_soon(p, &f, end_when_cancelled, NULL), 0);
+	CHECK_RC(il_portal_run_coroutine_soon(p, &f, sleep_forever, NULL), 0);
 	cancel_and_join(f);
 	CHECK_LOGGED(IL_LOG_WARNING, "", 1);
 	CHECK_RC(il_loop_spawn(il_loop_current(), &f, fail_when_cancelled, NULL), 0);

@@ -6,6 +6,7 @@
 #include "dies.h"
 #include "objects.h"
 #include "waiter.h"
+#include "waits.h"
 
 #include <interloop/sync.h>
 
@@ -16,11 +17,6 @@ static int trace_word(void *arg)
 }
 
 /* ---- events ---- */
-
-static int wait_event(void *event)
-{
-	return il_event_wait(event);
-}
 
 IL_TEST(H, n141_a_wait_ends_when_the_event_is_set)
 {

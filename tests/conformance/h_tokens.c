@@ -4,15 +4,11 @@
  */
 #include "objects.h"
 #include "waiter.h"
+#include "waits.h"
 
 #include <interloop/sync.h>
 
 /* ---- semaphores ---- */
-
-static int acquire_unit(void *semaphore)
-{
-	return il_semaphore_acquire(semaphore);
-}
 
 static void check_semaphore_bounds(void)
 {
@@ -59,7 +55,7 @@ IL_TEST(H, n155_a_unit_released_to_a_waiter_is_its_own)
 	il_group g;
 
 	CHECK_RC(il_group_open(&g), 0);
-	start_waiting(&g, &w, acquire_unit, s);
+	start_waiting(&g, &w, take_permit, s);
 	CHECK_EQ(il_semaphore_get_statistics(s).waiting, 1);
 	CHECK_RC(il_semaphore_release(s), 0);
 	CHECK_EQ(il_semaphore_value(s), 0);
@@ -113,7 +109,7 @@ IL_TEST(H, n156_cancelled_waiters_are_passed_over)
 
 	CHECK_RC(il_group_open(&g), 0);
 	for (int i = 0; i < 4; i++)
-		start_waiting(&g, &w[i], acquire_unit, s);
+		start_waiting(&g, &w[i], take_permit, s);
 	CHECK_RC(il_scope_cancel(&w[0].scope), 0);
 	CHECK_RC(il_scope_cancel(&w[1].scope), 0);
 	CHECK_RC(il_semaphore_release(s), 0);
@@ -138,7 +134,7 @@ IL_TEST(H, n156_a_unit_given_to_a_cancelled_waiter_goes_on)
 		il_group g;
 		CHECK_RC(il_group_open(&g), 0);
 		for (int i = 0; i < waiters; i++)
-			start_waiting(&g, &w[i], acquire_unit, s);
+			start_waiting(&g, &w[i], take_permit, s);
 		CHECK_RC(il_semaphore_release(s), 0);
 		CHECK_RC(il_scope_cancel(&w[0].scope), 0);
 		CHECK_RC(il_group_close(&g, 0), 0);
@@ -155,13 +151,6 @@ IL_TEST(H, n156_a_unit_given_to_a_cancelled_waiter_goes_on)
 static int borrow(void *limiter)
 {
 	return il_limiter_acquire(limiter);
-}
-
-static int borrow_and_return(void *limiter)
-{
-	int rc = il_limiter_acquire(limiter);
-
-	return rc < 0 ? rc : il_limiter_release(limiter);
 }
 
 static void check_limiter_totals(void)

@@ -1,13 +1,7 @@
 /*
  * i_groups.c: task groups: no child outlives the block, the first failure cancels the rest.
  */
-#include "harness.h"
-
-static int sleep_forever(void *arg)
-{
-	(void)arg;
-	return il_sleep_forever();
-}
+#include "waits.h"
 
 static int count_after_a_while(void *arg)
 {

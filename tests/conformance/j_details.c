@@ -2,6 +2,7 @@
  * j_details.c: il_error_detail() belongs to the code that was returned: who gets a code from elsewhere gets its
  * detail with it, or none, and never that of an older refusal.
  */
+#include "waits.h"
 #include "workers.h"
 
 #include <stdio.h>
@@ -19,12 +20,6 @@ static int fail_alone(void *arg)
 	return -EIO;
 }
 
-static int sleep_on(void *arg)
-{
-	(void)arg;
-	return il_sleep_forever();
-}
-
 /* Its siblings hear of their cancellation after it has failed. */
 static void check_group(il_fn *fn, int rc, const char *detail)
 {
@@ -32,7 +27,7 @@ static void check_group(il_fn *fn, int rc, const char *detail)
 
 	CHECK_RC(il_group_open(&g), 0);
 	for (int i = 0; i < 3; i++)
-		CHECK_RC(il_group_start_soon(&g, NULL, sleep_on, NULL), 0);
+		CHECK_RC(il_group_start_soon(&g, NULL, sleep_forever, NULL), 0);
 	CHECK_RC(il_yield(), 0);
 	CHECK_RC(il_group_start_soon(&g, NULL, fn, NULL), 0);
 	CHECK_RC(il_group_close(&g, 0), rc);
@@ -229,20 +224,20 @@ IL_TEST(J, what_a_worker_was_refused_is_told_with_its_code)
 	int eperm = -EPERM, results[1];
 
 	CHECK_RC(il_sleep(-7), -EINVAL);
-	CHECK_RC(il_run_in_thread(sleep_on, NULL), -EPERM);
+	CHECK_RC(il_run_in_thread(sleep_forever, NULL), -EPERM);
 	CHECK_DETAIL("il_sleep_forever: this thread runs no loop");
 	CHECK_RC(il_run_in_thread(fail_with, &eperm), -EPERM);
 	CHECK_STR(il_error_detail(), "");
-	CHECK_RC(il_executor_run(ex, sleep_on, NULL, 0), -EPERM);
+	CHECK_RC(il_executor_run(ex, sleep_forever, NULL, 0), -EPERM);
 	CHECK_DETAIL("il_sleep_forever");
 	CHECK_RC(il_executor_run(ex, fail_with, &eperm, 0), -EPERM);
 	CHECK_STR(il_error_detail(), "");
-	CHECK_RC(il_executor_map(ex, sleep_on, &eperm, 1, sizeof eperm, results, IL_FOREVER),
+	CHECK_RC(il_executor_map(ex, sleep_forever, &eperm, 1, sizeof eperm, results, IL_FOREVER),
 		 -EPERM);
 	CHECK_DETAIL("il_sleep_forever");
 	CHECK_RC(finished(submitted(ex, fail_with, &eperm)), -EPERM);
 	CHECK_STR(il_error_detail(), "");
-	CHECK_RC(finished(submitted(ex, sleep_on, NULL)), -EPERM);
+	CHECK_RC(finished(submitted(ex, sleep_forever, NULL)), -EPERM);
 	CHECK_DETAIL("il_sleep_forever");
 	il_executor_destroy(ex);
 }
@@ -255,7 +250,7 @@ static int call_in(void *arg)
 	CHECK_DETAIL("il_sleep: the delay is negative");
 	CHECK_RC(il_portal_run_sync(arg, fail_with, &eio), -EIO);
 	CHECK_STR(il_error_detail(), "");
-	CHECK_RC(il_portal_run_sync(arg, sleep_on, NULL), -EPERM);
+	CHECK_RC(il_portal_run_sync(arg, sleep_forever, NULL), -EPERM);
 	CHECK_DETAIL("il_sleep_forever");
 	return 0;
 }
@@ -324,8 +319,8 @@ static int start_in_scope(void *arg)
 
 	CHECK_RC(il_group_open(&g), 0);
 	CHECK_RC(il_scope_enter(&s->scope, IL_FOREVER, 0), 0);
-	s->rc = s->ex ? il_executor_run(s->ex, sleep_on, NULL, 0)
-		      : il_group_start(&g, NULL, sleep_on, NULL);
+	s->rc = s->ex ? il_executor_run(s->ex, sleep_forever, NULL, 0)
+		      : il_group_start(&g, NULL, sleep_forever, NULL);
 	strncat(s->detail, il_error_detail(), sizeof s->detail - 1);
 	CHECK_RC(il_scope_exit(&s->scope, s->rc), 0);
 	return il_group_close(&g, 0);

@@ -1,7 +1,7 @@
 /*
  * j_scopes.c: cancel scopes: level-triggered, nested, shielded.
  */
-#include "harness.h"
+#include "waits.h"
 
 /* A task that waits inside a scope of its own until somebody cancels it. */
 struct target {
@@ -19,12 +19,6 @@ static int wait_in_scope(void *arg)
 	t->rc = il_sleep_forever();
 	t->waiting = false;
 	return il_scope_exit(&t->scope, t->rc);
-}
-
-static int sleep_forever(void *arg)
-{
-	(void)arg;
-	return il_sleep_forever();
 }
 
 static int shielded_sleep(il_time delay)

@@ -1,15 +1,9 @@
 /*
  * k_timers.c: sleeping, deadlines, and what a timeout makes of a call.
  */
-#include "harness.h"
+#include "waits.h"
 
 #include <time.h>
-
-static int sleep_forever(void *arg)
-{
-	(void)arg;
-	return il_sleep_forever();
-}
 
 static int give_back(void *arg)
 {

@@ -3,6 +3,7 @@
  * wakes every waiter and the system call tells the truth, and nothing is done to the descriptor itself.
  */
 #include "l_net.h"
+#include "waits.h"
 
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
@@ -605,11 +606,6 @@ IL_TEST_REAL(L, a_cancelled_wait_leaves_nothing_behind)
 	put(pair[1]);
 	CHECK_RC(side_join(&s), 0);
 	close_both(pair);
-}
-
-static int wait_readable(void *fd)
-{
-	return il_wait_readable(*(int *)fd);
 }
 
 IL_TEST_REAL(L, a_wait_leaves_at_its_deadline)

@@ -3,6 +3,7 @@
  * either order and whoever stops first.
  */
 #include "waiter.h"
+#include "waits.h"
 
 #include <fcntl.h>
 #include <sys/resource.h>
@@ -84,11 +85,6 @@ static void drain(int fd)
 static int wait_writable(void *fd)
 {
 	return il_wait_writable(*(int *)fd);
-}
-
-static int wait_readable(void *fd)
-{
-	return il_wait_readable(*(int *)fd);
 }
 
 IL_TEST_REAL(L, a_task_waits_for_what_the_host_watches)

@@ -42,7 +42,7 @@ struct connection {
 	il_stream *accepted;
 };
 
-static int accept_one(void *arg)
+static int accept_connection(void *arg)
 {
 	struct connection *c = arg;
 
@@ -57,7 +57,7 @@ static void connections(void)
 	char port[8];
 
 	succeeded(il_listener_open_tcp(&c.listener, "127.0.0.1", "0", NULL), "a listener");
-	succeeded(il_loop_spawn(il_loop_current(), &f, accept_one, &c), "a task");
+	succeeded(il_loop_spawn(il_loop_current(), &f, accept_connection, &c), "a task");
 	snprintf(port, sizeof port, "%u", (unsigned)il_listener_port(c.listener));
 	succeeded(il_stream_connect_tcp(&client, "127.0.0.1", port, NULL), "a connection");
 	succeeded(il_future_join(f), "an accepted connection");

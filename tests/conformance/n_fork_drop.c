@@ -6,6 +6,7 @@
 #include "g_portal.h"
 #include "in_child.h"
 #include "m_server.h"
+#include "waits.h"
 #include "workers.h"
 
 /* ---- what tasks wait for ---- */
@@ -19,39 +20,6 @@ struct waited_for {
 	il_sender *sender;
 	il_receiver *receiver;
 };
-
-static int await_event(void *arg)
-{
-	return il_event_wait(arg);
-}
-
-static int take_lock(void *arg)
-{
-	int rc = il_lock_acquire(arg);
-
-	return rc < 0 ? rc : il_lock_release(arg);
-}
-
-static int await_condition(void *arg)
-{
-	int rc = il_condition_acquire(arg);
-
-	if (rc == 0)
-		rc = il_condition_wait(arg);
-	return rc < 0 ? rc : il_condition_release(arg);
-}
-
-static int take_permit(void *arg)
-{
-	return il_semaphore_acquire(arg);
-}
-
-static int take_token(void *arg)
-{
-	int rc = il_limiter_acquire(arg);
-
-	return rc < 0 ? rc : il_limiter_release(arg);
-}
 
 static int receive_item(void *arg)
 {
@@ -89,11 +57,11 @@ IL_TEST_REAL(N, what_tasks_wait_for_may_be_dropped_in_a_child)
 	CHECK_RC(il_lock_acquire(w.lock), 0);
 	CHECK_RC(il_limiter_acquire(w.limiter), 0);
 	CHECK_RC(il_group_open(&g), 0);
-	start_waiting(&g, &waiters[0], await_event, w.event);
-	start_waiting(&g, &waiters[1], take_lock, w.lock);
+	start_waiting(&g, &waiters[0], wait_event, w.event);
+	start_waiting(&g, &waiters[1], lock_and_release, w.lock);
 	start_waiting(&g, &waiters[2], await_condition, w.condition);
 	start_waiting(&g, &waiters[3], take_permit, w.semaphore);
-	start_waiting(&g, &waiters[4], take_token, w.limiter);
+	start_waiting(&g, &waiters[4], borrow_and_return, w.limiter);
 	start_waiting(&g, &waiters[5], receive_item, w.receiver);
 
 	CHECK_IN_CHILD(drop_waited_for, &w);
@@ -128,18 +96,9 @@ static int read_byte(void *arg)
 	return il_stream_read(arg, &byte, 1) == 1 ? 0 : -EIO;
 }
 
-static int accept_one(void *arg)
+static int await_signal(void *arg)
 {
-	il_stream *s = NULL;
-	int rc = il_listener_accept(arg, &s);
-
-	il_stream_destroy(s);
-	return rc;
-}
-
-static int next_signal(void *arg)
-{
-	return il_signal_receiver_next(arg, IL_FOREVER) == SIGUSR1 ? 0 : -EIO;
+	return next_signal(arg) == SIGUSR1 ? 0 : -EIO;
 }
 
 static int drop_owners(void *arg)
@@ -174,8 +133,8 @@ IL_TEST_REAL(N, what_owns_descriptors_may_be_dropped_in_a_child)
 	CHECK_RC(il_group_open(&g), 0);
 	start_waiting(&g, &waiters[0], read_byte, o.a);
 	start_waiting(&g, &waiters[1], accept_one, o.listener);
-	start_waiting(&g, &waiters[2], next_signal, o.signals);
-	start_waiting(&g, &waiters[3], wait_for, o.process);
+	start_waiting(&g, &waiters[2], await_signal, o.signals);
+	start_waiting(&g, &waiters[3], wait_process, o.process);
 
 	CHECK_IN_CHILD(drop_owners, &o);
 

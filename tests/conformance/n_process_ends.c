@@ -21,7 +21,7 @@ IL_TEST(N, n258_cancelling_a_wait_leaves_the_child)
 	il_process *p = spawned(ARGV((char *)"cat"), &piped);
 
 	CHECK_RC(il_group_open(&g), 0);
-	start_waiting(&g, &w, wait_for, p);
+	start_waiting(&g, &w, wait_process, p);
 	CHECK_RC(il_scope_cancel(&w.scope), 0);
 	CHECK_RC(il_group_close(&g, 0), 0);
 	check_waited(&w, -ECANCELED);
@@ -80,7 +80,7 @@ IL_TEST(N, n258_destroying_a_child_tells_who_waits)
 	int pid = il_process_pid(p);
 
 	CHECK_RC(il_group_open(&g), 0);
-	start_waiting(&g, &w, wait_for, p);
+	start_waiting(&g, &w, wait_process, p);
 	il_process_destroy(p);
 	CHECK(is_gone(pid));
 	CHECK_RC(il_group_close(&g, 0), 0);
@@ -299,7 +299,7 @@ IL_TEST(N, n259_several_tasks_wait_for_one_child)
 
 	CHECK_RC(il_group_open(&g), 0);
 	for (int i = 0; i < 3; i++)
-		start_waiting(&g, &w[i], wait_for, p);
+		start_waiting(&g, &w[i], wait_process, p);
 	CHECK_RC(il_scope_cancel(&w[1].scope), 0);
 	CHECK_RC(il_stream_close(il_process_stdin(p)), 0);
 	CHECK_RC(il_group_close(&g, 0), 0);

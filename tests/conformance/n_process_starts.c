@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #endif
 #include "children.h"
+#include "waits.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -107,12 +108,6 @@ IL_TEST_REAL(N, n258_without_descriptors_no_program_runs)
 
 /* ---- not even by il_process_run, whose tasks need memory too ---- */
 
-static int stay(void *arg)
-{
-	(void)arg;
-	return il_sleep_forever();
-}
-
 /* From here on the system gives no memory; the old limit. */
 static struct rlimit forbid_memory(void)
 {
@@ -137,7 +132,7 @@ static int run_without_stacks(void *arg)
 	CHECK(inotify_add_watch(watch, t->path, IN_OPEN) >= 0);
 	CHECK_RC(il_group_open(&g), 0);
 	limit = forbid_memory();
-	while ((rc = il_group_start_soon(&g, NULL, stay, NULL)) == 0)
+	while ((rc = il_group_start_soon(&g, NULL, sleep_forever, NULL)) == 0)
 		;
 	status = il_process_run(&result, ARGV(t->path), "x", 1, NULL);
 	setrlimit(RLIMIT_AS, &limit);

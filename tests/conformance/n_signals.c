@@ -4,6 +4,7 @@
  */
 #include "handlers.h"
 #include "waiter.h"
+#include "waits.h"
 
 #include <sys/wait.h>
 
@@ -26,11 +27,6 @@ static int raise_both(void *arg)
 	CHECK_EQ(raise(SIGUSR1), 0);
 	CHECK_EQ(raise(SIGUSR2), 0);
 	return 0;
-}
-
-static int next_signal(void *r)
-{
-	return il_signal_receiver_next(r, IL_FOREVER);
 }
 
 /* ---- 255 ---- */

@@ -4,6 +4,7 @@
  */
 #include "handlers.h"
 #include "waiter.h"
+#include "waits.h"
 
 #include <setjmp.h>
 #include <sys/wait.h>
@@ -317,11 +318,6 @@ static void set_blocked(int number, bool blocked)
 	sigemptyset(&one);
 	sigaddset(&one, number);
 	pthread_sigmask(blocked ? SIG_BLOCK : SIG_UNBLOCK, &one, NULL);
-}
-
-static int next_signal(void *r)
-{
-	return il_signal_receiver_next(r, IL_FOREVER);
 }
 
 IL_TEST(N, n255_what_the_program_has_blocked_is_received)

@@ -6,6 +6,7 @@
 #include "l_net.h"
 #include "p_rings.h"
 #include "waiter.h"
+#include "waits.h"
 
 enum { DEEP = 3, LARGE = 1 << 20 };
 
@@ -138,13 +139,6 @@ IL_TEST_REAL(P, n282_sending_ends_when_no_layer_holds_anything_back)
 	pile_drop(&p);
 }
 
-static int wait_read(void *arg)
-{
-	char data[16];
-
-	return il_stream_read(arg, data, sizeof data);
-}
-
 static int wait_write_much(void *arg)
 {
 	static const char much[4 << 20];
@@ -162,7 +156,7 @@ IL_TEST_REAL(P, n282_closing_the_outermost_wakes_who_waits_and_closes_all_below)
 
 	pile_open(&p, ends_of(TCP), kinds, DEEP);
 	CHECK_RC(il_group_open(&g), 0);
-	start_waiting(&g, &reader, wait_read, p.ends.a);
+	start_waiting(&g, &reader, read_some, p.ends.a);
 	start_waiting(&g, &writer, wait_write_much, p.ends.a);
 	CHECK_RC(il_stream_close(p.ends.a), 0);
 	for (int i = 0; i < DEEP; i++)
@@ -185,7 +179,7 @@ IL_TEST_REAL(P, n289_each_layer_learns_that_nobody_waits_any_more)
 
 	pile_open(&p, ends_of(TCP), kinds, DEEP);
 	CHECK_RC(il_group_open(&g), 0);
-	start_waiting(&g, &reader, wait_read, p.ends.a);
+	start_waiting(&g, &reader, read_some, p.ends.a);
 	il_scope_cancel(&reader.scope);
 	UNTIL(reader.returned);
 	check_waited(&reader, -ECANCELED);

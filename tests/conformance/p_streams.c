@@ -5,6 +5,7 @@
 #include "l_net.h"
 #include "p_rings.h"
 #include "waiter.h"
+#include "waits.h"
 
 struct rings {
 	struct ring_end *end[2];
@@ -23,13 +24,6 @@ static void rings_drop(struct rings *r)
 {
 	il_stream_destroy(r->s[0]);
 	il_stream_destroy(r->s[1]);
-}
-
-static int wait_read(void *arg)
-{
-	char data[16];
-
-	return il_stream_read(arg, data, sizeof data);
 }
 
 static int wait_write_much(void *arg)
@@ -81,7 +75,7 @@ IL_TEST(P, n286_waits_end_when_the_transport_says_that_it_is_ready)
 	il_group g;
 
 	CHECK_RC(il_group_open(&g), 0);
-	start_waiting(&g, &reader, wait_read, r.s[1]);
+	start_waiting(&g, &reader, read_some, r.s[1]);
 	CHECK_RC(il_stream_read(r.s[1], data, sizeof data), -EBUSY);
 	say(r.s[0], "x");
 	UNTIL(reader.returned);
@@ -166,7 +160,7 @@ IL_TEST(P, n290_being_told_for_nothing_does_nothing)
 
 	il_transport_ready(r.s[0], IL_READABLE | IL_WRITABLE); /* nobody waits */
 	CHECK_RC(il_group_open(&g), 0);
-	start_waiting(&g, &reader, wait_read, r.s[0]);
+	start_waiting(&g, &reader, read_some, r.s[0]);
 	start_waiting(&g, &writer, wait_write_much, r.s[0]);
 	for (int i = 0; i < 5; i++) {
 		il_transport_ready(r.s[0], IL_READABLE | IL_WRITABLE);
@@ -209,7 +203,7 @@ IL_TEST(P, n289_closing_wakes_who_waits_and_closes_the_transport_once)
 	il_group g;
 
 	CHECK_RC(il_group_open(&g), 0);
-	start_waiting(&g, &reader, wait_read, r.s[0]);
+	start_waiting(&g, &reader, read_some, r.s[0]);
 	start_waiting(&g, &writer, wait_write_much, r.s[0]);
 	CHECK_RC(il_stream_close(r.s[0]), 0);
 	CHECK_EQ(r.end[0]->closes, 1);
@@ -229,7 +223,7 @@ IL_TEST(P, n289_the_stream_may_be_destroyed_under_who_waits)
 	il_group g;
 
 	CHECK_RC(il_group_open(&g), 0);
-	start_waiting(&g, &reader, wait_read, r.s[0]);
+	start_waiting(&g, &reader, read_some, r.s[0]);
 	start_waiting(&g, &writer, wait_write_much, r.s[0]);
 	/* The reader is woken, and the stream gone when it runs. */
 	CHECK_RC(il_stream_write_now(r.s[1], &(struct iovec){(char[]){"x"}, 1}, 1), 1);
@@ -248,7 +242,7 @@ IL_TEST(P, n289_a_cancelled_wait_tells_the_transport_and_loses_nothing)
 	il_group g;
 
 	CHECK_RC(il_group_open(&g), 0);
-	start_waiting(&g, &reader, wait_read, r.s[0]);
+	start_waiting(&g, &reader, read_some, r.s[0]);
 	start_waiting(&g, &writer, wait_write_much, r.s[0]);
 	CHECK_EQ(r.end[0]->idles[0] + r.end[0]->idles[1], 0);
 	il_scope_cancel(&reader.scope);

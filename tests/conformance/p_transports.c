@@ -5,13 +5,7 @@
 #include "l_net.h"
 #include "p_rings.h"
 #include "waiter.h"
-
-static int wait_read(void *arg)
-{
-	char data[16];
-
-	return il_stream_read(arg, data, sizeof data);
-}
+#include "waits.h"
 
 static int wait_flush(void *arg)
 {
@@ -272,7 +266,7 @@ IL_TEST_REAL(P, n286_reader_and_writer_may_wait_for_the_same_direction)
 	e.fd = fd[0];
 	CHECK_RC(il_stream_open_transport(&s, &same_transport, &e), 0);
 	CHECK_RC(il_group_open(&g), 0);
-	start_waiting(&g, &reader, wait_read, s);
+	start_waiting(&g, &reader, read_some, s);
 	start_waiting(&g, &writer, wait_flush, s);
 	e.bytes = 1;
 	CHECK_EQ(write(fd[1], "x", 1), 1);
@@ -300,7 +294,7 @@ IL_TEST_REAL(P, n286_receiving_may_wait_for_writability)
 	e.fd = fd[0];
 	CHECK_RC(il_stream_open_transport(&s, &same_transport, &e), 0);
 	CHECK_RC(il_group_open(&g), 0);
-	start_waiting(&g, &reader, wait_read, s);
+	start_waiting(&g, &reader, read_some, s);
 	e.bytes = 1;
 	while (read(fd[1], much, sizeof much) > 0)
 		;

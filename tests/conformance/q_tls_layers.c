@@ -8,6 +8,7 @@
 #include "q_tls.h"
 #include "s_select.h"
 #include "waiter.h"
+#include "waits.h"
 
 #define EACH_KIND(kind) for (int kind = 0; kind < KINDS; kind++)
 
@@ -154,13 +155,6 @@ IL_TEST_REAL(Q, n375_half_a_record_is_not_ready_and_the_ends_are)
 
 /* ---- 315: who waits ---- */
 
-static int wait_read(void *arg)
-{
-	char data[16];
-
-	return il_stream_read(arg, data, sizeof data);
-}
-
 static int wait_write_much(void *arg)
 {
 	static const char much[8 << 20];
@@ -179,7 +173,7 @@ IL_TEST_REAL(Q, n315_one_task_reads_and_one_writes_and_a_close_ends_both)
 
 		secure_open(&s, kind);
 		CHECK_RC(il_group_open(&g), 0);
-		start_waiting(&g, &reader, wait_read, s.client);
+		start_waiting(&g, &reader, read_some, s.client);
 		start_waiting(&g, &writer, wait_write_much, s.client);
 		CHECK_RC(il_stream_read(s.client, &byte, 1), -EBUSY);
 		CHECK_RC(poll_case(il_case_stream(s.client, IL_READABLE)), -EBUSY);
@@ -188,7 +182,7 @@ IL_TEST_REAL(Q, n315_one_task_reads_and_one_writes_and_a_close_ends_both)
 		say(s.server, "still");
 		UNTIL(reader.returned);
 		check_waited(&reader, 5);
-		start_waiting(&g, &reader, wait_read, s.client);
+		start_waiting(&g, &reader, read_some, s.client);
 		CHECK_RC(il_stream_close(s.client), 0);
 		UNTIL(reader.returned && writer.returned);
 		check_waited(&reader, -EBADF);

@@ -2,7 +2,7 @@
  * s_deadlines.c: a scope with IL_FAIL_AT_DEADLINE says -ETIMEDOUT where its own deadline, and nothing else, ended
  * its body.
  */
-#include "harness.h"
+#include "waits.h"
 
 static int be_busy_past(il_time deadline)
 {
@@ -113,12 +113,6 @@ IL_TEST(S, n383_a_shielded_scope_times_out_inside_a_cancelled_one)
 	CHECK_RC(il_scope_exit(&outer, -ECANCELED), 0);
 }
 
-static int sleep_long(void *arg)
-{
-	(void)arg;
-	return il_sleep_forever();
-}
-
 IL_TEST(S, n383_a_group_that_the_deadline_ends_is_a_timeout_too)
 {
 	il_scope scope = IL_SCOPE_INIT;
@@ -126,7 +120,7 @@ IL_TEST(S, n383_a_group_that_the_deadline_ends_is_a_timeout_too)
 
 	CHECK_RC(il_scope_enter(&scope, il_deadline(IL_MSEC(1)), IL_FAIL_AT_DEADLINE), 0);
 	CHECK_RC(il_group_open(&g), 0);
-	CHECK_RC(il_group_start_soon(&g, NULL, sleep_long, NULL), 0);
+	CHECK_RC(il_group_start_soon(&g, NULL, sleep_forever, NULL), 0);
 	CHECK_RC(il_scope_exit(&scope, il_group_close(&g, 0)), -ETIMEDOUT);
 	CHECK(il_scope_caught(&scope) && il_scope_expired(&scope));
 }

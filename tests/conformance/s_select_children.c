@@ -100,7 +100,7 @@ IL_TEST_REAL(S, n376_a_childs_end_is_told_to_a_select_and_to_another_task)
 	CHECK_RC(il_select(c.cases, 2, IL_MSEC(1)), -ETIMEDOUT);
 	CHECK_RC(il_group_open(&g), 0);
 	start_choosing(&g, &c, 2);
-	start_waiting(&g, &w, wait_for, p);
+	start_waiting(&g, &w, wait_process, p);
 	CHECK_RC(il_stream_close(il_process_stdin(p)), 0);
 	CHECK_RC(il_group_close(&g, 0), 0);
 	check_chose(&c, 1, 3);

@@ -5,6 +5,7 @@
 #include "l_net.h"
 #include "s_select.h"
 #include "waiter.h"
+#include "waits.h"
 
 static void make_pipe(int fd[2])
 {
@@ -71,11 +72,6 @@ IL_TEST(S, n374_a_select_waits_for_a_descriptor_and_others)
 	close_both(fd);
 	close_both(idle);
 	il_event_destroy(e);
-}
-
-static int wait_readable(void *fd)
-{
-	return il_wait_readable(*(int *)fd);
 }
 
 IL_TEST(S, n374_a_second_waiter_of_a_direction_is_refused_before_anything_is_waited_for)

@@ -4,6 +4,7 @@
  */
 #include "s_select.h"
 #include "waiter.h"
+#include "waits.h"
 
 /* A select over one of each, all of which others have. */
 struct all {
@@ -103,25 +104,6 @@ IL_TEST(S, n373_a_cancelled_or_late_select_leaves_its_places)
 	il_lock_destroy(a.lock);
 }
 
-static int take_lock(void *lock)
-{
-	int rc = il_lock_acquire(lock);
-
-	return rc < 0 ? rc : il_lock_release(lock);
-}
-
-static int take_permit(void *semaphore)
-{
-	return il_semaphore_acquire(semaphore);
-}
-
-static int take_token(void *limiter)
-{
-	int rc = il_limiter_acquire(limiter);
-
-	return rc < 0 ? rc : il_limiter_release(limiter);
-}
-
 /* Others queue behind the select. */
 IL_TEST(S, n373_it_keeps_its_place_and_those_behind_get_what_it_does_not_take)
 {
@@ -130,8 +112,8 @@ IL_TEST(S, n373_it_keeps_its_place_and_those_behind_get_what_it_does_not_take)
 
 	start_all(&a);
 	start_waiting(&a.g, &permit, take_permit, a.s);
-	start_waiting(&a.g, &lock, take_lock, a.lock);
-	start_waiting(&a.g, &token, take_token, a.limiter);
+	start_waiting(&a.g, &lock, lock_and_release, a.lock);
+	start_waiting(&a.g, &token, borrow_and_return, a.limiter);
 	CHECK_RC(il_semaphore_release(a.s), 0); /* the select's */
 	CHECK_EQ(il_semaphore_get_statistics(a.s).waiting, 1);
 	CHECK_EQ(il_lock_get_statistics(a.lock).waiting, 1);

@@ -4,6 +4,7 @@
 #include "l_net.h"
 #include "s_select.h"
 #include "waiter.h"
+#include "waits.h"
 
 #include <interloop/server.h>
 
@@ -74,13 +75,6 @@ IL_TEST_REAL(S, n375_a_select_waits_for_a_stream_and_closing_it_is_told)
 	}
 }
 
-static int read_one(void *stream)
-{
-	char byte;
-
-	return il_stream_read(stream, &byte, 1);
-}
-
 IL_TEST_REAL(S, n375_a_stream_that_another_task_reads_is_busy)
 {
 	struct ends e = ends_of(PAIR);
@@ -88,7 +82,7 @@ IL_TEST_REAL(S, n375_a_stream_that_another_task_reads_is_busy)
 	il_group g;
 
 	CHECK_RC(il_group_open(&g), 0);
-	start_waiting(&g, &w, read_one, e.a);
+	start_waiting(&g, &w, read_some, e.a);
 	CHECK_RC(poll_case(il_case_stream(e.a, IL_READABLE)), -EBUSY);
 	CHECK_RC(poll_case(il_case_stream(e.a, IL_WRITABLE)), IL_WRITABLE);
 	say(e.b, "x");

@@ -7,6 +7,7 @@
 #endif
 #include "in_child.h"
 #include "m_server.h"
+#include "waits.h"
 
 #include <fcntl.h>
 #include <sys/un.h>
@@ -156,15 +157,6 @@ IL_TEST_REAL(T, n384_a_listening_socket_of_any_family_is_adopted)
 	}
 }
 
-static int accept_here(void *listener)
-{
-	il_stream *s = NULL;
-	int rc = il_listener_accept(listener, &s);
-
-	il_stream_destroy(s);
-	return rc;
-}
-
 /* Both wait for the same connection, as two processes do. */
 IL_TEST_REAL(T, n384_who_finds_that_another_was_faster_goes_on_waiting)
 {
@@ -176,7 +168,7 @@ IL_TEST_REAL(T, n384_who_finds_that_another_was_faster_goes_on_waiting)
 	CHECK_RC(il_listener_open_fd(&both[0], fd), 0);
 	CHECK_RC(il_listener_open_fd(&both[1], copy), 0);
 	for (int i = 0; i < 2; i++)
-		CHECK_RC(il_loop_spawn(il_loop_current(), &waits[i], accept_here, both[i]), 0);
+		CHECK_RC(il_loop_spawn(il_loop_current(), &waits[i], accept_one, both[i]), 0);
 	for (int n = 1; n <= 2; n++) {
 		il_stream *s = connect_back(both[0]);
 		do {

@@ -161,12 +161,6 @@ IL_TEST_VIRTUAL(U, n399_datagrams_under_way_are_lost_when_a_partition_begins)
 
 /* ---- nobody there, no room ---- */
 
-static int nap(void *arg)
-{
-	(void)arg;
-	return il_sleep_forever();
-}
-
 IL_TEST_VIRTUAL(U, n405_datagrams_to_nobody_are_lost_without_an_error)
 {
 	il_virtual_network *n = network_with(NULL);
@@ -174,7 +168,7 @@ IL_TEST_VIRTUAL(U, n405_datagrams_to_nobody_are_lost_without_an_error)
 	il_datagram *d;
 	char data[8];
 
-	host(n, "receiver", nap, NULL);
+	host(n, "receiver", sleep_forever, NULL);
 	CHECK_RC(il_datagram_open_udp(&d, NULL, "0", NULL), 0);
 	CHECK(il_datagram_port(d) >= 32768);
 	CHECK_RC(il_datagram_fd(d), -ENOTSUP);

@@ -4,18 +4,6 @@
  */
 #include "u_network.h"
 
-static int read_one(void *stream)
-{
-	char data[8];
-
-	return il_stream_read(stream, data, sizeof data);
-}
-
-static void say(il_stream *s, const char *text)
-{
-	CHECK_RC(il_stream_write_all(s, text, strlen(text)), 0);
-}
-
 /* ---- closing ---- */
 
 IL_TEST_VIRTUAL(U, n408_a_close_is_an_end_then_sends_break)
@@ -24,14 +12,14 @@ IL_TEST_VIRTUAL(U, n408_a_close_is_an_end_then_sends_break)
 
 	say(p->far, "bye");
 	CHECK_RC(il_stream_close(p->far), 0);
-	CHECK_RC(read_one(p->near), 3);
-	CHECK_RC(read_one(p->near), 0);
-	CHECK_RC(read_one(p->near), 0);
+	CHECK_RC(read_some(p->near), 3);
+	CHECK_RC(read_some(p->near), 0);
+	CHECK_RC(read_some(p->near), 0);
 	say(p->near, "x"); /* this one is told */
 	CHECK_RC(il_sleep(IL_MSEC(1)), 0);
 	CHECK_RC(il_stream_write_all(p->near, "y", 1), -EPIPE);
 	CHECK_RC(il_stream_write_all(p->near, "y", 1), -EPIPE);
-	CHECK_RC(read_one(p->near), 0);
+	CHECK_RC(read_some(p->near), 0);
 	pair_close(p);
 }
 
@@ -42,12 +30,12 @@ IL_TEST_VIRTUAL(U, n408_each_direction_ends_by_itself)
 	say(p->near, "ask");
 	CHECK_RC(il_stream_shutdown_write(p->near), 0);
 	CHECK_RC(il_stream_write_all(p->near, "x", 1), -EPIPE);
-	CHECK_RC(read_one(p->far), 3);
-	CHECK_RC(read_one(p->far), 0);
+	CHECK_RC(read_some(p->far), 3);
+	CHECK_RC(read_some(p->far), 0);
 	say(p->far, "reply");
 	CHECK_RC(il_stream_shutdown_write(p->far), 0);
-	CHECK_RC(read_one(p->near), 5);
-	CHECK_RC(read_one(p->near), 0);
+	CHECK_RC(read_some(p->near), 5);
+	CHECK_RC(read_some(p->near), 0);
 	pair_close(p);
 }
 
@@ -60,9 +48,9 @@ IL_TEST_VIRTUAL(U, n408_a_close_with_unread_bytes_is_a_reset)
 	CHECK_RC(il_sleep(IL_MSEC(1)), 0);
 	CHECK_RC(il_stream_close(p->far), 0);
 	CHECK_RC(il_sleep(IL_MSEC(1)), 0);
-	CHECK_RC(read_one(p->near), 4); /* what came before */
-	CHECK_RC(read_one(p->near), -ECONNRESET);
-	CHECK_RC(read_one(p->near), 0);
+	CHECK_RC(read_some(p->near), 4); /* what came before */
+	CHECK_RC(read_some(p->near), -ECONNRESET);
+	CHECK_RC(read_some(p->near), 0);
 	CHECK_RC(il_stream_write_all(p->near, "x", 1), -EPIPE);
 	pair_close(p);
 }
@@ -110,7 +98,7 @@ static int connect_and_read(void *arg)
 
 	if (rc < 0)
 		return rc;
-	rc = read_one(s);
+	rc = read_some(s);
 	il_stream_destroy(s);
 	return rc;
 }
@@ -184,14 +172,14 @@ IL_TEST_VIRTUAL(U, n410_keepalive_finds_a_dead_peer)
 	CHECK_RC(il_stream_set_keepalive(p->near, true), 0);
 	CHECK_RC(il_stream_set_keepalive_times(p->near, IL_SEC(10), IL_SEC(5), 3, 0), 0);
 	CHECK_RC(il_stream_set_keepalive_times(p->near, -1, IL_SEC(5), 3, 0), -EINVAL);
-	CHECK_RC(il_fail_after(IL_SEC(1000), read_one, p->near), -ETIMEDOUT);
+	CHECK_RC(il_fail_after(IL_SEC(1000), read_some, p->near), -ETIMEDOUT);
 	CHECK(!strstr(il_error_detail(), "Connection timed out"));
 	CHECK_RC(il_virtual_host_crash(p->n, "far"), 0);
 	start = il_now();
-	CHECK_RC(read_one(p->near), -ETIMEDOUT);
+	CHECK_RC(read_some(p->near), -ETIMEDOUT);
 	CHECK_DETAIL("il_stream_read");
 	CHECK(il_now() - start <= IL_SEC(10 + 3 * 5));
-	CHECK_RC(read_one(p->near), 0);
+	CHECK_RC(read_some(p->near), 0);
 	pair_close(p);
 }
 
@@ -204,7 +192,7 @@ IL_TEST_VIRTUAL(U, n410_a_time_limit_for_what_is_sent_holds)
 	CHECK_RC(il_virtual_partition(p->n, "near", "far"), 0);
 	say(p->near, "x");
 	start = il_now();
-	CHECK_RC(read_one(p->near), -ETIMEDOUT);
+	CHECK_RC(read_some(p->near), -ETIMEDOUT);
 	CHECK_EQ(il_now() - start, IL_SEC(30));
 	pair_close(p);
 }
@@ -339,7 +327,7 @@ IL_TEST_VIRTUAL(U, n412_descriptors_stay_real_and_streams_have_none)
 	CHECK(il_stream_fd(a) >= 0);
 	CHECK_RC(il_wait_fd(il_stream_fd(a), IL_WRITABLE), IL_WRITABLE);
 	say(a, "real");
-	CHECK_RC(read_one(b), 4);
+	CHECK_RC(read_some(b), 4);
 	il_stream_destroy(a);
 	il_stream_destroy(b);
 	CHECK_RC(

@@ -31,11 +31,6 @@ static void check_nothing_comes(il_stream *s)
 	CHECK_RC(read_within(s, IL_SEC(1), data, sizeof data), -ETIMEDOUT);
 }
 
-static void say(il_stream *s, const char *text)
-{
-	CHECK_RC(il_stream_write_all(s, text, strlen(text)), 0);
-}
-
 /* Until a second passes in which nothing is taken: how much was. */
 static size_t fill(il_stream *s)
 {
@@ -233,28 +228,21 @@ IL_TEST_VIRTUAL(U, n401_a_third_host_is_not_held)
 
 /* ---- resets ---- */
 
-static int read_one(void *stream)
-{
-	char data[8];
-
-	return il_stream_read(stream, data, sizeof data);
-}
-
 IL_TEST_VIRTUAL(U, n402_a_reset_ends_the_connections_of_a_pair)
 {
 	struct pair *p = pair_open(NULL);
 	il_future *near, *far;
 	il_time none = 0;
 
-	CHECK_RC(il_loop_spawn(il_loop_current(), &near, read_one, p->near), 0);
-	CHECK_RC(il_loop_spawn(il_loop_current(), &far, read_one, p->far), 0);
+	CHECK_RC(il_loop_spawn(il_loop_current(), &near, read_some, p->near), 0);
+	CHECK_RC(il_loop_spawn(il_loop_current(), &far, read_some, p->far), 0);
 	CHECK_RC(il_sleep(IL_MSEC(1)), 0);
 	CHECK_RC(il_virtual_reset(p->n, "far", "near"), 0);
 	CHECK_RC(il_future_result(near, IL_FOREVER), -ECONNRESET);
 	CHECK_RC(il_future_result(far, IL_FOREVER), -ECONNRESET);
 	il_future_unref(near);
 	il_future_unref(far);
-	CHECK_RC(read_one(p->near), 0); /* it is said once */
+	CHECK_RC(read_some(p->near), 0); /* it is said once */
 	CHECK(is_broken(il_stream_write_all(p->near, "x", 1)));
 	CHECK(is_broken(il_stream_write_all(p->far, "x", 1)));
 	host(p->n, "new", connect_within, &none);

@@ -5,24 +5,17 @@
 
 /* ---- power cuts ---- */
 
-static int read_one(void *stream)
-{
-	char data[8];
-
-	return il_stream_read(stream, data, sizeof data);
-}
-
 IL_TEST_VIRTUAL(U, n403_peers_hear_nothing_of_a_power_cut)
 {
 	struct pair *p = pair_open(NULL);
 
 	CHECK_RC(il_virtual_host_crash(p->n, "far"), 0);
-	CHECK_RC(il_fail_after(IL_SEC(3600), read_one, p->near), -ETIMEDOUT);
+	CHECK_RC(il_fail_after(IL_SEC(3600), read_some, p->near), -ETIMEDOUT);
 	CHECK_RC(il_stream_write_all(p->near, "x", 1), 0);
-	CHECK_RC(il_fail_after(IL_SEC(60), read_one, p->near), -ETIMEDOUT);
+	CHECK_RC(il_fail_after(IL_SEC(60), read_some, p->near), -ETIMEDOUT);
 	CHECK_RC(il_virtual_host_restart(p->n, "far"), 0);
-	CHECK_RC(read_one(p->near), -ECONNRESET);
-	CHECK_RC(read_one(p->near), 0);
+	CHECK_RC(read_some(p->near), -ECONNRESET);
+	CHECK_RC(read_some(p->near), 0);
 	pair_close(p);
 }
 
@@ -186,7 +179,7 @@ IL_TEST_VIRTUAL(U, n404_nothing_leaves_a_host_after_its_power_cut)
 	start = il_now();
 	CHECK_RC(il_virtual_host_crash(p->n, "near"), 0);
 	CHECK_EQ(il_now() - start, IL_SEC(5));
-	CHECK_RC(il_fail_after(IL_SEC(60), read_one, p->far), -ETIMEDOUT);
+	CHECK_RC(il_fail_after(IL_SEC(60), read_some, p->far), -ETIMEDOUT);
 	CHECK_RC(ended(p->n, "near"), 0);
 	pair_close(p);
 }
@@ -233,12 +226,6 @@ IL_TEST_VIRTUAL(U, n404_what_main_returns_is_for_who_waits_for_its_host)
 
 /* ---- names ---- */
 
-static int nap(void *arg)
-{
-	(void)arg;
-	return il_sleep_forever();
-}
-
 static void check_resolves(const char *name, unsigned flags, const char *text)
 {
 	il_address list[4];
@@ -254,10 +241,10 @@ IL_TEST_VIRTUAL(U, n405_names_are_those_of_hosts)
 	il_virtual_network *n = network_with(NULL);
 	il_address list[4];
 
-	host(n, "server", nap, NULL);
-	host(n, "1.db", nap, NULL);
-	host(n, "2.db", nap, NULL);
-	host(n, "indb", nap, NULL);
+	host(n, "server", sleep_forever, NULL);
+	host(n, "1.db", sleep_forever, NULL);
+	host(n, "2.db", sleep_forever, NULL);
+	host(n, "indb", sleep_forever, NULL);
 	for (int i = 0; i < 3; i++)
 		check_resolves("server", 0, "10.0.0.2:80");
 	check_resolves("SERVER", IL_RESOLVE_IPV4, "10.0.0.2:80");
@@ -280,23 +267,14 @@ IL_TEST_VIRTUAL(U, n405_names_are_those_of_hosts)
 	CHECK_RC(il_virtual_network_close(n), 0);
 }
 
-static int connect_to(const char *address)
-{
-	il_stream *s = NULL;
-	int rc = stream_to(&s, address);
-
-	il_stream_destroy(s);
-	return rc;
-}
-
 IL_TEST_VIRTUAL(U, n405_an_address_of_no_host_cannot_be_reached)
 {
 	il_virtual_network *n = network_with(NULL);
 
-	CHECK_RC(connect_to("192.0.2.1"), -EHOSTUNREACH);
-	CHECK_RC(connect_to("10.0.0.77"), -EHOSTUNREACH);
-	CHECK_RC(connect_to("2001:db8::1"), -ENETUNREACH);
-	CHECK_RC(connect_to("nobody"), -ENOENT);
+	CHECK_RC(reach("192.0.2.1"), -EHOSTUNREACH);
+	CHECK_RC(reach("10.0.0.77"), -EHOSTUNREACH);
+	CHECK_RC(reach("2001:db8::1"), -ENETUNREACH);
+	CHECK_RC(reach("nobody"), -ENOENT);
 	CHECK_RC(il_virtual_network_close(n), 0);
 }
 

@@ -4,16 +4,7 @@
  */
 #include "u_network.h"
 
-static il_virtual_network *network_ipv6(void)
-{
-	return network_with(&(il_virtual_network_options){.ipv6 = true});
-}
-
-static int nap(void *arg)
-{
-	(void)arg;
-	return il_sleep_forever();
-}
+static const il_virtual_network_options with_ipv6 = {.ipv6 = true};
 
 /* ---- names ---- */
 
@@ -34,12 +25,12 @@ static void check_resolves(const char *name, unsigned flags, const char *text)
 
 IL_TEST_VIRTUAL(U, n405_with_ipv6_a_name_has_addresses_of_both_families)
 {
-	il_virtual_network *n = network_ipv6();
+	il_virtual_network *n = network_with(&with_ipv6);
 	il_address list[4];
 
-	host(n, "server", nap, NULL);
-	host(n, "1.db", nap, NULL);
-	host(n, "2.db", nap, NULL);
+	host(n, "server", sleep_forever, NULL);
+	host(n, "1.db", sleep_forever, NULL);
+	host(n, "2.db", sleep_forever, NULL);
 	check_resolves("server", 0, "[2001:db8::2]:80 10.0.0.2:80");
 	check_resolves("server", IL_RESOLVE_IPV4, "10.0.0.2:80");
 	check_resolves("server", IL_RESOLVE_IPV6, "[2001:db8::2]:80");
@@ -88,7 +79,7 @@ static int listen_both(void *arg)
 	CHECK_STR(text, "127.0.0.1:99");
 	CHECK_RC(peer_of(l, "::1", "80", text), 0);
 	CHECK_STR(text, "[::1]:99");
-	CHECK_RC(peer_of(l, "server", "80", text), 0); /* IPv6 comes first */
+	CHECK_RC(peer_of(l, "host", "80", text), 0); /* IPv6 comes first */
 	CHECK_STR(text, "[2001:db8::2]:99");
 	CHECK_RC(il_listener_open_tcp(&second, "::1", "80", NULL), -EADDRINUSE);
 	CHECK_RC(il_listener_open_tcp(&second, NULL, "80", &dual), -EADDRINUSE);
@@ -114,11 +105,7 @@ static int listen_both(void *arg)
 
 IL_TEST_VIRTUAL(U, n406_a_listener_serves_one_family_or_both_as_on_linux)
 {
-	il_virtual_network *n = network_ipv6();
-
-	host(n, "server", listen_both, NULL);
-	CHECK_RC(ended(n, "server"), 0);
-	CHECK_RC(il_virtual_network_close(n), 0);
+	in_host(&with_ipv6, listen_both);
 }
 
 static int listen_at(void *address)
@@ -132,28 +119,19 @@ static int listen_at(void *address)
 	return rc;
 }
 
-static int connect_to(const char *address)
-{
-	il_stream *s = NULL;
-	int rc = stream_to(&s, address);
-
-	il_stream_destroy(s);
-	return rc;
-}
-
 IL_TEST_VIRTUAL(U, n405_an_ipv6_address_is_reached_where_it_is_a_hosts)
 {
-	il_virtual_network *n = network_ipv6();
+	il_virtual_network *n = network_with(&with_ipv6);
 
 	host(n, "server", listen_at, "2001:db8::2");
 	host(n, "recluse", listen_at, "::1");
 	CHECK_RC(il_sleep(IL_MSEC(1)), 0);
-	CHECK_RC(connect_to("2001:db8::2"), 0);
-	CHECK_RC(connect_to("server"), 0);
-	CHECK_RC(connect_to("10.0.0.2"), -ECONNREFUSED);
-	CHECK_RC(connect_to("2001:db8::3"), -ECONNREFUSED); /* another host's loopback address */
-	CHECK_RC(connect_to("2001:db8::77"), -EHOSTUNREACH);
-	CHECK_RC(connect_to("2001:db9::2"), -EHOSTUNREACH);
+	CHECK_RC(reach("2001:db8::2"), 0);
+	CHECK_RC(reach("server"), 0);
+	CHECK_RC(reach("10.0.0.2"), -ECONNREFUSED);
+	CHECK_RC(reach("2001:db8::3"), -ECONNREFUSED); /* another host's loopback address */
+	CHECK_RC(reach("2001:db8::77"), -EHOSTUNREACH);
+	CHECK_RC(reach("2001:db9::2"), -EHOSTUNREACH);
 	CHECK_RC(il_virtual_network_close(n), 0);
 }
 
@@ -188,7 +166,7 @@ static int connect_timed(void *arg)
 /* The rule is number 221's, for which a real network would have to be broken. */
 IL_TEST_VIRTUAL(U, n397_where_ipv6_is_dead_a_connect_uses_ipv4_after_a_quarter_of_a_second)
 {
-	il_virtual_network *n = network_ipv6();
+	il_virtual_network *n = network_with(&with_ipv6);
 	il_time took = -1;
 
 	host(n, "server", echo_server, NULL);
@@ -206,14 +184,6 @@ IL_TEST_VIRTUAL(U, n397_where_ipv6_is_dead_a_connect_uses_ipv4_after_a_quarter_o
 }
 
 /* ---- datagrams ---- */
-
-static il_address address_of(const char *host, const char *port)
-{
-	il_address address;
-
-	CHECK_RC(il_resolve(host, port, IL_RESOLVE_NUMERIC, &address, 1), 1);
-	return address;
-}
 
 /* One from a new socket that is connected to `to`, and back. */
 static int exchange(il_datagram *d, const char *to, char *from)
@@ -279,16 +249,12 @@ static int use_datagrams(void *unused)
 
 IL_TEST_VIRTUAL(U, n406_a_datagram_socket_serves_one_family_or_both_as_on_linux)
 {
-	il_virtual_network *n = network_ipv6();
-
-	host(n, "host", use_datagrams, NULL);
-	CHECK_RC(ended(n, "host"), 0);
-	CHECK_RC(il_virtual_network_close(n), 0);
+	in_host(&with_ipv6, use_datagrams);
 }
 
 IL_TEST_VIRTUAL(U, n394_an_udp_server_serves_peers_of_both_families)
 {
-	il_virtual_network *n = network_ipv6();
+	il_virtual_network *n = network_with(&with_ipv6);
 
 	host(n, "server", udp_server, NULL);
 	host(n, "new", udp_ask, "server");

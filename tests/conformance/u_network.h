@@ -5,7 +5,8 @@
 #ifndef IL_TESTS_U_NETWORK_H
 #define IL_TESTS_U_NETWORK_H
 
-#include "harness.h"
+#include "peers.h"
+#include "waits.h"
 
 #include <interloop/virtual.h>
 
@@ -30,6 +31,24 @@ static inline void host(il_virtual_network *n, const char *name, il_fn *main, vo
 static inline int ended(il_virtual_network *n, const char *name)
 {
 	return il_virtual_host_wait(n, name, IL_FOREVER);
+}
+
+/* The function in the only host of a network, of which nothing is left. */
+static inline void in_host(const il_virtual_network_options *options, il_fn *fn)
+{
+	il_virtual_network *n = network_with(options);
+
+	host(n, "host", fn, NULL);
+	CHECK_RC(ended(n, "host"), 0);
+	CHECK_RC(il_virtual_network_close(n), 0);
+}
+
+static inline il_address address_of(const char *host, const char *port)
+{
+	il_address address;
+
+	CHECK_RC(il_resolve(host, port, IL_RESOLVE_NUMERIC, &address, 1), 1);
+	return address;
 }
 
 /* ---- servers ---- */
@@ -65,6 +84,15 @@ static inline int echo_server(void *arg)
 static inline int stream_to(il_stream **s, const char *name)
 {
 	return il_stream_connect_tcp(s, name, "7", NULL);
+}
+
+static inline int reach(const char *address)
+{
+	il_stream *s = NULL;
+	int rc = stream_to(&s, address);
+
+	il_stream_destroy(s);
+	return rc;
 }
 
 /* One line to a host and back. */

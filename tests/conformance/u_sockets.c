@@ -7,24 +7,7 @@
 #include <netinet/in.h>
 
 /* fn in a host. */
-static void in_host(il_fn *fn)
-{
-	il_virtual_network *n = network_with(NULL);
-
-	host(n, "host", fn, NULL);
-	CHECK_RC(ended(n, "host"), 0);
-	CHECK_RC(il_virtual_network_close(n), 0);
-}
-
 /* ---- datagrams ---- */
-
-static il_address address_of(const char *host, const char *port)
-{
-	il_address address;
-
-	CHECK_RC(il_resolve(host, port, IL_RESOLVE_NUMERIC, &address, 1), 1);
-	return address;
-}
 
 static int use_datagrams(void *unused)
 {
@@ -64,7 +47,7 @@ static int use_datagrams(void *unused)
 
 IL_TEST_VIRTUAL(U, a_datagram_socket_refuses_what_no_host_has)
 {
-	in_host(use_datagrams);
+	in_host(NULL, use_datagrams);
 }
 
 /* What was not received goes with its socket. */
@@ -84,7 +67,7 @@ static int drop_datagrams(void *unused)
 
 IL_TEST_VIRTUAL(U, datagrams_that_nobody_received_end_with_their_socket)
 {
-	in_host(drop_datagrams);
+	in_host(NULL, drop_datagrams);
 }
 
 /* ---- connections ---- */
@@ -112,7 +95,7 @@ static int use_streams(void *unused)
 
 IL_TEST_VIRTUAL(U, a_host_connects_to_itself_by_any_address_of_its_own)
 {
-	in_host(use_streams);
+	in_host(NULL, use_streams);
 }
 
 static int connect_from(const char *host, const char *port)
@@ -142,5 +125,5 @@ static int use_local_addresses(void *unused)
 
 IL_TEST_VIRTUAL(U, a_connect_begins_at_an_address_of_the_host_only)
 {
-	in_host(use_local_addresses);
+	in_host(NULL, use_local_addresses);
 }

@@ -4,13 +4,6 @@
  */
 #include "u_network.h"
 
-static int read_one(void *stream)
-{
-	char data[8];
-
-	return il_stream_read(stream, data, sizeof data);
-}
-
 /* ---- waiting for several things ---- */
 
 IL_TEST_VIRTUAL(U, n407_a_select_waits_for_streams_listeners_and_time)
@@ -24,10 +17,10 @@ IL_TEST_VIRTUAL(U, n407_a_select_waits_for_streams_listeners_and_time)
 	CHECK_RC(il_stream_write_all(p->far, "x", 1), 0);
 	CHECK_RC(il_select(cases, 2, IL_FOREVER), 0);
 	CHECK_EQ(il_now() - start, IL_MSEC(15));
-	CHECK_RC(read_one(p->near), 1); /* it was not taken */
+	CHECK_RC(read_some(p->near), 1); /* it was not taken */
 	CHECK_RC(il_stream_close(p->far), 0);
 	CHECK_RC(il_select(cases, 2, IL_FOREVER), 0);
-	CHECK_RC(read_one(p->near), 0);
+	CHECK_RC(read_some(p->near), 0);
 	pair_close(p);
 }
 
@@ -39,9 +32,9 @@ IL_TEST_VIRTUAL(U, n408_an_error_that_a_select_has_met_is_still_said)
 	CHECK_RC(il_virtual_reset(p->n, "near", "far"), 0);
 	CHECK_RC(il_select(&c, 1, IL_FOREVER), 0);
 	CHECK_RC(il_select(&w, 1, IL_FOREVER), 0);
-	CHECK_RC(read_one(p->near), -ECONNRESET);
+	CHECK_RC(read_some(p->near), -ECONNRESET);
 	CHECK_DETAIL("il_stream_read");
-	CHECK_RC(read_one(p->near), 0);
+	CHECK_RC(read_some(p->near), 0);
 	pair_close(p);
 }
 
@@ -50,9 +43,9 @@ IL_TEST_VIRTUAL(U, n407_a_cancelled_read_loses_nothing)
 	struct pair *p = pair_open(NULL);
 
 	for (int i = 0; i < 3; i++) {
-		CHECK_RC(il_fail_after(IL_SEC(1), read_one, p->near), -ETIMEDOUT);
+		CHECK_RC(il_fail_after(IL_SEC(1), read_some, p->near), -ETIMEDOUT);
 		CHECK_RC(il_stream_write_all(p->far, "x", 1), 0);
-		CHECK_RC(read_one(p->near), 1);
+		CHECK_RC(read_some(p->near), 1);
 	}
 	pair_close(p);
 }
@@ -78,12 +71,6 @@ IL_TEST_VIRTUAL(U, n407_a_cancelled_connect_leaves_nothing)
 
 /* ---- several addresses ---- */
 
-static int sleep_only(void *arg)
-{
-	(void)arg;
-	return il_sleep_forever();
-}
-
 static int connect_db(void *arg)
 {
 	il_stream *s;
@@ -104,8 +91,8 @@ IL_TEST_VIRTUAL(U, n405_a_connect_races_the_addresses_of_a_domain)
 	il_virtual_network *n = network_with(NULL);
 	il_time took = 0;
 
-	host(n, "1.db", sleep_only, NULL);
-	host(n, "2.db", sleep_only, NULL);
+	host(n, "1.db", sleep_forever, NULL);
+	host(n, "2.db", sleep_forever, NULL);
 	host(n, "3.db", echo_server, NULL);
 	CHECK_RC(il_virtual_host_crash(n, "1.db"), 0); /* silent: 250 ms; the second refuses */
 	host(n, "client", connect_db, &took);
@@ -123,7 +110,7 @@ struct helper {
 };
 
 /* Whose "localhost" is it? A listener on port 80 is the host's. */
-static int listen_here(void *arg)
+static int listen_as_host(void *arg)
 {
 	il_listener *l = NULL;
 	int rc = il_listener_open_tcp(&l, "localhost", "80", NULL);
@@ -135,7 +122,7 @@ static int listen_here(void *arg)
 
 static int listen_from_thread(void *arg)
 {
-	return il_from_thread_run(listen_here, arg);
+	return il_from_thread_run(listen_as_host, arg);
 }
 
 static int keep_port(void *arg)

@@ -6,14 +6,10 @@
 #include "v_dump.h"
 #include "aside.h"
 #include "objects.h"
+#include "waits.h"
 
 #include <interloop/semaphore.h>
 #include <interloop/sync.h>
-
-static int wait_event(void *event)
-{
-	return il_event_wait(event);
-}
 
 static int wait_long(void *arg)
 {
@@ -67,16 +63,6 @@ static int acquire(void *lock)
 	return il_lock_acquire(lock);
 }
 
-static int acquire_permit(void *semaphore)
-{
-	return il_semaphore_acquire(semaphore);
-}
-
-static int wait_future(void *future)
-{
-	return il_future_wait(future, IL_FOREVER);
-}
-
 IL_TEST(V, n416_locks_semaphores_events_and_futures_say_whose_they_are)
 {
 	il_semaphore *semaphore = new_semaphore(0, 3);
@@ -89,7 +75,7 @@ IL_TEST(V, n416_locks_semaphores_events_and_futures_say_whose_they_are)
 	CHECK_WAITS(acquire, lock, "il_lock_acquire", "which owner has, 1 wait");
 	CHECK_RC(il_lock_release(lock), 0);
 	il_lock_destroy(lock);
-	CHECK_WAITS(acquire_permit, semaphore, "il_semaphore_acquire", "1 wait");
+	CHECK_WAITS(take_permit, semaphore, "il_semaphore_acquire", "1 wait");
 	il_semaphore_destroy(semaphore);
 	CHECK_WAITS(wait_event, event, "il_event_wait", "event ", "1 wait");
 	child_start(&other, "worker", wait_event, event);
@@ -125,7 +111,7 @@ IL_TEST(V, n416_channels_say_which_side)
 	il_receiver_destroy(receiver);
 }
 
-static int wait_readable(void *fd)
+static int wait_fd(void *fd)
 {
 	return il_wait_fd(*(int *)fd, IL_READABLE);
 }
@@ -144,7 +130,7 @@ IL_TEST(V, n416_descriptors_and_selects_say_which)
 
 	CHECK_EQ(pipe(fd), 0);
 	snprintf(number, sizeof number, "descriptor %d (pipe", fd[0]);
-	CHECK_WAITS(wait_readable, &fd[0], "il_wait_fd", number, "readable");
+	CHECK_WAITS(wait_fd, &fd[0], "il_wait_fd", number, "readable");
 	cases[0] = il_case_event(event);
 	cases[1] = il_case_fd(fd[0], IL_READABLE);
 	CHECK_WAITS(select_both, cases, "il_select", "2 cases", "0: event", "1: descriptor");

@@ -4,6 +4,7 @@
 #define _GNU_SOURCE
 #include "u_network.h"
 #include "v_dump.h"
+#include "waits.h"
 #include "workers.h"
 
 static int run_gate(void *gate)
@@ -57,11 +58,6 @@ IL_TEST_REAL(V, a_call_without_a_token_says_which_limiter)
 	CHECK_RC(il_group_close(&first.group, 0), 0);
 	il_future_unref(first.future);
 	il_limiter_destroy(l.limiter);
-}
-
-static int wait_future(void *future)
-{
-	return il_future_wait(future, IL_FOREVER);
 }
 
 IL_TEST_REAL(V, a_future_of_an_executor_says_whose_call_it_is)

@@ -7,14 +7,10 @@
 #include "objects.h"
 #include "processes.h"
 #include "v_dump.h"
+#include "waits.h"
 #include "workers.h"
 
 /* ---- portals ---- */
-
-static int wait_event(void *event)
-{
-	return il_event_wait(event);
-}
 
 static int close_portal(void *portal)
 {

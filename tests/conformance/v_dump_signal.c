@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #include "in_child.h"
 #include "v_dump.h"
+#include "waits.h"
 
 #include <interloop/executor.h>
 #include <interloop/inspect.h>
@@ -54,11 +55,6 @@ static void (*handler_of(int number))(int)
 
 	CHECK_EQ(sigaction(number, NULL, &now), 0);
 	return now.sa_handler;
-}
-
-static int wait_event(void *event)
-{
-	return il_event_wait(event);
 }
 
 IL_TEST_REAL(V, a_signal_brings_a_dump_of_every_loop)

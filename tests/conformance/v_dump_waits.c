@@ -6,6 +6,7 @@
 #include "objects.h"
 #include "r_net.h"
 #include "v_dump.h"
+#include "waits.h"
 #include "workers.h"
 
 #include <signal.h>
@@ -19,17 +20,6 @@ static int sleep_long(void *unused)
 
 /* ---- tasks of one loop ---- */
 
-static int wait_condition(void *condition)
-{
-	int rc = il_condition_acquire(condition);
-
-	if (rc < 0)
-		return rc;
-	rc = il_condition_wait(condition);
-	il_condition_release(condition);
-	return rc;
-}
-
 static int borrow(void *limiter)
 {
 	return il_limiter_acquire(limiter);
@@ -40,7 +30,7 @@ IL_TEST(V, n416_conditions_and_limiters_say_what_is_missing)
 	il_condition *condition = new_condition();
 	il_limiter *limiter = new_limiter(1);
 
-	CHECK_WAITS(wait_condition, condition, "il_condition_wait", "a notification");
+	CHECK_WAITS(await_condition, condition, "il_condition_wait", "a notification");
 	il_condition_destroy(condition);
 	CHECK_RC(il_limiter_acquire(limiter), 0);
 	CHECK_WAITS(borrow, limiter, "il_limiter_acquire", "a token of limiter ",
@@ -122,20 +112,6 @@ static int receive_datagram(void *d)
 	return il_datagram_receive(d, &byte, 1, NULL);
 }
 
-static int accept_one(void *listener)
-{
-	il_stream *stream = NULL;
-
-	return il_listener_accept(listener, &stream);
-}
-
-static int read_one(void *stream)
-{
-	char byte;
-
-	return il_stream_read(stream, &byte, 1);
-}
-
 static int write_much(void *stream)
 {
 	static char much[8 << 20];
@@ -159,7 +135,7 @@ IL_TEST_REAL(V, n416_sockets_say_their_direction_and_address)
 	CHECK_WAITS(accept_one, listener, "il_listener_accept", at);
 	il_listener_destroy(listener);
 	CHECK_RC(il_stream_pair(&a, &b), 0);
-	CHECK_WAITS(read_one, a, "il_stream_read", "readable");
+	CHECK_WAITS(read_some, a, "il_stream_read", "readable");
 	CHECK_WAITS(write_much, a, "il_stream_write_all", "writable");
 	il_stream_destroy(a);
 	il_stream_destroy(b);
@@ -187,11 +163,6 @@ IL_TEST_REAL(V, n416_who_sends_datagrams_says_that_it_waits_for_room)
 	il_datagram_destroy(from);
 	il_datagram_destroy(to);
 	folder_leave(&f);
-}
-
-static int next_signal(void *receiver)
-{
-	return il_signal_receiver_next(receiver, IL_FOREVER);
 }
 
 static int wait_urgent(void *stream)
@@ -222,11 +193,6 @@ IL_TEST_REAL(V, n416_waits_for_signals_and_urgent_data_say_which)
 	il_listener_destroy(listener);
 }
 
-static int wait_child(void *process)
-{
-	return il_process_wait(process);
-}
-
 IL_TEST_REAL(V, n416_a_child_says_its_number_and_what_it_runs)
 {
 	char *argv[] = {"sleep", "60", NULL}, number[32];
@@ -234,7 +200,7 @@ IL_TEST_REAL(V, n416_a_child_says_its_number_and_what_it_runs)
 
 	CHECK_RC(il_process_spawn(&process, argv, NULL), 0);
 	snprintf(number, sizeof number, "child %d (", il_process_pid(process));
-	CHECK_WAITS(wait_child, process, "il_process_wait", number);
+	CHECK_WAITS(wait_process, process, "il_process_wait", number);
 	CHECK_RC(il_process_kill(process), 0);
 	CHECK_RC(il_process_wait(process), 256 + SIGKILL);
 	il_process_destroy(process);

@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #include "r_server.h"
 #include "v_dump.h"
+#include "waits.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -94,11 +95,6 @@ IL_TEST_REAL(V, an_open_says_which_path)
 
 /* ---- signals ---- */
 
-static int next_signal(void *receiver)
-{
-	return il_signal_receiver_next(receiver, IL_FOREVER);
-}
-
 static int select_signal(void *receiver)
 {
 	il_case c = il_case_signal(receiver, NULL);
@@ -151,13 +147,6 @@ static const struct il_transport veil = {.name = "veil",
 					 .destroy = destroy_below,
 					 .under = under};
 
-static int read_one(void *stream)
-{
-	char byte;
-
-	return il_stream_read(stream, &byte, 1);
-}
-
 IL_TEST_REAL(V, a_layer_says_its_name_and_what_it_waits_for_itself)
 {
 	il_stream *a = NULL, *b = NULL, *inner = NULL, *outer = NULL;
@@ -167,8 +156,9 @@ IL_TEST_REAL(V, a_layer_says_its_name_and_what_it_waits_for_itself)
 	snprintf(words, sizeof words, "which waits for descriptor %d, readable", il_stream_fd(a));
 	CHECK_RC(il_stream_open_transport(&inner, &veil, a), 0);
 	CHECK_RC(il_stream_open_transport(&outer, &veil, inner), 0);
-	CHECK_WAITS(read_one, outer, "il_stream_read", "transport veil, readable, which waits for ",
-		    "transport veil, readable, ", words);
+	CHECK_WAITS(read_some, outer, "il_stream_read",
+		    "transport veil, readable, which waits for ", "transport veil, readable, ",
+		    words);
 	il_stream_destroy(outer);
 	il_stream_destroy(b);
 }
@@ -197,15 +187,6 @@ IL_TEST_REAL(V, a_connect_says_that_a_backlog_is_full)
 	CHECK_WAITS(connect_there, socket.path, "il_stream_connect_unix", "room in the backlog of ",
 		    socket.path);
 	il_listener_destroy(l);
-}
-
-static int accept_one(void *listener)
-{
-	il_stream *s = NULL;
-	int rc = il_listener_accept(listener, &s);
-
-	il_stream_destroy(s);
-	return rc;
 }
 
 IL_TEST_REAL(V, an_accept_says_that_there_are_no_descriptors)
@@ -257,11 +238,6 @@ IL_TEST_REAL(V, the_receiving_task_of_a_udp_server_has_a_name)
 
 /* ---- children ---- */
 
-static int wait_child(void *process)
-{
-	return il_process_wait(process);
-}
-
 IL_TEST_REAL(V, a_child_says_which_pipes_may_hold_it_up)
 {
 	char *writes[] = {"sh", "-c", "head -c 1000000 /dev/zero", NULL}, *reads[] = {"cat", NULL};
@@ -272,12 +248,13 @@ IL_TEST_REAL(V, a_child_says_which_pipes_may_hold_it_up)
 	char *text = NULL;
 
 	CHECK_RC(il_process_spawn(&reader, reads, &input), 0);
-	CHECK_WAITS(wait_child, reader, "il_process_wait", "the end of child", "its stdin is open");
+	CHECK_WAITS(wait_process, reader, "il_process_wait", "the end of child",
+		    "its stdin is open");
 	CHECK_RC(il_stream_close(il_process_stdin(reader)), 0);
 	CHECK_RC(il_process_wait(reader), 0);
 	il_process_destroy(reader);
 	CHECK_RC(il_process_spawn(&writer, writes, &output), 0);
-	child_start(&c, "child", wait_child, writer);
+	child_start(&c, "child", wait_process, writer);
 	do {
 		free(text);
 		CHECK_RC(il_sleep(IL_MSEC(1)), 0);

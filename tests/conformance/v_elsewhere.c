@@ -9,6 +9,7 @@
 #include "objects.h"
 #include "processes.h"
 #include "v_dump.h"
+#include "waits.h"
 #include "workers.h"
 
 /* ---- a forked child ---- */
@@ -184,11 +185,6 @@ IL_TEST_REAL(V, a_task_learns_of_another_loop_that_is_stuck)
 }
 
 /* ---- names ---- */
-
-static int wait_event(void *event)
-{
-	return il_event_wait(event);
-}
 
 IL_TEST(V, n417_a_long_name_is_cut_and_an_empty_one_is_made_up)
 {

@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #include "v_dump.h"
 #include "v_options.h"
+#include "waits.h"
 
 #include <interloop/inspect.h>
 
@@ -23,11 +24,6 @@ static __attribute__((noinline, no_sanitize("address"))) int use_stack(size_t by
 static int use_and_wait(void *event)
 {
 	CHECK_EQ(use_stack(USED), 0);
-	return il_event_wait(event);
-}
-
-static int wait_only(void *event)
-{
 	return il_event_wait(event);
 }
 
@@ -72,7 +68,7 @@ static int measure(void *unused)
 	CHECK_RC(il_event_create(&event), 0);
 	for (int round = 0; round < 3; round++) { /* the stacks are used again */
 		CHECK_RC(il_group_open(&g), 0);
-		start(&g, "little", wait_only, event, 0);
+		start(&g, "little", wait_event, event, 0);
 		CHECK(dumped_use("little") < USED);
 		start(&g, "much", use_and_wait, event, 0);
 		CHECK(dumped_use("much") >= USED && dumped_use("much") < 64 * KIB);

@@ -7,6 +7,7 @@
 #include "processes.h"
 #include "r_server.h"
 #include "v_options.h"
+#include "waits.h"
 #include "workers.h"
 
 /* ---- loops ---- */
@@ -19,11 +20,6 @@ static il_loop_statistics loop_statistics(void)
 	return s;
 }
 
-static int wait_for(void *event)
-{
-	return il_event_wait(event);
-}
-
 IL_TEST(V, n419_tasks_and_those_that_could_run_are_counted)
 {
 	il_loop_statistics before = loop_statistics();
@@ -33,7 +29,7 @@ IL_TEST(V, n419_tasks_and_those_that_could_run_are_counted)
 
 	CHECK_RC(il_event_create(&event), 0);
 	CHECK_RC(il_group_open(&g), 0);
-	CHECK_RC(il_group_start_soon(&g, &f, wait_for, event), 0);
+	CHECK_RC(il_group_start_soon(&g, &f, wait_event, event), 0);
 	CHECK_EQ(loop_statistics().tasks, before.tasks + 1);
 	CHECK_EQ(loop_statistics().ready, before.ready + 1);
 	UNTIL(loop_statistics().ready == before.ready);
@@ -93,11 +89,6 @@ IL_TEST(V, n419_the_next_deadline_is_that_of_a_scope)
 	CHECK_EQ(loop_statistics().timers, before.timers + 1);
 	CHECK_RC(il_scope_exit(&scope, 0), 0);
 	CHECK_EQ(loop_statistics().next_deadline, before.next_deadline);
-}
-
-static int wait_readable(void *fd)
-{
-	return il_wait_fd(*(int *)fd, IL_READABLE);
 }
 
 IL_TEST(V, n419_descriptors_that_are_waited_for_are_counted)
