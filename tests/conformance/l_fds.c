@@ -65,13 +65,6 @@ static void take(int fd)
 
 /* ---- a task that waits ---- */
 
-static int side_readable(void *arg)
-{
-	struct side *s = arg;
-
-	return il_wait_readable(*(int *)s->object);
-}
-
 static int side_writable(void *arg)
 {
 	struct side *s = arg;

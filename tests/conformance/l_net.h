@@ -1,13 +1,12 @@
 /*
- * l_net.h: what the tests of streams and descriptors share: connected ends, a task that receives or sends
- * while the test goes on, and how many descriptors are open. Everything stays on the loopback interface.
+ * l_net.h: what the tests of streams and descriptors share: connected ends, and what a task receives, sends or waits
+ * for while the test goes on. Everything stays on the loopback interface.
  */
 #ifndef IL_TESTS_L_NET_H
 #define IL_TESTS_L_NET_H
 
 #include "peers.h"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 /* ---- connected ends ---- */
@@ -71,6 +70,13 @@ static inline void slip(const il_stream *s, const char *text)
 
 /* ---- a task beside the test ---- */
 
+static inline int side_readable(void *arg)
+{
+	struct side *s = arg;
+
+	return il_wait_readable(*(int *)s->object);
+}
+
 static inline int side_read(void *arg)
 {
 	struct side *s = arg;
@@ -85,22 +91,6 @@ static inline int side_write(void *arg)
 	struct side *s = arg;
 
 	return il_stream_write_all(s->object, s->bytes, s->size);
-}
-
-/* ---- descriptors ---- */
-
-static inline bool is_open(int fd)
-{
-	return fcntl(fd, F_GETFD) >= 0;
-}
-
-static inline int open_descriptors(void)
-{
-	int n = 0;
-
-	for (int fd = 0; fd < 1024; fd++)
-		n += is_open(fd);
-	return n;
 }
 
 /* The process sleeps: no ready descriptor keeps the loop turning. */

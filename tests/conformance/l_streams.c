@@ -26,16 +26,6 @@ static struct ends ends_small(int kind)
 	return e;
 }
 
-static unsigned char *large_data(void)
-{
-	unsigned char *data = malloc(LARGE);
-
-	CHECK(data != NULL);
-	for (size_t i = 0; i < LARGE; i++)
-		data[i] = (unsigned char)(i * 7 + i / 251);
-	return data;
-}
-
 /* ---- 214: sending and receiving ---- */
 
 static void receive_large(il_stream *s, const unsigned char *expected)
@@ -54,7 +44,7 @@ static void receive_large(il_stream *s, const unsigned char *expected)
 
 IL_TEST_REAL(L, n214_a_large_send_completes_only_as_the_peer_reads)
 {
-	unsigned char *data = large_data();
+	unsigned char *data = large_data(LARGE);
 
 	EACH_KIND(kind)
 	{
@@ -86,7 +76,7 @@ static int side_write_pieces(void *arg)
 
 IL_TEST_REAL(L, n214_many_pieces_are_sent_in_order)
 {
-	unsigned char *data = large_data();
+	unsigned char *data = large_data(LARGE);
 	struct pieces p = {.count = 0};
 
 	/* Of growing length, the first ones empty. */
@@ -218,7 +208,7 @@ IL_TEST_REAL(L, n215_the_end_wakes_a_reader)
 
 IL_TEST_REAL(L, n215_the_end_waits_for_the_writer_and_for_no_scope)
 {
-	unsigned char *data = large_data();
+	unsigned char *data = large_data(LARGE);
 
 	EACH_KIND(kind)
 	{
@@ -276,7 +266,7 @@ IL_TEST_REAL(L, n216_a_second_reader_is_refused)
 
 IL_TEST_REAL(L, n216_a_second_writer_is_refused)
 {
-	unsigned char *data = large_data();
+	unsigned char *data = large_data(LARGE);
 
 	EACH_KIND(kind)
 	{
@@ -365,7 +355,7 @@ IL_TEST_REAL(L, n217_closing_wakes_a_receiver_of_descriptors)
 
 IL_TEST_REAL(L, n217_closing_wakes_a_writer_and_a_reader_together)
 {
-	unsigned char *data = large_data();
+	unsigned char *data = large_data(LARGE);
 
 	EACH_KIND(kind)
 	for (int how = 0; how < 2; how++) {
@@ -449,7 +439,7 @@ IL_TEST_REAL(L, writing_to_a_peer_that_is_gone_is_an_error_and_no_signal)
 
 IL_TEST_REAL(L, a_reset_wakes_the_reader_and_the_writer)
 {
-	unsigned char *data = large_data();
+	unsigned char *data = large_data(LARGE);
 	struct ends e = ends_small(TCP);
 	struct side writer = {.bytes = data, .size = LARGE}, reader = {.size = 0};
 
@@ -593,7 +583,7 @@ static int io_then_close(void *arg)
 
 IL_TEST_REAL(L, n220_closing_after_cancelled_io_frees_the_descriptor)
 {
-	unsigned char *data = large_data();
+	unsigned char *data = large_data(LARGE);
 
 	EACH_KIND(kind)
 	{
@@ -803,7 +793,7 @@ IL_TEST_REAL(L, a_pipe_is_a_stream_of_one_direction)
 
 IL_TEST_REAL(L, a_pipe_without_a_reader_is_broken)
 {
-	unsigned char *data = large_data();
+	unsigned char *data = large_data(LARGE);
 	int fd[2];
 	il_stream *out = NULL;
 	struct side writer = {.bytes = data, .size = LARGE};
@@ -894,7 +884,7 @@ IL_TEST_REAL(L, n225_descriptors_come_to_a_waiting_receiver_and_with_the_first_b
 {
 	struct ends e = ends_small(PAIR);
 	int p[2], got = -1;
-	unsigned char *data = large_data();
+	unsigned char *data = large_data(LARGE);
 	struct side receiver = {.bytes = &got};
 
 	CHECK_EQ(pipe(p), 0);

@@ -4,23 +4,10 @@
  */
 #include "o_clients.h"
 
-#include <dirent.h>
 #include <sys/un.h>
 
 /* A value that no failed call may leave. */
 static il_client *const nobody = (il_client *)(uintptr_t)16;
-
-static int open_descriptors(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	int n = 0;
-
-	CHECK(dir != NULL);
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
-}
 
 static uint16_t closed_port(void)
 {

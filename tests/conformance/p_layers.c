@@ -38,16 +38,6 @@ static void pile_drop(struct pile *p)
 	}
 }
 
-static char *pattern(size_t size)
-{
-	char *data = malloc(size);
-
-	CHECK(data != NULL);
-	for (size_t i = 0; i < size; i++)
-		data[i] = (char)(i * 7 + i / 251);
-	return data;
-}
-
 static int write_all(void *arg)
 {
 	struct side *s = arg;
@@ -72,7 +62,7 @@ static int read_all(void *arg)
 
 static void check_both_ways(struct ends *e, size_t size)
 {
-	char *data = pattern(size);
+	char *data = large_data(size);
 	struct side to_b = {.bytes = data, .size = size}, to_a = to_b, at_b = to_b, at_a = to_b;
 
 	side_start(&to_b, write_all, e->a);

@@ -112,11 +112,9 @@ IL_TEST(P, n287_one_byte_a_call_makes_the_whole)
 {
 	enum { SIZE = 64 << 10 };
 	struct rings r = rings_open();
-	char *sent = malloc(SIZE), *got = malloc(SIZE);
+	char *sent = large_data(SIZE), *got = malloc(SIZE);
 	struct side writer = {.bytes = sent, .size = SIZE};
 
-	for (size_t i = 0; i < SIZE; i++)
-		sent[i] = (char)(i * 7 + i / 251);
 	r.end[0]->most = r.end[1]->most = 1;
 	side_start(&writer, side_write, r.s[0]);
 	CHECK_RC(il_stream_receive_exactly(r.s[1], got, SIZE), 0);

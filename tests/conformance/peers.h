@@ -1,12 +1,13 @@
 /*
  * peers.h: what the tests of streams, clients and servers share: a listener of the test's, what a peer does to a
- * connection, and a task beside the test, which receives or sends while the test goes on.
+ * connection, a task beside the test, which receives or sends while the test goes on, and how many descriptors are open.
  */
 #ifndef IL_TESTS_PEERS_H
 #define IL_TESTS_PEERS_H
 
 #include "harness.h"
 
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -31,6 +32,17 @@ static inline il_listener *listen_here(void)
 static inline void say(il_stream *s, const char *text)
 {
 	CHECK_RC(il_stream_write_all(s, text, strlen(text)), 0);
+}
+
+/* So many bytes, in which each piece of some length shows where it belongs. To be freed. */
+static inline void *large_data(size_t size)
+{
+	unsigned char *data = malloc(size);
+
+	CHECK(data != NULL);
+	for (size_t i = 0; i < size; i++)
+		data[i] = (unsigned char)(i * 7 + i / 251);
+	return data;
 }
 
 /* Its close ends the connection with RST. */
@@ -87,6 +99,22 @@ static inline int side_join(struct side *s)
 	CHECK_RC(il_future_join(s->future), 0);
 	CHECK(s->ended);
 	return s->rc;
+}
+
+/* ---- descriptors ---- */
+
+static inline bool is_open(int fd)
+{
+	return fcntl(fd, F_GETFD) >= 0;
+}
+
+static inline int open_descriptors(void)
+{
+	int n = 0;
+
+	for (int fd = 0; fd < 1024; fd++)
+		n += is_open(fd);
+	return n;
 }
 
 #endif

@@ -33,12 +33,10 @@ IL_TEST_REAL(Q, n299_a_transport_that_moves_a_byte_a_call_carries_tls)
 	il_tls *client = client_of(CA), *server = server_of(SERVER);
 	struct ring_end *ends[2];
 	il_stream *streams[2];
-	char *sent = malloc(SIZE), *got = malloc(SIZE), byte;
+	char *sent = large_data(SIZE), *got = malloc(SIZE), byte;
 	struct side writer = {.bytes = sent, .size = SIZE};
 	struct shake k;
 
-	for (size_t i = 0; i < SIZE; i++)
-		sent[i] = (char)(i * 7 + i / 251);
 	make_rings(ends, streams);
 	ends[0]->most = ends[1]->most = 1;
 	shake_over(&k, streams, client, server);

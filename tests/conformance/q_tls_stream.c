@@ -85,19 +85,9 @@ IL_TEST_REAL(Q, n313_close_says_goodbye_and_what_was_written_arrives)
 
 enum { LARGE = 8 << 20 };
 
-static unsigned char *large_data(void)
-{
-	unsigned char *data = malloc(LARGE);
-
-	CHECK(data != NULL);
-	for (size_t i = 0; i < LARGE; i++)
-		data[i] = (unsigned char)(i * 7 + i / 251);
-	return data;
-}
-
 IL_TEST_REAL(Q, n313_close_does_not_wait_for_a_peer_that_does_not_read)
 {
-	unsigned char *data = large_data();
+	unsigned char *data = large_data(LARGE);
 
 	EACH_KIND(kind)
 	{
@@ -182,7 +172,7 @@ static int write_pieces(void *arg)
 
 static void check_duplex(int kind, il_tls_options client)
 {
-	unsigned char *data = large_data(), *back = malloc(PIECES * PIECE);
+	unsigned char *data = large_data(LARGE), *back = malloc(PIECES * PIECE);
 	struct side echo, writer = {.bytes = data};
 	struct secure s;
 	char byte;
@@ -234,7 +224,7 @@ IL_TEST_REAL(Q, n315_a_renegotiation_is_refused)
 IL_TEST_REAL(Q, n318_a_record_that_is_there_is_read_without_the_socket)
 {
 	enum { RECORD = 16 << 10 };
-	unsigned char *data = large_data(), byte;
+	unsigned char *data = large_data(LARGE), byte;
 	il_scope cancelled = IL_SCOPE_INIT;
 	struct secure s;
 
@@ -342,7 +332,7 @@ IL_TEST_REAL(Q, n319_a_read_that_is_cut_inside_a_record_loses_nothing)
 
 IL_TEST_REAL(Q, n319_after_a_write_that_was_cut_writes_are_refused_and_reads_go_on)
 {
-	unsigned char *data = large_data();
+	unsigned char *data = large_data(LARGE);
 
 	EACH_KIND(kind)
 	{
@@ -365,7 +355,7 @@ IL_TEST_REAL(Q, n319_after_a_write_that_was_cut_writes_are_refused_and_reads_go_
 
 IL_TEST_REAL(Q, n319_the_peer_of_a_write_that_was_cut_sees_good_records_and_no_good_end)
 {
-	unsigned char *data = large_data(), *piece = malloc(PIECE);
+	unsigned char *data = large_data(LARGE), *piece = malloc(PIECE);
 	il_scope scope = IL_SCOPE_INIT;
 	struct secure s;
 	size_t got = 0;

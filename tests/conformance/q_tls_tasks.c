@@ -8,21 +8,11 @@
 
 enum { LARGE = 8 << 20, PIECE = 32 << 10 };
 
-static unsigned char *large_data(void)
-{
-	unsigned char *data = malloc(LARGE);
-
-	CHECK(data != NULL);
-	for (size_t i = 0; i < LARGE; i++)
-		data[i] = (unsigned char)(i * 7 + i / 251);
-	return data;
-}
-
 /* ---- 316: one reader, one writer ---- */
 
 IL_TEST_REAL(Q, n316_a_second_reader_and_a_second_writer_are_refused)
 {
-	unsigned char *data = large_data();
+	unsigned char *data = large_data(LARGE);
 	struct side reader, writer = {.bytes = data, .size = LARGE};
 	struct secure s;
 	char byte;
@@ -55,7 +45,7 @@ IL_TEST_REAL(Q, n317_pieces_are_sent_in_order_and_none_is_no_record)
 {
 	EACH_KIND(kind)
 	{
-		unsigned char *data = large_data(), *back = malloc(3 * PIECE);
+		unsigned char *data = large_data(LARGE), *back = malloc(3 * PIECE);
 		const struct iovec pieces[] = {
 		    {data, 1}, {NULL, 0}, {data + 1, PIECE}, {data + 1 + PIECE, 10}};
 		struct secure s;
@@ -82,7 +72,7 @@ IL_TEST_REAL(Q, n317_pieces_are_sent_in_order_and_none_is_no_record)
 /* A peer that asks for new keys while we cannot send does not keep us from receiving. */
 IL_TEST_REAL(Q, n317_new_keys_that_are_asked_for_wait_for_the_writer_not_for_the_reader)
 {
-	unsigned char *data = large_data(), *back = malloc(LARGE);
+	unsigned char *data = large_data(LARGE), *back = malloc(LARGE);
 	struct side writer = {.bytes = data, .size = LARGE};
 	struct secure s;
 

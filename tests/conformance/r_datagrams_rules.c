@@ -340,11 +340,6 @@ IL_TEST_REAL(R, n330_an_adopted_socket_may_be_connected)
 	il_datagram_destroy(server);
 }
 
-static int side_wait_readable(void *arg)
-{
-	return il_wait_readable((int)((struct side *)arg)->size);
-}
-
 IL_TEST_REAL(R, n330_a_descriptor_that_a_task_waits_for_is_not_adopted)
 {
 	int fds[2];
@@ -352,8 +347,7 @@ IL_TEST_REAL(R, n330_a_descriptor_that_a_task_waits_for_is_not_adopted)
 	il_datagram *d = NULL;
 
 	CHECK_EQ(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, fds), 0);
-	s.size = (size_t)fds[0];
-	side_start(&s, side_wait_readable, NULL);
+	side_start(&s, side_readable, &fds[0]);
 	CHECK_RC(il_yield(), 0);
 	CHECK_RC(il_datagram_open_fd(&d, fds[0]), -EBUSY);
 	CHECK(d == NULL && is_open(fds[0]));

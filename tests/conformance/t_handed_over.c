@@ -75,11 +75,6 @@ static bool has_abstract(void)
 	return rc == 0;
 }
 
-static bool is_open(int fd)
-{
-	return fcntl(fd, F_GETFD) >= 0;
-}
-
 static bool has_ipv6(void)
 {
 	il_address a = address_in(AF_INET6, "");

@@ -233,13 +233,6 @@ IL_TEST_REAL(T, a_descriptor_that_is_announced_to_close_is_watched_no_more)
 
 /* ---- one a direction ---- */
 
-static int side_wait_readable(void *arg)
-{
-	struct side *s = arg;
-
-	return il_wait_readable(*(int *)s->object);
-}
-
 IL_TEST_REAL(T, a_direction_is_watched_or_waited_for)
 {
 	struct seen s = {.takes = false};
@@ -255,7 +248,7 @@ IL_TEST_REAL(T, a_direction_is_watched_or_waited_for)
 	CHECK_RC(il_fd_watch_open(&second, s.fd[0], IL_WRITABLE, on_seen, &s), -EBUSY);
 	CHECK_RC(il_stream_open_fd(&stream, s.fd[0]), -EBUSY);
 	CHECK_RC(il_fd_watch_set(s.watch, 0), 0);
-	side_start(&reader, side_wait_readable, &s.fd[0]);
+	side_start(&reader, side_readable, &s.fd[0]);
 	CHECK_RC(il_fd_watch_set(s.watch, IL_READABLE), -EBUSY);
 	CHECK_RC(il_fd_watch_set(s.watch, IL_READABLE | IL_WRITABLE), -EBUSY);
 	some_turns();
@@ -283,7 +276,7 @@ IL_TEST_REAL(T, a_direction_that_a_task_waits_for_is_not_watched)
 	struct side reader = {.size = 0};
 
 	make_seen(&s);
-	side_start(&reader, side_wait_readable, &s.fd[0]);
+	side_start(&reader, side_readable, &s.fd[0]);
 	CHECK_RC(il_fd_watch_open(&s.watch, s.fd[0], IL_READABLE, on_seen, &s), -EBUSY);
 	CHECK(s.watch == NULL);
 	put(&s);

@@ -46,19 +46,12 @@ static void hear_it(const struct watched *w)
 	CHECK_EQ(read(w->fd[0], &byte, 1), 1);
 }
 
-static int side_wait_in(void *arg)
-{
-	struct side *s = arg;
-
-	return il_wait_readable(*(int *)s->object);
-}
-
 /* A wait that begins before there is something, so that it is registered from then on. */
 static void wait_once(struct watched *w)
 {
 	struct side s = {.size = 0};
 
-	side_start(&s, side_wait_in, &w->fd[0]);
+	side_start(&s, side_readable, &w->fd[0]);
 	CHECK_RC(il_sleep(IL_USEC(200)), 0);
 	CHECK(!s.ended);
 	say_it(w);
@@ -153,7 +146,7 @@ IL_TEST_REAL(T, a_watch_that_is_closed_while_a_task_waits_leaves_it_waiting)
 	struct side s = {.size = 0};
 
 	wait_once(&w);
-	side_start(&s, side_wait_in, &w.fd[0]);
+	side_start(&s, side_readable, &w.fd[0]);
 	CHECK_RC(il_sleep(IL_USEC(200)), 0);
 	il_fd_watch_close(w.watch);
 	w.watch = NULL;
