@@ -16,6 +16,7 @@ struct full {
 	il_time deadline;  /* under lock: of the last that came */
 	bool tells_within; /* under lock: it has room as soon as it has said that there is none */
 	struct gate *in_submit, *at_end; /* of submit: it stays there */
+	il_group runners;
 };
 
 static void make_room(struct full *f, int room)
@@ -95,15 +96,22 @@ static int run_here(void *arg)
 	return il_scope_exit(&r->scope, r->rc == -ECANCELED ? r->rc : 0);
 }
 
-static void start_runners(struct full *f, struct runner *r, int count, il_group *g)
+static void start_runners(struct full *f, struct runner *r, int count)
 {
-	CHECK_RC(il_group_open(g), 0);
+	CHECK_RC(il_group_open(&f->runners), 0);
 	for (int i = 0; i < count; i++) {
 		r[i] = (struct runner){.full = f, .scope = IL_SCOPE_INIT, .id = i, .rc = 1};
-		CHECK_RC(il_group_start_soon(g, NULL, run_here, &r[i]), 0);
+		CHECK_RC(il_group_start_soon(&f->runners, NULL, run_here, &r[i]), 0);
 		while (!r[i].begun)
 			CHECK_RC(il_yield(), 0);
 	}
+}
+
+/* A full executor, and so many tasks that wait for room in it. */
+static void open_awaited(struct full *f, struct runner *r, int count)
+{
+	open_full(f, 0);
+	start_runners(f, r, count);
 }
 
 static int id_of(il_call *call)
@@ -124,11 +132,9 @@ IL_TEST_FIFO(B, a_thousand_tasks_wait_for_room_and_are_served_in_order)
 {
 	struct runner *r = calloc(MANY, sizeof *r);
 	struct full *f = malloc(sizeof *f);
-	il_group g;
 	int asked;
 
-	open_full(f, 0);
-	start_runners(f, r, MANY, &g);
+	open_awaited(f, r, MANY);
 	asked = f->asked;
 	CHECK_EQ(asked, 1); /* the first; the others see that it waits */
 	for (int i = 0; i < 20; i++)
@@ -145,7 +151,7 @@ IL_TEST_FIFO(B, a_thousand_tasks_wait_for_room_and_are_served_in_order)
 	for (int i = 0; i < MANY; i++)
 		CHECK_EQ(id_of(f->calls[i]), i);
 	answer_from(f, 0);
-	CHECK_RC(il_group_close(&g, 0), 0);
+	CHECK_RC(il_group_close(&f->runners, 0), 0);
 	for (int i = 0; i < MANY; i++)
 		CHECK_EQ(r[i].rc, i);
 	il_executor_destroy(f->ex);
@@ -158,10 +164,8 @@ IL_TEST_FIFO(B, nobody_overtakes_those_who_wait_for_room)
 	struct runner r[2];
 	struct full f;
 	il_future *late = NULL;
-	il_group g;
 
-	open_full(&f, 0);
-	start_runners(&f, r, 1, &g);
+	open_awaited(&f, r, 1);
 	f.room = 1; /* and nobody has been told yet */
 	CHECK_RC(il_executor_submit(f.ex, &late, nothing, NULL, 0), -EAGAIN);
 	CHECK_DETAIL("wait for room");
@@ -170,7 +174,7 @@ IL_TEST_FIFO(B, nobody_overtakes_those_who_wait_for_room)
 	CHECK_EQ(f.taken, 1);
 	CHECK_EQ(id_of(f.calls[0]), 0);
 	answer_from(&f, 0);
-	CHECK_RC(il_group_close(&g, 0), 0);
+	CHECK_RC(il_group_close(&f.runners, 0), 0);
 	f.room = 1;
 	CHECK_RC(il_executor_submit(f.ex, &late, nothing, NULL, 0), 0);
 	answer_from(&f, 1);
@@ -182,10 +186,8 @@ IL_TEST_FIFO(B, who_is_cancelled_waits_for_room_no_more)
 {
 	struct runner r[3];
 	struct full f;
-	il_group g;
 
-	open_full(&f, 0);
-	start_runners(&f, r, 3, &g);
+	open_awaited(&f, r, 3);
 	CHECK_RC(il_scope_cancel(&r[1].scope), 0);
 	while (r[1].rc == 1)
 		CHECK_RC(il_yield(), 0);
@@ -195,7 +197,7 @@ IL_TEST_FIFO(B, who_is_cancelled_waits_for_room_no_more)
 	CHECK_EQ(id_of(f.calls[0]), 0);
 	CHECK_EQ(id_of(f.calls[1]), 2);
 	answer_from(&f, 0);
-	CHECK_RC(il_group_close(&g, 0), 0);
+	CHECK_RC(il_group_close(&f.runners, 0), 0);
 	CHECK_RC(r[0].rc, 0);
 	CHECK_RC(r[2].rc, 1);
 	il_executor_destroy(f.ex);
@@ -206,14 +208,12 @@ IL_TEST_FIFO(B, who_is_cancelled_when_there_is_room_has_the_call_withdrawn)
 {
 	struct runner r[1];
 	struct full f;
-	il_group g;
 
-	open_full(&f, 0);
-	start_runners(&f, r, 1, &g);
+	open_awaited(&f, r, 1);
 	make_room(&f, 1);
 	CHECK_EQ(f.taken, 1);
 	CHECK_RC(il_scope_cancel(&r[0].scope), 0);
-	CHECK_RC(il_group_close(&g, 0), 0);
+	CHECK_RC(il_group_close(&f.runners, 0), 0);
 	CHECK_RC(r[0].rc, -ECANCELED);
 	il_executor_destroy(f.ex);
 }
@@ -231,10 +231,8 @@ static void cancel_while_offered(int refuse, int room, int expected, size_t take
 	struct il_test_thread t;
 	struct runner r[1];
 	struct full f;
-	il_group g;
 
-	open_full(&f, 0);
-	start_runners(&f, r, 1, &g);
+	open_awaited(&f, r, 1);
 	f.in_submit = &gate;
 	f.refuse = refuse;
 	f.room = room;
@@ -244,7 +242,7 @@ static void cancel_while_offered(int refuse, int room, int expected, size_t take
 	CHECK_RC(il_yield(), 0);
 	CHECK_RC(r[0].rc, 1); /* awaited: the call is in the other thread's hands */
 	atomic_store(&gate.open, true);
-	CHECK_RC(il_group_close(&g, 0), 0);
+	CHECK_RC(il_group_close(&f.runners, 0), 0);
 	CHECK_RC(r[0].rc, expected);
 	CHECK_EQ(f.taken, taken);
 	CHECK_RC(il_test_thread_join(&t), 0);
@@ -265,10 +263,8 @@ IL_TEST(B, a_call_may_end_before_it_is_known_to_be_taken)
 	struct il_test_thread t;
 	struct runner r[1];
 	struct full f;
-	il_group g;
 
-	open_full(&f, 0);
-	start_runners(&f, r, 1, &g);
+	open_awaited(&f, r, 1);
 	f.at_end = &gate;
 	il_test_thread_start(&t, say_that_there_is_room, &f);
 	UNTIL_THREAD(atomic_load(&gate.begun) == 1);
@@ -277,7 +273,7 @@ IL_TEST(B, a_call_may_end_before_it_is_known_to_be_taken)
 		CHECK_RC(il_yield(), 0);
 	CHECK_RC(r[0].rc, 1);
 	atomic_store(&gate.open, true);
-	CHECK_RC(il_group_close(&g, 0), 0);
+	CHECK_RC(il_group_close(&f.runners, 0), 0);
 	CHECK_RC(r[0].rc, 8);
 	CHECK_RC(il_test_thread_join(&t), 0);
 	il_executor_destroy(f.ex);
@@ -287,13 +283,11 @@ IL_TEST_FIFO(B, who_is_refused_once_there_is_room_learns_why)
 {
 	struct runner r[2];
 	struct full f;
-	il_group g;
 
-	open_full(&f, 0);
-	start_runners(&f, r, 2, &g);
+	open_awaited(&f, r, 2);
 	f.refuse = -ENOENT;
 	make_room(&f, 0);
-	CHECK_RC(il_group_close(&g, 0), 0);
+	CHECK_RC(il_group_close(&f.runners, 0), 0);
 	CHECK_RC(r[0].rc, -ENOENT);
 	CHECK_RC(r[1].rc, -ENOENT);
 	il_executor_destroy(f.ex);
@@ -303,12 +297,10 @@ IL_TEST_FIFO(B, a_shutdown_ends_waiting_for_room)
 {
 	struct runner r[2];
 	struct full f;
-	il_group g;
 
-	open_full(&f, 0);
-	start_runners(&f, r, 2, &g);
+	open_awaited(&f, r, 2);
 	CHECK_RC(il_executor_shutdown(f.ex, 0), 0);
-	CHECK_RC(il_group_close(&g, 0), 0);
+	CHECK_RC(il_group_close(&f.runners, 0), 0);
 	CHECK_RC(r[0].rc, -ESHUTDOWN);
 	CHECK_RC(r[1].rc, -ESHUTDOWN);
 	make_room(&f, 3);
@@ -351,17 +343,16 @@ IL_TEST_FIFO(B, room_that_comes_while_the_executor_says_that_it_is_full_is_used)
 {
 	struct runner r[2];
 	struct full f;
-	il_group g;
 
 	open_full(&f, 0);
 	f.tells_within = true;
-	start_runners(&f, r, 2, &g);
+	start_runners(&f, r, 2);
 	CHECK_EQ(f.taken, 1);
 	f.tells_within = true;
 	make_room(&f, 0);
 	CHECK_EQ(f.taken, 2);
 	answer_from(&f, 0);
-	CHECK_RC(il_group_close(&g, 0), 0);
+	CHECK_RC(il_group_close(&f.runners, 0), 0);
 	il_executor_destroy(f.ex);
 }
 

@@ -181,12 +181,19 @@ IL_TEST_REAL(P, n294_bytes_that_the_stream_kept_count_too)
 
 /* ---- 297: in the way, and failures ---- */
 
-static int start_layer(void *arg)
+static int side_layer(void *arg)
 {
 	struct side *s = arg;
 	const struct xor_layer *x = s->bytes;
 
 	return il_client_start_layer(s->object, &x->layer);
+}
+
+static void side_start_layer(struct side *s, il_client *client, struct xor_layer *x)
+{
+	xor_init(x);
+	s->bytes = x;
+	side_start(s, side_layer, client);
 }
 
 IL_TEST_REAL(P, n297_who_receives_or_sends_must_end_first)
@@ -223,9 +230,7 @@ IL_TEST_REAL(P, n297_others_wait_for_the_layer_and_go_over_it)
 	struct xor_layer x;
 	char changed[6];
 
-	xor_init(&x);
-	starter.bytes = &x;
-	side_start(&starter, start_layer, l.client);
+	side_start_layer(&starter, l.client, &x);
 	side_start(&sender, side_send, l.client);
 	CHECK(!sender.ended);
 	CHECK_RECEIVES(l.client, "EBUSY");
@@ -257,9 +262,7 @@ IL_TEST_REAL(P, n297_the_end_of_sending_waits_for_the_layer_too)
 	struct xor_layer x;
 	char byte;
 
-	xor_init(&x);
-	starter.bytes = &x;
-	side_start(&starter, start_layer, l.client);
+	side_start_layer(&starter, l.client, &x);
 	side_start(&ender, end_sending, l.client);
 	CHECK(!ender.ended);
 	CHECK_HEARS(l.peer, "client");
@@ -309,9 +312,7 @@ IL_TEST_REAL(P, n297_a_layer_that_is_cancelled_or_out_of_time_closes_the_client)
 	struct xor_layer x;
 	il_scope scope = IL_SCOPE_INIT;
 
-	xor_init(&x);
-	s.bytes = &x;
-	side_start(&s, start_layer, l.client);
+	side_start_layer(&s, l.client, &x);
 	CHECK_HEARS(l.peer, "client");
 	il_scope_cancel(&s.scope);
 	CHECK_RC(side_join(&s), -ECANCELED);
@@ -328,9 +329,7 @@ IL_TEST_REAL(P, n297_closing_ends_the_layer_that_begins)
 	struct side starter = {.call = NULL}, sender = {.bytes = "secret", .size = 6};
 	struct xor_layer x;
 
-	xor_init(&x);
-	starter.bytes = &x;
-	side_start(&starter, start_layer, l.client);
+	side_start_layer(&starter, l.client, &x);
 	side_start(&sender, side_send, l.client);
 	CHECK_RC(il_client_close(l.client), 0);
 	CHECK_RC(side_join(&starter), -EBADF);

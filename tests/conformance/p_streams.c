@@ -33,6 +33,29 @@ static int wait_write_much(void *arg)
 	return il_stream_write_all(arg, much, sizeof much);
 }
 
+/* One who reads and one who writes more than there is room for, of one stream. */
+struct users {
+	struct waiter reader, writer;
+	il_group g;
+};
+
+static void users_start(struct users *u, il_stream *s)
+{
+	u->reader.name = "reader";
+	u->writer.name = "writer";
+	CHECK_RC(il_group_open(&u->g), 0);
+	start_waiting(&u->g, &u->reader, read_some, s);
+	start_waiting(&u->g, &u->writer, wait_write_much, s);
+}
+
+static void users_hear_of_its_end(struct users *u)
+{
+	UNTIL(u->reader.returned && u->writer.returned);
+	check_waited(&u->reader, -EBADF);
+	check_waited(&u->writer, -EBADF);
+	CHECK_RC(il_group_close(&u->g, 0), 0);
+}
+
 /* ---- 286: as on a socket ---- */
 
 IL_TEST(P, n286_a_transport_is_read_and_written_as_a_socket)
@@ -153,24 +176,18 @@ IL_TEST(P, n287_a_send_that_takes_nothing_is_a_broken_pipe)
 IL_TEST(P, n290_being_told_for_nothing_does_nothing)
 {
 	struct rings r = rings_open();
-	struct waiter reader = {.name = "reader"}, writer = {.name = "writer"};
-	il_group g;
+	struct users u;
 
 	il_transport_ready(r.s[0], IL_READABLE | IL_WRITABLE); /* nobody waits */
-	CHECK_RC(il_group_open(&g), 0);
-	start_waiting(&g, &reader, read_some, r.s[0]);
-	start_waiting(&g, &writer, wait_write_much, r.s[0]);
+	users_start(&u, r.s[0]);
 	for (int i = 0; i < 5; i++) {
 		il_transport_ready(r.s[0], IL_READABLE | IL_WRITABLE);
 		CHECK_RC(il_yield(), 0);
-		CHECK(!reader.returned && !writer.returned);
+		CHECK(!u.reader.returned && !u.writer.returned);
 	}
 	CHECK_RC(il_stream_close(r.s[0]), 0);
 	il_transport_ready(r.s[0], IL_READABLE | IL_WRITABLE);
-	UNTIL(reader.returned && writer.returned);
-	check_waited(&reader, -EBADF);
-	check_waited(&writer, -EBADF);
-	CHECK_RC(il_group_close(&g, 0), 0);
+	users_hear_of_its_end(&u);
 	rings_drop(&r);
 }
 
@@ -197,63 +214,48 @@ IL_TEST(P, n288_a_write_that_the_peers_end_cuts_is_a_broken_pipe)
 IL_TEST(P, n289_closing_wakes_who_waits_and_closes_the_transport_once)
 {
 	struct rings r = rings_open();
-	struct waiter reader = {.name = "reader"}, writer = {.name = "writer"};
-	il_group g;
+	struct users u;
 
-	CHECK_RC(il_group_open(&g), 0);
-	start_waiting(&g, &reader, read_some, r.s[0]);
-	start_waiting(&g, &writer, wait_write_much, r.s[0]);
+	users_start(&u, r.s[0]);
 	CHECK_RC(il_stream_close(r.s[0]), 0);
 	CHECK_EQ(r.end[0]->closes, 1);
-	UNTIL(reader.returned && writer.returned);
-	check_waited(&reader, -EBADF);
-	check_waited(&writer, -EBADF);
+	users_hear_of_its_end(&u);
 	CHECK_EQ(r.end[0]->closes, 1);
 	CHECK_EQ(r.end[0]->idles[0] + r.end[0]->idles[1], 0);
-	CHECK_RC(il_group_close(&g, 0), 0);
 	rings_drop(&r);
 }
 
 IL_TEST(P, n289_the_stream_may_be_destroyed_under_who_waits)
 {
 	struct rings r = rings_open();
-	struct waiter reader = {.name = "reader"}, writer = {.name = "writer"};
-	il_group g;
+	struct users u;
 
-	CHECK_RC(il_group_open(&g), 0);
-	start_waiting(&g, &reader, read_some, r.s[0]);
-	start_waiting(&g, &writer, wait_write_much, r.s[0]);
+	users_start(&u, r.s[0]);
 	/* The reader is woken, and the stream gone when it runs. */
 	CHECK_RC(il_stream_write_now(r.s[1], &(struct iovec){(char[]){"x"}, 1}, 1), 1);
 	il_stream_destroy(r.s[0]);
-	UNTIL(reader.returned && writer.returned);
-	check_waited(&reader, -EBADF);
-	check_waited(&writer, -EBADF);
-	CHECK_RC(il_group_close(&g, 0), 0);
+	users_hear_of_its_end(&u);
 	il_stream_destroy(r.s[1]);
 }
 
 IL_TEST(P, n289_a_cancelled_wait_tells_the_transport_and_loses_nothing)
 {
 	struct rings r = rings_open();
-	struct waiter reader = {.name = "reader"}, writer = {.name = "writer"};
-	il_group g;
+	struct users u;
 
-	CHECK_RC(il_group_open(&g), 0);
-	start_waiting(&g, &reader, read_some, r.s[0]);
-	start_waiting(&g, &writer, wait_write_much, r.s[0]);
+	users_start(&u, r.s[0]);
 	CHECK_EQ(r.end[0]->idles[0] + r.end[0]->idles[1], 0);
-	il_scope_cancel(&reader.scope);
-	UNTIL(reader.returned);
-	check_waited(&reader, -ECANCELED);
+	il_scope_cancel(&u.reader.scope);
+	UNTIL(u.reader.returned);
+	check_waited(&u.reader, -ECANCELED);
 	CHECK_EQ(r.end[0]->idles[0], 1);
 	CHECK_EQ(r.end[0]->idles[1], 0);
-	il_scope_cancel(&writer.scope);
-	UNTIL(writer.returned);
-	check_waited(&writer, -ECANCELED);
+	il_scope_cancel(&u.writer.scope);
+	UNTIL(u.writer.returned);
+	check_waited(&u.writer, -ECANCELED);
 	CHECK_EQ(r.end[0]->idles[0], 1);
 	CHECK_EQ(r.end[0]->idles[1], 1);
-	CHECK_RC(il_group_close(&g, 0), 0);
+	CHECK_RC(il_group_close(&u.g, 0), 0);
 	say(r.s[1], "late");
 	check_hears(r.s[0], "late");
 	rings_drop(&r);
