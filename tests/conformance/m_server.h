@@ -152,8 +152,7 @@ static inline il_stream *dial_port(uint16_t port)
 	il_stream *s = NULL;
 	char text[8];
 
-	snprintf(text, sizeof text, "%u", (unsigned)port);
-	CHECK_RC(il_stream_connect_tcp(&s, "127.0.0.1", text, NULL), 0);
+	CHECK_RC(il_stream_connect_tcp(&s, "127.0.0.1", port_text(port, text), NULL), 0);
 	return s;
 }
 
@@ -168,8 +167,8 @@ static inline void check_refused(uint16_t port)
 	il_stream *s = NULL;
 	char text[8];
 
-	snprintf(text, sizeof text, "%u", (unsigned)port);
-	CHECK_RC(il_stream_connect_tcp(&s, "127.0.0.1", text, NULL), -ECONNREFUSED);
+	CHECK_RC(il_stream_connect_tcp(&s, "127.0.0.1", port_text(port, text), NULL),
+		 -ECONNREFUSED);
 }
 
 /* The next line that the server sends, cut at 255 bytes; or the error's name. */

@@ -19,9 +19,9 @@ static inline void udp_start(struct service *s, const il_handler *handler, void 
 static inline il_datagram *udp_peer_at(const struct service *s, const char *host)
 {
 	il_datagram *d = NULL;
-	char port[8];
+	char text[8];
+	const char *port = port_text(il_server_port(s->server), text);
 
-	snprintf(port, sizeof port, "%u", (unsigned)il_server_port(s->server));
 	CHECK_RC(il_datagram_connect_udp(&d, host, port, NULL), 0);
 	return d;
 }
@@ -29,6 +29,20 @@ static inline il_datagram *udp_peer_at(const struct service *s, const char *host
 static inline il_datagram *udp_peer(const struct service *s)
 {
 	return udp_peer_at(s, "127.0.0.1");
+}
+
+static inline il_datagram *udp_start_with_peer(struct service *s, const il_handler *handler,
+					       void *data, const il_protocol *protocol,
+					       const il_server_options *options)
+{
+	udp_start(s, handler, data, protocol, options);
+	return udp_peer(s);
+}
+
+static inline void udp_end_with_peer(struct service *s, il_datagram *d)
+{
+	il_datagram_destroy(d);
+	service_end(s);
 }
 
 static inline void udp_say(il_datagram *d, const char *text)
@@ -64,6 +78,63 @@ static inline il_server_statistics udp_statistics(const struct service *s)
 
 	CHECK_RC(il_server_get_statistics(s->server, &st), 0);
 	return st;
+}
+
+/* ---- a handler that works until it is woken, except on "quick" ---- */
+
+struct work {
+	struct visits v;
+	il_event *wake;
+	int inside, most; /* how many handlers work, and did at a time */
+};
+
+static inline int work_until_woken(il_client *client, void *data)
+{
+	struct work *w = data;
+	il_packet p;
+	int rc = visit_receive(client, &w->v, &p, IL_FOREVER);
+
+	if (rc <= 0)
+		return rc;
+	if (packet_is(&p, "quick"))
+		return reply(client, "at once");
+	w->inside++;
+	w->most = w->inside > w->most ? w->inside : w->most;
+	rc = il_event_wait(w->wake);
+	w->inside--;
+	return rc < 0 ? rc : il_client_send(client, p.data, p.size);
+}
+
+static inline int work_begin(il_client *client, void *data)
+{
+	return visit_begin(client, &((struct work *)data)->v);
+}
+
+static inline void work_end(il_client *client, void *data)
+{
+	visit_end(client, &((struct work *)data)->v);
+}
+
+static inline void work_serve(struct service *s, struct work *w, const il_server_options *options)
+{
+	static const il_handler handler = {
+	    .on_connection = work_begin, .handle = work_until_woken, .on_disconnection = work_end};
+
+	*w = (struct work){.wake = NULL};
+	CHECK_RC(il_event_create(&w->wake), 0);
+	udp_start(s, &handler, w, NULL, options);
+}
+
+/* A new peer, whose datagram is being worked on. */
+static inline il_datagram *work_give(const struct service *s, const struct work *w,
+				     const char *text)
+{
+	const int before = w->inside;
+	il_datagram *d = udp_peer(s);
+
+	udp_say(d, text);
+	UNTIL(w->inside == before + 1);
+	return d;
 }
 
 #endif

@@ -91,7 +91,7 @@ IL_TEST_REAL(R, n347_a_udp_server_is_opened_with_good_arguments)
 		 -EADDRNOTAVAIL);
 	CHECK(s == NULL);
 	CHECK_RC(il_udp_server_open(&s, "127.0.0.1", "0", NULL, &echo_handler, NULL, NULL), 0);
-	snprintf(port, sizeof port, "%u", (unsigned)il_server_port(s));
+	port_text(il_server_port(s), port);
 	CHECK_RC(il_udp_server_open(&again, "127.0.0.1", port, NULL, &echo_handler, NULL, NULL),
 		 -EADDRINUSE);
 	CHECK_RC(il_server_add_tcp(s, "127.0.0.1", "0"), -EINVAL);
@@ -126,8 +126,7 @@ IL_TEST_REAL(R, n348_a_second_receive_gives_that_peers_next_datagram)
 	struct service s;
 	il_datagram *a, *b;
 
-	udp_start(&s, &h, &v, NULL, NULL);
-	a = udp_peer(&s);
+	a = udp_start_with_peer(&s, &h, &v, NULL, NULL);
 	b = udp_peer(&s);
 	udp_say(a, "a1");
 	udp_say(b, "b1");
@@ -141,63 +140,31 @@ IL_TEST_REAL(R, n348_a_second_receive_gives_that_peers_next_datagram)
 	CHECK_EQ(v.handled, 3);
 	CHECK_EQ(v.connected, 2);
 	il_datagram_destroy(a);
-	il_datagram_destroy(b);
-	service_end(&s);
+	udp_end_with_peer(&s, b);
 }
-
-struct sleeper {
-	struct visits v;
-	il_event *wake;
-	int inside, most;
-	char got[256];
-};
-
-static int sleep_and_note(il_client *client, void *data)
-{
-	struct sleeper *z = data;
-	il_packet p;
-	int rc = visit_receive(client, &z->v, &p, IL_FOREVER);
-
-	if (rc <= 0)
-		return rc;
-	if (packet_is(&p, "quick"))
-		return reply(client, "at once");
-	z->inside++;
-	z->most = z->inside > z->most ? z->inside : z->most;
-	if (strlen(z->got) + p.size + 2 < sizeof z->got)
-		strcat(strcat(z->got, (const char *)p.data), " ");
-	rc = il_event_wait(z->wake);
-	z->inside--;
-	return rc < 0 ? rc : reply(client, "done");
-}
-
-static const il_handler sleeping = {.handle = sleep_and_note};
 
 IL_TEST_REAL(R, n349_what_comes_while_a_handler_works_waits_and_others_are_served)
 {
-	struct sleeper z = {.wake = NULL};
+	static const char *const texts[] = {"1", "2", "3", "4", "5"};
+	struct work w;
 	struct service s;
 	il_datagram *a, *b;
 
-	CHECK_RC(il_event_create(&z.wake), 0);
-	udp_start(&s, &sleeping, &z, NULL, NULL);
-	a = udp_peer(&s);
+	work_serve(&s, &w, NULL);
+	a = work_give(&s, &w, texts[0]);
 	b = udp_peer(&s);
-	udp_say(a, "1");
-	UNTIL(z.inside == 1);
-	for (const char *text = "2\0003\0004\0005\000"; *text; text += 2)
-		udp_say(a, text);
+	for (int i = 1; i < 5; i++)
+		udp_say(a, texts[i]);
 	UDP_ASK(b, "quick", "at once");
-	CHECK_STR(z.got, "1 ");
-	CHECK_RC(il_event_set(z.wake), 0);
+	CHECK_EQ(w.v.handled, 2); /* what b said, and the first of a's */
+	CHECK_RC(il_event_set(w.wake), 0);
 	for (int i = 0; i < 5; i++)
-		udp_hear(a, "done");
-	CHECK_STR(z.got, "1 2 3 4 5 ");
-	CHECK_EQ(z.most, 1);
-	il_datagram_destroy(a);
+		udp_hear(a, texts[i]);
+	CHECK_EQ(w.v.handled, 6);
+	CHECK_EQ(w.most, 1);
 	il_datagram_destroy(b);
-	service_end(&s);
-	il_event_destroy(z.wake);
+	udp_end_with_peer(&s, a);
+	il_event_destroy(w.wake);
 }
 
 /* ---- 354: handlers that do not receive, or fail ---- */
@@ -241,8 +208,7 @@ IL_TEST_REAL(R, n354_a_datagram_that_is_not_received_is_dropped_and_its_peer_for
 	struct service s;
 	il_datagram *a;
 
-	udp_start(&s, &h, &r, NULL, NULL);
-	a = udp_peer(&s);
+	a = udp_start_with_peer(&s, &h, &r, NULL, NULL);
 	udp_slip(a, "dropped");
 	udp_slip(a, "dropped, too");
 	udp_slip(a, "one error");
@@ -259,8 +225,7 @@ IL_TEST_REAL(R, n354_a_datagram_that_is_not_received_is_dropped_and_its_peer_for
 	UDP_ASK(a, "still works", "still works");
 	CHECK_EQ(r.v.connected, 5);
 	CHECK_EQ(r.calls, 3 + 1 + 3);
-	il_datagram_destroy(a);
-	service_end(&s);
+	udp_end_with_peer(&s, a);
 }
 
 static int refuse_connection(il_client *client, void *data)
@@ -282,16 +247,14 @@ IL_TEST_REAL(R, n354_a_peer_that_on_connection_refuses_is_asked_anew)
 	il_datagram *a;
 	int calls = 0;
 
-	udp_start(&s, &h, &calls, NULL, NULL);
-	a = udp_peer(&s);
+	a = udp_start_with_peer(&s, &h, &calls, NULL, NULL);
 	udp_slip(a, "1");
 	udp_slip(a, "2");
 	udp_slip(a, "3");
 	udp_hear(a, "3");
 	CHECK_EQ(calls, 3);
 	CHECK_LOGGED(IL_LOG_ERROR, "on_connection failed", 2);
-	il_datagram_destroy(a);
-	service_end(&s);
+	udp_end_with_peer(&s, a);
 }
 
 /* ---- 355: packets in datagrams ---- */
@@ -315,8 +278,7 @@ IL_TEST_REAL(R, n355_a_datagram_is_exactly_one_packet)
 	il_datagram *a;
 	char large[300];
 
-	udp_start(&s, &h, &v, il_protocol_lines(), &o);
-	a = udp_peer(&s);
+	a = udp_start_with_peer(&s, &h, &v, il_protocol_lines(), &o);
 	UDP_ASK(a, "hello\n", "hello\n");
 	UDP_ASK(a, "no end", "EBADMSG\n");
 	UDP_ASK(a, "two\nlines\n", "EBADMSG\n");
@@ -327,8 +289,7 @@ IL_TEST_REAL(R, n355_a_datagram_is_exactly_one_packet)
 	udp_hear(a, "EMSGSIZE\n");
 	UDP_ASK(a, "works\r\n", "works\n");
 	CHECK_EQ(v.connected, 1);
-	il_datagram_destroy(a);
-	service_end(&s);
+	udp_end_with_peer(&s, a);
 }
 
 static void check_whole(const il_protocol *protocol)
@@ -339,14 +300,12 @@ static void check_whole(const il_protocol *protocol)
 	struct service s;
 	il_datagram *a;
 
-	udp_start(&s, &h, &v, protocol, &o);
-	a = udp_peer(&s);
+	a = udp_start_with_peer(&s, &h, &v, protocol, &o);
 	UDP_ASK(a, "two\nls\n", "two\nls\n");
 	UDP_ASK(a, "12345678", "12345678");
 	UDP_ASK(a, "123456789", "EMSGSIZE");
 	UDP_ASK(a, "", "");
-	il_datagram_destroy(a);
-	service_end(&s);
+	udp_end_with_peer(&s, a);
 }
 
 IL_TEST_REAL(R, n355_of_bytes_the_whole_datagram_is_the_packet)
@@ -410,8 +369,7 @@ IL_TEST_REAL(R, n360_one_handler_speaks_the_same_over_udp)
 	il_datagram *a;
 	char data[64];
 
-	udp_start(&s, &h, NULL, il_protocol_bytes(), NULL);
-	a = udp_peer(&s);
+	a = udp_start_with_peer(&s, &h, NULL, il_protocol_bytes(), NULL);
 	for (int i = 0; i < 5; i++) {
 		udp_say(a, asked[i]);
 		for (int k = 0; k < heard[i]; k++) {
@@ -420,8 +378,7 @@ IL_TEST_REAL(R, n360_one_handler_speaks_the_same_over_udp)
 			trace_packet(data, (size_t)n);
 		}
 	}
-	il_datagram_destroy(a);
-	service_end(&s);
+	udp_end_with_peer(&s, a);
 	CHECK_TRACE(SPOKEN);
 }
 
@@ -434,7 +391,7 @@ IL_TEST_REAL(R, n360_as_over_tcp)
 	char port[8];
 
 	service_start(&s, &h, NULL, il_protocol_length_prefixed(), NULL);
-	snprintf(port, sizeof port, "%u", (unsigned)il_server_port(s.server));
+	port_text(il_server_port(s.server), port);
 	CHECK_RC(il_client_connect_tcp(&c, "127.0.0.1", port, il_protocol_length_prefixed(), NULL),
 		 0);
 	for (int i = 0; i < 5; i++) {
@@ -485,13 +442,11 @@ IL_TEST_REAL(R, n347_a_finish_is_a_close_and_the_peer_is_new_afterwards)
 	struct service s;
 	il_datagram *a;
 
-	udp_start(&s, &h, &v, NULL, NULL);
-	a = udp_peer(&s);
+	a = udp_start_with_peer(&s, &h, &v, NULL, NULL);
 	UDP_ASK(a, "finish", "last");
 	UDP_ASK(a, "finish", "last");
 	CHECK_EQ(v.connected, 2);
-	il_datagram_destroy(a);
-	service_end(&s);
+	udp_end_with_peer(&s, a);
 	CHECK_EQ(v.disconnected, 2);
 }
 
@@ -555,13 +510,11 @@ IL_TEST_REAL(R, n352_a_silent_peer_is_ended_in_a_select_too)
 	il_datagram *a;
 
 	CHECK_RC(il_event_create(&x.stop), 0);
-	udp_start(&s, &h, &x, NULL, &o);
-	a = udp_peer(&s);
+	a = udp_start_with_peer(&s, &h, &x, NULL, &o);
 	UDP_ASK(a, "one", "one");
 	UNTIL(il_server_clients(s.server) == 0);
 	CHECK_RC(x.v.last, 0);
 	UDP_ASK(a, "two", "two");
-	il_datagram_destroy(a);
-	service_end(&s);
+	udp_end_with_peer(&s, a);
 	il_event_destroy(x.stop);
 }

@@ -4,58 +4,20 @@
  */
 #include "r_server.h"
 
-struct crowd {
-	struct visits v;
-	il_event *wake;
-	int inside;
-};
-
-static int work_until_woken(il_client *client, void *data)
-{
-	struct crowd *c = data;
-	il_packet p;
-	int rc = visit_receive(client, &c->v, &p, IL_FOREVER);
-
-	if (rc <= 0)
-		return rc;
-	if (packet_is(&p, "quick"))
-		return reply(client, "at once");
-	c->inside++;
-	rc = il_event_wait(c->wake);
-	c->inside--;
-	return rc < 0 ? rc : il_client_send(client, p.data, p.size);
-}
-
-static int meet_crowd(il_client *client, void *data)
-{
-	return visit_begin(client, &((struct crowd *)data)->v);
-}
-
-static void leave_crowd(il_client *client, void *data)
-{
-	visit_end(client, &((struct crowd *)data)->v);
-}
-
-static const il_handler working = {
-    .on_connection = meet_crowd, .handle = work_until_woken, .on_disconnection = leave_crowd};
-
 /* ---- 350: a peer's queue ---- */
 
 IL_TEST_REAL(R, n350_a_peers_queue_is_bounded_and_the_newest_are_dropped)
 {
 	enum { MANY = 10000, QUEUE = 5 };
 	const il_server_options o = {.peer_queue = QUEUE};
-	struct crowd c = {.wake = NULL};
+	struct work w;
 	struct service s;
 	il_datagram *a, *b;
 	char text[24];
 
-	CHECK_RC(il_event_create(&c.wake), 0);
-	udp_start(&s, &working, &c, NULL, &o);
-	a = udp_peer(&s);
+	work_serve(&s, &w, &o);
+	a = work_give(&s, &w, "0");
 	b = udp_peer(&s);
-	udp_say(a, "0");
-	UNTIL(c.inside == 1);
 	for (int i = 1; i <= QUEUE; i++) {
 		snprintf(text, sizeof text, "%d", i);
 		udp_say(a, text);
@@ -67,16 +29,15 @@ IL_TEST_REAL(R, n350_a_peers_queue_is_bounded_and_the_newest_are_dropped)
 	}
 	UNTIL(udp_statistics(&s).dropped_datagrams > 0);
 	CHECK_LOGGED(IL_LOG_WARNING, "drops datagrams", 1);
-	CHECK_RC(il_event_set(c.wake), 0);
+	CHECK_RC(il_event_set(w.wake), 0);
 	for (int i = 0; i <= QUEUE; i++) {
 		snprintf(text, sizeof text, "%d", i);
 		udp_hear(a, text);
 	}
-	CHECK_EQ(c.v.connected, 2);
+	CHECK_EQ(w.v.connected, 2);
 	il_datagram_destroy(a);
-	il_datagram_destroy(b);
-	service_end(&s);
-	il_event_destroy(c.wake);
+	udp_end_with_peer(&s, b);
+	il_event_destroy(w.wake);
 }
 
 /* How many of so many more than there is room for are dropped. */
@@ -84,31 +45,27 @@ static void check_queue(size_t option, int queue)
 {
 	enum { TOO_MANY = 3 };
 	const il_server_options o = {.peer_queue = option};
-	struct crowd c = {.wake = NULL};
+	struct work w;
 	struct service s;
 	il_datagram *a;
 	char text[24];
 
-	CHECK_RC(il_event_create(&c.wake), 0);
-	udp_start(&s, &working, &c, NULL, &o);
-	a = udp_peer(&s);
-	udp_say(a, "0");
-	UNTIL(c.inside == 1);
+	work_serve(&s, &w, &o);
+	a = work_give(&s, &w, "0");
 	for (int i = 1; i <= queue + TOO_MANY; i++) {
 		snprintf(text, sizeof text, "%d", i);
 		udp_say(a, text);
 	}
 	UNTIL(udp_statistics(&s).dropped_datagrams == TOO_MANY);
-	CHECK_RC(il_event_set(c.wake), 0);
+	CHECK_RC(il_event_set(w.wake), 0);
 	for (int i = 0; i <= queue; i++) {
 		snprintf(text, sizeof text, "%d", i);
 		udp_hear(a, text);
 	}
 	UDP_ASK(a, "quick", "at once");
 	CHECK_EQ(udp_statistics(&s).dropped_datagrams, TOO_MANY);
-	il_datagram_destroy(a);
-	service_end(&s);
-	il_event_destroy(c.wake);
+	udp_end_with_peer(&s, a);
+	il_event_destroy(w.wake);
 }
 
 IL_TEST_REAL(R, n350_each_dropped_datagram_is_counted_and_the_default_is_64)
@@ -135,31 +92,27 @@ static void flood(const struct service *s, int peers)
 IL_TEST_REAL(R, n351_while_all_are_at_work_a_new_peers_datagram_is_dropped)
 {
 	const il_server_options o = {.max_clients = PLACES};
-	struct crowd c = {.wake = NULL};
+	struct work w;
 	struct service s;
 	il_datagram *first[PLACES];
 
-	CHECK_RC(il_event_create(&c.wake), 0);
-	udp_start(&s, &working, &c, NULL, &o);
-	for (int i = 0; i < PLACES; i++) {
-		first[i] = udp_peer(&s);
-		udp_say(first[i], "work");
-		UNTIL(c.inside == i + 1);
-	}
+	work_serve(&s, &w, &o);
+	for (int i = 0; i < PLACES; i++)
+		first[i] = work_give(&s, &w, "work");
 	flood(&s, 200);
 	UNTIL(udp_statistics(&s).dropped_datagrams == 200);
 	CHECK_EQ(il_server_clients(s.server), PLACES);
-	CHECK_EQ(c.v.connected, PLACES);
+	CHECK_EQ(w.v.connected, PLACES);
 	CHECK_EQ(udp_statistics(&s).dropped_peers, 0);
 	CHECK_LOGGED(IL_LOG_WARNING, "drops datagrams", 1);
-	CHECK_RC(il_event_set(c.wake), 0);
+	CHECK_RC(il_event_set(w.wake), 0);
 	for (int i = 0; i < PLACES; i++) {
 		udp_hear(first[i], "work");
 		UDP_ASK(first[i], "quick", "at once");
 		il_datagram_destroy(first[i]);
 	}
 	service_end(&s);
-	il_event_destroy(c.wake);
+	il_event_destroy(w.wake);
 }
 
 IL_TEST_REAL(R, n351_the_peer_idle_longest_makes_room_for_a_new_one)
@@ -225,39 +178,33 @@ IL_TEST_REAL(R, n352_a_silent_peer_is_ended_and_is_new_when_it_comes_again)
 	struct service s;
 	il_datagram *a;
 
-	udp_start(&s, &echo_handler, &v, NULL, &o);
-	a = udp_peer(&s);
+	a = udp_start_with_peer(&s, &echo_handler, &v, NULL, &o);
 	UDP_ASK(a, "one", "one");
 	UNTIL(v.disconnected == 1);
 	CHECK_RC(v.last, 0);
 	CHECK_EQ(il_server_clients(s.server), 0);
 	UDP_ASK(a, "two", "two");
 	CHECK_EQ(v.connected, 2);
-	il_datagram_destroy(a);
-	service_end(&s);
+	udp_end_with_peer(&s, a);
 	CHECK_EQ(v.disconnected, 2);
 }
 
 IL_TEST_REAL(R, n352_a_handler_at_work_is_not_cut)
 {
 	const il_server_options o = {.idle_timeout = IL_MSEC(5)};
-	struct crowd c = {.wake = NULL};
+	struct work w;
 	struct service s;
 	il_datagram *a;
 
-	CHECK_RC(il_event_create(&c.wake), 0);
-	udp_start(&s, &working, &c, NULL, &o);
-	a = udp_peer(&s);
-	udp_say(a, "work");
-	UNTIL(c.inside == 1);
+	work_serve(&s, &w, &o);
+	a = work_give(&s, &w, "work");
 	CHECK_RC(il_sleep(IL_MSEC(50)), 0);
-	CHECK_EQ(c.v.disconnected, 0);
-	CHECK_RC(il_event_set(c.wake), 0);
+	CHECK_EQ(w.v.disconnected, 0);
+	CHECK_RC(il_event_set(w.wake), 0);
 	udp_hear(a, "work");
-	UNTIL(c.v.disconnected == 1);
-	il_datagram_destroy(a);
-	service_end(&s);
-	il_event_destroy(c.wake);
+	UNTIL(w.v.disconnected == 1);
+	udp_end_with_peer(&s, a);
+	il_event_destroy(w.wake);
 }
 
 /* ---- many ---- */

@@ -65,8 +65,7 @@ static void check_nobody(uint16_t port)
 	il_datagram *d = NULL;
 	char text[8], byte;
 
-	snprintf(text, sizeof text, "%u", (unsigned)port);
-	CHECK_RC(il_datagram_connect_udp(&d, "127.0.0.1", text, NULL), 0);
+	CHECK_RC(il_datagram_connect_udp(&d, "127.0.0.1", port_text(port, text), NULL), 0);
 	CHECK_RC(il_datagram_send(d, "x", 1, NULL), 0);
 	CHECK_RC(il_datagram_receive(d, &byte, 1, NULL), -ECONNREFUSED);
 	il_datagram_destroy(d);
@@ -106,8 +105,7 @@ IL_TEST_REAL(R, n356_it_serves_again_on_the_same_port)
 	struct service s;
 	il_datagram *a;
 
-	udp_start(&s, &echo_handler, &v, NULL, NULL);
-	a = udp_peer(&s);
+	a = udp_start_with_peer(&s, &echo_handler, &v, NULL, NULL);
 	for (int i = 0; i < 3; i++) {
 		UDP_ASK(a, "hello", "hello");
 		CHECK_RC(il_server_shutdown(s.server), 0);
@@ -115,56 +113,30 @@ IL_TEST_REAL(R, n356_it_serves_again_on_the_same_port)
 		service_run(&s);
 	}
 	CHECK_EQ(v.connected, 3);
-	il_datagram_destroy(a);
-	service_end(&s);
-}
-
-struct grace {
-	struct visits v;
-	il_event *wake;
-	int inside;
-};
-
-static int work(il_client *client, void *data)
-{
-	struct grace *g = data;
-	il_packet p;
-	int rc = visit_receive(client, &g->v, &p, IL_FOREVER);
-
-	if (rc <= 0 || packet_is(&p, "idle"))
-		return rc < 0 ? rc : rc && reply(client, "idle") < 0 ? -EIO : 0;
-	g->inside++;
-	rc = il_event_wait(g->wake);
-	if (rc == 0)
-		rc = reply(client, "done");
-	return rc;
+	udp_end_with_peer(&s, a);
 }
 
 static void check_graceful(int (*end)(il_server *server))
 {
 	const il_server_options o = {.grace_period = IL_SEC(60)};
-	const il_handler h = {.handle = work};
-	struct grace g = {.inside = 0};
+	struct work w;
 	struct service s;
 	il_datagram *busy, *idle, *late;
 	char byte;
 
-	CHECK_RC(il_event_create(&g.wake), 0);
-	udp_start(&s, &h, &g, NULL, &o);
-	busy = udp_peer(&s);
+	work_serve(&s, &w, &o);
 	idle = udp_peer(&s);
 	late = udp_peer(&s);
-	UDP_ASK(idle, "idle", "idle");
-	udp_say(busy, "work");
-	UNTIL(g.inside == 1);
+	UDP_ASK(idle, "quick", "at once");
+	busy = work_give(&s, &w, "work");
 	CHECK_RC(end(s.server), 0);
 	UNTIL(il_server_clients(s.server) == 1);
 	udp_say(late, "new");
 	CHECK_RC(il_sleep(IL_MSEC(5)), 0);
 	CHECK_EQ(il_server_clients(s.server), 1);
 	CHECK(!il_future_done(s.serving));
-	CHECK_RC(il_event_set(g.wake), 0);
-	udp_hear(busy, "done");
+	CHECK_RC(il_event_set(w.wake), 0);
+	udp_hear(busy, "work");
 	CHECK_RC(service_result(&s), 0);
 	CHECK_RC(il_datagram_send(busy, "x", 1, NULL), 0);
 	CHECK_RC(il_datagram_receive(busy, &byte, 1, NULL), -ECONNREFUSED);
@@ -172,17 +144,12 @@ static void check_graceful(int (*end)(il_server *server))
 	il_datagram_destroy(idle);
 	il_datagram_destroy(late);
 	il_server_destroy(s.server);
-	il_event_destroy(g.wake);
-}
-
-static int shutting(void *server)
-{
-	return il_server_shutdown(server);
+	il_event_destroy(w.wake);
 }
 
 static int begin_shutdown(il_server *server)
 {
-	return il_loop_spawn(il_loop_current(), NULL, shutting, server);
+	return il_loop_spawn(il_loop_current(), NULL, shut_down, server);
 }
 
 IL_TEST_REAL(R, n356_a_handler_at_work_may_finish_within_the_grace_period)
@@ -235,8 +202,7 @@ IL_TEST_REAL(R, n356_a_client_that_is_kept_is_closed_and_its_packet_stays)
 	il_packet p;
 	char name[IL_ADDRESS_TEXT_MAX];
 
-	udp_start(&s, &h, &k, NULL, NULL);
-	a = udp_peer(&s);
+	a = udp_start_with_peer(&s, &h, &k, NULL, NULL);
 	UDP_ASK(a, "keep me", "kept");
 	snprintf(name, sizeof name, "%s", il_client_address(k.kept));
 	service_end(&s);
@@ -281,12 +247,12 @@ IL_TEST_REAL(R, n358_so_do_replies_to_ipv6_peers)
 	struct visits v = {0};
 	struct service s;
 	il_datagram *a = NULL;
-	char port[8];
+	char text[8];
 
 	CHECK_RC(il_udp_server_open(&s.server, NULL, "0", NULL, &echo_handler, &v, NULL), 0);
 	service_run(&s);
-	snprintf(port, sizeof port, "%u", (unsigned)il_server_port(s.server));
-	if (il_datagram_connect_udp(&a, "::1", port, NULL) == 0) {
+	if (il_datagram_connect_udp(&a, "::1", port_text(il_server_port(s.server), text), NULL) ==
+	    0) {
 		UDP_ASK(a, "six", "six");
 		CHECK(strncmp(il_client_address(v.client), "[::1]:", 6) == 0);
 		il_datagram_destroy(a);
@@ -324,8 +290,7 @@ IL_TEST_REAL(R, n337_a_server_never_hears_that_a_peer_is_gone)
 	il_datagram *gone, *other;
 
 	CHECK_RC(il_event_create(&l.wake), 0);
-	udp_start(&s, &h, &l, NULL, NULL);
-	gone = udp_peer(&s);
+	gone = udp_start_with_peer(&s, &h, &l, NULL, NULL);
 	other = udp_peer(&s);
 	udp_say(gone, "late");
 	UNTIL(l.v.handled == 1);
@@ -336,8 +301,7 @@ IL_TEST_REAL(R, n337_a_server_never_hears_that_a_peer_is_gone)
 		CHECK_RC(l.sent[i], 0);
 		UDP_ASK(other, "served", "served");
 	}
-	il_datagram_destroy(other);
-	service_end(&s);
+	udp_end_with_peer(&s, other);
 	il_event_destroy(l.wake);
 	CHECK_LOGGED(IL_LOG_WARNING, "", 0);
 	CHECK_LOGGED(IL_LOG_ERROR, "", 0);
@@ -365,13 +329,11 @@ IL_TEST_REAL(R, n359_a_reply_that_is_too_large_costs_itself)
 	struct service s;
 	il_datagram *a;
 
-	udp_start(&s, &h, &v, NULL, NULL);
-	a = udp_peer(&s);
+	a = udp_start_with_peer(&s, &h, &v, NULL, NULL);
 	UDP_ASK(a, "hello", "hello after all");
 	UDP_ASK(a, "again", "again after all");
 	CHECK_EQ(v.connected, 1);
-	il_datagram_destroy(a);
-	service_end(&s);
+	udp_end_with_peer(&s, a);
 }
 
 IL_TEST_REAL(R, n359_another_task_may_send_to_a_peer_while_its_handler_waits)
@@ -381,8 +343,7 @@ IL_TEST_REAL(R, n359_another_task_may_send_to_a_peer_while_its_handler_waits)
 	il_datagram *a;
 	il_client *c;
 
-	udp_start(&s, &echo_handler, &v, NULL, NULL);
-	a = udp_peer(&s);
+	a = udp_start_with_peer(&s, &echo_handler, &v, NULL, NULL);
 	UDP_ASK(a, "hello", "hello");
 	c = il_client_ref(v.client);
 	CHECK_RC(reply(c, "news"), 0);
@@ -394,8 +355,7 @@ IL_TEST_REAL(R, n359_another_task_may_send_to_a_peer_while_its_handler_waits)
 	CHECK_EQ(v.connected, 2);
 	CHECK(v.client != c);
 	il_client_unref(c);
-	il_datagram_destroy(a);
-	service_end(&s);
+	udp_end_with_peer(&s, a);
 }
 
 /* ---- 353: on_connection receives ---- */
@@ -419,14 +379,12 @@ IL_TEST_REAL(R, n353_on_connection_may_receive_the_first_datagram)
 	struct service s;
 	il_datagram *a;
 
-	udp_start(&s, &h, &v, NULL, NULL);
-	a = udp_peer(&s);
+	a = udp_start_with_peer(&s, &h, &v, NULL, NULL);
 	UDP_ASK(a, "Ada", "welcome, Ada");
 	UDP_ASK(a, "echo", "echo");
 	UDP_ASK(a, "more", "more");
 	CHECK_EQ(v.connected, 1);
-	il_datagram_destroy(a);
-	service_end(&s);
+	udp_end_with_peer(&s, a);
 	CHECK_EQ(v.disconnected, 1);
 	CHECK_LOGGED(IL_LOG_WARNING, "", 0);
 	CHECK_LOGGED(IL_LOG_ERROR, "", 0);

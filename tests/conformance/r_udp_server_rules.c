@@ -35,10 +35,11 @@ IL_TEST_REAL(R, n346_udp_servers_share_a_port_if_all_of_them_do)
 	const il_server_options share = {.reuse_port = true};
 	struct visits v = {0};
 	il_server *s[2] = {NULL, NULL}, *third = NULL;
-	char port[8];
+	char text[8];
+	const char *port;
 
 	CHECK_RC(il_udp_server_open(&s[0], "127.0.0.1", "0", NULL, &echo_handler, &v, &share), 0);
-	snprintf(port, sizeof port, "%u", (unsigned)il_server_port(s[0]));
+	port = port_text(il_server_port(s[0]), text);
 	CHECK_RC(il_udp_server_open(&s[1], "127.0.0.1", port, NULL, &echo_handler, &v, &share), 0);
 	CHECK_EQ(il_server_port(s[0]), il_server_port(s[1]));
 	CHECK_RC(il_udp_server_open(&third, "127.0.0.1", port, NULL, &echo_handler, &v, NULL),
@@ -96,8 +97,7 @@ IL_TEST_REAL(R, n356_a_round_that_service_init_fails_is_undone_and_the_next_one_
 	a = udp_peer(&s);
 	UDP_ASK(a, "hello", "hello");
 	CHECK_RC(il_server_serve(s.server), -EBUSY);
-	il_datagram_destroy(a);
-	service_end(&s);
+	udp_end_with_peer(&s, a);
 	CHECK_EQ(x.inits, 2);
 	CHECK_EQ(x.undone, 2);
 	il_event_destroy(up);
@@ -119,8 +119,7 @@ IL_TEST_REAL(R, n353_a_peer_that_on_connection_closes_is_not_handled_and_is_new_
 	struct service s;
 	il_datagram *a;
 
-	udp_start(&s, &h, &v, NULL, NULL);
-	a = udp_peer(&s);
+	a = udp_start_with_peer(&s, &h, &v, NULL, NULL);
 	udp_say(a, "1");
 	UNTIL(v.disconnected == 1);
 	udp_say(a, "2");
@@ -129,8 +128,7 @@ IL_TEST_REAL(R, n353_a_peer_that_on_connection_closes_is_not_handled_and_is_new_
 	CHECK_EQ(v.connected, 3);
 	CHECK_EQ(v.handled, 1);
 	CHECK_LOGGED(IL_LOG_ERROR, "", 0);
-	il_datagram_destroy(a);
-	service_end(&s);
+	udp_end_with_peer(&s, a);
 	CHECK_EQ(v.disconnected, 3);
 }
 
@@ -168,15 +166,13 @@ IL_TEST_REAL(R, n347_locals_and_data_are_a_peers_own)
 	struct service s;
 	il_datagram *a, *b;
 
-	udp_start(&s, &h, &v, NULL, NULL);
-	a = udp_peer(&s);
+	a = udp_start_with_peer(&s, &h, &v, NULL, NULL);
 	b = udp_peer(&s);
 	UDP_ASK(a, "?", "1");
 	UDP_ASK(b, "?", "2");
 	UDP_ASK(a, "?", "1");
 	il_datagram_destroy(a);
-	il_datagram_destroy(b);
-	service_end(&s);
+	udp_end_with_peer(&s, b);
 }
 
 struct limited {
@@ -222,16 +218,14 @@ IL_TEST_REAL(R, n348_a_receive_has_a_time_limit_and_one_receiver)
 	struct service s;
 	il_datagram *a;
 
-	udp_start(&s, &h, &x, NULL, NULL);
-	a = udp_peer(&s);
+	a = udp_start_with_peer(&s, &h, &x, NULL, NULL);
 	UDP_ASK(a, "one", "tried");
 	UNTIL(il_server_clients(s.server) == 0);
 	CHECK_EQ(x.timeouts, 2);
 	CHECK_RC(x.refused, -EBUSY);
 	CHECK_LOGGED(IL_LOG_ERROR, "", 0);
 	UDP_ASK(a, "two", "tried");
-	il_datagram_destroy(a);
-	service_end(&s);
+	udp_end_with_peer(&s, a);
 }
 
 static int use_elsewhere(void *client)
@@ -263,15 +257,13 @@ IL_TEST_REAL(R, n347_a_peers_client_belongs_to_its_thread_and_process)
 	struct service s;
 	il_datagram *a;
 
-	udp_start(&s, &echo_handler, &v, NULL, NULL);
-	a = udp_peer(&s);
+	a = udp_start_with_peer(&s, &echo_handler, &v, NULL, NULL);
 	UDP_ASK(a, "hello", "hello");
 	CHECK_RC(il_test_aside(use_elsewhere, v.client), 0);
 	CHECK_IN_CHILD(use_inherited, v.client);
 	UDP_ASK(a, "still here", "still here");
 	CHECK_EQ(v.connected, 1);
-	il_datagram_destroy(a);
-	service_end(&s);
+	udp_end_with_peer(&s, a);
 }
 
 /* ---- who makes room ---- */
@@ -296,8 +288,7 @@ IL_TEST_REAL(R, n351_a_peer_in_its_second_receive_is_at_work)
 	struct service s;
 	il_datagram *a, *b;
 
-	udp_start(&s, &h, &v, NULL, &o);
-	a = udp_peer(&s);
+	a = udp_start_with_peer(&s, &h, &v, NULL, &o);
 	b = udp_peer(&s);
 	UDP_ASK(a, "1", "and?");
 	udp_say(b, "dropped");
@@ -308,8 +299,7 @@ IL_TEST_REAL(R, n351_a_peer_in_its_second_receive_is_at_work)
 	CHECK_EQ(v.connected, 2);
 	CHECK_EQ(udp_statistics(&s).dropped_peers, 1);
 	il_datagram_destroy(a);
-	il_datagram_destroy(b);
-	service_end(&s);
+	udp_end_with_peer(&s, b);
 }
 
 IL_TEST_REAL(R, n352_without_a_limit_a_silent_peer_stays)
@@ -322,14 +312,12 @@ IL_TEST_REAL(R, n352_without_a_limit_a_silent_peer_stays)
 	struct service s;
 	il_datagram *a;
 
-	udp_start(&s, &echo_handler, &v, NULL, &o);
-	a = udp_peer(&s);
+	a = udp_start_with_peer(&s, &echo_handler, &v, NULL, &o);
 	UDP_ASK(a, "one", "one");
 	CHECK_RC(il_sleep(IL_MSEC(20)), 0);
 	UDP_ASK(a, "two", "two");
 	CHECK_EQ(v.connected, 1);
-	il_datagram_destroy(a);
-	service_end(&s);
+	udp_end_with_peer(&s, a);
 }
 
 /* ---- its end ---- */
@@ -346,12 +334,10 @@ IL_TEST_REAL(R, n356_a_cancelled_scope_ends_it_as_a_shutdown_does)
 {
 	const il_handler h = handler_with(sleep_for_ever);
 	struct visits v = {0};
-	struct service s = {.server = NULL};
+	struct service s;
 	il_datagram *a, *b;
 
-	CHECK_RC(il_udp_server_open(&s.server, "127.0.0.1", "0", NULL, &h, &v, NULL), 0);
-	service_run(&s);
-	a = udp_peer(&s);
+	a = udp_start_with_peer(&s, &h, &v, NULL, NULL);
 	b = udp_peer(&s);
 	udp_say(a, "work");
 	UNTIL(v.handled == 1);
@@ -370,8 +356,7 @@ IL_TEST_REAL(R, n356_a_signal_stops_it)
 	struct service s;
 	il_datagram *a;
 
-	udp_start(&s, &echo_handler, &v, NULL, &o);
-	a = udp_peer(&s);
+	a = udp_start_with_peer(&s, &echo_handler, &v, NULL, &o);
 	UDP_ASK(a, "hello", "hello");
 	CHECK_EQ(kill(getpid(), SIGTERM), 0);
 	CHECK_RC(service_result(&s), 0);

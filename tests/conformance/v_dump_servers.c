@@ -120,8 +120,7 @@ IL_TEST_REAL(V, a_client_of_a_udp_server_says_whose_datagram_it_waits_for)
 	il_datagram *d;
 	char *text;
 
-	udp_start(&s, &quiet_handler, NULL, il_protocol_bytes(), NULL);
-	d = udp_peer(&s);
+	d = udp_start_with_peer(&s, &quiet_handler, NULL, il_protocol_bytes(), NULL);
 	CHECK_RC(il_datagram_local_address(d, &address), 0);
 	CHECK(il_address_text(&address, name, sizeof name) > 0);
 	udp_say(d, "hello");
@@ -131,8 +130,7 @@ IL_TEST_REAL(V, a_client_of_a_udp_server_says_whose_datagram_it_waits_for)
 	text = dump_loop();
 	CHECK_DUMPED(text, "il_client_receive", "a datagram of ", name);
 	free(text);
-	il_datagram_destroy(d);
-	service_end(&s);
+	udp_end_with_peer(&s, d);
 }
 
 /* ---- one packet at a time ---- */

@@ -319,8 +319,7 @@ IL_TEST_REAL(V, n421_packets_and_bytes_of_a_datagram_server_are_exact)
 	il_server_statistics st;
 	il_datagram *peer;
 
-	udp_start(&s, &(il_handler){.handle = plain_echo}, NULL, NULL, NULL);
-	peer = udp_peer(&s);
+	peer = udp_start_with_peer(&s, &(il_handler){.handle = plain_echo}, NULL, NULL, NULL);
 	for (int i = 0; i < 5; i++)
 		UDP_ASK(peer, "ping", "ping");
 	st = udp_statistics(&s);
@@ -329,8 +328,7 @@ IL_TEST_REAL(V, n421_packets_and_bytes_of_a_datagram_server_are_exact)
 	CHECK_EQ(st.packets_sent, 5);
 	CHECK_EQ(st.bytes_received, 20);
 	CHECK_EQ(st.bytes_sent, 20);
-	il_datagram_destroy(peer);
-	service_end(&s);
+	udp_end_with_peer(&s, peer);
 }
 
 static int ask_server_elsewhere(void *server)
