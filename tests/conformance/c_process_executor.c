@@ -178,28 +178,46 @@ static int run_linger(void *arg)
 	return il_scope_exit(&c->scope, c->rc) < 0 ? -EIO : 0;
 }
 
+/* A call that the only worker of a pool works on. */
+static void start_lingering(il_group *g, struct call *c, bool kill_on_cancel)
+{
+	*c = (struct call){.ex = new_processes((il_process_pool_options){
+			       .max_workers = 1, .kill_on_cancel = kill_on_cancel}),
+			   .board = new_board(),
+			   .scope = IL_SCOPE_INIT,
+			   .deadline = IL_FOREVER};
+	CHECK_RC(il_group_open(g), 0);
+	CHECK_RC(il_group_start_soon(g, NULL, run_linger, c), 0);
+	UNTIL_THREAD(atomic_load(&c->board->begun) == 1);
+}
+
+/* It has not ended, and ends as a call does that nobody has cancelled. */
+static void end_lingering(il_group *g, struct call *c)
+{
+	CHECK(!c->ended);
+	atomic_store(&c->board->open, true);
+	CHECK_RC(il_group_close(g, 0), 0);
+	CHECK_RC(c->rc, 7);
+	CHECK_EQ(pid_of_next(c->ex), c->board->pids[0]);
+	il_executor_destroy(c->ex);
+	free_board(c->board);
+}
+
 IL_TEST(C, n59_cancelling_a_call_that_may_be_killed_kills_its_process)
 {
-	struct board *b = new_board();
-	struct call c = {.ex = new_processes(
-			     (il_process_pool_options){.max_workers = 1, .kill_on_cancel = true}),
-			 .board = b,
-			 .scope = IL_SCOPE_INIT,
-			 .deadline = IL_FOREVER};
+	struct call c;
 	il_group g;
 
-	CHECK_RC(il_group_open(&g), 0);
-	CHECK_RC(il_group_start_soon(&g, NULL, run_linger, &c), 0);
-	UNTIL_THREAD(atomic_load(&b->begun) == 1);
+	start_lingering(&g, &c, true);
 	CHECK_RC(il_scope_cancel(&c.scope), 0);
 	CHECK_RC(il_group_close(&g, 0), 0);
 	CHECK_RC(c.rc, -ECANCELED);
-	CHECK(is_gone(b->pids[0]));
+	CHECK(is_gone(c.board->pids[0]));
 	CHECK_EQ(c.job.square, 0); /* nothing came back */
-	CHECK(pid_of_next(c.ex) != b->pids[0]);
-	CHECK_EQ(b->ended, 0);
+	CHECK(pid_of_next(c.ex) != c.board->pids[0]);
+	CHECK_EQ(c.board->ended, 0);
 	il_executor_destroy(c.ex);
-	free_board(b);
+	free_board(c.board);
 }
 
 static void cancel_a_future(void)
@@ -280,52 +298,28 @@ IL_TEST_CORE(C, n59_a_call_that_is_cancelled_while_its_result_arrives_copies_all
 
 IL_TEST(C, n60_a_call_that_may_not_be_killed_is_waited_for)
 {
-	struct board *b = new_board();
-	struct call c = {.ex = new_processes((il_process_pool_options){.max_workers = 1}),
-			 .board = b,
-			 .scope = IL_SCOPE_INIT,
-			 .deadline = IL_FOREVER};
+	struct call c;
 	il_group g;
 
-	CHECK_RC(il_group_open(&g), 0);
-	CHECK_RC(il_group_start_soon(&g, NULL, run_linger, &c), 0);
-	UNTIL_THREAD(atomic_load(&b->begun) == 1);
+	start_lingering(&g, &c, false);
 	CHECK_RC(il_scope_cancel(&c.scope), 0);
 	for (int i = 0; i < 20; i++)
 		il_test_pause_really();
-	CHECK(!c.ended);
-	atomic_store(&b->open, true);
-	CHECK_RC(il_group_close(&g, 0), 0);
-	CHECK_RC(c.rc, 7);
+	end_lingering(&g, &c);
 	CHECK_EQ(il_scope_cancelled(&c.scope), true);
-	CHECK_EQ(pid_of_next(c.ex), b->pids[0]);
-	il_executor_destroy(c.ex);
-	free_board(b);
 }
 
 IL_TEST(C, n60_a_deadline_does_not_end_it_either)
 {
-	struct board *b = new_board();
-	struct call c = {.ex = new_processes((il_process_pool_options){.max_workers = 1}),
-			 .board = b,
-			 .scope = IL_SCOPE_INIT,
-			 .deadline = IL_FOREVER};
+	struct call c;
 	il_group g;
 
-	CHECK_RC(il_group_open(&g), 0);
-	CHECK_RC(il_group_start_soon(&g, NULL, run_linger, &c), 0);
-	UNTIL_THREAD(atomic_load(&b->begun) == 1);
+	start_lingering(&g, &c, false);
 	CHECK_RC(il_scope_set_deadline(&c.scope, il_now()), 0);
 	UNTIL_THREAD(il_scope_cancelled(&c.scope));
-	CHECK(!c.ended);
-	atomic_store(&b->open, true);
-	CHECK_RC(il_group_close(&g, 0), 0);
-	CHECK_RC(c.rc, 7);
+	end_lingering(&g, &c);
 	CHECK_EQ(il_scope_expired(&c.scope), true);
 	CHECK_EQ(il_scope_caught(&c.scope), false);
-	CHECK_EQ(pid_of_next(c.ex), b->pids[0]);
-	il_executor_destroy(c.ex);
-	free_board(b);
 }
 
 enum { QUEUED = 5 };

@@ -23,14 +23,6 @@ static int set_event(void *arg)
 	return il_event_set(arg);
 }
 
-static int shielded_wait(il_event *event)
-{
-	il_scope s = IL_SCOPE_INIT;
-
-	CHECK_RC(il_scope_enter(&s, IL_FOREVER, IL_SHIELD), 0);
-	return il_scope_exit(&s, il_event_wait(event));
-}
-
 /* A call of the loop's thread, or a task, that keeps the whole loop busy until it is let go. */
 struct busy {
 	atomic_bool begun, go;

@@ -3,19 +3,12 @@
  * everywhere.
  */
 #include "aside.h"
+#include "waits.h"
 
 static int note_run(void *arg)
 {
 	atomic_fetch_add((atomic_int *)arg, 1);
 	return 4;
-}
-
-static int shielded_wait(il_event *event)
-{
-	il_scope s = IL_SCOPE_INIT;
-
-	CHECK_RC(il_scope_enter(&s, IL_FOREVER, IL_SHIELD), 0);
-	return il_scope_exit(&s, il_event_wait(event));
 }
 
 static void check_refused(il_portal *p)
@@ -48,17 +41,19 @@ static int is_refused(void *arg)
 
 /* ---- 109: before the loop runs ---- */
 
-struct early {
+/* Calls of every kind: with a future, without one, and two for which threads wait. */
+struct calls {
 	il_loop *loop;
 	il_portal *p;
 	il_future *task, *plain;
-	atomic_int ran, cancelled;
+	atomic_int ran, begun, cancelled;
+	atomic_bool busy, go; /* of be_busy_then_cancel */
 	struct il_test_thread waits_for_task, waits_for_plain;
 };
 
 static int note_cancellation(void *arg)
 {
-	struct early *e = arg;
+	struct calls *e = arg;
 
 	atomic_fetch_add(&e->ran, 1);
 	if (il_yield() == -ECANCELED)
@@ -68,51 +63,52 @@ static int note_cancellation(void *arg)
 
 static int call_for_task(void *arg)
 {
-	struct early *e = arg;
+	struct calls *c = arg;
 
-	return il_portal_run_coroutine(e->p, note_run, &e->ran);
+	return il_portal_run_coroutine(c->p, note_run, &c->ran);
 }
 
 static int call_for_plain(void *arg)
 {
-	struct early *e = arg;
+	struct calls *c = arg;
 
-	return il_portal_run_sync(e->p, note_run, &e->ran);
+	return il_portal_run_sync(c->p, note_run, &c->ran);
 }
 
-static void post_early(struct early *e)
+/* Those without a future: the task is `fn`, and the plain call counts what it is given. */
+static void calls_post(struct calls *c, il_fn *fn, atomic_int *count)
 {
-	CHECK_RC(il_portal_run_coroutine_soon(e->p, &e->task, note_run, &e->ran), 0);
-	CHECK_RC(il_portal_run_sync_soon(e->p, &e->plain, note_run, &e->ran), 0);
-	CHECK_RC(il_portal_run_coroutine_soon(e->p, NULL, note_cancellation, e), 0);
-	CHECK_RC(il_portal_run_sync_soon(e->p, NULL, note_run, &e->ran), 0);
-	il_test_thread_start(&e->waits_for_task, call_for_task, e);
-	il_test_thread_start(&e->waits_for_plain, call_for_plain, e);
+	CHECK_RC(il_portal_run_coroutine_soon(c->p, &c->task, note_run, &c->ran), 0);
+	CHECK_RC(il_portal_run_sync_soon(c->p, &c->plain, note_run, &c->ran), 0);
+	CHECK_RC(il_portal_run_coroutine_soon(c->p, NULL, fn, c), 0);
+	CHECK_RC(il_portal_run_sync_soon(c->p, NULL, note_run, count), 0);
+}
+
+static void calls_wait(struct calls *c)
+{
+	il_test_thread_start(&c->waits_for_task, call_for_task, c);
+	il_test_thread_start(&c->waits_for_plain, call_for_plain, c);
+}
+
+static void post_early(struct calls *e)
+{
+	calls_post(e, note_cancellation, &e->ran);
+	calls_wait(e);
 	CHECK(!il_future_done(e->task) && !il_future_done(e->plain));
 	CHECK_EQ(atomic_load(&e->ran), 0);
 }
 
-static void check_early_served(struct early *e)
+static void check_early(struct calls *e, int rc, int ran, int cancelled)
 {
-	CHECK_RC(il_test_thread_join(&e->waits_for_task), 4);
-	CHECK_RC(il_test_thread_join(&e->waits_for_plain), 4);
-	CHECK_RC(il_future_join(e->task), 4);
-	CHECK_RC(il_future_join(e->plain), 4);
-	CHECK_EQ(atomic_load(&e->ran), 6);
-	CHECK_EQ(atomic_load(&e->cancelled), 0);
+	CHECK_RC(il_test_thread_join(&e->waits_for_task), rc);
+	CHECK_RC(il_test_thread_join(&e->waits_for_plain), rc);
+	CHECK_RC(il_future_join(e->task), rc);
+	CHECK_RC(il_future_join(e->plain), rc);
+	CHECK_EQ(atomic_load(&e->ran), ran);
+	CHECK_EQ(atomic_load(&e->cancelled), cancelled);
 }
 
-static void check_early_refused(struct early *e)
-{
-	CHECK_RC(il_test_thread_join(&e->waits_for_task), -ESHUTDOWN);
-	CHECK_RC(il_test_thread_join(&e->waits_for_plain), -ESHUTDOWN);
-	CHECK_RC(il_future_join(e->task), -ESHUTDOWN);
-	CHECK_RC(il_future_join(e->plain), -ESHUTDOWN);
-	CHECK_EQ(atomic_load(&e->ran), 2);
-	CHECK_EQ(atomic_load(&e->cancelled), 1);
-}
-
-static void open_early(struct early *e)
+static void open_early(struct calls *e)
 {
 	CHECK_RC(il_loop_open(&e->loop, il_test_backend(), NULL), 0);
 	CHECK_RC(il_loop_create_threads_portal(e->loop, &e->p), 0);
@@ -120,7 +116,7 @@ static void open_early(struct early *e)
 
 static int serve_early(void *arg)
 {
-	struct early *e = arg;
+	struct calls *e = arg;
 
 	UNTIL_THREAD(atomic_load(&e->ran) == 6);
 	return il_portal_close(e->p);
@@ -128,13 +124,13 @@ static int serve_early(void *arg)
 
 IL_TEST_OWN(F, n109_calls_made_before_the_loop_runs_are_served_when_it_does)
 {
-	struct early e = {.ran = 0};
+	struct calls e = {.ran = 0};
 
 	open_early(&e);
 	il_portal_ref(e.p);
 	post_early(&e);
 	CHECK_RC(il_loop_run(e.loop, serve_early, &e), 0);
-	check_early_served(&e);
+	check_early(&e, 4, 6, 0);
 	check_refused(e.p);
 	CHECK_RC(il_loop_close(e.loop), 0);
 	check_refused(e.p);
@@ -144,12 +140,12 @@ IL_TEST_OWN(F, n109_calls_made_before_the_loop_runs_are_served_when_it_does)
 
 IL_TEST_OWN(F, n109_or_refused_when_it_is_closed_first)
 {
-	struct early e = {.ran = 0};
+	struct calls e = {.ran = 0};
 
 	open_early(&e);
 	post_early(&e);
 	CHECK_RC(il_loop_close(e.loop), 0);
-	check_early_refused(&e);
+	check_early(&e, -ESHUTDOWN, 2, 1);
 	check_refused(e.p);
 	CHECK_RC(il_portal_close(e.p), 0);
 	il_loop_destroy(e.loop);
@@ -157,7 +153,7 @@ IL_TEST_OWN(F, n109_or_refused_when_it_is_closed_first)
 
 static int wait_for_early(void *arg)
 {
-	struct early *e = arg;
+	struct calls *e = arg;
 
 	CHECK_RC(il_future_join(e->task), 4);
 	return il_future_join(e->plain);
@@ -165,7 +161,7 @@ static int wait_for_early(void *arg)
 
 IL_TEST_OWN(F, n109_a_portal_closed_before_the_loop_runs_finishes_what_it_has_accepted)
 {
-	struct early e = {.ran = 0};
+	struct calls e = {.ran = 0};
 
 	open_early(&e);
 	il_portal_ref(e.p);
@@ -182,7 +178,7 @@ IL_TEST_OWN(F, n109_a_portal_closed_before_the_loop_runs_finishes_what_it_has_ac
 
 static int call_then_stop(void *arg)
 {
-	struct early *e = arg;
+	struct calls *e = arg;
 	int rc = il_test_thread_join(&e->waits_for_task);
 
 	CHECK_RC(il_test_thread_join(&e->waits_for_plain), 4);
@@ -195,7 +191,7 @@ static int call_then_stop(void *arg)
 IL_TEST_ADOPTED(F, n109_in_an_adopted_loop_they_keep_it_running_until_the_portal_ends)
 {
 	void *native = il_native.create();
-	struct early e = {.ran = 0};
+	struct calls e = {.ran = 0};
 	struct il_test_thread stopper;
 
 	CHECK_RC(il_native.attach(&e.loop, native, NULL), 0);
@@ -225,7 +221,7 @@ static void detach_when_empty(il_loop *loop, void *arg)
 IL_TEST_ADOPTED(F, n109_an_adopted_loop_that_shuts_down_refuses_them)
 {
 	void *native = il_native.create();
-	struct early e = {.ran = 0};
+	struct calls e = {.ran = 0};
 	bool empty = false;
 
 	CHECK_RC(il_native.attach(&e.loop, native, NULL), 0);
@@ -234,7 +230,7 @@ IL_TEST_ADOPTED(F, n109_an_adopted_loop_that_shuts_down_refuses_them)
 	CHECK_RC(il_loop_shutdown(e.loop, detach_when_empty, &empty), 0);
 	il_native.run(native);
 	CHECK(empty);
-	check_early_refused(&e);
+	check_early(&e, -ESHUTDOWN, 2, 1);
 	CHECK_RC(il_portal_close(e.p), 0);
 	il_native.run(native);
 	CHECK_RC(il_native.destroy(native), 0);
@@ -366,18 +362,10 @@ IL_TEST(F, closing_finishes_what_was_accepted)
 	il_event_destroy(c.sleeper.wait);
 }
 
-struct unbegun {
-	il_portal *p;
-	atomic_bool busy, go;
-	atomic_int ran, begun, cancelled;
-	il_future *task, *plain;
-	struct il_test_thread waits_for_task, waits_for_plain;
-};
-
 /* In the loop's thread: cancels the portal with everything that came meanwhile still in the queue. */
 static int be_busy_then_cancel(void *arg)
 {
-	struct unbegun *u = arg;
+	struct calls *u = arg;
 
 	atomic_store(&u->busy, true);
 	UNTIL_THREAD(atomic_load(&u->go));
@@ -386,7 +374,7 @@ static int be_busy_then_cancel(void *arg)
 
 static int begin_cancelled(void *arg)
 {
-	struct unbegun *u = arg;
+	struct calls *u = arg;
 
 	atomic_fetch_add(&u->begun, 1);
 	if (il_sleep_forever() == -ECANCELED)
@@ -394,34 +382,16 @@ static int begin_cancelled(void *arg)
 	return -ECANCELED;
 }
 
-static int queue_task(void *arg)
-{
-	struct unbegun *u = arg;
-
-	return il_portal_run_coroutine(u->p, note_run, &u->ran);
-}
-
-static int queue_plain(void *arg)
-{
-	struct unbegun *u = arg;
-
-	return il_portal_run_sync(u->p, note_run, &u->ran);
-}
-
 /* In a thread: every kind of call, queued behind a busy loop. */
 static int queue_every_kind(void *arg)
 {
-	struct unbegun *u = arg;
+	struct calls *u = arg;
 	int rc;
 
 	CHECK_RC(il_portal_run_sync_soon(u->p, NULL, be_busy_then_cancel, u), 0);
 	UNTIL(atomic_load(&u->busy));
-	CHECK_RC(il_portal_run_coroutine_soon(u->p, &u->task, note_run, &u->ran), 0);
-	CHECK_RC(il_portal_run_sync_soon(u->p, &u->plain, note_run, &u->ran), 0);
-	CHECK_RC(il_portal_run_coroutine_soon(u->p, NULL, begin_cancelled, u), 0);
-	CHECK_RC(il_portal_run_sync_soon(u->p, NULL, note_run, &u->begun), 0);
-	il_test_thread_start(&u->waits_for_task, queue_task, u);
-	il_test_thread_start(&u->waits_for_plain, queue_plain, u);
+	calls_post(u, begin_cancelled, &u->begun);
+	calls_wait(u);
 	for (int i = 0; i < 5; i++) /* so that these two are queued too, as a rule */
 		il_test_pause_really();
 	atomic_store(&u->go, true);
@@ -436,7 +406,7 @@ static int queue_every_kind(void *arg)
 
 IL_TEST(F, of_what_a_cancelled_portal_had_queued_only_calls_without_a_future_are_made)
 {
-	struct unbegun u = {.p = il_test_portal()};
+	struct calls u = {.p = il_test_portal()};
 
 	CHECK_RC(il_test_aside(queue_every_kind, &u), 0);
 	CHECK_RC(il_portal_close(u.p), 0);
@@ -445,23 +415,12 @@ IL_TEST(F, of_what_a_cancelled_portal_had_queued_only_calls_without_a_future_are
 	CHECK_EQ(atomic_load(&u.cancelled), 1);
 }
 
-static int post_and_cancel(void *arg)
-{
-	struct unbegun *u = arg;
-
-	CHECK_RC(il_portal_run_coroutine_soon(u->p, &u->task, note_run, &u->ran), 0);
-	CHECK_RC(il_portal_run_sync_soon(u->p, &u->plain, note_run, &u->ran), 0);
-	CHECK_RC(il_portal_run_coroutine_soon(u->p, NULL, begin_cancelled, u), 0);
-	CHECK_RC(il_portal_run_sync_soon(u->p, NULL, note_run, &u->begun), 0);
-	CHECK_RC(il_portal_stop(u->p, true), 0);
-	return 0;
-}
-
 IL_TEST(F, nor_if_the_loops_own_thread_queued_them)
 {
-	struct unbegun u = {.p = il_test_portal()};
+	struct calls u = {.p = il_test_portal()};
 
-	post_and_cancel(&u);
+	calls_post(&u, begin_cancelled, &u.begun);
+	CHECK_RC(il_portal_stop(u.p, true), 0);
 	CHECK_RC(il_portal_close(u.p), 0);
 	CHECK_RC(il_future_join(u.task), -ECANCELED);
 	CHECK_RC(il_future_join(u.plain), -ECANCELED);

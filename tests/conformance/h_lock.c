@@ -4,6 +4,7 @@
  */
 #include "objects.h"
 #include "waiter.h"
+#include "waits.h"
 
 #include <interloop/sync.h>
 
@@ -328,14 +329,6 @@ static int end_as_owner(void *arg)
 
 	CHECK_RC(il_lock_acquire(o->lock), 0);
 	return il_event_wait(o->end);
-}
-
-static int wait_condition(void *arg)
-{
-	il_condition *c = arg;
-
-	CHECK_RC(il_condition_acquire(c), 0);
-	return il_condition_wait(c);
 }
 
 IL_TEST(H, n150_a_lock_whose_owner_ended_is_broken_for_all)

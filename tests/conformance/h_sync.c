@@ -291,14 +291,6 @@ struct fatal {
 	struct objects objects;
 };
 
-static int wait_condition(void *arg)
-{
-	il_condition *c = arg;
-
-	CHECK_RC(il_condition_acquire(c), 0);
-	return il_condition_wait(c);
-}
-
 static int wait_lock(void *arg)
 {
 	struct objects *o = arg;

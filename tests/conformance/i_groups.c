@@ -27,14 +27,6 @@ static int fail_when_cancelled(void *arg)
 	return *(int *)arg;
 }
 
-static int shielded_sleep(il_time delay)
-{
-	il_scope s = IL_SCOPE_INIT;
-
-	CHECK_RC(il_scope_enter(&s, IL_FOREVER, IL_SHIELD), 0);
-	return il_scope_exit(&s, il_sleep(delay));
-}
-
 IL_TEST(I, n165_close_waits_for_every_child)
 {
 	il_group g;
@@ -456,21 +448,29 @@ static int start_in_scope(void *arg)
 	return il_scope_exit(&s->scope, s->rc);
 }
 
-IL_TEST(I, n177_a_cancelled_start_cancels_the_child_and_waits_for_it)
+/* Cancels who starts a child in a group, which is none the worse. */
+static void cancel_start(il_fn *start, struct starter *s)
 {
 	il_group target, callers;
-	struct starter s = {.group = &target, .scope = IL_SCOPE_INIT};
 
+	*s = (struct starter){.group = &target, .scope = IL_SCOPE_INIT};
 	CHECK_RC(il_group_open(&target), 0);
 	CHECK_RC(il_group_open(&callers), 0);
-	CHECK_RC(il_group_start_soon(&callers, NULL, start_in_scope, &s), 0);
-	UNTIL(s.child.waiting);
-	CHECK_RC(il_scope_cancel(&s.scope), 0);
+	CHECK_RC(il_group_start_soon(&callers, NULL, start, s), 0);
+	UNTIL(s->child.waiting);
+	CHECK_RC(il_scope_cancel(&s->scope), 0);
 	CHECK_RC(il_group_close(&callers, 0), 0);
-	CHECK_RC(s.rc, -ECANCELED);
-	CHECK(s.clean && il_scope_caught(&s.scope));
 	CHECK(!il_scope_cancelled(il_group_scope(&target)));
 	CHECK_RC(il_group_close(&target, 0), 0);
+}
+
+IL_TEST(I, n177_a_cancelled_start_cancels_the_child_and_waits_for_it)
+{
+	struct starter s;
+
+	cancel_start(start_in_scope, &s);
+	CHECK_RC(s.rc, -ECANCELED);
+	CHECK(s.clean && il_scope_caught(&s.scope));
 }
 
 static int fail_in_clean_up(void *arg)
@@ -494,18 +494,10 @@ static int start_failing_in_scope(void *arg)
 
 IL_TEST(I, n177_an_error_in_clean_up_is_told_by_the_cancelled_start)
 {
-	il_group target, callers;
-	struct starter s = {.group = &target, .scope = IL_SCOPE_INIT};
+	struct starter s;
 
-	CHECK_RC(il_group_open(&target), 0);
-	CHECK_RC(il_group_open(&callers), 0);
-	CHECK_RC(il_group_start_soon(&callers, NULL, start_failing_in_scope, &s), 0);
-	UNTIL(s.child.waiting);
-	CHECK_RC(il_scope_cancel(&s.scope), 0);
-	CHECK_RC(il_group_close(&callers, 0), 0);
+	cancel_start(start_failing_in_scope, &s);
 	CHECK_RC(s.rc, -EIO);
-	CHECK(!il_scope_cancelled(il_group_scope(&target)));
-	CHECK_RC(il_group_close(&target, 0), 0);
 }
 
 struct late {

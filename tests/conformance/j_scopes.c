@@ -21,14 +21,6 @@ static int wait_in_scope(void *arg)
 	return il_scope_exit(&t->scope, t->rc);
 }
 
-static int shielded_sleep(il_time delay)
-{
-	il_scope s = IL_SCOPE_INIT;
-
-	CHECK_RC(il_scope_enter(&s, IL_FOREVER, IL_SHIELD), 0);
-	return il_scope_exit(&s, il_sleep(delay));
-}
-
 IL_TEST(J, n184_cancelled_before_entry_shows_at_the_first_checkpoint)
 {
 	il_scope s = IL_SCOPE_INIT;

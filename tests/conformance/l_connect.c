@@ -627,13 +627,6 @@ static void place_remove(struct place *p)
 	CHECK_EQ(rmdir(p->directory), 0);
 }
 
-static bool exists(const char *path)
-{
-	struct stat st;
-
-	return lstat(path, &st) == 0;
-}
-
 /* A socket file whose socket is gone. */
 static void leave_stale(const char *path)
 {

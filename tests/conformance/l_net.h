@@ -7,6 +7,7 @@
 
 #include "peers.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* ---- connected ends ---- */
@@ -91,6 +92,13 @@ static inline int side_write(void *arg)
 	struct side *s = arg;
 
 	return il_stream_write_all(s->object, s->bytes, s->size);
+}
+
+static inline bool exists(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0;
 }
 
 /* The process sleeps: no ready descriptor keeps the loop turning. */

@@ -78,13 +78,6 @@ static void place_leave(void)
 	CHECK_EQ(rmdir(place), 0);
 }
 
-static bool exists(const char *path)
-{
-	struct stat st;
-
-	return lstat(path, &st) == 0;
-}
-
 static void check_answers(il_listener *listener, const char *path)
 {
 	il_stream *a = NULL, *b = NULL;

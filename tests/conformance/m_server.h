@@ -63,6 +63,16 @@ static inline int plain_echo(il_client *client, void *data)
 	return rc <= 0 ? rc : il_client_send(client, p.data, p.size);
 }
 
+/* Answers each packet with who has sent it. */
+static inline int tell_address(il_client *client, void *data)
+{
+	il_packet p;
+	int rc = il_client_receive(client, &p, IL_FOREVER);
+
+	(void)data;
+	return rc <= 0 ? rc : il_client_printf(client, "%s", il_client_address(client));
+}
+
 static const il_handler echo_handler = {
     .on_connection = visit_begin, .handle = visit_echo, .on_disconnection = visit_end};
 

@@ -228,12 +228,26 @@ static int ask_secrets(il_client *client, void *data)
 	return reply(client, "welcome");
 }
 
-static void dialogue_start(struct service *s, struct dialogue *d)
+/* A server, and a client that is asked for the password. */
+static il_stream *dialogue_start(struct service *s, struct dialogue *d)
 {
 	il_handler h = echo_handler;
+	il_stream *c;
 
 	h.on_connection = ask_secrets;
 	service_lines(s, &h, d);
+	c = dial(s);
+	CHECK_HEARS(c, "password?");
+	return c;
+}
+
+/* It came to nothing. */
+static void dialogue_end(struct service *s, struct dialogue *d)
+{
+	UNTIL(d->v.disconnected == 1);
+	CHECK_EQ(d->v.handled, 0);
+	CHECK_LOGGED(IL_LOG_ERROR, "", 0);
+	service_end(s);
 }
 
 IL_TEST_REAL(M, n244_the_right_answers_lead_to_handle)
@@ -242,9 +256,7 @@ IL_TEST_REAL(M, n244_the_right_answers_lead_to_handle)
 	struct service s;
 	il_stream *c;
 
-	dialogue_start(&s, &d);
-	c = dial(&s);
-	CHECK_HEARS(c, "password?");
+	c = dialogue_start(&s, &d);
 	say(c, "swordfish\n42\nhello\n");
 	CHECK_HEARS(c, "code?");
 	CHECK_HEARS(c, "welcome");
@@ -261,17 +273,12 @@ IL_TEST_REAL(M, n244_a_wrong_answer_closes)
 	struct service s;
 	il_stream *c;
 
-	dialogue_start(&s, &d);
-	c = dial(&s);
-	CHECK_HEARS(c, "password?");
+	c = dialogue_start(&s, &d);
 	CHECK_ASK(c, "swordfish", "code?");
 	say(c, "41\nhello\n");
 	CHECK_HEARS(c, "wrong");
 	check_gone(c);
-	UNTIL(d.v.disconnected == 1);
-	CHECK_EQ(d.v.handled, 0);
-	CHECK_LOGGED(IL_LOG_ERROR, "", 0);
-	service_end(&s);
+	dialogue_end(&s, &d);
 }
 
 IL_TEST_REAL(M, n244_no_answer_in_time_is_reported_and_closes)
@@ -281,18 +288,13 @@ IL_TEST_REAL(M, n244_no_answer_in_time_is_reported_and_closes)
 	il_stream *c;
 	il_time start;
 
-	dialogue_start(&s, &d);
-	c = dial(&s);
-	CHECK_HEARS(c, "password?");
+	c = dialogue_start(&s, &d);
 	start = il_now();
 	CHECK_ASK(c, "swordfish", "code?");
 	CHECK_HEARS(c, "too late");
 	CHECK(il_now() - start >= IL_MSEC(40));
 	check_gone(c);
-	UNTIL(d.v.disconnected == 1);
-	CHECK_EQ(d.v.handled, 0);
-	CHECK_LOGGED(IL_LOG_ERROR, "", 0);
-	service_end(&s);
+	dialogue_end(&s, &d);
 }
 
 IL_TEST_REAL(M, n244_a_client_that_leaves_the_dialogue_disconnects_once)
@@ -301,15 +303,10 @@ IL_TEST_REAL(M, n244_a_client_that_leaves_the_dialogue_disconnects_once)
 	struct service s;
 	il_stream *c;
 
-	dialogue_start(&s, &d);
-	c = dial(&s);
-	CHECK_HEARS(c, "password?");
+	c = dialogue_start(&s, &d);
 	il_stream_destroy(c);
-	UNTIL(d.v.disconnected == 1);
+	dialogue_end(&s, &d);
 	CHECK_EQ(d.v.last, 0);
-	CHECK_EQ(d.v.handled, 0);
-	CHECK_LOGGED(IL_LOG_ERROR, "", 0);
-	service_end(&s);
 }
 
 IL_TEST_REAL(M, n244_what_on_connection_does_not_receive_goes_to_handle)

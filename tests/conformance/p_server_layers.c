@@ -334,15 +334,6 @@ static int proxied_accept(il_stream **s, il_stream *under, void *self)
 	return rc;
 }
 
-static int tell_address(il_client *client, void *data)
-{
-	il_packet p;
-	int rc = il_client_receive(client, &p, IL_FOREVER);
-
-	(void)data;
-	return rc <= 0 ? rc : il_client_printf(client, "%s", il_client_address(client));
-}
-
 IL_TEST_REAL(P, n296_a_header_and_the_layers_first_bytes_may_come_in_one_segment)
 {
 	const il_handler h = {.handle = tell_address};

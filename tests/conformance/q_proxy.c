@@ -11,16 +11,7 @@ struct proxy_service {
 	il_tls *tls, *client;
 };
 
-static int tell_peer(il_client *client, void *data)
-{
-	il_packet p;
-	int rc = il_client_receive(client, &p, IL_FOREVER);
-
-	(void)data;
-	return rc <= 0 ? rc : il_client_printf(client, "%s", il_client_address(client));
-}
-
-static const il_handler tells_peer = {.handle = tell_peer};
+static const il_handler tells_peer = {.handle = tell_address};
 
 static void proxy_start(struct proxy_service *s)
 {

@@ -119,6 +119,14 @@ static inline int shake_accept(void *arg)
 	return k->rc[1];
 }
 
+static inline int shake_connect(void *arg)
+{
+	struct side *s = arg;
+	struct shake *k = s->object;
+
+	return il_tls_connect(&k->over[0], k->under[0], k->tls[0], "localhost");
+}
+
 /* Both sides of a handshake; with what result is in rc. */
 static inline void shake_try(struct shake *k, int kind, il_tls *client, il_tls *server,
 			     const char *host)

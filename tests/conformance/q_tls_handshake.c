@@ -472,14 +472,6 @@ IL_TEST_REAL(Q, n309_the_whole_handshake_has_one_time)
 
 /* ---- 310: the peer goes ---- */
 
-static int side_connect(void *arg)
-{
-	struct side *s = arg;
-	struct shake *k = s->object;
-
-	return il_tls_connect(&k->over[0], k->under[0], k->tls[0], "localhost");
-}
-
 static void check_lost(int kind, bool by_reset, const char *first, int expected)
 {
 	struct ends e = ends_of(kind);
@@ -488,7 +480,7 @@ static void check_lost(int kind, bool by_reset, const char *first, int expected)
 	char hello[2048];
 	il_stream *s;
 
-	side_start(&side, side_connect, &k);
+	side_start(&side, shake_connect, &k);
 	CHECK(il_stream_read(e.b, hello, sizeof hello) > 0);
 	if (*first)
 		say(e.b, first);
@@ -539,7 +531,7 @@ IL_TEST_REAL(Q, n311_a_cancelled_handshake_leaves_a_closed_stream)
 	char hello[2048];
 
 	k.over[0] = e.a;
-	side_start(&side, side_connect, &k);
+	side_start(&side, shake_connect, &k);
 	CHECK(il_stream_read(e.b, hello, sizeof hello) > 0);
 	CHECK_RC(il_scope_cancel(&side.scope), 0);
 	CHECK_RC(side_join(&side), -ECANCELED);
@@ -556,7 +548,7 @@ IL_TEST_REAL(Q, n311_closing_the_stream_below_ends_the_handshake)
 	struct shake k = {.under = {e.a, e.b}, .tls = {client_of(CA)}};
 	struct side side;
 
-	side_start(&side, side_connect, &k);
+	side_start(&side, shake_connect, &k);
 	CHECK_RC(il_stream_close(e.a), 0);
 	CHECK_RC(side_join(&side), -EPIPE);
 	drop(&e);

@@ -400,14 +400,6 @@ IL_TEST_REAL(Q, n320_a_changed_byte_ends_the_connection_and_nothing_of_it_is_han
 
 /* ---- 328: no SIGPIPE ---- */
 
-static int connect_over(void *arg)
-{
-	struct side *s = arg;
-	struct shake *k = s->object;
-
-	return il_tls_connect(&k->over[0], k->under[0], k->tls[0], "localhost");
-}
-
 IL_TEST_REAL(Q, n328_no_signal_comes_of_a_peer_that_resets)
 {
 	void (*before)(int) = signal(SIGPIPE, SIG_DFL);
@@ -418,7 +410,7 @@ IL_TEST_REAL(Q, n328_no_signal_comes_of_a_peer_that_resets)
 	char data[4096] = "";
 	int rc;
 
-	side_start(&side, connect_over, &k); /* inside the handshake */
+	side_start(&side, shake_connect, &k); /* inside the handshake */
 	CHECK(il_stream_read(e.b, data, 16) > 0);
 	make_rst(il_stream_fd(e.b));
 	il_stream_destroy(e.b);

@@ -58,6 +58,15 @@ static inline int poll_case(il_case one)
 	return rc < 0 ? rc : one.rc;
 }
 
+/* The next of a sequence (xorshift), for random rounds. */
+static inline uint64_t random_below(uint64_t *random, uint64_t below)
+{
+	*random ^= *random >> 12;
+	*random ^= *random << 25;
+	*random ^= *random >> 27;
+	return (*random * UINT64_C(2685821657736338717) >> 33) % below;
+}
+
 struct both_ends {
 	il_sender *out;
 	il_receiver *in;

@@ -194,30 +194,22 @@ struct storm {
 	size_t sent, received;
 };
 
-static uint64_t storm_random(struct storm *s, uint64_t below)
-{
-	s->random ^= s->random >> 12;
-	s->random ^= s->random << 25;
-	s->random ^= s->random >> 27;
-	return (s->random * UINT64_C(2685821657736338717) >> 33) % below;
-}
-
 /* A few cases over random channels, some of them off; a short or no timeout; sometimes cancelled. */
 static int storm_once(struct storm *s)
 {
 	int items[4], happened;
 	il_case cases[4];
 	bool sends[4];
-	size_t count = 1 + (size_t)storm_random(s, 4);
-	il_time timeout = storm_random(s, 3) ? IL_USEC(storm_random(s, 20)) : 0;
+	size_t count = 1 + (size_t)random_below(&s->random, 4);
+	il_time timeout = random_below(&s->random, 3) ? IL_USEC(random_below(&s->random, 20)) : 0;
 
 	for (size_t i = 0; i < count; i++) {
-		struct both_ends *c = &s->channels[storm_random(s, CHANNELS)];
-		sends[i] = storm_random(s, 2);
-		items[i] = sends[i] ? 1 + (int)storm_random(s, 1000000) : 0;
+		struct both_ends *c = &s->channels[random_below(&s->random, CHANNELS)];
+		sends[i] = random_below(&s->random, 2);
+		items[i] = sends[i] ? 1 + (int)random_below(&s->random, 1000000) : 0;
 		cases[i] =
 		    sends[i] ? il_case_send(c->out, &items[i]) : il_case_receive(c->in, &items[i]);
-		if (storm_random(s, 8) == 0)
+		if (random_below(&s->random, 8) == 0)
 			cases[i].object = NULL;
 	}
 	happened = il_select(cases, count, timeout);
@@ -238,7 +230,7 @@ static int storm_task(void *arg)
 
 	while (s->rounds > 0) {
 		il_scope scope = IL_SCOPE_INIT;
-		il_time limit = IL_USEC(storm_random(s, 30));
+		il_time limit = IL_USEC(random_below(&s->random, 30));
 		int rc;
 		s->rounds--;
 		CHECK_RC(il_scope_enter(&scope, il_deadline(limit), 0), 0);

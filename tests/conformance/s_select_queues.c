@@ -222,14 +222,6 @@ struct storm {
 	size_t rounds, had; /* left for all tasks; how often something was acquired */
 };
 
-static uint64_t storm_random(struct storm *s, uint64_t below)
-{
-	s->random ^= s->random >> 12;
-	s->random ^= s->random << 25;
-	s->random ^= s->random >> 27;
-	return (s->random * UINT64_C(2685821657736338717) >> 33) % below;
-}
-
 static void storm_give_back(const il_case *c, uint64_t kind)
 {
 	CHECK_RC(c->rc, 0);
@@ -248,17 +240,17 @@ static int storm_once(struct storm *s)
 	int happened;
 
 	for (int i = 0; i < 4; i++) {
-		uint64_t unit = storm_random(s, UNITS);
-		kinds[i] = storm_random(s, 3);
+		uint64_t unit = random_below(&s->random, UNITS);
+		kinds[i] = random_below(&s->random, 3);
 		cases[i] = kinds[i] == 0   ? il_case_semaphore(s->semaphores[unit])
 			   : kinds[i] == 1 ? il_case_lock(s->locks[unit])
 					   : il_case_limiter(s->limiters[unit]);
 	}
-	happened = il_select(cases, 4, IL_USEC(storm_random(s, 20)));
+	happened = il_select(cases, 4, IL_USEC(random_below(&s->random, 20)));
 	if (happened < 0)
 		return happened;
 	s->had++;
-	for (uint64_t n = storm_random(s, 4); n > 0; n--)
+	for (uint64_t n = random_below(&s->random, 4); n > 0; n--)
 		il_yield_shielded();
 	storm_give_back(&cases[happened], kinds[happened]);
 	return 0;
@@ -272,7 +264,9 @@ static int storm_task(void *arg)
 		il_scope scope = IL_SCOPE_INIT;
 		int rc;
 		s->rounds--;
-		CHECK_RC(il_scope_enter(&scope, il_deadline(IL_USEC(storm_random(s, 30))), 0), 0);
+		CHECK_RC(
+		    il_scope_enter(&scope, il_deadline(IL_USEC(random_below(&s->random, 30))), 0),
+		    0);
 		rc = storm_once(s);
 		CHECK(rc == 0 || rc == -ETIMEDOUT || rc == -ECANCELED);
 		CHECK_RC(il_scope_exit(&scope, rc), rc == -ECANCELED ? 0 : rc);

@@ -19,6 +19,13 @@ static inline int wait_event(void *event)
 	return il_event_wait(event);
 }
 
+/* It has the lock afterwards, as a rule. */
+static inline int wait_condition(void *condition)
+{
+	CHECK_RC(il_condition_acquire(condition), 0);
+	return il_condition_wait(condition);
+}
+
 static inline int wait_future(void *future)
 {
 	return il_future_wait(future, IL_FOREVER);
@@ -55,6 +62,24 @@ static inline int read_some(void *stream)
 	char data[16];
 
 	return il_stream_read(stream, data, sizeof data);
+}
+
+/* ---- behind a shield ---- */
+
+static inline int shielded_wait(il_event *event)
+{
+	il_scope s = IL_SCOPE_INIT;
+
+	CHECK_RC(il_scope_enter(&s, IL_FOREVER, IL_SHIELD), 0);
+	return il_scope_exit(&s, il_event_wait(event));
+}
+
+static inline int shielded_sleep(il_time delay)
+{
+	il_scope s = IL_SCOPE_INIT;
+
+	CHECK_RC(il_scope_enter(&s, IL_FOREVER, IL_SHIELD), 0);
+	return il_scope_exit(&s, il_sleep(delay));
 }
 
 /* ---- what is had, and what is given back at once ---- */
