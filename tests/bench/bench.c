@@ -42,6 +42,15 @@ double bench_cpu(void)
 	return clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 }
 
+double bench_cpu_of(pid_t pid)
+{
+	clockid_t clock;
+
+	if (clock_getcpuclockid(pid, &clock))
+		bench_die("no clock of a process's processor time");
+	return clock_ns(clock);
+}
+
 double bench_status(pid_t pid, const char *format)
 {
 	char path[32], line[128];

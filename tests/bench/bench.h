@@ -73,6 +73,7 @@ static inline size_t bench_amount(size_t n)
 
 double bench_ns(void);  /* a clock */
 double bench_cpu(void); /* this process's processor time, in ns */
+double bench_cpu_of(pid_t pid);
 /* A number from the status of a process (of its main thread); format: the line's, with one %lf. */
 double bench_status(pid_t pid, const char *format);
 /* Counts a tracepoint, such as "raw_syscalls/sys_enter", or the context switches (NULL), of a process and the threads that it

@@ -14,7 +14,6 @@
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 /* ---- our servers ---- */
@@ -173,16 +172,6 @@ static void end_bout(struct bout *b)
 	waitpid(b->server, NULL, __WALL);
 }
 
-static double cpu_of(pid_t pid)
-{
-	struct timespec t;
-	clockid_t clock;
-
-	if (clock_getcpuclockid(pid, &clock) || clock_gettime(clock, &t) < 0)
-		bench_die("no clock of the server's processor time");
-	return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
-}
-
 void echo_time(const struct bench_case *c, double *values, echo_serve_fn *serve, bool apart,
 	       const struct echo_kind *kind)
 {
@@ -190,10 +179,10 @@ void echo_time(const struct bench_case *c, double *values, echo_serve_fn *serve,
 	double cpu, begin;
 
 	begin_bout(&b, c, serve, apart, kind);
-	cpu = cpu_of(b.server);
+	cpu = bench_cpu_of(b.server);
 	begin = bench_ns();
 	kind->run(&b.load, c->n);
-	values[0] = (cpu_of(b.server) - cpu) / (double)c->n;
+	values[0] = (bench_cpu_of(b.server) - cpu) / (double)c->n;
 	values[1] = (bench_ns() - begin) / (double)c->n;
 	values[2] = b.memory / (double)c->connections;
 	end_bout(&b);

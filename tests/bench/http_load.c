@@ -14,7 +14,6 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { COUNTERS = 5 };
@@ -150,16 +149,6 @@ static struct load run_wrk(const struct bout *b, size_t connections)
 
 /* ---- what is measured ---- */
 
-static double cpu_of(pid_t pid)
-{
-	struct timespec t;
-	clockid_t clock;
-
-	if (clock_getcpuclockid(pid, &clock) || clock_gettime(clock, &t) < 0)
-		bench_die("no clock of the server's processor time");
-	return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
-}
-
 void http_time(const struct bench_case *c, double *values, http_serve_fn *serve)
 {
 	struct bout b = {.counts = false};
@@ -167,9 +156,9 @@ void http_time(const struct bench_case *c, double *values, http_serve_fn *serve)
 	double cpu;
 
 	begin_bout(&b, c, serve);
-	cpu = cpu_of(b.server);
+	cpu = bench_cpu_of(b.server);
 	load = run_wrk(&b, c->connections);
-	values[0] = (cpu_of(b.server) - cpu) / load.requests;
+	values[0] = (bench_cpu_of(b.server) - cpu) / load.requests;
 	values[1] = load.seconds * 1e9 / load.requests;
 	values[2] = load.p50;
 	values[3] = load.p99;
