@@ -449,31 +449,21 @@ run_chat_tls() {
 
 # ---- redis_server: redis-cli and redis-benchmark ----
 
+redis_commands() {
+  printf '%s\n' PING 'SET number 41' 'INCR number' 'GET number' 'GET nothing' 'INCR fresh' \
+    'SET text word' 'INCR text' 'EXPIRE text 100' 'EXPIRE nothing 100'
+}
+
 run_redis() {
   up "$bin/redis_server" --backend "$loop"
-  while read -r line; do
+  {
+    redis_commands
+    printf '%s\n' 'PING hello' 'GET text' 'SET short life' 'EXPIRE short 1' 'EXPIRE number 0' \
+      'SET number 1 ZX 2' GET 'HGETALL number'
+  } | while read -r line; do
     # shellcheck disable=SC2086
     echo "$line: $(redis-cli -p "$listening" $line 2>&1)"
-  done >"$out" <<'END'
-PING
-PING hello
-SET number 41
-INCR number
-GET number
-GET nothing
-INCR fresh
-SET text word
-INCR text
-EXPIRE text 100
-EXPIRE nothing 100
-GET text
-SET short life
-EXPIRE short 1
-EXPIRE number 0
-SET number 1 ZX 2
-GET
-HGETALL number
-END
+  done >"$out"
   sleep 1.1
   {
     redis-cli -p "$listening" GET short
@@ -513,21 +503,6 @@ real_redis() { # DIRECTORY
     --save '' --appendonly no --daemonize no
   [ "$(id -u)" != 0 ] || set -- setpriv --reuid=nobody --regid=nogroup --clear-groups "$@"
   exec timeout --foreground 120 "$@"
-}
-
-redis_commands() {
-  cat <<'END'
-PING
-SET number 41
-INCR number
-GET number
-GET nothing
-INCR fresh
-SET text word
-INCR text
-EXPIRE text 100
-EXPIRE nothing 100
-END
 }
 
 run_redis_client() {
