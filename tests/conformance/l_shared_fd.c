@@ -16,6 +16,8 @@ struct both {
 	int fired; /* the host's watch */
 	void *watch;
 	bool stops; /* with its first event */
+	struct waiter task;
+	il_group g; /* the task's */
 };
 
 static void set_up(struct both *b)
@@ -87,22 +89,30 @@ static int wait_writable(void *fd)
 	return il_wait_writable(*(int *)fd);
 }
 
+static void task_starts(struct both *b, il_fn *wait)
+{
+	CHECK_RC(il_group_open(&b->g), 0);
+	start_waiting(&b->g, &b->task, wait, &b->end);
+}
+
+static void task_ends(struct both *b, int rc)
+{
+	CHECK_RC(il_group_close(&b->g, 0), 0);
+	check_waited(&b->task, rc);
+}
+
 IL_TEST_REAL(L, a_task_waits_for_what_the_host_watches)
 {
-	struct waiter w = {.name = NULL};
 	struct both b;
-	il_group g;
 
 	set_up(&b);
 	watch_as_host(&b);
 	fill(b.end);
-	CHECK_RC(il_group_open(&g), 0);
-	start_waiting(&g, &w, wait_writable, &b.end);
+	task_starts(&b, wait_writable);
 	let_the_host_read(&b);
-	CHECK(!w.returned);
+	CHECK(!b.task.returned);
 	drain(b.other);
-	CHECK_RC(il_group_close(&g, 0), 0);
-	check_waited(&w, 0);
+	task_ends(&b, 0);
 	let_the_host_read(&b);
 	unwatch_as_host(&b);
 	tear_down(&b);
@@ -110,22 +120,18 @@ IL_TEST_REAL(L, a_task_waits_for_what_the_host_watches)
 
 IL_TEST_REAL(L, the_host_watches_what_a_task_waits_for)
 {
-	struct waiter w = {.name = NULL};
 	struct both b;
-	il_group g;
 
 	set_up(&b);
 	fill(b.end);
-	CHECK_RC(il_group_open(&g), 0);
-	start_waiting(&g, &w, wait_writable, &b.end);
+	task_starts(&b, wait_writable);
 	watch_as_host(&b);
 	let_the_host_read(&b);
 	b.stops = true; /* in its callback, while the task waits on */
 	let_the_host_read(&b);
-	CHECK(!w.returned);
+	CHECK(!b.task.returned);
 	drain(b.other);
-	CHECK_RC(il_group_close(&g, 0), 0);
-	check_waited(&w, 0);
+	task_ends(&b, 0);
 	tear_down(&b);
 }
 
@@ -140,36 +146,28 @@ static void count_only(void *arg)
 
 IL_TEST_REAL(L, host_and_task_wait_for_the_same)
 {
-	struct waiter w = {.name = NULL};
 	struct both b;
-	il_group g;
 
 	set_up(&b);
-	CHECK_RC(il_group_open(&g), 0);
-	start_waiting(&g, &w, wait_readable, &b.end);
+	task_starts(&b, wait_readable);
 	b.watch = il_native.watch(il_loop_native(il_loop_current()), b.end, count_only, &b);
 	CHECK_EQ(write(b.other, "x", 1), 1);
 	UNTIL(b.fired);
-	CHECK_RC(il_group_close(&g, 0), 0);
-	check_waited(&w, 0);
+	task_ends(&b, 0);
 	CHECK_EQ(b.fired, 1);
 	tear_down(&b);
 }
 
 IL_TEST_REAL(L, a_task_that_stops_waiting_leaves_the_hosts_watch)
 {
-	struct waiter w = {.name = NULL};
 	struct both b;
-	il_group g;
 
 	set_up(&b);
 	fill(b.end);
 	watch_as_host(&b);
-	CHECK_RC(il_group_open(&g), 0);
-	start_waiting(&g, &w, wait_writable, &b.end);
-	CHECK_RC(il_scope_cancel(&w.scope), 0);
-	CHECK_RC(il_group_close(&g, 0), 0);
-	check_waited(&w, -ECANCELED);
+	task_starts(&b, wait_writable);
+	CHECK_RC(il_scope_cancel(&b.task.scope), 0);
+	task_ends(&b, -ECANCELED);
 	let_the_host_read(&b);
 	unwatch_as_host(&b);
 	tear_down(&b);
@@ -178,17 +176,13 @@ IL_TEST_REAL(L, a_task_that_stops_waiting_leaves_the_hosts_watch)
 /* What watches it makes no difference to the others who have the file. */
 IL_TEST_REAL(L, waiting_leaves_the_flags_of_a_shared_descriptor)
 {
-	struct waiter w = {.name = NULL};
 	struct both b;
-	il_group g;
 
 	set_up(&b);
-	CHECK_RC(il_group_open(&g), 0);
-	start_waiting(&g, &w, wait_readable, &b.end);
+	task_starts(&b, wait_readable);
 	CHECK_EQ(fcntl(b.end, F_GETFL) & O_NONBLOCK, 0);
 	CHECK_EQ(write(b.other, "x", 1), 1);
-	CHECK_RC(il_group_close(&g, 0), 0);
-	check_waited(&w, 0);
+	task_ends(&b, 0);
 	CHECK_EQ(fcntl(b.end, F_GETFL) & O_NONBLOCK, 0);
 	tear_down(&b);
 }
@@ -196,21 +190,17 @@ IL_TEST_REAL(L, waiting_leaves_the_flags_of_a_shared_descriptor)
 /* Without a number to spare for a duplicate a task waits all the same. */
 IL_TEST_REAL(L, waiting_needs_no_descriptor)
 {
-	struct waiter w = {.name = NULL};
 	struct rlimit limit, none;
 	struct both b;
-	il_group g;
 
 	set_up(&b);
-	CHECK_RC(il_group_open(&g), 0);
 	CHECK_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
 	none = limit;
 	none.rlim_cur = 3;
 	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
-	start_waiting(&g, &w, wait_readable, &b.end);
+	task_starts(&b, wait_readable);
 	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
 	CHECK_EQ(write(b.other, "x", 1), 1);
-	CHECK_RC(il_group_close(&g, 0), 0);
-	check_waited(&w, 0);
+	task_ends(&b, 0);
 	tear_down(&b);
 }

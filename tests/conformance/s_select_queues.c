@@ -45,8 +45,10 @@ static void end_all(struct all *a, int index)
 	CHECK_EQ(il_limiter_get_statistics(a->limiter).waiting, 0);
 	CHECK_RC(il_group_close(&a->g, 0), 0);
 	check_chose(&a->c, index, 0);
+	CHECK(!il_lock_locked(a->lock));
 	il_event_destroy(a->e);
 	il_semaphore_destroy(a->s);
+	il_lock_destroy(a->lock);
 	il_limiter_destroy(a->limiter);
 }
 
@@ -70,7 +72,6 @@ IL_TEST(S, n373_only_the_first_that_is_handed_over_is_acquired)
 	CHECK_EQ(il_limiter_borrowed(a.limiter), 0);
 	CHECK(!il_lock_locked(a.lock));
 	end_all(&a, SEMAPHORE);
-	il_lock_destroy(a.lock);
 }
 
 IL_TEST(S, n373_of_the_others_nothing_is_acquired)
@@ -84,7 +85,6 @@ IL_TEST(S, n373_of_the_others_nothing_is_acquired)
 	CHECK_EQ(il_limiter_borrowed(a.limiter), 0);
 	CHECK(!il_lock_locked(a.lock));
 	end_all(&a, EVENT);
-	il_lock_destroy(a.lock);
 }
 
 IL_TEST(S, n373_a_cancelled_or_late_select_leaves_its_places)
@@ -101,7 +101,6 @@ IL_TEST(S, n373_a_cancelled_or_late_select_leaves_its_places)
 	give_all(&a);
 	CHECK_EQ(il_semaphore_value(a.s), 1);
 	end_all(&a, -ECANCELED);
-	il_lock_destroy(a.lock);
 }
 
 /* Others queue behind the select. */
@@ -125,8 +124,6 @@ IL_TEST(S, n373_it_keeps_its_place_and_those_behind_get_what_it_does_not_take)
 	check_waited(&permit, 0);
 	check_waited(&lock, 0);
 	check_waited(&token, 0);
-	CHECK(!il_lock_locked(a.lock));
-	il_lock_destroy(a.lock);
 }
 
 static int hold_and_choose(void *arg)
