@@ -89,6 +89,55 @@ void il__loop_free(il_loop *loop)
 	il__free(loop);
 }
 
+/* What needs neither options nor resources. */
+static void loop_init(il_loop *loop, const il_backend *backend, bool own)
+{
+	loop->backend = backend;
+	loop->generation = il__generation;
+	loop->thread = pthread_self();
+	loop->own = own;
+	loop->wake_timer.source.watch.fd = -1;
+	loop->batch = 16;
+	loop->errands.guard = IL_FOREVER;
+	loop->backlog_end = &loop->backlog;
+	il__list_init(&loop->ready);
+	il__list_init(&loop->watched);
+	il__list_init(&loop->extensions);
+	il__ledger_init(&loop->ledger);
+	loop->own_clock = backend->driver.now != NULL;
+	il__scope_init_root(&loop->scope, loop, NULL);
+}
+
+/* What may fail: il__loop_free gives back as much of it as was taken. */
+static int loop_equip(il_loop *loop, const il_loop_options *options)
+{
+	int rc;
+
+	if ((rc = loop_check_options(&loop->options, options)) < 0 ||
+	    (rc = il__context_check()) < 0 ||
+	    (rc = il__stacks_init(&loop->stacks, loop->options.stack_size,
+				  loop->options.guard_size)) < 0 ||
+	    (rc = il__inbox_create(&loop->inbox, loop->options.queue_limit)) < 0 ||
+	    (rc = il__wake_timer_open(loop)) < 0)
+		return rc;
+	if (il__overflow_wanted(loop->options.report_overflow)) {
+		rc = il__overflow_begin();
+		if (rc < 0)
+			return rc;
+		loop->reports_overflow = true;
+	}
+	loop->stacks.measured = loop->options.measure_stacks;
+	loop->random = loop->options.seed;
+	loop->scripted = loop->options.seed || loop->options.step_limit || loop->options.slow_task;
+	if (loop->options.slow_task) {
+		il__context_watch_slow();
+		il__context_choose();
+	}
+	loop->wake.watch.fd = il__inbox_fd(loop->inbox);
+	loop->wake.ready = on_wake;
+	return 0;
+}
+
 static int make_loop(il_loop **out, const il_backend *backend, const il_loop_options *options,
 		     bool own)
 {
@@ -108,48 +157,13 @@ static int make_loop(il_loop **out, const il_backend *backend, const il_loop_opt
 	il__watch_thread_end();
 	il__trace_from_environment();
 	il__context_choose();
-	loop->backend = backend;
-	loop->generation = il__generation;
-	loop->thread = pthread_self();
-	loop->own = own;
-	loop->wake_timer.source.watch.fd = -1;
-	loop->batch = 16;
-	loop->errands.guard = IL_FOREVER;
-	loop->backlog_end = &loop->backlog;
-	il__list_init(&loop->ready);
-	il__list_init(&loop->watched);
-	il__list_init(&loop->extensions);
-	il__ledger_init(&loop->ledger);
-	loop->own_clock = backend->driver.now != NULL;
-	il__scope_init_root(&loop->scope, loop, NULL);
-	if ((rc = loop_check_options(&loop->options, options)) < 0 ||
-	    (rc = il__context_check()) < 0 ||
-	    (rc = il__stacks_init(&loop->stacks, loop->options.stack_size,
-				  loop->options.guard_size)) < 0 ||
-	    (rc = il__inbox_create(&loop->inbox, loop->options.queue_limit)) < 0 ||
-	    (rc = il__wake_timer_open(loop)) < 0) {
+	loop_init(loop, backend, own);
+	rc = loop_equip(loop, options);
+	if (rc < 0)
 		il__loop_free(loop);
-		return rc;
-	}
-	if (il__overflow_wanted(loop->options.report_overflow)) {
-		rc = il__overflow_begin();
-		loop->reports_overflow = rc == 0;
-		if (rc < 0) {
-			il__loop_free(loop);
-			return rc;
-		}
-	}
-	loop->stacks.measured = loop->options.measure_stacks;
-	loop->random = loop->options.seed;
-	loop->scripted = loop->options.seed || loop->options.step_limit || loop->options.slow_task;
-	if (loop->options.slow_task) {
-		il__context_watch_slow();
-		il__context_choose();
-	}
-	loop->wake.watch.fd = il__inbox_fd(loop->inbox);
-	loop->wake.ready = on_wake;
-	*out = loop;
-	return 0;
+	else
+		*out = loop;
+	return rc;
 }
 
 static int open_loop(il_loop **out, const il_backend *backend, void *native,
