@@ -164,38 +164,33 @@ static void start_stop(struct il__remote_pool *pool)
 	pthread_detach(thread);
 }
 
-/* Shut down and without calls, its tasks stop: that waits, and whoever sees it may be one of them, so it has a thread of its own.
- */
+/* Under the lock. Shut down and without calls, its tasks stop: that waits, and whoever sees it may be one of them, so it has a thread of
+ * its own. */
 static void stop_if_done(struct il__remote_pool *pool)
 {
-	pthread_mutex_lock(&pool->lock);
-	if (pool->shut && pool->calls == 0 && !pool->stopping) {
-		if (pool->has_thread)
-			start_stop(pool);
-		else
-			pool->stopping = pool->stopped = true;
-	}
-	pthread_mutex_unlock(&pool->lock);
+	if (!pool->shut || pool->calls > 0 || pool->stopping)
+		return;
+	if (pool->has_thread)
+		start_stop(pool);
+	else
+		pool->stopping = pool->stopped = true;
 }
 
+/* Whoever waits for the last call waits for the stop, too. */
 void il__remote_uncount(struct il__remote_pool *pool)
 {
-	bool last;
-
 	pthread_mutex_lock(&pool->lock);
-	last = --pool->calls == 0 && pool->shut;
+	pool->calls--;
+	stop_if_done(pool);
 	pthread_cond_broadcast(&pool->changed);
 	pthread_mutex_unlock(&pool->lock);
-	if (last)
-		stop_if_done(pool);
 }
 
+/* Under the lock. */
 static void await_stop(struct il__remote_pool *pool)
 {
-	pthread_mutex_lock(&pool->lock);
 	while (pool->calls > 0 || (pool->stopping && !pool->stopped))
 		pthread_cond_wait(&pool->changed, &pool->lock);
-	pthread_mutex_unlock(&pool->lock);
 }
 
 static int pool_shut_down(void *self, unsigned flags)
@@ -212,9 +207,11 @@ static int pool_shut_down(void *self, unsigned flags)
 		il__remote_fail_unsent(pool, -ECANCELED, false, NULL);
 	if (first)
 		tell(pool);
+	pthread_mutex_lock(&pool->lock);
 	stop_if_done(pool);
 	if (!(flags & IL_NOWAIT))
 		await_stop(pool);
+	pthread_mutex_unlock(&pool->lock);
 	return 0;
 }
 
@@ -225,8 +222,8 @@ static void pool_destroy(void *self)
 	bool last;
 
 	il__remote_pool_list(pool, false);
-	stop_if_done(pool);
 	pthread_mutex_lock(&pool->lock);
+	stop_if_done(pool);
 	pool->released = true;
 	last = pool->stopped;
 	pthread_mutex_unlock(&pool->lock);
