@@ -13,7 +13,7 @@
 #   sh tests/run.sh explore [N]    1,000,000 (or N) seeds of each program on the simulated network: an hour or two
 #   sh tests/run.sh cross          the core and virtual time on each other machine: minutes
 #   sh tests/run.sh coverage       which lines and branches of the library the fast suites run; fails below 95 % and 85 %
-#   sh tests/run.sh mutants [N]    60 (or N) small faults in the core, which the fast suites must find: hours
+#   sh tests/run.sh mutants [N]    60 (or N, or 20-40) small faults in the core, which the fast suites must find: hours
 #   sh tests/run.sh conformance    every scenario on every backend, the matrix, build/conformance.tsv
 #
 # Prints each step as it ends, what a failing one said in full, the seconds of each stage, a table group x backend, and last

@@ -8,7 +8,7 @@
 
 /* True under TSan and valgrind, where everything takes about ten times as long. */
 bool il_test_slow(void);
-unsigned il_test_seconds(void); /* IL_TEST_SECONDS, or valgrind's */
+unsigned il_test_seconds(void); /* $IL_TEST_SECONDS; else the macro's, or valgrind's */
 
 /* checks.c: forgets the trace and the log; `where` (static) goes into messages of failures. */
 void il_test_begin_run(const char *where);

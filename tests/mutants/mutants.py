@@ -1,44 +1,56 @@
 #!/usr/bin/env python3
 """mutants.py: plants small faults in the core, one at a time, and expects the fast suites to find each.
 
-    python3 tests/mutants/mutants.py [SEED [COUNT]]     default: 1 60
-    python3 tests/mutants/mutants.py --file FILE        every fault of one file, e.g. core/runtime/timer.c
-    ... --progress FD                                   first: each verdict to this descriptor, too
+    python3 tests/mutants/mutants.py [SEED [COUNT]]         default: 1 60
+    python3 tests/mutants/mutants.py SEED FIRST-LAST        a part of what the seed draws, e.g. 1 20-40
+    python3 tests/mutants/mutants.py --file FILE            every fault of one file, e.g. core/runtime/timer.c
+    ... --list                                              first: only prints them
+    ... --progress FD                                       first: each verdict to this descriptor, too
 
 A fault is of one of four kinds, as many of each: two statements in the wrong order, a wake-up that is lost, a bound that
-is off by one, a release that is missing. The seed chooses among all that the sources allow. One that does not compile,
-or compiles to the same code, is none; another is drawn in its place.
+is off by one, a release that is missing. The seed chooses among all that the sources allow, and chooses the same ones
+when other lines have changed. One that does not compile, or compiles to the same code, is none; with COUNT another is
+drawn for it.
 
-Works in copies of the tree below build/mutants, as many at once as there are processors. A fault that no suite finds
-must be in equivalent.tsv, with the reason why it changes nothing. Exits 0 if all others are found.
+Works in a copy of the tree, build/mutants, which the next run goes on with; ccache helps. What tests/mutants/found.tsv has
+of a fault comes first, so that one that was found before takes seconds; build/mutants/found.tsv is that file with what
+this run has added. One that no suite finds must be in equivalent.tsv, with the reason why it changes nothing. Exits 0 if all
+others are found.
 """
 
 import concurrent.futures
+import hashlib
 import os
 import pathlib
-import random
 import re
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
+import typing
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-WORK = ROOT / "build" / "mutants"
+HERE = ROOT / "tests/mutants"
+WORK = ROOT / "build/mutants"
 # Of code that the fast suites run: not the sanitizers' parts, nor other machines', nor what needs a job server.
 LEFT_OUT = re.compile(r"core/(remote/|runtime/(context_sanitized|context_traced|switch_ucontext|gdb))")
-# But for those that ASan does not go with.
-CORE_PROGRAMS = ["core-" + p.stem for p in sorted((ROOT / "tests/core").glob("*.c"))
-                 if p.stem not in ("process_names_plugin", "trace_environment", "backtrace", "network", "switch")]
-TARGETS = ["schedules", "conformance-core", "conformance-virtual", "conformance-libev", *CORE_PROGRAMS]
+# Of tests/core; but for those that ASan does not go with.
+NOT_RUN = ("process_names_plugin", "trace_environment", "backtrace", "network", "switch")
+CORE_PROGRAMS = ["core-" + p.stem for p in sorted((ROOT / "tests/core").glob("*.c")) if p.stem not in NOT_RUN]
+PROGRAMS = ["schedules", "embed-allocator", *CORE_PROGRAMS]
+CONFORMANCE = ["conformance-core", "conformance-virtual", "conformance-libev"]
 # Those that need shared libraries, and the slowest, which runs on libev, too.
-LEFT_OUT_SUITES = {("virtual", "own_C"), ("virtual", "own_V"), ("libev", "own_V")}
-# Groups of rules that are likely to find a fault of a folder: they come first.
-LIKELY = {"base": "JVB", "runtime": "AIJKEV", "sync": "HSAI", "executor": "BDWA", "portal": "FGE", "process": "C",
-          "io": "LPRTO", "child": "NT", "server": "MORP", "tls": "Q"}
+LEFT_OUT_SUITES = {"conformance-virtual own_C/*", "conformance-virtual own_V/*", "conformance-libev own_V/*"}
+# Groups of rules that are likely to find a fault of a folder: they come first. (V: each folder's words in dumps.)
+LIKELY = {"base": "JVB", "runtime": "AIJKEV", "sync": "HSAIV", "executor": "BDWAV", "portal": "FGEV", "process": "CV",
+          "io": "LPRTOV", "child": "NTV", "server": "MORPV", "tls": "Q"}
+# Where sanitizers have reports of their own.
+UNSANITIZED = re.compile(r"core/runtime/overflow")
 OPTIONS = ["-DBUILD_SHARED_LIBS=OFF", "-DINTERLOOP_EXAMPLES=OFF", "-DINTERLOOP_LIBUV=OFF", "-DINTERLOOP_LIBEVENT=OFF"]
-PATIENCE = 120  # seconds that one suite may take; it takes less than 30
+PATIENCE = 300  # seconds that one suite may take; it takes less than 30
+os.environ.setdefault("IL_TEST_SECONDS", "30")  # after which a test hangs
 
 STATEMENT = re.compile(r"^\t+[^\s/*#{}].*;$")
 ENDS = re.compile(r"(^|[;{}:]|\*/)$")
@@ -55,10 +67,11 @@ BOUNDS = [(r"(?<=\w|\)) < (?=\w)", " <= "), (" <= ", " < "), (r"(?<=\w|\)) > (?=
 class Fault:
     def __init__(self, path, line, kind, old, new):
         self.path, self.line, self.kind, self.old, self.new = path, line, kind, old, new
+        self.place = 0
 
     def __str__(self):
         old, new = (" ".join(text.split()) for text in (self.old, self.new))
-        return f"{self.path}:{self.line} {self.kind}: {old} -> {new or '(nothing)'}"
+        return f"{self.place or ''}".rjust(3) + f" {self.path}:{self.line} {self.kind}: {old} -> {new or '(nothing)'}"
 
     def key(self):
         return f"{self.path}\t{self.kind}\t{' '.join(self.old.split())}"
@@ -100,124 +113,183 @@ def all_faults():
 
 
 def draw(seed):
-    """All of them, the kinds in turn; each fault once. A list, for several threads take from it."""
-    chance = random.Random(seed)
-    kinds = {kind: [] for kind in ("order", "wake", "bound", "release")}
+    """All of them, the kinds in turn. Each has a number of its own by chance: what is drawn does not depend on the others."""
+    kinds, same = {kind: [] for kind in ("order", "wake", "bound", "release")}, {}
     for fault in all_faults():
-        kinds[fault.kind].append(fault)
-    for faults in kinds.values():
-        chance.shuffle(faults)
-    return [fault for some in zip(*kinds.values()) for fault in some]
+        same[fault.key()] = same.get(fault.key(), 0) + 1
+        text = f"{seed}\t{fault.key()}\t{same[fault.key()]}"
+        kinds[fault.kind].append((hashlib.sha256(text.encode()).digest(), fault))
+    drawn = [fault for some in zip(*(sorted(k, key=lambda f: f[0]) for k in kinds.values())) for _, fault in some]
+    for n, fault in enumerate(drawn):
+        fault.place = n + 1
+    return drawn
 
 
-# ---- a tree for each worker ----
+# ---- what finds a fault ----
 
 
-def run(command, cwd, seconds):
-    """The exit status; None: it took too long. What it started goes with it."""
-    process = subprocess.Popen(command, cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                               start_new_session=True)
-    try:
-        process.communicate(timeout=seconds)
-        return process.returncode
-    except subprocess.TimeoutExpired:
-        return None
-    finally:
+class Suite(typing.NamedTuple):
+    program: str
+    tests: str = ""  # of a conformance program
+    preset: str = "asan"  # which finds what a missing release leaves behind
+
+    def __str__(self):
+        return f"{self.program} {self.tests}".strip() + ("" if self.preset == "asan" else f" ({self.preset})")
+
+    @staticmethod
+    def of(text):
+        words = text.split()
+        preset = words.pop().strip("()") if words[-1].startswith("(") else "asan"
+        return Suite(words[0], " ".join(words[1:]), preset)
+
+    def command(self, builds):
+        program = builds / self.preset / "tests" / self.program.split("-")[0] / self.program
+        arguments = ["1", "30000"] if self.program == "schedules" else ["--in-process", self.tests] if self.tests else []
+        return [str(program), *arguments]
+
+
+def run(command, cwd, seconds, stop=None):
+    """The exit status, 1 if it took too long, None if it was stopped; and what it wrote. What it started goes with it."""
+    with open(WORK / f"output-{threading.get_ident()}", "w+", errors="replace") as output:
+        process = subprocess.Popen(command, cwd=cwd, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+                                   start_new_session=True)
+        end, stopped = time.monotonic() + seconds, False
+        while process.poll() is None and time.monotonic() < end and not stopped:
+            time.sleep(0.02)
+            stopped = stop is not None and stop.is_set()
+        status = process.poll()
+        if status is None and not stopped:
+            status = 1
         try:
             os.killpg(process.pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
         process.wait()
+        output.seek(0)
+        return status, output.read()
 
 
 class Tree:
-    def __init__(self, number):
-        self.tree, self.build = WORK / str(number) / "tree", WORK / str(number) / "build"
-        shutil.rmtree(self.tree, ignore_errors=True)
-        for name in subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split():
-            to = self.tree / name
-            to.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, to)
-        # With ASan, which finds what a missing release leaves behind.
-        subprocess.run(["cmake", "--preset", "asan", "-B", self.build, *OPTIONS], cwd=self.tree, check=True,
-                       stdout=subprocess.DEVNULL)
-        if self.make() != 0:
+    def __init__(self):
+        self.tree, self.lock = WORK / "tree", threading.Lock()
+        self.builds = self.tree / "build"
+        self.copy()
+        self.configure("asan")
+        if not self.make("asan", *CONFORMANCE, *PROGRAMS):
             raise SystemExit("the tree does not build")
-        failing = self.found_by()
-        if failing:
-            raise SystemExit(f"without a fault {failing} fails")
+        self.objects = {path: path.read_bytes() for path in self.builds.glob("asan/core/**/*.o")}
+        self.suites = [Suite(name) for name in PROGRAMS]
+        for program in CONFORMANCE:
+            command = [*Suite(program).command(self.builds), "--suites"]
+            names = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+            self.suites += [Suite(program, name + "/*") for name in names]
 
-    def make(self):
-        return run(["cmake", "--build", str(self.build), "-j", "1", "-t", *TARGETS], self.tree, 600)
+    def copy(self):
+        """Only what has changed, and so needs to be compiled."""
+        listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+        for name in listed:
+            to = self.tree / name
+            if not to.exists() or to.read_bytes() != (ROOT / name).read_bytes():
+                to.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(ROOT / name, to)
+                os.utime(to)
+        for path in self.tree.rglob("*"):
+            if path.is_file() and self.builds not in path.parents and str(path.relative_to(self.tree)) not in listed:
+                path.unlink()
 
-    def suites(self, likely=""):
-        """The likely groups, in adopted loops, too; then all others, from the fastest to the slowest."""
-        first, rest = [], [[self.build / "tests/schedules/schedules", "1", "30000"]]
-        rest += ([self.build / "tests/core" / name] for name in CORE_PROGRAMS)
-        for backend in ("core", "virtual", "libev"):
-            program = self.build / f"tests/conformance/conformance-{backend}"
-            names = subprocess.run([program, "--suites"], capture_output=True, text=True, check=True).stdout.split()
-            for name in names:
-                fits = re.match("(core|virtual|own|real)_", name) or (name.startswith("adopted_") and name[-1] in likely)
-                if fits and (backend, name) not in LEFT_OUT_SUITES:
-                    (first if name[-1] in likely else rest).append([program, "--in-process", name + "/*"])
-        return sorted(first, key=lambda suite: likely.index(suite[2][-3])) + rest
+    def configure(self, preset):
+        if not (self.builds / preset / "build.ninja").exists():
+            subprocess.run(["cmake", "--preset", preset, *OPTIONS], cwd=self.tree, check=True, stdout=subprocess.DEVNULL)
 
-    def object_of(self, fault):
-        return next(self.build.glob("core/**/" + fault.path.removeprefix("core/").removeprefix("tls/") + ".o")).read_bytes()
+    def make(self, preset, *targets):
+        with self.lock:
+            return run(["cmake", "--build", str(self.builds / preset), "-t", *targets], self.tree, 7200)[0] == 0
 
-    def found_by(self, likely=""):
-        for suite in self.suites(likely):
-            words = [str(word) for word in suite]
-            # Twice: on a busy machine a test may take too long, which is no fault found.
-            if run(words, self.tree, PATIENCE) != 0 and run(words, self.tree, PATIENCE) != 0:
-                return " ".join(str(word) for word in suite[:3]).replace(str(self.build) + "/tests/", "")
-        return None
+    def put(self, fault, old, new):
+        path = self.tree / fault.path
+        lines, at = path.read_text().split("\n"), fault.line - 1
+        size = len(old.split("\n"))
+        assert lines[at:at + size] == old.split("\n")
+        lines[at:at + size] = new.split("\n")
+        path.write_text("\n".join(lines))
 
-    def found_by_tsan(self, likely):
-        """What a lock guards and stands outside of it is seen by TSan, and hardly by anything else."""
-        build = self.build.with_name("tsan")
-        if not build.exists():
-            subprocess.run(["cmake", "--preset", "tsan", "-B", build, *OPTIONS], cwd=self.tree, check=True,
-                           stdout=subprocess.DEVNULL)
-        run(["cmake", "--build", str(build), "-j", "1", "-t", "conformance-core", "conformance-libev"], self.tree, 3600)
-        for suite in self.suites(likely):
-            program = build / suite[0].relative_to(self.build)
-            if "conformance" in program.name and suite[2][-3] in likely and program.exists():
-                if run([str(program), *suite[1:]], self.tree, 3 * PATIENCE) != 0:
-                    return f"{program.name} {suite[2]} with TSan"
-        return None
+    def changes_code(self, fault):
+        name = "/" + fault.path.removeprefix("core/").removeprefix("tls/") + ".o"
+        path = next(path for path in self.objects if str(path).endswith(name))
+        return self.make("asan", str(path.relative_to(self.builds / "asan"))) and path.read_bytes() != self.objects[path]
 
-    def put(self, fault, text):
-        lines = (ROOT / fault.path).read_text().split("\n")
-        at = fault.line - 1
-        lines[at:at + len(fault.old.split("\n"))] = text.split("\n")
-        (self.tree / fault.path).write_text("\n".join(lines))
+    def ordered(self, likely):
+        """The likely groups, in adopted loops, too; and all others, from the fastest to the slowest."""
+        def fits(suite):
+            kind, group = (suite.tests.split("/")[0].split("_") + [""])[:2]
+            return not suite.tests or kind in ("core", "virtual", "own", "real") or kind == "adopted" and group in likely
+        suites = [s for s in self.suites if fits(s) and str(s) not in LEFT_OUT_SUITES]
+        first = [s for s in suites if s.tests and s.tests[-3] in likely]
+        return sorted(first, key=lambda s: likely.index(s.tests[-3])), [s for s in suites if s not in first]
 
-    def try_fault(self, fault):
-        """"none": there is no such fault; "survived"; or the suite that found it."""
-        before = self.object_of(fault)
-        self.put(fault, fault.new)
+    def fails(self, suite, stop=None):
+        """The suite, or the one test of it that fails; None if it passes."""
+        self.configure(suite.preset)
+        if not self.make(suite.preset, suite.program):
+            raise SystemExit(f"{suite.program} does not build")
+        # Twice: on a busy machine a test may take too long, which is no fault found.
+        for _ in range(2):
+            status, output = run(suite.command(self.builds), self.tree, PATIENCE, stop)
+            if status in (None, 0, 2):  # 2: there is no such test any more
+                return None
+        tests = [line for line in output.split("\n") if re.fullmatch(r"[a-z]+_[A-Z]/\w+", line)]
+        return suite._replace(tests=tests[-1]) if suite.tests and tests else suite
+
+    def found_by(self, suites):
+        """As many suites at once as there are processors, until one fails."""
+        stop, found = threading.Event(), []
+
+        def attempt(suite):
+            failing = None if stop.is_set() else self.fails(suite, stop)
+            if failing and not stop.is_set():
+                found.append(failing)
+                stop.set()
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+            list(pool.map(attempt, suites))
+        return found[0] if found else None
+
+    def try_fault(self, fault, hint, argued):
+        """"none": there is no such fault; "survived"; or the suite that found it. One that is argued to change nothing is
+        tried with the likely groups alone."""
+        self.put(fault, fault.old, fault.new)
         try:
-            if self.make() != 0 or self.object_of(fault) == before:
+            if not self.changes_code(fault):
                 return "none"
-            likely = LIKELY.get(fault.path.split("/")[1], "")
-            return self.found_by(likely) or "mutex" in fault.old and self.found_by_tsan(likely) or "survived"
+            likely, others = self.ordered(LIKELY.get(fault.path.split("/")[1], ""))
+            if UNSANITIZED.match(fault.path):
+                likely, others = [s._replace(preset="dev") for s in likely], []
+            found = (hint and self.fails(hint)) or self.found_by(likely if argued else likely + others)
+            # What a lock guards and stands outside of it is seen by TSan, and hardly by anything else.
+            if not found and not argued and "mutex" in fault.old:
+                found = self.found_by([s._replace(preset="tsan") for s in likely if s.program != "conformance-virtual"])
+            return found or "survived"
         finally:
-            self.put(fault, fault.old)
-            self.make()
+            self.put(fault, fault.new, fault.old)
 
 
-def read_equivalent():
-    lines = (ROOT / "tests/mutants/equivalent.tsv").read_text().splitlines()
-    return {"\t".join(line.split("\t")[:3]): line.split("\t")[3] for line in lines if line and not line.startswith("#")}
+# ---- what is known ----
+
+
+FOUND_HEAD = "# What found a fault: file, kind, the line as it was (two lines: joined), suite and test. Separated by tabs.\n"
+
+
+def read_known(path):
+    """The last column by the first three."""
+    lines = path.read_text().splitlines() if path.exists() else []
+    rows = [line.split("\t") for line in lines if line and not line.startswith("#")]
+    return {"\t".join(row[:3]): row[3] for row in rows}
 
 
 class Teller:
     """Each verdict as it is found, for who waits hours."""
 
     def __init__(self, fd):
-        self.progress, self.begin, self.told = fd and open(fd, "w"), time.monotonic(), 0
+        self.progress, self.begin = fd and open(fd, "w"), time.monotonic()
 
     def tell(self, text):
         print(text, flush=True)
@@ -225,51 +297,63 @@ class Teller:
             minutes = (time.monotonic() - self.begin) / 60
             print(f"\n    {minutes:5.1f} min: {text}", end="", file=self.progress, flush=True)
 
-    def verdict(self, fault, verdict):
-        self.told += 1
-        self.tell(f"{self.told} {'SURVIVED' if verdict == 'survived' else 'found'}: {fault}"
-                  + ("" if verdict == "survived" else f" [{verdict}]"))
 
-
-def worker(number, faults, left, verdicts, teller):
-    tree = Tree(number)
-    teller.tell(f"tree {number} is built, and passes without a fault")
-    while left[0] > 0:
-        left[0] -= 1
-        fault = next(faults, None)
-        if not fault:
-            return
-        verdict = tree.try_fault(fault)
+def try_all(faults, count, equivalent, teller):
+    """The verdict on each, "none" left out."""
+    tree, hints, verdicts = Tree(), read_known(HERE / "found.tsv"), []
+    teller.tell("the tree is built")
+    for fault in faults:
+        hint = hints.get(fault.key())
+        verdict = tree.try_fault(fault, hint and Suite.of(hint), fault.key() in equivalent)
         if verdict == "none":
-            left[0] += 1
+            teller.tell(f"none: {fault}")
             continue
+        teller.tell(f"SURVIVED: {fault}" if verdict == "survived" else f"found: {fault} [{verdict}]")
         verdicts.append((fault, verdict))
-        teller.verdict(fault, verdict)
+        if len(verdicts) == count:
+            break
+    for suite in {verdict for _, verdict in verdicts if verdict != "survived"}:
+        if tree.fails(suite):
+            raise SystemExit(f"without a fault {suite} fails")
+    return verdicts
+
+
+def chosen(arguments):
+    """The faults, and how many of them; None: all."""
+    if arguments[:1] == ["--file"]:
+        return [fault for fault in all_faults() if fault.path == arguments[1]], None
+    seed, part = (arguments + ["1", "60"][len(arguments):])[:2]
+    first, to, last = part.partition("-")
+    drawn = draw(int(seed))
+    print(f"seed {seed}: {part} faults of {len(all_faults())}")
+    return (drawn[int(first) - 1:int(last)], None) if to else (drawn, int(first))
 
 
 def main():
-    arguments = sys.argv[1:]
-    teller = Teller(int(arguments[1]) if arguments[:1] == ["--progress"] else None)
-    if teller.progress:
-        arguments = arguments[2:]
-    if arguments[:1] == ["--file"]:
-        faults = iter([f for f in all_faults() if f.path == arguments[1]])
-        left = [1 << 30]
-    else:
-        seed, count = (int(a) for a in (arguments + ["1", "60"][len(arguments):])[:2])
-        print(f"seed {seed}: {count} faults of {len(all_faults())}")
-        faults, left = iter(draw(seed)), [count]
-    verdicts, equivalent = [], read_equivalent()
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as workers:
-        for done in [workers.submit(worker, n, faults, left, verdicts, teller) for n in range(os.cpu_count())]:
-            done.result()
+    arguments, options = sys.argv[1:], {}
+    while arguments[:1] and arguments[0] in ("--list", "--progress"):
+        option = arguments.pop(0)
+        options[option] = int(arguments.pop(0)) if option == "--progress" else True
+    equivalent = read_known(HERE / "equivalent.tsv")
+    faults, count = chosen(arguments)
+    if "--list" in options:
+        for fault in faults[:count]:
+            print(f"{fault}{' [equivalent]' if fault.key() in equivalent else ''}")
+        return 0
+    WORK.mkdir(parents=True, exist_ok=True)
+    verdicts = try_all(faults, count, equivalent, Teller(options.get("--progress")))
+    found = read_known(HERE / "found.tsv") | {f.key(): str(verdict) for f, verdict in verdicts if verdict != "survived"}
+    (WORK / "found.tsv").write_text(FOUND_HEAD + "".join(f"{key}\t{suite}\n" for key, suite in sorted(found.items())))
     survivors = [fault for fault, verdict in verdicts if verdict == "survived"]
     argued = [fault for fault in survivors if fault.key() in equivalent]
+    wrong = [fault for fault, verdict in verdicts if verdict != "survived" and fault.key() in equivalent]
     for fault in argued:
         print(f"equivalent: {fault}: {equivalent[fault.key()]}")
+    for fault in wrong:
+        print(f"argued to change nothing, and found: {fault}")
     print(f"{len(verdicts)} faults: {len(verdicts) - len(survivors)} found, {len(argued)} change nothing, "
           f"{len(survivors) - len(argued)} not found")
-    return len(survivors) > len(argued)
+    return len(survivors) > len(argued) or len(wrong) > 0
 
 
 if __name__ == "__main__":
