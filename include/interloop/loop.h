@@ -145,7 +145,8 @@ IL_API int il_loop_run(il_loop *loop, il_fn *main, void *arg);
  *
  * Calls that were posted and never began end with -ESHUTDOWN. Exception: those without a future are
  * run, tasks among them in a cancelled scope. Waits for worker threads that a task waits for, and
- * up to options.shutdown_timeout for abandoned ones.
+ * up to options.shutdown_timeout for abandoned ones. Unless an abandoned call still runs, the
+ * loop's worker threads have ended when it returns.
  * @return 0; -ETIMEDOUT: shutdown_timeout passed while an abandoned thread still ran; it is left to
  *         end by itself; -EPERM: another thread,
  *         or an attached loop (see il_loop_detach); -EBUSY: it runs.

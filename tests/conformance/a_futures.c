@@ -295,6 +295,25 @@ IL_TEST_CORE(A, n11_a_failing_callback_is_logged_and_changes_nothing)
 	il_future_unref(f);
 }
 
+static int drop_in_callback(il_future *f, void *arg)
+{
+	*(bool *)arg = true;
+	il_future_unref(f);
+	return 0;
+}
+
+IL_TEST_CORE(A, n12_a_callback_may_drop_the_last_reference)
+{
+	bool dropped[2] = {false, false};
+	il_future *cancelled = new_future(), *set = new_future();
+
+	CHECK_RC(il_future_on_done(cancelled, drop_in_callback, &dropped[0]), 0);
+	CHECK_RC(il_future_on_done(set, drop_in_callback, &dropped[1]), 0);
+	CHECK(il_future_cancel(cancelled));
+	CHECK_RC(il_future_set_result(set, 1), 0);
+	CHECK(dropped[0] && dropped[1]);
+}
+
 struct slow_callback {
 	sem_t in_callback, dropped;
 };

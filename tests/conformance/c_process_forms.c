@@ -371,6 +371,12 @@ static int named(void *arg)
 	return 11;
 }
 
+static int named_at_length(void *arg)
+{
+	(void)arg;
+	return 0;
+}
+
 IL_TEST_CORE(C, n66_a_registered_function_is_found_by_its_name)
 {
 	il_executor *ex = new_processes((il_process_pool_options){.max_workers = 1});
@@ -385,6 +391,9 @@ IL_TEST_CORE(C, n66_a_registered_function_is_found_by_its_name)
 	CHECK_RC(il_function_register("test.named", unroll), -EALREADY);
 	CHECK_RC(il_function_register("test.another", named), -EALREADY);
 	CHECK_RC(il_function_register(long_name, unroll), -EINVAL);
+	long_name[IL_FUNCTION_NAME_MAX] = 0;
+	CHECK_RC(il_function_register(long_name, named_at_length), 0);
+	CHECK(il_function_find(long_name) == named_at_length);
 	CHECK_RC(il_function_register("", unroll), -EINVAL);
 	CHECK_RC(il_function_register("test.null", NULL), -EINVAL);
 	CHECK(strcmp(il_function_name(named), "test.named") == 0);

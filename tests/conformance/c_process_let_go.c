@@ -109,6 +109,32 @@ IL_TEST(C, n72_a_tasks_future_is_let_go_while_its_worker_gets_ready)
 	cancel_a_future(true);
 }
 
+/* Its worker is lost before it reads the call, which has begun for all who ask and goes to the next; or it is lost before
+ * that, and the call has not begun. */
+IL_TEST(C, n72_a_call_of_a_worker_that_is_lost_is_let_go_while_the_next_gets_ready)
+{
+	struct board *b = new_board();
+	il_executor *ex = slow_starters(b, 1, true);
+	struct job j = job_on(NULL, 4);
+
+	for (int i = 0; i < 5; i++) {
+		il_future *f;
+		int pid;
+		atomic_store(&b->open, true);
+		pid = pid_of_next(ex);
+		atomic_store(&b->open, false);
+		atomic_store(&b->begun, 0);
+		CHECK_EQ(kill(pid, SIGKILL), 0);
+		f = submit_job(ex, square, &j);
+		UNTIL_THREAD(atomic_load(&b->begun) == 1);
+		CHECK_EQ(il_future_cancel(f), true);
+		CHECK_RC(end_of(f), -ECANCELED);
+	}
+	atomic_store(&b->open, true);
+	il_executor_destroy(ex);
+	free_board(b);
+}
+
 /* ---- a worker that is lost, and not reaped yet ---- */
 
 static il_future *doomed; /* is cancelled when the loop forgets its worker's stream */
@@ -245,6 +271,83 @@ IL_TEST_CORE(C, n72_a_shutdown_cancels_what_waits_for_a_worker_to_get_ready)
 IL_TEST(C, n72_a_tasks_shutdown_cancels_what_waits_for_a_worker_to_get_ready)
 {
 	cancel_by_shutdown();
+}
+
+struct hold {
+	atomic_bool in, go;
+};
+
+static int hold_thread(il_future *f, void *arg)
+{
+	struct hold *h = arg;
+
+	(void)f;
+	atomic_store(&h->in, true);
+	UNTIL_THREAD(atomic_load(&h->go));
+	return 0;
+}
+
+/* The thread that talks to workers for plain threads is in a callback of the user's. */
+IL_TEST_CORE(C, n72_a_shutdown_cancels_what_its_thread_has_not_come_to)
+{
+	struct board *b = new_board();
+	il_executor *ex = new_processes((il_process_pool_options){.max_workers = 2});
+	struct job first = job_on(b, 1), second = job_on(NULL, 2);
+	il_future *f = submit_job(ex, linger, &first), *g;
+	struct hold h = {.in = false};
+
+	CHECK_RC(il_future_on_done(f, hold_thread, &h), 0);
+	atomic_store(&b->open, true);
+	UNTIL_THREAD(atomic_load(&h.in));
+	g = submit_job(ex, square, &second);
+	CHECK_RC(il_executor_shutdown(ex, IL_NOWAIT | IL_CANCEL_FUTURES), 0);
+	CHECK_RC(il_future_result(g, 0), -ECANCELED);
+	il_future_unref(g);
+	atomic_store(&h.go, true);
+	CHECK_RC(end_of(f), 1);
+	il_executor_destroy(ex);
+	free_board(b);
+}
+
+struct last {
+	struct board *board;
+	il_future *first;
+};
+
+static int linger_and_exit(void *arg)
+{
+	linger(arg);
+	_exit(3);
+}
+
+/* In the thread that shuts down: whatever the pool's own thread does for the other call it has done. */
+static int let_the_first_end(il_future *f, void *arg)
+{
+	struct last *l = arg;
+
+	(void)f;
+	atomic_store(&l->board->open, true);
+	UNTIL_THREAD(il_future_done(l->first));
+	nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
+	return 0;
+}
+
+IL_TEST_CORE(C, n72_a_shutdown_ends_though_what_it_cancels_is_the_last)
+{
+	struct last l = {.board = new_board()};
+	il_executor *ex = new_processes((il_process_pool_options){.max_workers = 1});
+	struct job first = job_on(l.board, 1), second = job_on(NULL, 2);
+	il_future *f;
+
+	l.first = submit_job(ex, linger_and_exit, &first);
+	UNTIL_THREAD(atomic_load(&l.board->begun) == 1);
+	f = submit_job(ex, square, &second);
+	CHECK_RC(il_future_on_done(f, let_the_first_end, &l), 0);
+	CHECK_RC(il_executor_shutdown(ex, IL_CANCEL_FUTURES), 0);
+	CHECK_RC(end_of(f), -ECANCELED);
+	CHECK_RC(end_of(l.first), -EOWNERDEAD);
+	il_executor_unref(ex);
+	free_board(l.board);
 }
 
 struct left {

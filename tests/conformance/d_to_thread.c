@@ -595,6 +595,43 @@ IL_TEST_OWN(D, n87_the_thread_ends_with_the_loop)
 	CHECK_EQ(ran, 1);
 }
 
+/* What a thread does at its very end. */
+struct farewell {
+	pthread_key_t key;
+	atomic_bool said;
+};
+
+static void say_farewell(void *arg)
+{
+	struct farewell *f = arg;
+
+	/* Whoever does not wait for it is seen. */
+	nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+	atomic_store(&f->said, true);
+}
+
+static int prepare_farewell(void *arg)
+{
+	struct farewell *f = arg;
+
+	return -pthread_setspecific(f->key, f);
+}
+
+static int run_farewell(void *arg)
+{
+	return il_run_in_thread(prepare_farewell, arg);
+}
+
+IL_TEST_OWN(D, n87_an_idle_thread_has_ended_when_its_loop_is_closed)
+{
+	struct farewell f = {.said = false};
+
+	CHECK_EQ(pthread_key_create(&f.key, say_farewell), 0);
+	CHECK_RC(il_run(il_test_backend(), run_farewell, &f), 0);
+	CHECK(atomic_load(&f.said));
+	CHECK_EQ(pthread_key_delete(f.key), 0);
+}
+
 static il_local colour = {"colour"};
 static const char red[] = "red", green[] = "green";
 

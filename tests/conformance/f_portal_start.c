@@ -142,6 +142,63 @@ IL_TEST(F, n121_a_task_cancelled_before_its_word_is_eproto)
 	CHECK_RC(il_portal_close(s.p), 0);
 }
 
+/* A task of this loop that starts one in a loop which does not get to it. */
+struct unstarted {
+	il_portal *p;
+	il_scope scope;
+	atomic_bool busy, go;
+	bool begun, started;
+	int rc;
+};
+
+static int be_busy(void *arg)
+{
+	struct unstarted *u = arg;
+
+	atomic_store(&u->busy, true);
+	UNTIL_THREAD(atomic_load(&u->go));
+	return 0;
+}
+
+static int note_start(void *arg)
+{
+	struct unstarted *u = arg;
+
+	u->started = true;
+	return il_task_started(1);
+}
+
+static int start_in_scope(void *arg)
+{
+	struct unstarted *u = arg;
+
+	CHECK_RC(il_scope_enter(&u->scope, IL_FOREVER, 0), 0);
+	u->begun = true;
+	u->rc = il_portal_start_task(u->p, NULL, NULL, note_start, u);
+	return il_scope_exit(&u->scope, u->rc);
+}
+
+IL_TEST(F, n121_a_start_that_is_cancelled_before_its_task_begins_is_none)
+{
+	struct unstarted u = {.scope = IL_SCOPE_INIT, .rc = 1};
+	il_group g;
+
+	CHECK_RC(il_blocking_portal_start(&u.p, il_test_backend(), NULL), 0);
+	CHECK_RC(il_portal_run_sync_soon(u.p, NULL, be_busy, &u), 0);
+	UNTIL_THREAD(atomic_load(&u.busy));
+	CHECK_RC(il_group_open(&g), 0);
+	CHECK_RC(il_group_start_soon(&g, NULL, start_in_scope, &u), 0);
+	UNTIL(u.begun);
+	CHECK_RC(il_scope_cancel(&u.scope), 0);
+	CHECK_RC(il_yield(), 0);
+	CHECK_RC(u.rc, 1); /* it waits until nobody will look at its value any more */
+	atomic_store(&u.go, true);
+	CHECK_RC(il_group_close(&g, 0), 0);
+	CHECK_RC(u.rc, -ECANCELED);
+	CHECK_RC(il_blocking_portal_stop(u.p), 0);
+	CHECK(!u.started);
+}
+
 static int say_started(void *arg)
 {
 	(void)arg;

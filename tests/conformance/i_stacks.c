@@ -1,5 +1,5 @@
 /*
- * i_stacks.c: what lies below a task's stack: a guard that a frame of some size cannot jump over.
+ * i_stacks.c: stacks are used again; and what lies below one: a guard that a frame of some size cannot jump over.
  */
 #include "harness.h"
 
@@ -133,4 +133,53 @@ IL_TEST_CORE(I, sizes_of_a_workers_stack_that_no_stack_can_have_are_refused)
 	CHECK_RC(il_thread_pool_create(&pool, &large), 0);
 	CHECK_RC(il_executor_run(pool, nothing, NULL, 0), 0);
 	il_executor_destroy(pool);
+}
+
+/* ---- used again ---- */
+
+enum { ROUNDS = 50, AT_ONCE = 3 };
+
+struct frames {
+	uintptr_t at[ROUNDS * AT_ONCE];
+	size_t count;
+};
+
+/* Each has been parked before it ends, and so has who runs then. */
+static int note_frame(void *arg)
+{
+	struct frames *f = arg;
+
+	CHECK_RC(il_yield(), 0);
+	f->at[f->count++] = (uintptr_t)__builtin_frame_address(0);
+	return 0;
+}
+
+/* Frames of one stack lie no further apart than its top is moved about. */
+static size_t count_stacks(const struct frames *f)
+{
+	size_t stacks = 0;
+
+	for (size_t i = 0; i < f->count; i++) {
+		size_t j = 0;
+		while (j < i && (f->at[i] > f->at[j] ? f->at[i] - f->at[j] : f->at[j] - f->at[i]) >
+				    NEAR_THE_TOP)
+			j++;
+		stacks += j == i;
+	}
+	return stacks;
+}
+
+IL_TEST(I, stacks_of_tasks_that_end_one_behind_the_other_are_used_again)
+{
+	struct frames f = {.count = 0};
+
+	for (int round = 0; round < ROUNDS; round++) {
+		il_group g;
+		CHECK_RC(il_group_open(&g), 0);
+		for (int i = 0; i < AT_ONCE; i++)
+			CHECK_RC(il_group_start_soon(&g, NULL, note_frame, &f), 0);
+		CHECK_RC(il_group_close(&g, 0), 0);
+	}
+	CHECK_EQ(f.count, ROUNDS * AT_ONCE);
+	CHECK(count_stacks(&f) <= 2 * AT_ONCE);
 }

@@ -20,6 +20,7 @@
 /* ---- the names of this test ---- */
 
 sem_t slow_begun, slow_go;
+static atomic_bool quiet_go;
 
 /* One node as the system's freeaddrinfo frees it: the address behind it. */
 static struct addrinfo *node(int family, const char *port, struct addrinfo *next)
@@ -64,6 +65,11 @@ static int answer(const char *host, const char *port, struct addrinfo **list)
 		sem_post(&slow_begun);
 		while (sem_wait(&slow_go) < 0)
 			;
+	}
+	if (strcmp(host, "quiet.test") == 0) {
+		sem_post(&slow_begun);
+		while (!atomic_load_explicit(&quiet_go, memory_order_relaxed))
+			nanosleep(&(struct timespec){.tv_nsec = 200000}, NULL);
 	}
 	/* both.test: IPv6 first; twice.test: the same address two times; foreign.test and mixed.test: also
 	 * another machine's (TEST-NET-1), after one of the loopback's. */
@@ -905,6 +911,20 @@ IL_TEST_REAL(L, a_lookup_holds_up_nobody_and_is_abandoned_at_once)
 	sem_post(&slow_go);
 	sem_post(&slow_go);
 	CHECK_RC(side_join(&kept), 1);
+}
+
+/* That it was given up its thread learns under the lock: nothing else of the test comes between, as TSan would see. */
+IL_TEST_REAL(L, a_lookup_that_was_given_up_ends_by_itself)
+{
+	struct side left = {.size = 0};
+
+	slow_names();
+	atomic_store(&quiet_go, false);
+	side_start(&left, side_resolve, "quiet.test");
+	UNTIL_THREAD(sem_trywait(&slow_begun) == 0);
+	CHECK_RC(il_scope_cancel(&left.scope), 0);
+	CHECK_RC(side_join(&left), -ECANCELED);
+	atomic_store_explicit(&quiet_go, true, memory_order_relaxed);
 }
 
 /* As many as nobody waits for are asked at a time; those that wait keep their turn. */

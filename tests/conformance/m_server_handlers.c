@@ -71,6 +71,44 @@ IL_TEST_REAL(M, n232_a_quiet_server_logs_clients_for_debugging_only)
 	check_one_client(true, IL_LOG_DEBUG, IL_LOG_INFO);
 }
 
+static char logging[64]; /* the task */
+
+static void note_task(int level, const char *message, void *arg)
+{
+	const char *name = il_task_name();
+
+	(void)level;
+	(void)arg;
+	if (name && strstr(message, " connected"))
+		snprintf(logging, sizeof logging, "%s", name);
+}
+
+static int compare_task(il_client *client, void *data)
+{
+	CHECK_STR(logging, il_task_name());
+	return visit_begin(client, data);
+}
+
+IL_TEST_REAL(M, n232_the_clients_task_has_its_name_when_its_log_begins)
+{
+	const il_handler h = {
+	    .on_connection = compare_task, .handle = trace_packet, .on_disconnection = visit_end};
+	struct visits v = {0};
+	struct service s;
+	il_stream *c;
+
+	logging[0] = '\0';
+	il_set_log(note_task, NULL);
+	service_start(&s, &h, &v, il_protocol_lines(), NULL);
+	c = dial(&s);
+	UNTIL(v.connected == 1);
+	il_stream_destroy(c);
+	UNTIL(v.disconnected > 0);
+	service_end(&s);
+	il_set_log(NULL, NULL);
+	CHECK(logging[0] != '\0');
+}
+
 IL_TEST_REAL(M, n232_after_the_peers_half_close_everything_is_answered)
 {
 	struct visits v = {0};

@@ -173,6 +173,37 @@ IL_TEST_OWN_REAL(N, a_timer_that_may_not_be_set_is_none)
 		check_under((const int[]){SYS_timerfd_settime}, 1, use_all);
 }
 
+/* The lowest that is free. */
+static int free_descriptor(void)
+{
+	int fd = dup(STDIN_FILENO);
+
+	close(fd);
+	return fd;
+}
+
+static int refused_to_open(void *arg)
+{
+	int fd = free_descriptor();
+	il_loop *loop = NULL;
+
+	(void)arg;
+	STEP(60, il_loop_open(&loop, il_test_backend(), NULL) < 0);
+	STEP(61, free_descriptor() == fd);
+	return 0;
+}
+
+IL_TEST_OWN_REAL(N, a_loop_that_may_not_set_flags_of_descriptors_is_refused_and_leaves_none)
+{
+	static const int all[] = {SYS_eventfd2, SYS_fcntl,
+#ifdef SYS_fcntl64
+				  SYS_fcntl64
+#endif
+	};
+
+	check_under(all, sizeof all / sizeof *all, refused_to_open);
+}
+
 static int from_threads(void *arg)
 {
 	il_future *f;

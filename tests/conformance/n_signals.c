@@ -31,6 +31,28 @@ static int raise_both(void *arg)
 
 /* ---- 255 ---- */
 
+/* A plain call: it may look, and not wait. */
+static int look_outside(void *r)
+{
+	CHECK_RC(il_signal_receiver_next(r, 1), -EPERM);
+	CHECK_RC(il_signal_receiver_next(r, 0), -ETIMEDOUT);
+	CHECK_EQ(raise(SIGUSR1), 0);
+	return il_signal_receiver_next(r, 0);
+}
+
+IL_TEST(N, n255_outside_a_task_a_signal_that_is_there_is_taken)
+{
+	il_signal_receiver *r = opened(both, BOTH);
+	il_portal *p = NULL;
+	il_future *f = NULL;
+
+	CHECK_RC(il_loop_create_threads_portal(il_loop_current(), &p), 0);
+	CHECK_RC(il_portal_run_sync_soon(p, &f, look_outside, r), 0);
+	CHECK_RC(il_future_join(f), SIGUSR1);
+	CHECK_RC(il_portal_close(p), 0);
+	il_signal_receiver_destroy(r);
+}
+
 IL_TEST(N, n255_signals_of_a_worker_are_received_in_order)
 {
 	struct il_test_thread worker;

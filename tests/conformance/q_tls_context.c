@@ -257,6 +257,26 @@ IL_TEST_REAL(Q, n322_a_second_handshake_is_a_short_one_until_a_reload)
 	}
 }
 
+/* Tickets of TLS 1.3 come with what is read first: of a connection whose files are no longer good, too. */
+IL_TEST_REAL(Q, n322_a_ticket_that_comes_after_a_reload_is_not_used)
+{
+	struct file ca = file_with(certificate_of(CA));
+	il_tls_options o = {.ca_file = ca.path};
+	il_tls *server = server_of(SERVER), *client = context_of(&o);
+	struct shake k;
+
+	shake_begin(&k, PAIR, client, server);
+	CHECK_RC(il_tls_reload(client), 0);
+	say(k.over[1], "hello");
+	check_hears(k.over[0], "hello");
+	shake_drop(&k);
+	CHECK(!resumes(client, server, "localhost"));
+	CHECK(resumes(client, server, "localhost"));
+	il_tls_unref(client);
+	il_tls_unref(server);
+	file_drop(&ca);
+}
+
 IL_TEST_REAL(Q, n322_no_session_of_an_unverified_host_is_kept)
 {
 	il_tls *client = context_of(&(il_tls_options){.verify = IL_TLS_VERIFY_NONE});

@@ -47,6 +47,31 @@ IL_TEST_REAL(R, n330_datagrams_arrive_whole_with_their_senders_address)
 		check_between("::1");
 }
 
+/* All interfaces: IPv6's is taken, IPv4's is not, unless somebody else has just that port. */
+static bool opens_the_other_family(void)
+{
+	const il_datagram_options ipv6_only = {.ipv6_only = true};
+	il_datagram *six = NULL, *d = NULL;
+	char port[8];
+	int rc;
+
+	CHECK_RC(il_datagram_open_udp(&six, "::", "0", &ipv6_only), 0);
+	snprintf(port, sizeof port, "%u", (unsigned)il_datagram_port(six));
+	rc = il_datagram_open_udp(&d, NULL, port, NULL);
+	il_datagram_destroy(d);
+	il_datagram_destroy(six);
+	return rc == 0;
+}
+
+IL_TEST_REAL(R, n330_the_failure_of_an_address_is_not_the_next_ones)
+{
+	bool opened = !has_ipv6();
+
+	for (int i = 0; i < 20 && !opened; i++)
+		opened = opens_the_other_family();
+	CHECK(opened);
+}
+
 IL_TEST_REAL(R, n330_a_socket_is_opened_in_a_loops_thread_with_good_arguments)
 {
 	const char *const names[] = {"localhost"};

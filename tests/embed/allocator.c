@@ -1,6 +1,7 @@
 /*
  * allocator.c: a program with an allocator of its own: every block of the core comes from it and goes back to it,
- * and it may say no at any time.
+ * and it may say no at any time. What a block holds at first is the allocator's business: it is filled with all
+ * zeros, or all ones.
  */
 #include "../core/check.h"
 
@@ -11,10 +12,12 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 static atomic_long blocks, calls;
 static atomic_long fails_at; /* the call that gets NULL; 0: none */
+static int rubbish;          /* what each byte holds */
 static int arena;
 
 /* What it gives is not the C library's to free: a header stands before it. */
@@ -35,6 +38,7 @@ static void *take(size_t size, void *arg)
 	if (!h)
 		return NULL;
 	h->arena = arg;
+	memset(h + 1, rubbish, size);
 	atomic_fetch_add(&blocks, 1);
 	return h + 1;
 }
@@ -77,6 +81,20 @@ static int use_pool(void)
 	if (rc == 0)
 		rc = il_future_join(f);
 	il_executor_destroy(ex);
+	return rc;
+}
+
+static int use_futures(void)
+{
+	il_future *f = NULL;
+	int rc = il_future_create(&f);
+
+	if (rc < 0)
+		return rc;
+	CHECK(il_future_set_result(f, 1) == 0);
+	rc = il_futures_wait(&f, 1, IL_ALL_COMPLETED, IL_FOREVER);
+	CHECK(rc == 1 || rc == -ENOMEM);
+	il_future_unref(f);
 	return rc;
 }
 
@@ -160,8 +178,8 @@ static int use_dump(void)
 
 static int program(void *arg)
 {
-	int (*const uses[])(void) = {use_pool,    use_portal, use_stream,
-				     use_channel, use_group,  use_dump};
+	int (*const uses[])(void) = {use_pool,    use_futures, use_portal, use_stream,
+				     use_channel, use_group,   use_dump};
 
 	(void)arg;
 	for (size_t i = 0; i < sizeof uses / sizeof *uses; i++) {
@@ -198,9 +216,13 @@ int main(void)
 	CHECK(il_set_allocator(&half) == -EINVAL);
 	CHECK(il_set_allocator(&mine) == 0);
 	CHECK(il_set_allocator(NULL) == 0 && il_set_allocator(&mine) == 0);
-	CHECK(run_in_new_thread() == 0);
+	for (int i = 0; i < 2; i++) {
+		rubbish = i ? 0xff : 0;
+		atomic_store(&calls, 0);
+		CHECK(run_in_new_thread() == 0);
+		CHECK(atomic_load(&blocks) == 0);
+	}
 	CHECK(il_set_allocator(NULL) == -EBUSY);
-	CHECK(atomic_load(&blocks) == 0);
 
 	/* Whichever block is refused: an error or the result, and nothing is left. */
 	most = atomic_load(&calls);
@@ -208,6 +230,7 @@ int main(void)
 	for (long n = 1; n <= most; n++) {
 		atomic_store(&calls, 0);
 		atomic_store(&fails_at, n);
+		rubbish = n % 2 ? 0xff : 0;
 		int rc = run_in_new_thread();
 		CHECK(rc == 0 || rc == -ENOMEM);
 		CHECK(atomic_load(&blocks) == 0);
