@@ -45,7 +45,7 @@ CONFORMANCE = ["conformance-core", "conformance-virtual", "conformance-libev"]
 LEFT_OUT_SUITES = {"conformance-virtual own_C/*", "conformance-virtual own_V/*", "conformance-libev own_V/*"}
 # Groups of rules that are likely to find a fault of a folder: they come first. (V: each folder's words in dumps.)
 LIKELY = {"base": "JVB", "runtime": "AIJKEV", "sync": "HSAIV", "executor": "BDWAV", "portal": "FGEV", "process": "CV",
-          "io": "LPRTOV", "child": "NTV", "server": "MORPV", "tls": "Q"}
+          "io": "LPRTOSV", "child": "NTV", "server": "MORPV", "tls": "Q"}
 # Where sanitizers have reports of their own.
 UNSANITIZED = re.compile(r"core/runtime/overflow")
 OPTIONS = ["-DBUILD_SHARED_LIBS=OFF", "-DINTERLOOP_EXAMPLES=OFF", "-DINTERLOOP_LIBUV=OFF", "-DINTERLOOP_LIBEVENT=OFF"]
