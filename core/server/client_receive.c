@@ -195,6 +195,11 @@ static int on_failure(il_client *c, const struct wait *w, int rc)
 	return 0;
 }
 
+static int refuse_closed(void)
+{
+	return il__refuse(-EBADF, "il_client_receive: the client is closed");
+}
+
 /* Who has sent nothing waits without a buffer, when those of the others are enough to keep. */
 static int client_receive_rest(il_client *c, const struct wait *w)
 {
@@ -207,10 +212,13 @@ static int client_receive_rest(il_client *c, const struct wait *w)
 		il__stream_expect_nothing(c->stream);
 	il__client_drop_buffer(c);
 	rc = il__stream_wait(c->stream, end_of(w), "il_client_receive");
+	if (il__client_is_closed(c))
+		return refuse_closed();
 	return rc < 0 ? on_failure(c, w, rc) : 0;
 }
 
-/* 0: bytes came, or the end; the caller looks again. */
+/* 0: bytes came, or the end; the caller looks again. The stream may have let others run, who have closed the client:
+ * with its task its server's rules have gone. */
 static int client_receive_fill(il_client *c, const struct wait *w)
 {
 	unsigned char *to;
@@ -223,6 +231,8 @@ static int client_receive_fill(il_client *c, const struct wait *w)
 	room = il__client_room_left(c);
 	n = w->task ? il__stream_read(c->stream, to, room, end_of(w), "il_client_receive")
 		    : il_stream_read_now(c->stream, to, room);
+	if (il__client_is_closed(c))
+		return refuse_closed();
 	if (n <= 0)
 		return on_failure(c, w, n);
 	c->end += (size_t)n;
@@ -259,7 +269,7 @@ static int client_receive_message(il_client *c, il_packet *packet, struct wait *
 	int rc;
 
 	if (il__client_is_closed(c))
-		return il__refuse(-EBADF, "il_client_receive: the client is closed");
+		return refuse_closed();
 	if (c->ended) { /* by a limit that passed in a select */
 		c->end_reported = true;
 		return 0;
@@ -283,7 +293,7 @@ static int client_receive_receive(il_client *c, il_packet *packet, struct wait *
 	for (;;) {
 		int rc;
 		if (il__client_is_closed(c))
-			return il__refuse(-EBADF, "il_client_receive: the client is closed");
+			return refuse_closed();
 		rc = next_packet(c, packet);
 		if (rc) {
 			end_packet(c);

@@ -14,6 +14,12 @@ struct il__udp_key {
 	uint64_t words[3];
 };
 
+union il__udp_address {
+	struct sockaddr any;
+	struct sockaddr_in ipv4;
+	struct sockaddr_in6 ipv6;
+};
+
 /* One that was received, and not taken yet. */
 struct il__udp_datagram {
 	struct il__list link; /* peer->queue */
@@ -31,11 +37,7 @@ struct il__udp_peer {
 	struct il__udp_peer *next; /* in its chain of udp->table */
 	struct il__udp_key key;
 	struct il__udp *udp;
-	union {
-		struct sockaddr any;
-		struct sockaddr_in ipv4;
-		struct sockaddr_in6 ipv6;
-	} address; /* as the socket calls it */
+	union il__udp_address address; /* as the socket calls it */
 	socklen_t address_length;
 	struct il__os_destination
 	    here; /* where its last datagram taken went to: replies leave from there */

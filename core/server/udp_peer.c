@@ -180,8 +180,9 @@ static int udp_peer_receive(il_client *c, il_packet *packet, il_task *task, il_t
 			return -ETIMEDOUT;
 		rc = udp_peer_wait(c, p, task, until);
 	}
-	if (rc == -EBADF)
-		return il__refuse(rc, "il_client_receive: the client was closed meanwhile");
+	/* It may have been closed between the wake-up and now. */
+	if (rc == -EBADF || il__client_is_closed(c))
+		return il__refuse(-EBADF, "il_client_receive: the client was closed meanwhile");
 	return rc;
 }
 
@@ -203,26 +204,27 @@ static int udp_peer_send_failed(il_client *c, int rc)
 	}
 }
 
-/* A datagram waits for no peer, so there is no time to limit. */
+/* A datagram waits for no peer, so there is no time to limit; but for room in the system, and by then the peer may be
+ * gone: another task has ended the client. */
 static int udp_peer_send(il_client *c, const il_frame *frame, il_time until)
 {
-	struct il__udp_peer *p = c->peer;
+	const struct il__udp_peer *p = c->peer;
 	struct iovec pieces[3] = {
 	    {(void *)(uintptr_t)frame->head, frame->head_size},
 	    {(void *)(uintptr_t)frame->data, frame->size},
 	    {(void *)(uintptr_t)frame->tail, frame->tail_size},
 	};
 	struct il__os_destination_room room;
+	union il__udp_address to;
 	struct il__os_message m;
 	int rc;
 
 	(void)until;
 	if (!p || !p->udp->socket)
 		return il__refuse(-EBADF, "il_client_send: the client is closed");
-	m.header = (struct msghdr){.msg_name = &p->address,
-				   .msg_namelen = p->address_length,
-				   .msg_iov = pieces,
-				   .msg_iovlen = 3};
+	to = p->address;
+	m.header = (struct msghdr){
+	    .msg_name = &to, .msg_namelen = p->address_length, .msg_iov = pieces, .msg_iovlen = 3};
 	il__os_destination_set(&m.header, &room, &p->here);
 	rc = il__datagram_send(p->udp->socket, &m, 1, il__client_is_unfair(c), "il_client_send");
 	return rc < 0 ? udp_peer_send_failed(c, rc) : 0;
