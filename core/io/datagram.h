@@ -46,9 +46,10 @@ enum { IL__DATAGRAM_BATCH = 64 }; /* most at a time */
  * stay the caller's. */
 int il__datagram_create(il_datagram **d, il_loop *loop, const struct il__network *network,
 			struct il__fd *end, sa_family_t family, struct il__socket_file *file);
-/* Receives 1 to count datagrams into messages that are ready for the system's call. */
+/* Receives 1 to count datagrams into messages that are ready for the system's call. What came is told there (NULL:
+ * nowhere) before others run, for the socket may be gone when this returns. */
 int il__datagram_receive(il_datagram *d, struct il__os_message *messages, int count,
-			 const char *function);
+			 il_datagram_message *told, const char *function);
 /* Sends 1 to count of them, whose addresses were checked. Yields if asked to, and it has not waited. */
 int il__datagram_send(il_datagram *d, struct il__os_message *messages, int count, bool yields,
 		      const char *function);

@@ -72,8 +72,27 @@ static int datagram_receive_some(il_datagram *d, struct il__datagram_call *c,
 	}
 }
 
+void il__datagram_unmap(const il_datagram *d, il_address *address)
+{
+	if (d->family == AF_UNIX && address->length <= offsetof(struct sockaddr_un, sun_path))
+		address->length = 0; /* nameless */
+	else if (d->dual)
+		il__address_unmap(address);
+}
+
+static void datagram_receive_tell(const il_datagram *d, const struct il__os_message *from,
+				  il_datagram_message *m)
+{
+	const bool cut = from->header.msg_flags & MSG_TRUNC;
+
+	m->size = cut ? 0 : from->size;
+	m->rc = cut ? -EMSGSIZE : 0;
+	m->address.length = from->header.msg_namelen;
+	il__datagram_unmap(d, &m->address);
+}
+
 int il__datagram_receive(il_datagram *d, struct il__os_message *messages, int count,
-			 const char *function)
+			 il_datagram_message *told, const char *function)
 {
 	struct il__datagram_call c;
 	int rc = datagram_receive_begin(d, &c, function);
@@ -81,6 +100,8 @@ int il__datagram_receive(il_datagram *d, struct il__os_message *messages, int co
 	if (rc < 0)
 		return rc;
 	rc = datagram_receive_some(d, &c, messages, count);
+	for (int i = 0; told && i < rc; i++)
+		datagram_receive_tell(d, &messages[i], &told[i]);
 	if (!c.place.gone)
 		d->receiver = NULL;
 	if (!c.parked)
@@ -90,14 +111,6 @@ int il__datagram_receive(il_datagram *d, struct il__os_message *messages, int co
 
 /* ---- the public face ---- */
 
-void il__datagram_unmap(const il_datagram *d, il_address *address)
-{
-	if (d->family == AF_UNIX && address->length <= offsetof(struct sockaddr_un, sun_path))
-		address->length = 0; /* nameless */
-	else if (d->dual)
-		il__address_unmap(address);
-}
-
 static void datagram_receive_prepare(struct il__os_message *to, struct iovec *piece,
 				     il_datagram_message *m)
 {
@@ -106,17 +119,6 @@ static void datagram_receive_prepare(struct il__os_message *to, struct iovec *pi
 						 .msg_namelen = sizeof m->address.storage,
 						 .msg_iov = piece,
 						 .msg_iovlen = 1}};
-}
-
-static void datagram_receive_finish(const il_datagram *d, const struct il__os_message *from,
-				    il_datagram_message *m)
-{
-	const bool cut = from->header.msg_flags & MSG_TRUNC;
-
-	m->size = cut ? 0 : from->size;
-	m->rc = cut ? -EMSGSIZE : 0;
-	m->address.length = from->header.msg_namelen;
-	il__datagram_unmap(d, &m->address);
 }
 
 static int datagram_receive_check(const il_datagram *d, const il_datagram_message *messages,
@@ -145,10 +147,7 @@ int il_datagram_receive_many(il_datagram *d, il_datagram_message *messages, size
 		return n;
 	for (int i = 0; i < most; i++)
 		datagram_receive_prepare(&list[i], &pieces[i], &messages[i]);
-	n = il__datagram_receive(d, list, most, function);
-	for (int i = 0; i < n; i++)
-		datagram_receive_finish(d, &list[i], &messages[i]);
-	return n;
+	return il__datagram_receive(d, list, most, messages, function);
 }
 
 int il_datagram_receive(il_datagram *d, void *data, size_t max, il_address *from)
@@ -162,10 +161,9 @@ int il_datagram_receive(il_datagram *d, void *data, size_t max, il_address *from
 	if (rc < 0)
 		return rc;
 	datagram_receive_prepare(&one, &piece, &m);
-	rc = il__datagram_receive(d, &one, 1, function);
+	rc = il__datagram_receive(d, &one, 1, &m, function);
 	if (rc < 0)
 		return rc;
-	datagram_receive_finish(d, &one, &m);
 	if (from)
 		*from = m.address;
 	if (m.rc < 0)

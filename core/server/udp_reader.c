@@ -218,7 +218,7 @@ int il__udp_read(void *udp)
 	il_task_set_name("receive_datagrams");
 	while (rc >= 0 && u->socket) {
 		udp_batch_prepare(b, u->everywhere);
-		rc = il__datagram_receive(u->socket, b->messages, BATCH, "il_server_serve");
+		rc = il__datagram_receive(u->socket, b->messages, BATCH, NULL, "il_server_serve");
 		for (int i = 0; i < rc; i++)
 			udp_deliver(u, &b->messages[i]);
 		if (rc < 0)

@@ -259,6 +259,22 @@ IL_TEST_REAL(R, n341_what_is_done_at_once_lets_others_run_too)
 	il_datagram_destroy(d);
 }
 
+/* The datagram is there, so the receive has it at once, and lets others run. */
+IL_TEST_REAL(R, n338_a_socket_may_go_while_the_end_of_a_receive_lets_others_run)
+{
+	il_datagram *d = bound("127.0.0.1");
+	const il_address at = address_of(d);
+	struct side s = {.call = side_receive, .object = d, .scope = IL_SCOPE_INIT};
+
+	slip_text(d, "last", &at);
+	CHECK_RC(il_loop_spawn(il_loop_current(), &s.future, side_main, &s), 0);
+	CHECK_RC(il_yield(), 0);
+	CHECK(s.begun);
+	il_datagram_destroy(d);
+	CHECK_RC(side_join(&s), 4);
+	CHECK_STR(s.text, "last");
+}
+
 IL_TEST_REAL(R, n338_of_a_datagram_and_a_cancellation_the_first_decides)
 {
 	il_datagram *d = bound("127.0.0.1");
