@@ -342,6 +342,8 @@ int il_run_in_thread_with(il_fn *fn, void *arg, const il_run_in_thread_options *
 
 	if (!options)
 		options = &defaults;
+	if (options->abandoned) /* whatever it is refused for */
+		*options->abandoned = false;
 	task = il__task_current("il_run_in_thread", &rc);
 	if (!task)
 		return rc;
@@ -350,8 +352,6 @@ int il_run_in_thread_with(il_fn *fn, void *arg, const il_run_in_thread_options *
 		    -EINVAL, !fn ? "il_run_in_thread: fn is NULL"
 				 : "il_run_in_thread_with: abandon_on_cancel with an arg needs "
 				   "release and abandoned, which say who frees it");
-	if (options->abandoned)
-		*options->abandoned = false;
 	if ((rc = il__task_check(task)) < 0 || (rc = il__threads_get(task->loop, &threads)) < 0)
 		return rc;
 	if (options->abandon_on_cancel)

@@ -161,6 +161,30 @@ IL_TEST(D, n79_an_argument_needs_somebody_to_release_it)
 	CHECK_EQ(ran, 0);
 }
 
+static int refuse_the_call(void *arg)
+{
+	return il_run_in_thread_with(NULL, NULL, arg);
+}
+
+/* Whoever reads it after any return learns that arg is still the caller's. */
+IL_TEST(D, n79_a_refused_call_says_that_nothing_was_abandoned)
+{
+	bool abandoned = true;
+	il_run_in_thread_options options = {
+	    .abandon_on_cancel = true, .release = release, .abandoned = &abandoned};
+	il_portal *p = NULL;
+	il_future *f;
+
+	CHECK_RC(refuse_the_call(&options), -EINVAL);
+	CHECK(!abandoned);
+	abandoned = true;
+	CHECK_RC(il_loop_create_threads_portal(il_loop_current(), &p), 0);
+	CHECK_RC(il_portal_run_sync_soon(p, &f, refuse_the_call, &options), 0);
+	CHECK_RC(il_future_join(f), -EPERM); /* not in a task */
+	CHECK(!abandoned);
+	CHECK_RC(il_portal_close(p), 0);
+}
+
 static int spin_a_little(void *arg)
 {
 	for (volatile size_t spin = 0; spin < *(size_t *)arg; spin++)
