@@ -157,6 +157,8 @@ int il_loop_run(il_loop *loop, il_fn *main, void *arg)
 					      : "il_loop_run: an attached loop is run by its host");
 	if (il__self.loop || loop->running)
 		return il__refuse(-EBUSY, "il_loop_run: a loop already runs in this thread");
+	if (il__self.no_wait) /* nor could its tasks */
+		return il__refuse(-EPERM, "il_loop_run: a callback may not wait");
 	if (loop->shut)
 		return il__refuse(-ESHUTDOWN, "il_loop_run: the loop is closed");
 	handling = loop->options.handle_sigint && il__sigint_install(loop);

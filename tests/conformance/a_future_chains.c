@@ -254,3 +254,33 @@ IL_TEST_CORE(A, a_future_lives_until_its_last_callback_was_called)
 	CHECK_RC(il_future_set_result(d.futures[0], 0), 0);
 	CHECK_TRACE("bottom end third");
 }
+
+/* ---- what a callback may not do ---- */
+
+static int note_begun(void *arg)
+{
+	*(bool *)arg = true;
+	return il_sleep(0);
+}
+
+static int run_a_loop(il_future *f, void *arg)
+{
+	(void)f;
+	CHECK_RC(il_run(il_test_backend(), note_begun, arg), -EPERM);
+	return 0;
+}
+
+/* It would wait, and so would its tasks. */
+IL_TEST_OWN(A, a_callback_runs_no_loop)
+{
+	bool begun = false;
+	il_future *f;
+
+	CHECK_RC(il_future_create(&f), 0);
+	CHECK_RC(il_future_on_done(f, run_a_loop, &begun), 0);
+	CHECK_RC(il_future_set_result(f, 0), 0);
+	CHECK(!begun);
+	CHECK_RC(il_run(il_test_backend(), note_begun, &begun), 0);
+	CHECK(begun);
+	il_future_unref(f);
+}
