@@ -252,17 +252,23 @@ const struct il_transport il__tls_transport = {
 
 /* ---- the beginning ---- */
 
-/* The name that is verified and asked for has no final dot; an IPv6 address no zone. */
-static bool tls_take_host(struct il__tls_stream *t, const char *host)
+/* The name that is verified and asked for has no final dot; an IPv6 address no zone. OpenSSL would
+ * take one that begins with a dot for whatever name ends so. */
+static int tls_take_host(struct il__tls_stream *t, const char *host, const char *function)
 {
 	size_t size = strlen(host);
 
-	if (size > 1 && host[size - 1] == '.')
+	if (size && host[size - 1] == '.')
 		size--;
 	if (strchr(host, ':'))
 		size = strcspn(host, "%");
+	if (!size || size > TLSEXT_MAXLEN_host_name || *host == '.')
+		return il_fail(-EINVAL,
+			       "%s: the host \"%.40s\" is no name: one has 1 to %d bytes, and "
+			       "does not begin with a dot",
+			       function, host, TLSEXT_MAXLEN_host_name);
 	t->host = OPENSSL_strndup(host, size);
-	return t->host != NULL;
+	return t->host ? 0 : il_fail(-ENOMEM, "%s: no memory", function);
 }
 
 static bool tls_prepare_ssl(struct il__tls_stream *t)
@@ -305,7 +311,9 @@ int il__tls_stream_open(il_stream **stream, struct il__tls_stream **made, il_str
 	else
 		t->material = il__tls_take_material(tls);
 	ERR_clear_error();
-	if (rc == 0 && ((host && !tls_take_host(t, host)) || !tls_prepare_ssl(t)))
+	if (rc == 0 && host)
+		rc = tls_take_host(t, host, function);
+	if (rc == 0 && !tls_prepare_ssl(t))
 		rc = il__tls_refuse(-ENOMEM, function);
 	if (rc == 0)
 		rc = il__tls_verify_prepare(t, function);

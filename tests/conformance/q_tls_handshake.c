@@ -126,6 +126,32 @@ IL_TEST_REAL(Q, n301_without_a_name_there_is_nothing_to_verify)
 	il_tls_unref(server);
 }
 
+/* OpenSSL would verify no name at all, or take one that begins with a dot for all that end so. */
+IL_TEST_REAL(Q, n301_what_is_no_name_is_refused)
+{
+	static const char *const hosts[] = {"", ".", ".localhost", "..", NULL /* a long one */};
+	il_tls *clients[] = {client_of(CA),
+			     context_of(&(il_tls_options){.verify = IL_TLS_VERIFY_NONE})};
+	char many[300];
+
+	memset(many, 'a', sizeof many - 1);
+	many[sizeof many - 1] = 0;
+	for (size_t i = 0; i < 2 * (sizeof hosts / sizeof hosts[0]); i++) {
+		const char *host = hosts[i / 2] ? hosts[i / 2] : many;
+		struct ends e = ends_of(PAIR);
+		il_stream *s = e.a;
+
+		CHECK_RC(il_tls_connect(&s, e.a, clients[i % 2], host), -EINVAL);
+		CHECK_DETAIL("no name");
+		CHECK(s == NULL);
+		CHECK_RC(il_stream_read(e.b, many, 1), 0); /* nothing was sent */
+		many[0] = 'a';
+		drop(&e);
+	}
+	il_tls_unref(clients[0]);
+	il_tls_unref(clients[1]);
+}
+
 IL_TEST_REAL(Q, n301_the_certificate_of_the_name_asked_for_is_shown)
 {
 	const il_tls_certificate more[] = {
