@@ -171,8 +171,11 @@ int il__tls_pair_choose(SSL *ssl, void *arg)
 	for (size_t i = 1; name && i < m->settings->certificate_count; i++) {
 		struct il__tls_pair *p = &m->pairs[i];
 		if (X509_check_host(p->certificate, name, 0, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS,
-				    NULL) == 1)
+				    NULL) == 1) {
+			/* OpenSSL has one for each kind of key, and would choose among them. */
+			SSL_certs_clear(ssl);
 			return SSL_use_cert_and_key(ssl, p->certificate, p->key, p->chain, 1);
+		}
 	}
 	return 1;
 }

@@ -25,6 +25,7 @@ static const struct description {
     [STRANGER] = {"stranger", "DNS:localhost", NULL, NULL, OTHER_CA, -DAY, DAY},
     [CLIENT] = {"alice", "DNS:localhost", NULL, "clientAuth", CA, -DAY, DAY},
     [MIDDLE_CA] = {"Middle CA", "DNS:localhost", NULL, NULL, CA, -DAY, DAY},
+    [OTHER_KIND] = {"kind", "DNS:kind.test", NULL, "serverAuth", CA, -DAY, DAY},
 };
 
 static struct made {
@@ -60,7 +61,7 @@ static struct made *make(enum identity who)
 
 	if (m->certificate)
 		return m;
-	m->key = EVP_EC_gen("P-256");
+	m->key = who == OTHER_KIND ? EVP_RSA_gen(2048) : EVP_EC_gen("P-256");
 	if (d->issuer != who)
 		issuer = make(d->issuer);
 	m->certificate = X509_new();

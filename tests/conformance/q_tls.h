@@ -15,16 +15,17 @@
 /* Whose certificate it is. All are for "localhost", 127.0.0.1 and ::1, and of one CA, unless said
  * otherwise. */
 enum identity {
-	CA,        /* the one that signs the others */
-	OTHER_CA,  /* nobody trusts it */
-	SERVER,    /* a good one */
-	RENEWED,   /* another good one */
-	EXPIRED,   /* an hour ago */
-	EARLY,     /* good from tomorrow on */
-	ELSEWHERE, /* for "elsewhere.test" */
-	STRANGER,  /* of OTHER_CA */
-	CLIENT,    /* for clients only; its common name is "alice" */
-	MIDDLE_CA, /* a CA that CA has signed */
+	CA,         /* the one that signs the others */
+	OTHER_CA,   /* nobody trusts it */
+	SERVER,     /* a good one */
+	RENEWED,    /* another good one */
+	EXPIRED,    /* an hour ago */
+	EARLY,      /* good from tomorrow on */
+	ELSEWHERE,  /* for "elsewhere.test" */
+	STRANGER,   /* of OTHER_CA */
+	CLIENT,     /* for clients only; its common name is "alice" */
+	MIDDLE_CA,  /* a CA that CA has signed */
+	OTHER_KIND, /* for "kind.test", with a key of another kind: RSA */
 	IDENTITIES
 };
 

@@ -46,6 +46,27 @@ IL_TEST_REAL(Q, n302_without_a_known_name_the_first_certificate_is_shown)
 	il_tls_unref(server);
 }
 
+/* OpenSSL keeps one certificate for each kind of key, and would choose by what the client prefers. */
+IL_TEST_REAL(Q, n302_a_certificate_with_a_key_of_another_kind_is_shown_for_its_name_only)
+{
+	for (int first = 0; first < 2; first++) {
+		const enum identity by_default = first ? OTHER_KIND : SERVER,
+				    named = first ? SERVER : OTHER_KIND;
+		const il_tls_certificate more[] = {
+		    {.certificate = certificate_of(named), .key = key_of(named)}};
+		il_tls_options o = serving(by_default);
+		il_tls *server;
+
+		o.certificates = more;
+		o.certificate_count = 1;
+		server = context_of(&o);
+		check_shown(server, first ? "localhost" : "kind.test", named);
+		check_shown(server, "unknown.test", by_default);
+		check_shown(server, NULL, by_default);
+		il_tls_unref(server);
+	}
+}
+
 IL_TEST_REAL(Q, n302_a_reload_reads_the_other_certificates_too)
 {
 	struct file c = file_with(certificate_of(ELSEWHERE)), key = file_with(key_of(ELSEWHERE));
