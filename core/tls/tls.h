@@ -112,6 +112,7 @@ struct il__tls_stream {
 	size_t held_begin, held_end, held_capacity;
 	char *host; /* a client's: to be verified and to be asked for; NULL: none */
 	char *peer_name, *alpn;
+	char name[16];             /* the transport's, which dumps show: first of the handshake */
 	char words[IL__TLS_WORDS]; /* why it failed */
 };
 

@@ -23,6 +23,7 @@ static int handshake_end(struct il__tls_stream *t)
 	}
 	t->peer_name = il__tls_verify_name(t);
 	t->established = true;
+	strcpy(t->name, il__tls_transport.name);
 	return 0;
 }
 

@@ -298,6 +298,7 @@ int il__tls_stream_open(il_stream **stream, struct il__tls_stream **made, il_str
 {
 	const char *function = client ? "il_tls_connect" : "il_tls_accept";
 	struct il__tls_stream *t = OPENSSL_zalloc(sizeof *t);
+	struct il_transport transport = il__tls_transport;
 	int rc = 0;
 
 	if (!t)
@@ -317,8 +318,9 @@ int il__tls_stream_open(il_stream **stream, struct il__tls_stream **made, il_str
 		rc = il__tls_refuse(-ENOMEM, function);
 	if (rc == 0)
 		rc = il__tls_verify_prepare(t, function);
+	transport.name = strcpy(t->name, "TLS (handshake)");
 	if (rc == 0)
-		rc = il_stream_open_transport(stream, &il__tls_transport, t);
+		rc = il_stream_open_transport(stream, &transport, t);
 	if (rc < 0) {
 		tls_destroy(t);
 		return rc;

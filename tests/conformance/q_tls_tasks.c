@@ -1,8 +1,12 @@
 /*
  * q_tls_tasks.c: several tasks over one connection: one reads while another writes, and what keeps the one waiting does not
- * hold the other up.
+ * hold the other up; and what they wait for, in a dump.
  */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* memfd_create */
+#endif
 #include "q_tls.h"
+#include "v_dump.h"
 
 #define EACH_KIND(kind) for (int kind = 0; kind < KINDS; kind++)
 
@@ -94,4 +98,42 @@ IL_TEST_REAL(Q, n317_new_keys_that_are_asked_for_wait_for_the_writer_not_for_the
 	secure_drop(&s);
 	free(data);
 	free(back);
+}
+
+/* ---- 416: what a dump says ---- */
+
+static int shake_hands(void *under)
+{
+	il_tls *tls = client_of(CA);
+	il_stream *s = NULL;
+	int rc = il_tls_connect(&s, under, tls, "localhost");
+
+	il_tls_unref(tls);
+	return rc;
+}
+
+static int read_a_byte(void *stream)
+{
+	char byte;
+
+	return il_stream_read(stream, &byte, 1);
+}
+
+IL_TEST_REAL(Q, n416_a_handshake_is_called_one_until_it_is_over)
+{
+	struct ends e = ends_of(TCP);
+	struct child reader;
+	struct secure s;
+	char *text;
+
+	CHECK_WAITS(shake_hands, e.a, "transport TLS (handshake)", "descriptor ", "readable");
+	drop(&e);
+	secure_open(&s, TCP);
+	child_start(&reader, "child", read_a_byte, s.client);
+	text = dump_loop();
+	CHECK_DUMPED(text, "child: ", "il_stream_read", "transport TLS, ", "descriptor ");
+	CHECK(strstr(text, "handshake") == NULL);
+	free(text);
+	child_end(&reader);
+	secure_drop(&s);
 }
