@@ -151,30 +151,46 @@ static bool tls_may_notify(const struct il__tls_stream *t)
 	return t->established && !t->fatal && !t->refused && (t->notified || !t->send_rc);
 }
 
-/* close_notify, held back if there is no room. */
-static void tls_notify(struct il__tls_stream *t)
+/* close_notify, held back if there is no room. OpenSSL sends none while it has half of a message
+ * about new keys or tickets. 0; -EAGAIN; or why it cannot be sent. */
+static int tls_notify(struct il__tls_stream *t)
 {
-	t->notified = true;
+	bool through;
+	int rc = 1;
+
 	ERR_clear_error();
-	SSL_shutdown(t->ssl);
+	if (SSL_in_init(t->ssl))
+		rc = SSL_do_handshake(t->ssl);
+	through = rc == 1;
+	if (through)
+		rc = SSL_shutdown(t->ssl);
+	if (rc < 0 || !through) {
+		rc = il__tls_failure(t, rc, IL_WRITABLE);
+		return rc ? rc : -EPIPE;
+	}
 	ERR_clear_error();
+	t->notified = t->send_rc == 0;
+	return t->send_rc;
 }
 
+/* What the peer cannot be told any more is the user's to know: it takes what came for all there is
+ * only after close_notify. */
 static int tls_shutdown_write(void *self)
 {
 	struct il__tls_stream *t = self;
-	int rc;
+	int rc = t->notified ? 0 : t->fatal ? -EPROTO : t->send_rc;
 
-	if (!tls_may_notify(t))
-		return 0;
 	t->want[1] = IL_WRITABLE;
-	rc = il__tls_flush(t);
-	if (rc == 0 && !t->notified) {
-		tls_notify(t);
-		t->send_rc = -EPIPE;
+	if (rc == 0)
 		rc = il__tls_flush(t);
+	if (rc == 0 && !t->notified) {
+		rc = tls_notify(t);
+		if (rc == 0) {
+			t->send_rc = -EPIPE;
+			rc = il__tls_flush(t);
+		}
 	}
-	return rc == -EAGAIN ? rc : 0;
+	return tls_fail(t, rc);
 }
 
 /* A socket that is closed on unread bytes resets the connection, and an alert or the last answer

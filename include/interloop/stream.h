@@ -235,7 +235,8 @@ IL_MUST_CHECK IL_API int il_stream_write_now(il_stream *stream, const struct iov
  * in a cancelled scope. Idempotent. What a layer cannot send now for it the loop sends as soon as
  * possible, unless the stream is closed before.
  * @return 0; -EBUSY: another task is writing; -ENOTSUP: a pipe or terminal (close it instead), or a
- *         transport that cannot do it.
+ *         transport that cannot do it; or why a layer cannot tell the peer, such as -EPIPE over TLS
+ *         after a write that was cut.
  */
 IL_API int il_stream_shutdown_write(il_stream *stream);
 

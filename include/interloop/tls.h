@@ -28,8 +28,9 @@
  * - -EPIPE from a write after one that was cancelled half-way, for its bytes cannot be taken back.
  *   Reads go on.
  *
- * il_stream_shutdown_write() sends close_notify; receiving goes on. il_stream_close() sends it if
- * the stream below takes it at once, and never waits; il_client_finish() waits.
+ * il_stream_shutdown_write() sends close_notify; receiving goes on. Where none can be sent any more
+ * it returns what a write would: -EPIPE after one that was cut, -EPROTO, -ECONNRESET. il_stream_close()
+ * sends it if the stream below takes it at once, and never waits; il_client_finish() waits.
  */
 #ifndef INTERLOOP_TLS_H
 #define INTERLOOP_TLS_H
