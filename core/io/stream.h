@@ -117,8 +117,6 @@ int il__op_receive(il_stream *s, struct il__op *op, void *data, size_t max);
 int il__op_receive_ahead(il_stream *s, struct il__op *op, void *data, size_t max, size_t first);
 /* Sends all of the pieces; a transport's hold nothing back then. */
 int il__op_send(il_stream *s, struct il__op *op, const struct iovec *pieces, int count);
-/* Until a transport holds nothing back. */
-int il__op_flush(il_stream *s, struct il__op *op);
 
 /* One try, without a wait: bytes (0: the end), -EAGAIN, or the error, of which only a transport's has words. What
  * is sent has up to INT_MAX bytes of the first 16 pieces, 0 pieces flush a transport; *whole: all that was offered was
@@ -186,6 +184,8 @@ int il__stream_wait(il_stream *s, il_time deadline, const char *function);
  * not fired is unwatched, in a task and not while it is being cancelled: transports learn that nobody waits.
  */
 int il__stream_is_ready(il_stream *s, unsigned mask, const char *function);
+/* Which directions somebody waits for; what a transport still has to send by itself is nobody. */
+unsigned il__stream_asked(const il_stream *s);
 int il__stream_watch(il_stream *s, struct il__fd_share *share);
 void il__stream_unwatch(struct il__fd_share *share);
 

@@ -40,7 +40,7 @@ static int stream_case_check(il_case *c, il_task *task)
 	if (rc < 0)
 		return rc;
 	for (unsigned bit = IL_READABLE; bit <= IL_WRITABLE; bit <<= 1)
-		if (c->mask & bit && (s->op[il__fd_direction(bit)] || il__fd_asked(s->fd) & bit))
+		if (c->mask & bit && (s->op[il__fd_direction(bit)] || il__stream_asked(s) & bit))
 			return il__refuse(-EBUSY,
 					  "il_select: another task uses this direction of the "
 					  "stream; one at a time");

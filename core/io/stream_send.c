@@ -98,14 +98,17 @@ int il__stream_send_once(il_stream *s, const struct iovec *pieces, int count, bo
 
 	*whole = true;
 	if (!count && s->kind == IL__STREAM_TRANSPORT)
-		return il__transport_send(s, NULL, 0);
+		return il__transport_send(s, pieces, 0);
 	skip_empty(&c);
 	return c.piece < c.end ? send_pieces(s, &c, whole) : 0;
 }
 
-/* What a transport was given it may hold back: until it does not. */
-int il__op_flush(il_stream *s, struct il__op *op)
+/* What a transport was given it may hold back: until it does not. One that learns that nobody waits any more learns
+ * with it whether that has cut a write of bytes: then the flush has pieces, of which there are none. */
+static int op_flush(il_stream *s, struct il__op *op)
 {
+	static const struct iovec none;
+
 	if (s->kind != IL__STREAM_TRANSPORT)
 		return 0;
 	for (;;) {
@@ -113,7 +116,7 @@ int il__op_flush(il_stream *s, struct il__op *op)
 
 		if (rc < 0)
 			return rc;
-		rc = il__transport_send(s, NULL, 0);
+		rc = il__transport_send(s, op->begun ? &none : NULL, 0);
 		if (op->gone)
 			return il__op_gone(op);
 		if (rc != -EAGAIN)
@@ -154,7 +157,7 @@ static __attribute__((noinline)) int op_send_other(il_stream *s, struct il__op *
 		op->begun = true;
 		stream_advance(c, (size_t)n);
 	}
-	return il__op_flush(s, op);
+	return op_flush(s, op);
 }
 
 int il__op_send(il_stream *s, struct il__op *op, const struct iovec *pieces, int count)

@@ -53,6 +53,8 @@ void il__transport_set_network(il_stream *s, const struct il__network *network,
 void il__transport_flush_later(il_stream *s);
 /* A wait for these directions has ended without them: whoever is not waited for any more learns it. */
 void il__transport_rest(struct il__fd *fd, unsigned directions);
+/* Which directions of it somebody waits for; what goes out by itself is nobody's. */
+unsigned il__transport_asked(const struct il__transport *t);
 
 /* The stream is closed: wakes everybody, and closes the transport when its calls have returned. */
 void il__transport_close(il_stream *s);

@@ -113,15 +113,28 @@ static void transport_tell(struct il__report *r, const struct il__fd *fd, unsign
 
 const struct il__fd_asks il__transport_asks = {.ask = transport_ask, .tell = transport_tell};
 
+unsigned il__transport_asked(const struct il__transport *t)
+{
+	unsigned asked =
+	    (t->fd.waiter[0] ? IL_READABLE : 0u) | (t->fd.waiter[1] ? IL_WRITABLE : 0u);
+
+	for (const struct il__fd_share *share = t->fd.shares; share; share = share->next)
+		if (share != &t->later_wait)
+			asked |= share->asked;
+	return asked;
+}
+
+/* What is below it may still have to wake, for what goes out by itself. */
 static void transport_rest(struct il__transport *t, int d)
 {
 	struct il__fd *below = t->lower[d].link ? t->lower[d].fd : NULL;
 	const unsigned asked = t->lower[d].asked;
 	unsigned before;
 
-	if (il__fd_asked(&t->fd) & il__transport_bit(d))
+	if (il__transport_asked(t) & il__transport_bit(d))
 		return;
-	if (il__fd_unshare(&t->lower[d]) && il__fd_is_asked(below))
+	if (!(il__fd_asked(&t->fd) & il__transport_bit(d)) && il__fd_unshare(&t->lower[d]) &&
+	    il__fd_is_asked(below))
 		il__transport_rest(below, asked);
 	if (!t->ops.idle)
 		return;

@@ -77,3 +77,85 @@ IL_TEST_REAL(Q, n314_a_peer_that_has_reset_cannot_be_told)
 	CHECK_DETAIL("TLS");
 	secure_drop(&s);
 }
+
+/* ---- 319: cut at the very end ---- */
+
+/* Small writes until one has to wait: all of it was taken by then, and some of it is held back. */
+static int side_write_on(void *arg)
+{
+	static const char data[SMALL];
+	struct side *s = arg;
+	int rc = 0;
+
+	for (s->size = 0; rc == 0; s->size++)
+		rc = il_stream_write_all(s->object, data, sizeof data);
+	return rc;
+}
+
+/* Others have run again and again, and it has written nothing. */
+static bool side_rests(const struct side *s)
+{
+	const size_t before = s->size;
+
+	for (int i = 0; i < 10; i++)
+		CHECK_RC(il_yield(), 0);
+	return s->size == before;
+}
+
+IL_TEST_REAL(Q, n319_a_write_of_one_record_is_cut_like_any_other)
+{
+	struct side writer;
+	struct secure s;
+
+	secure_open(&s, PAIR);
+	side_start(&writer, side_write_on, s.client);
+	while (!side_rests(&writer))
+		;
+	il_scope_cancel(&writer.scope);
+	CHECK_RC(side_join(&writer), -ECANCELED);
+	CHECK_RC(il_stream_write_all(s.client, "x", 1), -EPIPE);
+	say(s.server, "hello");
+	check_hears(s.client, "hello");
+	secure_drop(&s);
+}
+
+/* What goes out by itself does not hide who has given up. */
+IL_TEST_REAL(Q, n319_a_write_behind_what_still_goes_out_is_cut_too)
+{
+	char *data = calloc(1, LARGE);
+	struct secure s;
+
+	secure_open(&s, PAIR);
+	CHECK(il_stream_write(s.client, data, LARGE) > 0);
+	cut_a_write(s.client, data);
+	CHECK_RC(il_stream_write_all(s.client, "x", 1), -EPIPE);
+	secure_drop(&s);
+	free(data);
+}
+
+/* What a select has found not ready was not cut, and neither is a flush. */
+IL_TEST_REAL(Q, n319_what_only_waits_for_room_cuts_nothing)
+{
+	char *data = calloc(1, LARGE);
+	il_scope scope = IL_SCOPE_INIT;
+	struct secure s;
+	il_case room;
+	size_t left;
+	int n;
+
+	secure_open(&s, TCP);
+	n = il_stream_write(s.client, data, LARGE);
+	CHECK(n > 0 && n < LARGE);
+	room = il_case_stream(s.client, IL_WRITABLE);
+	CHECK_RC(il_select(&room, 1, IL_MSEC(5)), -ETIMEDOUT);
+	CHECK_RC(il_scope_enter(&scope, il_deadline(IL_MSEC(5)), IL_FAIL_AT_DEADLINE), 0);
+	CHECK_RC(il_scope_exit(&scope, il_stream_writev_all(s.client, NULL, 0)), -ETIMEDOUT);
+	for (left = (size_t)n; left > 0; left -= n > 0 ? (size_t)n : left) {
+		n = il_stream_read(s.server, data, left);
+		CHECK(n > 0);
+	}
+	say(s.client, "whole");
+	check_hears(s.server, "whole");
+	secure_drop(&s);
+	free(data);
+}
