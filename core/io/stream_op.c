@@ -52,7 +52,8 @@ static int last_try(il_stream *s, struct il__op *op)
 	return 0;
 }
 
-/* The wait ended without the direction being ready; it may be gone afterwards. */
+/* The wait ended without the direction being ready; it may be gone afterwards. A transport that has heard that nobody
+ * waits for it to send may send no more: then there is no last try. */
 static __attribute__((noinline, cold)) int op_wait_failed(il_stream *s, struct il__op *op, int rc)
 {
 	if (s->kind == IL__STREAM_TRANSPORT) {
@@ -60,6 +61,8 @@ static __attribute__((noinline, cold)) int op_wait_failed(il_stream *s, struct i
 		il__transport_rest(s->fd, op->direction);
 		if (op->gone)
 			return il__op_gone(op);
+		if (op->direction == IL_WRITABLE && rc == -ETIMEDOUT)
+			op->deadline = INT64_MIN;
 	}
 	return rc == -ETIMEDOUT ? last_try(s, op) : rc;
 }

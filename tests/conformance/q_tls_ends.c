@@ -159,3 +159,32 @@ IL_TEST_REAL(Q, n319_what_only_waits_for_room_cuts_nothing)
 	secure_drop(&s);
 	free(data);
 }
+
+/* ---- a client's send_timeout ---- */
+
+IL_TEST_REAL(Q, n313_a_client_that_does_not_take_a_packet_in_time_is_closed)
+{
+	static const size_t sizes[] = {SMALL, LARGE};
+	char *data = calloc(1, LARGE);
+
+	for (int i = 0; i < 2; i++) {
+		struct secure s;
+		il_client *c = NULL;
+		il_packet p;
+		int rc = 0;
+
+		secure_open(&s, TCP);
+		CHECK_RC(il_client_open(&c, s.client, il_protocol_bytes(),
+					&(il_client_options){.send_timeout = IL_MSEC(20)}),
+			 0);
+		while (rc == 0)
+			rc = il_client_send(c, data, sizes[i]);
+		CHECK_RC(rc, -EPIPE);
+		CHECK_RC(il_client_receive(c, &p, 0), -EBADF);
+		CHECK_LOGGED(IL_LOG_DEBUG, "did not take a packet in time", (size_t)i + 1);
+		il_client_destroy(c);
+		s.shake.over[0] = NULL;
+		secure_drop(&s);
+	}
+	free(data);
+}
