@@ -155,8 +155,8 @@ int il__kept_fds_take(il_stream *s, size_t size, int *fds, int room);
 int il__stream_read(il_stream *s, void *data, size_t max, il_time deadline, const char *function);
 int il__stream_write_all(il_stream *s, const struct iovec *pieces, int count, il_time deadline,
 			 const char *function);
-/* In a task: until a transport holds nothing back; others hold nothing. */
-int il__stream_flush(il_stream *s, const char *function);
+/* In a task: until a transport holds nothing back; others hold nothing. -ETIMEDOUT at the deadline. */
+int il__stream_flush(il_stream *s, il_time deadline, const char *function);
 /* Whether there may be something to read, as far as is known; and that from now on it is not known. */
 bool il__stream_may_have_more(const il_stream *s);
 void il__stream_expect_nothing(il_stream *s);

@@ -203,11 +203,11 @@ int il__stream_write_all(il_stream *s, const struct iovec *pieces, int count, il
 	    s, &op, s->shut ? il__op_failed(&op, -EPIPE) : il__op_send(s, &op, pieces, count));
 }
 
-int il__stream_flush(il_stream *s, const char *function)
+int il__stream_flush(il_stream *s, il_time deadline, const char *function)
 {
 	if (s->kind != IL__STREAM_TRANSPORT)
 		return 0;
-	return il__stream_write_all(s, NULL, 0, IL_FOREVER, function);
+	return il__stream_write_all(s, NULL, 0, deadline, function);
 }
 
 int il_stream_writev_all(il_stream *stream, const struct iovec *pieces, int count)

@@ -129,6 +129,8 @@ int il__client_put_layer(il_client *c, const struct il_layer *layer, il_time dea
 int il__client_accepted(il_server *s, const struct il__endpoint *e, il_stream *stream);
 /* Starts a client's task; after a failure the client is gone. */
 int il__client_start(il_server *s, il_client *c);
+/* Until when the peer may take what is sent from now on. */
+il_time il__client_end_of_patience(const il_client *c);
 /* Waits for the sending side, in order of asking. 0: it is the caller's, to release. */
 int il__client_acquire(il_client *c);
 void il__client_release(il_client *c);

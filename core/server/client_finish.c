@@ -51,7 +51,7 @@ static int take_leave(void *arg)
 	int rc = il__client_acquire(c);
 
 	if (rc == 0) {
-		rc = il__stream_flush(c->stream, "il_client_finish");
+		rc = il__stream_flush(c->stream, IL_FOREVER, "il_client_finish");
 		if (rc == 0)
 			rc = il_stream_shutdown_write(c->stream);
 		il__client_release(c);

@@ -171,7 +171,7 @@ void il__client_release(il_client *c)
 	c->sending = il__queue_wake(&c->senders, 0);
 }
 
-static il_time client_send_end_of_patience(const il_client *c)
+il_time il__client_end_of_patience(const il_client *c)
 {
 	il_time most = c->rules->send_timeout;
 
@@ -185,7 +185,7 @@ static int client_send_by_stream(il_client *c, const void *data, size_t size)
 
 	if (rc < 0)
 		return rc;
-	op.deadline = client_send_end_of_patience(c);
+	op.deadline = il__client_end_of_patience(c);
 	rc = send_packet(c, &op, data, size);
 	op.parked |= !il__client_is_unfair(c);
 	return il__op_end(c->stream, &op, rc);
@@ -201,7 +201,7 @@ static int client_send_message(il_client *c, const void *data, size_t size)
 	rc = client_send_frame(c, &frame, data, size);
 	if (rc < 0)
 		return rc;
-	rc = c->ops->send(c, &frame, client_send_end_of_patience(c));
+	rc = c->ops->send(c, &frame, il__client_end_of_patience(c));
 	if (rc == 0)
 		client_send_count(c, &frame);
 	if (frame.release)

@@ -77,6 +77,16 @@ static void client_converse(il_client *c, il_task *task)
 	}
 }
 
+/* What layers hold back of what the handler has sent; a close would drop it. Whoever sends meanwhile is cut off. */
+static void client_flush(il_client *c)
+{
+	if (c->ops || il__client_is_closed(c) || c->broken || c->sending ||
+	    il__stream_is_shut(c->stream) || il__client_acquire(c) < 0)
+		return;
+	il__stream_flush(c->stream, il__client_end_of_patience(c), "il_server_serve");
+	il__client_release(c);
+}
+
 /* A layer may know better who the peer is. */
 static int client_describe_again(il_client *c)
 {
@@ -142,6 +152,7 @@ static int client_main(void *arg)
 	}
 	if (rc >= 0)
 		client_converse(c, task);
+	client_flush(c);
 	c->task = NULL;
 	il__client_shut(c);
 	if (rc >= 0 && h->on_disconnection)

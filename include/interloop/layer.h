@@ -48,7 +48,7 @@ struct il_transport {
 	 * Takes bytes: how many, fewer is fine; -EAGAIN; else why not. 0 for more than nothing is
 	 * -EPIPE to the user. count 0 flushes: returns 0 when nothing is held back and a byte would
 	 * be taken, else -EAGAIN; il_stream_write_all(), il_client_send() and il_client_finish()
-	 * return after that. pieces is not NULL, though there are
+	 * return after that, and so does a server's handler. pieces is not NULL, though there are
 	 * none, at the end of a write of bytes: if `idle` is called after its -EAGAIN, the write was
 	 * cut. A layer hands it on.
 	 */

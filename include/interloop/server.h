@@ -150,7 +150,8 @@ typedef struct il_server_options {
 	 * before on_connection: the client takes one of the max_clients places, and
 	 * first_request_timeout bounds it. A layer that fails costs that client only: none of the
 	 * handler's functions is called, and a line is logged as IL_LOG_DEBUG.
-	 * il_client_address() is taken afterwards. Without `accept`, and for UDP:
+	 * il_client_address() is taken afterwards. What it holds back when the handler has ended is
+	 * sent before the connection is closed, within send_timeout. Without `accept`, and for UDP:
 	 * -EINVAL. Default: none.
 	 */
 	const struct il_layer *layer;

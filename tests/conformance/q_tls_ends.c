@@ -188,3 +188,76 @@ IL_TEST_REAL(Q, n313_a_client_that_does_not_take_a_packet_in_time_is_closed)
 	}
 	free(data);
 }
+
+/* ---- the end of a handler ---- */
+
+struct leaving {
+	int taken;
+};
+
+static int write_and_leave(il_client *client, void *data)
+{
+	struct leaving *l = data;
+	char *much;
+	il_packet p;
+	int rc = l->taken ? 0 : il_client_receive(client, &p, IL_FOREVER);
+
+	if (rc <= 0) /* the second time it receives nothing, which ends its client */
+		return rc;
+	much = calloc(1, LARGE);
+	l->taken = il_stream_write(il_client_stream(client), much, LARGE);
+	free(much);
+	return 0;
+}
+
+static const il_handler leaving = {.handle = write_and_leave};
+
+static il_stream *leaving_begin(struct service *s, struct leaving *l, il_time send_timeout)
+{
+	il_tls *server = server_of(SERVER), *client = client_of(CA);
+	il_stream *stream = NULL;
+	char port[8];
+
+	service_start(
+	    s, &leaving, l, il_protocol_lines(),
+	    &(il_server_options){.layer = il_tls_layer(server), .send_timeout = send_timeout});
+	CHECK_RC(il_stream_connect_tcp(&stream, "localhost",
+				       port_text(il_server_port(s->server), port),
+				       &(il_connect_options){.layer = il_tls_layer(client)}),
+		 0);
+	il_tls_unref(server);
+	il_tls_unref(client);
+	say(stream, "go\n");
+	return stream;
+}
+
+IL_TEST_REAL(Q, what_a_handler_has_sent_goes_out_before_the_close)
+{
+	struct leaving l = {0};
+	struct service s;
+	il_stream *stream = leaving_begin(&s, &l, 0);
+	char *data = malloc(LARGE);
+	int n, got = 0;
+
+	UNTIL(l.taken > 0);
+	CHECK(l.taken < LARGE);
+	while ((n = il_stream_read(stream, data, LARGE)) > 0)
+		got += n;
+	CHECK_RC(n, 0);
+	CHECK_EQ(got, l.taken);
+	il_stream_destroy(stream);
+	UNTIL(il_server_clients(s.server) == 0);
+	service_end(&s);
+	free(data);
+}
+
+IL_TEST_REAL(Q, for_that_a_peer_has_the_send_timeout)
+{
+	struct leaving l = {0};
+	struct service s;
+	il_stream *stream = leaving_begin(&s, &l, IL_MSEC(20));
+
+	UNTIL(l.taken > 0 && il_server_clients(s.server) == 0);
+	il_stream_destroy(stream);
+	service_end(&s);
+}
