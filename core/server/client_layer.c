@@ -35,7 +35,7 @@ int il__client_put_layer(il_client *c, const struct il_layer *layer, il_time dea
 	if (rc == -ETIMEDOUT && !il__has_refused(rc))
 		rc =
 		    il__refuse(rc, "%s: %s: the layer did not begin in time", function, c->address);
-	if (rc == 0 && c->closed)
+	if (c->closed && rc != -ECANCELED) /* whatever the layer has made of that */
 		rc = il__refuse(-EBADF, "%s: the client was closed meanwhile", function);
 	if (rc < 0)
 		il__client_shut(c);

@@ -104,6 +104,36 @@ IL_TEST_REAL(Q, n297_a_certificate_that_is_refused_in_a_dialogue_closes_the_clie
 	il_tls_unref(client);
 }
 
+static int begin_tls(void *arg)
+{
+	struct side *s = arg;
+
+	return il_client_start_layer(s->object, s->bytes);
+}
+
+IL_TEST_REAL(Q, n297_closing_a_client_ends_the_handshake_that_begins)
+{
+	il_tls *tls = client_of(CA);
+	struct side starter = {.bytes = il_tls_layer(tls)};
+	il_listener *listener = listen_here();
+	il_client *c = NULL;
+	il_stream *peer = NULL;
+	char port[8], byte;
+
+	CHECK_RC(il_client_connect_tcp(&c, "localhost", port_text(il_listener_port(listener), port),
+				       il_protocol_lines(), NULL),
+		 0);
+	CHECK_RC(il_listener_accept(listener, &peer), 0);
+	side_start(&starter, begin_tls, c);
+	CHECK_RC(il_stream_read(peer, &byte, 1), 1); /* its first record has come */
+	CHECK_RC(il_client_close(c), 0);
+	CHECK_RC(side_join(&starter), -EBADF);
+	il_client_destroy(c);
+	il_stream_destroy(peer);
+	il_listener_destroy(listener);
+	il_tls_unref(tls);
+}
+
 /* ---- 305: a client without a certificate ---- */
 
 IL_TEST_REAL(Q, n305_a_client_that_is_refused_hears_of_it_at_its_first_receive)
