@@ -352,7 +352,7 @@ int il__fd_call(struct il__fd *fd, unsigned mask)
 	unsigned others = fd_wanted(fd) | fd->shared;
 	int rc = 0;
 
-	if (fd_wanted(fd) & mask)
+	if (others & mask)
 		return il__refuse(-EBUSY, "a task waits for descriptor %d: one a direction",
 				  fd->number);
 	if ((others | mask) != fd->source.watch.mask)

@@ -286,6 +286,35 @@ IL_TEST_REAL(T, a_direction_that_a_task_waits_for_is_not_watched)
 	drop_seen(&s);
 }
 
+static int side_select(void *arg)
+{
+	struct side *s = arg;
+	il_case one = il_case_fd(*(int *)s->object, IL_READABLE);
+
+	return il_select(&one, 1, IL_FOREVER);
+}
+
+IL_TEST_REAL(T, a_direction_that_a_select_waits_for_is_not_watched)
+{
+	struct seen s;
+	struct side chooser = {.size = 0};
+
+	make_seen(&s);
+	side_start(&chooser, side_select, &s.fd[0]);
+	CHECK_RC(il_yield(), 0);
+	CHECK_RC(il_fd_watch_open(&s.watch, s.fd[0], IL_READABLE, on_seen, &s), -EBUSY);
+	CHECK(s.watch == NULL);
+	CHECK_RC(il_fd_watch_open(&s.watch, s.fd[0], 0, on_seen, &s), 0);
+	CHECK_RC(il_fd_watch_set(s.watch, IL_READABLE), -EBUSY);
+	put(&s);
+	CHECK_RC(side_join(&chooser), 0);
+	CHECK_EQ(s.calls, 0);
+	CHECK_RC(il_fd_watch_set(s.watch, IL_READABLE), 0);
+	s.takes = true;
+	UNTIL(s.calls > 0);
+	drop_seen(&s);
+}
+
 IL_TEST_REAL(T, what_cannot_be_watched_is_refused_alike_on_every_loop)
 {
 	char path[] = "/tmp/il-test-XXXXXX";
