@@ -78,7 +78,10 @@ int il__stream_prepare(il_stream *s)
 		return own;
 	if (own < 0)
 		return set_nonblocking(s, flags);
-	return is_standard(fd) ? put_beside(s, own) : take_number(own, fd);
+	if (is_standard(fd))
+		return put_beside(s, own);
+	s->restore = !(flags & O_NONBLOCK); /* for whoever takes the number back */
+	return take_number(own, fd);
 }
 
 static void restore_flags(const il_stream *s, int number)

@@ -418,3 +418,27 @@ IL_TEST_REAL(P, take_fd_gives_the_descriptor_back)
 	CHECK(is_open(fd));
 	close(fd);
 }
+
+/* Whoever goes on with it reads and writes as before. */
+IL_TEST_REAL(P, take_fd_gives_a_pipe_back_as_blocking_as_it_was)
+{
+	for (int nonblocking = 0; nonblocking < 2; nonblocking++) {
+		il_stream *s[2] = {NULL, NULL};
+		int fd[2];
+
+		CHECK_EQ(pipe(fd), 0);
+		for (int i = 0; i < 2; i++) {
+			if (nonblocking)
+				CHECK_EQ(fcntl(fd[i], F_SETFL, O_NONBLOCK), 0);
+			CHECK_RC(il_stream_open_fd(&s[i], fd[i]), 0);
+		}
+		say(s[1], "x");
+		check_hears(s[0], "x");
+		for (int i = 0; i < 2; i++) {
+			CHECK_RC(il_stream_take_fd(s[i]), fd[i]);
+			CHECK_EQ((fcntl(fd[i], F_GETFL) & O_NONBLOCK) != 0, nonblocking);
+			il_stream_destroy(s[i]);
+			close(fd[i]);
+		}
+	}
+}
