@@ -4,23 +4,25 @@
  */
 #include "trace_json.h"
 #include "escape.h"
+#include "os.h"
 
 #include <poll.h>
-#include <unistd.h>
 
 enum { EVENT_MAX = 512 }; /* bytes of one event */
 
 /* ---- bytes ---- */
 
-/* What can be waited for is: a pipe that was made non-blocking. */
+/* What can be waited for is: a pipe that was made non-blocking. The last bytes are written in a thread of the
+ * program's, where a pipe without a reader must not end it. */
 static ssize_t write_some(int fd, const char *from, size_t size)
 {
+	const struct iovec piece = {(void *)(uintptr_t)from, size};
 	struct pollfd p = {.fd = fd, .events = POLLOUT};
-	ssize_t n = write(fd, from, size);
+	ssize_t n = il__os_write_pieces(fd, &piece, 1);
 
-	if (n < 0 && errno == EAGAIN)
-		return poll(&p, 1, -1) < 0 && errno != EINTR ? -1 : 0;
-	return n < 0 && errno == EINTR ? 0 : n;
+	if (n == -EAGAIN)
+		return poll(&p, 1, -1) < 0 && errno != EINTR ? -errno : 0;
+	return n;
 }
 
 void il__trace_json_flush(struct il__trace_json *j)
@@ -28,7 +30,7 @@ void il__trace_json_flush(struct il__trace_json *j)
 	for (size_t at = 0; at < j->used && j->rc == 0;) {
 		ssize_t n = write_some(j->fd, j->buffer + at, j->used - at);
 		if (n < 0)
-			j->rc = -errno;
+			j->rc = (int)n;
 		else
 			at += (size_t)n;
 	}

@@ -5,6 +5,7 @@
 #include "in_child.h"
 
 #include <fcntl.h>
+#include <signal.h>
 
 static int fd;
 
@@ -251,4 +252,22 @@ IL_TEST_REAL(V, a_forked_child_writes_nothing_and_may_trace_itself)
 	check_nesting(&e);
 	CHECK_EQ(tracks_called(&e, "second"), 2);
 	free(e.all);
+}
+
+/* ---- a pipe without a reader ---- */
+
+/* The last bytes are written by whoever ends the trace. */
+IL_TEST_CORE(V, a_trace_into_a_pipe_whose_reader_has_gone_ends_with_a_code_and_no_signal)
+{
+	void (*before)(int) = signal(SIGPIPE, SIG_DFL);
+	char text[4096];
+	int ends[2];
+
+	CHECK_EQ(pipe(ends), 0);
+	CHECK_RC(il_trace_start(ends[1], NULL), 0);
+	CHECK(read(ends[0], text, sizeof text) > 0); /* its first lines are written */
+	close(ends[0]);
+	CHECK_RC(il_trace_stop(), -EPIPE);
+	close(ends[1]);
+	signal(SIGPIPE, before);
 }
