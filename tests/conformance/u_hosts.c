@@ -245,6 +245,7 @@ IL_TEST_VIRTUAL(U, n405_names_are_those_of_hosts)
 	host(n, "1.db", sleep_forever, NULL);
 	host(n, "2.db", sleep_forever, NULL);
 	host(n, "indb", sleep_forever, NULL);
+	host(n, "x.localhost", sleep_forever, NULL); /* no other localhost */
 	for (int i = 0; i < 3; i++)
 		check_resolves("server", 0, "10.0.0.2:80");
 	check_resolves("SERVER", IL_RESOLVE_IPV4, "10.0.0.2:80");

@@ -58,13 +58,15 @@ static void names_add(struct il__sim_ip ip, il_address *list, int *count)
 static void names_hosts(const struct il_virtual_network *n, const char *name, bool ipv4,
 			il_address *list, int *count)
 {
+	/* No host is called so, and no domain. */
+	const bool own = strcasecmp(name, "localhost") == 0;
 	const struct il__sim_host *host = *name ? il__sim_named(n, name) : NULL;
 
-	if (strcasecmp(name, "localhost") == 0)
+	if (own)
 		names_add(il__sim_loopback(ipv4), list, count);
 	else if (host)
 		names_add(il__sim_host_ip(host, ipv4), list, count);
-	for (size_t i = 0; !host && *name && i < n->count; i++)
+	for (size_t i = 0; !own && !host && *name && i < n->count; i++)
 		if (names_is_domain_of(name, n->hosts[i]->name))
 			names_add(il__sim_host_ip(n->hosts[i], ipv4), list, count);
 }
