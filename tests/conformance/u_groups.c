@@ -2,7 +2,12 @@
  * u_groups.c: datagrams to many hosts of the simulated network: who gets what is sent to a multicast group or to all, and
  * what can happen to each copy.
  */
+#include "in_child.h"
 #include "u_network.h"
+
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
 
 enum { SMALL = 8 };
 
@@ -295,4 +300,47 @@ IL_TEST_VIRTUAL(U, a_group_that_no_host_can_join_is_refused)
 {
 	refuse(false);
 	refuse(true);
+}
+
+/* ---- a forked child ---- */
+
+enum { MANY = 4000 };
+
+/* How many bytes the child has, as far as the C library counts them. */
+static size_t bytes_in_use(void)
+{
+#if defined(__GLIBC__) && !IL_TEST_TSAN && !IL_TEST_ASAN
+	return mallinfo2().uordblks;
+#else
+	return 0;
+#endif
+}
+
+static int destroy_in_child(void *socket)
+{
+	const size_t before = bytes_in_use();
+
+	il_datagram_destroy(socket);
+	return before && bytes_in_use() + MANY * 16 > before;
+}
+
+IL_TEST_VIRTUAL(U, n404_a_forked_child_that_destroys_a_socket_keeps_nothing_of_its_groups)
+{
+	il_virtual_network *n = network_with(NULL);
+	static char names[MANY][sizeof "239.1.255.255"];
+	static const char *groups[MANY];
+	il_datagram *d = NULL;
+	char said[256];
+
+	for (int i = 0; i < MANY; i++) {
+		snprintf(names[i], sizeof names[i], "239.1.%d.%d", i / 250, i % 250);
+		groups[i] = names[i];
+	}
+	CHECK_RC(il_datagram_open_udp(&d, NULL, "7",
+				      &(il_datagram_options){.join = groups, .join_count = MANY}),
+		 0);
+	if (!il_test_valgrind())
+		CHECK_EQ(in_child(destroy_in_child, d, said, sizeof said), 0);
+	il_datagram_destroy(d);
+	CHECK_RC(il_virtual_network_close(n), 0);
 }

@@ -214,6 +214,8 @@ void il__sim_end_close(struct il__fd *fd, bool inherited)
 		e->empty(e);
 		il__fd_wake(fd, -EBADF);
 	}
+	/* `empty` has, except in a forked child, whose network is the parent's. */
+	il__free(e->groups);
 	il__free(e);
 }
 
