@@ -189,6 +189,77 @@ static int connect_once(void *name)
 	return rc;
 }
 
+/* Three segments, over a link that is cut when they are sent, and again when the second one is sent anew. */
+struct cuts {
+	bool connected, cut;
+	il_time sent, received;
+};
+
+enum { SEGMENTS = 3 * 1460 };
+
+static int send_segments(void *arg)
+{
+	struct cuts *c = arg;
+	char data[SEGMENTS] = "";
+	il_stream *s;
+	int rc;
+
+	while ((rc = stream_to(&s, "sink")) == -ECONNREFUSED)
+		CHECK_RC(il_sleep(IL_MSEC(1)), 0);
+	if (rc < 0)
+		return rc;
+	c->connected = true;
+	UNTIL(c->cut);
+	c->sent = il_now();
+	rc = il_stream_write_all(s, data, sizeof data);
+	UNTIL(c->received);
+	il_stream_destroy(s);
+	return rc;
+}
+
+static int receive_segments(void *arg)
+{
+	struct cuts *c = arg;
+	char data[SEGMENTS];
+	il_listener *l;
+	il_stream *s;
+	int rc;
+
+	CHECK_RC(il_listener_open_tcp(&l, NULL, "7", NULL), 0);
+	CHECK_RC(il_listener_accept(l, &s), 0);
+	rc = il_stream_receive_exactly(s, data, sizeof data);
+	c->received = il_now();
+	il_stream_destroy(s);
+	il_listener_destroy(l);
+	return rc;
+}
+
+IL_TEST_VIRTUAL(U, n397_each_segment_has_its_own_first_time_to_be_sent_again)
+{
+	il_virtual_network *n =
+	    network_with(&(il_virtual_network_options){.latency_min = IL_MSEC(10)});
+	struct cuts c = {.connected = false};
+
+	host(n, "sink", receive_segments, &c);
+	host(n, "source", send_segments, &c);
+	UNTIL(c.connected);
+	CHECK_RC(il_sleep(IL_MSEC(100)), 0);
+	CHECK_RC(il_virtual_partition(n, "source", "sink"), 0);
+	c.cut = true;
+	UNTIL(c.sent);
+	CHECK_RC(il_sleep_until(c.sent + IL_SEC(2)), 0);
+	CHECK_RC(il_virtual_repair(n, "source", "sink"), 0);
+	CHECK_RC(il_sleep_until(c.sent + IL_MSEC(3325)), 0); /* the first came again at 3.3 s */
+	CHECK_RC(il_virtual_partition(n, "source", "sink"), 0);
+	CHECK_RC(il_sleep(IL_MSEC(75)), 0);
+	CHECK_RC(il_virtual_repair(n, "source", "sink"), 0);
+	CHECK_RC(ended(n, "source"), 0);
+	CHECK_RC(ended(n, "sink"), 0);
+	CHECK(c.received > c.sent + IL_MSEC(3400));
+	CHECK(c.received < c.sent + IL_SEC(4));
+	CHECK_RC(il_virtual_network_close(n), 0);
+}
+
 IL_TEST_VIRTUAL(U, n397_where_all_is_lost_a_connect_and_a_send_time_out)
 {
 	const il_virtual_link_options none = {.loss = 1};

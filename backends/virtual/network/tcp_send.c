@@ -79,7 +79,9 @@ void il__sim_tcp_arm(struct il__sim_tcp *t)
 	t->due = now + tcp_wait(t);
 	if (t->give_up && t->began + t->give_up < t->due)
 		t->due = t->began + t->give_up;
-	if (!t->timer.index && il__timer_arm(n->loop, &t->timer, t->due) < 0)
+	/* One that is armed for an earlier time looks again then; after many tries it is armed for a later one. */
+	if (il__timer_deadline(n->loop, &t->timer) > t->due &&
+	    il__timer_arm(n->loop, &t->timer, t->due) < 0)
 		il__sim_tcp_end(t, -ENOBUFS);
 }
 
