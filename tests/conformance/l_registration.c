@@ -59,7 +59,9 @@ IL_TEST_REAL(L, streams_of_tasks_that_yield_before_they_wait_stay_registered)
 		ends[i] = ends_of(PAIR);
 		CHECK_RC(il_group_start_soon(&group, NULL, answer, &ends[i]), 0);
 	}
-	CHECK_RC(il_sleep(IL_MSEC(1)), 0); /* all wait now */
+	CHECK_RC(il_sleep(IL_MSEC(1)), 0); /* all wait now, */
+	CHECK_RC(il_sleep(IL_MSEC(1)),
+		 0); /* and the native loop, which may put it off to its next poll, knows */
 	atomic_store(&registrations, 0);
 	for (int i = 0; i < PEERS; i++)
 		slip(ends[i].b, "ask");
