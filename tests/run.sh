@@ -3,7 +3,8 @@
 #
 #   sh tests/run.sh                all stages, under an hour on two cores: clang, valgrind and the portable form on one
 #                                  loop, sanitizers without adopted loops
-#   sh tests/run.sh all            these on every loop in every mode, then coverage, soak, remote_soak, foreign, churn and others
+#   sh tests/run.sh all            these on every loop in every mode, then coverage, soak, remote_soak, foreign, churn, explore,
+#                                  packages and browser, of soak and explore a part: under 150 minutes
 #   sh tests/run.sh STAGE...       these only; their names: see `stages` below
 #   sh tests/run.sh soak [MIN]     all areas at once, with faults and without by turns, an hour (or MIN minutes) on every
 #                                  backend, in lines and pictures; worker processes killed at random, a minute on each
@@ -48,6 +49,7 @@ case "${*:-}" in
 all)
   stages="$stages coverage soak remote_soak foreign churn explore packages browser"
   fault_backends=$backends fault_passes="$fault_passes forever"
+  minutes=4 explore=100000 # alone these take hours
   ;;
 conformance) stages="gcc adopted matrix" ;;
 cross) stages=$machines ;;
