@@ -121,22 +121,28 @@ bool il__future_finish(il_future *f, int result, bool cancelled, char *why)
 	return heard;
 }
 
-/* From PENDING, under the lock; the result is there before the state. */
-static bool cancel_pending(il_future *f, unsigned to)
+/* From PENDING, under the lock; the result and its words are there before the state. */
+static bool cancel_pending(il_future *f, unsigned to, char *why)
 {
 	unsigned pending = IL__FUTURE_PENDING;
 
 	if (state_of(f) != IL__FUTURE_PENDING)
 		return false;
 	f->result = -ECANCELED;
-	return atomic_compare_exchange_strong_explicit(&f->state, &pending, to,
-						       memory_order_acq_rel, memory_order_acquire);
+	f->why = why;
+	if (atomic_compare_exchange_strong_explicit(&f->state, &pending, to, memory_order_acq_rel,
+						    memory_order_acquire))
+		return true;
+	f->why = NULL; /* it has begun */
+	return false;
 }
 
 void il__future_cancelled_early(il_future *f, char *why)
 {
 	pthread_mutex_lock(&f->lock);
-	if (cancel_pending(f, IL__FUTURE_CANCELLED) || state_of(f) == IL__FUTURE_CANCELLING) {
+	if (cancel_pending(f, IL__FUTURE_CANCELLED, why)) {
+		future_complete(f, IL__FUTURE_CANCELLED);
+	} else if (state_of(f) == IL__FUTURE_CANCELLING) {
 		f->why = why;
 		future_complete(f, IL__FUTURE_CANCELLED);
 	} else {
@@ -153,14 +159,14 @@ bool il_future_cancel(il_future *f)
 	if (!f || il__inherited(f->generation))
 		return f && il_future_cancelled(f);
 	pthread_mutex_lock(&f->lock);
-	if (f->ops->withdraw && cancel_pending(f, IL__FUTURE_CANCELLING)) {
+	if (f->ops->withdraw && cancel_pending(f, IL__FUTURE_CANCELLING, NULL)) {
 		il_future_ref(f);
 		pthread_mutex_unlock(&f->lock);
 		f->ops->withdraw(f);
 		il_future_unref(f);
 		return true;
 	}
-	if (cancel_pending(f, IL__FUTURE_CANCELLED)) {
+	if (cancel_pending(f, IL__FUTURE_CANCELLED, NULL)) {
 		il_future_ref(f);
 		future_complete(f, IL__FUTURE_CANCELLED);
 		if (f->ops->dropped)
