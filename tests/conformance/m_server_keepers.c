@@ -33,18 +33,27 @@ static void keep(il_client *client, struct keeping *k)
 	    il_loop_spawn(il_loop_current(), &k->keeper, keep_receiving, il_client_ref(client)), 0);
 }
 
-static int leave_to_a_keeper(il_client *client, void *data)
+/* After the first packet; not above 0: there is nothing to keep. */
+static int receive_and_keep(il_client *client, struct keeping *k)
 {
-	struct keeping *k = data;
 	il_packet p;
 	int rc;
 
 	if (k->begun)
 		return 0;
 	rc = il_client_receive(client, &p, IL_FOREVER);
+	if (rc > 0)
+		keep(client, k);
+	return rc;
+}
+
+static int leave_to_a_keeper(il_client *client, void *data)
+{
+	struct keeping *k = data;
+	int rc = receive_and_keep(client, k);
+
 	if (rc <= 0)
 		return rc;
-	keep(client, k);
 	while (!k->begun) /* it receives what is there, and lets others run: this task ends then */
 		CHECK_RC(il_yield(), 0);
 	return 0;
@@ -77,16 +86,10 @@ IL_TEST_REAL(M, a_receive_that_let_others_run_meets_the_end_of_the_clients_task)
 
 static int leave_at_a_time(il_client *client, void *data)
 {
-	struct keeping *k = data;
-	il_packet p;
-	int rc;
+	int rc = receive_and_keep(client, data);
 
-	if (k->begun)
-		return 0;
-	rc = il_client_receive(client, &p, IL_FOREVER);
 	if (rc <= 0)
 		return rc;
-	keep(client, k);
 	CHECK_RC(il_sleep(IL_MSEC(10)), 0);
 	return 0;
 }
