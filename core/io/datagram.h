@@ -22,7 +22,8 @@ struct il__datagram_call {
 	struct il__datagram_place place;
 	struct il__fd_wait wait;
 	const char *function;
-	bool parked; /* it has let others run */
+	bool parked;    /* it has let others run */
+	bool withdrawn; /* nobody wants it sent any more */
 };
 
 struct il_datagram {
@@ -50,9 +51,12 @@ int il__datagram_create(il_datagram **d, il_loop *loop, const struct il__network
  * nowhere) before others run, for the socket may be gone when this returns. */
 int il__datagram_receive(il_datagram *d, struct il__os_message *messages, int count,
 			 il_datagram_message *told, const char *function);
-/* Sends 1 to count of them, whose addresses were checked. Yields if asked to, and it has not waited. */
-int il__datagram_send(il_datagram *d, struct il__os_message *messages, int count, bool yields,
-		      const char *function);
+/* Sends 1 to count of them, whose addresses were checked; the call has its function. Yields if asked to, and it has not
+ * waited. */
+int il__datagram_send(il_datagram *d, struct il__datagram_call *c, struct il__os_message *messages,
+		      int count, bool yields);
+/* Ends a sending call that waits: it returns -EBADF, and has sent nothing. */
+void il__datagram_withdraw(struct il__datagram_call *c);
 /* On a socket of both families an IPv4 address is one of IPv6, mapped: what the system calls this peer there (which is
  * in `mapped`, or `to` itself), and back. */
 struct sockaddr_in6;

@@ -98,7 +98,7 @@ static int datagram_send_some(il_datagram *d, struct il__datagram_call *c,
 	il_time pause = 0;
 
 	for (;;) {
-		int rc = d->network->send(d->fd, messages, count);
+		int rc = c->withdrawn ? -EBADF : d->network->send(d->fd, messages, count);
 
 		if (rc > 0)
 			return rc;
@@ -110,32 +110,37 @@ static int datagram_send_some(il_datagram *d, struct il__datagram_call *c,
 	}
 }
 
-int il__datagram_send(il_datagram *d, struct il__os_message *messages, int count, bool yields,
-		      const char *function)
+int il__datagram_send(il_datagram *d, struct il__datagram_call *c, struct il__os_message *messages,
+		      int count, bool yields)
 {
-	struct il__datagram_call c = {.place = {.called = true},
-				      .wait = {.fd = d->fd, .asked = IL_WRITABLE},
-				      .function = function};
 	int rc;
+	il_task *task = il__task_current(c->function, &rc);
 
-	c.wait.task = il__task_current(function, &rc);
-	if (!c.wait.task)
+	if (!task)
 		return rc;
 	if (!d->fd)
-		return il__refuse(-EBADF, "%s: the socket is closed", function);
-	if (d->loop != c.wait.task->loop)
-		return il__refuse(-EPERM, "%s: the socket belongs to another loop", function);
-	rc = il__task_check(c.wait.task);
+		return il__refuse(-EBADF, "%s: the socket is closed", c->function);
+	if (d->loop != task->loop)
+		return il__refuse(-EPERM, "%s: the socket belongs to another loop", c->function);
+	c->place.called = true;
+	c->wait = (struct il__fd_wait){.task = task, .fd = d->fd, .asked = IL_WRITABLE};
+	rc = il__task_check(task);
 	if (rc == 0)
-		rc = datagram_send_acquire(d, &c);
+		rc = datagram_send_acquire(d, c);
 	if (rc < 0)
 		return rc;
-	rc = datagram_send_some(d, &c, messages, count);
-	if (!c.place.gone)
+	rc = datagram_send_some(d, c, messages, count);
+	if (!c->place.gone)
 		datagram_send_release(d);
-	if (yields && !c.parked)
-		il__task_yield(c.wait.task);
+	if (yields && !c->parked)
+		il__task_yield(task);
 	return rc;
+}
+
+void il__datagram_withdraw(struct il__datagram_call *c)
+{
+	c->withdrawn = true;
+	il__task_interrupt(c->wait.task, -EBADF);
 }
 
 /* ---- addresses ---- */
@@ -211,6 +216,7 @@ int il_datagram_send(il_datagram *d, const void *data, size_t size, const il_add
 {
 	static const char function[] = "il_datagram_send";
 	const il_datagram_message m = {.data = (void *)(uintptr_t)data, .size = size};
+	struct il__datagram_call call = {.function = function};
 	struct il__os_message message;
 	struct outgoing out;
 	int rc;
@@ -219,7 +225,7 @@ int il_datagram_send(il_datagram *d, const void *data, size_t size, const il_add
 		return il__refuse(-EINVAL, "%s: the socket is NULL", function);
 	rc = datagram_send_prepare(d, &message, &out, &m, to, function);
 	if (rc == 0)
-		rc = il__datagram_send(d, &message, 1, true, function);
+		rc = il__datagram_send(d, &call, &message, 1, true);
 	return rc < 0 ? rc : 0;
 }
 
@@ -241,6 +247,7 @@ static int datagram_send_prepare_all(const il_datagram *d, struct il__os_message
 int il_datagram_send_many(il_datagram *d, il_datagram_message *messages, size_t count)
 {
 	static const char function[] = "il_datagram_send_many";
+	struct il__datagram_call call = {.function = function};
 	struct il__os_message list[IL__DATAGRAM_BATCH];
 	struct outgoing out[IL__DATAGRAM_BATCH];
 	int n = count < IL__DATAGRAM_BATCH ? (int)count : IL__DATAGRAM_BATCH;
@@ -250,7 +257,7 @@ int il_datagram_send_many(il_datagram *d, il_datagram_message *messages, size_t 
 				  d ? "there are no messages" : "the socket is NULL");
 	n = datagram_send_prepare_all(d, list, out, messages, n, function);
 	if (n > 0)
-		n = il__datagram_send(d, list, n, true, function);
+		n = il__datagram_send(d, &call, list, n, true);
 	for (int i = 0; i < n; i++)
 		messages[i].rc = 0;
 	return n;

@@ -31,7 +31,7 @@ static bool scope_recompute(struct il__cancel_scope *s)
 	s->until = until;
 	if (newly)
 		il__list_each (node, &s->tasks)
-			il__task_interrupt(il__container_of(node, il_task, scope_link));
+			il__task_interrupt(il__container_of(node, il_task, scope_link), -ECANCELED);
 	return changed;
 }
 

@@ -248,8 +248,7 @@ bool il__abort_freely(il_task *task, void *arg)
 	return true;
 }
 
-/* Gives up the task's wait if it can be given up. */
-static void task_give_up(il_task *task, int rc)
+void il__task_interrupt(il_task *task, int rc)
 {
 	il__abort_fn *abort = task->waiter.abort;
 
@@ -260,11 +259,6 @@ static void task_give_up(il_task *task, int rc)
 		il__task_wake(task, rc);
 }
 
-void il__task_interrupt(il_task *task)
-{
-	task_give_up(task, -ECANCELED);
-}
-
 static void on_alarm(struct il__timer *timer)
 {
 	il_task *task = il__container_of(timer, il_task, alarm);
@@ -272,7 +266,7 @@ static void on_alarm(struct il__timer *timer)
 	/* When it ends soon it leaves its neighbours, who have slept as long. */
 	__builtin_prefetch(task->scope_link.prev);
 	__builtin_prefetch(task->scope_link.next);
-	task_give_up(task, -ETIMEDOUT);
+	il__task_interrupt(task, -ETIMEDOUT);
 }
 
 /* Its time limits end at multiples of the slack, those of other tasks with them. */

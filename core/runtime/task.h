@@ -131,8 +131,8 @@ static inline bool il__task_wake(il_task *task, int rc)
 {
 	return il__waiter_wake(&task->waiter, rc);
 }
-/* Called by scope.c: the task is inside a cancelled scope; gives up its wait if it can. */
-void il__task_interrupt(il_task *task);
+/* Gives up the task's wait, which returns rc, if it waits and that can be given up. */
+void il__task_interrupt(il_task *task, int rc);
 /* In `ended`: whether rc says no more than that the task was cancelled. */
 bool il__task_was_cancelled(const il_task *task, int rc);
 /* For people: its name; "main", or "task N", where it has none, which is written to `room`. */

@@ -42,10 +42,11 @@ struct il__udp_peer {
 	struct il__os_destination
 	    here; /* where its last datagram taken went to: replies leave from there */
 	struct il__list queue;
-	size_t count;                /* of the queue */
-	bool ended;                  /* with nothing queued its client is at its end */
-	struct il__waiter *receiver; /* who waits for the next one; NULL: nobody */
-	struct il__list idle;        /* udp->idle while the handler waits in its first receive */
+	size_t count;                      /* of the queue */
+	bool ended;                        /* with nothing queued its client is at its end */
+	struct il__waiter *receiver;       /* who waits for the next one; NULL: nobody */
+	struct il__datagram_call *sending; /* to it; NULL: nobody */
+	struct il__list idle; /* udp->idle while the handler waits in its first receive */
 };
 
 struct il__udp {

@@ -193,6 +193,7 @@ static int udp_peer_send_failed(il_client *c, int rc)
 {
 	switch (rc) {
 	case -EBADF:
+		return il__refuse(-EBADF, "il_client_send: the client was closed meanwhile");
 	case -ECANCELED:
 	case -EMSGSIZE:
 	case -ENOMEM:
@@ -204,29 +205,33 @@ static int udp_peer_send_failed(il_client *c, int rc)
 	}
 }
 
-/* A datagram waits for no peer, so there is no time to limit; but for room in the system, and by then the peer may be
- * gone: another task has ended the client. */
+/* A datagram waits for no peer, so there is no time to limit; but for room in the system, until another task closes the
+ * client: with it the peer may be gone. */
 static int udp_peer_send(il_client *c, const il_frame *frame, il_time until)
 {
-	const struct il__udp_peer *p = c->peer;
+	struct il__datagram_call call = {.function = "il_client_send"};
+	struct il__udp_peer *p = c->peer;
 	struct iovec pieces[3] = {
 	    {(void *)(uintptr_t)frame->head, frame->head_size},
 	    {(void *)(uintptr_t)frame->data, frame->size},
 	    {(void *)(uintptr_t)frame->tail, frame->tail_size},
 	};
 	struct il__os_destination_room room;
-	union il__udp_address to;
 	struct il__os_message m;
 	int rc;
 
 	(void)until;
 	if (!p || !p->udp->socket)
 		return il__refuse(-EBADF, "il_client_send: the client is closed");
-	to = p->address;
-	m.header = (struct msghdr){
-	    .msg_name = &to, .msg_namelen = p->address_length, .msg_iov = pieces, .msg_iovlen = 3};
+	m.header = (struct msghdr){.msg_name = &p->address,
+				   .msg_namelen = p->address_length,
+				   .msg_iov = pieces,
+				   .msg_iovlen = 3};
 	il__os_destination_set(&m.header, &room, &p->here);
-	rc = il__datagram_send(p->udp->socket, &m, 1, il__client_is_unfair(c), "il_client_send");
+	p->sending = &call;
+	rc = il__datagram_send(p->udp->socket, &call, &m, 1, il__client_is_unfair(c));
+	if (!c->closed)
+		p->sending = NULL;
 	return rc < 0 ? udp_peer_send_failed(c, rc) : 0;
 }
 
@@ -240,6 +245,9 @@ static void udp_peer_close(il_client *c)
 	if (!p)
 		return;
 	udp_peer_wake(p, -EBADF);
+	if (p->sending)
+		il__datagram_withdraw(p->sending);
+	p->sending = NULL;
 	if (c->task)
 		udp_peer_drop_all(p);
 }
