@@ -114,11 +114,17 @@ static int udp_peer_hand_out(il_client *c, struct il__udp_peer *p, struct il__ud
 	return 1;
 }
 
+/* Nothing more comes for its client: it was ended, or is idle on a server that was closed. */
+static bool udp_peer_is_over(const il_client *c, const struct il__udp_peer *p)
+{
+	return p->ended || (p->udp->server->closed && (c->idle || !c->received));
+}
+
 static bool udp_peer_ready(const il_client *c)
 {
 	const struct il__udp_peer *p = c->peer;
 
-	return !p || p->count || p->ended;
+	return !p || p->count || udp_peer_is_over(c, p);
 }
 
 static void udp_peer_watch(il_client *c, struct il__waiter *waiter)
@@ -174,7 +180,7 @@ static int udp_peer_receive(il_client *c, il_packet *packet, il_task *task, il_t
 			return il__refuse(-EBADF, "il_client_receive: the client is closed");
 		if (p->count)
 			return udp_peer_hand_out(c, p, udp_peer_take(p), packet);
-		if (p->ended || (c->idle && p->udp->server->closed))
+		if (udp_peer_is_over(c, p))
 			return 0;
 		if (!task)
 			return -ETIMEDOUT;

@@ -162,6 +162,34 @@ IL_TEST_REAL(R, n356_a_close_ends_peers_that_are_not_at_work)
 	check_graceful(il_server_close);
 }
 
+static int select_and_close(il_client *client, void *data)
+{
+	struct visits *v = data;
+	il_case c = il_case_client(client);
+	il_packet p;
+	int rc = il_select(&c, 1, IL_FOREVER);
+
+	if (rc < 0 || visit_receive(client, v, &p, 0) <= 0)
+		return rc < 0 ? rc : v->last;
+	return il_server_close(il_client_server(client));
+}
+
+IL_TEST_REAL(R, n356_a_select_on_a_closed_server_finds_the_peers_end)
+{
+	const il_handler h = {.handle = select_and_close};
+	struct visits v = {.last = -1};
+	struct service s;
+	il_datagram *a;
+
+	a = udp_start_with_peer(&s, &h, &v, NULL, &(il_server_options){.idle_timeout = IL_FOREVER});
+	udp_say(a, "hello");
+	CHECK_RC(service_result(&s), 0);
+	CHECK_RC(v.last, 0);
+	CHECK_EQ(v.handled, 1);
+	il_datagram_destroy(a);
+	il_server_destroy(s.server);
+}
+
 IL_TEST_REAL(R, n356_a_server_that_does_not_serve_is_closed_at_once)
 {
 	il_server *s = NULL;
