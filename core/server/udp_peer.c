@@ -243,7 +243,8 @@ static int udp_peer_send(il_client *c, const il_frame *frame, il_time until)
 
 /* ---- the client's end ---- */
 
-/* Closed by whoever: what has come is dropped. At its task's end it is for the next client. */
+/* Closed by whoever: what has come is dropped, also that for which the handler was called. At its task's end it is for
+ * the next client. */
 static void udp_peer_close(il_client *c)
 {
 	struct il__udp_peer *p = c->peer;
@@ -254,8 +255,10 @@ static void udp_peer_close(il_client *c)
 	if (p->sending)
 		il__datagram_withdraw(p->sending);
 	p->sending = NULL;
-	if (c->task)
-		udp_peer_drop_all(p);
+	if (!c->task)
+		return;
+	udp_peer_drop_all(p);
+	c->received = true;
 }
 
 /* Its task has ended. A datagram for which the handler was called, and which it did not receive, is dropped. */

@@ -132,6 +132,42 @@ IL_TEST_REAL(R, n353_a_peer_that_on_connection_closes_is_not_handled_and_is_new_
 	CHECK_EQ(v.disconnected, 3);
 }
 
+struct quitter {
+	struct visits v;
+	il_event *wake;
+};
+
+static int close_and_wait(il_client *client, void *data)
+{
+	struct quitter *q = data;
+
+	if (q->v.handled++)
+		return plain_echo(client, NULL);
+	CHECK_RC(il_client_close(client), 0);
+	return il_event_wait(q->wake);
+}
+
+IL_TEST_REAL(R, n353_what_comes_after_a_close_is_a_new_clients)
+{
+	const il_handler h = {.handle = close_and_wait};
+	struct quitter q = {.v = {0}};
+	struct service s;
+	il_datagram *a, *b;
+
+	CHECK_RC(il_event_create(&q.wake), 0);
+	a = udp_start_with_peer(&s, &h, &q, NULL, NULL);
+	udp_say(a, "1");
+	UNTIL(q.v.handled == 1);
+	udp_say(a, "2");
+	b = udp_peer(&s);
+	UDP_ASK(b, "by then 2 has come", "by then 2 has come");
+	CHECK_RC(il_event_set(q.wake), 0);
+	udp_hear(a, "2");
+	il_datagram_destroy(b);
+	udp_end_with_peer(&s, a);
+	il_event_destroy(q.wake);
+}
+
 /* ---- a peer's client ---- */
 
 static il_local number_key;
