@@ -10,6 +10,7 @@
 #include "../base/memory.h"
 #include "../runtime/loop.h"
 #include "../runtime/thread_state.h"
+#include "../sync/queue.h"
 
 /* ---- making one ---- */
 
@@ -44,6 +45,9 @@ void il__client_shut(il_client *c)
 	bool first = !c->closed;
 
 	c->closed = true;
+	il__queue_wake_all(&c->senders, -EBADF);
+	if (c->layering)
+		il_scope_cancel_because(c->layering, "the client was closed");
 	if (!c->ops) {
 		/* With received bytes unread it would be a reset, which may overtake the last packet. */
 		if (!c->broken)

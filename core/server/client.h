@@ -74,7 +74,6 @@ struct il_client {
 	bool connected_here; /* not a server's: the rules are its own */
 	bool accepted;       /* which side of a layer it is */
 	bool closed;         /* by a call: what a layer brings is closed, too */
-	bool layering;       /* a layer is being put on: who sends waits */
 	bool received;       /* il_client_receive was called in this activation of the handler */
 	bool receiving;      /* a call is in it */
 	bool ended;          /* nothing more comes: the peer's end, or lost synchronisation */
@@ -88,6 +87,7 @@ struct il_client {
 	unsigned
 	    packets_since_yield; /* packets received and sent since its task has let others run */
 	struct il__list senders; /* who wait for the sending side */
+	il_scope *layering;      /* in it a layer is being put on, and who sends waits; or NULL */
 	uint64_t since;          /* it is there since this turn: loop->turns.since */
 	il_time connected,
 	    waited;    /* when, if it is needed; how long for the packet that has not come yet */

@@ -22,7 +22,7 @@ static int shut_after_layer(il_client *c)
 		il__client_release(c);
 	}
 	il_client_unref(c);
-	return rc;
+	return rc == -EBADF ? 0 : rc;
 }
 
 int il_client_shutdown_write(il_client *client)

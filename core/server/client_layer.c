@@ -18,19 +18,25 @@ int il__client_check_layer(const struct il_layer *layer, bool accepts, const cha
 	return 0;
 }
 
-static int layer_accept(il_client *c, const struct il_layer *layer, il_time deadline)
+/* A layer may wait for anything, so a close of the client cancels it. */
+static int layer_begin(il_client *c, const struct il_layer *layer, il_time deadline)
 {
 	il_scope scope = IL_SCOPE_INIT;
 	int rc = il_scope_enter(&scope, deadline, IL_FAIL_AT_DEADLINE);
 
-	return rc < 0 ? rc : il_scope_exit(&scope, il__layer_accept(&c->stream, layer));
+	if (rc < 0)
+		return rc;
+	c->layering = &scope;
+	rc = c->accepted ? il__layer_accept(&c->stream, layer)
+			 : il__layer_connect(&c->stream, layer, c->host, IL_FOREVER);
+	c->layering = NULL;
+	return il_scope_exit(&scope, rc);
 }
 
 int il__client_put_layer(il_client *c, const struct il_layer *layer, il_time deadline,
 			 const char *function)
 {
-	int rc = c->accepted ? layer_accept(c, layer, deadline)
-			     : il__layer_connect(&c->stream, layer, c->host, deadline);
+	int rc = layer_begin(c, layer, deadline);
 
 	if (rc == -ETIMEDOUT && !il__has_refused(rc))
 		rc =
@@ -91,7 +97,7 @@ int il_client_start_layer(il_client *client, const struct il_layer *layer)
 	if (rc < 0)
 		return rc;
 	client->refs++;
-	client->receiving = client->sending = client->layering = true;
+	client->receiving = client->sending = true;
 	if (has_bytes_beyond(client)) {
 		il__client_shut(client);
 		rc = il__refuse(-EPROTO,
@@ -104,7 +110,7 @@ int il_client_start_layer(il_client *client, const struct il_layer *layer)
 		client->failure =
 		    rc; /* the peer's doing: a handler that returns it is not logged */
 	begin_anew(client);
-	client->receiving = client->layering = false;
+	client->receiving = false;
 	il__client_release(client);
 	il_client_unref(client);
 	return rc;

@@ -163,7 +163,10 @@ int il__client_acquire(il_client *c)
 	if (!task)
 		return rc;
 	rc = il__task_check(task);
-	return rc < 0 ? rc : il__queue_wait(&c->senders, task, c, &send_wait);
+	if (rc == 0)
+		rc = il__queue_wait(&c->senders, task, c, &send_wait);
+	return rc == -EBADF ? il__refuse(rc, "il_client_send: the client was closed meanwhile")
+			    : rc;
 }
 
 void il__client_release(il_client *c)

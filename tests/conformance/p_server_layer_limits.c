@@ -3,6 +3,7 @@
  * what they were given.
  */
 #include "p_xor.h"
+#include "waits.h"
 
 /* ---- 284: the time counts from the connect ---- */
 
@@ -125,4 +126,85 @@ IL_TEST_REAL(P, n285_a_connect_waits_for_its_layer_within_its_own_time_and_is_ca
 	service_end(&s);
 	xor_check_gone(&theirs);
 	xor_check_gone(&mine);
+}
+
+/* ---- 297: closing ends it, whatever it waits for ---- */
+
+static int shielded_connect(il_stream **s, il_stream *under, const char *host, void *event)
+{
+	(void)s, (void)under, (void)host;
+	return shielded_wait(event);
+}
+
+static int side_layer(void *arg)
+{
+	struct side *s = arg;
+
+	return il_client_start_layer(s->object, s->bytes);
+}
+
+static int side_shutdown_write(void *arg)
+{
+	struct side *s = arg;
+
+	return il_client_shutdown_write(s->object);
+}
+
+IL_TEST_REAL(P, n297_closing_ends_a_layer_that_waits_for_something_else)
+{
+	struct line l = line_of(OVER_PAIR);
+	struct side starter = {.call = NULL};
+	struct xor_layer x;
+
+	xor_init(&x);
+	x.hang = true;
+	starter.bytes = &x.layer;
+	side_start(&starter, side_layer, l.client);
+	CHECK_RC(il_client_close(l.client), 0);
+	CHECK_RC(side_join(&starter), -EBADF);
+	drop(&l);
+	xor_check_gone(&x);
+}
+
+/* What is shielded ends later. */
+IL_TEST_REAL(P, n297_who_waits_for_a_layer_of_a_closed_client_ends_at_once)
+{
+	struct line l = line_of(OVER_PAIR);
+	struct side starter = {.call = NULL}, sender = {.bytes = "secret", .size = 6}, ender;
+	struct il_layer layer = {.connect = shielded_connect};
+	il_event *go = NULL;
+
+	CHECK_RC(il_event_create(&go), 0);
+	layer.self = go;
+	starter.bytes = &layer;
+	side_start(&starter, side_layer, l.client);
+	side_start(&sender, side_send, l.client);
+	side_start(&ender, side_shutdown_write, l.client);
+	CHECK_RC(il_client_close(l.client), 0);
+	CHECK_RC(side_join(&sender), -EBADF);
+	CHECK_RC(side_join(&ender), 0);
+	CHECK(!starter.ended);
+	CHECK_RC(il_event_set(go), 0);
+	CHECK_RC(side_join(&starter), -EBADF);
+	il_event_destroy(go);
+	drop(&l);
+}
+
+IL_TEST_REAL(P, n284_a_shutdown_does_not_wait_for_a_layer_that_waits_for_something_else)
+{
+	struct xor_layer x;
+	struct visits v = {0};
+	struct service s;
+	il_stream *c;
+
+	xor_init(&x);
+	x.hang = true;
+	service_start(&s, &echo_handler, &v, il_protocol_lines(),
+		      &(il_server_options){.layer = &x.layer, .grace_period = IL_SEC(3600)});
+	c = dial(&s);
+	UNTIL(x.accepted == 1);
+	service_end(&s);
+	CHECK_EQ(v.connected, 0);
+	check_gone(c);
+	xor_check_gone(&x);
 }
