@@ -205,7 +205,7 @@ int il__stream_write_all(il_stream *s, const struct iovec *pieces, int count, il
 
 int il__stream_flush(il_stream *s, il_time deadline, const char *function)
 {
-	if (s->kind != IL__STREAM_TRANSPORT)
+	if (s->kind != IL__STREAM_TRANSPORT || s->shut) /* then the rest goes out by itself */
 		return 0;
 	return il__stream_write_all(s, NULL, 0, deadline, function);
 }

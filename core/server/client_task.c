@@ -81,7 +81,7 @@ static void client_converse(il_client *c, il_task *task)
 static void client_flush(il_client *c)
 {
 	if (c->ops || il__client_is_closed(c) || c->broken || c->sending ||
-	    il__stream_is_shut(c->stream) || il__client_acquire(c) < 0)
+	    il__client_acquire(c) < 0)
 		return;
 	il__stream_flush(c->stream, il__client_end_of_patience(c), "il_server_serve");
 	il__client_release(c);

@@ -337,6 +337,38 @@ IL_TEST_REAL(P, n297_closing_ends_the_layer_that_begins)
 	check_closed(&l, &x);
 }
 
+/* ---- 276: a polite close over it ---- */
+
+static int finish(void *arg)
+{
+	struct side *s = arg;
+
+	return il_client_finish(s->object, IL_FOREVER);
+}
+
+IL_TEST_REAL(P, n276_a_polite_close_waits_for_the_peer_also_where_sending_has_ended)
+{
+	struct line l = line_of(OVER_TCP);
+	struct side finisher = {.call = NULL};
+	struct xor_layer x;
+	char byte;
+
+	xor_init(&x);
+	say(l.peer, "server\n");
+	CHECK_RC(il_client_start_layer(l.client, &x.layer), 0);
+	CHECK_HEARS(l.peer, "client");
+	CHECK_RC(il_client_shutdown_write(l.client), 0);
+	say(l.peer, "late");
+	side_start(&finisher, finish, l.client);
+	CHECK_EQ(il_stream_read(l.peer, &byte, 1), 0);
+	CHECK_RC(il_yield(), 0);
+	CHECK(!finisher.ended);
+	CHECK_RC(il_stream_close(l.peer), 0);
+	CHECK_RC(side_join(&finisher), 0);
+	drop(&l);
+	xor_check_gone(&x);
+}
+
 /* ---- 298: once more ---- */
 
 /* Over the first layer the second one shakes hands; what passes both is as in the clear. */
