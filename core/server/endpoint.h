@@ -12,7 +12,7 @@
  * again, so it stays open from round to round. */
 struct il__endpoint {
 	struct il__list link;
-	il_server *server;
+	il_server *server;     /* NULL: destroyed before this was open */
 	il_listener *listener; /* NULL: not listening now */
 	char *host, *port;     /* of TCP; a Unix socket has its path in host and no port */
 	char *path;            /* what that path meant when it was given */

@@ -158,6 +158,7 @@ static int server_create(il_server **server, const il_protocol *protocol, const 
 	s->data = data;
 	s->stop_signals = IL__STOP_SIGNALS_NONE;
 	il__list_init(&s->endpoints);
+	il__list_init(&s->adding);
 	il__list_init(&s->clients);
 	il__list_init(&s->want_room);
 	il__list_init(&s->shutdowns);
@@ -176,7 +177,7 @@ static int may_add(const il_server *s, const char *function)
 	return 0;
 }
 
-/* Looking a name up may wait, so the server knows the address only once it is open. */
+/* Looking a name up may wait, so the server knows the address only once it is open, and may be gone by then. */
 static int server_add(il_server *s, const char *host, const char *port, const char *function)
 {
 	struct il__endpoint *e;
@@ -184,8 +185,12 @@ static int server_add(il_server *s, const char *host, const char *port, const ch
 
 	if (rc < 0)
 		return rc;
+	il__list_push(&s->adding, &e->link);
 	rc = il__endpoint_open(e);
-	if (rc == 0)
+	il__list_remove(&e->link);
+	if (!e->server)
+		rc = il__refuse(-EBADF, "%s: the server was destroyed meanwhile", function);
+	else if (rc == 0)
 		rc = may_add(s, function);
 	if (rc < 0)
 		il__endpoint_free(e);
@@ -322,11 +327,15 @@ int il_server_close(il_server *server)
 
 void il_server_destroy(il_server *server)
 {
+	struct il__list *adding;
+
 	if (!server)
 		return;
 	if (server->phase != IL__SERVER_IDLE && !il__inherited(server->generation))
 		il__fatal("il_server_destroy: il_server_serve still runs; end it with "
 			  "il_server_shutdown");
+	while ((adding = il__list_pop(&server->adding)))
+		il__container_of(adding, struct il__endpoint, link)->server = NULL;
 	while (!il__list_empty(&server->endpoints))
 		il__endpoint_free(
 		    il__container_of(server->endpoints.next, struct il__endpoint, link));

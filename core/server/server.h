@@ -35,6 +35,7 @@ struct il_server {
 	struct il_layer layer;         /* of its clients; no `accept`: none */
 
 	struct il__list endpoints;
+	struct il__list adding;  /* those that are not open yet */
 	struct il__udp *udp;     /* a UDP server's only address; NULL: others */
 	struct il__list clients; /* whose task has not ended */
 	size_t client_count;

@@ -224,7 +224,8 @@ IL_MUST_CHECK IL_API int il_udp_server_open(il_server **server, const char *host
 
 /**
  * @brief Makes the server listen on one more address. -EINVAL: it is a UDP server.
- * @return 0; -EBUSY: it serves; -EBADF: it is closed; errors of il_tcp_server_open().
+ * @return 0; -EBUSY: it serves; -EBADF: it is closed, or was closed or destroyed meanwhile; errors
+ *         of il_tcp_server_open().
  */
 IL_MUST_CHECK IL_API int il_server_add_tcp(il_server *server, const char *host, const char *port);
 

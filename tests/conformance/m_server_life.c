@@ -4,6 +4,7 @@
  */
 #include "m_server.h"
 #include "objects.h"
+#include "slow_names.h"
 
 /* ---- 229: one at a time, and again ---- */
 
@@ -444,5 +445,56 @@ IL_TEST_REAL(M, n231_closing_while_a_name_is_looked_up_ends_the_set_up)
 	CHECK(!il_server_is_serving(s.server));
 	CHECK_RC(il_server_close(s.server), 0);
 	CHECK_RC(service_result(&s), -EBADF);
+	il_server_destroy(s.server);
+}
+
+/* ---- what happens to a server while an address is looked up for it ---- */
+
+static int add_slow(void *arg)
+{
+	struct side *s = arg;
+
+	return il_server_add_tcp(s->object, "slow.test", "0");
+}
+
+/* Begins the lookup, which waits for slow_go. */
+static void add_slowly(struct side *s, il_server *server)
+{
+	slow_names();
+	side_start(s, add_slow, server);
+	UNTIL(sem_trywait(&slow_begun) == 0);
+}
+
+static int end_adding(struct side *s)
+{
+	sem_post(&slow_go);
+	return side_join(s);
+}
+
+IL_TEST_REAL(M, an_address_is_not_added_to_a_server_that_has_gone_meanwhile)
+{
+	struct service s = {0};
+	struct side adder;
+
+	CHECK_RC(open_echo(&s), 0);
+	add_slowly(&adder, s.server);
+	il_server_destroy(s.server);
+	CHECK_RC(end_adding(&adder), -EBADF);
+}
+
+IL_TEST_REAL(M, an_address_is_not_added_to_a_server_that_is_closed_or_serves_meanwhile)
+{
+	struct service s = {0};
+	struct side adder;
+
+	CHECK_RC(open_echo(&s), 0);
+	add_slowly(&adder, s.server);
+	service_run(&s);
+	CHECK_RC(end_adding(&adder), -EBUSY);
+	CHECK_RC(il_server_shutdown(s.server), 0);
+	CHECK_RC(service_result(&s), 0);
+	add_slowly(&adder, s.server);
+	CHECK_RC(il_server_close(s.server), 0);
+	CHECK_RC(end_adding(&adder), -EBADF);
 	il_server_destroy(s.server);
 }
