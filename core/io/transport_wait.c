@@ -124,23 +124,32 @@ unsigned il__transport_asked(const struct il__transport *t)
 	return asked;
 }
 
+/* Whoever waits no more keeps the words for why. */
+static void transport_idle(struct il__transport *t, int d)
+{
+	const struct il__refusal why = il__refusal;
+	unsigned before;
+
+	if (!t->ops.idle)
+		return;
+	before = il__transport_enter(t);
+	t->ops.idle(t->self, il__transport_bit(d));
+	il__transport_leave(t, before);
+	il__refusal = why;
+}
+
 /* What is below it may still have to wake, for what goes out by itself. */
 static void transport_rest(struct il__transport *t, int d)
 {
 	struct il__fd *below = t->lower[d].link ? t->lower[d].fd : NULL;
 	const unsigned asked = t->lower[d].asked;
-	unsigned before;
 
 	if (il__transport_asked(t) & il__transport_bit(d))
 		return;
 	if (!(il__fd_asked(&t->fd) & il__transport_bit(d)) && il__fd_unshare(&t->lower[d]) &&
 	    il__fd_is_asked(below))
 		il__transport_rest(below, asked);
-	if (!t->ops.idle)
-		return;
-	before = il__transport_enter(t);
-	t->ops.idle(t->self, il__transport_bit(d));
-	il__transport_leave(t, before);
+	transport_idle(t, d);
 }
 
 void il__transport_rest(struct il__fd *fd, unsigned directions)

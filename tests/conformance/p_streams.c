@@ -261,6 +261,30 @@ IL_TEST(P, n289_a_cancelled_wait_tells_the_transport_and_loses_nothing)
 	rings_drop(&r);
 }
 
+static int read_and_tell(void *stream)
+{
+	char byte;
+	int rc = il_stream_read(stream, &byte, 1);
+
+	CHECK_DETAIL("the shop closes");
+	return rc;
+}
+
+IL_TEST(P, n289_whoever_is_cancelled_hears_why_also_where_the_transport_is_told)
+{
+	struct rings r = rings_open();
+	struct waiter reader = {.name = "reader"};
+	il_group g;
+
+	CHECK_RC(il_group_open(&g), 0);
+	start_waiting(&g, &reader, read_and_tell, r.s[0]);
+	il_scope_cancel_because(&reader.scope, "the shop closes");
+	CHECK_RC(il_group_close(&g, 0), 0);
+	check_waited(&reader, -ECANCELED);
+	CHECK_EQ(r.end[0]->idles[0], 1);
+	rings_drop(&r);
+}
+
 /* ---- 291: what only descriptors have ---- */
 
 IL_TEST(P, n291_a_transport_has_no_descriptor_and_no_address)
