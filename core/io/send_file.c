@@ -8,6 +8,7 @@
 #include "../base/memory.h"
 #include "../base/os.h"
 #include "stream.h"
+#include "transport.h"
 
 #include <interloop/thread.h>
 
@@ -67,39 +68,58 @@ static int sending_copies(struct sending *s, const struct il__op *op)
 	return s->piece ? 0 : il__refuse(-ENOMEM, "%s: out of memory", op->function);
 }
 
-static int sending_failed(const struct sending *s, const struct il__op *op)
+/* What there is has to be with the system, also what a transport holds back. */
+static int sending_end(il_stream *stream, struct il__op *op, const struct sending *s)
 {
-	return s->moved < 0 ? il__op_failed(op, (int)s->moved)
-			    : il__refuse(-ENODATA,
-					 "%s: the file is shorter: it lacks %zu bytes from offset "
-					 "%lld on",
-					 op->function, s->left, (long long)s->offset);
+	int rc;
+
+	op->more = false;
+	rc = il__op_send(stream, op, NULL, 0);
+	if (rc < 0 || !s->left)
+		return rc;
+	return il__refuse(-ENODATA,
+			  "%s: the file is shorter: it lacks %zu bytes from offset %lld on",
+			  op->function, s->left, (long long)s->offset);
+}
+
+/* Transports that have taken the first bytes of a file learn that the others never come. */
+static int sending_cut(il_stream *stream, const struct il__op *op, int rc)
+{
+	if (op->begun && !op->gone)
+		il__transport_cut(stream);
+	return rc;
+}
+
+/* What a worker has read. */
+static int send_piece(il_stream *stream, struct il__op *op, const struct sending *s)
+{
+	const struct iovec piece = {.iov_base = s->piece, .iov_len = (size_t)s->moved};
+
+	return s->piece ? il__op_send(stream, op, &piece, 1) : 0;
 }
 
 /* Some bytes more. */
 static int send_more(il_stream *stream, struct il__op *op, struct sending *s)
 {
-	struct iovec piece;
 	int rc = s->piece ? 0 : il__op_wait(stream, op);
 
-	if (rc == 0)
-		rc = sending_hand_over(s, op);
 	if (rc < 0)
 		return rc;
+	rc = sending_hand_over(s, op);
+	if (rc < 0)
+		return sending_cut(stream, op, rc);
 	if (!s->piece && s->moved == -EAGAIN) {
 		il__stream_drained(stream, IL_WRITABLE);
 		return 0;
 	}
 	if (!s->piece && (s->moved == -EINVAL || s->moved == -ENOSYS)) /* not of this file */
 		return sending_copies(s, op);
-	if (s->moved <= 0)
-		return sending_failed(s, op);
-	piece = (struct iovec){.iov_base = s->piece, .iov_len = (size_t)s->moved};
-	if (s->piece && (rc = il__op_send(stream, op, &piece, 1)) < 0)
-		return rc;
+	if (s->moved < 0)
+		return sending_cut(stream, op, il__op_failed(op, (int)s->moved));
+	rc = s->moved ? send_piece(stream, op, s) : sending_end(stream, op, s);
 	s->offset += s->moved;
 	s->left -= (size_t)s->moved;
-	return 0;
+	return rc;
 }
 
 /* Taken before the first byte is sent. The descriptor is our own, for the stream may be closed while a worker uses
@@ -128,9 +148,12 @@ int il_stream_send_file(il_stream *stream, int fd, int64_t offset, size_t size)
 	rc = il__op_begin(stream, &op, IL_WRITABLE, IL_FOREVER, function);
 	if (rc < 0)
 		return rc;
+	op.more = true;
 	rc = sending_begin(stream, &op, &s);
 	while (rc == 0 && s.left)
 		rc = send_more(stream, &op, &s);
+	if (rc == 0)
+		rc = sending_end(stream, &op, &s);
 	if (s.out >= 0)
 		close(s.out);
 	il__free(s.piece);

@@ -23,6 +23,7 @@ struct il__op {
 	bool gone;   /* closed meanwhile: touch the stream no more */
 	bool parked; /* it has let others run */
 	bool begun;  /* sending: some bytes are gone */
+	bool more;   /* sending: others follow, so this is not the end of the write */
 	bool lack;   /* receiving ahead: descriptors found no room */
 };
 
@@ -115,7 +116,7 @@ int il__op_receive(il_stream *s, struct il__op *op, void *data, size_t max);
 /* Likewise, of bytes that may be kept: `first` of them are in front. Keeps descriptors that come with them; those
  * that found no room set op->lack, which is the result once the bytes are kept. */
 int il__op_receive_ahead(il_stream *s, struct il__op *op, void *data, size_t max, size_t first);
-/* Sends all of the pieces; a transport's hold nothing back then. */
+/* Sends all of the pieces; a transport's hold nothing back then, unless there are more. */
 int il__op_send(il_stream *s, struct il__op *op, const struct iovec *pieces, int count);
 
 /* One try, without a wait: bytes (0: the end), -EAGAIN, or the error, of which only a transport's has words. What

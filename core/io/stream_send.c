@@ -109,7 +109,7 @@ static int op_flush(il_stream *s, struct il__op *op)
 {
 	static const struct iovec none;
 
-	if (s->kind != IL__STREAM_TRANSPORT)
+	if (s->kind != IL__STREAM_TRANSPORT || op->more)
 		return 0;
 	for (;;) {
 		int rc = il__op_wait(s, op);

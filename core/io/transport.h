@@ -53,6 +53,8 @@ void il__transport_set_network(il_stream *s, const struct il__network *network,
 void il__transport_flush_later(il_stream *s);
 /* A wait for these directions has ended without them: whoever is not waited for any more learns it. */
 void il__transport_rest(struct il__fd *fd, unsigned directions);
+/* A write has ended between two of its parts, where it waits for no stream: each transport on the way down learns it. */
+void il__transport_cut(il_stream *s);
 /* Which directions of it somebody waits for; what goes out by itself is nobody's. */
 unsigned il__transport_asked(const struct il__transport *t);
 

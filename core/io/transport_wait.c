@@ -164,6 +164,22 @@ void il__transport_rest(struct il__fd *fd, unsigned directions)
 		il__transport_end(t);
 }
 
+void il__transport_cut(il_stream *s)
+{
+	struct il__transport *t;
+	il_stream *below;
+
+	if (s->kind != IL__STREAM_TRANSPORT || il__stream_is_closed(s))
+		return;
+	t = il__transport_of(s);
+	t->inside++;
+	below = il__transport_under(s);
+	if (below && below != s)
+		il__transport_cut(below);
+	t->inside--;
+	il__transport_rest(&t->fd, IL_WRITABLE);
+}
+
 void il_transport_ready(il_stream *stream, unsigned mask)
 {
 	struct il__transport *t;

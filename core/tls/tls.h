@@ -104,7 +104,7 @@ struct il__tls_stream {
 	bool alerted;     /* by the peer */
 	size_t said;      /* bytes, to the stream below */
 	bool refused;     /* the last attempt to send bytes took none */
-	bool flushing;    /* likewise, or to send the last ones on their way: a write is not over */
+	bool writing;     /* bytes were offered, and the last flush has not taken all: no end yet */
 	bool notified;    /* close_notify is sent, or held back */
 	int send_rc;      /* 0: go on; else what every later write returns */
 	int under_rc;     /* 1: go on; else how receiving from below has ended */

@@ -116,7 +116,7 @@ static int tls_send(void *self, const struct iovec *pieces, int count)
 	struct il__tls_stream *t = self;
 	int rc = t->send_rc;
 
-	t->refused = t->flushing = false;
+	t->refused = t->writing = false;
 	if (rc == 0 && !t->established)
 		rc = il__tls_handshake(t, IL_WRITABLE);
 	if (rc == 0) {
@@ -127,7 +127,7 @@ static int tls_send(void *self, const struct iovec *pieces, int count)
 		rc = count ? tls_send_bytes(t, pieces, count)
 			   : il_stream_write_now(t->under, NULL, 0);
 	t->refused = count && rc == -EAGAIN;
-	t->flushing = pieces && rc == -EAGAIN;
+	t->writing = pieces && (count || rc == -EAGAIN);
 	if (rc < 0 && rc != -EAGAIN)
 		t->send_rc = rc;
 	return tls_fail(t, rc);
@@ -137,7 +137,7 @@ static void tls_idle(void *self, unsigned direction)
 {
 	struct il__tls_stream *t = self;
 
-	if (!(direction & IL_WRITABLE) || !t->flushing)
+	if (!(direction & IL_WRITABLE) || !t->writing)
 		return;
 	t->send_rc = -EPIPE;
 	snprintf(t->words, sizeof t->words,

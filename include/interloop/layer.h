@@ -49,8 +49,8 @@ struct il_transport {
 	 * -EPIPE to the user. count 0 flushes: returns 0 when nothing is held back and a byte would
 	 * be taken, else -EAGAIN; il_stream_write_all(), il_client_send() and il_client_finish()
 	 * return after that, and so does a server's handler. pieces is not NULL, though there are
-	 * none, at the end of a write of bytes: if `idle` is called after its -EAGAIN, the write was
-	 * cut. A layer hands it on.
+	 * none, at the end of a write of bytes. If `idle` is called after bytes, or after the
+	 * -EAGAIN of such an end, the write was cut. A layer hands it on.
 	 */
 	int (*send)(void *self, const struct iovec *pieces, int count);
 	/**
@@ -64,7 +64,8 @@ struct il_transport {
 	 */
 	int (*want)(void *self, unsigned direction, int *fd, unsigned *mask);
 	/** Nobody waits in that direction any more: the wait was cancelled or timed out, or
-	 * another case of a select happened. Not called when the stream is closed. */
+	 * another case of a select happened; or il_stream_send_file() was cut between two parts of
+	 * the file. Not called when the stream is closed. */
 	void (*idle)(void *self, unsigned direction);
 	/** il_stream_shutdown_write(): 0 or an error. May return -EAGAIN: then the loop calls it
 	 * again, by `want` for sending, until it returns something else, or the stream is closed.

@@ -2,6 +2,7 @@
  * q_tls_files.c: a file sent over TLS: read by a worker, encrypted by the loop; whole, short, to a peer that reads late,
  * and given up.
  */
+#include "p_layers.h"
 #include "q_tls.h"
 #include "t_files.h"
 
@@ -60,4 +61,33 @@ IL_TEST_REAL(Q, a_file_over_tls_waits_for_its_peer_and_ends_with_a_cancellation_
 			CHECK_RC(il_stream_read(s.server, &byte, 1), 1);
 		secure_drop(&s);
 	}
+}
+
+/* The peer would take what comes next for the rest of the file. */
+static void check_cut(il_stream *stream, il_stream *peer, bool cancels)
+{
+	char byte;
+
+	cut_between_pieces(stream, peer, cancels);
+	CHECK_RC(il_stream_write_all(stream, "x", 1), -EPIPE);
+	CHECK_DETAIL("cut off");
+	say(peer, "hello");
+	check_hears(stream, "hello");
+	CHECK_RC(il_stream_close(stream), 0);
+	CHECK_RC(il_stream_read(peer, &byte, 1), -EPIPE);
+}
+
+IL_TEST_REAL(Q, after_a_file_that_was_cut_between_two_pieces_writes_are_refused_and_reads_go_on)
+{
+	for (int cancels = 0; cancels < 2; cancels++)
+		for (int layered = 0; layered < 2; layered++) {
+			struct layer_maker above = {.kind = LAYER_PASS};
+			struct secure s;
+			secure_open(&s, PAIR);
+			if (layered)
+				CHECK_RC(layer_open(&s.shake.over[0], s.client, &above), 0);
+			check_cut(s.shake.over[0], s.server, cancels);
+			secure_drop(&s);
+			CHECK_EQ(above.idles, layered);
+		}
 }

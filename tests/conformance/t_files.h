@@ -63,4 +63,52 @@ static inline int sent(struct ends *e, struct receiving *r, int fd, int64_t offs
 	return rc;
 }
 
+/* ---- cut between two pieces ---- */
+
+enum { FILE_PIECE = 64 << 10 }; /* what a worker reads at a time */
+
+static inline int send_two_pieces(void *arg)
+{
+	struct side *s = arg;
+
+	return il_stream_send_file(s->object, *(const int *)s->bytes, 0, (size_t)2 * FILE_PIECE);
+}
+
+static inline void make_unreadable(int fd)
+{
+	int ends[2];
+
+	CHECK_EQ(pipe(ends), 0);
+	CHECK_EQ(dup2(ends[0], fd), fd);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+/* Sends two pieces of a file from one end to the other, and cuts that when the first one has arrived and no worker is
+ * free to read the next one: it is cancelled, or the next one cannot be read. */
+static inline void cut_between_pieces(il_stream *from, il_stream *to, bool cancels)
+{
+	il_limiter *workers = il_thread_limiter();
+	const size_t total = il_limiter_total(workers);
+	int fd = filled((size_t)2 * FILE_PIECE);
+	struct side sender = {.bytes = &fd};
+	char *data = malloc(FILE_PIECE);
+
+	CHECK_RC(il_limiter_set_total(workers, 1), 0);
+	CHECK_RC(il_limiter_acquire(workers), 0);
+	side_start(&sender, send_two_pieces, from);
+	CHECK_RC(il_limiter_release(workers), 0); /* the sender has it now */
+	CHECK_RC(il_limiter_set_total(workers, 0), 0);
+	CHECK_RC(il_stream_receive_exactly(to, data, FILE_PIECE), 0);
+	UNTIL(il_limiter_get_statistics(workers).waiting == 1);
+	if (cancels)
+		CHECK_RC(il_scope_cancel(&sender.scope), 0);
+	else
+		make_unreadable(fd);
+	CHECK_RC(il_limiter_set_total(workers, total), 0);
+	CHECK_RC(side_join(&sender), cancels ? -ECANCELED : -ESPIPE);
+	close(fd);
+	free(data);
+}
+
 #endif
