@@ -1,5 +1,5 @@
 /*
- * task_name.c: what a task is called. Loop's thread only.
+ * task_name.c: what a task is called, by people and by those who must tell it from others. Loop's thread only.
  */
 #include "../base/error.h"
 #include "loop.h"
@@ -23,6 +23,16 @@ const char *il__task_title(const il_task *task, char room[IL__TASK_TITLE])
 		return "main";
 	snprintf(room, IL__TASK_TITLE, "task %u", task->stack.number);
 	return room;
+}
+
+const void *il__task_identity(il_task *task)
+{
+	static atomic_uintptr_t last = UINTPTR_MAX / 2;
+
+	if (!task->base->identity)
+		task->base->identity =
+		    atomic_fetch_add_explicit(&last, 1, memory_order_relaxed) + 1;
+	return (const void *)task->base->identity;
 }
 
 int il_task_set_name(const char *name)

@@ -134,7 +134,7 @@ int il_exit_stack_open(il_exit_stack **stack)
 	if (!s)
 		return il__refuse(-ENOMEM, "il_exit_stack_open: out of memory");
 	il__exit_stack_init(s, task->loop);
-	s->opener = task;
+	s->opener = il__task_identity(task);
 	*stack = s;
 	return 0;
 }
@@ -149,7 +149,7 @@ int il_exit_stack_close(il_exit_stack *stack, int rc)
 	task = il__task_current("il_exit_stack_close", &refused);
 	if (!task)
 		return refused;
-	if (stack->opener != task)
+	if (stack->opener != il__task_identity(task))
 		return il__refuse(-EPERM,
 				  "il_exit_stack_close: %s; only the task that opened it may",
 				  stack->opener ? "another task opened the stack"

@@ -14,7 +14,7 @@ struct il__exit {
 
 struct il_exit_stack {
 	il_loop *loop;
-	il_task *opener; /* of il_exit_stack_open; compared only */
+	const void *opener; /* il__task_identity; NULL: a server's */
 	struct il__exit *exits;
 	size_t count, capacity;
 	bool closing;

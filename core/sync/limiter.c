@@ -228,7 +228,7 @@ static int limiter_acquire(il_limiter *l, const void *borrower, const char *func
 	if (rc < 0)
 		return rc;
 	if (!borrower)
-		borrower = task;
+		borrower = il__task_identity(task);
 	free = limiter_has_room(l);
 	rc = limiter_enter(l, borrower, free, function);
 	if (rc < 0)
@@ -381,7 +381,8 @@ int il_limiter_acquire_nowait(il_limiter *limiter)
 	il_task *task =
 	    rc < 0 ? NULL : il__home_task(&limiter->home, "il_limiter_acquire_nowait", &rc);
 
-	return task ? acquire_nowait(limiter, task, "il_limiter_acquire_nowait") : rc;
+	return task ? acquire_nowait(limiter, il__task_identity(task), "il_limiter_acquire_nowait")
+		    : rc;
 }
 
 int il_limiter_release(il_limiter *limiter)
@@ -389,7 +390,7 @@ int il_limiter_release(il_limiter *limiter)
 	int rc = limiter_check_arguments(limiter, limiter, "il_limiter_release");
 	il_task *task = rc < 0 ? NULL : il__home_task(&limiter->home, "il_limiter_release", &rc);
 
-	return task ? limiter_release(limiter, task, "il_limiter_release") : rc;
+	return task ? limiter_release(limiter, il__task_identity(task), "il_limiter_release") : rc;
 }
 
 int il_limiter_set_total(il_limiter *limiter, size_t total)

@@ -28,7 +28,7 @@ static int limiter_case_check(il_case *c, il_task *task)
 
 static int limiter_case_take(il_case *c, il_task *task)
 {
-	int rc = il__limiter_try(c->object, task);
+	int rc = il__limiter_try(c->object, il__task_identity(task));
 
 	c->rc = rc;
 	if (rc == 0 || rc == -EALREADY)
@@ -42,7 +42,8 @@ static int limiter_case_enqueue(il_case *c, il_task *task)
 	struct limiter_case *w = limiter_case_of(c);
 	int rc;
 
-	w->waiter = (struct il__limiter_waiter){.borrower = task, .waiter = &w->base.waiter};
+	w->waiter = (struct il__limiter_waiter){.borrower = il__task_identity(task),
+						.waiter = &w->base.waiter};
 	il__list_init(&w->waiter.link);
 	rc = il__limiter_ask(c->object, &w->waiter, "il_select");
 	return rc == -EALREADY ? 0 : rc;

@@ -3,7 +3,9 @@
  * @brief Capacity limiters: tokens and who has borrowed one.
  *
  * A number of tokens, which can be changed at any time, and the set of their borrowers. Each
- * borrower has one token at most. A borrower is a task, or any address that the caller chooses.
+ * borrower has one token at most. A borrower is a task, or any address that the caller chooses. A
+ * task that ends without releasing its token leaves it borrowed, until it is released on behalf of
+ * the address that il_limiter_borrowers() lists for the task.
  *
  * The rules that locks, conditions, semaphores and limiters share are at the top of sync.h.
  */

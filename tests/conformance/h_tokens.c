@@ -233,7 +233,7 @@ IL_TEST(H, n159_a_raised_total_lets_the_first_waiters_in_at_once)
 	UNTIL(w[0].returned && w[1].returned);
 	CHECK_RC(il_sleep(IL_MSEC(1)), 0);
 	CHECK(!w[2].returned);
-	/* Their tasks have ended without giving the tokens back: borrowers are addresses. */
+	/* Their tasks have ended without giving the tokens back. */
 	CHECK_RC(il_limiter_release(l), 0);
 	CHECK_RC(il_group_close(&g, 0), 0);
 	check_waited(&w[2], 0);
@@ -265,6 +265,41 @@ IL_TEST(H, n159_a_lowered_total_puts_nobody_out_and_lets_nobody_in)
 	CHECK_RC(il_limiter_release_on_behalf_of(l, &c), 0);
 	CHECK_RC(il_group_close(&g, 0), 0);
 	check_waited(&w, 0);
+	CHECK_EQ(il_limiter_borrowed(l), 0);
+	il_limiter_destroy(l);
+}
+
+static int borrow_anew(void *limiter)
+{
+	il_case c = il_case_limiter(limiter);
+
+	CHECK_RC(il_limiter_release(limiter), -EALREADY);
+	CHECK_RC(il_limiter_acquire_nowait(limiter), 0);
+	CHECK_RC(il_limiter_release(limiter), 0);
+	CHECK_RC(il_select(&c, 1, 0), 0);
+	CHECK_RC(c.rc, 0);
+	CHECK_RC(il_limiter_release(limiter), 0);
+	CHECK_RC(borrow_and_return(limiter), 0);
+	return 0;
+}
+
+IL_TEST(H, a_task_is_never_taken_for_a_borrower_that_has_ended)
+{
+	il_limiter *l = new_limiter(2);
+	const void *borrower = NULL;
+	il_group g;
+
+	CHECK_RC(il_group_open(&g), 0);
+	CHECK_RC(il_group_start_soon(&g, NULL, borrow, l), 0);
+	CHECK_RC(il_group_close(&g, 0), 0);
+	for (int i = 0; i < 8; i++) { /* one of them lies where the first did */
+		CHECK_RC(il_group_open(&g), 0);
+		CHECK_RC(il_group_start_soon(&g, NULL, borrow_anew, l), 0);
+		CHECK_RC(il_group_close(&g, 0), 0);
+		CHECK_EQ(il_limiter_borrowed(l), 1);
+	}
+	CHECK_EQ(il_limiter_borrowers(l, &borrower, 1), 1);
+	CHECK_RC(il_limiter_release_on_behalf_of(l, borrower), 0);
 	CHECK_EQ(il_limiter_borrowed(l), 0);
 	il_limiter_destroy(l);
 }

@@ -3,6 +3,7 @@
  * whether the task is cancelled or not.
  */
 #include "aside.h"
+#include "in_child.h"
 
 static int undo(void *word)
 {
@@ -137,6 +138,49 @@ IL_TEST(J, an_exit_stack_is_closed_by_its_opener_only)
 	CHECK_RC(il_group_close(&group, 0), 0);
 	CHECK_RC(il_exit_stack_close(stack, 0), 0);
 	CHECK_TRACE("another's meddled");
+}
+
+static int open_one(void *stack)
+{
+	return il_exit_stack_open(stack);
+}
+
+static int close_one(void *stack)
+{
+	return il_exit_stack_close(*(il_exit_stack **)stack, 0);
+}
+
+static int in_a_child(il_fn *fn, void *arg)
+{
+	il_group group;
+	int rc = il_group_open(&group);
+
+	return rc < 0 ? rc : il_group_close(&group, il_group_start_soon(&group, NULL, fn, arg));
+}
+
+static int leave_a_stack_behind(void *unused)
+{
+	static il_exit_stack *stack; /* nobody can free it, and it is no leak */
+	int rc = in_a_child(open_one, &stack);
+
+	(void)unused;
+	for (int i = 0; rc == 0 && i < 8; i++) /* one of them lies where the opener did */
+		rc = in_a_child(close_one, &stack) == -EPERM ? 0 : -EPROTO;
+	return rc;
+}
+
+static int run_and_leave_a_stack(void *unused)
+{
+	return -il_run(il_test_backend(), leave_a_stack_behind, unused);
+}
+
+IL_TEST_OWN(J, a_task_is_never_taken_for_an_opener_that_has_ended)
+{
+	char said[400];
+	const int status = status_in_child(run_and_leave_a_stack, NULL, said, sizeof said);
+
+	CHECK(WIFEXITED(status));
+	CHECK_EQ(WEXITSTATUS(status), 0);
 }
 
 IL_TEST_CORE(J, no_task_no_exit_stack)
