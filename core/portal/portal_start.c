@@ -95,7 +95,7 @@ struct il_portal_context {
 
 	/* the loop's thread only */
 	il_task *holder; /* parked in il_portal_hold */
-	bool held, left;
+	bool held;
 };
 
 static void start_unref(il_portal_context *c)
@@ -112,7 +112,6 @@ static void on_exit_message(struct il__message *m, il_loop *loop)
 	il_portal_context *c = il__container_of(m, il_portal_context, message);
 
 	(void)loop;
-	c->left = true;
 	if (c->holder)
 		il__task_wake(c->holder, 0);
 	start_unref(c);
@@ -162,8 +161,7 @@ int il_portal_hold(int value)
 	c->held = true;
 	task->base->started(task, value);
 	c->holder = task;
-	if (!c->left) /* it may have said il_task_started before, and be left already */
-		rc = il__task_park(task, il__abort_freely, NULL, &hold_wait);
+	rc = il__task_park(task, il__abort_freely, NULL, &hold_wait);
 	c->holder = NULL;
 	if (rc < 0)
 		return rc;

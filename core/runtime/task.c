@@ -475,7 +475,7 @@ int il_task_started(int value)
 
 	if (!task)
 		return rc;
-	if (!task->base->started)
+	if (!task->base->started || task->base->hold)
 		return il__refuse(
 		    -EPERM,
 		    "il_task_started: nobody waits for it; start the task with il_group_start "

@@ -85,7 +85,7 @@ struct il__task_base {
 	il_time slack;                            /* of its time limits: how late they may be */
 	int (*started)(il_task *task, int value); /* il_task_started; NULL: nobody asked */
 	void *starter;
-	void *hold; /* il_portal_hold; NULL: not in a context */
+	void *hold; /* il_portal_hold, whose word `started` is then; NULL: not in a context */
 	char name[32];
 	uintptr_t identity;  /* il__task_identity; 0: nobody asked */
 	il_time slow_logged; /* slow_task.c: when it was said last, by the real clock; 0: never */

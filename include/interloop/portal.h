@@ -70,7 +70,7 @@ typedef struct il_portal_context il_portal_context;
 /**
  * @brief Starts fn and waits until it calls il_portal_hold().
  * @return the value given there (0 or more); fn's error if fn ended before; -EPROTO: fn ended
- *         without an error and without calling it; errors of waiting calls.
+ *         without an error, or was cancelled, without calling it; errors of waiting calls.
  */
 IL_MUST_CHECK IL_API int il_portal_enter(il_portal *p, il_portal_context **c, il_fn *fn, void *arg);
 /**

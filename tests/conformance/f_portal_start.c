@@ -237,6 +237,8 @@ static int hold(void *arg)
 	if (c->value < 0)
 		return c->value;
 	CHECK_RC(il_portal_hold(-1), -EINVAL);
+	CHECK_RC(il_task_started(-1), -EPERM); /* nobody waits for that word */
+	CHECK_RC(il_task_started(c->value), -EPERM);
 	c->given = il_portal_hold(c->value);
 	CHECK_RC(il_portal_hold(c->value), -EALREADY);
 	CHECK_STR(il_task_name(), "the context");
