@@ -73,6 +73,9 @@ int il_loop_close(il_loop *loop)
 						: "it has to run once more to end "
 						  "its tasks, but a loop runs in "
 						  "this thread");
+	if (il__self.no_wait && (loop->ledger.lives || loop->backlog)) /* nor could its tasks */
+		return il__refuse(-EPERM, "il_loop_close: tasks are left, which end only while the "
+					  "loop runs, and a callback may not wait");
 	il__self.loop = loop;
 	loop->turning = true;
 	il__loop_refuse(loop);

@@ -148,13 +148,14 @@ IL_API int il_loop_run(il_loop *loop, il_fn *main, void *arg);
  * up to options.shutdown_timeout for abandoned ones. Unless an abandoned call still runs, the
  * loop's worker threads have ended when it returns.
  * @return 0; -ETIMEDOUT: shutdown_timeout passed while an abandoned thread still ran; it is left to
- *         end by itself; -EPERM: another thread,
- *         or an attached loop (see il_loop_detach); -EBUSY: it runs.
+ *         end by itself; -EPERM: another thread, an attached loop (see il_loop_detach), or tasks are
+ *         left and it is called in a callback of il_future_on_done(), which may not wait; -EBUSY: it
+ *         runs.
  */
 IL_API int il_loop_close(il_loop *loop);
 
-/** @brief Closes the loop if it is open, and frees it. NULL is allowed. For an attached loop, or in
- * another thread than the loop's, it stops the program with a sentence. */
+/** @brief Closes the loop if it is open, and frees it. NULL is allowed. For an attached loop, and
+ * where il_loop_close() is refused, it stops the program with a sentence. */
 IL_API void il_loop_destroy(il_loop *loop);
 
 /** @brief The loop of the calling thread, NULL outside a loop's thread. */

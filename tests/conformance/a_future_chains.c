@@ -284,3 +284,64 @@ IL_TEST_OWN(A, a_callback_runs_no_loop)
 	CHECK(begun);
 	il_future_unref(f);
 }
+
+static int sleep_in_a_group(void *arg)
+{
+	il_group group;
+
+	CHECK_RC(il_group_open(&group), 0);
+	*(bool *)arg = true;
+	CHECK_RC(il_group_close(&group, il_sleep_forever()), -ECANCELED);
+	*(bool *)arg = false;
+	return 0;
+}
+
+static int leave_a_sleeper(void *asleep)
+{
+	CHECK_RC(il_loop_spawn(il_loop_current(), NULL, sleep_in_a_group, asleep), 0);
+	UNTIL(*(bool *)asleep);
+	return 0;
+}
+
+struct closing {
+	il_loop *loop;
+	int rc;
+};
+
+static int close_a_loop(il_future *f, void *arg)
+{
+	const struct closing *c = arg;
+
+	(void)f;
+	CHECK_RC(il_loop_close(c->loop), c->rc);
+	return 0;
+}
+
+static void close_in_a_callback(struct closing *c)
+{
+	il_future *f = new_future();
+
+	CHECK_RC(il_future_on_done(f, close_a_loop, c), 0);
+	CHECK_RC(il_future_set_result(f, 0), 0);
+	il_future_unref(f);
+}
+
+/* Its tasks would have to end, and could not wait for what they began. */
+IL_TEST_OWN(A, a_callback_closes_no_loop_that_has_tasks)
+{
+	struct closing c = {.rc = -EPERM};
+	bool asleep = false;
+
+	CHECK_RC(il_loop_open(&c.loop, il_test_backend(), NULL), 0);
+	CHECK_RC(il_loop_run(c.loop, leave_a_sleeper, &asleep), 0);
+	close_in_a_callback(&c);
+	CHECK(asleep);
+	CHECK_RC(il_loop_close(c.loop), 0);
+	CHECK(!asleep);
+	c.rc = 0;
+	close_in_a_callback(&c);
+	il_loop_destroy(c.loop);
+	CHECK_RC(il_loop_open(&c.loop, il_test_backend(), NULL), 0);
+	close_in_a_callback(&c);
+	il_loop_destroy(c.loop);
+}
