@@ -181,7 +181,7 @@ static void process_assign(struct il__process_pool *pool, struct il__process_wor
 	call->worker = w;
 	w->call = call;
 	w->given = il__ticks_now();
-	w->killed = w->committed = w->unread = false;
+	w->killed = w->committed = w->unread = w->lasts = false;
 	w->known = true;
 	w->wants = IL_READABLE;
 	il__pump_hand(call->pump, w);

@@ -122,13 +122,14 @@ struct il__process_worker {
 	char why[IL__WIRE_WHY_MAX];               /* it was refused */
 	bool choked;                /* our own stderr takes no more: try again later */
 	bool errors_over;           /* nobody can write to its stderr any more */
+	bool lasts;                 /* its call has lasted a while, so a loop watches all of it */
 	char last[IL__STDERR_KEPT]; /* of its stderr */
 	size_t last_size;
 	char last_words[IL__LAST_WORDS];
 
 	/* in a loop: stream, errors, process */
 	struct il__source source[3];
-	struct il__timer timer; /* choked */
+	struct il__timer timer; /* when to look, or to watch all of it, or its `due` */
 };
 
 /* frames.c. Talks to it without ever waiting. */

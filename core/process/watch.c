@@ -1,6 +1,10 @@
 /*
  * watch.c: how a loop waits for its busy workers: by watches of the loop's own driver, and where these
  * are refused in the middle of a call by a look each 10 ms. Loop's thread only.
+ *
+ * To register a descriptor and to take it away costs up to six system calls, and most calls are over before anything but
+ * the stream tells of them. So a loop watches the stream alone until a call has lasted a while: what the worker
+ * writes to stderr waits as long, and its death does where a child of it holds the stream.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -12,6 +16,8 @@
 #include "pool.h"
 
 enum { STREAM, ERRORS, PROCESS };
+
+#define A_WHILE IL_MSEC(10)
 
 void il__worker_unwatch(struct il__process_worker *w, il_loop *loop)
 {
@@ -61,6 +67,7 @@ static void on_timer(struct il__timer *timer)
 {
 	struct il__process_worker *w = il__container_of(timer, struct il__process_worker, timer);
 
+	w->lasts = true;
 	il__process_look(w);
 	watch_turn(w, w->pump->loop);
 }
@@ -76,14 +83,21 @@ static int watch_one(struct il__source *source, il_loop *loop, unsigned mask)
 	return rc;
 }
 
-/* All three, or none. */
+/* Not the stream alone. */
+static bool watches_all(const struct il__process_worker *w, const il_loop *loop)
+{
+	return w->lasts || w->ending || loop->own_clock;
+}
+
+/* What it is to watch now, or nothing. */
 static int watch(struct il__process_worker *w, il_loop *loop)
 {
 	static void (*const ready[])(struct il__source *, il_loop *,
 				     unsigned) = {on_stream, on_errors, on_process};
 	const int fds[] = {w->child.stream, w->child.errors, w->child.process};
-	const unsigned masks[] = {w->wants, w->errors_over || w->choked ? 0 : IL_READABLE,
-				  w->child.process >= 0 ? IL_READABLE : 0};
+	const bool all = watches_all(w, loop);
+	const unsigned masks[] = {w->wants, all && !w->errors_over && !w->choked ? IL_READABLE : 0,
+				  all && w->child.process >= 0 ? IL_READABLE : 0};
 	int rc = 0;
 
 	for (int i = 0; i < 3 && rc == 0; i++) {
@@ -101,8 +115,7 @@ static void visit_soon(struct il__process_worker *w, il_loop *loop)
 {
 	struct il__pump *pump = w->pump;
 
-	if (!loop->backend->driver.now &&
-	    il__timer_arm(loop, &w->timer, il__os_now() + IL_MSEC(10)) == 0)
+	if (!loop->own_clock && il__timer_arm(loop, &w->timer, il__os_now() + A_WHILE) == 0)
 		return;
 	pthread_mutex_lock(&pump->pool->lock);
 	pump->again = true;
@@ -112,10 +125,16 @@ static void visit_soon(struct il__process_worker *w, il_loop *loop)
 
 static void watch_wait_for(struct il__process_worker *w, il_loop *loop)
 {
+	il_time soon = il__os_now() + A_WHILE;
+
 	w->timer.fire = on_timer;
+	if (!watches_all(w, loop) && !w->timer.index) /* without memory for it: all at once */
+		w->lasts = il__timer_arm(loop, &w->timer, w->due < soon ? w->due : soon) < 0;
 	if (watch(w, loop) < 0 || il__process_is_polled(w))
 		visit_soon(w, loop);
-	else if (w->due != IL_FOREVER && !loop->backend->driver.now)
+	else if (!watches_all(w, loop))
+		return;
+	else if (w->due != IL_FOREVER && !loop->own_clock)
 		il__timer_arm(loop, &w->timer, w->due); /* else it has no limit */
 	else /* a virtual clock may jump there while a real worker starts */
 		il__timer_disarm(loop, &w->timer);

@@ -1,6 +1,6 @@
 /*
  * l_registration.c: a stream that is in use stays registered with the native loop, for to register it anew takes
- * several system calls. epoll_ctl of this executable counts.
+ * several system calls; and of a worker process no more is registered than is needed. epoll_ctl of this executable counts.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -10,9 +10,10 @@
 #include <dlfcn.h>
 #include <sys/epoll.h>
 
-enum { PEERS = 48, ROUNDS = 8 };
+enum { PEERS = 48, ROUNDS = 8, CALLS = 100, FDS = 1024 };
 
 static atomic_int registrations;
+static atomic_bool registered[FDS];
 
 int epoll_ctl(int poller, int op, int fd, struct epoll_event *event)
 {
@@ -20,6 +21,8 @@ int epoll_ctl(int poller, int op, int fd, struct epoll_event *event)
 
 	*(void **)&real = dlsym(RTLD_NEXT, "epoll_ctl");
 	atomic_fetch_add(&registrations, 1);
+	if (fd < FDS)
+		atomic_store(&registered[fd], true);
 	return real(poller, op, fd, event);
 }
 
@@ -69,4 +72,38 @@ IL_TEST_REAL(L, streams_of_tasks_that_yield_before_they_wait_stay_registered)
 	CHECK_EQ(atomic_load(&registrations), 0);
 	for (int i = 0; i < PEERS; i++)
 		drop(&ends[i]);
+}
+
+static int nothing(void *arg)
+{
+	(void)arg;
+	return 0;
+}
+
+static int registered_by_call(il_executor *ex)
+{
+	int count = 0;
+
+	for (int fd = 0; fd < FDS; fd++)
+		atomic_store(&registered[fd], false);
+	CHECK_RC(il_executor_run(ex, nothing, NULL, 0), 0);
+	for (int fd = 0; fd < FDS; fd++)
+		count += atomic_load(&registered[fd]);
+	return count;
+}
+
+/* The worker's stderr and its handle are watched if a call lasts, as on a busy machine some do. */
+IL_TEST_REAL(L, a_short_call_in_a_worker_process_registers_its_stream_alone)
+{
+	il_executor *ex = NULL;
+	int least = FDS;
+
+	CHECK_RC(il_process_pool_create(&ex, &(il_process_pool_options){.max_workers = 1}), 0);
+	CHECK_RC(il_executor_run(ex, nothing, NULL, 0), 0);
+	for (int i = 0; i < CALLS && least > 1; i++) {
+		int count = registered_by_call(ex);
+		least = count < least ? count : least;
+	}
+	CHECK(least <= 1);
+	il_executor_destroy(ex);
 }
