@@ -144,10 +144,6 @@ bool il__process_reap(struct il__process_worker *w, bool wait)
 
 void il__process_free(struct il__process_worker *w)
 {
-	close(w->child.stream);
-	close(w->child.errors);
-	close(w->child.life);
-	if (w->child.process >= 0)
-		close(w->child.process);
+	il__process_close(&w->child);
 	il__free(w);
 }

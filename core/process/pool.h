@@ -58,6 +58,7 @@ void il__program_free(struct il__program *program);
 /* ---- starting one (spawn.c) ---- */
 
 struct il__child {
+	struct il__list link; /* of all, for a forked child */
 	pid_t pid;
 	int process;        /* a pidfd; -1: the system has none */
 	int stream, errors; /* our ends, non-blocking: the socket, and what it writes to stderr */
@@ -66,6 +67,8 @@ struct il__child {
 
 int il__process_spawn(const struct il__program *program, const char *name, struct il__child *child);
 void il__process_kill(const struct il__child *child);
+/* It is reaped. */
+void il__process_close(struct il__child *child);
 
 /* ---- workers ---- */
 

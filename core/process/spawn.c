@@ -1,11 +1,16 @@
 /*
- * spawn.c: starting a worker: the program itself, anew, never by fork of a threaded process. Any thread.
+ * spawn.c: starting a worker: the program itself, anew, never by fork of a threaded process; and our ends of it. A
+ * worker ends when nobody holds these any more, so a forked child of the program, which cannot use them, gives up
+ * its own. Any thread.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
 #include "../base/error.h"
 #include "../base/escape.h"
+#include "../base/fork.h"
+#include "../base/list.h"
+#include "../base/load.h"
 #include "../base/os.h"
 #include "../base/os_origin.h"
 #include "../base/os_process.h"
@@ -90,13 +95,69 @@ static int open_ends(int stream[2], int errors[2], int life[2])
 	return rc;
 }
 
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct il__list children = {&children, &children};
+
+static int child_open(struct il__child *child, int stream[2], int errors[2], int life[2])
+{
+	int rc;
+
+	pthread_mutex_lock(&lock);
+	rc = open_ends(stream, errors, life);
+	if (rc == 0) {
+		child->stream = stream[0];
+		child->errors = errors[0];
+		child->life = life[0];
+		child->process = -1;
+		il__list_push(&children, &child->link);
+	}
+	pthread_mutex_unlock(&lock);
+	return rc;
+}
+
+void il__process_close(struct il__child *child)
+{
+	pthread_mutex_lock(&lock);
+	il__list_remove(&child->link);
+	pthread_mutex_unlock(&lock);
+	close(child->stream);
+	close(child->errors);
+	close(child->life);
+	if (child->process >= 0)
+		close(child->process);
+}
+
+/* In a forked child. A native loop may have the number of a stream, which therefore stays taken. */
+static void leave_children(void)
+{
+	il__list_each (node, &children) {
+		const struct il__child *child = il__container_of(node, struct il__child, link);
+		close(child->life);
+		dup2(child->errors, child->stream);
+		fcntl(child->stream, F_SETFD, FD_CLOEXEC);
+	}
+	il__list_init(&children);
+}
+
+static struct il__fork_lock fork_lock = {.lock = &lock};
+static struct il__fork_hook fork_hook = {.run = leave_children};
+
+static void spawn_begin(void)
+{
+	il__hold_at_fork(&fork_lock);
+	il__on_fork_child(&fork_hook);
+}
+IL__AT_LOAD(spawn_begin, IL__LOADED);
+
+/* ---- both ---- */
+
 int il__process_spawn(const struct il__program *program, const char *name, struct il__child *child)
 {
 	int stream[2], errors[2], life[2], rc = il__program_check(program);
 
 	if (rc < 0)
 		return rc;
-	rc = open_ends(stream, errors, life);
+	rc = child_open(child, stream, errors, life);
 	if (rc == 0) {
 		struct start s = {.program = program,
 				  .name = name,
@@ -104,25 +165,21 @@ int il__process_spawn(const struct il__program *program, const char *name, struc
 				  .errors = errors[1],
 				  .life = life[1]};
 		rc = il__os_apart(spawn, &s, program->cpus, program->cpu_count);
-		child->pid = s.pid;
-		child->process = s.handle;
-		if (rc < 0) {
-			close(stream[0]);
-			close(errors[0]);
-			close(life[0]);
-		}
 		close(stream[1]);
 		close(errors[1]);
 		close(life[1]);
+		if (rc < 0) {
+			il__process_close(child);
+		} else {
+			child->pid = s.pid;
+			child->process = s.handle;
+		}
 	}
 	if (rc < 0)
 		return il__refuse(rc == -EAGAIN ? -ENOMEM : rc,
 				  "process pool: no worker could be started from %.*s: %s",
 				  il__text_within(program->file, 100), program->file,
 				  il__system_words(rc));
-	child->stream = stream[0];
-	child->errors = errors[0];
-	child->life = life[0];
 	return 0;
 }
 

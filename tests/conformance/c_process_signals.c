@@ -119,37 +119,68 @@ static int linger_deaf(void *arg)
 	return linger(arg);
 }
 
-static int leave_calls(void *arg)
+static void begin_calls(struct board *b)
 {
-	struct board *b = arg;
 	il_executor *ex = new_processes((il_process_pool_options){.max_workers = 3});
 	struct job busy[2] = {job_on(b, 0), job_on(b, 0)}, idle = job_on(b, 0);
 
-	CHECK_RC(il_executor_run(ex, square, &idle, sizeof idle), 0);
 	CHECK_RC(il_executor_submit(ex, NULL, linger_deaf, &busy[0], sizeof busy[0]), 0);
 	CHECK_RC(il_executor_submit(ex, NULL, linger, &busy[1], sizeof busy[1]), 0);
 	while (atomic_load(&b->begun) < 2)
 		il_test_pause_really();
+	CHECK_RC(il_executor_run(ex, square, &idle, sizeof idle), 0);
+	atomic_store(&b->pids[2], idle.pid);
+}
+
+static int leave_calls(void *arg)
+{
+	begin_calls(arg);
 	raise(SIGKILL);
 	return 0;
 }
 
-IL_TEST_CORE(C, a_function_ends_with_the_pools_process)
+/* Not forever, if the test fails. */
+static void stay(struct board *b)
 {
-	struct board *b;
-	int status = 0;
-	pid_t child;
+	for (int i = 0; i < 1000 && !atomic_load(&b->open); i++)
+		nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+	_exit(0);
+}
 
-	if (IL_TEST_TSAN) /* it cannot start threads in a forked child */
-		return;
-	b = new_board();
-	child = fork();
+static int leave_calls_and_a_child(void *arg)
+{
+	begin_calls(arg);
+	if (fork() == 0)
+		stay(arg);
+	raise(SIGKILL);
+	return 0;
+}
+
+static void end_in_calls(il_fn *leave)
+{
+	struct board *b = new_board();
+	pid_t child = fork();
+	int status = 0;
+
 	if (child == 0)
-		_exit(leave_calls(b));
+		_exit(leave(b));
 	CHECK_EQ(waitpid(child, &status, 0), child);
 	CHECK_EQ(WTERMSIG(status), SIGKILL);
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < 3; i++)
 		UNTIL_THREAD(is_gone(b->pids[i]));
 	CHECK_EQ(b->ended, 0);
+	atomic_store(&b->open, true);
 	free_board(b);
+}
+
+IL_TEST_CORE(C, a_function_ends_with_the_pools_process)
+{
+	if (!IL_TEST_TSAN) /* it cannot start threads in a forked child */
+		end_in_calls(leave_calls);
+}
+
+IL_TEST_CORE(C, a_worker_ends_with_the_pools_process_though_a_forked_child_of_that_lives)
+{
+	if (!IL_TEST_TSAN)
+		end_in_calls(leave_calls_and_a_child);
 }
