@@ -212,17 +212,32 @@ static bool process_pool_shut_down(void *self, unsigned flags, struct il__watche
 	return waits;
 }
 
+/* Nothing is started any more, nor woken. */
+static void pool_close_descriptors(struct il__process_pool *pool)
+{
+	il__program_close(&pool->program);
+	if (pool->attendant.wake[0] >= 0)
+		il__os_wake_close(pool->attendant.wake);
+	pool->attendant.wake[0] = -1;
+}
+
+/* Its memory may go later, with the pump of a loop that has not come to it yet. */
 static void process_pool_ended(void *self)
 {
-	il__attendant_join(self);
+	struct il__process_pool *pool = self;
+
+	il__attendant_join(pool);
+	pthread_mutex_lock(&pool->lock);
+	if (!pool->live && !pool->outstanding && !pool->attendant.running)
+		pool_close_descriptors(pool);
+	pthread_mutex_unlock(&pool->lock);
 }
 
 void il__process_pool_unref(struct il__process_pool *pool)
 {
 	if (!il__drop_reference(&pool->refs))
 		return;
-	if (pool->attendant.wake[0] >= 0)
-		il__os_wake_close(pool->attendant.wake);
+	pool_close_descriptors(pool);
 	pthread_mutex_destroy(&pool->lock);
 	il__program_free(&pool->program);
 	il__free(pool->initializer_arg);

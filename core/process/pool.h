@@ -53,6 +53,8 @@ int il__preload_take(char **variable);
 int il__program_check(const struct il__program *program);
 /* cpus is copied, and tried. */
 int il__program_pin(struct il__program *program, const int *cpus, size_t count);
+/* None is started any more. */
+void il__program_close(struct il__program *program);
 void il__program_free(struct il__program *program);
 
 /* ---- starting one (spawn.c) ---- */

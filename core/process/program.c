@@ -236,12 +236,18 @@ int il__program_pin(struct il__program *program, const int *cpus, size_t count)
 		      : 0;
 }
 
-void il__program_free(struct il__program *program)
+void il__program_close(struct il__program *program)
 {
-	il__free(program->cpus);
-	il__free(program->environment);
 	if (program->directory >= 0)
 		close(program->directory);
+	program->directory = -1;
+}
+
+void il__program_free(struct il__program *program)
+{
+	il__program_close(program);
+	il__free(program->cpus);
+	il__free(program->environment);
 }
 
 int il__program_take(struct il__program *program)

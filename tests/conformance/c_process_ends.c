@@ -1,9 +1,10 @@
 /*
  * c_process_ends.c: how a worker process that is not needed any more ends: by itself, as a program
  * that returns from main, so that coverage, profiles and leak reports of its functions are not
- * lost.
+ * lost. And what its pool leaves behind.
  */
 #define _GNU_SOURCE
+#include "peers.h"
 #include "processes.h"
 
 static struct board *last_board;
@@ -193,4 +194,39 @@ IL_TEST(C, cancelling_a_call_kills_its_worker_at_once)
 	CHECK_EQ(atomic_load(&b->begun), 1); /* by `linger` alone: it was not asked */
 	il_executor_destroy(ex);
 	free_board(b);
+}
+
+/* ---- descriptors ---- */
+
+static int call_once(void *ex)
+{
+	pid_of_next(ex);
+	return 0;
+}
+
+static int use_a_pool(void)
+{
+	il_executor *ex = new_processes((il_process_pool_options){.max_workers = 1});
+	struct il_test_thread thread;
+
+	pid_of_next(ex);
+	il_test_thread_start(&thread, call_once, ex);
+	il_test_thread_join(&thread);
+	pid_of_next(ex);
+	il_executor_destroy(ex);
+	return open_descriptors();
+}
+
+IL_TEST_CORE(C, a_pool_that_was_destroyed_has_no_descriptor)
+{
+	int before = use_a_pool();
+
+	CHECK_EQ(use_a_pool(), before);
+}
+
+IL_TEST(C, a_pool_that_a_task_has_destroyed_has_no_descriptor)
+{
+	int before = open_descriptors(); /* also before the loop goes on */
+
+	CHECK_EQ(use_a_pool(), before);
 }
