@@ -35,7 +35,7 @@ static int datagram_unix_bind_file(struct unix_opening *o, const il_address *add
 	il__free(absolute);
 	if (rc < 0)
 		return il__refuse(rc, "%s: out of memory", o->function);
-	rc = il__path_claim(&lock, address, o->local_path, SOCK_DGRAM, o->function);
+	rc = il__path_claim(&lock, address, o->local_path, o->function);
 	if (rc == 0) {
 		rc = il__socket_file_bind(&o->file, o->fd, address, o->local_path, o->function);
 		if (rc < 0)

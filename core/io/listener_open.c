@@ -224,7 +224,7 @@ static int open_path(int fd, const il_address *address, const char *path,
 
 	if (il__path_is_abstract(path))
 		return open_abstract(fd, address, path, o);
-	rc = il__path_claim(&lock, address, path, SOCK_STREAM, "il_listener_open_unix");
+	rc = il__path_claim(&lock, address, path, "il_listener_open_unix");
 	if (rc < 0)
 		return rc;
 	rc = bind_and_listen(fd, address, path, o, file);

@@ -201,10 +201,11 @@ int il__socket_file_bind(struct il__socket_file *f, int fd, const il_address *ad
 
 /* ---- making way ---- */
 
-/* Whether a socket is behind the file: 1 or 0, or why that cannot be asked. */
-static int unix_path_in_use(const il_address *address, int type)
+/* Whether a socket is behind the file: 1 or 0, or why that cannot be asked. A datagram socket asks, of which a listener
+ * hears nothing: it refuses the type. */
+static int unix_path_in_use(const il_address *address)
 {
-	int fd = il__os_socket(AF_UNIX, type);
+	int fd = il__os_socket(AF_UNIX, SOCK_DGRAM);
 	bool taken;
 
 	if (fd < 0)
@@ -220,8 +221,7 @@ static int unix_path_refuse(int rc, const char *path, const char *function)
 	return il__refuse(rc, "%s: %s: %s", function, path, il__system_words(rc));
 }
 
-static int unix_path_clear(const il_address *address, const char *path, int type,
-			   const char *function)
+static int unix_path_clear(const il_address *address, const char *path, const char *function)
 {
 	struct stat st;
 	int rc;
@@ -233,24 +233,24 @@ static int unix_path_clear(const il_address *address, const char *path, int type
 				  "%s: %s is no socket, so it is kept; choose another path, or "
 				  "remove it",
 				  function, path);
-	rc = unix_path_in_use(address, type);
+	rc = unix_path_in_use(address);
 	if (rc > 0)
-		return il__refuse(-EADDRINUSE, "%s: somebody %s %s", function,
-				  type == SOCK_STREAM ? "listens on" : "has bound", path);
+		return il__refuse(-EADDRINUSE, "%s: somebody has bound a socket to %s", function,
+				  path);
 	if (rc == 0)
 		rc = path_remove(path, &st);
 	return rc < 0 ? unix_path_refuse(rc, path, function) : 0;
 }
 
 int il__path_claim(struct il__path_lock *lock, const il_address *address, const char *path,
-		   int type, const char *function)
+		   const char *function)
 {
 	int pin, rc = unix_path_lock(lock, path);
 
 	if (rc < 0)
 		return unix_path_refuse(rc, path, function);
 	pin = il__os_pin(path);
-	rc = unix_path_clear(address, path, type, function);
+	rc = unix_path_clear(address, path, function);
 	if (pin >= 0)
 		close(pin);
 	if (rc < 0)

@@ -20,10 +20,10 @@ struct il__path_lock {
 
 /* What the path means now, malloc'ed; NULL: out of memory. */
 char *il__path_absolute(const char *path);
-/* Makes way for a socket of that type: takes the path's lock, which one holds at a time, and removes a file that no
+/* Makes way for a socket: takes the path's lock, which one holds at a time, and removes a file that no
  * socket has any more. -EADDRINUSE: one has, or is about to; -EEXIST: another file; -ENOMEM. Not locked then. */
 int il__path_claim(struct il__path_lock *lock, const il_address *address, const char *path,
-		   int type, const char *function);
+		   const char *function);
 void il__path_unlock(struct il__path_lock *lock);
 /* Takes all the memory that removing the file will need. -ENOMEM. */
 int il__socket_file_name(struct il__socket_file *f, const char *absolute);

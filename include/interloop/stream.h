@@ -379,7 +379,7 @@ IL_MUST_CHECK IL_API int il_listener_open_tcp(il_listener **listener, const char
 					      const char *port, const il_listen_options *options);
 
 /**
- * @brief Listens on a Unix socket. A socket file that nobody listens on is replaced; any other file
+ * @brief Listens on a Unix socket. A socket file that nobody has bound is replaced; any other file
  * is kept. Of several that open one path at the same time one gets it; meanwhile there is a file
  * PATH.lock. The file has its permissions before anybody can connect. Closing removes it if it is
  * still this socket, also when a relative path means another place by then; if it cannot be

@@ -687,11 +687,7 @@ IL_TEST_REAL(L, n224_a_path_in_use_stays_in_use)
 	CHECK_RC(il_listener_open_unix(&first, p.path, NULL), 0);
 	CHECK_RC(il_listener_open_unix(&second, p.path, NULL), -EADDRINUSE);
 	CHECK(second == NULL);
-	il_stream *probe = NULL;
-	CHECK_RC(il_listener_accept(first, &probe), 0); /* the question whether somebody listens */
-	check_hears(probe, "");
-	il_stream_destroy(probe);
-	check_unix_answers(first, p.path);
+	check_unix_answers(first, p.path); /* its first client is this one */
 	il_listener_destroy(first);
 	place_remove(&p);
 }

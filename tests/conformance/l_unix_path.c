@@ -118,6 +118,23 @@ IL_TEST_REAL(L, n224_of_two_that_open_a_path_at_once_one_has_it)
 	place_leave();
 }
 
+/* The library's lock is nothing to another program, whose socket is bound and about to listen. */
+IL_TEST_REAL(L, n224_a_socket_that_is_about_to_listen_keeps_its_path)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX, .sun_path = "socket"};
+	int first = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	il_listener *listener = NULL;
+
+	place_enter();
+	CHECK_EQ(bind(first, (struct sockaddr *)&a, sizeof a), 0);
+	CHECK_RC(il_listener_open_unix(&listener, "socket", NULL), -EADDRINUSE);
+	CHECK(exists("socket"));
+	close(first);
+	CHECK_RC(il_listener_open_unix(&listener, "socket", NULL), 0);
+	il_listener_destroy(listener);
+	place_leave();
+}
+
 IL_TEST_REAL(L, n224_the_permissions_are_there_before_anybody_can_connect)
 {
 	const il_listen_options options = {.mode = 0622};
