@@ -156,6 +156,17 @@ static int client_dial(void *arg)
 	return il_stream_connect_unix(d->stream, d->path);
 }
 
+static int client_dial_in_time(struct dialing *d, il_time timeout)
+{
+	int rc = il_fail_after(timeout, client_dial, d);
+
+	if (rc == -ETIMEDOUT)
+		il__refuse(rc,
+			   "il_client_connect_unix: %s: no connection in time; its backlog is full",
+			   d->path);
+	return rc;
+}
+
 int il_client_connect_unix(il_client **client, const char *path, const il_protocol *protocol,
 			   const il_client_options *options)
 {
@@ -166,8 +177,7 @@ int il_client_connect_unix(il_client **client, const char *path, const il_protoc
 
 	if (rc < 0)
 		return rc;
-	rc = o.options.connect.timeout
-		 ? il_fail_after(o.options.connect.timeout, client_dial, &dialing)
-		 : client_dial(&dialing);
+	rc = o.options.connect.timeout ? client_dial_in_time(&dialing, o.options.connect.timeout)
+				       : client_dial(&dialing);
 	return client_connected(&o, client, stream, rc);
 }
