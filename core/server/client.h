@@ -131,7 +131,7 @@ int il__client_accepted(il_server *s, const struct il__endpoint *e, il_stream *s
 int il__client_start(il_server *s, il_client *c);
 /* Until when the peer may take what is sent from now on. */
 il_time il__client_end_of_patience(const il_client *c);
-/* Waits for the sending side, in order of asking. 0: it is the caller's, to release. */
+/* Waits for the sending side, in order of asking. 0: it is the caller's, to release; -EBADF: closed meanwhile. */
 int il__client_acquire(il_client *c);
 void il__client_release(il_client *c);
 /* 0 where a call about the client may be made. */

@@ -296,6 +296,42 @@ IL_TEST_REAL(O, n267_closing_wakes_the_receiver_and_the_sender)
 	}
 }
 
+static int receive_line(void *client)
+{
+	il_packet p;
+
+	return il_client_receive(client, &p, IL_FOREVER);
+}
+
+static int send_word(void *client)
+{
+	return il_client_send(client, "word", 4);
+}
+
+/* The first of them to fail cancels the others, which have their answers by then. */
+IL_TEST_REAL(O, n267_closing_wakes_all_who_send_at_once)
+{
+	struct line l = line_of(OVER_PAIR);
+	struct side first = {.call = NULL};
+	il_fn *calls[] = {receive_line, send_word, send_word};
+	il_future *futures[3];
+	il_group g;
+
+	side_send_in_vain(&first, l.client);
+	CHECK_RC(il_group_open(&g), 0);
+	for (int i = 0; i < 3; i++)
+		CHECK_RC(il_group_start_soon(&g, &futures[i], calls[i], l.client), 0);
+	CHECK_RC(il_yield(), 0);
+	CHECK_RC(il_client_close(l.client), 0);
+	for (int i = 0; i < 3; i++) {
+		CHECK_RC(il_future_join(futures[i]), -EBADF);
+		CHECK_DETAIL("closed");
+	}
+	CHECK_RC(il_group_close(&g, 0), -EBADF);
+	CHECK_RC(side_join(&first), -EBADF);
+	drop(&l);
+}
+
 /* Longer than the room on the stack that most texts are made in. */
 IL_TEST_REAL(O, a_text_of_any_length_is_one_packet)
 {

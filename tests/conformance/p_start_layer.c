@@ -327,13 +327,16 @@ IL_TEST_REAL(P, n297_closing_ends_the_layer_that_begins)
 {
 	struct line l = line_of(OVER_TCP);
 	struct side starter = {.call = NULL}, sender = {.bytes = "secret", .size = 6};
+	struct side ender = {.call = NULL};
 	struct xor_layer x;
 
 	side_start_layer(&starter, l.client, &x);
 	side_start(&sender, side_send, l.client);
+	side_start(&ender, end_sending, l.client);
 	CHECK_RC(il_client_close(l.client), 0);
 	CHECK_RC(side_join(&starter), -EBADF);
 	CHECK_RC(side_join(&sender), -EBADF);
+	CHECK_RC(side_join(&ender), 0);
 	check_closed(&l, &x);
 }
 
