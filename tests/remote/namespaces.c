@@ -1,6 +1,8 @@
 /*
  * namespaces.c: a worker program, or a job server, on another machine, as it were: in a network namespace, whose link is cut while calls
  * of 10 ms run, for a while and for ever. Only what the machine can make is tested: it needs root, `ip` and `setpriv`.
+ *
+ *     remote-namespaces [CUTS OF EACH KIND]
  */
 #include "support.h"
 
@@ -12,6 +14,11 @@ enum { CALLS = 60, BEAT = 300 };
 static char space[32], link_here[16], worker_options[64];
 static struct note notes[CALLS];
 static il_future *futures[CALLS];
+
+static long cuts(long few)
+{
+	return test_count ? test_count : few;
+}
 
 static int shell(const char *format, const char *a, const char *b)
 {
@@ -119,9 +126,12 @@ static void cut_worker(struct server *server, il_executor *ex, double back_after
 	pid_t there = worker_start_there(server->address);
 	double begin;
 
+	while (il_executor_run(ex, program, NULL, 0) != there) /* it has calls when it is cut */
+		;
 	begin_calls_and_cut(ex);
 	begin = seconds();
 	CHECK_EQ(end_calls(begin, "a worker"), 0);
+	CHECK(statistics_of(ex, 0).connected);
 	wait_since(begin, back_after);
 	mend_link();
 	CHECK(journal_twice(CALLS) <= 2); /* what ran there at the cut */
@@ -142,9 +152,10 @@ static void cut_workers(void)
 
 	journal_open();
 	here = worker_start(server.address, worker_options);
-	cut_worker(&server, ex, 2);
-	cut_worker(&server, ex, 0);
-	cut_worker(&server, ex, 0);
+	for (long i = 0; i < cuts(1); i++)
+		cut_worker(&server, ex, test_count ? 8 : 2);
+	for (long i = 0; i < cuts(2); i++)
+		cut_worker(&server, ex, 0);
 	il_executor_destroy(ex);
 	worker_kill(here);
 	server_stop(&server);
@@ -192,9 +203,10 @@ static void cut_clients(void)
 	server_start_at(&near, HERE, 1);
 	journal_open();
 	here = worker_start(near.address, worker_options);
-	cut_client(&near, 3);
-	cut_client(&near, 3);
-	cut_client(&near, 0);
+	for (long i = 0; i < cuts(2); i++)
+		cut_client(&near, 3);
+	for (long i = 0; i < cuts(1); i++)
+		cut_client(&near, 0);
 	worker_kill(here);
 	server_stop(&near);
 }
@@ -244,8 +256,8 @@ static void cut_servers(void)
 	snprintf(list, sizeof list, "%s," THERE ":4730", near.address);
 	journal_open();
 	worker = worker_start(list, worker_options);
-	cut_server(&near);
-	cut_server(&near);
+	for (long i = 0; i < cuts(2); i++)
+		cut_server(&near);
 	CHECK_EQ(worker_stop(worker), 0);
 	server_stop(&near);
 }

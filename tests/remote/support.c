@@ -15,7 +15,7 @@
 #include <time.h>
 
 unsigned test_seconds = 100;
-long test_calls = 4000;
+long test_count;
 
 static int failures;
 char *test_self;
@@ -501,7 +501,7 @@ int main(int argc, char **argv)
 	if (argc == 4 && strcmp(argv[1], "client") == 0)
 		return client_main(argv[2], argv[3]);
 	if (argc == 2) {
-		test_calls = atol(argv[1]);
+		test_count = atol(argv[1]);
 		test_seconds = 1000;
 	}
 	alarm(test_seconds);

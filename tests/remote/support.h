@@ -98,10 +98,10 @@ il_remote_server_statistics statistics_of(il_executor *ex, size_t server);
 /* On the monotonic clock. */
 double seconds(void);
 
-/* After which SIGALRM ends the program; and how many calls a soak makes: by the only word of the command line. */
+/* After which SIGALRM ends the program; and how many calls or cuts there are, by the only word of the command line: 0: there is none. */
 extern char *test_self; /* this program */
 extern unsigned test_seconds;
-extern long test_calls;
+extern long test_count;
 
 /* The tests of a program, in order. */
 void test_all(void);
