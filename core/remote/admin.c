@@ -113,7 +113,7 @@ static int do_all(struct il__remote_server *s, il_stream *stream)
 static int open_and_do_all(struct il__remote_server *s, il_stream **stream)
 {
 	const il_remote_pool_options *o = &s->pool->options;
-	const struct il__remote_endpoint to = {s->name, o->layer, 3 * o->heartbeat};
+	const struct il__remote_endpoint to = {s->name, o->layer, 3 * o->heartbeat, o->heartbeat};
 	il_scope scope = IL_SCOPE_INIT;
 	int rc = il_scope_enter(&scope, il_deadline(3 * o->heartbeat), IL_FAIL_AT_DEADLINE);
 

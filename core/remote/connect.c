@@ -73,7 +73,7 @@ static int greet(struct il__remote_connection *c)
 	if (rc < 0)
 		return rc;
 	il__remote_free_packet(&p);
-	c->heard = il_now();
+	c->heard = il__remote_clock(c);
 	return 0;
 }
 
@@ -97,6 +97,8 @@ int il__remote_connect(struct il__remote_connection *c, const struct il__remote_
 
 	memset(c, 0, sizeof *c);
 	c->max = max;
+	c->heartbeat = to->heartbeat;
+	c->clock = c->looked = il_now();
 	rc = il_semaphore_create(&c->work, 0, 1);
 	if (rc == 0)
 		rc = il_semaphore_create(&c->room, 0, SIZE_MAX);
@@ -124,31 +126,43 @@ void il__remote_close(struct il__remote_connection *c)
 
 /* ---- its beats ---- */
 
-static int is_silent(void)
-{
-	return il_fail(-EOWNERDEAD, "the job server has been silent for 3 beats");
-}
-
 /* A link that is cut may hold this up, or whoever sends already. */
-static int send_beat(struct il__remote_connection *c, il_time until)
+static int send_beat(struct il__remote_connection *c, il_time time)
 {
 	il_scope scope = IL_SCOPE_INIT;
-	int rc = il_scope_enter(&scope, until, IL_FAIL_AT_DEADLINE);
+	int rc = il_scope_enter(&scope, il_deadline(time), IL_FAIL_AT_DEADLINE);
 
 	if (rc < 0)
 		return rc;
 	rc = il_scope_exit(&scope, il__remote_send_text(c, IL__GEARMAN_ECHO_REQ, "beat"));
-	return rc == -ETIMEDOUT ? is_silent() : rc;
+	return rc == -ETIMEDOUT ? 0 : rc;
 }
 
-int il__remote_beat(struct il__remote_connection *c, il_time heartbeat)
+il_time il__remote_clock(struct il__remote_connection *c)
 {
-	for (;;) {
-		il_time left = c->heard + 3 * heartbeat - il_now();
-		int rc = left > 0 ? il_sleep(left < heartbeat ? left : heartbeat) : is_silent();
-		if (rc == 0 && il_now() < c->heard + 3 * heartbeat)
-			rc = send_beat(c, c->heard + 3 * heartbeat);
+	il_time now = il_now(), passed = now - c->looked;
+
+	c->looked = now;
+	c->clock += passed < c->heartbeat ? passed : c->heartbeat;
+	return c->clock;
+}
+
+/* Until the server is lost. */
+static il_time patience(struct il__remote_connection *c)
+{
+	return c->heard + 3 * c->heartbeat - il__remote_clock(c);
+}
+
+int il__remote_beat(struct il__remote_connection *c)
+{
+	il_time left;
+
+	while ((left = patience(c)) > 0) {
+		int rc = il_sleep(left < c->heartbeat ? left : c->heartbeat);
+		if (rc == 0 && (left = patience(c)) > 0)
+			rc = send_beat(c, left);
 		if (rc < 0)
 			return rc;
 	}
+	return il_fail(-EOWNERDEAD, "the job server has been silent for 3 beats");
 }

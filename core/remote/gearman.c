@@ -133,7 +133,7 @@ static int receive_large(struct il__remote_connection *c, char *to, size_t size)
 			return rc < 0 ? rc : is_closed();
 		to += rc;
 		size -= (size_t)rc;
-		c->heard = il_now();
+		c->heard = il__remote_clock(c);
 	}
 	return 0;
 }
@@ -173,7 +173,7 @@ static int receive_rest(struct il__remote_connection *c, struct il__remote_packe
 		size_t n = left < sizeof dropped ? left : sizeof dropped;
 		rc = receive_bytes(c, dropped, n);
 		left -= n;
-		c->heard = il_now();
+		c->heard = il__remote_clock(c);
 	}
 	return rc;
 }
@@ -212,7 +212,7 @@ int il__remote_receive(struct il__remote_connection *c, struct il__remote_packet
 	}
 	p->data[p->size] = 0;
 	if (is_reply(p->type))
-		c->heard = il_now();
+		c->heard = il__remote_clock(c);
 	return 1;
 }
 

@@ -38,12 +38,14 @@ enum { IL__REMOTE_HANDLE_MAX = 64, IL__REMOTE_PREFIX_MAX = 128 };
 struct il__remote_endpoint {
 	const char *server; /* "host:port", "unix:/path" */
 	const struct il_layer *layer;
-	il_time timeout;
+	il_time timeout, heartbeat;
 };
 
 struct il__remote_connection {
 	il_stream *stream;
-	il_time heard; /* when the last reply, or a part of something large, came */
+	il_time heartbeat;
+	il_time clock, looked; /* its clock, and when that was looked at: by il_now() */
+	il_time heard; /* by its clock: when the last reply, or a part of something large, came */
 	size_t max;    /* bytes of one that are kept */
 	/* out: what tasks have sent in a turn is written at once, by a task of its own */
 	char *out;
@@ -99,7 +101,10 @@ void il__remote_free_packet(struct il__remote_packet *packet);
 /* The next argument, ended by a NUL; NULL: there is none. And all that is left. */
 const char *il__remote_next(struct il__remote_packet *packet);
 const char *il__remote_rest(struct il__remote_packet *packet, size_t *size);
+/* By which silence is measured: while this program is stopped, or has no processor, nobody else is silent. So it goes on by a
+ * beat at most from one look to the next. */
+il_time il__remote_clock(struct il__remote_connection *c);
 /* Sends ECHO_REQ each beat; returns -EOWNERDEAD when nothing has come for three beats. A cancellation point. */
-int il__remote_beat(struct il__remote_connection *c, il_time heartbeat);
+int il__remote_beat(struct il__remote_connection *c);
 
 #endif

@@ -64,9 +64,11 @@ struct il__remote_out {
 	il_time given_up; /* since when it is in `cancels` */
 	/* the portal's thread */
 	struct il__remote_out *same; /* of the bucket of handles */
-	il_time created, heard;      /* at the server; when it was last known to be in good hands */
-	il_time assigned;            /* when a worker was first seen to have it and say nothing */
-	il_time beat;                /* its worker's; 0: no sign of one yet */
+	il_time created;             /* at the server */
+	/* by its connection's clock: when it was last known to be in good hands; when a worker was first seen to have it and
+	 * say nothing */
+	il_time heard, assigned;
+	il_time beat; /* its worker's; 0: no sign of one yet */
 	bool dropped; /* given up as unserved it has failed, at `heard`; who has it is asked */
 	char *parts;  /* of a result that comes in several packets */
 	size_t parts_size;

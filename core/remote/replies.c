@@ -45,7 +45,8 @@ static int on_created(struct il__remote_server *s, struct il__remote_packet *p)
 	out = il__remote_out_at(first);
 	il__remote_list_remove(first);
 	il__remote_list_push(&s->waiting, first);
-	out->created = out->heard = il_now();
+	out->created = il_now();
+	out->heard = il__remote_clock(&s->connection);
 	pthread_mutex_lock(&s->pool->lock);
 	strcpy(out->handle, handle);
 	if (out->verdict && il__remote_give_up(out, out->verdict))
@@ -95,7 +96,7 @@ static void on_status(struct il__remote_server *s, struct il__remote_out *out,
 		il__remote_list_remove(&out->place);
 		il__remote_list_push(&s->running, &out->place);
 	}
-	out->heard = il_now();
+	out->heard = il__remote_clock(&s->connection);
 	out->beat = ms > 0 && ms <= 86400000 ? IL_MSEC(ms) : s->pool->options.heartbeat;
 	pthread_mutex_lock(&s->pool->lock);
 	il__remote_is_served(out);
@@ -240,7 +241,7 @@ static void on_fail(struct il__remote_out *out)
 	pthread_mutex_unlock(&pool->lock);
 	if (verdict == -ENOENT && !out->dropped) {
 		out->dropped = true;
-		out->heard = il_now();
+		out->heard = il__remote_clock(&out->server->connection);
 	} else if (verdict == -ECANCELED) {
 		end(out, verdict, NULL, 0, NULL);
 	} else {

@@ -85,7 +85,7 @@ static int beat(void *arg)
 {
 	struct il__remote_server *s = arg;
 
-	return il__remote_beat(&s->connection, s->pool->options.heartbeat);
+	return il__remote_beat(&s->connection);
 }
 
 static int talk(struct il__remote_server *s)
@@ -161,7 +161,7 @@ static void lose_all(struct il__remote_server *s, int rc)
 static int serve_once(struct il__remote_server *s)
 {
 	const il_remote_pool_options *o = &s->pool->options;
-	const struct il__remote_endpoint to = {s->name, o->layer, o->connect_timeout};
+	const struct il__remote_endpoint to = {s->name, o->layer, o->connect_timeout, o->heartbeat};
 	int rc = il__remote_connect(&s->connection, &to, o->max_size + FRAME);
 
 	if (rc < 0) {

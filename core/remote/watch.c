@@ -31,8 +31,10 @@ static void lose_out(struct il__remote_out *out, const char *why)
 /* It has come, or was asked about, a moment ago: there is nothing to be learnt of it yet. */
 static bool is_fresh(const struct il__remote_out *out)
 {
+	struct il__remote_server *s = out->server;
+
 	return !out->assigned && !out->dropped &&
-	       il_now() - out->heard < 2 * tick(&out->server->pool->options);
+	       il__remote_clock(&s->connection) - out->heard < 2 * tick(&s->pool->options);
 }
 
 static int ask(struct il__remote_server *s)
@@ -82,6 +84,7 @@ static bool judge_dropped(struct il__remote_out *out, bool taken)
 void il__remote_on_asked(struct il__remote_out *out, struct il__remote_packet *p)
 {
 	const char *known = il__remote_next(p), *taken = il__remote_next(p);
+	const il_time now = il__remote_clock(&out->server->connection);
 
 	if (!known || !taken || out->beat)
 		return;
@@ -90,10 +93,10 @@ void il__remote_on_asked(struct il__remote_out *out, struct il__remote_packet *p
 	if (strcmp(known, "1") != 0) {
 		lose_out(out, "the job server has forgotten the call");
 	} else if (strcmp(taken, "1") != 0 || out->server->pool->options.raw) {
-		out->heard = il_now();
+		out->heard = now;
 		out->assigned = 0;
 	} else if (!out->assigned) {
-		out->assigned = il_now();
+		out->assigned = now;
 	}
 }
 
@@ -101,7 +104,7 @@ void il__remote_on_asked(struct il__remote_out *out, struct il__remote_packet *p
 
 static bool is_silent(const struct il__remote_out *out, il_time heartbeat)
 {
-	il_time now = il_now();
+	const il_time now = il__remote_clock(&out->server->connection);
 
 	if (out->beat)
 		return now - out->heard >= 3 * out->beat;

@@ -146,7 +146,7 @@ static int beat(void *arg)
 {
 	struct il__remote_link *l = arg;
 
-	return il__remote_beat(&l->connection, l->worker->options.heartbeat);
+	return il__remote_beat(&l->connection);
 }
 
 static struct il__remote_job *next_to_sign(const struct il__remote_link *l)
@@ -248,7 +248,8 @@ static int talk(struct il__remote_link *l)
 
 static int serve_once(struct il__remote_link *l)
 {
-	const struct il__remote_endpoint to = {l->server, l->worker->options.layer, IL_SEC(30)};
+	const il_remote_worker_options *o = &l->worker->options;
+	const struct il__remote_endpoint to = {l->server, o->layer, IL_SEC(30), o->heartbeat};
 	int rc = il__remote_connect(&l->connection, &to, PACKET_MAX);
 
 	if (rc < 0)

@@ -1,6 +1,6 @@
 /*
  * clients.c: a program that ends while it has calls out: the server drops those that nobody has begun, what runs ends, and its
- * answer is nobody's. Server and worker go on.
+ * answer is nobody's. Server and worker go on. And one that is stopped for a while.
  */
 #include "support.h"
 
@@ -67,11 +67,33 @@ static void end_client(int prefetch)
 	printf("a client ends, %d calls are taken\n", 1 + prefetch);
 }
 
+/* A client that is stopped for five beats has heard nothing meanwhile, and nobody is lost for that: it sends no call again. */
+static void stop_client(void)
+{
+	enum { BEAT = 200 }; /* ms */
+	pid_t worker = worker_start(server.address, "slots=1 prefetch=1 beat=200"), client;
+
+	journal_open();
+	client = client_start(server.address, "calls=2 ms=2000 beat=200 resubmits=1");
+	UNTIL(journal_count(0) == 1 && has_jobs(2, 2));
+	usleep(2 * BEAT * 1000);
+	kill(client, SIGSTOP);
+	usleep(5 * BEAT * 1000);
+	kill(client, SIGCONT);
+	UNTIL(has_jobs(0, 0));
+	CHECK_EQ(journal_count(-1), 2);
+	kill(client, SIGKILL);
+	CHECK_EQ(waitpid(client, NULL, 0), client);
+	CHECK_EQ(worker_stop(worker), 0);
+	printf("a client stops\n");
+}
+
 void test_all(void)
 {
 	server_start(&server, 1);
 	journal_open(); /* which worker programs inherit */
 	end_client(0);
 	end_client(1);
+	stop_client();
 	server_stop(&server);
 }

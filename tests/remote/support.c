@@ -437,6 +437,8 @@ static int client_main(const char *server, const char *options)
 	il_executor *ex;
 	il_future *f;
 
+	o.heartbeat = IL_MSEC(option(options, "beat=", 0));
+	o.resubmits = (int)option(options, "resubmits=", 0);
 	if (il_remote_pool_create(&ex, &o) < 0)
 		return 1;
 	for (int i = 0; i < calls; i++) {

@@ -77,7 +77,7 @@ void server_stop(struct server *s);
 pid_t worker_start(const char *servers, const char *options);
 /* Likewise, not ready yet. */
 pid_t worker_spawn(const char *servers, const char *options);
-/* A program with a pool and calls of `note`, numbered from 0: "calls=3 ms=100". */
+/* A program with a pool and calls of `note`, numbered from 0: "calls=3 ms=100 beat=200 resubmits=1". */
 pid_t client_start(const char *server, const char *options);
 /* Any program. */
 pid_t program_spawn(char *const argv[]);
