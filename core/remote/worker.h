@@ -29,8 +29,8 @@ struct il__remote_job {
 	int refused;     /* why it is not run; 0: it is */
 	char words[240]; /* of the refusal */
 	bool in_slot;
-	bool runs, told; /* told: by a sign, that it runs */
-	il_time since;   /* it runs */
+	bool runs, told; /* told: by a sign, whether it runs */
+	il_time since;   /* it runs, or waits */
 	unsigned round;  /* of its link, in which it gave a sign */
 };
 
@@ -50,7 +50,7 @@ struct il__remote_worker {
 		const char *server;
 		struct il__remote_connection connection;
 		struct il__remote_job *jobs;
-		il_semaphore *news; /* one permit: a job has begun */
+		il_semaphore *news; /* one permit: a job has begun, or waits */
 		int questions;      /* GRAB_JOB without a reply */
 		int window;      /* questions at most: one more with each job, one after a sleep */
 		bool up;         /* connected, and the server knows its names */

@@ -30,7 +30,7 @@ int il__remote_send_sign(struct il__remote_job *j)
 
 	if (!is_of_connection(j))
 		return -EOWNERDEAD;
-	j->told = j->runs;
+	j->told = true;
 	return il__remote_send(&j->link->connection, IL__GEARMAN_WORK_STATUS, arguments, 3);
 }
 
@@ -185,6 +185,7 @@ static int run_job(struct il__remote_job *j)
 	if (!is_of_connection(j))
 		return -EOWNERDEAD; /* nobody waits for it here any more, and it has not begun */
 	j->runs = true;
+	j->told = false;
 	j->since = il_now();
 	il__remote_ring(j->link->news);
 	return j->call.form == IL_CALL_BYTES ? run_bytes(j, fn) : run_flat(j, fn);
@@ -308,8 +309,12 @@ int il__remote_on_job(struct il__remote_link *l, struct il__remote_packet *p)
 		l->worker->taken--;
 		return rc;
 	}
+	j->since = il_now();
 	enqueue(j);
-	return start_queued(l->worker);
+	rc = start_queued(l->worker);
+	if (!j->in_slot)
+		il__remote_ring(l->news);
+	return rc;
 }
 
 void il__remote_drop_jobs(struct il__remote_link *l)

@@ -14,8 +14,8 @@
 
 enum { PACKET_MAX = 1 << 30 };
 
-/* So long a call runs without a sign, which the server would pass on at the cost of an answer. */
-static const il_time short_call = IL_MSEC(1);
+/* So long a call runs, or waits here, without a sign, which the server would pass on at the cost of an answer. */
+static const il_time short_call = IL_MSEC(1), short_wait = IL_MSEC(100);
 
 static const char drain_word[] = "drain";
 
@@ -158,30 +158,46 @@ static struct il__remote_job *next_to_sign(const struct il__remote_link *l)
 	return j;
 }
 
-/* One that runs, since then or before, of which the server was not told. */
-static struct il__remote_job *next_news(const struct il__remote_link *l, il_time since)
+static il_time news_due(const struct il__remote_job *j)
 {
-	struct il__remote_job *j = l->jobs;
-
-	while (j && (j->life != l->life || !j->runs || j->told || j->since > since))
-		j = j->next;
-	return j;
+	return j->since + (j->runs ? short_call : short_wait);
 }
 
-/* That a job runs. One that waits here has not begun: a beat is soon enough. */
+/* The one of which the server is to be told first; NULL: of all it was. */
+static struct il__remote_job *next_news(const struct il__remote_link *l)
+{
+	struct il__remote_job *next = NULL;
+
+	for (struct il__remote_job *j = l->jobs; j; j = j->next)
+		if (j->life == l->life && !j->told && (!next || news_due(j) < news_due(next)))
+			next = j;
+	return next;
+}
+
+static int await_news(struct il__remote_link *l, il_time until)
+{
+	il_scope scope = IL_SCOPE_INIT;
+	int rc = il_scope_enter(&scope, until, 0);
+
+	return rc < 0 ? rc : il_scope_exit(&scope, il_semaphore_acquire(l->news));
+}
+
+/* That a job runs; or that it is here, for its caller does not know the beat of this program before. Those that run are looked at
+ * together, a short call after the other. */
 static int give_news(void *arg)
 {
 	struct il__remote_link *l = arg;
-	struct il__remote_job *j;
 	int rc;
 
 	do {
-		rc = il_semaphore_acquire(l->news);
-		while (rc == 0 && next_news(l, INT64_MAX)) {
+		struct il__remote_job *j = next_news(l);
+		il_time due = j ? news_due(j) : IL_FOREVER;
+		if (due <= il_now())
+			rc = il__remote_send_sign(j);
+		else if (j && j->runs)
 			rc = il_sleep(short_call);
-			while (rc == 0 && (j = next_news(l, il_now() - short_call)))
-				rc = il__remote_send_sign(j);
-		}
+		else
+			rc = await_news(l, due);
 	} while (rc == 0);
 	return rc;
 }

@@ -1,6 +1,6 @@
 /*
  * traffic.c: what is not sent, for a server passes each packet on at the cost of an answer: questions about a call that has just come,
- * and signs of one that waits in a worker program. And what is sent later: an answer, so that the next call begins first.
+ * and signs of one that waits in a worker program for a moment. And what is sent later: an answer, so that the next call begins first.
  */
 #include "packets.h"
 
@@ -54,33 +54,37 @@ static void ask_when_it_is_time(void)
 
 /* ---- a worker program ---- */
 
-/* Two calls at one slot: of the first it says that it runs, of the second nothing until its answer. */
-static void wait_without_a_sign(void)
+/* Two calls at one slot: of the first it says that it runs, of the second once that it waits, and not before it has for a while. */
+static void sign_late_that_one_waits(void)
 {
 	pid_t worker = worker_start(address, "slots=1 prefetch=1 beat=60000");
-	const unsigned ms = 200;
+	const unsigned ms = 1000;
 	int fd = accept_one(), runs = 0, waits = 0, ends = 0;
 	char data[4096];
 	size_t size;
 	unsigned type;
+	double begin;
 
 	CHECK(await(fd, GRAB_JOB_UNIQ, data, sizeof data, &size));
 	size = make_call(data, "test.t.slow", sizeof ms);
 	memcpy(data + size - sizeof ms, &ms, sizeof ms);
 	send_packet(fd, JOB_ASSIGN_UNIQ, data, size);
 	CHECK(await(fd, GRAB_JOB_UNIQ, data, sizeof data, &size));
+	begin = seconds();
 	send_packet(fd, JOB_ASSIGN_UNIQ, data, make_call(data, "test.t.refuse", 0));
 	while (ends < 2 && (type = receive_packet(fd, data, sizeof data, &size))) {
+		bool one_waits = type == WORK_STATUS && strcmp(data + 4, "0") == 0;
 		ends += type == WORK_COMPLETE;
 		runs += type == WORK_STATUS && strcmp(data + 4, "1") == 0;
-		waits += type == WORK_STATUS && strcmp(data + 4, "0") == 0;
+		waits += one_waits;
+		CHECK(!one_waits || seconds() - begin >= 0.1);
 	}
 	CHECK_EQ(ends, 2);
 	CHECK(runs >= 1);
-	CHECK_EQ(waits, 0);
+	CHECK_EQ(waits, 1);
 	worker_kill(worker);
 	close(fd);
-	printf("no sign of a call that waits\n");
+	printf("one sign of a call that waits\n");
 }
 
 /* Its results are not read, so answers wait to be sent: the last call runs all the same, in the only slot. */
@@ -125,7 +129,7 @@ void test_all(void)
 	signal(SIGPIPE, SIG_IGN);
 	listen_here();
 	ask_when_it_is_time();
-	wait_without_a_sign();
+	sign_late_that_one_waits();
 	begin_before_an_answer();
 	listen_no_more();
 }

@@ -103,6 +103,28 @@ static void lose_silent_program(int resubmits)
 	printf("a silent program, %d resubmits, after %.2f s\n", resubmits, took);
 }
 
+/* A worker's beat may be longer than the pool's: what runs there and what waits there is not lost. */
+static void beat_slowly(void)
+{
+	il_remote_pool_options o = pool_options(servers, 1);
+	pid_t worker = worker_start(server.address, "slots=1 prefetch=2 beat=60000");
+	struct note n[3] = {{0, 1500}, {1, 0}, {2, 0}};
+	il_future *f[3] = {NULL};
+	il_executor *ex;
+
+	o.heartbeat = IL_MSEC(200);
+	ex = pool_with(&o);
+	journal_open();
+	for (int i = 0; i < 3; i++)
+		CHECK_EQ(il_executor_submit(ex, &f[i], note, &n[i], sizeof n[i]), 0);
+	for (int i = 0; i < 3; i++)
+		CHECK_EQ(until_done(f[i]), i);
+	CHECK_EQ((long)statistics_of(ex, 0).lost, 0);
+	il_executor_destroy(ex);
+	CHECK_EQ(worker_stop(worker), 0);
+	printf("a slow beat\n");
+}
+
 /* Takes a call, and says nothing from then on. */
 static int take_a_call(const char *name)
 {
@@ -320,6 +342,7 @@ void test_all(void)
 	lose_silent_program(0);
 	lose_silent_program(2);
 	lose_before_a_sign();
+	beat_slowly();
 	prefetch();
 	too_old();
 	drain_alone();
