@@ -76,7 +76,7 @@ void il__remote_address_out(struct il__remote_pool *pool, struct il__remote_out 
 	if (out->deadline == IL_FOREVER)
 		left = -1;
 	else
-		left = left > 0 ? left / IL_MSEC(1) : 0;
+		left = left > 0 ? left / IL_MSEC(1) + 1 : 0; /* not less than there is */
 	if (!pool->options.raw)
 		il__remote_address_call(out->payload, out->id, (uint16_t)out->attempt, left);
 }

@@ -6,11 +6,13 @@
 
 #include <semaphore.h>
 
-enum { FIRST, LIMITED, SECOND, MAPPED, VIRTUAL, CALLS };
+enum { TIMES = 20 };
+enum { FIRST, LIMITED, SECOND, MAPPED, EXACT, VIRTUAL = EXACT + TIMES, CALLS };
 
 static il_executor *ex;
 static sem_t go; /* the call that takes the only place may end */
 static int64_t left[CALLS];
+static double came[CALLS], began[TIMES];
 
 /* ---- the server ---- */
 
@@ -33,6 +35,7 @@ static void *look(void *arg)
 	for (int i = 0; i < CALLS && await(fd, SUBMIT_JOB, data, sizeof data, &size); i++) {
 		const char *payload = strchr(strchr(data, 0) + 1, 0) + 1;
 		left[i] = time_left(payload);
+		came[i] = seconds();
 		send_text(fd, JOB_CREATED, "H:1");
 		while ((i == FIRST || i == SECOND) && sem_wait(&go) < 0)
 			;
@@ -94,6 +97,15 @@ static int wait_twice(void *arg)
 	return wait_for_room(map_limited);
 }
 
+static int run_often(void *arg)
+{
+	for (int i = 0; i < TIMES; i++) {
+		began[i] = (double)il_now() / 1e9;
+		CHECK_EQ(run_limited(arg), 0);
+	}
+	return 0;
+}
+
 /* A clock of its own, which stands while the call is out: its deadline says nothing elsewhere. */
 static bool call_in_virtual_time(void)
 {
@@ -120,14 +132,17 @@ void test_all(void)
 	o.queue_limit = 1;
 	ex = pool_with(&o);
 	CHECK_EQ(il_run(il_backend_find(NULL), wait_twice, NULL), 0);
+	CHECK_EQ(il_run(il_backend_find(NULL), run_often, NULL), 0);
 	was_virtual = call_in_virtual_time();
 	il_executor_destroy(ex);
 	pthread_join(thread, NULL);
 	listen_no_more();
 	CHECK_EQ((long)left[FIRST], -1);
 	CHECK_EQ((long)left[SECOND], -1);
-	CHECK(left[LIMITED] > 0 && left[LIMITED] <= 60000);
-	CHECK(left[MAPPED] > 0 && left[MAPPED] <= 60000);
+	CHECK(left[LIMITED] > 0 && left[LIMITED] <= 60001);
+	CHECK(left[MAPPED] > 0 && left[MAPPED] <= 60001);
+	for (int i = 0; i < TIMES; i++) /* a worker does not give up before its caller */
+		CHECK(came[EXACT + i] + (double)left[EXACT + i] / 1e3 >= began[i] + 60);
 	CHECK(!was_virtual || left[VIRTUAL] == -1);
 	printf("the time that is left\n");
 }
