@@ -4,15 +4,35 @@
  */
 #include "gearman.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+/* Its last colon comes before the port. */
+static const char *split(char host[256], const char *server)
+{
+	const char *colon = strrchr(server, ':');
+	int size = (int)(colon - server), quoted = server[0] == '[' && colon[-1] == ']';
+
+	snprintf(host, 256, "%.*s", size - 2 * quoted, server + quoted);
+	return colon + 1;
+}
+
+/* A name that begins like an address may lead anywhere. */
 static bool is_local(const char *server)
 {
-	return strncmp(server, "unix:", 5) == 0 || strncmp(server, "127.", 4) == 0 ||
-	       strncmp(server, "localhost:", 10) == 0 || strncmp(server, "[::1]:", 6) == 0;
+	struct in_addr a;
+	char host[256];
+
+	if (strncmp(server, "unix:", 5) == 0)
+		return true;
+	split(host, server);
+	if (inet_pton(AF_INET, host, &a) == 1)
+		return ntohl(a.s_addr) >> 24 == IN_LOOPBACKNET;
+	return strcmp(host, "localhost") == 0 || strcmp(host, "::1") == 0;
 }
 
 int il__remote_check_servers(const char *function, const char *const *servers, size_t count,
@@ -48,16 +68,13 @@ int il__remote_check_heartbeat(const char *function, il_time heartbeat)
 int il__remote_open_stream(il_stream **stream, const struct il__remote_endpoint *to)
 {
 	const il_connect_options options = {.timeout = to->timeout, .layer = to->layer};
-	const char *colon = strrchr(to->server, ':');
+	const char *port;
 	char host[256];
 
 	if (strncmp(to->server, "unix:", 5) == 0)
 		return il_stream_connect_unix(stream, to->server + 5);
-	if (to->server[0] == '[')
-		snprintf(host, sizeof host, "%.*s", (int)(colon - to->server - 2), to->server + 1);
-	else
-		snprintf(host, sizeof host, "%.*s", (int)(colon - to->server), to->server);
-	return il_stream_connect_tcp(stream, host, colon + 1, &options);
+	port = split(host, to->server);
+	return il_stream_connect_tcp(stream, host, port, &options);
 }
 
 /* Whatever comes is a sign of life. */

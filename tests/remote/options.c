@@ -26,6 +26,9 @@ static void pools(void)
 {
 	static const char *const none[] = {NULL}, *const nameless_port[] = {"localhost"},
 				 *const far[] = {"192.0.2.1:4730"};
+	static const char *const near[] = {"127.9.8.7:1", "[::1]:1", "localhost:1", "unix:/none:1"};
+	static const char *const named[] = {"127.example.org:1", "127.0.0.1.example.org:1",
+					    "localhost.example.org:1", "[::1].example.org:1"};
 	il_executor *ex = NULL;
 
 	CHECK_EQ(il_remote_pool_create(
@@ -42,6 +45,13 @@ static void pools(void)
 		     "must be HOST:PORT");
 	pool_refused((il_remote_pool_options){.servers = far, .server_count = 1}, -EACCES,
 		     "192.0.2.1");
+	for (int i = 0; i < 4; i++)
+		pool_refused((il_remote_pool_options){.servers = &named[i], .server_count = 1},
+			     -EACCES, named[i]);
+	CHECK_EQ(il_remote_pool_create(
+		     &ex, &(il_remote_pool_options){.servers = near, .server_count = 4}),
+		 0);
+	il_executor_destroy(ex);
 	pool_refused((il_remote_pool_options){.resubmits = -1}, -EINVAL, "resubmits is -1");
 	pool_refused((il_remote_pool_options){.resubmits = 65536}, -EINVAL, "resubmits is 65536");
 	pool_refused((il_remote_pool_options){.connect_timeout = -1}, -EINVAL, "timeout");
