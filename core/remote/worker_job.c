@@ -170,11 +170,29 @@ static int refuse_name(const struct il__remote_job *j)
 	return refuse(j, -ENOENT, detail);
 }
 
+static bool is_served(const il_remote_worker_options *o, const char *name)
+{
+	for (size_t i = 0; o->names && i < o->name_count; i++)
+		if (strcmp(o->names[i], name) == 0)
+			return true;
+	return !o->names;
+}
+
+/* A server may ask for what it was never offered. */
+static il_fn *find_function(const struct il__remote_job *j)
+{
+	const il_remote_worker_options *o = &j->link->worker->options;
+	size_t skip = o->prefix ? strlen(o->prefix) : 0;
+	const char *name = j->name + skip;
+
+	if (skip && strncmp(j->name, o->prefix, skip) != 0)
+		return NULL;
+	return is_served(o, name) ? il_function_find(name) : NULL;
+}
+
 static int run_job(struct il__remote_job *j)
 {
-	const char *prefix = j->link->worker->options.prefix;
-	size_t skip = prefix ? strlen(prefix) : 0;
-	il_fn *fn = strlen(j->name) > skip ? il_function_find(j->name + skip) : NULL;
+	il_fn *fn = find_function(j);
 
 	if (j->refused < 0)
 		return send_refusal(j);

@@ -210,6 +210,13 @@ static void lie_to_pools(void)
 
 /* ---- to a worker ---- */
 
+/* Registered, and not served. */
+static void __attribute__((constructor)) register_hidden(void)
+{
+	if (il_function_register("t.hidden", nameless) < 0)
+		abort();
+}
+
 /* A job that is to be answered so. */
 static void assign(int fd, const char *data, size_t size, unsigned type, const char *words)
 {
@@ -234,6 +241,8 @@ static void lie_to_a_worker(void)
 	assign(fd, data, make_call(data, "test.t.nobody", 0), WORK_COMPLETE,
 	       "its build is remote-fake");
 	assign(fd, data, make_call(data, "x", 0), WORK_COMPLETE, "no function of that name");
+	assign(fd, data, make_call(data, "best.t.refuse", 0), WORK_COMPLETE, "no function of that");
+	assign(fd, data, make_call(data, "test.t.hidden", 0), WORK_COMPLETE, "no function of that");
 	size = make_call(data, "test.t.refuse", 0);
 	assign(fd, data, size, WORK_COMPLETE, "no such number");
 	put(data + size - 8, 0, 8); /* no time is left */
