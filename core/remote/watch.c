@@ -10,11 +10,19 @@
 
 enum { QUESTIONS = 4096 }; /* at once: a long queue is asked about in turns */
 
+static il_time shorter_of(const il_remote_pool_options *o)
+{
+	return o->heartbeat < o->unserved_timeout ? o->heartbeat : o->unserved_timeout;
+}
+
+/* A worker's beat may be far shorter than the pool's. */
 static il_time tick(const il_remote_pool_options *o)
 {
-	il_time shorter = o->heartbeat < o->unserved_timeout ? o->heartbeat : o->unserved_timeout;
+	il_time quarter = shorter_of(o) / 4;
 
-	return shorter / 4 > IL_MSEC(1) ? shorter / 4 : IL_MSEC(1);
+	if (quarter > IL_MSEC(500))
+		return IL_MSEC(500);
+	return quarter > IL_MSEC(1) ? quarter : IL_MSEC(1);
 }
 
 static void lose_out(struct il__remote_out *out, const char *why)
@@ -34,7 +42,7 @@ static bool is_fresh(const struct il__remote_out *out)
 	struct il__remote_server *s = out->server;
 
 	return !out->assigned && !out->dropped &&
-	       il__remote_clock(&s->connection) - out->heard < 2 * tick(&s->pool->options);
+	       il__remote_clock(&s->connection) - out->heard < shorter_of(&s->pool->options) / 2;
 }
 
 static int ask(struct il__remote_server *s)

@@ -52,6 +52,43 @@ static void ask_when_it_is_time(void)
 	printf("a question after half a beat\n");
 }
 
+static void *give_one_sign(void *arg)
+{
+	char data[4096];
+	int fd = accept_one();
+	size_t size;
+
+	CHECK(await(fd, SUBMIT_JOB, data, sizeof data, &size));
+	send_text(fd, JOB_CREATED, "H:1");
+	*(double *)arg = seconds();
+	send_packet(fd, WORK_STATUS, "H:1\0001\000100", 9); /* it runs; a beat is 100 ms */
+	while (receive_packet(fd, data, sizeof data, &size))
+		;
+	close(fd);
+	return NULL;
+}
+
+/* A worker's silence is measured by its own beat, however long that of the pool is: three of them, and a second. */
+static void look_often_enough(void)
+{
+	const char *servers[] = {address};
+	il_remote_pool_options o = pool_options(servers, 1);
+	struct sum s = {1, 2, 0};
+	double sign = 0, took;
+	pthread_t thread;
+	il_executor *ex;
+
+	o.heartbeat = IL_SEC(3600);
+	pthread_create(&thread, NULL, give_one_sign, &sign);
+	ex = pool_with(&o);
+	CHECK_EQ(il_executor_run(ex, add, &s, sizeof s), -EOWNERDEAD);
+	took = seconds() - sign;
+	il_executor_destroy(ex);
+	pthread_join(thread, NULL);
+	CHECK(took >= 0.3 && took < 1.3);
+	printf("a silent worker with a short beat, after %.2f s\n", took);
+}
+
 /* ---- a worker program ---- */
 
 /* Two calls at one slot: of the first it says that it runs, of the second once that it waits, and not before it has for a while. */
@@ -129,6 +166,7 @@ void test_all(void)
 	signal(SIGPIPE, SIG_IGN);
 	listen_here();
 	ask_when_it_is_time();
+	look_often_enough();
 	sign_late_that_one_waits();
 	begin_before_an_answer();
 	listen_no_more();
