@@ -63,6 +63,36 @@ static int check_options(il_remote_worker_options *to, const il_remote_worker_op
 					to->layer || to->insecure);
 }
 
+/* ---- where the functions run ---- */
+
+/* Processes that die with a call, after which there is a new pool; and those that start in vain, which break one. */
+enum { DEATHS = 8, STARTS = 16 };
+
+static int create_executor(struct il__remote_worker *w)
+{
+	const il_process_pool_options options = {
+	    .max_workers = w->options.slots,
+	    .kill_on_cancel = true,
+	    .restart_budget = w->options.slots + DEATHS + STARTS};
+
+	return il_process_pool_create(&w->options.executor, &options);
+}
+
+/* What runs in the old one ends there. */
+void il__remote_judge_executor(struct il__remote_worker *w, int rc)
+{
+	il_executor *old = w->options.executor;
+	il_executor_statistics s;
+
+	if (!w->owns_executor || (rc != -EOWNERDEAD && rc != -ENOTRECOVERABLE))
+		return;
+	if (rc == -EOWNERDEAD &&
+	    (il_executor_get_statistics(old, &s) < 0 || s.worker_deaths < DEATHS))
+		return;
+	if (create_executor(w) == 0)
+		il_executor_unref(old);
+}
+
 /* ---- the drain ---- */
 
 void il__remote_wake(struct il__remote_worker *w)
@@ -180,6 +210,7 @@ static struct il__remote_worker *make_worker(const il_remote_worker_options *opt
 	if (!w)
 		return NULL;
 	w->options = *options;
+	w->owns_executor = !options->executor;
 	w->queue_end = &w->queue;
 	w->server_count = options->server_count;
 	for (size_t i = 0; i < w->server_count; i++)
@@ -187,41 +218,39 @@ static struct il__remote_worker *make_worker(const il_remote_worker_options *opt
 	return w;
 }
 
-static int serve_in(const il_remote_worker_options *options)
+static int serve_in(struct il__remote_worker *w)
 {
-	struct il__remote_worker *w = make_worker(options);
-	int rc = w ? il_semaphore_create(&w->changed, 0, 1)
-		   : il_fail(-ENOMEM, "%s: out of memory", function);
+	int rc = il_semaphore_create(&w->changed, 0, 1);
 
 	for (size_t i = 0; rc == 0 && i < w->server_count; i++)
 		rc = il_semaphore_create(&w->links[i].news, 0, 1);
 	if (rc == 0)
 		rc = serve(w);
-	for (size_t i = 0; w && i < w->server_count; i++) {
+	for (size_t i = 0; i < w->server_count; i++) {
 		il__remote_drop_jobs(&w->links[i]);
 		il_semaphore_destroy(w->links[i].news);
 	}
-	if (w)
-		il_semaphore_destroy(w->changed);
-	free(w);
+	il_semaphore_destroy(w->changed);
 	return rc;
 }
 
 int il_remote_worker_serve(const il_remote_worker_options *options)
 {
 	il_remote_worker_options checked;
-	il_executor *own = NULL;
+	struct il__remote_worker *w;
 	int rc = check_options(&checked, options);
 
-	if (rc == 0 && !checked.executor)
-		rc = il_process_pool_create(&own,
-					    &(il_process_pool_options){.max_workers = checked.slots,
-								       .kill_on_cancel = true});
 	if (rc < 0)
 		return rc;
-	if (own)
-		checked.executor = own;
-	rc = serve_in(&checked);
-	il_executor_destroy(own);
+	w = make_worker(&checked);
+	if (!w)
+		return il_fail(-ENOMEM, "%s: out of memory", function);
+	if (w->owns_executor)
+		rc = create_executor(w);
+	if (rc == 0)
+		rc = serve_in(w);
+	if (w->owns_executor)
+		il_executor_destroy(w->options.executor);
+	free(w);
 	return rc;
 }

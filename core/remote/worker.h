@@ -36,6 +36,7 @@ struct il__remote_job {
 
 struct il__remote_worker {
 	il_remote_worker_options options;
+	bool owns_executor;
 	il_group links_group, jobs_group;
 	int running; /* at most `slots` */
 	int taken;   /* jobs, and questions without a reply: at most slots and prefetch */
@@ -71,6 +72,8 @@ int il__remote_serve_link(void *link);
 int il__remote_send_echo(struct il__remote_link *l);
 /* Takes the packet over. */
 int il__remote_on_job(struct il__remote_link *l, struct il__remote_packet *p);
+/* A call has ended with this. Too many dead processes in a row break a process pool for good: before, the worker has a new one. */
+void il__remote_judge_executor(struct il__remote_worker *w, int rc);
 /* Those that were never begun: the drain's time was up. */
 void il__remote_drop_jobs(struct il__remote_link *l);
 int il__remote_send_sign(struct il__remote_job *job);

@@ -128,6 +128,7 @@ static int answer_result(struct il__remote_job *j, il_fn *fn, int rc, const void
 	a.detail_size = strlen(detail);
 	il__remote_name_build(build, fn);
 	a.build_size = strlen(build);
+	il__remote_judge_executor(j->link->worker, rc);
 	leave_slot(j);
 	return answer(j, &a);
 }
