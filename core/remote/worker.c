@@ -73,7 +73,8 @@ static int create_executor(struct il__remote_worker *w)
 	const il_process_pool_options options = {
 	    .max_workers = w->options.slots,
 	    .kill_on_cancel = true,
-	    .restart_budget = w->options.slots + DEATHS + STARTS};
+	    .restart_budget = w->options.slots + DEATHS + STARTS,
+	    .max_size = UINT32_MAX}; /* what counts is the caller's */
 
 	return il_process_pool_create(&w->options.executor, &options);
 }

@@ -52,7 +52,7 @@ static void oversize(il_executor *ex)
 	printf("oversize\n");
 }
 
-/* The bound that holds where none is given: 64 MiB, and not a byte more. */
+/* The bound that holds where none is given: 64 MiB, and not a byte more. And one above. */
 static void large(const char *address)
 {
 	const char *servers[] = {address};
@@ -65,6 +65,13 @@ static void large(const char *address)
 	CHECK_EQ(il_executor_run(ex, refuse, &b, IL_BYTES), -EMSGSIZE);
 	b.in_size--;
 	CHECK_EQ(il_executor_run(ex, refuse, &b, IL_BYTES), -EDOM);
+	il_executor_destroy(ex);
+	o.max_size = b.in_size + 2; /* more than a process pool takes by default */
+	ex = pool_with(&o);
+	b.in_size = o.max_size / 2;
+	CHECK_EQ(il_executor_run(ex, twice, &b, IL_BYTES), 0);
+	CHECK_EQ((long)b.out_size, (long)o.max_size);
+	il_bytes_free(&b);
 	free(in);
 	il_executor_destroy(ex);
 	printf("large\n");
