@@ -55,10 +55,14 @@ static bool room_offer(struct il__user *user, struct room_waiter *w)
 	rc = il__user_offer(user, w->call, true);
 	why = rc < 0 ? il__keep_refusal(rc) : NULL;
 	pthread_mutex_lock(&user->lock);
-	if (rc == -EAGAIN && !w->leaves && !user->shut) {
-		il__list_push_front(&user->room_waiters, &w->link);
+	if (rc == -EAGAIN && !w->leaves) {
 		il__free(why);
-		return told != user->told;
+		if (!user->shut) {
+			il__list_push_front(&user->room_waiters, &w->link);
+			return told != user->told;
+		}
+		rc = refuse_shut();
+		why = il__keep_refusal(rc);
 	}
 	room_answer(w, rc, why);
 	return true;

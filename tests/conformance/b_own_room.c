@@ -308,6 +308,28 @@ IL_TEST_FIFO(B, a_shutdown_ends_waiting_for_room)
 	il_executor_destroy(f.ex);
 }
 
+/* The shutdown comes while another thread is in `submit` with a call for which there is no room. */
+IL_TEST(B, a_shutdown_ends_waiting_for_room_also_while_the_call_is_submitted)
+{
+	struct gate gate = {.result = 0};
+	struct il_test_thread t;
+	struct runner r[1];
+	struct full f;
+
+	open_awaited(&f, r, 1);
+	f.in_submit = &gate;
+	f.room = -1;
+	il_test_thread_start(&t, say_that_there_is_room, &f);
+	UNTIL_THREAD(atomic_load(&gate.begun) == 1);
+	CHECK_RC(il_executor_shutdown(f.ex, 0), 0);
+	atomic_store(&gate.open, true);
+	CHECK_RC(il_group_close(&f.runners, 0), 0);
+	CHECK_RC(r[0].rc, -ESHUTDOWN);
+	CHECK_EQ(f.taken, 0);
+	CHECK_RC(il_test_thread_join(&t), 0);
+	il_executor_destroy(f.ex);
+}
+
 static void map_without_room(void)
 {
 	struct full f;
