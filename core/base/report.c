@@ -98,6 +98,11 @@ void il__report_duration(struct il__report *r, il_time duration)
 		   (int)(duration % IL_SEC(1) / IL_MSEC(1)));
 }
 
+void il__report_until(struct il__report *r, il_time then)
+{
+	il__report_duration(r, then > r->now ? then - r->now : 0);
+}
+
 /* ---- functions ---- */
 
 static _Atomic(struct il__report_name *) report_names;

@@ -27,6 +27,8 @@ void il__report(struct il__report *r, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /* "3.200 s". */
 void il__report_duration(struct il__report *r, il_time duration);
+/* From r->now until then; none if that is past, however long. */
+void il__report_until(struct il__report *r, il_time then);
 /* A function, by the symbol or the name that it is known by, or its address. */
 void il__report_function(struct il__report *r, il_fn *fn);
 

@@ -31,7 +31,7 @@ static void tell_parked(struct il__report *r, const il_task *task)
 	il__report_duration(r, il__loop_waited(task->loop, task->base->since));
 	if (until != IL_FOREVER) {
 		il__report(r, ", for ");
-		il__report_duration(r, until - r->now);
+		il__report_until(r, until);
 		il__report(r, " more at most");
 	}
 	if (!wait->tell)
@@ -92,7 +92,7 @@ static void tell_scope(struct il__report *r, const struct il__cancel_scope *s, s
 		il__report(r, " of %s", il__task_title(s->task, room));
 	if (s->deadline != IL_FOREVER) {
 		il__report(r, ", ends in ");
-		il__report_duration(r, s->deadline - r->now);
+		il__report_until(r, s->deadline);
 	}
 	il__report(r, "%s%s%s%s", s->shield ? ", shielded" : "", s->cancelled ? ", cancelled" : "",
 		   reason ? ": " : "", reason ? reason : "");

@@ -187,6 +187,20 @@ IL_TEST(V, n416_scopes_tell_their_deadlines_and_shields)
 	CHECK_RC(il_scope_exit(&scope, 0), 0);
 }
 
+/* Before any time that a clock shows. */
+IL_TEST(V, a_scope_whose_deadline_is_long_past_has_no_time_left)
+{
+	il_scope scope = IL_SCOPE_INIT;
+	char *text;
+
+	CHECK_RC(il_task_set_name("parent"), 0);
+	CHECK_RC(il_scope_enter(&scope, INT64_MIN, 0), 0);
+	text = dump_loop();
+	CHECK_DUMPED(text, "scope of parent, ends in 0.000 s, cancelled: its deadline passed");
+	free(text);
+	CHECK_RC(il_scope_exit(&scope, -ECANCELED), 0);
+}
+
 IL_TEST(V, n417_names_are_shown_or_made_up_and_escaped)
 {
 	il_event *event = new_event();
