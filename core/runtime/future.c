@@ -357,7 +357,7 @@ static int future_await(il_future *f, struct waiter *w, il_time deadline, bool s
 		linked = !il__list_empty(&w->watcher.link);
 		il__list_remove(&w->watcher.link);
 		pthread_mutex_unlock(&f->lock);
-		if (linked && rc == -ETIMEDOUT)
+		if (rc == -ETIMEDOUT)
 			il__refuse(rc, "%s: the future is not done, and the time is up", function);
 		if (linked)
 			return rc;

@@ -6,6 +6,7 @@
 #include "objects.h"
 
 #include <semaphore.h>
+#include <stdio.h>
 
 /* A future that is done with that result; -ECANCELED: cancelled. */
 static il_future *done_future(int result)
@@ -502,6 +503,49 @@ static int complete_crowd(void *arg)
 	for (size_t i = 0; i < CROWD; i++)
 		CHECK_RC(il_future_set_result(fs[i], 0), 0);
 	return 0;
+}
+
+struct late {
+	il_future *f;
+	int rc;
+	char words[80];
+};
+
+static int complete_later_here(void *arg)
+{
+	CHECK_RC(il_sleep(IL_MSEC(5)), 0);
+	return il_future_set_result(arg, 1);
+}
+
+static int wait_as_long(void *arg)
+{
+	struct late *l = arg;
+
+	il_fail(-EIO, "an older failure");
+	l->rc = il_future_wait(l->f, IL_MSEC(5));
+	snprintf(l->words, sizeof l->words, "%s", il_error_detail());
+	return 0;
+}
+
+/* In one turn both times are up, and the future is done before its waiter runs. */
+IL_TEST_FIFO(A, a_wait_that_is_late_says_so_also_if_the_future_is_done_by_then)
+{
+	struct late l = {.f = new_future()};
+	il_time both;
+	il_group g;
+
+	CHECK_RC(il_group_open(&g), 0);
+	CHECK_RC(il_group_start_soon(&g, NULL, complete_later_here, l.f), 0);
+	CHECK_RC(il_group_start_soon(&g, NULL, wait_as_long, &l), 0);
+	CHECK_RC(il_yield(), 0);
+	both = il_deadline(IL_MSEC(5));
+	while (!il_test_virtual() && il_now() <= both)
+		;
+	CHECK_RC(il_group_close(&g, 0), 0);
+	CHECK(il_future_done(l.f));
+	CHECK_RC(l.rc, -ETIMEDOUT);
+	CHECK(strstr(l.words, "the time is up") != NULL);
+	il_future_unref(l.f);
 }
 
 static int wait_for_crowd(void *arg)
