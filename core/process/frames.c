@@ -424,5 +424,6 @@ enum il__outcome il__process_visit(struct il__process_worker *w)
 	if (w->asked && !il__process_is_due(w))
 		return il__process_reap(w, false) ? IL__DIED : IL__WAITS;
 	il__process_kill(&w->child); /* what has left the stream is of no use */
+	w->due = IL_FOREVER;         /* its end is told: until then nobody looks again */
 	return il__process_reap(w, w->child.process < 0) ? IL__DIED : IL__WAITS;
 }

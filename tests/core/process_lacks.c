@@ -11,11 +11,13 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -109,6 +111,47 @@ int __wrap_clone(int (*fn)(void *), void *stack, int flags, void *arg, ...)
 	va_end(rest);
 	errno = EAGAIN;
 	return is_refused(&spawns) ? -1 : __real_clone(fn, stack, flags, arg, pidfd);
+}
+
+/* ---- a death that takes long ---- */
+
+enum { DYING_MS = 200 };
+
+static struct {
+	atomic_bool slow;
+	atomic_int kills;
+	pthread_t killer;
+	int handle; /* of who dies */
+} death;
+
+long __real_syscall(long number, ...);
+long __wrap_syscall(long number, ...);
+
+static void *kill_later(void *unused)
+{
+	(void)unused;
+	nanosleep(&(struct timespec){.tv_nsec = DYING_MS * 1000000}, NULL);
+	CHECK(__real_syscall(SYS_pidfd_send_signal, death.handle, SIGKILL, NULL, 0) == 0);
+	close(death.handle);
+	return NULL;
+}
+
+long __wrap_syscall(long number, ...)
+{
+	long a[6];
+	va_list list;
+
+	va_start(list, number);
+	for (int i = 0; i < 6; i++)
+		a[i] = va_arg(list, long);
+	va_end(list);
+	if (number != SYS_pidfd_send_signal || (int)a[1] != SIGKILL || !atomic_load(&death.slow))
+		return __real_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+	if (atomic_fetch_add(&death.kills, 1) == 0) {
+		death.handle = dup((int)a[0]);
+		CHECK(pthread_create(&death.killer, NULL, kill_later, NULL) == 0);
+	}
+	return 0;
 }
 
 /* ---- functions ---- */
@@ -216,6 +259,35 @@ static void a_poll_that_fails_for_good_spins_not(void)
 	CHECK((double)used / CLOCKS_PER_SEC < 0.15);
 	refuse(&polls, 0, 0);
 	CHECK(pid_of_next(ex) == j.pid);
+	il_executor_destroy(ex);
+}
+
+/* As one with much memory to give back. */
+static void who_waits_for_a_slow_death_sleeps(void)
+{
+	struct job stays = {.gate = "/tmp/interloop-lacks-XXXXXX"}, j = {.value = 1};
+	const il_process_pool_options options = {.max_workers = 1,
+						 .break_on_death = true,
+						 .initializer = work,
+						 .initializer_arg = &stays,
+						 .initializer_size = sizeof stays,
+						 .start_timeout = IL_MSEC(10)};
+	il_executor *ex = NULL;
+	clock_t used;
+
+	close(mkstemp(stays.gate));
+	CHECK(il_process_pool_create(&ex, &options) == 0);
+	atomic_store(&death.slow, true);
+	used = clock();
+	CHECK(il_executor_run(ex, work, &j, sizeof j) == -ENOTRECOVERABLE);
+	used = clock() - used;
+	atomic_store(&death.slow, false);
+	CHECK(strstr(il_error_detail(), "not ready within start_timeout") != NULL);
+	CHECK(death.kills <= 2); /* the second when it is dead; none where there are no handles */
+	CHECK((double)used / CLOCKS_PER_SEC < 0.15);
+	if (death.kills)
+		CHECK(pthread_join(death.killer, NULL) == 0);
+	unlink(stays.gate);
 	il_executor_destroy(ex);
 }
 
@@ -335,6 +407,7 @@ int main(void)
 	a_list_without_memory_hangs_nobody();
 	a_list_that_cannot_grow_takes_no_worker_for_another();
 	a_poll_that_fails_for_good_spins_not();
+	who_waits_for_a_slow_death_sleeps();
 	a_result_without_room_fails_alone();
 	what_cannot_be_sent_now_goes_later_or_not_at_all();
 	a_start_that_fails_costs_one_call();
