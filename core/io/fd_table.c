@@ -147,6 +147,7 @@ int il__fd_own(il_loop *loop, int number, struct il__fd **fd)
 				  number);
 	(*fd)->owned = (*fd)->stays = true;
 	(*fd)->blocking = false;
+	(*fd)->woken = 0; /* a race of connects, say, has ended its waits by itself */
 	(*fd)->ready = IL_READABLE | IL_WRITABLE;
 	return 0;
 }

@@ -5,6 +5,7 @@
 #include "l_net.h"
 #include "waits.h"
 
+#include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 
@@ -685,6 +686,36 @@ IL_TEST_REAL(L, a_stream_that_is_ready_costs_nothing_while_nobody_waits)
 		check_hears(e.a, "");
 		drop(&e);
 	}
+}
+
+static void check_cut_write_costs_nothing(il_stream *writer, const il_stream *reader)
+{
+	static char data[64 << 10];
+	struct pollfd room = {.fd = il_stream_fd(writer), .events = POLLOUT};
+	il_scope s = IL_SCOPE_INIT;
+	int rc;
+
+	fill(room.fd);
+	CHECK_RC(il_scope_enter(&s, il_deadline(IL_MSEC(20)), IL_FAIL_AT_DEADLINE), 0);
+	do
+		rc = il_stream_write_all(writer, data, sizeof data);
+	while (rc == 0);
+	CHECK_RC(il_scope_exit(&s, rc), -ETIMEDOUT);
+	while (poll(&room, 1, 0) == 0) {
+		recv(il_stream_fd(reader), data, sizeof data, MSG_DONTWAIT);
+		il_test_pause();
+	}
+	check_no_work();
+}
+
+/* The end that has connected was waited for before it was a stream's. */
+IL_TEST_REAL(L, room_to_write_costs_nothing_while_nobody_waits)
+{
+	struct ends e = ends_of(TCP);
+
+	check_cut_write_costs_nothing(e.a, e.b);
+	check_cut_write_costs_nothing(e.b, e.a);
+	drop(&e);
 }
 
 IL_TEST_REAL(L, waiting_costs_nothing)
