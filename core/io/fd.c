@@ -311,6 +311,15 @@ int il__fd_wait_told(struct il__fd_wait *w, il_time deadline, const struct il__w
 	return rc;
 }
 
+void il__fd_share_on(struct il__fd_share *share, struct il__fd *fd)
+{
+	share->fd = fd;
+	fd_share_link(&fd->shares, share);
+	fd->shared |= share->asked;
+	fd_owe(fd);
+	fd->source.ready = fd_on_ready_shared;
+}
+
 int il__fd_share(struct il__fd_share *share)
 {
 	struct il__fd *fd = share->fd;
@@ -323,10 +332,7 @@ int il__fd_share(struct il__fd_share *share)
 		rc = il__fd_set_mask(fd, fd->source.watch.mask | share->asked);
 	if (rc)
 		return il__pass_on(rc);
-	fd_share_link(&fd->shares, share);
-	fd->shared |= share->asked;
-	fd_owe(fd);
-	fd->source.ready = fd_on_ready_shared;
+	il__fd_share_on(share, fd);
 	return 0;
 }
 

@@ -139,6 +139,8 @@ int il__fd_wait(struct il__fd_wait *w, il_time deadline, const char *function);
 int il__fd_wait_told(struct il__fd_wait *w, il_time deadline, const struct il__wait *wait);
 /* Likewise for a share (fd, asked, fire), whoever else waits there. 0; 1: as above; or why not. */
 int il__fd_share(struct il__fd_share *share);
+/* For fire, with rc 0: it waits on for fd, of which nothing is asked: so that it learns of its end. */
+void il__fd_share_on(struct il__fd_share *share, struct il__fd *fd);
 /* False: it was not linked, or has fired. */
 bool il__fd_unshare(struct il__fd_share *share);
 /* Has fd->callback called for mask from now on. -EBUSY: a task waits; after an error as before, unless it is

@@ -13,7 +13,8 @@
 
 struct stream_case {
 	struct il__case base;
-	struct il__fd_share share;
+	struct il__fd_share share; /* until the case happens, or is not waited for any more */
+	bool news;
 };
 
 il__case_fits(struct stream_case);
@@ -59,7 +60,16 @@ static int stream_case_take(il_case *c, il_task *task)
 	return rc > 0 || rc == -EBADF ? 1 : rc;
 }
 
-/* Once the stream is closed it may go. */
+/* Until the task takes a look it waits on: the stream may be closed before, and gone. */
+static void stream_case_has_news(struct stream_case *w)
+{
+	const il_stream *s = il__case_outside(&w->base)->object;
+
+	w->news = true;
+	il__fd_share_on(&w->share, s->fd);
+	il__case_news(w->base.select);
+}
+
 static void stream_case_fire(struct il__fd_share *share)
 {
 	struct stream_case *w = il__container_of(share, struct stream_case, share);
@@ -67,7 +77,7 @@ static void stream_case_fire(struct il__fd_share *share)
 	if (share->rc < 0)
 		il__case_happened(&w->base, -EBADF);
 	else
-		il__case_news(w->base.select);
+		stream_case_has_news(w);
 }
 
 static int stream_case_watch(il_case *c)
@@ -76,25 +86,31 @@ static int stream_case_watch(il_case *c)
 	int rc = il__stream_watch(c->object, &w->share);
 
 	if (rc > 0)
-		il__case_news(w->base.select);
+		stream_case_has_news(w);
 	return rc < 0 ? rc : 0;
 }
 
 static int stream_case_enqueue(il_case *c, il_task *task)
 {
+	struct stream_case *w = stream_case_of(c);
+
 	(void)task;
-	stream_case_of(c)->share =
-	    (struct il__fd_share){.asked = (unsigned char)c->mask, .fire = stream_case_fire};
+	w->share = (struct il__fd_share){.asked = (unsigned char)c->mask, .fire = stream_case_fire};
+	w->news = false;
 	return stream_case_watch(c);
 }
 
 static int stream_case_look(il_case *c, il_task *task)
 {
-	int rc = stream_case_of(c)->share.link ? 0 : stream_case_take(c, task);
+	struct stream_case *w = stream_case_of(c);
+	int rc;
 
-	if (rc == 0 && !stream_case_of(c)->share.link)
-		rc = stream_case_watch(c);
-	return rc;
+	if (!w->news)
+		return 0;
+	w->news = false;
+	il__fd_unshare(&w->share);
+	rc = stream_case_take(c, task);
+	return rc ? rc : stream_case_watch(c);
 }
 
 static void stream_case_rest(il_case *c, il_task *task)

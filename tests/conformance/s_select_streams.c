@@ -92,6 +92,53 @@ IL_TEST_REAL(S, n375_a_stream_that_another_task_reads_is_busy)
 	il_stream_destroy(e.b);
 }
 
+/* Two pipes are readable at the same time as the stream, one before and one after it: so the second to be told comes
+ * after the stream, whichever way round the native loop goes. */
+struct rivals {
+	il_stream *stream;
+	int told;
+};
+
+static void destroy_as_second(void *arg, unsigned mask)
+{
+	struct rivals *r = arg;
+
+	(void)mask;
+	if (++r->told == 2)
+		il_stream_destroy(r->stream);
+}
+
+IL_TEST_REAL(S, n375_a_stream_that_is_destroyed_right_after_it_was_ready_is_closed)
+{
+	struct ends e = ends_of(PAIR);
+	struct rivals r = {.stream = e.a};
+	struct chooser c = {.cases = {il_case_stream(e.a, IL_READABLE)}};
+	il_fd_watch *watches[2];
+	int pipes[2][2];
+	il_group g;
+
+	CHECK_RC(il_group_open(&g), 0);
+	start_choosing(&g, &c, 1);
+	for (int i = 0; i < 2; i++) {
+		CHECK_EQ(pipe(pipes[i]), 0);
+		CHECK_RC(
+		    il_fd_watch_open(&watches[i], pipes[i][0], IL_READABLE, destroy_as_second, &r),
+		    0);
+	}
+	CHECK_RC(il_sleep(IL_MSEC(1)), 0); /* the native loop knows all three */
+	CHECK_EQ(write(pipes[0][1], "x", 1), 1);
+	slip(e.b, "x");
+	CHECK_EQ(write(pipes[1][1], "x", 1), 1);
+	CHECK_RC(il_group_close(&g, 0), 0);
+	check_chose(&c, 0, -EBADF);
+	for (int i = 0; i < 2; i++) {
+		il_fd_watch_close(watches[i]);
+		close(pipes[i][0]);
+		close(pipes[i][1]);
+	}
+	il_stream_destroy(e.b);
+}
+
 /* ---- 375: clients ---- */
 
 struct talk {
@@ -301,5 +348,10 @@ IL_TEST(S, n292_a_transports_stream_in_a_select)
 	ring_put(&r, 'b');
 	CHECK_RC(poll_case(c.cases[0]), IL_READABLE);
 	check_reads(r.stream, "b");
-	il_stream_destroy(r.stream);
+	CHECK_RC(il_group_open(&g), 0);
+	start_choosing(&g, &c, 1);
+	ring_put(&r, 'c');
+	il_stream_destroy(r.stream); /* before the task that was told has run */
+	CHECK_RC(il_group_close(&g, 0), 0);
+	check_chose(&c, 0, -EBADF);
 }
