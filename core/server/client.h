@@ -83,6 +83,7 @@ struct il_client {
 	bool idle;         /* receives, and has nothing of a packet: may be closed on shutdown */
 	bool sending;      /* somebody owns the sending side */
 	bool has_sent_packet; /* a whole packet has come */
+	bool unlooked;        /* a look has ended before all that had come was seen */
 	bool asking;          /* a request has begun, at `asked`, and is not complete */
 	unsigned
 	    packets_since_yield; /* packets received and sent since its task has let others run */
@@ -143,7 +144,8 @@ static inline int il__client_enter(const il_client *c, const char *function)
 }
 
 /* client_look.c, for a select: whether il_client_receive would have to wait. 1: it would not; 0; or -ENOMEM. The
- * packet given last is let go of, what has come is received. */
+ * packet given last is let go of, what has come is received: at a time as much as a packet may have, then c->unlooked
+ * asks for another look. */
 int il__client_look(il_client *c);
 /* Until when the rules let it wait from now on; and that this has passed. */
 il_time il__client_limit(const il_client *c, il_time now);

@@ -74,11 +74,11 @@ static int client_case_watch(il_case *c)
 	il_client *client = c->object;
 	struct client_case *w = client_case_of(c);
 	il_time limit = il__client_limit(client, client->select_since);
-	int rc = 0;
+	int rc = client->unlooked;
 
 	if (client->ops)
 		client->ops->watch(client, &w->base.waiter);
-	else
+	else if (!rc)
 		rc = il__stream_watch(client->stream, &w->share);
 	if (rc > 0)
 		il__case_news(w->base.select);

@@ -26,8 +26,10 @@ static bool client_is_full(const il_client *c)
 
 int il__client_look(il_client *c)
 {
+	size_t taken = 0;
 	int n;
 
+	c->unlooked = false;
 	if (il__client_is_closed(c))
 		return 1;
 	if (c->ops)
@@ -39,7 +41,11 @@ int il__client_look(il_client *c)
 		if (!c->asking && c->begin < c->end && c->rules->request_timeout != IL_FOREVER)
 			il__client_begin_request(c);
 		n = look_further(c);
-	} while (n > 0);
+		taken += n > 0 ? (size_t)n : 0;
+	} while (n > 0 && taken < c->rules->room);
+	c->unlooked = n > 0;
+	if (n > 0)
+		return 0;
 	if (n == -EAGAIN || n == -ENOMEM)
 		return n == -EAGAIN ? 0 : n;
 	if (n != -EBADF && n != -EBUSY && n != -EPERM)

@@ -79,6 +79,7 @@ struct wait {
 	bool begun;
 	il_time since;
 	il_time deadline, limit; /* of the caller, and of the rules */
+	size_t taken;            /* bytes that came */
 };
 
 /* When the client is given up, if no packet comes. */
@@ -164,6 +165,15 @@ void il__client_expire(il_client *c)
 	il__client_receive_no_more(c);
 }
 
+/* Bytes that are there are taken, though the time be up; but not without end from a peer who sends faster than they are
+ * skipped: no packet has more than there is room for. */
+static bool takes_too_long(const il_client *c, const struct wait *w)
+{
+	il_time until = end_of(w);
+
+	return w->taken >= c->rules->room && until != IL_FOREVER && until <= il__loop_now(c->loop);
+}
+
 static int on_timeout(il_client *c, const struct wait *w)
 {
 	if (w->deadline <= w->limit)
@@ -219,7 +229,7 @@ static int client_receive_rest(il_client *c, const struct wait *w)
 
 /* 0: bytes came, or the end; the caller looks again. The stream may have let others run, who have closed the client:
  * with its task its server's rules have gone. */
-static int client_receive_fill(il_client *c, const struct wait *w)
+static int client_receive_fill(il_client *c, struct wait *w)
 {
 	unsigned char *to;
 	size_t room;
@@ -227,6 +237,8 @@ static int client_receive_fill(il_client *c, const struct wait *w)
 
 	if (n < 0)
 		return n;
+	if (takes_too_long(c, w))
+		return on_timeout(c, w);
 	to = c->buffer + c->end;
 	room = il__client_room_left(c);
 	n = w->task ? il__stream_read(c->stream, to, room, end_of(w), "il_client_receive")
@@ -236,6 +248,7 @@ static int client_receive_fill(il_client *c, const struct wait *w)
 	if (n <= 0)
 		return on_failure(c, w, n);
 	c->end += (size_t)n;
+	w->taken += (size_t)n;
 	c->rules->received.bytes += (size_t)n;
 	c->packets_since_yield = 0;
 	return 0;

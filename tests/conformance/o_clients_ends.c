@@ -4,6 +4,11 @@
  */
 #include "o_clients.h"
 
+#include <interloop/layer.h>
+#include <interloop/select.h>
+#include <limits.h>
+#include <sys/uio.h>
+
 /* ---- 273: both directions at once ---- */
 
 enum { PACKETS = 200, SIZE = 65536 };
@@ -147,6 +152,76 @@ IL_TEST_REAL(O, n274_a_cancelled_send_in_mid_packet_closes_the_client)
 	CHECK(il_client_is_closing(l.client));
 	CHECK_RC(il_client_send(l.client, "x", 1), -EBADF);
 	drop(&l);
+}
+
+/* A peer that is always ahead, in the middle of a line. */
+static int receive_endlessly(void *self, void *data, size_t max)
+{
+	(void)self;
+	memset(data, 'x', max);
+	return max < INT_MAX ? (int)max : INT_MAX;
+}
+
+static int send_never(void *self, const struct iovec *pieces, int count)
+{
+	(void)self;
+	(void)pieces;
+	(void)count;
+	return -EAGAIN;
+}
+
+/* That the line is too long was said. */
+static il_client *flooded_client(il_time idle_timeout)
+{
+	const struct il_transport flood = {
+	    .name = "flood", .receive = receive_endlessly, .send = send_never};
+	const il_client_options o = {.max_packet = 1000, .idle_timeout = idle_timeout};
+	il_stream *s = NULL;
+	il_client *c = NULL;
+
+	CHECK_RC(il_stream_open_transport(&s, &flood, NULL), 0);
+	CHECK_RC(il_client_open(&c, s, il_protocol_lines(), &o), 0);
+	CHECK_RECEIVES(c, "EMSGSIZE");
+	return c;
+}
+
+IL_TEST_REAL(O, n274_a_peer_that_sends_no_packet_without_end_is_given_up_in_time)
+{
+	il_client *c = flooded_client(IL_MSEC(20));
+
+	CHECK_RECEIVES_IN(c, IL_MSEC(5), "ETIMEDOUT");
+	CHECK_RECEIVES_IN(c, 0, "ETIMEDOUT");
+	CHECK(!il_client_is_closing(c));
+	CHECK_RECEIVES(c, "0");
+	il_client_destroy(c);
+}
+
+static int side_select(void *arg)
+{
+	const struct side *s = arg;
+	il_case one = il_case_client(s->object);
+
+	return il_select(&one, 1, IL_FOREVER);
+}
+
+IL_TEST_REAL(O, n274_a_select_of_such_a_peer_lets_others_run_and_ends_in_time)
+{
+	il_client *c = flooded_client(IL_FOREVER);
+	il_case one = il_case_client(c);
+	struct side s = {.size = 0};
+
+	CHECK_RC(il_select(&one, 1, IL_MSEC(5)), -ETIMEDOUT);
+	CHECK_RC(il_select(&one, 1, 0), -ETIMEDOUT);
+	side_start(&s, side_select, c);
+	CHECK_RC(il_sleep(IL_MSEC(5)), 0);
+	CHECK_RC(il_scope_cancel(&s.scope), 0);
+	CHECK_RC(side_join(&s), -ECANCELED);
+	il_client_destroy(c);
+	c = flooded_client(IL_MSEC(20));
+	one = il_case_client(c);
+	CHECK_RC(il_select(&one, 1, IL_FOREVER), 0);
+	CHECK_RECEIVES(c, "0");
+	il_client_destroy(c);
 }
 
 /* ---- 275: half-close ---- */
