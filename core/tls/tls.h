@@ -103,6 +103,8 @@ struct il__tls_stream {
 	bool fatal;       /* OpenSSL has given up: no close_notify any more */
 	bool alerted;     /* by the peer */
 	size_t said;      /* bytes, to the stream below */
+	size_t fed;       /* bytes, from there, in this call */
+	bool sated;       /* the last read from there was put off: that was enough for one call */
 	bool refused;     /* the last attempt to send bytes took none */
 	bool writing;     /* bytes were offered, and the last flush has not taken all: no end yet */
 	bool notified;    /* close_notify is sent, or held back */
@@ -125,6 +127,8 @@ extern const struct il_transport il__tls_transport;
 /* tls_bio.c */
 BIO_METHOD *il__tls_bio_method(void);
 BIO *il__tls_bio_create(struct il__tls_stream *t);
+/* Of the transport: one that goes on where the last was sated gets little. */
+void il__tls_begin_call(struct il__tls_stream *t);
 /* Hands on what is held back. 0: nothing is left; -EAGAIN; another code ends the sending. */
 int il__tls_flush(struct il__tls_stream *t);
 

@@ -3,14 +3,16 @@
  * does not take is held back here, so a record is never half in OpenSSL's hands, and whoever has
  * written it may be cancelled. A stream holds no more than one call's records back before it sends
  * others, and not more than HELD_MAX of what it says by itself (to a peer that asks for new keys
- * and does not read). Loop's thread only.
+ * and does not read). And one call gets no more than FED_MAX of what comes, in which a record has its
+ * place: OpenSSL would go on as long as there is something, and what it reads may all be for itself.
+ * Loop's thread only.
  */
 #include "tls.h"
 
 #include <limits.h>
 #include <string.h>
 
-enum { HELD_MAX = 64 << 10 };
+enum { HELD_MAX = 64 << 10, FED_MAX = 32 << 10, FED_MORE = 2 << 10 };
 
 /* ---- held back ---- */
 
@@ -97,14 +99,26 @@ static int tls_bio_write(BIO *bio, const char *data, size_t size, size_t *writte
 	return tls_hold(t, data + n, size - (size_t)n);
 }
 
+void il__tls_begin_call(struct il__tls_stream *t)
+{
+	t->fed = t->sated ? FED_MAX - FED_MORE : 0;
+}
+
 static int tls_bio_read(BIO *bio, char *data, size_t size, size_t *read)
 {
 	struct il__tls_stream *t = BIO_get_data(bio);
-	int n = t->under_rc <= 0 ? t->under_rc : il_stream_read_now(t->under, data, size);
+	const size_t left = FED_MAX - t->fed;
+	int n = t->under_rc;
 
+	t->sated = !left;
+	if (t->sated)
+		n = -EAGAIN;
+	else if (n > 0)
+		n = il_stream_read_now(t->under, data, size < left ? size : left);
 	BIO_clear_retry_flags(bio);
 	if (n > 0) {
 		*read = (size_t)n;
+		t->fed += (size_t)n;
 		return 1;
 	}
 	if (n == -EAGAIN)

@@ -28,6 +28,7 @@ static int tls_receive(void *self, void *data, size_t max)
 	size_t n;
 	int rc;
 
+	il__tls_begin_call(t);
 	if (!t->established) {
 		rc = il__tls_handshake(t, IL_READABLE);
 		if (rc < 0)
@@ -116,6 +117,7 @@ static int tls_send(void *self, const struct iovec *pieces, int count)
 	struct il__tls_stream *t = self;
 	int rc = t->send_rc;
 
+	il__tls_begin_call(t);
 	t->refused = t->writing = false;
 	if (rc == 0 && !t->established)
 		rc = il__tls_handshake(t, IL_WRITABLE);
@@ -181,6 +183,7 @@ static int tls_shutdown_write(void *self)
 	struct il__tls_stream *t = self;
 	int rc = t->notified ? 0 : t->fatal ? -EPROTO : t->send_rc;
 
+	il__tls_begin_call(t);
 	t->want[1] = IL_WRITABLE;
 	if (rc == 0)
 		rc = il__tls_flush(t);
@@ -208,6 +211,7 @@ static void tls_close(void *self)
 {
 	struct il__tls_stream *t = self;
 
+	il__tls_begin_call(t);
 	if (il__tls_flush(t) == 0 && tls_may_notify(t) && !t->notified)
 		tls_notify(t);
 	tls_drain(t->under);
@@ -251,7 +255,7 @@ static int tls_want(void *self, unsigned direction, int *fd, unsigned *mask)
 
 	(void)fd;
 	*mask = t->want[il__tls_index(direction)];
-	return -EAGAIN;
+	return t->sated && *mask & IL_READABLE ? 1 : -EAGAIN;
 }
 
 const struct il_transport il__tls_transport = {

@@ -58,9 +58,9 @@ struct il_transport {
 	 * direction at first. Returns 0: *fd and *mask, which it sets, are the descriptor and the
 	 * directions that make it worth trying again (for TLS, receiving may want to write);
 	 * -EAGAIN: what `under` wants in the directions of *mask, in which it has returned -EAGAIN
-	 * itself; -ENOENT: the transport calls il_transport_ready(); else the error that the
-	 * waiting call returns. Reader and writer may want the same. NULL: as -EAGAIN if there is
-	 * an `under`, else as -ENOENT.
+	 * itself; -ENOENT: the transport calls il_transport_ready(); 1: it is worth trying again
+	 * once others have run; else the error that the waiting call returns. Reader and writer
+	 * may want the same. NULL: as -EAGAIN if there is an `under`, else as -ENOENT.
 	 */
 	int (*want)(void *self, unsigned direction, int *fd, unsigned *mask);
 	/** Nobody waits in that direction any more: the wait was cancelled or timed out, or

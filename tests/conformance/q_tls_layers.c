@@ -53,6 +53,122 @@ IL_TEST_REAL(Q, n299_a_transport_that_moves_a_byte_a_call_carries_tls)
 	free(got);
 }
 
+/* ---- a peer that says much for OpenSSL alone ---- */
+
+/* Takes all that is sent, however much. */
+struct pool {
+	il_stream *stream;
+	struct pool *peer;
+	char *bytes;
+	size_t begin, end;
+};
+
+static int pool_receive(void *self, void *data, size_t max)
+{
+	struct pool *p = self;
+	size_t n = p->end - p->begin < max ? p->end - p->begin : max;
+
+	if (!n)
+		return -EAGAIN;
+	memcpy(data, p->bytes + p->begin, n);
+	p->begin += n;
+	return (int)n;
+}
+
+static int pool_send(void *self, const struct iovec *pieces, int count)
+{
+	struct pool *to = ((struct pool *)self)->peer;
+	size_t before = to->end;
+
+	for (int i = 0; i < count; i++) {
+		to->bytes = realloc(to->bytes, to->end + pieces[i].iov_len);
+		memcpy(to->bytes + to->end, pieces[i].iov_base, pieces[i].iov_len);
+		to->end += pieces[i].iov_len;
+	}
+	il_transport_ready(to->stream, IL_READABLE);
+	return (int)(to->end - before);
+}
+
+static int pool_want(void *self, unsigned direction, int *fd, unsigned *mask)
+{
+	(void)self, (void)direction, (void)fd, (void)mask;
+	return -ENOENT;
+}
+
+static void pool_destroy(void *self)
+{
+	((struct pool *)self)->stream = NULL;
+}
+
+static void make_pools(struct pool pools[2], il_stream *streams[2])
+{
+	static const struct il_transport transport = {.name = "pool",
+						      .receive = pool_receive,
+						      .send = pool_send,
+						      .want = pool_want,
+						      .destroy = pool_destroy};
+
+	for (int i = 0; i < 2; i++) {
+		pools[i] = (struct pool){.peer = &pools[!i]};
+		CHECK_RC(il_stream_open_transport(&streams[i], &transport, &pools[i]), 0);
+		pools[i].stream = streams[i];
+	}
+}
+
+/* Many new keys, one after the other, then a word. */
+static void say_after_keys(il_stream *stream, const char *word)
+{
+	enum { UPDATES = 4000 };
+	SSL *ssl = il_tls_native(stream);
+
+	for (int i = 0; i < UPDATES; i++) {
+		CHECK(SSL_key_update(ssl, SSL_KEY_UPDATE_NOT_REQUESTED) == 1);
+		CHECK(SSL_do_handshake(ssl) == 1);
+	}
+	say(stream, word);
+}
+
+static int count_turns(void *arg)
+{
+	struct side *s = arg;
+	int rc;
+
+	while ((rc = il_yield()) == 0)
+		s->size++;
+	return rc;
+}
+
+IL_TEST_REAL(Q, new_keys_without_end_let_others_run)
+{
+	il_tls *client = client_of(CA), *server = server_of(SERVER);
+	struct side others = {.size = 0};
+	struct pool pools[2];
+	il_stream *streams[2];
+	struct shake k;
+	il_case one;
+
+	make_pools(pools, streams);
+	shake_over(&k, streams, client, server);
+	say_after_keys(k.over[0], "read");
+	side_start(&others, count_turns, NULL);
+	others.size = 0;
+	check_hears(k.over[1], "read");
+	CHECK(others.size >= 30);
+	say_after_keys(k.over[0], "selected");
+	one = il_case_stream(k.over[1], IL_READABLE);
+	others.size = 0;
+	CHECK_RC(il_select(&one, 1, IL_FOREVER), 0);
+	CHECK(others.size >= 30);
+	check_hears(k.over[1], "selected");
+	CHECK_RC(il_scope_cancel(&others.scope), 0);
+	CHECK_RC(side_join(&others), -ECANCELED);
+	shake_drop(&k);
+	il_tls_unref(client);
+	il_tls_unref(server);
+	for (int i = 0; i < 2; i++)
+		free(pools[i].bytes);
+}
+
 /* ---- 282: over itself ---- */
 
 IL_TEST_REAL(Q, n282_tls_goes_over_tls_and_the_outer_close_closes_both)
