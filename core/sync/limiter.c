@@ -218,6 +218,7 @@ static bool limiter_give_up(il_task *task, void *arg)
 /* borrower NULL: the calling task. */
 static int limiter_acquire(il_limiter *l, const void *borrower, const char *function)
 {
+	struct il__borrower *place;
 	int rc;
 	bool free;
 	il_task *task = il__home_task(&l->home, function, &rc);
@@ -246,7 +247,9 @@ static int limiter_acquire(il_limiter *l, const void *borrower, const char *func
 	}
 	if (!il__task_cancelled(task))
 		return 0;
-	limiter_give_back(l, il__borrowers_find(&l->borrowers, borrower));
+	place = il__borrowers_find(&l->borrowers, borrower);
+	if (place && place->holds) /* else somebody has given it back meanwhile */
+		limiter_give_back(l, place);
 	return -ECANCELED;
 }
 

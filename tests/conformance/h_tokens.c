@@ -340,6 +340,26 @@ static int wait_on_behalf(void *arg)
 	return il_limiter_acquire_on_behalf_of(l, l);
 }
 
+/* Whoever knows the borrower may give its token back; also before the task that has asked for it runs. */
+IL_TEST(H, n160_a_token_given_back_before_its_cancelled_task_runs_is_given_back_once)
+{
+	il_limiter *l = new_limiter(1);
+	struct waiter w = {.rc = 0};
+	il_group g;
+
+	CHECK_RC(il_limiter_acquire(l), 0);
+	CHECK_RC(il_group_open(&g), 0);
+	start_waiting(&g, &w, wait_on_behalf, l);
+	CHECK_RC(il_limiter_release(l), 0); /* to the waiter's borrower */
+	CHECK_RC(il_limiter_release_on_behalf_of(l, l), 0);
+	CHECK_RC(il_scope_cancel(&w.scope), 0);
+	CHECK_RC(il_group_close(&g, 0), 0);
+	check_waited(&w, -ECANCELED);
+	CHECK_EQ(il_limiter_borrowed(l), 0);
+	CHECK_EQ(il_limiter_available(l), 1);
+	il_limiter_destroy(l);
+}
+
 IL_TEST(H, n160_a_borrower_that_waits_does_not_ask_twice)
 {
 	il_limiter *l = new_limiter(1);
