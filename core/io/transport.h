@@ -24,6 +24,7 @@ struct il__transport {
 	int error[2];                 /* by direction: what was said, and its words */
 	char *why[2];
 	bool ended;      /* nothing more is received */
+	bool drained;    /* as it says itself: where it cannot be waited for it is asked */
 	unsigned inside; /* operations on the stack */
 	bool closing;    /* `close` is to be called */
 	bool destroying; /* and `destroy` */

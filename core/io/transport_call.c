@@ -95,6 +95,8 @@ int il__transport_receive(il_stream *s, void *data, size_t max)
 		return transport_fail_again(t, 0);
 	if (t->ended)
 		return 0;
+	t->drained = false;
+	t->fd.ready |= IL_READABLE; /* what it has said is old; it may have more, or end */
 	before = il__transport_enter(t);
 	n = t->ops.receive(t->self, data, max);
 	if (!il__transport_leave(t, before))
@@ -134,6 +136,14 @@ int il__transport_send(il_stream *s, const struct iovec *pieces, int count)
 		n = il__refuse(-EPROTO, "transport %s: send returned %d for %zu bytes", t->ops.name,
 			       n, total);
 	return n < 0 ? transport_fail(t, 1, n) : n;
+}
+
+void il_transport_drained(il_stream *stream)
+{
+	if (!stream || il__stream_is_closed(stream) || stream->kind != IL__STREAM_TRANSPORT)
+		return;
+	il__transport_of(stream)->drained = true;
+	il__stream_drained(stream, IL_READABLE);
 }
 
 size_t il__transport_pending(const il_stream *s)

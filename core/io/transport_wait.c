@@ -81,6 +81,8 @@ static int transport_want(struct il__transport *t, int d)
 		rc = lower_descriptor(t, number, mask, &lower->fd);
 	if (rc)
 		return il__pass_on(rc);
+	if (!d && t->drained && lower->fd->ready & mask) /* known since */
+		return 1;
 	lower->asked = (unsigned char)mask;
 	lower->fire = d ? lower_writable : lower_readable;
 	return il__fd_share(lower);
@@ -89,12 +91,13 @@ static int transport_want(struct il__transport *t, int d)
 static int transport_ask(struct il__fd *fd, unsigned directions)
 {
 	struct il__transport *t = il__container_of(fd, struct il__transport, fd);
+	const bool drained = t->drained;
 	int rc = 0;
 
 	for (int d = 0; rc == 0 && d < 2; d++)
 		if (directions & il__transport_bit(d))
 			rc = transport_want(t, d);
-	return rc;
+	return rc < 0 && drained && directions == IL_READABLE ? 1 : rc;
 }
 
 /* What it waits for itself says more. */

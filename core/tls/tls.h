@@ -96,7 +96,10 @@ struct il__tls_stream {
 	il_tls *tls;
 	struct il__tls_material *material;
 	SSL *ssl;
+	il_stream *stream; /* its own */
 	il_stream *under;
+	bool plain;   /* under is a descriptor: one that gives less than it may has no more */
+	bool drained; /* it has done so */
 	bool client;
 	bool owns;        /* `under` goes with it: the handshake has succeeded */
 	bool established; /* it is over */

@@ -117,6 +117,7 @@ static int tls_bio_read(BIO *bio, char *data, size_t size, size_t *read)
 		n = il_stream_read_now(t->under, data, size < left ? size : left);
 	BIO_clear_retry_flags(bio);
 	if (n > 0) {
+		t->drained = t->plain && (size_t)n < size && !il_stream_buffered(t->under);
 		*read = (size_t)n;
 		t->fed += (size_t)n;
 		return 1;

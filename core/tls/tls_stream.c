@@ -37,8 +37,12 @@ static int tls_receive(void *self, void *data, size_t max)
 	il__tls_flush(t);
 	ERR_clear_error();
 	rc = SSL_read_ex(t->ssl, data, max, &n);
-	if (rc == 1)
+	if (rc == 1) {
+		t->want[0] = IL_READABLE;
+		if (t->drained && !t->held && !SSL_has_pending(t->ssl))
+			il_transport_drained(t->stream);
 		return (int)n;
+	}
 	rc = il__tls_failure(t, rc, IL_READABLE);
 	if (rc == -EAGAIN && t->held)
 		t->want[0] |= IL_WRITABLE;
@@ -325,6 +329,7 @@ int il__tls_stream_open(il_stream **stream, struct il__tls_stream **made, il_str
 	if (!t)
 		return il_fail(-ENOMEM, "%s: no memory", function);
 	t->under = under;
+	t->plain = il_stream_fd(under) >= 0;
 	t->client = client;
 	t->under_rc = 1;
 	t->tls = il_tls_ref(tls);
@@ -348,6 +353,7 @@ int il__tls_stream_open(il_stream **stream, struct il__tls_stream **made, il_str
 	}
 	if (t->client && t->host)
 		il__tls_sessions_try(tls, t->ssl, t->host);
+	t->stream = *stream;
 	*made = t;
 	return 0;
 }

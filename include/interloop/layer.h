@@ -54,13 +54,14 @@ struct il_transport {
 	 */
 	int (*send)(void *self, const struct iovec *pieces, int count);
 	/**
-	 * Called after -EAGAIN in that direction, each time before somebody waits. *mask is the
-	 * direction at first. Returns 0: *fd and *mask, which it sets, are the descriptor and the
-	 * directions that make it worth trying again (for TLS, receiving may want to write);
-	 * -EAGAIN: what `under` wants in the directions of *mask, in which it has returned -EAGAIN
-	 * itself; -ENOENT: the transport calls il_transport_ready(); 1: it is worth trying again
-	 * once others have run; else the error that the waiting call returns. Reader and writer
-	 * may want the same. NULL: as -EAGAIN if there is an `under`, else as -ENOENT.
+	 * Called after -EAGAIN in that direction, or after il_transport_drained(), each time before
+	 * somebody waits. *mask is the direction at first. Returns 0: *fd and *mask, which it sets,
+	 * are the descriptor and the directions that make it worth trying again (for TLS, receiving
+	 * may want to write); -EAGAIN: what `under` wants in the directions of *mask, in which it
+	 * has returned -EAGAIN itself, or has no more; -ENOENT: the transport calls
+	 * il_transport_ready(); 1: it is worth trying again once others have run; else the error
+	 * that the waiting call returns. Reader and writer may want the same. NULL: as -EAGAIN if
+	 * there is an `under`, else as -ENOENT.
 	 */
 	int (*want)(void *self, unsigned direction, int *fd, unsigned *mask);
 	/** Nobody waits in that direction any more: the wait was cancelled or timed out, or
@@ -101,6 +102,14 @@ IL_MUST_CHECK IL_API int il_stream_open_transport(il_stream **stream,
  * functions. Does nothing for NULL, for a closed stream and for a stream that is no transport's.
  */
 IL_API void il_transport_ready(il_stream *stream, unsigned mask);
+
+/**
+ * @brief Says, in a `receive` that returns bytes, that it would now return -EAGAIN: whoever receives
+ * next waits first, and `receive` is not called in vain. It spares a system call per request. A
+ * hint: calls that do not wait still call `receive`, and so does one where `want` fails. Loop's
+ * thread. Does nothing for NULL, for a closed stream and for a stream that is no transport's.
+ */
+IL_API void il_transport_drained(il_stream *stream);
 
 /**
  * @brief Returns the `self` of the transport with these functions: the stream's own, or that of the

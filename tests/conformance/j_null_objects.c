@@ -163,6 +163,7 @@ IL_TEST(J, streams_and_listeners_refuse_to_be_null)
 	CHECK_EQ(il_address_port(NULL), 0);
 	CHECK(!il_transport_find(NULL, NULL));
 	il_transport_ready(NULL, IL_READABLE);
+	il_transport_drained(NULL);
 }
 
 IL_TEST(J, datagrams_files_and_signals_refuse_to_be_null)

@@ -100,6 +100,77 @@ IL_TEST_REAL(Q, n317_new_keys_that_are_asked_for_wait_for_the_writer_not_for_the
 	free(back);
 }
 
+/* ---- 318: no more than is there ---- */
+
+static long count_reads(BIO *bio, int operation, const char *data, size_t size, int number,
+			long other, int rc, size_t *done)
+{
+	(void)data, (void)size, (void)number, (void)other, (void)done;
+	if (operation == BIO_CB_READ)
+		++*(int *)(void *)BIO_get_callback_arg(bio);
+	return rc;
+}
+
+static void reads_count(il_stream *s, int *reads)
+{
+	BIO *bio = SSL_get_rbio(il_tls_native(s));
+
+	BIO_set_callback_ex(bio, count_reads);
+	BIO_set_callback_arg(bio, (char *)(void *)reads);
+}
+
+/* A socket that gave less than it might is waited for first; it is level-triggered, so nothing is missed. */
+IL_TEST_REAL(Q, n318_a_record_costs_one_read_of_the_socket)
+{
+	EACH_KIND(kind)
+	{
+		struct side reader;
+		struct secure s;
+		int reads = 0;
+		char byte;
+
+		secure_open(&s, kind);
+		say(s.client, "first");
+		check_hears(s.server, "first");
+		reads_count(s.server, &reads);
+		/* It comes while somebody waits, or before; and then the loop may know. */
+		for (int i = 0; i < 9; i++) {
+			if (i % 3)
+				say(s.client, "again");
+			if (i % 3 == 2)
+				CHECK_RC(il_wait_readable(il_stream_fd(s.shake.under[1])), 0);
+			side_start(&reader, side_read, s.server);
+			if (i % 3 == 0)
+				say(s.client, "again");
+			CHECK_RC(side_join(&reader), 5);
+		}
+		CHECK_EQ(reads, 9);
+		slip(s.shake.under[0], "no record");
+		CHECK_RC(il_stream_read(s.server, &byte, 1), -EPROTO);
+		secure_drop(&s);
+	}
+}
+
+IL_TEST_REAL(Q, n318_what_is_left_of_a_record_and_its_end_are_not_waited_for)
+{
+	struct secure s;
+	il_case readable;
+	char byte;
+
+	secure_open(&s, TCP);
+	say(s.client, "first");
+	check_hears(s.server, "first");
+	say(s.client, "again");
+	CHECK_RC(il_wait_readable(il_stream_fd(s.shake.under[1])), 0);
+	CHECK_RC(il_stream_read_now(s.server, &byte, 1), 1);
+	check_hears(s.server, "gain");
+	CHECK_RC(il_stream_shutdown_write(s.client), 0); /* and the connection goes on */
+	readable = il_case_stream(s.server, IL_READABLE);
+	CHECK_RC(il_select(&readable, 1, IL_FOREVER), 0);
+	CHECK_RC(il_stream_read(s.server, &byte, 1), 0);
+	secure_drop(&s);
+}
+
 /* ---- 416: what a dump says ---- */
 
 static int shake_hands(void *under)
