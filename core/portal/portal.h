@@ -39,6 +39,12 @@ struct il_portal {
 	atomic_bool joined;            /* il_blocking_portal_stop was called */
 };
 
+/* For il__portal_result. NULL: there is none, or it has ended, and another may lie where it did. */
+static inline const struct il__blocking *il__portal_blocking(const il_portal *p)
+{
+	return p && !atomic_load_explicit(&p->joined, memory_order_relaxed) ? p->blocking : NULL;
+}
+
 int il__portal_enter_gate(il_portal *p, const char *function);
 void il__portal_leave_gate(il_portal *p);   /* loop's thread */
 void il__portal_abandon_gate(il_portal *p); /* any thread: an accepted call that will not be made */

@@ -173,7 +173,7 @@ int il__portal_result(const struct il__blocking *blocking, int rc)
 static int run_waiting(il_portal *p, il_fn *fn, void *arg, bool as_task, const char *function)
 {
 	struct il__portal_run r = {.fn = fn, .arg = arg, .as_task = as_task, .portal = p};
-	const struct il__blocking *blocking = p ? p->blocking : NULL;
+	const struct il__blocking *blocking = il__portal_blocking(p);
 	il_task *task;
 	int rc = il__portal_may_wait(p, fn, function, &task);
 

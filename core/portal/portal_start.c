@@ -73,7 +73,7 @@ static int start(il_portal *p, const char *function, il_future **f, int *value, 
 int il__portal_start(il_portal *p, const char *function, il_future **f, int *value, il_fn *fn,
 		     void *arg, il_portal_context *context)
 {
-	const struct il__blocking *blocking = p ? p->blocking : NULL;
+	const struct il__blocking *blocking = il__portal_blocking(p);
 
 	return il__portal_result(blocking, start(p, function, f, value, fn, arg, context));
 }
@@ -192,7 +192,7 @@ int il_portal_exit(il_portal_context *c, int rc)
 	atomic_fetch_add(&c->refs, 1);
 	if (il__inbox_post(c->portal->inbox, &c->message) < 0)
 		start_unref(c); /* the loop has ended, and the task with it */
-	result = il__portal_result(c->portal->blocking, il_future_join(c->future));
+	result = il__portal_result(il__portal_blocking(c->portal), il_future_join(c->future));
 	start_unref(c);
 	return result;
 }

@@ -133,6 +133,31 @@ IL_TEST_OWN(G, n134_sigint_between_two_calls_is_not_lost)
 	CHECK(handles(SIGINT, SIG_DFL));
 }
 
+enum { ENDED = 10 };
+
+/* By address: one of those that have ended was where the later one is. */
+IL_TEST_OWN(G, n134_sigint_of_a_later_portal_is_not_told_by_one_that_has_ended)
+{
+	struct il_test_thread interrupter;
+	il_portal *ended[ENDED], *later;
+	atomic_int ran = 0;
+
+	set_handler(SIGINT, SIG_DFL);
+	for (int i = 0; i < ENDED; i++) {
+		ended[i] = il_portal_ref(started_with_sigint());
+		CHECK_RC(il_blocking_portal_stop(ended[i]), 0);
+	}
+	later = started_with_sigint();
+	il_test_thread_start(&interrupter, interrupt_now, NULL);
+	CHECK_RC(il_test_thread_join(&interrupter), 0);
+	for (int i = 0; i < ENDED; i++) {
+		CHECK_RC(il_portal_run_sync(ended[i], note_run, &ran), -ESHUTDOWN);
+		il_portal_unref(ended[i]);
+	}
+	CHECK_RC(il_blocking_portal_stop(later), -EINTR);
+	CHECK_EQ(atomic_load(&ran), 0);
+}
+
 static int start_in_a_thread(void *arg)
 {
 	*(il_portal **)arg = started_with_sigint();
