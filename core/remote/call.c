@@ -122,6 +122,24 @@ void il__remote_answer(struct il__remote_pool *pool, struct il__remote_out *out,
 	il__remote_uncount(pool);
 }
 
+static void answer_unknown(struct il__remote_pool *pool, struct il__remote_out *out, int rc,
+			   const char *why)
+{
+	char detail[320];
+
+	snprintf(detail, sizeof detail, "%s; whether the call ran is not known", why);
+	il__remote_answer(pool, out, rc, NULL, 0, detail);
+}
+
+void il__remote_answer_not_run(struct il__remote_pool *pool, struct il__remote_out *out, int rc,
+			       const char *detail)
+{
+	if (out->attempt > 0 && rc != -ECANCELED)
+		answer_unknown(pool, out, -EOWNERDEAD, detail);
+	else
+		il__remote_answer(pool, out, rc, NULL, 0, detail);
+}
+
 /* ---- lost, or given up ---- */
 
 /* Under the lock: whether it is sent again. */
@@ -142,7 +160,6 @@ static bool send_again(struct il__remote_pool *pool, struct il__remote_out *out)
 
 void il__remote_lost(struct il__remote_pool *pool, struct il__remote_out *out, const char *why)
 {
-	char detail[320];
 	bool again;
 	int rc;
 
@@ -151,10 +168,8 @@ void il__remote_lost(struct il__remote_pool *pool, struct il__remote_out *out, c
 	rc = out->verdict == -ECANCELED ? -ECANCELED : -EOWNERDEAD;
 	again = send_again(pool, out);
 	pthread_mutex_unlock(&pool->lock);
-	if (again)
-		return;
-	snprintf(detail, sizeof detail, "%s; whether the call ran is not known", why);
-	il__remote_answer(pool, out, rc, NULL, 0, detail);
+	if (!again)
+		answer_unknown(pool, out, rc, why);
 }
 
 void il__remote_is_served(struct il__remote_out *out)

@@ -112,7 +112,7 @@ void il__remote_fail_unsent(struct il__remote_pool *pool, int rc, bool all, cons
 		pthread_mutex_unlock(&pool->lock);
 		if (!out)
 			return;
-		il__remote_answer(pool, out, rc, NULL, 0, detail);
+		il__remote_answer_not_run(pool, out, rc, detail);
 	}
 }
 

@@ -166,6 +166,9 @@ void il__remote_address_out(struct il__remote_pool *pool, struct il__remote_out 
 /* The call's answer; out is gone. In no list of the portal's, not under the lock. */
 void il__remote_answer(struct il__remote_pool *pool, struct il__remote_out *out, int rc,
 		       const void *data, size_t size, const char *detail);
+/* Likewise, with a code that says that it has not run; sent before, it may have. */
+void il__remote_answer_not_run(struct il__remote_pool *pool, struct il__remote_out *out, int rc,
+			       const char *detail);
 /* Its server or its worker is lost: once more, or -EOWNERDEAD. As il__remote_answer. */
 void il__remote_lost(struct il__remote_pool *pool, struct il__remote_out *out, const char *why);
 /* Room for another call; one of them is done. */
@@ -176,7 +179,7 @@ bool il__remote_give_up(struct il__remote_out *out, int verdict);
 
 /* The portal's thread. */
 void il__remote_dispatch(struct il__remote_pool *pool);
-/* Calls that no server has been sent; the attended ones only, or all. */
+/* Calls that no server has now; the attended ones only, or all. */
 void il__remote_fail_unsent(struct il__remote_pool *pool, int rc, bool all, const char *detail);
 /* What a shutdown wants cancelled. */
 void il__remote_cancel_all(struct il__remote_pool *pool);

@@ -56,7 +56,7 @@ static int on_created(struct il__remote_server *s, struct il__remote_packet *p)
 	return 0;
 }
 
-/* It took none of the first that was sent. Full, it is asked again as long as the caller waits. */
+/* It took none of the first that was sent. Full, it is asked again as long as the caller waits, or if a server had taken it once. */
 static int on_error(struct il__remote_server *s, struct il__remote_packet *p)
 {
 	const char *code = il__remote_next(p), *text = il__remote_next(p);
@@ -73,7 +73,7 @@ static int on_error(struct il__remote_server *s, struct il__remote_packet *p)
 			: "ERROR");
 	if (!code || strcmp(code, "QUEUE_ERROR") != 0)
 		end(out, -EPROTO, NULL, 0, detail);
-	else if (!out->waits)
+	else if (!out->waits && out->attempt == 0)
 		end(out, -EAGAIN, NULL, 0, detail);
 	else
 		il__remote_put_off(out);

@@ -66,8 +66,8 @@ static int ask(struct il__remote_server *s)
 void il__remote_end_unserved(struct il__remote_out *out)
 {
 	il__remote_take_out(out);
-	il__remote_answer(out->server->pool, out, -ENOENT, NULL, 0,
-			  "no worker program has a function of that name");
+	il__remote_answer_not_run(out->server->pool, out, -ENOENT,
+				  "no worker program has a function of that name");
 }
 
 /* It has failed since it was given up: by the server, or by a worker, of which the server's reply to the cancellation tells. A caller

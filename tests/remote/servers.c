@@ -66,6 +66,34 @@ static void send_again(void)
 	printf("sent again\n");
 }
 
+/* The only server is gone with a call that runs: it waits for another one in vain, but -EHOSTUNREACH would say that it has not run. */
+static void lose_the_last_one(void)
+{
+	struct server s;
+	server_start(&s, 1);
+	const char *servers[] = {s.address};
+	il_remote_pool_options o = pool_options(servers, 1);
+	pid_t worker = worker_start(s.address, "slots=1");
+	struct note ran = {1, 300}, unsent = {2, 0};
+	il_future *f = NULL;
+	il_executor *ex;
+
+	o.resubmits = 5;
+	o.connect_timeout = IL_MSEC(300);
+	ex = pool_with(&o);
+	journal_open();
+	CHECK_EQ(il_executor_submit(ex, &f, note, &ran, sizeof ran), 0);
+	UNTIL(journal_count(1) == 1);
+	server_kill(&s);
+	CHECK_EQ(until_done(f), -EOWNERDEAD);
+	CHECK(strstr(il_error_detail(), "could be reached") != NULL);
+	CHECK(strstr(il_error_detail(), "not known") != NULL);
+	CHECK_EQ(il_executor_run(ex, note, &unsent, sizeof unsent), -EHOSTUNREACH);
+	il_executor_destroy(ex);
+	CHECK_EQ(worker_stop(worker), 0);
+	printf("the last server\n");
+}
+
 /* The only call in flight fails, the others go on by the other server; so do those that were not sent. */
 static void lose_one_of_two(void)
 {
@@ -241,6 +269,7 @@ void test_all(void)
 	journal_open(); /* which worker programs inherit */
 	lose_the_only_one();
 	send_again();
+	lose_the_last_one();
 	lose_one_of_two();
 	lose_each_in_turn();
 	notice_silence();

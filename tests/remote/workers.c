@@ -38,6 +38,30 @@ static void lose_program(int resubmits)
 
 enum { CRASHES = 40 };
 
+/* The only program with the name dies: sent again the call finds nobody, but it has run. -ENOENT would say that it has not. */
+static void lose_last_program(void)
+{
+	il_remote_pool_options o = pool_options(servers, 1);
+	pid_t worker = worker_start(server.address, "slots=1");
+	struct note n = {7, 10000};
+	il_future *f = NULL;
+	il_executor *ex;
+
+	o.resubmits = 1;
+	o.unserved_timeout = IL_MSEC(300);
+	ex = pool_with(&o);
+	journal_open();
+	CHECK_EQ(il_executor_submit(ex, &f, note, &n, sizeof n), 0);
+	UNTIL(journal_count(7) == 1);
+	worker_kill(worker);
+	CHECK_EQ(until_done(f), -EOWNERDEAD);
+	CHECK(strstr(il_error_detail(), "no worker program") != NULL);
+	CHECK(strstr(il_error_detail(), "not known") != NULL);
+	CHECK_EQ((long)statistics_of(ex, 0).resent, 1);
+	il_executor_destroy(ex);
+	printf("the last program\n");
+}
+
 /* Its function's process dies: that is an answer, and nobody sends it again. However often it does, others can be called. */
 static void lose_process(void)
 {
@@ -343,6 +367,7 @@ void test_all(void)
 	journal_open(); /* which worker programs inherit */
 	lose_program(0);
 	lose_program(3);
+	lose_last_program();
 	lose_process();
 	lose_silent_program(0);
 	lose_silent_program(2);
