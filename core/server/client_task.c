@@ -175,7 +175,7 @@ static void on_ended(il_task *task, int rc)
 	c->server = NULL;
 	c->rules = NULL;
 	il_client_unref(c);
-	il__queue_wake(&s->want_room, 0);
+	il__queue_wake_all(&s->want_room, 0); /* who comes next is not known */
 	il__server_tasks_left(&s->served);
 }
 

@@ -195,6 +195,17 @@ static int wait_for_room(il_server *s)
 	return rc;
 }
 
+/* Nobody is accepted for whom there is no place: another process may have one, or the next round. */
+static int accept_next(const struct il__endpoint *e, il_stream **stream)
+{
+	int rc = wait_for_room(e->server);
+
+	if (rc < 0)
+		return rc;
+	return e->listener && !e->server->stopping ? il_listener_accept(e->listener, stream)
+						   : -EBADF;
+}
+
 static int accept_clients(void *arg)
 {
 	struct il__endpoint *e = arg;
@@ -203,12 +214,11 @@ static int accept_clients(void *arg)
 	il_task_set_name("accept_clients");
 	for (;;) {
 		il_stream *stream;
-		int rc =
-		    e->listener && !s->stopping ? il_listener_accept(e->listener, &stream) : -EBADF;
+		int rc = accept_next(e, &stream);
 
 		if (rc < 0)
 			return rc;
-		rc = wait_for_room(s);
+		rc = wait_for_room(s); /* another address may have taken the last place */
 		if (rc < 0 || s->stopping) {
 			il_stream_destroy(stream);
 			return rc < 0 ? rc : -EBADF;

@@ -234,6 +234,35 @@ IL_TEST_REAL(M, a_server_ends_while_a_client_waits_for_a_place)
 	il_server_destroy(s.server);
 }
 
+/* Neither the end of the server nor a client of another address waits for somebody to come here. */
+IL_TEST_REAL(M, a_place_is_for_whoever_comes_first_at_any_address)
+{
+	const il_server_options options = {.max_clients = 1};
+	char path[] = "/tmp/il-test-XXXXXX", socket_path[3][64];
+	struct service s = {0};
+	il_stream *c = NULL;
+
+	CHECK(mkdtemp(path) != NULL);
+	CHECK_RC(il_server_open(&s.server, il_protocol_lines(), &echo_handler, &s.visits, &options),
+		 0);
+	for (int i = 0; i < 3; i++) {
+		snprintf(socket_path[i], sizeof socket_path[i], "%s/%d", path, i);
+		CHECK_RC(il_server_add_unix(s.server, socket_path[i]), 0);
+	}
+	service_run(&s);
+	for (int i = 0; i < 6; i++) {
+		CHECK_RC(il_stream_connect_unix(&c, socket_path[i % 3]), 0);
+		CHECK_ASK(c, "hello", "hello");
+		if (i == 5)
+			CHECK_RC(il_server_close(s.server), 0);
+		il_stream_destroy(c);
+	}
+	CHECK_RC(service_result(&s), 0);
+	CHECK_EQ(s.visits.connected, 6);
+	il_server_destroy(s.server);
+	CHECK_EQ(rmdir(path), 0);
+}
+
 /* ---- patience ---- */
 
 IL_TEST_REAL(M, a_client_that_is_idle_for_too_long_is_given_up)

@@ -391,6 +391,40 @@ IL_TEST_REAL(T, n388_nobody_is_accepted_during_the_grace_period)
 	service_end(&s);
 }
 
+/* Whoever has another copy of the socket may have a place for it. */
+IL_TEST_REAL(T, n388_nobody_is_accepted_for_whom_there_is_no_place)
+{
+	const il_server_options options = {.max_clients = 1};
+	int fd = listening_socket(AF_INET, ""), copy = dup(fd);
+	uint16_t port = port_of(fd);
+	struct service full, other;
+	il_stream *c[2];
+
+	memset(&full, 0, sizeof full);
+	memset(&other, 0, sizeof other);
+	CHECK_RC(il_server_open(&full.server, il_protocol_lines(), &echo_handler, &full.visits,
+				&options),
+		 0);
+	CHECK_RC(il_server_add_fd(full.server, fd), 0);
+	service_run(&full);
+	c[0] = dial_port(port);
+	CHECK_ASK(c[0], "first", "first");
+	c[1] = dial_port(port);
+	for (int i = 0; i < 20; i++)
+		il_test_pause();
+	CHECK_RC(
+	    il_server_open(&other.server, il_protocol_lines(), &echo_handler, &other.visits, NULL),
+	    0);
+	CHECK_RC(il_server_add_fd(other.server, copy), 0);
+	service_run(&other);
+	CHECK_ASK(c[1], "second", "second");
+	CHECK_EQ(other.visits.connected, 1);
+	il_stream_destroy(c[0]);
+	il_stream_destroy(c[1]);
+	service_end(&full);
+	service_end(&other);
+}
+
 /* ---- 389: hot restart ---- */
 
 enum { CONNECTS = 1000 };
