@@ -37,32 +37,44 @@ static int transport_readable(il_stream *s, const char *function)
 	return n == -EAGAIN ? n : rc;
 }
 
-int il__stream_is_ready(il_stream *s, unsigned mask, const char *function)
+/* The stream may be closed in there, but does not go. */
+static int transport_is_ready(il_stream *s, unsigned mask, const char *function)
 {
 	unsigned ready = 0;
+	int rc;
+
+	if (mask & IL_READABLE) {
+		rc = il__stream_has_kept(s) ? 0 : transport_readable(s, function);
+		if (rc == -ENOMEM)
+			return rc;
+		ready |= rc == -EAGAIN ? 0u : IL_READABLE;
+	}
+	if (mask & IL_WRITABLE && !il__stream_is_closed(s)) {
+		rc = s->shut ? 0 : il__transport_send(s, NULL, 0);
+		ready |= rc == -EAGAIN ? 0u : IL_WRITABLE;
+	}
+	return il__stream_is_closed(s) ? il__transport_closed() : (int)ready;
+}
+
+int il__stream_is_ready(il_stream *s, unsigned mask, const char *function)
+{
+	struct il__transport *t;
 	int rc;
 
 	if (s->kind != IL__STREAM_TRANSPORT) {
 		rc = il__fd_poll(s->number, mask);
 		if (rc < 0)
 			return rc;
-		ready = (unsigned)rc | (s->shut ? IL_WRITABLE : 0u);
-		ready |= il__stream_has_kept(s) ? IL_READABLE : 0u;
-		return (int)(ready & mask);
+		rc |= s->shut ? IL_WRITABLE : 0;
+		rc |= il__stream_has_kept(s) ? IL_READABLE : 0;
+		return rc & (int)mask;
 	}
-	if (mask & IL_READABLE) {
-		rc = il__stream_has_kept(s) ? 0 : transport_readable(s, function);
-		if (rc == -ENOMEM || rc == -EBADF)
-			return rc;
-		ready |= rc == -EAGAIN ? 0u : IL_READABLE;
-	}
-	if (mask & IL_WRITABLE) {
-		rc = s->shut ? 0 : il__transport_send(s, NULL, 0);
-		if (rc == -EBADF)
-			return rc;
-		ready |= rc == -EAGAIN ? 0u : IL_WRITABLE;
-	}
-	return (int)ready;
+	t = il__transport_of(s);
+	t->inside++;
+	rc = transport_is_ready(s, mask, function);
+	if (--t->inside == 0 && il__stream_is_closed(s))
+		il__transport_end(t);
+	return rc;
 }
 
 unsigned il__stream_asked(const il_stream *s)

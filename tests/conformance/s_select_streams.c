@@ -355,3 +355,59 @@ IL_TEST(S, n292_a_transports_stream_in_a_select)
 	CHECK_RC(il_group_close(&g, 0), 0);
 	check_chose(&c, 0, -EBADF);
 }
+
+/* Closes its own stream, or destroys it, when it is asked. */
+struct leaver {
+	il_stream *stream;
+	bool destroys;
+	int closes;
+};
+
+static int leaver_receive(void *self, void *data, size_t max)
+{
+	struct leaver *l = self;
+
+	(void)data;
+	(void)max;
+	CHECK_EQ(l->closes, 0);
+	if (l->destroys)
+		il_stream_destroy(l->stream);
+	else
+		CHECK_RC(il_stream_close(l->stream), 0);
+	return -EAGAIN;
+}
+
+static int leaver_send(void *self, const struct iovec *pieces, int count)
+{
+	const struct leaver *l = self;
+
+	(void)pieces;
+	(void)count;
+	CHECK_EQ(l->closes, 0);
+	return 0;
+}
+
+static void leaver_close(void *self)
+{
+	struct leaver *l = self;
+
+	l->closes++;
+}
+
+IL_TEST(S, n292_a_transport_that_closes_its_stream_when_a_select_asks)
+{
+	const struct il_transport transport = {.name = "leaver",
+					       .receive = leaver_receive,
+					       .send = leaver_send,
+					       .close = leaver_close};
+
+	for (int destroys = 0; destroys < 2; destroys++) {
+		struct leaver l = {.destroys = destroys};
+
+		CHECK_RC(il_stream_open_transport(&l.stream, &transport, &l), 0);
+		CHECK_RC(poll_case(il_case_stream(l.stream, IL_READABLE | IL_WRITABLE)), -EBADF);
+		CHECK_EQ(l.closes, 1);
+		if (!destroys)
+			il_stream_destroy(l.stream);
+	}
+}
