@@ -2,6 +2,7 @@
  * loop.c: making a loop, its own or an adopted one, and the services of its backend. Loop's thread only.
  */
 #include "loop.h"
+#include "../base/base.h"
 #include "../base/error.h"
 #include "../base/fork.h"
 #include "../base/list.h"
@@ -48,6 +49,9 @@ static int loop_check_options(struct il_loop_options *to, const il_loop_options 
 		return il__refuse(-EINVAL, "il_loop_options: timer_slack is negative");
 	if (to->slow_task < 0)
 		return il__refuse(-EINVAL, "il_loop_options: slow_task is negative");
+	if (il__was_negative(to->thread_limit) && to->thread_limit != SIZE_MAX)
+		return il__refuse(-EINVAL, "il_loop_options: thread_limit is %td",
+				  (ptrdiff_t)to->thread_limit);
 	if (!to->slow_task)
 		to->slow_task = il__slow_task_from_environment();
 	if (!to->stack_size)

@@ -28,7 +28,7 @@ typedef struct il_loop_options {
 	size_t stack_size;
 	/** Most calls posted to the loop that have not begun. Default: 65,536; SIZE_MAX: no limit. */
 	size_t queue_limit;
-	/** Tokens of the default limiter of il_run_in_thread(). Default: 40. */
+	/** Tokens of the default limiter of il_run_in_thread(). Default: 40; SIZE_MAX: no limit. */
 	size_t thread_limit;
 	/** SIGINT cancels the main task; il_loop_run() returns -EINTR if main then returns
 	 * -ECANCELED. Default: off. */

@@ -173,6 +173,9 @@ IL_TEST_OWN(G, n127_an_option_out_of_range_is_refused)
 
 	CHECK_RC(il_blocking_portal_start(&p, il_test_backend(), &options), -EINVAL);
 	CHECK(strstr(il_error_detail(), "shutdown_timeout") != NULL);
+	options.loop = (il_loop_options){.thread_limit = (size_t)-2};
+	CHECK_RC(il_blocking_portal_start(&p, il_test_backend(), &options), -EINVAL);
+	CHECK(strstr(il_error_detail(), "thread_limit") != NULL);
 	CHECK_RC(il_blocking_portal_start(NULL, il_test_backend(), NULL), -EINVAL);
 	CHECK(p == NULL);
 }
