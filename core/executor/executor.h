@@ -48,7 +48,9 @@ static inline void il__call_count(struct il__call_counts *counts, int rc)
 
 struct il__executor_type {
 	const char *runs_in; /* "a worker thread": for people */
-	/* Its name, and what its workers do; under its own lock. NULL: there is nothing to say. */
+	/* Of one of the user's own, of whose calls only the number is known. NULL: a pool. */
+	const char *(*name)(void *self);
+	/* What its workers do; under its own lock. NULL: there is nothing to say. */
 	void (*tell)(void *self, struct il__report *r);
 	/* `waits`: the caller waits for the call, so the queue's bound does not apply. */
 	int (*submit)(void *self, il_call *call, bool waits);

@@ -10,6 +10,7 @@
 #include <interloop/thread.h>
 
 #include <stddef.h>
+#include <string.h>
 
 /* Programs that were compiled before it had these fields pass zeros there. */
 _Static_assert(sizeof(il_executor_ops) == 12 * sizeof(void *), "a public size");
@@ -73,6 +74,11 @@ static void user_destroy(void *self)
 	il__user_release(user);
 }
 
+static const char *user_name(void *self)
+{
+	return ((struct il__user *)self)->name;
+}
+
 static bool user_no(void *self)
 {
 	(void)self;
@@ -80,13 +86,14 @@ static bool user_no(void *self)
 }
 
 /* By whether the user has `withdraw`, and `kill`. A call may look here when the executor is gone. */
-#define USER_TYPE(withdraw_, kill_)                                                             \
-	{                                                                                       \
-		.runs_in = "an executor of the program's own", .submit = user_submit,           \
-		.submit_waiting = user_submit_waiting, .visit = il__user_visit,                 \
-		.withdraw = withdraw_, .kill = kill_, .shut_down_in_place = user_shut_down,     \
-		.destroy = user_destroy, .statistics = user_statistics, .keeps_executor = true, \
-		.is_worker = user_no, .only_worker = user_no                                    \
+#define USER_TYPE(withdraw_, kill_)                                                          \
+	{                                                                                    \
+		.runs_in = "an executor of the program's own", .name = user_name,            \
+		.submit = user_submit, .submit_waiting = user_submit_waiting,                \
+		.visit = il__user_visit, .withdraw = withdraw_, .kill = kill_,               \
+		.shut_down_in_place = user_shut_down, .destroy = user_destroy,               \
+		.statistics = user_statistics, .keeps_executor = true, .is_worker = user_no, \
+		.only_worker = user_no                                                       \
 	}
 static const struct il__executor_type types[2][2] = {
     {USER_TYPE(NULL, NULL), USER_TYPE(NULL, il__user_kill)},
@@ -104,14 +111,17 @@ static void init_user(struct il__user *user, const il_executor_ops *ops, void *s
 int il_executor_create(il_executor **ex, const il_executor_ops *ops, void *self)
 {
 	struct il__user *user;
+	const char *name;
 	int rc;
 
 	if (!ex || !ops || !ops->submit)
 		return il__refuse(-EINVAL, "il_executor_create: ex, ops or its submit is NULL");
-	user = il__calloc(1, sizeof *user);
+	name = ops->name ? ops->name : "";
+	user = il__calloc(1, sizeof *user + strlen(name) + 1);
 	if (!user)
 		return il__refuse(-ENOMEM, "il_executor_create: out of memory");
 	init_user(user, ops, self);
+	strcpy(user->name, name);
 	rc = il__executor_make(ex, &types[ops->withdraw != NULL][ops->kill != NULL], user,
 			       ops->copies, true);
 	if (rc < 0) {

@@ -54,22 +54,27 @@ int il_executor_get_statistics(il_executor *ex, il_executor_statistics *statisti
 	return 0;
 }
 
+static void tell_counts(struct il__report *r, const il_executor_statistics *s)
+{
+	il__report(r, "%zu workers, %zu idle; %zu calls running, %zu queued; %llu submitted, ",
+		   s->workers, s->idle, s->running, s->queued, (unsigned long long)s->submitted);
+	il__report(r, "%llu completed, %llu failed, %llu cancelled",
+		   (unsigned long long)s->completed, (unsigned long long)s->failed,
+		   (unsigned long long)s->cancelled);
+}
+
 static void tell_executor(struct il__report *r, il_executor *ex)
 {
+	const char *name = ex->ops->name ? ex->ops->name(ex->self) : "";
 	il_executor_statistics s;
 
 	if (il_executor_get_statistics(ex, &s) < 0)
 		return;
-	il__report(r, "executor");
-	if (ex->ops->tell)
-		il__report(r, " ");
-	il__report(r,
-		   "(%s): %zu workers, %zu idle; %zu calls running, %zu queued; %llu submitted, ",
-		   ex->ops->runs_in, s.workers, s.idle, s.running, s.queued,
-		   (unsigned long long)s.submitted);
-	il__report(r, "%llu completed, %llu failed, %llu cancelled",
-		   (unsigned long long)s.completed, (unsigned long long)s.failed,
-		   (unsigned long long)s.cancelled);
+	il__report(r, "executor %s%s(%s): ", name, name[0] ? " " : "", ex->ops->runs_in);
+	if (ex->ops->name)
+		il__report(r, "%llu calls submitted", (unsigned long long)s.submitted);
+	else
+		tell_counts(r, &s);
 	il__report_line_end(r);
 	if (ex->ops->tell)
 		ex->ops->tell(ex->self, r);

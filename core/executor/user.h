@@ -33,6 +33,7 @@ struct il__user {
 	struct il__list room_waiters;
 	bool offering; /* a thread gives them to the user, one at a time */
 	unsigned told; /* how often the user has said that there is room */
+	char name[];
 };
 
 void il__user_unref(struct il__user *user);

@@ -120,7 +120,7 @@ IL_API void il_executor_room(il_executor *ex);
 
 /** What an executor of your own does. No lock of the library is held in these functions. */
 typedef struct il_executor_ops {
-	const char *name; /**< For people. */
+	const char *name; /**< For people: in il_dump(). Copied. */
 	/** Takes the call: exactly one answer must follow. Must not wait. Negative: refused, the call
 	 * remains the caller's. -EAGAIN: full: il_executor_submit() returns it; a caller that waits
 	 * is put in line, and il_executor_room() must be called once there is room. It gives those

@@ -67,6 +67,28 @@ IL_TEST_REAL(V, n416_worker_processes_are_listed_with_their_calls)
 	il_executor_destroy(ex);
 }
 
+static int take_none(void *self, il_call *call)
+{
+	(void)self;
+	(void)call;
+	return -EAGAIN;
+}
+
+IL_TEST(V, n416_an_executor_of_ones_own_is_listed_by_its_name)
+{
+	char name[] = "copied";
+	const il_executor_ops ops = {.name = name, .submit = take_none};
+	il_executor *ex = NULL;
+	char *text;
+
+	CHECK_RC(il_executor_create(&ex, &ops, NULL), 0);
+	memset(name, 'x', sizeof name - 1);
+	text = dump_all();
+	CHECK_DUMPED(text, "executor copied (", "own): 0 calls submitted");
+	free(text);
+	il_executor_destroy(ex);
+}
+
 /* ---- where, and where to ---- */
 
 static int logged_dumps;
