@@ -86,7 +86,8 @@ bool il_event_is_set(const il_event *event)
 
 static void event_tell(struct il__report *r, const il_event *event)
 {
-	il__report(r, "event %p, %zu wait", (const void *)event, il__queue_length(&event->waiters));
+	il__report(r, "event %p", (const void *)event);
+	il__queue_tell(r, &event->waiters);
 }
 
 static void event_tell_wait(struct il__report *r, const il_task *task)

@@ -198,8 +198,9 @@ struct waiter {
 
 void il__limiter_tell(struct il__report *r, const il_limiter *l)
 {
-	il__report(r, "a token of limiter %p, of which %zu are borrowed, %zu wait", (const void *)l,
-		   l->borrowed, il__queue_length(&l->queue));
+	il__report(r, "a token of limiter %p, of which %zu are borrowed", (const void *)l,
+		   l->borrowed);
+	il__queue_tell(r, &l->queue);
 }
 
 static void limiter_tell_wait(struct il__report *r, const il_task *task)

@@ -123,9 +123,9 @@ void il__lock_tell(struct il__report *r, const il_lock *lock)
 {
 	char room[IL__TASK_TITLE];
 
-	il__report(r, "lock %p, which %s has, %zu wait", (const void *)lock,
-		   lock->owner ? il__task_title(lock->owner, room) : "nobody",
-		   il__queue_length(&lock->waiters));
+	il__report(r, "lock %p, which %s has", (const void *)lock,
+		   lock->owner ? il__task_title(lock->owner, room) : "nobody");
+	il__queue_tell(r, &lock->waiters);
 }
 
 static void lock_tell_wait(struct il__report *r, const il_task *task)

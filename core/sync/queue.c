@@ -4,6 +4,7 @@
 #include "queue.h"
 #include "../base/error.h"
 #include "../base/list.h"
+#include "../base/report.h"
 #include "../runtime/task.h"
 
 static bool queue_leave_queue(il_task *task, void *for_waker)
@@ -27,6 +28,17 @@ size_t il__queue_length(const struct il__list *queue)
 	il__list_each (node, queue)
 		n++;
 	return n;
+}
+
+void il__queue_tell(struct il__report *r, const struct il__list *queue)
+{
+	enum { MOST = 1000 };
+	size_t n = 0;
+
+	for (const struct il__list *node = queue->next; node != queue && n < MOST;
+	     node = node->next)
+		n++;
+	il__report(r, ", %zu%s wait", n, n < MOST ? "" : " or more");
 }
 
 void il__queue_check_empty(const struct il__list *queue, const char *function)

@@ -74,8 +74,8 @@ static void semaphore_give_back(il_semaphore *s)
 
 static void semaphore_tell(struct il__report *r, const il_semaphore *s)
 {
-	il__report(r, "a permit of semaphore %p, %zu wait", (const void *)s,
-		   il__queue_length(&s->waiters));
+	il__report(r, "a permit of semaphore %p", (const void *)s);
+	il__queue_tell(r, &s->waiters);
 }
 
 static void semaphore_tell_wait(struct il__report *r, const il_task *task)

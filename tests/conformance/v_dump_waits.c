@@ -51,6 +51,26 @@ static int wait_next(void *it)
 	return il_as_completed_next(it, &f);
 }
 
+/* Each of those who wait says it, so that counting them all would take the square of their number. */
+IL_TEST_REAL(V, n416_long_queues_are_not_counted_to_their_end)
+{
+	enum { WAITERS = 1001 };
+	il_event *e = new_event();
+	il_group g;
+	char *text;
+
+	CHECK_RC(il_group_open(&g), 0);
+	for (int i = 0; i < WAITERS; i++)
+		CHECK_RC(il_group_start_soon(&g, NULL, wait_event, e), 0);
+	CHECK_RC(il_sleep(IL_MSEC(1)), 0);
+	text = dump_loop();
+	CHECK_DUMPED(text, "il_event_wait", "event", "1000 or more wait");
+	free(text);
+	CHECK_RC(il_event_set(e), 0);
+	CHECK_RC(il_group_close(&g, 0), 0);
+	il_event_destroy(e);
+}
+
 IL_TEST(V, n416_several_futures_say_how_many_are_done)
 {
 	il_future *f[2];
