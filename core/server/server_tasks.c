@@ -21,13 +21,15 @@ void il__server_tasks_open(struct il__server_tasks *tasks, il_server *server,
 int il__server_tasks_start(struct il__server_tasks *tasks, il_future **f, il_fn *fn, void *arg,
 			   void (*ended)(il_task *task, int rc), void *owner)
 {
+	const il_server *s = tasks->server;
 	const struct il__task_setup options = {
 	    .scope = &tasks->scope,
 	    .ended = ended,
 	    .owner = owner,
-	    .locals = il__locals_current(),
+	    /* A client's are main's, whoever starts it: it may be where no task runs. */
+	    .locals = tasks == &s->served ? s->main->base->locals : il__locals_current(),
 	};
-	il_loop *loop = tasks->server->loop;
+	il_loop *loop = s->loop;
 	int rc = 0;
 
 	if (f)

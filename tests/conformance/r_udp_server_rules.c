@@ -211,6 +211,51 @@ IL_TEST_REAL(R, n347_locals_and_data_are_a_peers_own)
 	udp_end_with_peer(&s, b);
 }
 
+static int set_number(il_exit_stack *stack, il_server *server, void *data)
+{
+	(void)stack, (void)server, (void)data;
+	return il_local_set(&number_key, &numbers[0]);
+}
+
+static int work_and_fail(il_client *client, void *data)
+{
+	struct work *w = data;
+	il_packet p;
+	int rc;
+
+	CHECK(il_local_get(&number_key) == &numbers[0]);
+	rc = visit_receive(client, &w->v, &p, IL_FOREVER);
+	if (rc <= 0)
+		return rc;
+	if (packet_is(&p, "last"))
+		return reply(client, "served");
+	w->inside++;
+	rc = il_event_wait(w->wake);
+	return rc < 0 ? rc : -EDOM;
+}
+
+/* Also a client that begins where another one of its peer ends. */
+IL_TEST_REAL(R, n347_each_client_inherits_the_locals_of_its_server)
+{
+	const il_handler h = {.service_init = set_number, .handle = work_and_fail};
+	struct work w = {.wake = NULL};
+	struct service s;
+	il_datagram *a, *b;
+
+	CHECK_RC(il_event_create(&w.wake), 0);
+	a = udp_start_with_peer(&s, &h, &w, NULL, NULL);
+	b = udp_peer(&s);
+	udp_say(a, "work");
+	UNTIL(w.inside == 1);
+	udp_say(a, "last");
+	UDP_ASK(b, "last", "served");
+	CHECK_RC(il_event_set(w.wake), 0);
+	udp_hear(a, "served");
+	il_datagram_destroy(b);
+	udp_end_with_peer(&s, a);
+	il_event_destroy(w.wake);
+}
+
 struct limited {
 	struct visits v;
 	int timeouts, refused;
