@@ -32,13 +32,13 @@ static int server_thread_serve(void *arg)
 	il_server_thread *t = arg;
 	int rc = t->open(&t->server, t->arg);
 
-	if (rc < 0)
-		return rc;
-	if (!t->server)
+	if (rc >= 0 && !t->server)
 		return il__refuse(-EINVAL, "il_server_thread_start: open has stored no server");
-	t->server->on_up = on_up;
-	t->server->on_up_arg = t;
-	rc = il_server_serve(t->server);
+	if (rc >= 0) {
+		t->server->on_up = on_up;
+		t->server->on_up_arg = t;
+		rc = il_server_serve(t->server);
+	}
 	il_server_destroy(t->server);
 	t->server = NULL;
 	return rc;

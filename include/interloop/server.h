@@ -345,7 +345,8 @@ typedef struct il_server_thread il_server_thread;
  * returns when it is up. For programs whose main thread has other work. In a task it parks.
  * @param options  of the loop and its thread; NULL: the defaults.
  * @param open  runs as a task of that loop: il_tcp_server_open() and what else is to be done first.
- *              The server is the thread's, which destroys it in the end.
+ *              The server that it stores is the thread's, which destroys it in the end, also if
+ *              open fails.
  * @return 0; open's or il_server_serve()'s error, -EPROTO if it ended before it was up; errors of
  *         il_blocking_portal_start. No thread is left then.
  */

@@ -108,6 +108,21 @@ static int fail_to_open(il_server **server, void *arg)
 	return *(int *)arg;
 }
 
+static int open_and_fail(il_server **server, void *arg)
+{
+	CHECK_RC(open_for_thread(server, arg), 0);
+	return il_fail(-EDOM, "what else is to be done");
+}
+
+IL_TEST_OWN_REAL(M, n229_a_server_thread_that_fails_to_open_leaves_no_server)
+{
+	il_server_thread *t = NULL;
+	struct visits v = {0};
+
+	CHECK_RC(il_server_thread_start(&t, il_test_backend(), NULL, open_and_fail, &v), -EDOM);
+	CHECK_DETAIL("what else is to be done");
+}
+
 IL_TEST_OWN_REAL(M, n229_a_server_thread_is_started_and_stopped_three_times)
 {
 	il_server_thread *t = NULL;
