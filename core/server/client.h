@@ -28,6 +28,7 @@ struct il__client_rules {
 	il_protocol protocol;
 	bool endless;          /* il_protocol_bytes: no packet says where a request ends */
 	bool quiet;            /* what a client does is logged as IL_LOG_DEBUG */
+	bool ending;           /* who is idle is at its end: their server is being shut down */
 	size_t max_packet;     /* most bytes of a packet */
 	size_t room;           /* most bytes of a client's buffer */
 	size_t receive_buffer; /* bytes that a buffer begins with */

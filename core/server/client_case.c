@@ -76,6 +76,11 @@ static int client_case_watch(il_case *c)
 	il_time limit = il__client_limit(client, client->select_since);
 	int rc = client->unlooked;
 
+	if (!client->ops && client->idle && client->rules->ending) {
+		il__client_shut(client);
+		il__case_happened(&w->base, -EBADF);
+		return 0;
+	}
 	if (client->ops)
 		client->ops->watch(client, &w->base.waiter);
 	else if (!rc)

@@ -254,6 +254,29 @@ static int client_receive_fill(il_client *c, struct wait *w)
 	return 0;
 }
 
+/* It is idle and its server ends: what is there is received, but nothing is waited for. */
+static int client_receive_last(il_client *c)
+{
+	struct wait now = {.timeout = 0};
+	int rc = client_receive_fill(c, &now);
+
+	if (rc != -ETIMEDOUT)
+		return rc;
+	il__client_shut(c);
+	return refuse_closed();
+}
+
+/* As fill; it may be at its end. */
+static int client_receive_more(il_client *c, struct wait *w)
+{
+	int rc;
+
+	if (c->idle && c->rules->ending && w->timeout)
+		return client_receive_last(c);
+	rc = client_receive_rest(c, w);
+	return rc == 0 && !c->ended ? client_receive_fill(c, w) : rc;
+}
+
 /* A connection that failed must not pass for one that ended, nor part of a packet for all. */
 static int at_end(il_client *c)
 {
@@ -318,9 +341,7 @@ static int client_receive_receive(il_client *c, il_packet *packet, struct wait *
 			begin_wait(c, w);
 		note_request(c, w);
 		c->idle = first && c->begin == c->end;
-		rc = client_receive_rest(c, w);
-		if (rc == 0 && !c->ended)
-			rc = client_receive_fill(c, w);
+		rc = client_receive_more(c, w);
 		c->idle = false;
 		if (rc < 0)
 			return rc;

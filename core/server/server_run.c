@@ -31,12 +31,13 @@ static bool is_over(const il_server *s)
 	return s->stopping || (s->closed && !s->client_count && !s->accepting);
 }
 
-/* Clients in the middle of something may finish it. */
+/* Clients in the middle of something may finish it; who is idle, or comes to be, is closed. */
 static int grant_grace(il_server *s)
 {
 	il_time deadline = il__deadline_from(il__loop_now(s->loop), s->options.grace_period);
 	int rc = 0;
 
+	s->rules.ending = true;
 	il__list_each (node, &s->clients) {
 		il_client *c = il__container_of(node, il_client, link);
 		if (c->idle)
@@ -185,7 +186,7 @@ int il_server_serve(il_server *server)
 		return rc;
 	server->main = task;
 	server->phase = IL__SERVER_SETTING_UP;
-	server->stopping = server->hurried = false;
+	server->stopping = server->hurried = server->rules.ending = false;
 	server->accept_rc = 0;
 	server->accept_why = NULL;
 	rc = run_round(server);

@@ -135,6 +135,7 @@ void il__udp_close(struct il__udp *u)
 
 void il__udp_stop(struct il__udp *u)
 {
+	u->server->rules.ending = true;
 	while (!il__list_empty(&u->idle))
 		il__udp_peer_end(il__container_of(u->idle.next, struct il__udp_peer, idle));
 	if (u->server->phase == IL__SERVER_IDLE)

@@ -114,10 +114,10 @@ static int udp_peer_hand_out(il_client *c, struct il__udp_peer *p, struct il__ud
 	return 1;
 }
 
-/* Nothing more comes for its client: it was ended, or is idle on a server that was closed. */
+/* Nothing more comes for its client: it was ended, or is idle and its server ends. */
 static bool udp_peer_is_over(const il_client *c, const struct il__udp_peer *p)
 {
-	return p->ended || (p->udp->server->closed && (c->idle || !c->received));
+	return p->ended || (c->rules->ending && (c->idle || !c->received));
 }
 
 static bool udp_peer_ready(const il_client *c)

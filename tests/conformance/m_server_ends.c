@@ -181,6 +181,63 @@ IL_TEST_REAL(M, n246_within_the_grace_period_handlers_finish)
 	CHECK_LOGGED(IL_LOG_ERROR, "", 0);
 }
 
+struct slow {
+	struct visits v;
+	il_event *begin;
+	bool selects;
+};
+
+/* Works before it receives. */
+static int receive_late(il_client *client, void *data)
+{
+	struct slow *l = data;
+	il_case c = il_case_client(client);
+	il_packet p;
+	int rc;
+
+	l->v.handled++;
+	rc = il_event_wait(l->begin);
+	if (rc == 0 && l->selects)
+		rc = il_select(&c, 1, IL_FOREVER);
+	if (rc < 0)
+		return rc;
+	l->v.last = il_client_receive(client, &p, IL_FOREVER);
+	return l->v.last <= 0 ? l->v.last : il_client_send(client, p.data, p.size);
+}
+
+/* What has come by then is received. */
+static void check_late(bool selects, const char *sent, int last)
+{
+	const il_server_options o = {.grace_period = IL_SEC(3600), .idle_timeout = IL_FOREVER};
+	const il_handler h = {.handle = receive_late};
+	struct slow l = {.selects = selects};
+	struct service s = {0};
+	il_stream *c;
+
+	CHECK_RC(il_event_create(&l.begin), 0);
+	service_start(&s, &h, &l, il_protocol_lines(), &o);
+	c = dial(&s);
+	UNTIL(l.v.handled == 1);
+	say(c, sent);
+	CHECK_RC(il_loop_spawn(il_loop_current(), NULL, shut_down, s.server), 0);
+	UNTIL(!il_server_is_serving(s.server));
+	CHECK_RC(il_event_set(l.begin), 0);
+	CHECK_RC(service_result(&s), 0);
+	CHECK_RC(l.v.last, last);
+	il_stream_destroy(c);
+	il_server_destroy(s.server);
+	il_event_destroy(l.begin);
+}
+
+IL_TEST_REAL(M, n246_who_comes_to_be_idle_within_the_grace_period_is_closed)
+{
+	for (int selects = 0; selects < 2; selects++) {
+		check_late(selects, "", -EBADF);
+		check_late(selects, "hello\n", 1);
+	}
+	CHECK_LOGGED(IL_LOG_ERROR, "", 0);
+}
+
 IL_TEST_REAL(M, n246_after_the_grace_period_handlers_are_cancelled)
 {
 	const il_handler h = handler_with(nap_on_request);

@@ -157,6 +157,39 @@ IL_TEST_REAL(R, n356_a_handler_at_work_may_finish_within_the_grace_period)
 	check_graceful(begin_shutdown);
 }
 
+/* It works before its second receive, in a call of its own. */
+static int receive_late(il_client *client, void *data)
+{
+	struct work *w = data;
+	int rc = 0;
+
+	if (w->v.handled && !w->inside++)
+		rc = il_event_wait(w->wake);
+	return rc < 0 ? rc : visit_echo(client, &w->v);
+}
+
+IL_TEST_REAL(R, n356_who_comes_to_be_idle_within_the_grace_period_is_ended)
+{
+	const il_server_options o = {.grace_period = IL_SEC(3600), .idle_timeout = IL_FOREVER};
+	const il_handler h = {.handle = receive_late};
+	struct work w = {.wake = NULL};
+	struct service s;
+	il_datagram *a;
+
+	CHECK_RC(il_event_create(&w.wake), 0);
+	a = udp_start_with_peer(&s, &h, &w, NULL, &o);
+	UDP_ASK(a, "hello", "hello");
+	UNTIL(w.inside == 1);
+	CHECK_RC(begin_shutdown(s.server), 0);
+	UNTIL(!il_server_is_serving(s.server));
+	CHECK_RC(il_event_set(w.wake), 0);
+	CHECK_RC(service_result(&s), 0);
+	CHECK_RC(w.v.last, 0);
+	il_datagram_destroy(a);
+	il_server_destroy(s.server);
+	il_event_destroy(w.wake);
+}
+
 IL_TEST_REAL(R, n356_a_close_ends_peers_that_are_not_at_work)
 {
 	check_graceful(il_server_close);
