@@ -31,6 +31,8 @@ static void timer_fire(struct il__timer *timer)
 	il_timer *t = il__container_of(timer, il_timer, timer);
 	struct il__callbacks *all = t->callback.all;
 
+	if (il__timer_put_off(t->callback.loop, timer))
+		return;
 	t->set = false;
 	il__plain_call(timer_run, t, t->callback.locals);
 	il__callback_let_go(all);

@@ -53,6 +53,8 @@ static void later_try(struct il__timer *timer)
 	il_stream *s = t->stream;
 	int rc;
 
+	if (il__timer_put_off(t->fd.source.watch.loop, timer))
+		return;
 	t->inside++;
 	if (t->later == FLUSH)
 		rc = il__transport_send(s, NULL, 0);

@@ -226,6 +226,12 @@ static void timer_fire(struct il__timers *timers, const uint32_t *due, size_t n)
 	}
 }
 
+/* Behind all that are due, so whoever expires these does not meet it before. It has the place of one that fires. */
+bool il__timer_put_off(il_loop *loop, struct il__timer *timer)
+{
+	return loop->timers.in_task && il__timer_arm(loop, timer, il__loop_now(loop)) == 0;
+}
+
 bool il__timers_expire(il_loop *loop)
 {
 	struct il__timers *timers = &loop->timers;

@@ -27,6 +27,7 @@ struct il__timers {
 	uint32_t order;
 	il_time expired; /* when it was last looked what is due */
 	bool late;       /* and not all of it was fired */
+	bool in_task;    /* a task looks whether it is late itself */
 };
 
 int il__timer_arm(il_loop *loop, struct il__timer *timer, il_time deadline); /* 0 or -ENOMEM */
@@ -36,6 +37,9 @@ il_time il__timer_deadline(const il_loop *loop,
 il_time il__timers_next(const struct il__timers *timers);  /* IL_FOREVER: none */
 /* Fires what is due by the loop's clock, but of very many only some: true, more may be due. */
 bool il__timers_expire(il_loop *loop);
+/* First thing when one fires that calls functions of the user's. True: not now, in the middle of a task's call; it fires
+ * again in the loop's next turn. */
+bool il__timer_put_off(il_loop *loop, struct il__timer *timer);
 void il__timers_fini(struct il__timers *timers);
 
 #endif

@@ -7,6 +7,7 @@
 #endif
 #include "in_child.h"
 #include "l_net.h"
+#include "objects.h"
 
 /* ---- descriptors that are watched ---- */
 
@@ -510,6 +511,52 @@ IL_TEST(T, a_timer_that_is_always_due_starves_nobody)
 		CHECK_RC(il_sleep(IL_MSEC(2)), 0);
 	CHECK(a.calls > 0);
 	il_timer_close(a.timer);
+}
+
+enum { LATE = 40 };
+
+struct late {
+	il_timer *timers[LATE];
+	il_event *all_called;
+	bool inside, same_place;
+	int calls, inside_calls;
+};
+
+static void on_late(void *arg)
+{
+	struct late *l = arg;
+
+	l->inside_calls += l->inside;
+	l->same_place = il_local_get(&place) == l;
+	if (++l->calls == LATE)
+		CHECK_RC(il_event_set(l->all_called), 0);
+}
+
+IL_TEST_REAL(T, a_timer_is_not_called_inside_the_call_of_a_task_that_is_late)
+{
+	struct late l = {.all_called = new_event()};
+	il_scope s = IL_SCOPE_INIT;
+	il_time due = il_deadline(IL_MSEC(1));
+
+	CHECK_RC(il_local_set(&place, &l), 0);
+	for (int i = 0; i < LATE; i++) {
+		CHECK_RC(il_timer_open(&l.timers[i], on_late, &l), 0);
+		CHECK_RC(il_timer_set(l.timers[i], due), 0);
+	}
+	CHECK_RC(il_local_set(&place, NULL), 0);
+	CHECK_RC(il_scope_enter(&s, due, 0), 0);
+	while (il_now() <= due)
+		;
+	l.inside = true;
+	CHECK_RC(il_check_cancelled(), -ECANCELED);
+	l.inside = false;
+	CHECK_RC(il_scope_exit(&s, -ECANCELED), 0);
+	CHECK_RC(il_event_wait(l.all_called), 0);
+	CHECK_EQ(l.inside_calls, 0);
+	CHECK(l.same_place);
+	for (int i = 0; i < LATE; i++)
+		il_timer_close(l.timers[i]);
+	il_event_destroy(l.all_called);
 }
 
 /* ---- what they keep alive ---- */
