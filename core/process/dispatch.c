@@ -12,6 +12,7 @@
 #include "../base/os.h"
 #include "../executor/call.h"
 #include "../executor/pool_policy.h"
+#include "../runtime/thread_state.h"
 #include "../runtime/wakeup.h"
 #include "pool.h"
 
@@ -390,6 +391,7 @@ void il__process_finished(struct il__process_worker *w, enum il__outcome outcome
 	process_judge(pool, w, outcome, &v);
 	if (call) {
 		call->worker = NULL;
+		w->call = NULL;
 		pool->busy--;
 		if (v.again) {
 			il__list_push_front(&pool->queue, &call->link);
@@ -400,6 +402,9 @@ void il__process_finished(struct il__process_worker *w, enum il__outcome outcome
 	}
 	process_put_back(pool, w, outcome);
 	il__process_dispatch(pool);
+	if (outcome != IL__DIED && pump->loop && pump->loop == il__self.loop &&
+	    !(w->call && w->pump == pump))
+		il__worker_unwatch(w, pump->loop);
 	unwanted = !il__list_empty(&pool->unwanted);
 	pthread_mutex_unlock(&pool->lock);
 	if (v.tell)

@@ -98,7 +98,7 @@ struct il__process_worker {
 
 	/* its pump's */
 	struct il__pump *pump;
-	il_call *call; /* under lock until it is committed; NULL: it is only ending, or was left */
+	il_call *call; /* under lock until it is committed; NULL: it is idle, ends, or was left */
 	int calls;     /* completed so far */
 	bool ready;    /* it has greeted, and so takes frames */
 	bool initialized; /* and calls: the initializer has run, if there is one */
@@ -204,6 +204,7 @@ void il__pump_finish_dropped(struct il__pump *pump, il_call *call);
 
 /* watch.c, a loop's thread, not under the lock. Talks to the worker, and waits for more or finishes. */
 void il__worker_visit(struct il__process_worker *w, il_loop *loop);
+/* Also under it. */
 void il__worker_unwatch(struct il__process_worker *w, il_loop *loop);
 
 /* attendant.c, under the lock */

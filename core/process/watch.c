@@ -157,6 +157,8 @@ void il__worker_visit(struct il__process_worker *w, il_loop *loop)
 		watch_wait_for(w, loop);
 		return;
 	}
-	il__worker_unwatch(w, loop);
+	if (outcome == IL__DIED)
+		il__worker_unwatch(w, loop);
+	/* Else it is still watched where it has this loop's next call at once. */
 	il__process_finished(w, outcome);
 }

@@ -8,6 +8,7 @@
 #include "l_net.h"
 
 #include <dlfcn.h>
+#include <limits.h>
 #include <sys/epoll.h>
 
 enum { PEERS = 48, ROUNDS = 8, CALLS = 100, FDS = 1024 };
@@ -105,5 +106,23 @@ IL_TEST_REAL(L, a_short_call_in_a_worker_process_registers_its_stream_alone)
 		least = count < least ? count : least;
 	}
 	CHECK(least <= 1);
+	il_executor_destroy(ex);
+}
+
+/* The worker has the next call before the loop would take its stream away. */
+IL_TEST_REAL(L, calls_that_wait_for_a_worker_process_do_not_register_it_anew)
+{
+	il_executor *ex = NULL;
+	char items[CALLS] = {0};
+	int least = INT_MAX;
+
+	CHECK_RC(il_process_pool_create(&ex, &(il_process_pool_options){.max_workers = 1}), 0);
+	CHECK_RC(il_executor_run(ex, nothing, NULL, 0), 0);
+	for (int i = 0; i < CALLS && least >= CALLS; i++) {
+		atomic_store(&registrations, 0);
+		CHECK_RC(il_executor_map(ex, nothing, items, CALLS, 1, NULL, IL_FOREVER), 0);
+		least = registrations < least ? registrations : least;
+	}
+	CHECK(least < CALLS);
 	il_executor_destroy(ex);
 }
