@@ -79,9 +79,9 @@ static int client_send_translate(il_client *c, const struct il__op *op, int rc)
 	switch (rc) {
 	case 0:
 	case -EBADF:
-	case -ENOMEM:
 		return rc;
 	case -ECANCELED:
+	case -ENOMEM: /* to wait for room with */
 		if (op->begun)
 			il_stream_close(c->stream);
 		return rc;

@@ -137,8 +137,8 @@ IL_MUST_CHECK IL_API int il_client_receive(il_client *client, il_packet *packet,
  * @brief Sends one packet, framed by the protocol; waits while the peer is slow. A cancellation
  * point. Packets of several tasks are sent whole, one after the other.
  * @return 0; -EPIPE: the client is gone, or il_client_shutdown_write() was called; -EBADF:
- *         il_client_close() was called; -ECANCELED: nothing was sent, or the client was closed
- *         because a part was; -EMSGSIZE, -EBADMSG: the protocol cannot frame this; -ENOMEM.
+ *         il_client_close() was called; -ECANCELED, -ENOMEM: nothing was sent, or the client was
+ *         closed because a part was; -EMSGSIZE, -EBADMSG: the protocol cannot frame this.
  */
 IL_MUST_CHECK IL_API int il_client_send(il_client *client, const void *data, size_t size);
 

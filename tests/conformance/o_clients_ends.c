@@ -3,6 +3,7 @@
  * a polite close, the last reference.
  */
 #include "o_clients.h"
+#include "scarce_backend.h"
 
 #include <interloop/layer.h>
 #include <interloop/select.h>
@@ -152,6 +153,28 @@ IL_TEST_REAL(O, n274_a_cancelled_send_in_mid_packet_closes_the_client)
 	CHECK(il_client_is_closing(l.client));
 	CHECK_RC(il_client_send(l.client, "x", 1), -EBADF);
 	drop(&l);
+}
+
+static int send_without_memory_to_wait(void *unused)
+{
+	static char packet[1 << 20];
+	struct line l = line_of(OVER_PAIR);
+
+	(void)unused;
+	scarce.next = 1; /* it waits for room, after a part is gone */
+	CHECK_RC(il_client_send(l.client, packet, sizeof packet), -ENOMEM);
+	CHECK_EQ(scarce.next, 0);
+	CHECK(il_client_is_closing(l.client));
+	CHECK_RC(il_client_send(l.client, "x", 1), -EBADF);
+	drop(&l);
+	return 0;
+}
+
+IL_TEST_OWN_REAL(O, n274_a_send_that_lacks_memory_in_mid_packet_closes_the_client)
+{
+	const il_backend backend = scarce_backend();
+
+	CHECK_RC(il_run(&backend, send_without_memory_to_wait, NULL), 0);
 }
 
 /* A peer that is always ahead, in the middle of a line. */
