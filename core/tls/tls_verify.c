@@ -20,7 +20,7 @@ bool il__tls_is_address(const char *host)
 
 /* A CA's certificate may sign others; it is nobody's at the other end of a connection, except one
  * that signs itself and is trusted as it is. */
-static int verify_step(int ok, X509_STORE_CTX *store)
+static int verify_purpose(int ok, X509_STORE_CTX *store)
 {
 	X509 *x = X509_STORE_CTX_get_current_cert(store);
 
@@ -30,6 +30,16 @@ static int verify_step(int ok, X509_STORE_CTX *store)
 		return 1;
 	X509_STORE_CTX_set_error(store, X509_V_ERR_INVALID_PURPOSE);
 	return 0;
+}
+
+/* What `configure` has set has the last word. */
+static int verify_step(int ok, X509_STORE_CTX *store)
+{
+	const SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+	SSL_verify_cb configured = SSL_CTX_get_verify_callback(SSL_get_SSL_CTX(ssl));
+
+	ok = verify_purpose(ok, store);
+	return configured ? configured(ok, store) : ok;
 }
 
 static int verify_prepare_host(struct il__tls_stream *t, const char *function)

@@ -108,7 +108,8 @@ typedef struct il_tls_options {
 	size_t certificate_count; /**< Of certificates. */
 	/**
 	 * For all that has no option: called with the new context, an SSL_CTX *, at the end of
-	 * il_tls_create() and il_tls_reload(). A negative result is theirs.
+	 * il_tls_create() and il_tls_reload(). A negative result is theirs. A callback that it sets
+	 * with SSL_CTX_set_verify() has the last word on each certificate.
 	 */
 	int (*configure)(void *ssl_ctx, void *arg);
 	void *arg;         /**< Passed to key_password and configure. */
