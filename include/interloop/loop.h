@@ -203,7 +203,8 @@ IL_API int il_loop_shutdown(il_loop *loop, void (*empty)(il_loop *loop, void *ar
  * In a forked child it takes the library off the host's copy of the loop, in any thread and
  * whatever lived on it, and has the native library make that copy the child's own; the parent's is
  * not touched. Destroy inherited streams, servers and the like after it.
- * @return 0; -EBUSY while a task, an open portal or a call in a worker process lives; -EPERM:
+ * @return 0; -EBUSY while a task, an open portal, a set timer, an active watch or a call in a worker
+ *         process lives, and in callbacks other than `empty` of il_loop_shutdown(); -EPERM:
  *         another thread, or called from a task, or not an attached loop. In a forked child: 0;
  *         -ENOTSUP: the backend cannot renew a loop; or why the native library could not.
  */
