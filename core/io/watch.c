@@ -156,8 +156,8 @@ int il_fd_watch_open(il_fd_watch **watch, int fd, unsigned mask,
 					: "NULL where the watch is to be stored");
 	rc = watch_check_mask(mask, function);
 	if (rc == 0 && (rc = il__os_can_watch(fd)) < 0)
-		il__refuse(rc, "%s: descriptor %d %s", function, fd,
-			   rc == -EPERM ? "is always ready, and no loop can watch it"
+		il__refuse(rc, "%s: descriptor %d: %s", function, fd,
+			   rc == -EPERM ? "a file that is always ready, which no loop can watch"
 					: il__system_words(rc));
 	if (rc < 0)
 		return rc;

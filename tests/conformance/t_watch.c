@@ -332,6 +332,7 @@ IL_TEST_REAL(T, what_cannot_be_watched_is_refused_alike_on_every_loop)
 		close(fds[i]);
 	CHECK_RC(il_fd_watch_open(&s.watch, -1, IL_READABLE, on_seen, &s), -EBADF);
 	CHECK_RC(il_fd_watch_open(&s.watch, fds[0], IL_READABLE, on_seen, &s), -EBADF);
+	CHECK_DETAIL(": Bad file descriptor");
 	make_seen(&s);
 	CHECK_RC(il_fd_watch_open(&s.watch, s.fd[0], IL_PRIORITY, on_seen, &s), -EINVAL);
 	CHECK_RC(il_fd_watch_open(&s.watch, s.fd[0], 64, on_seen, &s), -EINVAL);
