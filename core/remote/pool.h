@@ -111,6 +111,7 @@ struct il__remote_pool {
 	bool
 	    has_thread; /* the portal's is its own; else its tasks are run by whoever has made it */
 	il_remote_pool_options options;
+	struct il_layer layer; /* options.layer's copy, which holds a reference */
 	char *prefix;
 	struct il__remote_pool *next; /* of all, under a lock of its own: pool.c */
 	pthread_mutex_t lock;

@@ -75,6 +75,8 @@ void il__remote_pool_free(struct il__remote_pool *pool)
 	}
 	pthread_cond_destroy(&pool->changed);
 	pthread_mutex_destroy(&pool->lock);
+	if (pool->layer.unref)
+		pool->layer.unref(pool->layer.self);
 	free(pool->prefix);
 	free(pool);
 }
@@ -98,6 +100,14 @@ static bool init_server(struct il__remote_pool *pool, size_t index, const char *
 	return s->name && s->handles.buckets;
 }
 
+static void hold_layer(struct il__remote_pool *pool)
+{
+	pool->layer = *pool->options.layer;
+	pool->options.layer = &pool->layer;
+	if (pool->layer.ref)
+		pool->layer.ref(pool->layer.self);
+}
+
 static bool init_pool(struct il__remote_pool *pool)
 {
 	const il_remote_pool_options *o = &pool->options;
@@ -106,6 +116,8 @@ static bool init_pool(struct il__remote_pool *pool)
 	pthread_mutex_init(&pool->lock, NULL);
 	pthread_cond_init(&pool->changed, NULL);
 	il__remote_list_init(&pool->pending);
+	if (o->layer)
+		hold_layer(pool);
 	pool->server_count = o->server_count;
 	for (size_t i = 0; i < pool->server_count; i++)
 		made = init_server(pool, i, o->servers[i]) && made;

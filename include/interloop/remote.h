@@ -43,7 +43,7 @@ typedef struct il_remote_pool_options {
 	il_time unserved_timeout;
 	size_t queue_limit;           /**< Calls that are out, sent or not. Default: 65,536. */
 	size_t max_size;              /**< Bytes each way. Default: 64 MiB. */
-	const struct il_layer *layer; /**< Over each connection; NULL: none. */
+	const struct il_layer *layer; /**< Over each connection; copied. NULL: none. */
 	bool insecure;                /**< Beyond loopback without a layer. Default: -EACCES. */
 	const il_backend *backend;    /**< Of the thread with the connections. Default: any. */
 	/** Bytes as they are, for workers that are not ours; calls of the form IL_BYTES only. What the
@@ -100,7 +100,7 @@ typedef struct il_remote_worker_options {
 	int prefetch;
 	/** How often it gives a sign of itself and of each call that it has. Default: 5 s. */
 	il_time heartbeat;
-	const struct il_layer *layer; /**< Over each connection; NULL: none. */
+	const struct il_layer *layer; /**< Over each connection; not copied. NULL: none. */
 	bool insecure;                /**< As of the pool. */
 	/** Cancelled: what was taken may take so long to end; then it is cancelled, and in a process
 	 * pool of its own killed. Default: IL_FOREVER. */

@@ -1,8 +1,9 @@
 /*
  * options.c: options out of range are refused in words, before anything is connected or started.
  */
-#include "support.h"
+#include "packets.h"
 
+#include <interloop/layer.h>
 #include <interloop/loop.h>
 
 static const char *const here[] = {"127.0.0.1:1"};
@@ -95,9 +96,62 @@ static int workers(void *unused)
 	return 0;
 }
 
+/* ---- a layer ---- */
+
+struct layer {
+	int refs, tries;
+};
+
+static void layer_ref(void *self)
+{
+	__atomic_fetch_add(&((struct layer *)self)->refs, 1, __ATOMIC_SEQ_CST);
+}
+
+static void layer_unref(void *self)
+{
+	__atomic_fetch_sub(&((struct layer *)self)->refs, 1, __ATOMIC_SEQ_CST);
+}
+
+static int layer_refuse(il_stream **s, il_stream *under, const char *host, void *self)
+{
+	(void)s;
+	(void)under;
+	(void)host;
+	__atomic_fetch_add(&((struct layer *)self)->tries, 1, __ATOMIC_SEQ_CST);
+	return -EPROTO;
+}
+
+static int count(const int *of)
+{
+	return __atomic_load_n(of, __ATOMIC_SEQ_CST);
+}
+
+/* A pool connects again whenever it must: what its layer needs stays until the pool is gone. */
+static void keep_a_layer(void)
+{
+	const char *servers[] = {address};
+	struct layer layer = {0, 0};
+	struct il_layer l = {
+	    .connect = layer_refuse, .self = &layer, .ref = layer_ref, .unref = layer_unref};
+	il_remote_pool_options o = pool_options(servers, 1);
+	il_executor *ex;
+
+	listen_here();
+	o.layer = &l;
+	ex = pool_with(&o);
+	l = (struct il_layer){.connect = NULL}; /* copied */
+	UNTIL(count(&layer.tries) >= 3);
+	CHECK(count(&layer.refs) >= 1);
+	CHECK(statistics_of(ex, 0).last_error == -EPROTO);
+	il_executor_destroy(ex);
+	UNTIL(count(&layer.refs) == 0);
+	listen_no_more();
+}
+
 void test_all(void)
 {
 	memset(long_prefix, 'p', sizeof long_prefix - 1);
 	pools();
+	keep_a_layer();
 	CHECK_EQ(il_run(il_backend_find(getenv("INTERLOOP_BACKEND")), workers, NULL), 0);
 }
