@@ -12,7 +12,8 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { PACKET_MAX = 1 << 30 };
+/* The largest max_size of a pool, and what comes with it: handle, names, envelope. */
+static const size_t packet_max = UINT32_MAX / 2 + 4096;
 
 /* So long a call runs, or waits here, without a sign, which the server would pass on at the cost of an answer. */
 static const il_time short_call = IL_MSEC(1), short_wait = IL_MSEC(100);
@@ -266,7 +267,7 @@ static int serve_once(struct il__remote_link *l)
 {
 	const il_remote_worker_options *o = &l->worker->options;
 	const struct il__remote_endpoint to = {l->server, o->layer, IL_SEC(30), o->heartbeat};
-	int rc = il__remote_connect(&l->connection, &to, PACKET_MAX);
+	int rc = il__remote_connect(&l->connection, &to, packet_max);
 
 	if (rc < 0)
 		return rc;
