@@ -35,6 +35,8 @@ int il__client_look(il_client *c)
 	if (c->ops)
 		return c->ended || c->ops->ready(c);
 	il__client_release_packet(c);
+	if (!c->found && il__client_is_overdue(c))
+		il__client_expire(c);
 	do {
 		if (il__client_find_packet(c) || c->ended || client_is_full(c))
 			return 1;

@@ -165,13 +165,24 @@ void il__client_expire(il_client *c)
 	il__client_receive_no_more(c);
 }
 
+/* A request of bytes may have come in time and have waited for its handler: that has as long again. */
+bool il__client_is_overdue(const il_client *c)
+{
+	const il_time most = c->rules->request_timeout;
+
+	return c->rules->endless && c->asking && most != IL_FOREVER &&
+	       il__deadline_from(il__deadline_from(c->asked, most), most) <= il__loop_now(c->loop);
+}
+
 /* Bytes that are there are taken, though the time be up; but not without end from a peer who sends faster than they are
- * skipped: no packet has more than there is room for. */
+ * taken or skipped: no packet has more than there is room for. */
 static bool takes_too_long(const il_client *c, const struct wait *w)
 {
-	il_time until = end_of(w);
+	const il_time until = end_of(w);
 
-	return w->taken >= c->rules->room && until != IL_FOREVER && until <= il__loop_now(c->loop);
+	return (w->taken >= c->rules->room && until != IL_FOREVER &&
+		until <= il__loop_now(c->loop)) ||
+	       (w->timeout > 0 && il__client_is_overdue(c));
 }
 
 static int on_timeout(il_client *c, const struct wait *w)

@@ -14,6 +14,9 @@ int il__client_find_packet(il_client *c);
 /* rc is why nothing more comes, which il_client_receive is to say in these words; 0: the peer's end. */
 void il__client_has_ended(il_client *c, int rc);
 
+/* It sends without end what is no packet of its own (il_protocol_bytes). */
+bool il__client_is_overdue(const il_client *c);
+
 /* Nothing more can be received. */
 static inline void il__client_receive_no_more(il_client *c)
 {

@@ -122,7 +122,8 @@ typedef struct il_server_options {
 	 * it is there and a receive waits for the rest; then the client is given up: its receive
 	 * returns 0. A request is a packet. Exception: with il_protocol_bytes(), where packets have
 	 * no end, it is all that one call of `handle` (or of on_connection) receives; so a handler
-	 * that serves a whole connection in one call sets this to IL_FOREVER. Default: no limit.
+	 * that serves a whole connection in one call sets this to IL_FOREVER. Its bytes that are
+	 * there when the time is up are still received, for as long again. Default: no limit.
 	 */
 	il_time request_timeout;
 	/** Where the defaults of the options above come from. Anything else than a value of

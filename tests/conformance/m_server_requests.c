@@ -4,6 +4,10 @@
  */
 #include "m_server.h"
 
+#include <interloop/select.h>
+#include <limits.h>
+#include <sys/uio.h>
+
 enum { REQUEST_MS = 60 };
 
 static const il_server_options impatient = {.request_timeout = IL_MSEC(REQUEST_MS)};
@@ -112,6 +116,78 @@ IL_TEST_REAL(M, a_request_of_bytes_is_what_one_call_of_the_handler_receives)
 	check_given_up(c, "\n"); /* empty lines */
 	UNTIL(s.visits.disconnected == 1);
 	service_end(&s);
+}
+
+/* A peer that is always ahead: it sends faster than anybody receives. */
+static int flood_receive(void *self, void *data, size_t max)
+{
+	(void)self;
+	memset(data, '\n', max);
+	return max < INT_MAX ? (int)max : INT_MAX;
+}
+
+static int flood_send(void *self, const struct iovec *pieces, int count)
+{
+	(void)self;
+	(void)pieces;
+	return count ? -EAGAIN : 0;
+}
+
+static void flood_destroy(void *under)
+{
+	il_stream_destroy(under);
+}
+
+static int flood_accept(il_stream **s, il_stream *under, void *self)
+{
+	static const struct il_transport flood = {.name = "flood",
+						  .receive = flood_receive,
+						  .send = flood_send,
+						  .destroy = flood_destroy};
+
+	(void)self;
+	return il_stream_open_transport(s, &flood, under);
+}
+
+/* As receive_sentence. */
+static int select_sentence(il_client *client, void *data)
+{
+	il_case one = il_case_client(client);
+	il_packet p;
+	int rc;
+
+	do {
+		rc = il_select(&one, 1, IL_FOREVER);
+		if (rc == 0)
+			rc = visit_receive(client, data, &p, IL_FOREVER);
+	} while (rc > 0 && !memchr(p.data, '.', p.size));
+	return rc;
+}
+
+static void check_flood_is_given_up(int (*handle)(il_client *client, void *data))
+{
+	const struct il_layer layer = {.accept = flood_accept};
+	const il_handler h = handler_with(handle);
+	il_server_options options = impatient;
+	struct service s = {0};
+	il_time start;
+	il_stream *c;
+
+	options.layer = &layer;
+	service_start(&s, &h, &s.visits, il_protocol_bytes(), &options);
+	start = il_now();
+	c = dial(&s);
+	UNTIL(s.visits.disconnected == 1);
+	CHECK(il_now() - start >= IL_MSEC(REQUEST_MS));
+	CHECK_EQ(s.visits.last, 0);
+	il_stream_destroy(c);
+	service_end(&s);
+}
+
+IL_TEST_REAL(M, a_request_of_bytes_that_come_without_end_is_given_up)
+{
+	check_flood_is_given_up(receive_sentence);
+	check_flood_is_given_up(select_sentence);
 }
 
 static int tell_send_buffer(il_client *client, void *data)
