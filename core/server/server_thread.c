@@ -86,9 +86,15 @@ il_portal *il_server_thread_portal(const il_server_thread *thread)
 
 int il_server_thread_wait(il_server_thread *thread, il_time timeout)
 {
+	il_future *serving;
+	int rc;
+
 	if (!thread)
 		return il__refuse(-EINVAL, "il_server_thread_wait: NULL");
-	return il_future_result(thread->serving, timeout);
+	serving = il_future_ref(thread->serving); /* somebody may stop the thread meanwhile */
+	rc = il_future_result(serving, timeout);
+	il_future_unref(serving);
+	return rc;
 }
 
 static int server_thread_shut_down(void *arg)

@@ -365,7 +365,7 @@ IL_API uint16_t il_server_thread_port(const il_server_thread *thread);
  * thread. */
 IL_API il_portal *il_server_thread_portal(const il_server_thread *thread);
 
-/** @brief Waits until the server has ended, by itself or by il_server_shutdown().
+/** @brief Waits until the server has ended; others may call il_server_thread_stop() meanwhile.
  * @return what il_server_serve() returned; -ETIMEDOUT; errors of il_future_wait(). */
 IL_API int il_server_thread_wait(il_server_thread *thread, il_time timeout);
 

@@ -172,6 +172,34 @@ static int open_ending(il_server **server, void *arg)
 	return il_tcp_server_open(server, "127.0.0.1", "0", il_protocol_lines(), &h, arg, NULL);
 }
 
+static int side_wait_thread(void *arg)
+{
+	struct side *s = arg;
+
+	return il_server_thread_wait(s->object, IL_FOREVER);
+}
+
+static int stop_thread(void *thread)
+{
+	return il_server_thread_stop(thread);
+}
+
+/* Whoever waits is told, however late it comes to run. */
+IL_TEST_REAL(M, n229_a_server_thread_may_be_stopped_while_others_wait_for_it)
+{
+	il_server_thread *t = NULL;
+	struct visits v = {0};
+	struct il_test_thread stopper;
+	struct side waiter;
+
+	CHECK_RC(il_server_thread_start(&t, il_test_backend(), NULL, open_for_thread, &v), 0);
+	side_start(&waiter, side_wait_thread, t);
+	il_test_thread_start(&stopper, stop_thread, t);
+	UNTIL_THREAD(atomic_load(&stopper.ended)); /* this loop stands still */
+	CHECK_RC(il_test_thread_join(&stopper), 0);
+	CHECK_RC(side_join(&waiter), 0);
+}
+
 IL_TEST_OWN_REAL(M, n229_a_server_thread_waits_for_a_server_that_ends_by_itself)
 {
 	il_server_thread *t = NULL;
