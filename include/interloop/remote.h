@@ -82,7 +82,8 @@ typedef struct il_remote_statistics {
 
 /**
  * @brief Fills in *s. Any thread; never waits.
- * @return 0; -EINVAL: NULL, or an executor that il_remote_pool_create() has not made.
+ * @return 0; -EINVAL: NULL, or an executor that il_remote_pool_create() has not made; -ESHUTDOWN: it
+ *         was inherited across fork.
  */
 IL_API int il_remote_pool_get_statistics(il_executor *ex, il_remote_statistics *s);
 

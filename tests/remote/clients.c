@@ -1,6 +1,6 @@
 /*
  * clients.c: a program that ends while it has calls out: the server drops those that nobody has begun, what runs ends, and its
- * answer is nobody's. Server and worker go on. And one that is stopped for a while.
+ * answer is nobody's. Server and worker go on. And one that is stopped for a while, and one that forks.
  */
 #include "support.h"
 
@@ -88,6 +88,66 @@ static void stop_client(void)
 	printf("a client stops\n");
 }
 
+static bool over;
+
+static void *ask_always(void *ex)
+{
+	il_remote_statistics s;
+
+	while (!__atomic_load_n(&over, __ATOMIC_ACQUIRE))
+		CHECK_EQ(il_remote_pool_get_statistics(ex, &s), 0);
+	return NULL;
+}
+
+static int take_none(void *self, il_call *call)
+{
+	(void)self;
+	(void)call;
+	return -EAGAIN;
+}
+
+/* In a child of fork its parent's pool is not there, and nothing that another thread had at that moment is missing. */
+static void be_a_child(il_executor *inherited)
+{
+	const il_executor_ops ops = {.submit = take_none};
+	struct note n = {AFTER, 0};
+	il_remote_statistics s;
+	il_executor *own;
+
+	alarm(10);
+	if (il_executor_run(inherited, note, &n, sizeof n) != -ESHUTDOWN ||
+	    il_remote_pool_get_statistics(inherited, &s) != -ESHUTDOWN ||
+	    il_executor_create(&own, &ops, NULL) < 0 ||
+	    il_remote_pool_get_statistics(own, &s) != -EINVAL)
+		_exit(1);
+	il_executor_destroy(own);
+	il_executor_destroy(inherited);
+	_exit(0);
+}
+
+static void fork_client(void)
+{
+	enum { FORKS = 20 };
+	const char *servers[] = {server.address};
+	il_remote_pool_options o = pool_options(servers, 1);
+	il_executor *ex = pool_with(&o);
+	pthread_t thread;
+
+	pthread_create(&thread, NULL, ask_always, ex);
+	for (int i = 0; i < FORKS; i++) {
+		pid_t child = fork();
+		int status;
+		if (child == 0)
+			be_a_child(ex);
+		CHECK_EQ(waitpid(child, &status, 0), child);
+		CHECK_EQ(status, 0);
+	}
+	__atomic_store_n(&over, true, __ATOMIC_RELEASE);
+	pthread_join(thread, NULL);
+	il_executor_destroy(ex);
+	printf("a client forks\n");
+}
+
 void test_all(void)
 {
 	server_start(&server, 1);
@@ -95,5 +155,6 @@ void test_all(void)
 	end_client(0);
 	end_client(1);
 	stop_client();
+	fork_client();
 	server_stop(&server);
 }
