@@ -29,6 +29,12 @@ static void nothing_to_tell(void)
 }
 
 void (*il__trace_introduce)(void) = nothing_to_tell;
+static void (*trace_on_turn)(bool on);
+
+void il__trace_on_turn(void (*fn)(bool on))
+{
+	trace_on_turn = fn;
+}
 
 static IL__THREAD_LOCAL struct il__trace_ring *own;
 static atomic_uint epochs, calls, session;
@@ -357,6 +363,14 @@ static void *writer_main(void *arg)
 
 /* ---- begin and end ---- */
 
+/* Under the lock. */
+static void trace_turn(bool on)
+{
+	atomic_store(&il__tracing, on);
+	if (trace_on_turn)
+		trace_on_turn(on);
+}
+
 static size_t whole_ring(size_t events)
 {
 	size_t size = 64;
@@ -398,7 +412,7 @@ int il__trace_begin(int fd, size_t events)
 	pthread_mutex_lock(&trace.lock);
 	rc = trace_start(fd, events);
 	if (rc == 0)
-		atomic_store(&il__tracing, true);
+		trace_turn(true);
 	pthread_mutex_unlock(&trace.lock);
 	return rc;
 }
@@ -430,10 +444,11 @@ int il__trace_end(void)
 	pthread_mutex_lock(&trace.lock);
 	mine = trace.running && !trace.ending;
 	trace.ending |= mine;
+	if (mine)
+		trace_turn(false);
 	pthread_mutex_unlock(&trace.lock);
 	if (!mine)
 		return il__refuse(-EALREADY, "il_trace_stop: no trace is on");
-	atomic_store(&il__tracing, false);
 	il__parker_wake(&trace.parker);
 	pthread_join(trace.thread, NULL);
 	pthread_mutex_lock(&trace.lock);
@@ -461,7 +476,7 @@ static void free_rings(struct il__trace_ring **list)
 /* The writer stayed with the parent, and so did the other threads whose rings these are. */
 static void forget_trace(void)
 {
-	atomic_store(&il__tracing, false);
+	trace_turn(false);
 	own = NULL;
 	free_rings(&trace.rings);
 	free_rings(&trace.old);

@@ -70,6 +70,8 @@ struct il__trace_record {
 /* Whatever a thread records first, and first behind a gap, comes behind what this records: what it does now. The
  * runtime sets it. */
 extern IL__HIDDEN void (*il__trace_introduce)(void);
+/* What is called under the lock where a trace begins or ends. By a constructor. */
+void il__trace_on_turn(void (*fn)(bool on));
 
 /* A turn of the thread's loop begins or ends; `backend` is a constant. */
 void il__trace_turn(bool begins, const char *backend);

@@ -1,70 +1,75 @@
 /*
- * context.c: the ways to switch, and which of them the program needs. Loop's thread, but for the choice.
+ * context.c: how to switch, and what of it the program needs. Loop's thread, but for the choice.
  * Invariant: every switch goes through il__context_switch, and everything that begins on a new stack calls
  * il__context_entered first.
  */
 #include "context.h"
 #include "../base/base.h"
 #include "../base/error.h"
+#include "../base/load.h"
 #include "../base/trace.h"
 #include "cxx.h"
 #include "switch.h"
 
 IL__THREAD_LOCAL int *il__errno_place;
 
-static void change_with_cxx(struct il__context *from, struct il__context *to, bool ending)
+atomic_uint il__context_needs;
+
+static void change_with_cxx(struct il__context *from, struct il__context *to)
 {
 	struct il__cxx_state state;
-	int saved = errno;
 
-	(void)ending;
 	il__cxx_leave(&state);
 	il__switch(&from->sp, to->sp);
 	il__cxx_arrive(&state);
-	errno = saved;
 }
-
-_Atomic(il__context_change *) il__context_way;
 
 void il__context_switch_otherwise(struct il__context *from, struct il__context *to, bool ending)
 {
-	il__context_change *way = atomic_load_explicit(&il__context_way, memory_order_relaxed);
+	unsigned needs = atomic_load_explicit(&il__context_needs, memory_order_relaxed);
+	int saved = errno;
 
 	il__errno_place = &errno;
-	if (way)
-		way(from, to, ending);
+	if (needs & IL__CONTEXT_TRACED)
+		il__context_leave_traced(from, ending);
+	if (needs & IL__CONTEXT_SLOW)
+		il__context_leave_slow(from);
+	if (needs & IL__CONTEXT_SANITIZED)
+		il__context_change_sanitized(from, to, ending);
+	else if (needs & IL__CONTEXT_CXX)
+		change_with_cxx(from, to);
 	else
-		il__context_switch(from, to, ending);
+		il__switch(&from->sp, to->sp);
+	errno = saved;
 }
 
-static atomic_bool slow_watched;
-
-void il__context_watch_slow(void)
+/* By bits, so that no thread that is late undoes what another has added. Relaxed: it orders nothing. */
+void il__context_need(unsigned needs)
 {
-	atomic_store_explicit(&slow_watched, true, memory_order_relaxed);
-}
-
-static void context_set_way(il__context_change *way)
-{
-	if (atomic_load_explicit(&slow_watched, memory_order_relaxed)) {
-		atomic_store_explicit(&il__slow_way, way, memory_order_relaxed);
-		way = il__context_change_slow;
-	}
-	if (il__trace_on()) {
-		atomic_store_explicit(&il__traced_way, way, memory_order_relaxed);
-		way = il__context_change_traced;
-	}
-	atomic_store_explicit(&il__context_way, way, memory_order_relaxed);
+	if (needs & ~atomic_load_explicit(&il__context_needs, memory_order_relaxed))
+		atomic_fetch_or_explicit(&il__context_needs, needs, memory_order_relaxed);
 }
 
 void il__context_choose(void)
 {
-	bool cxx = il__cxx_find();
-
-	context_set_way(il__sanitized ? il__context_change_sanitized
-			: cxx         ? change_with_cxx
-				      : NULL);
+	il__context_need((il__sanitized ? IL__CONTEXT_SANITIZED : 0) |
+			 (il__cxx_find() ? IL__CONTEXT_CXX : 0));
 }
+
+static void context_turn_trace(bool on)
+{
+	if (on)
+		il__context_need(IL__CONTEXT_TRACED);
+	else
+		atomic_fetch_and_explicit(&il__context_needs, ~(unsigned)IL__CONTEXT_TRACED,
+					  memory_order_relaxed);
+}
+
+static void context_hear_of_traces(void)
+{
+	il__trace_on_turn(context_turn_trace);
+}
+IL__AT_LOAD(context_hear_of_traces, IL__LOADED);
 
 /* Where in its shadow stack this thread is; 0: it has none, and the instruction does nothing. */
 static uint64_t context_shadow(void)

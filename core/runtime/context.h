@@ -13,29 +13,29 @@ struct il__context {
 	void *sp;
 };
 
-typedef void il__context_change(struct il__context *from, struct il__context *to, bool ending);
-
 /*
- * How contexts are switched; NULL: in the plain way. It is chosen when the first loop opens, so that what a program does
- * not need costs it nothing. It may change later, by any thread: from the plain way to that for C++, to
- * that of slow tasks, and to that of a trace and back. A context that was left in one of these ways may be resumed in another.
+ * What a switch has to do beside the plain one; 0: nothing. It is found out when the first loop opens, so that what a program
+ * does not need costs it nothing. It may change later: any thread adds to it, and only the trace is taken away again.
+ * A context that was left with one set of needs may be resumed with another.
  */
-extern IL__HIDDEN _Atomic(il__context_change *) il__context_way;
+enum {
+	IL__CONTEXT_SANITIZED = 1,
+	IL__CONTEXT_CXX = 2,
+	IL__CONTEXT_SLOW = 4,  /* a loop was opened with il_loop_options.slow_task */
+	IL__CONTEXT_TRACED = 8 /* set and cleared under the lock of the trace */
+};
+extern IL__HIDDEN atomic_uint il__context_needs;
 /* The program has ASan or TSan; the same from its start to its end. */
 extern IL__HIDDEN bool il__sanitized;
 
+/* From now on, and for all loops. Any thread. */
+void il__context_need(unsigned needs);
 /* Any thread; before the first context is made, and when functions come that may have brought a C++ runtime. */
 void il__context_choose(void);
 
-/* context_traced.c: as another way, and records who leaves for whom. */
-extern IL__HIDDEN _Atomic(il__context_change *) il__traced_way;
-void il__context_change_traced(struct il__context *from, struct il__context *to, bool ending);
-
-/* context_slow.c: as another way, and looks how long who leaves has held the loop. */
-extern IL__HIDDEN _Atomic(il__context_change *) il__slow_way;
-void il__context_change_slow(struct il__context *from, struct il__context *to, bool ending);
-/* From now on, and for all loops: one was opened that wants it. Before il__context_choose. */
-void il__context_watch_slow(void);
+/* Before a switch. context_traced.c: records who leaves for whom; context_slow.c: looks how long who leaves has held the loop. */
+void il__context_leave_traced(const struct il__context *from, bool ending);
+void il__context_leave_slow(struct il__context *from);
 
 /* context_sanitized.c */
 void il__context_make_sanitized(struct il__context *c, char *low, char *top,
@@ -65,7 +65,7 @@ static inline void il__context_free(struct il__context *c)
 /* Where the calling thread's errno is: asking the C library costs a call in each switch. */
 extern IL__HIDDEN IL__THREAD_LOCAL int *il__errno_place;
 
-/* In another way than the plain one, or for the first time in this thread. */
+/* Where more is needed, or for the first time in this thread. */
 void il__context_switch_otherwise(struct il__context *from, struct il__context *to, bool ending);
 
 /* `ending`: from is never resumed. */
@@ -73,7 +73,8 @@ static inline void il__context_switch(struct il__context *from, struct il__conte
 {
 	int *place = il__errno_place, saved;
 
-	if (il__unlikely(!place || atomic_load_explicit(&il__context_way, memory_order_relaxed))) {
+	if (il__unlikely(!place ||
+			 atomic_load_explicit(&il__context_needs, memory_order_relaxed))) {
 		il__context_switch_otherwise(from, to, ending);
 		return;
 	}

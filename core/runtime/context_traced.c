@@ -7,11 +7,8 @@
 #include "../base/trace.h"
 #include "context.h"
 #include "loop.h"
-#include "switch.h"
 #include "task.h"
 #include "thread_state.h"
-
-_Atomic(il__context_change *) il__traced_way;
 
 static void introduce(const il_task *task)
 {
@@ -56,16 +53,8 @@ static void context_hear_of_threads(void)
 }
 IL__AT_LOAD(context_hear_of_threads, IL__LOADED);
 
-void il__context_change_traced(struct il__context *from, struct il__context *to, bool ending)
+void il__context_leave_traced(const struct il__context *from, bool ending)
 {
-	il__context_change *way = atomic_load_explicit(&il__traced_way, memory_order_relaxed);
-	int saved = errno;
-
 	if (il__trace_on())
 		trace_change(from, ending);
-	if (way)
-		way(from, to, ending);
-	else
-		il__switch(&from->sp, to->sp);
-	errno = saved;
 }

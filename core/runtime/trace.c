@@ -9,7 +9,6 @@
 #include "../base/fork.h"
 #include "../base/load.h"
 #include "../base/os_process.h"
-#include "context.h"
 #include "thread_state.h"
 #include "trace.h"
 
@@ -37,7 +36,6 @@ int il_trace_start(int fd, const il_trace_options *options)
 	rc = il__trace_begin(fd, events);
 	if (rc < 0)
 		return rc;
-	il__context_choose();
 	if (il__self.loop)
 		il__trace_now(); /* it is met here, in the middle of what it does */
 	return 0;
@@ -45,11 +43,7 @@ int il_trace_start(int fd, const il_trace_options *options)
 
 int il_trace_stop(void)
 {
-	int rc = il__trace_end();
-
-	if (rc != -EALREADY)
-		il__context_choose();
-	return rc;
+	return il__trace_end();
 }
 
 /* ---- $INTERLOOP_TRACE ---- */

@@ -25,6 +25,7 @@ static const struct round {
 } rounds[] = {
     {"portal", round_portal},       {"pool", round_pool},     {"blocking", round_blocking},
     {"abandoned", round_abandoned}, {"future", round_future}, {"process", round_process},
+    {"trace", round_trace},
 };
 enum { ROUNDS = sizeof rounds / sizeof rounds[0] };
 

@@ -55,5 +55,6 @@ void round_blocking(void);
 void round_abandoned(void);
 void round_future(void);
 void round_process(void);
+void round_trace(void);
 
 #endif
