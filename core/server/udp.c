@@ -22,6 +22,7 @@ int il__udp_make(il_server *s, const char *host, const char *port, struct il__ud
 	if (!u)
 		return il__refuse(-ENOMEM, "out of memory for a server's address");
 	il__list_init(&u->idle);
+	il__list_init(&u->waiting);
 	u->server = s;
 	u->host = host ? il__strdup(host) : NULL;
 	u->port = il__strdup(port);

@@ -30,8 +30,8 @@ struct il__udp_datagram {
 };
 
 /*
- * An address from which datagrams come. It is known for as long as a client's task serves it, and has one at a time:
- * what comes while that ends waits for the next one.
+ * An address from which datagrams come. It is known for as long as a client's task serves it, or is to serve it once
+ * there is a place, and has one at a time: what comes while that ends waits for the next one.
  */
 struct il__udp_peer {
 	struct il__udp_peer *next; /* in its chain of udp->table */
@@ -46,7 +46,8 @@ struct il__udp_peer {
 	bool ended;                        /* with nothing queued its client is at its end */
 	struct il__waiter *receiver;       /* who waits for the next one; NULL: nobody */
 	struct il__datagram_call *sending; /* to it; NULL: nobody */
-	struct il__list idle; /* udp->idle while the handler waits in its first receive */
+	struct il__list
+	    idle; /* udp->idle while the handler waits in its first receive; or udp->waiting */
 };
 
 struct il__udp {
@@ -60,7 +61,9 @@ struct il__udp {
 	size_t places, peers;        /* places: a power of two */
 	uint64_t secret[2];          /* of the hash: who sends chooses his address */
 	struct il__list idle;        /* peers, the one that has been idle longest first */
-	size_t queued;               /* bytes in all queues */
+	struct il__list waiting;     /* peers without a client, which get the next places */
+	size_t waits, leaves; /* how many wait; and clients that were ended, and have not left */
+	size_t queued;        /* bytes in all queues */
 
 	uint64_t dropped, evicted;   /* datagrams; peers */
 	il_time dropped_last;        /* of this burst */
@@ -96,13 +99,13 @@ void il__udp_batch_free(struct il__udp_batch *b);
 
 /* ---- udp_peer.c: a peer as a client ---- */
 
-/* Makes a client of it and starts its task. After a failure the peer has none. */
-int il__udp_peer_start(struct il__udp_peer *p);
+/* Whether there is a place for one peer more, now or when one that is ended for it has left. */
+bool il__udp_make_place(struct il__udp *u);
+/* It has datagrams and no client: it gets one with the next place. */
+void il__udp_peer_queue(struct il__udp_peer *p);
 /* Ends the handler of one that is idle: its receive returns 0. */
 void il__udp_peer_end(struct il__udp_peer *p);
 /* A datagram for it; the peer's from here on. */
 void il__udp_peer_give(struct il__udp_peer *p, struct il__udp_datagram *d);
-/* Nobody serves it: forgets it, and what it has sent. */
-void il__udp_peer_free(struct il__udp_peer *p);
 
 #endif

@@ -60,10 +60,12 @@ void il__udp_peer_give(struct il__udp_peer *p, struct il__udp_datagram *d)
 void il__udp_peer_end(struct il__udp_peer *p)
 {
 	p->ended = true;
+	p->udp->leaves++;
 	udp_peer_wake(p, 0);
 }
 
-void il__udp_peer_free(struct il__udp_peer *p)
+/* Nobody serves it: forgets it, and what it has sent. */
+static void udp_peer_free(struct il__udp_peer *p)
 {
 	udp_peer_drop_all(p);
 	il__udp_remove(p->udp, p);
@@ -261,19 +263,7 @@ static void udp_peer_close(il_client *c)
 	c->received = true;
 }
 
-/* Its task has ended. A datagram for which the handler was called, and which it did not receive, is dropped. */
-static void udp_peer_left(il_client *c)
-{
-	struct il__udp_peer *p = c->peer;
-	il_server *s = p->udp->server;
-
-	c->peer = NULL;
-	p->ended = false;
-	if (!c->received)
-		il__free(udp_peer_take(p));
-	if (!p->count || s->stopping || s->closed || il__udp_peer_start(p) < 0)
-		il__udp_peer_free(p);
-}
+static void udp_peer_left(il_client *c);
 
 static const struct il__client_ops udp_peer_ops = {
     .receive = udp_peer_receive,
@@ -284,7 +274,8 @@ static const struct il__client_ops udp_peer_ops = {
     .watch = udp_peer_watch,
 };
 
-int il__udp_peer_start(struct il__udp_peer *p)
+/* Makes a client of it and starts its task. After a failure it has none. */
+static int udp_peer_start(struct il__udp_peer *p)
 {
 	il_server *s = p->udp->server;
 	char text[IL_ADDRESS_TEXT_MAX];
@@ -302,4 +293,68 @@ int il__udp_peer_start(struct il__udp_peer *p)
 	if (p->count)
 		p->here = il__container_of(p->queue.next, struct il__udp_datagram, link)->to;
 	return il__client_start(s, c);
+}
+
+/* ---- places ---- */
+
+static bool udp_ends(const struct il__udp *u)
+{
+	return u->server->stopping || u->server->closed;
+}
+
+bool il__udp_make_place(struct il__udp *u)
+{
+	const il_server *s = u->server;
+
+	if (s->client_count + u->waits - u->leaves < s->options.max_clients)
+		return true;
+	if (il__list_empty(&u->idle))
+		return false;
+	il__udp_peer_end(il__container_of(u->idle.next, struct il__udp_peer, idle));
+	u->evicted++;
+	return true;
+}
+
+/* On a server that ends nobody gets one. */
+static void udp_give_places(struct il__udp *u)
+{
+	const il_server *s = u->server;
+
+	while (u->waits && (udp_ends(u) || s->client_count < s->options.max_clients)) {
+		struct il__udp_peer *p =
+		    il__container_of(il__list_pop(&u->waiting), struct il__udp_peer, idle);
+		u->waits--;
+		if (udp_ends(u) || udp_peer_start(p) < 0) {
+			u->dropped += !udp_ends(u); /* that was logged */
+			udp_peer_free(p);
+		}
+	}
+}
+
+void il__udp_peer_queue(struct il__udp_peer *p)
+{
+	il__list_push(&p->udp->waiting, &p->idle);
+	p->udp->waits++;
+	udp_give_places(p->udp);
+}
+
+/* Its task has ended. A datagram for which the handler was called, and which it did not receive, is dropped. What else
+ * has come is for the next client, behind those who wait already. */
+static void udp_peer_left(il_client *c)
+{
+	struct il__udp_peer *p = c->peer;
+	struct il__udp *u = p->udp;
+
+	c->peer = NULL;
+	u->leaves -= p->ended;
+	p->ended = false;
+	if (!c->received)
+		il__free(udp_peer_take(p));
+	udp_give_places(u);
+	if (p->count && !udp_ends(u) && il__udp_make_place(u)) {
+		il__udp_peer_queue(p);
+	} else {
+		u->dropped += udp_ends(u) ? 0 : p->count;
+		udp_peer_free(p);
+	}
 }

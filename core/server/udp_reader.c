@@ -4,7 +4,6 @@
  * a peer for which there is no place. Invariant: queues, peers and batch are bounded, whatever comes. Loop's thread
  * only, in the reader's task.
  */
-#include "../base/base.h"
 #include "../base/error.h"
 #include "../base/memory.h"
 #include "../runtime/loop.h"
@@ -80,24 +79,6 @@ static void udp_drop(struct il__udp *u, const char *why)
 	u->dropped++;
 }
 
-static bool udp_has_place(const il_server *s)
-{
-	return s->client_count < s->options.max_clients;
-}
-
-/* Whether one more client may be started. The task of one that is ended for it needs a turn to leave. */
-static bool udp_make_place(struct il__udp *u)
-{
-	il_server *s = u->server;
-
-	if (!udp_has_place(s) && !il__list_empty(&u->idle)) {
-		il__udp_peer_end(il__container_of(u->idle.next, struct il__udp_peer, idle));
-		u->evicted++;
-		il__task_yield(il__self.loop->current);
-	}
-	return udp_has_place(s);
-}
-
 /* ---- handing them out ---- */
 
 static struct il__udp_peer *udp_peer_make(struct il__udp *u, const struct il__udp_key *key,
@@ -151,17 +132,14 @@ static const char *udp_is_full(const struct il__udp *u, const struct il__udp_pee
 /* A peer that is not known yet. */
 static void udp_welcome(struct il__udp *u, const struct il__udp_key *key, struct il__os_message *m)
 {
-	il_server *s = u->server;
 	struct il__udp_datagram *d;
 	struct il__udp_peer *p;
 	const char *full;
 
-	if (!udp_make_place(u)) {
+	if (!il__udp_make_place(u)) {
 		udp_drop(u, "there are max_clients peers, and all are at work");
 		return;
 	}
-	if (s->stopping || s->closed)
-		return;
 	full = udp_is_full(u, NULL, m->size);
 	d = full ? NULL : udp_keep(u, m);
 	p = d ? udp_peer_make(u, key, &m->header) : NULL;
@@ -171,14 +149,14 @@ static void udp_welcome(struct il__udp *u, const struct il__udp_key *key, struct
 		return;
 	}
 	il__udp_peer_give(p, d);
-	if (il__udp_peer_start(p) < 0) {
-		il__udp_peer_free(p);
-		u->dropped++; /* that was logged */
-	}
+	il__udp_peer_queue(p);
+	if (u->waits) /* who was ended for it may leave at once */
+		il__task_yield(il__self.loop->current);
 }
 
 static void udp_deliver(struct il__udp *u, struct il__os_message *m)
 {
+	const il_server *s = u->server;
 	struct il__udp_datagram *d;
 	struct il__udp_peer *p;
 	struct il__udp_key key;
@@ -187,7 +165,7 @@ static void udp_deliver(struct il__udp *u, struct il__os_message *m)
 	il__udp_key_of(&key, m->header.msg_name);
 	p = il__udp_find(u, &key);
 	if (!p) {
-		if (!u->server->stopping && !u->server->closed)
+		if (!s->stopping && !s->closed)
 			udp_welcome(u, &key, m);
 		return;
 	}

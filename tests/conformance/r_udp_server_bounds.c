@@ -169,6 +169,124 @@ IL_TEST_REAL(R, n351_a_flood_of_idle_peers_never_takes_more_than_the_places)
 	CHECK_EQ(v.disconnected, PEERS);
 }
 
+/* ---- 351: who is ended may take its time to leave ---- */
+
+struct parting {
+	struct visits v;
+	il_event *go;
+};
+
+static int parting_begin(il_client *client, void *data)
+{
+	return visit_begin(client, &((struct parting *)data)->v);
+}
+
+static int parting_echo(il_client *client, void *data)
+{
+	return visit_echo(client, &((struct parting *)data)->v);
+}
+
+static void part_slowly(il_client *client, void *data)
+{
+	struct parting *p = data;
+
+	(void)il_event_wait(p->go);
+	visit_end(client, &p->v);
+}
+
+/* The first is idle, and ended for the second one, whose datagrams wait until it has left. */
+static void parting_start(struct service *s, struct parting *p, il_datagram *peers[2])
+{
+	static const il_handler h = {.on_connection = parting_begin,
+				     .handle = parting_echo,
+				     .on_disconnection = part_slowly};
+
+	*p = (struct parting){.go = NULL};
+	CHECK_RC(il_event_create(&p->go), 0);
+	udp_start(s, &h, p, NULL,
+		  &(il_server_options){.max_clients = 1, .grace_period = IL_SEC(3600)});
+	for (int i = 0; i < 2; i++)
+		peers[i] = udp_peer(s);
+	UDP_ASK(peers[0], "here", "here");
+	udp_say(peers[1], "one");
+	UNTIL(udp_statistics(s).dropped_peers == 1);
+}
+
+static void parting_end(struct parting *p, il_datagram *peers[2])
+{
+	for (int i = 0; i < 2; i++)
+		il_datagram_destroy(peers[i]);
+	il_event_destroy(p->go);
+}
+
+IL_TEST_REAL(R, n351_a_new_peer_waits_for_the_place_of_the_one_that_was_ended_for_it)
+{
+	struct parting p;
+	struct service s;
+	il_datagram *peers[2], *third;
+
+	parting_start(&s, &p, peers);
+	third = udp_peer(&s);
+	udp_say(peers[1], "two");
+	udp_say(third, "three"); /* for which nobody is left to be ended */
+	UNTIL(udp_statistics(&s).dropped_datagrams == 1);
+	CHECK_EQ(p.v.connected, 1);
+	CHECK_RC(il_event_set(p.go), 0);
+	udp_hear(peers[1], "one");
+	udp_hear(peers[1], "two");
+	CHECK_EQ(p.v.connected, 2);
+	UDP_ASK(third, "four", "four");
+	CHECK_EQ(udp_statistics(&s).dropped_peers, 2);
+	CHECK_EQ(udp_statistics(&s).dropped_datagrams, 1);
+	il_datagram_destroy(third);
+	service_end(&s);
+	parting_end(&p, peers);
+}
+
+IL_TEST_REAL(R, n351_what_an_ended_peer_sends_while_it_leaves_has_the_place_of_a_new_one)
+{
+	struct parting p;
+	struct service s;
+	il_datagram *peers[2], *third;
+
+	parting_start(&s, &p, peers);
+	third = udp_peer(&s);
+	udp_say(peers[0], "again");
+	udp_say(third, "by then that has come");
+	UNTIL(udp_statistics(&s).dropped_datagrams == 1);
+	CHECK_RC(il_event_set(p.go), 0);
+	udp_hear(peers[1], "one");
+	CHECK_EQ(udp_statistics(&s).dropped_datagrams, 2);
+	CHECK_EQ(p.v.connected, 2);
+	il_datagram_destroy(third);
+	service_end(&s);
+	parting_end(&p, peers);
+}
+
+static int close_down(void *server)
+{
+	return il_server_close(server);
+}
+
+IL_TEST_REAL(R, n351_who_waits_for_a_place_is_forgotten_by_a_server_that_ends)
+{
+	static il_fn *const ends[] = {shut_down, close_down};
+
+	for (int i = 0; i < 2; i++) {
+		struct parting p;
+		struct service s;
+		il_datagram *peers[2];
+		parting_start(&s, &p, peers);
+		CHECK_RC(il_loop_spawn(il_loop_current(), NULL, ends[i], s.server), 0);
+		UNTIL(!il_server_is_serving(s.server));
+		CHECK_RC(il_event_set(p.go), 0);
+		CHECK_RC(service_result(&s), 0);
+		CHECK_EQ(p.v.connected, 1);
+		il_server_destroy(s.server);
+		parting_end(&p, peers);
+	}
+}
+
 /* ---- 352: silent peers ---- */
 
 IL_TEST_REAL(R, n352_a_silent_peer_is_ended_and_is_new_when_it_comes_again)
