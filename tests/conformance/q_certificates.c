@@ -26,6 +26,7 @@ static const struct description {
     [CLIENT] = {"alice", "DNS:localhost", NULL, "clientAuth", CA, -DAY, DAY},
     [MIDDLE_CA] = {"Middle CA", "DNS:localhost", NULL, NULL, CA, -DAY, DAY},
     [OTHER_KIND] = {"kind", "DNS:kind.test", NULL, "serverAuth", CA, -DAY, DAY},
+    [BRANCH] = {"branch", "DNS:localhost", NULL, NULL, MIDDLE_CA, -DAY, DAY},
 };
 
 static struct made {

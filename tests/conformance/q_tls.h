@@ -26,6 +26,7 @@ enum identity {
 	CLIENT,     /* for clients only; its common name is "alice" */
 	MIDDLE_CA,  /* a CA that CA has signed */
 	OTHER_KIND, /* for "kind.test", with a key of another kind: RSA */
+	BRANCH,     /* a good one, of MIDDLE_CA */
 	IDENTITIES
 };
 

@@ -8,6 +8,44 @@
 #include <openssl/x509.h>
 #include <unistd.h>
 
+/* ---- 300: a CA below another ---- */
+
+/* Its certificate, and that of its CA where it is told to show both. */
+static il_tls_options shown_with(enum identity who, enum identity ca, char text[8192])
+{
+	snprintf(text, 8192, "%s%s", certificate_of(who),
+		 ca < IDENTITIES ? certificate_of(ca) : "");
+	return (il_tls_options){.certificate = text, .key = key_of(who)};
+}
+
+/* Both sides have a certificate of MIDDLE_CA; with what result each verifies the other's. */
+static void check_branch(enum identity shown, enum identity trusted, int client, int server)
+{
+	char texts[2][8192];
+	il_tls_options o = shown_with(BRANCH, shown, texts[0]);
+	il_tls *ours = trusting(trusted, o), *theirs;
+	struct shake k;
+
+	o = shown_with(BRANCH, shown, texts[1]);
+	o.verify = IL_TLS_VERIFY_REQUIRED;
+	theirs = trusting(trusted, o);
+	shake_try(&k, PAIR, ours, theirs, "localhost");
+	CHECK_RC(k.rc[0], client);
+	CHECK_RC(k.rc[1], server);
+	if (server == 0)
+		CHECK_STR(information(k.over[1]).peer_name, "branch");
+	shake_drop(&k);
+	il_tls_unref(ours);
+	il_tls_unref(theirs);
+}
+
+IL_TEST_REAL(Q, n300_the_cas_between_a_certificate_and_the_root_are_shown_with_it)
+{
+	check_branch(MIDDLE_CA, CA, 0, 0);
+	check_branch(IDENTITIES, CA, -EACCES, -EPROTO);
+	check_branch(OTHER_CA, CA, -EACCES, -EPROTO);
+}
+
 /* ---- 302: more certificates than one ---- */
 
 /* Which of a server's two certificates is shown to a client that asks for this name. */
