@@ -36,10 +36,13 @@ static int material_hear_name(SSL *ssl, int *alert, void *arg)
 
 /* ---- whom to trust ---- */
 
+/* A CA that the user names is trusted, also if another has signed it: that one need not be known. */
 static int material_trust(SSL_CTX *ctx, const struct il__tls_settings *s)
 {
 	struct stat about;
 
+	if (s->ca_file || s->ca_directory)
+		X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(ctx), X509_V_FLAG_PARTIAL_CHAIN);
 	if (s->ca_file && access(s->ca_file, R_OK) < 0)
 		return il_fail(-errno, "%s: %s", s->ca_file, strerror(errno));
 	if (s->ca_file && !SSL_CTX_load_verify_file(ctx, s->ca_file))

@@ -85,7 +85,7 @@ typedef struct il_tls_options {
 	 * a terminal. Called in il_tls_create() and il_tls_reload().
 	 */
 	int (*key_password)(char *text, size_t size, void *arg);
-	/** A PEM file with the certificates of the CAs to trust. */
+	/** A PEM file with the certificates of the CAs to trust; they need not be roots. */
 	const char *ca_file;
 	/** A folder with such certificates, named by hash (openssl rehash). Default, if ca_file is
 	 * NULL, too: those of the system. */

@@ -46,6 +46,21 @@ IL_TEST_REAL(Q, n300_the_cas_between_a_certificate_and_the_root_are_shown_with_i
 	check_branch(OTHER_CA, CA, -EACCES, -EPROTO);
 }
 
+IL_TEST_REAL(Q, n300_a_ca_below_another_is_trusted_without_that_one)
+{
+	il_tls *client = client_of(MIDDLE_CA), *server = server_of(MIDDLE_CA);
+	struct shake k;
+
+	check_branch(MIDDLE_CA, MIDDLE_CA, 0, 0);
+	check_branch(IDENTITIES, MIDDLE_CA, 0, 0);
+	shake_try(&k, PAIR, client, server, "localhost"); /* it is nobody's at the other end */
+	CHECK_RC(k.rc[0], -EACCES);
+	CHECK(strstr(k.why[0], "purpose of a server") != NULL);
+	shake_drop(&k);
+	il_tls_unref(client);
+	il_tls_unref(server);
+}
+
 /* ---- 302: more certificates than one ---- */
 
 /* Which of a server's two certificates is shown to a client that asks for this name. */
