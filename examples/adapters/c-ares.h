@@ -85,7 +85,8 @@ static inline void il_ares_forget(struct il_ares_socket **at)
 static inline void il_ares_on_socket(void *arg, ares_socket_t fd, int readable, int writable)
 {
 	il_ares *a = (il_ares *)arg;
-	unsigned mask = (readable ? IL_READABLE : 0u) | (writable ? IL_WRITABLE : 0u);
+	unsigned mask =
+	    (readable ? (unsigned)IL_READABLE : 0u) | (writable ? (unsigned)IL_WRITABLE : 0u);
 	struct il_ares_socket **at = &a->sockets, *s;
 
 	while (*at && (*at)->fd != fd)
@@ -95,7 +96,8 @@ static inline void il_ares_on_socket(void *arg, ares_socket_t fd, int readable, 
 	} else if (*at) {
 		il_ares_forget(at);
 	} else if (mask && (s = (struct il_ares_socket *)calloc(1, sizeof(*s)))) {
-		*s = (struct il_ares_socket){NULL, a, NULL, fd};
+		s->ares = a;
+		s->fd = fd;
 		*at = s;
 		if (il_fd_watch_open(&s->watch, fd, mask, il_ares_ready, s) < 0)
 			il_ares_forget(at);

@@ -64,18 +64,22 @@ static inline void il_redis_want(il_redis *r, unsigned mask)
 
 static inline void il_redis_add_read(void *redis)
 {
-	il_redis_want(redis, ((il_redis *)redis)->mask | IL_READABLE);
+	il_redis *r = (il_redis *)redis;
+
+	il_redis_want(r, r->mask | IL_READABLE);
 }
 
 static inline void il_redis_del_read(void *redis)
 {
-	il_redis_want(redis, ((il_redis *)redis)->mask & ~(unsigned)IL_READABLE);
+	il_redis *r = (il_redis *)redis;
+
+	il_redis_want(r, r->mask & ~(unsigned)IL_READABLE);
 }
 
 /* Once it is connected, whoever sends tries to write at once. */
 static inline void il_redis_add_write(void *redis)
 {
-	il_redis *r = redis;
+	il_redis *r = (il_redis *)redis;
 
 	r->wants_write = true;
 	if (!r->connected)
@@ -84,7 +88,7 @@ static inline void il_redis_add_write(void *redis)
 
 static inline void il_redis_del_write(void *redis)
 {
-	il_redis *r = redis;
+	il_redis *r = (il_redis *)redis;
 
 	r->wants_write = false;
 	il_redis_want(r, r->mask & ~(unsigned)IL_WRITABLE);
@@ -119,7 +123,7 @@ static inline void il_redis_note(il_redis *r, const redisAsyncContext *context)
 /* hiredis frees its context: the descriptor is about to be closed. */
 static inline void il_redis_cleanup(void *redis)
 {
-	il_redis *r = redis;
+	il_redis *r = (il_redis *)redis;
 
 	il_redis_note(r, r->context);
 	il_fd_watch_close(r->watch);
@@ -134,7 +138,7 @@ static inline void il_redis_cleanup(void *redis)
 
 static inline void il_redis_ready(void *redis, unsigned mask)
 {
-	il_redis *r = redis;
+	il_redis *r = (il_redis *)redis;
 
 	if (mask & IL_READABLE)
 		redisAsyncHandleRead(r->context);
@@ -158,7 +162,7 @@ static inline void il_redis_schedule(void *redis, struct timeval tv)
 /* ---- replies ---- */
 
 /* hiredis frees a reply after its callback: not the one that a task has just got. */
-static _Thread_local void *il_redis_taken;
+static __thread void *il_redis_taken;
 
 static inline void il_redis_free_object(void *reply)
 {

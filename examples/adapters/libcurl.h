@@ -100,8 +100,8 @@ static inline int il_curl_on_socket(CURL *easy, curl_socket_t fd, int what, void
 {
 	struct il_curl_socket *s = (struct il_curl_socket *)assigned;
 	il_curl *c = (il_curl *)curl;
-	unsigned mask =
-	    (what & CURL_POLL_IN ? IL_READABLE : 0u) | (what & CURL_POLL_OUT ? IL_WRITABLE : 0u);
+	unsigned mask = (what & CURL_POLL_IN ? (unsigned)IL_READABLE : 0u) |
+			(what & CURL_POLL_OUT ? (unsigned)IL_WRITABLE : 0u);
 
 	(void)easy;
 	if (what == CURL_POLL_REMOVE)
@@ -111,7 +111,8 @@ static inline int il_curl_on_socket(CURL *easy, curl_socket_t fd, int what, void
 	s = (struct il_curl_socket *)calloc(1, sizeof(*s));
 	if (!s)
 		return -1;
-	*s = (struct il_curl_socket){c, NULL, fd};
+	s->curl = c;
+	s->fd = fd;
 	if (il_fd_watch_open(&s->watch, fd, mask, il_curl_ready, s) < 0) {
 		free(s);
 		return -1; /* libcurl ends its transfers */
