@@ -89,6 +89,8 @@ struct il__call_ops {
 	bool unattended; /* nobody waits: fn must run, whatever happens */
 	/* The result is there. False: it does not count, so nothing is to be copied back. NULL: it does. */
 	bool (*accept)(il_call *call);
+	/* Whether finishing it calls functions of the user's, which may take long. NULL: it does not. */
+	bool (*calls_back)(il_call *call);
 };
 
 /* The function has ended: an empty result is none, as in another process (bytes.c). */

@@ -50,8 +50,22 @@ static bool accept_future(il_call *call)
 	return il__future_accept(&il__container_of(call, struct future_call, call)->future);
 }
 
-static const struct il__call_ops future_call_ops = {
-    .claim = claim_future, .finish = finish_future, .accept = accept_future};
+/* But for a callback that is added while it finishes. */
+static bool future_calls_back(il_call *call)
+{
+	il_future *f = &il__container_of(call, struct future_call, call)->future;
+	bool yes;
+
+	pthread_mutex_lock(&f->lock);
+	yes = f->callbacks != NULL;
+	pthread_mutex_unlock(&f->lock);
+	return yes;
+}
+
+static const struct il__call_ops future_call_ops = {.claim = claim_future,
+						    .finish = finish_future,
+						    .accept = accept_future,
+						    .calls_back = future_calls_back};
 
 static void free_future_call(il_future *f)
 {

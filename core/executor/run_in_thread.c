@@ -139,7 +139,15 @@ static void thread_call_finish(il_call *call, int rc)
 		il__inbox_unref(held);
 }
 
-static const struct il__call_ops ops = {.claim = thread_call_claim, .finish = thread_call_finish};
+static bool thread_call_calls_back(il_call *call)
+{
+	struct thread_call *tc = il__container_of(call, struct thread_call, call);
+
+	return atomic_load(&tc->state) == ABANDONED && tc->release;
+}
+
+static const struct il__call_ops ops = {
+    .claim = thread_call_claim, .finish = thread_call_finish, .calls_back = thread_call_calls_back};
 
 /* ---- waiting for a token ---- */
 

@@ -2,7 +2,8 @@
  * thread_pool.h: worker threads over one queue. Everything in the pool is under its lock, but for a
  * worker's own wake-up. Idle workers are reused last in, first out, those that last served the same loop
  * before others; and a worker is idle before it finishes its call, so that what is submitted by that end
- * runs in the same, warm thread.
+ * runs in the same, warm thread. If that calls functions of the user's it is detained by them: idle for what they
+ * submit, and for nothing else.
  *
  * The pool outlives its executor while threads live: the last of them frees it.
  */
@@ -19,6 +20,7 @@ struct il__thread_worker {
 	struct il__list idle; /* linked while idle and not assigned; under lock */
 	struct il__thread_pool *pool;
 	struct il__list link; /* pool->workers; under lock */
+	bool detained;        /* written under lock, by its own thread */
 	il_fn *runs;          /* of its call; NULL: none; under lock, as `began` */
 	il__ticks began;
 	const struct il__inbox *served; /* its last caller's, compared only; under lock */
@@ -48,6 +50,7 @@ struct il__thread_pool {
 	il_time seen_at;
 	il_executor *executor;
 	size_t live, busy, max;
+	size_t detained; /* of those that are idle */
 	struct il__call_counts counts;
 	bool shut, broken, released;
 	bool failing;    /* an initializer failed: broken once that is logged */
@@ -68,7 +71,7 @@ struct il__thread_worker *il__thread_worker_rouse(struct il__thread_pool *pool);
 /* Under the lock: whether there are calls that no worker will come for, but one more would. */
 static inline bool il__thread_pool_lacks_worker(const struct il__thread_pool *pool)
 {
-	return pool->live < pool->max && pool->live - pool->busy < pool->queued;
+	return pool->live < pool->max && pool->live - pool->busy - pool->detained < pool->queued;
 }
 /* thread_worker.c. Under the lock: one more worker. */
 int il__thread_worker_start(struct il__thread_pool *pool);

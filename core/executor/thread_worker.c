@@ -136,19 +136,57 @@ static bool thread_worker_set_up(struct il__thread_worker *w)
 	return !pool->options.initializer || thread_worker_initialize(pool);
 }
 
+/* Under the lock: it is idle from now on. If it is detained, gives who is to be woken for what is queued already. */
+static struct il__thread_worker *thread_worker_idle(struct il__thread_worker *w)
+{
+	struct il__thread_pool *pool = w->pool;
+	struct il__thread_worker *next = w->detained ? il__thread_worker_rouse(pool) : NULL;
+
+	il__parker_init(&w->parker);
+	il__list_push_front(&pool->idle, &w->idle);
+	pool->detained += w->detained;
+	return next;
+}
+
+/* Under the lock. */
+static void thread_worker_release(struct il__thread_worker *w)
+{
+	w->pool->detained -= w->detained;
+	w->detained = false;
+}
+
+/* It was detained. Under the lock if there are calls that it may take; else it goes on to rest. */
+static bool thread_worker_come_back(struct il__thread_worker *w)
+{
+	struct il__thread_pool *pool = w->pool;
+
+	pthread_mutex_lock(&pool->lock);
+	thread_worker_release(w);
+	if (pool->queued && !il__list_empty(&w->idle)) {
+		il__list_remove(&w->idle);
+		return true;
+	}
+	pthread_mutex_unlock(&pool->lock);
+	return false;
+}
+
 /* Under the lock: rests until there is a call or the worker is to end. False: end. */
 static bool thread_worker_rest(struct il__thread_worker *w, il_call *done, int rc)
 {
 	struct il__thread_pool *pool = w->pool;
+	struct il__thread_worker *next;
 	il_time deadline;
 
 	pool->busy -= done != NULL;
-	il__parker_init(&w->parker);
-	il__list_push_front(&pool->idle, &w->idle);
+	next = thread_worker_idle(w);
 	pthread_mutex_unlock(&pool->lock);
+	if (next)
+		il__parker_wake(&next->parker);
 	if (done)
 		il__call_finish(done, rc);
 	il__inbox_send();
+	if (w->detained && thread_worker_come_back(w))
+		return true;
 	deadline = pool->options.idle_timeout == IL_FOREVER
 		       ? IL_FOREVER
 		       : il__deadline_from(il__os_now(), pool->options.idle_timeout);
@@ -176,13 +214,19 @@ struct il__thread_worker *il__thread_worker_find(const struct il__thread_pool *p
 	const struct il__caller *caller =
 	    il__container_of(pool->queue.next, const il_call, link)->caller;
 	const struct il__list *node = pool->idle.next;
+	struct il__thread_worker *newest = NULL;
 
-	if (il__list_empty(&pool->idle))
-		return NULL;
-	for (int i = 0; caller && i < LOOKED_AT && node != &pool->idle; i++, node = node->next)
-		if (il__container_of(node, struct il__thread_worker, idle)->served == caller->inbox)
-			return il__container_of(node, struct il__thread_worker, idle);
-	return il__container_of(pool->idle.next, struct il__thread_worker, idle);
+	for (int i = 0; node != &pool->idle && (i < LOOKED_AT || !newest); node = node->next) {
+		struct il__thread_worker *w =
+		    il__container_of(node, struct il__thread_worker, idle);
+		if (w->detained && !pthread_equal(w->thread, pthread_self()))
+			continue;
+		if (!caller || w->served == caller->inbox)
+			return w;
+		newest = newest ? newest : w;
+		i++;
+	}
+	return newest;
 }
 
 struct il__thread_worker *il__thread_worker_rouse(struct il__thread_pool *pool)
@@ -194,7 +238,10 @@ struct il__thread_worker *il__thread_worker_rouse(struct il__thread_pool *pool)
 	w = il__thread_worker_find(pool);
 	if (w)
 		il__list_remove(&w->idle);
-	pool->waking = w != NULL;
+	/* The caller itself comes when it is released: others need not wait for it. */
+	pool->waking = w && !w->detained;
+	if (w && w->detained)
+		thread_worker_release(w);
 	return w;
 }
 
@@ -234,13 +281,16 @@ static il_call *run_calls(struct il__thread_worker *w, il_call *call, int *rc)
 		il__parker_wake(&next->parker);
 	for (;;) {
 		il_call *after;
+		bool detained;
 		burst++;
 		w->running = call;
 		*rc = il__call_execute(call);
 		w->running = NULL;
+		detained = call->ops->calls_back && call->ops->calls_back(call);
 		pthread_mutex_lock(&pool->lock);
 		il__call_count(&pool->counts, *rc);
-		after = next_call(pool, call);
+		w->detained = detained;
+		after = detained ? NULL : next_call(pool, call);
 		thread_worker_note(w, after);
 		if (!after) {
 			pool->burst = burst;
@@ -271,6 +321,7 @@ static void thread_worker_work(struct il__thread_worker *w)
 		if (!call)
 			return;
 		pool->busy--;
+		w->detained = false; /* it is never idle again */
 		pthread_mutex_unlock(&pool->lock);
 		il__call_finish(call, rc);
 		il__inbox_send();

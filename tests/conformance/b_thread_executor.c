@@ -492,6 +492,72 @@ IL_TEST_CORE(B, n47_a_chain_of_callbacks_stays_in_one_thread)
 	il_executor_destroy(c.ex);
 }
 
+struct slow_callback {
+	struct gate first,
+	    other; /* of the call that is called back for, and of one in the other worker */
+	atomic_bool begun;
+	atomic_int served; /* calls, meanwhile */
+	bool seen;
+};
+
+static int take_long(il_future *f, void *arg)
+{
+	struct slow_callback *s = arg;
+	const il_time limit = il_now() + il_test_patience();
+
+	(void)f;
+	atomic_store(&s->other.open, true);
+	atomic_store(&s->begun, true);
+	while (!atomic_load(&s->served) && il_now() < limit)
+		il_test_pause_really();
+	s->seen = atomic_load(&s->served);
+	return 0;
+}
+
+/* A pool of two, both of which have come. */
+static il_executor *open_two_with_callback(struct slow_callback *s, il_future *fs[2])
+{
+	il_executor *ex = new_pool(2);
+
+	*s = (struct slow_callback){.seen = false};
+	fs[0] = occupy(ex, &s->first);
+	fs[1] = occupy(ex, &s->other);
+	CHECK_RC(il_future_on_done(fs[0], take_long, s), 0);
+	return ex;
+}
+
+IL_TEST_CORE(B, a_callback_that_takes_long_holds_up_no_call_of_others)
+{
+	struct slow_callback s;
+	il_future *fs[2];
+	il_executor *ex = open_two_with_callback(&s, fs);
+
+	atomic_store(&s.other.open, true);
+	CHECK_RC(finished(fs[1]), 0);
+	atomic_store(&s.first.open, true);
+	UNTIL_THREAD(atomic_load(&s.begun));
+	CHECK_RC(finished(submitted(ex, count_in, &s.served)), 0);
+	CHECK_RC(il_executor_run(ex, count_in, &s.served, 0), 0);
+	il_future_unref(fs[0]);
+	il_executor_destroy(ex);
+	CHECK(s.seen);
+}
+
+IL_TEST_CORE(B, a_callback_that_takes_long_holds_up_no_call_that_is_queued)
+{
+	struct slow_callback s;
+	il_future *fs[2], *queued;
+	il_executor *ex = open_two_with_callback(&s, fs);
+
+	queued = submitted(ex, count_in, &s.served);
+	atomic_store(&s.first.open, true);
+	CHECK_RC(finished(queued), 0);
+	CHECK_RC(finished(fs[1]), 0);
+	il_future_unref(fs[0]);
+	il_executor_destroy(ex);
+	CHECK(s.seen);
+}
+
 /* ---- fork ---- */
 
 #if defined(__has_feature)

@@ -137,6 +137,46 @@ IL_TEST(D, n79_an_abandoned_call_is_left_at_once)
 	CHECK_EQ(il_limiter_borrowed(il_thread_limiter()), 0);
 }
 
+struct released_slowly {
+	struct gate g; /* first */
+	atomic_bool begun;
+	atomic_int served; /* calls, meanwhile */
+	bool seen;
+};
+
+static void release_slowly(void *arg)
+{
+	struct released_slowly *r = arg;
+	const il_time limit = il_now() + il_test_patience();
+
+	atomic_store(&r->begun, true);
+	while (!atomic_load(&r->served) && il_now() < limit)
+		il_test_pause_really();
+	r->seen = atomic_load(&r->served);
+}
+
+IL_TEST(D, a_release_that_takes_long_holds_up_no_other_call)
+{
+	struct released_slowly r = {.seen = false};
+	bool abandoned = false;
+	il_run_in_thread_options options = {
+	    .abandon_on_cancel = true, .release = release_slowly, .abandoned = &abandoned};
+	struct sent s = {.scope = IL_SCOPE_INIT, .fn = stay, .arg = &r, .options = &options};
+	il_group g;
+
+	CHECK_RC(il_group_open(&g), 0);
+	CHECK_RC(il_group_start_soon(&g, NULL, call_away, &s), 0);
+	UNTIL_THREAD(atomic_load(&r.g.begun) == 1);
+	CHECK_RC(il_scope_cancel(&s.scope), 0);
+	CHECK_RC(il_group_close(&g, 0), 0);
+	CHECK(abandoned);
+	atomic_store(&r.g.open, true);
+	UNTIL_THREAD(atomic_load(&r.begun));
+	CHECK_RC(il_run_in_thread(count_in, &r.served), 0);
+	CHECK_RC(il_threads_wait(), 0);
+	CHECK(r.seen);
+}
+
 IL_TEST(D, n79_an_abandonable_call_that_is_not_cancelled_is_as_any_other)
 {
 	struct given given = {.g = {.open = true, .result = -EIO}};
