@@ -20,11 +20,12 @@ struct il__op {
 	const char *function;
 	il_time deadline;
 	unsigned direction;
-	bool gone;   /* closed meanwhile: touch the stream no more */
-	bool parked; /* it has let others run */
-	bool begun;  /* sending: some bytes are gone */
-	bool more;   /* sending: others follow, so this is not the end of the write */
-	bool lack;   /* receiving ahead: descriptors found no room */
+	size_t moved; /* bytes of a transport's, since it let others run */
+	bool gone;    /* closed meanwhile: touch the stream no more */
+	bool parked;  /* it has let others run */
+	bool begun;   /* sending: some bytes are gone */
+	bool more;    /* sending: others follow, so this is not the end of the write */
+	bool lack;    /* receiving ahead: descriptors found no room */
 };
 
 struct il_stream {
@@ -111,6 +112,8 @@ static inline int il__op_wait(il_stream *s, struct il__op *op)
 {
 	return il__likely(s->fd->ready & op->direction) ? 0 : il__op_wait_long(s, op);
 }
+/* Likewise, of what is not drained by a try: who has moved much lets others run before. */
+int il__op_wait_fair(il_stream *s, struct il__op *op);
 /* Receives 1 to max bytes from the system: bytes, 0 at the end, or the error. */
 int il__op_receive(il_stream *s, struct il__op *op, void *data, size_t max);
 /* Likewise, of bytes that may be kept: `first` of them are in front. Keeps descriptors that come with them; those

@@ -28,7 +28,7 @@ static __attribute__((noinline)) int op_receive_other(il_stream *s, struct il__o
 						      size_t max)
 {
 	for (;;) {
-		int n, rc = il__op_wait(s, op);
+		int n, rc = il__op_wait_fair(s, op);
 
 		if (rc < 0)
 			return rc;
@@ -41,6 +41,7 @@ static __attribute__((noinline)) int op_receive_other(il_stream *s, struct il__o
 		}
 		if (n > 0 && (size_t)n < max && s->kind == IL__STREAM_FILE)
 			il__stream_drained(s, IL_READABLE);
+		op->moved += n > 0 ? (size_t)n : 0;
 		return n < 0 ? il__op_failed(op, n) : n;
 	}
 }

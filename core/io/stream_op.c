@@ -67,6 +67,20 @@ static __attribute__((noinline, cold)) int op_wait_failed(il_stream *s, struct i
 	return rc == -ETIMEDOUT ? last_try(s, op) : rc;
 }
 
+int il__op_wait_fair(il_stream *s, struct il__op *op)
+{
+	enum { MUCH = 256 << 10 };
+
+	if (op->moved >= MUCH) {
+		op->moved = 0;
+		op->parked = true;
+		il__task_yield(op->wait.task);
+		if (op->gone)
+			return il__op_gone(op);
+	}
+	return il__op_wait(s, op);
+}
+
 int il__op_wait_long(il_stream *s, struct il__op *op)
 {
 	int rc;

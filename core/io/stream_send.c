@@ -130,7 +130,7 @@ static int op_send_part(il_stream *s, struct il__op *op, const struct cursor *c)
 {
 	for (;;) {
 		bool whole;
-		int n, rc = il__op_wait(s, op);
+		int n, rc = il__op_wait_fair(s, op);
 
 		if (rc < 0)
 			return rc;
@@ -141,8 +141,10 @@ static int op_send_part(il_stream *s, struct il__op *op, const struct cursor *c)
 			return il__op_failed(op, n);
 		if (n < 0 || (!whole && s->kind != IL__STREAM_TRANSPORT))
 			il__stream_drained(s, IL_WRITABLE);
-		if (n >= 0)
+		if (n >= 0) {
+			op->moved += (size_t)n;
 			return n;
+		}
 	}
 }
 

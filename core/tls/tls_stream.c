@@ -6,11 +6,10 @@
  */
 #include "tls.h"
 
-#include <limits.h>
 #include <openssl/err.h>
 #include <string.h>
 
-enum { RECORD = 16 << 10, GATHERED = 4 << 10, DRAINED = 64 };
+enum { RECORD = 16 << 10, GATHERED = 4 << 10, DRAINED = 64, SENT_MAX = 256 << 10 };
 
 /* ---- receiving ---- */
 
@@ -110,7 +109,7 @@ static int tls_send_bytes(struct il__tls_stream *t, const struct iovec *pieces, 
 			pieces++;
 			count--;
 		}
-		if (sent > INT_MAX / 2)
+		if (sent >= SENT_MAX) /* others are to run, too */
 			break;
 	}
 	return sent;

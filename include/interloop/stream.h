@@ -201,9 +201,9 @@ IL_MUST_CHECK IL_API int il_stream_writev_all(il_stream *stream, const struct io
 					      int count);
 
 /**
- * @brief Sends as many bytes of data as the peer takes now, at least one; waits for that one. A
- * cancellation point. A time limit that cuts it short on a socket has lost nothing: nothing was
- * sent. What a layer holds back of these bytes goes out by itself.
+ * @brief Sends as many bytes of data as the peer takes now, through a layer maybe fewer, at least
+ * one; waits for that one. A cancellation point. A time limit that cuts it short on a socket has
+ * lost nothing: nothing was sent. What a layer holds back of these bytes goes out by itself.
  * @return how many bytes, 0 only if size is 0; else as il_stream_write_all().
  */
 IL_MUST_CHECK IL_API int il_stream_write(il_stream *stream, const void *data, size_t size);

@@ -156,6 +156,57 @@ static int send_nothing(void *self, const struct iovec *pieces, int count)
 	return 0;
 }
 
+/* A peer that is always there, for a piece a call. */
+static int piece_receive(void *self, void *data, size_t max)
+{
+	size_t n = max < 4096 ? max : 4096;
+
+	(void)self;
+	memset(data, 'x', n);
+	return (int)n;
+}
+
+static int piece_send(void *self, const struct iovec *pieces, int count)
+{
+	(void)self;
+	if (!count)
+		return 0;
+	return pieces[0].iov_len < 4096 ? (int)pieces[0].iov_len : 4096;
+}
+
+static int count_turns(void *turns)
+{
+	int rc;
+
+	while ((rc = il_yield()) == 0)
+		++*(size_t *)turns;
+	return rc;
+}
+
+IL_TEST_FIFO(P, n287_who_moves_much_at_a_time_lets_others_run)
+{
+	enum { SIZE = 4 << 20 };
+	const struct il_transport transport = {
+	    .name = "piece", .receive = piece_receive, .send = piece_send};
+	char *data = malloc(SIZE);
+	size_t turns = 0, before;
+	il_stream *s = NULL;
+	il_group g;
+
+	CHECK_RC(il_stream_open_transport(&s, &transport, NULL), 0);
+	CHECK_RC(il_group_open(&g), 0);
+	CHECK_RC(il_group_start_soon(&g, NULL, count_turns, &turns), 0);
+	CHECK_RC(il_stream_receive_exactly(s, data, SIZE), 0);
+	CHECK(turns >= 10);
+	before = turns;
+	CHECK_RC(il_stream_write_all(s, data, SIZE), 0);
+	CHECK(turns - before >= 10);
+	CHECK_RC(il_scope_cancel(il_group_scope(&g)), 0);
+	CHECK_RC(il_group_close(&g, 0), 0);
+	il_stream_destroy(s);
+	free(data);
+}
+
 IL_TEST(P, n287_a_send_that_takes_nothing_is_a_broken_pipe)
 {
 	struct il_transport lazy = ring_transport;

@@ -138,6 +138,45 @@ static int count_turns(void *arg)
 	return rc;
 }
 
+static int write_much(void *arg)
+{
+	const struct side *s = arg;
+
+	return il_stream_write_all(s->object, s->bytes, s->size);
+}
+
+IL_TEST_REAL(Q, who_sends_much_to_a_fast_peer_lets_others_run)
+{
+	enum { SIZE = 4 << 20 };
+	il_tls *client = client_of(CA), *server = server_of(SERVER);
+	char *sent = large_data(SIZE), *got = malloc(SIZE);
+	struct side others = {.size = 0}, writer = {.bytes = sent, .size = SIZE};
+	struct pool pools[2];
+	il_stream *streams[2];
+	struct shake k;
+
+	make_pools(pools, streams);
+	shake_over(&k, streams, client, server);
+	side_start(&others, count_turns, NULL);
+	others.size = 0;
+	side_start(&writer, write_much, k.over[0]);
+	CHECK_RC(side_join(&writer), 0);
+	CHECK(others.size >= 10);
+	others.size = 0;
+	CHECK_RC(il_stream_receive_exactly(k.over[1], got, SIZE), 0);
+	CHECK(others.size >= 10);
+	CHECK(memcmp(sent, got, SIZE) == 0);
+	CHECK_RC(il_scope_cancel(&others.scope), 0);
+	CHECK_RC(side_join(&others), -ECANCELED);
+	shake_drop(&k);
+	il_tls_unref(client);
+	il_tls_unref(server);
+	for (int i = 0; i < 2; i++)
+		free(pools[i].bytes);
+	free(sent);
+	free(got);
+}
+
 IL_TEST_REAL(Q, new_keys_without_end_let_others_run)
 {
 	il_tls *client = client_of(CA), *server = server_of(SERVER);
