@@ -308,7 +308,6 @@ static bool worker_reply(const struct request *r)
 	h.words =
 	    (uint32_t)strnlen(words, r->h.words < IL__WIRE_WHY_MAX ? r->h.words : IL__WIRE_WHY_MAX);
 
-	fflush(NULL);
 	memcpy(first, &h, sizeof h);
 	memcpy(first + sizeof h, words, h.words);
 	return write_all(first, sizeof h + h.words, r->reply, r->size);
@@ -329,6 +328,9 @@ static bool serve_one(void)
 		while_it_runs(true);
 		il__clear_refusal();
 		worker_run(&r);
+		/* Not all streams: a thread that the function has left behind holds one that it reads from. */
+		fflush(stdout);
+		fflush(stderr);
 		while_it_runs(false);
 	}
 	more = more && worker_reply(&r);

@@ -82,11 +82,11 @@ typedef struct il_process_pool_options {
  * A worker has default signal dispositions, no signal blocked, no standard input and no descriptor
  * of yours but stdout and stderr, and the processors, the policy and the niceness that the program
  * had when the library was loaded; the library handles no signal in it. Its stderr is relayed. Its
- * stdio is flushed after each call. A worker that is not needed any more gets the end of its stream
- * and calls exit(), so that atexit() handlers run and coverage, profiles and leak reports are
- * written; it is killed if it has not ended within 2 s. A worker in a call is killed at once when
- * its call is cancelled with kill_on_cancel or by the end of its loop (see above), and when the
- * program ends.
+ * stdout and stderr are flushed after each call. A worker that is not needed any more gets the end
+ * of its stream and calls exit(), so that atexit() handlers run and coverage, profiles and leak
+ * reports are written; it is killed if it has not ended within 2 s. A worker in a call is killed at
+ * once when its call is cancelled with kill_on_cancel or by the end of its loop (see above), and
+ * when the program ends.
  *
  * A worker runs the same file as the program, even if that file was renamed, removed or replaced by
  * another build meanwhile, or its folder is closed to the program. Exception: a program that was
