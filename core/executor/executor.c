@@ -138,8 +138,12 @@ static int shut_down_held(il_executor *ex, unsigned flags)
 	else if (rc < 0 && rc != -EPERM)
 		return rc;
 	if (ex->ops->shut_down_in_place)
-		return ex->ops->shut_down_in_place(ex->self, flags, end.wakeup.task, rc);
-	return executor_shut_down(ex, flags, &end, rc);
+		rc = ex->ops->shut_down_in_place(ex->self, flags, end.wakeup.task, rc);
+	else
+		rc = executor_shut_down(ex, flags, &end, rc);
+	if (rc == -ECANCELED && end.wakeup.task)
+		il__task_cancelled(end.wakeup.task); /* the reason: callbacks of futures have run */
+	return rc;
 }
 
 int il_executor_shutdown(il_executor *ex, unsigned flags)

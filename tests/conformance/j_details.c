@@ -359,6 +359,34 @@ IL_TEST(J, a_queued_call_that_was_cancelled_tells_the_reason)
 	il_executor_destroy(ex);
 }
 
+static int be_refused(il_future *f, void *unused)
+{
+	(void)f;
+	(void)unused;
+	CHECK_RC(il_sleep(-7), -EINVAL);
+	return 0;
+}
+
+IL_TEST(J, a_shutdown_that_does_not_wait_tells_the_reason)
+{
+	il_executor *ex = new_pool(1);
+	struct gate g = {.result = 0};
+	il_future *busy = occupy(ex, &g), *queued = NULL;
+	il_scope s = IL_SCOPE_INIT;
+
+	CHECK_RC(il_executor_submit(ex, &queued, sleep_forever, NULL, 0), 0);
+	CHECK_RC(il_future_on_done(queued, be_refused, NULL), 0);
+	CHECK_RC(il_scope_enter(&s, IL_FOREVER, 0), 0);
+	CHECK_RC(il_scope_cancel_because(&s, "enough is enough"), 0);
+	CHECK_RC(il_executor_shutdown(ex, IL_CANCEL_FUTURES), -ECANCELED);
+	CHECK_DETAIL("enough is enough");
+	CHECK_RC(il_scope_exit(&s, -ECANCELED), 0);
+	CHECK_RC(il_future_join(queued), -ECANCELED);
+	atomic_store(&g.open, true);
+	CHECK_RC(finished(busy), 0);
+	il_executor_destroy(ex);
+}
+
 IL_TEST_CORE(J, every_start_tells_which_backend_there_is_not)
 {
 	il_portal_provider *provider = NULL;
