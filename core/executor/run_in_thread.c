@@ -105,10 +105,10 @@ static int give_token(struct thread_call *tc)
 	struct thread_call *next_call;
 
 	if (!tc->call.next_call)
-		return il_limiter_release_on_behalf_of(tc->limiter, tc);
+		return il_limiter_release_on_behalf_of(tc->limiter, tc->waiter.borrower);
 	next_call = il__container_of(tc->call.next_call, struct thread_call, call);
 	thread_call_begin(next_call);
-	return il__limiter_pass(tc->limiter, tc, &next_call->waiter);
+	return il__limiter_pass(tc->limiter, tc->waiter.borrower, &next_call->waiter);
 }
 
 static void thread_call_on_result(struct il__message *m, il_loop *loop)
@@ -284,7 +284,8 @@ static int thread_call_submit(struct thread_call *tc, il_task *task, struct il__
 
 	tc->threads = threads;
 	tc->limiter = options->limiter ? options->limiter : threads->limiter;
-	tc->waiter = (struct il__limiter_waiter){.borrower = tc, .ops = &waiter_ops};
+	tc->waiter =
+	    (struct il__limiter_waiter){.borrower = il__identity_new(), .ops = &waiter_ops};
 	rc = il__call_init(&tc->call, threads->pool, fn, arg, 0);
 	tc->call.ops = &ops;
 	tc->call.caller = &tc->caller;
@@ -305,7 +306,7 @@ static int thread_call_submit(struct thread_call *tc, il_task *task, struct il__
 		rc = il__limiter_ask(tc->limiter, &tc->waiter, "il_run_in_thread");
 	tc->waits = rc == 0;
 	if (rc > 0 && (rc = thread_call_start(tc)) < 0)
-		il_limiter_release_on_behalf_of(tc->limiter, tc);
+		il_limiter_release_on_behalf_of(tc->limiter, tc->waiter.borrower);
 	if (rc < 0)
 		il__call_fini(&tc->call);
 	return rc;

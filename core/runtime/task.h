@@ -87,8 +87,8 @@ struct il__task_base {
 	void *starter;
 	void *hold; /* il_portal_hold, whose word `started` is then; NULL: not in a context */
 	char name[32];
-	uintptr_t identity;  /* il__task_identity; 0: nobody asked */
-	il_time slow_logged; /* slow_task.c: when it was said last, by the real clock; 0: never */
+	const void *identity; /* il__task_identity; NULL: nobody asked */
+	il_time slow_logged;  /* slow_task.c: when it was said last, by the real clock; 0: never */
 	struct il__cancel_scope own; /* used when has_own: the task can be cancelled by itself */
 };
 
@@ -139,9 +139,10 @@ bool il__task_was_cancelled(const il_task *task, int rc);
 /* For people: its name; "main", or "task N", where it has none, which is written to `room`. */
 enum { IL__TASK_TITLE = 32 };
 const char *il__task_title(const il_task *task, char room[IL__TASK_TITLE]);
-/* For who remembers a task beyond its end, when another may lie at its address: no two tasks of the program have the
- * same. It serves among addresses: from the middle of the address space up, where a program has no memory if
- * pointers have 64 bits. */
+/* For who is remembered beyond its end, when another may lie at its address: nobody else of the program ever has it. It
+ * serves among addresses: from the middle of the address space up, where a program has no memory if pointers have 64
+ * bits. Any thread. */
+const void *il__identity_new(void);
 const void *il__task_identity(il_task *task);
 /* Cancels the task's own scope (has_own). */
 void il__task_cancel(il_task *task);

@@ -25,14 +25,22 @@ const char *il__task_title(const il_task *task, char room[IL__TASK_TITLE])
 	return room;
 }
 
-const void *il__task_identity(il_task *task)
+const void *il__identity_new(void)
 {
 	static atomic_uintptr_t last = UINTPTR_MAX / 2;
+	uintptr_t identity;
 
+	do
+		identity = atomic_fetch_add_explicit(&last, 1, memory_order_relaxed) + 1;
+	while (!identity); /* NULL is nobody's */
+	return (const void *)identity;
+}
+
+const void *il__task_identity(il_task *task)
+{
 	if (!task->base->identity)
-		task->base->identity =
-		    atomic_fetch_add_explicit(&last, 1, memory_order_relaxed) + 1;
-	return (const void *)task->base->identity;
+		task->base->identity = il__identity_new();
+	return task->base->identity;
 }
 
 int il_task_set_name(const char *name)

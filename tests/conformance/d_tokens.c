@@ -591,3 +591,44 @@ IL_TEST(D, n86_somebody_gives_back_the_token_of_a_call_that_others_wait_for)
 	end_call(&waits[1]);
 	finish(&g, l);
 }
+
+struct borrowing {
+	il_limiter *l;
+	const void *borrower; /* the call's */
+};
+
+static int list_borrower(void *arg)
+{
+	struct borrowing *b = arg;
+
+	CHECK_EQ(il_limiter_borrowers(b->l, &b->borrower, 1), 1);
+	return 0;
+}
+
+static int list_in_loop(void *borrowing)
+{
+	return il_from_thread_run_sync(list_borrower, borrowing);
+}
+
+static int return_one(void *unused)
+{
+	(void)unused;
+	return 1;
+}
+
+/* Two calls may lie at one address, where the borrower of somebody else was before. */
+IL_TEST(D, n84_a_call_is_never_taken_for_another_borrower)
+{
+	struct borrowing b = {.l = new_limiter(2)};
+	il_run_in_thread_options options = {.limiter = b.l};
+	il_fn *const calls[] = {list_in_loop, return_one};
+
+	for (int i = 0; i < 2; i++) {
+		CHECK_RC(il_run_in_thread_with(calls[i], &b, &options), i);
+		if (i == 0)
+			CHECK_RC(il_limiter_acquire_on_behalf_of_nowait(b.l, b.borrower), 0);
+	}
+	CHECK_EQ(il_limiter_borrowed(b.l), 1);
+	CHECK_RC(il_limiter_release_on_behalf_of(b.l, b.borrower), 0);
+	il_limiter_destroy(b.l);
+}
