@@ -117,7 +117,7 @@ IL_TEST(C, n72_a_call_of_a_worker_that_is_lost_is_let_go_while_the_next_gets_rea
 	il_executor *ex = slow_starters(b, 1, true);
 	struct job j = job_on(NULL, 4);
 
-	for (int i = 0; i < 5; i++) {
+	for (int i = 0; i < 2; i++) {
 		il_future *f;
 		int pid;
 		atomic_store(&b->open, true);
