@@ -133,9 +133,8 @@ static int loop_equip(il_loop *loop, const il_loop_options *options)
 	loop->stacks.measured = loop->options.measure_stacks;
 	loop->random = loop->options.seed;
 	loop->scripted = loop->options.seed || loop->options.step_limit || loop->options.slow_task;
-	if (loop->options.slow_task) {
+	if (loop->options.slow_task)
 		il__context_need(IL__CONTEXT_SLOW);
-	}
 	loop->wake.watch.fd = il__inbox_fd(loop->inbox);
 	loop->wake.ready = on_wake;
 	return 0;

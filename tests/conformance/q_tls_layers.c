@@ -145,67 +145,73 @@ static int write_much(void *arg)
 	return il_stream_write_all(s->object, s->bytes, s->size);
 }
 
+/* A stream of TLS over pools, and a task that counts how often others may run. */
+struct fair {
+	il_tls *client, *server;
+	struct side others;
+	struct pool pools[2];
+	struct shake k;
+};
+
+static void fair_begin(struct fair *f)
+{
+	il_stream *streams[2];
+
+	*f = (struct fair){.client = client_of(CA), .server = server_of(SERVER)};
+	make_pools(f->pools, streams);
+	shake_over(&f->k, streams, f->client, f->server);
+	side_start(&f->others, count_turns, NULL);
+	f->others.size = 0;
+}
+
+static void fair_end(struct fair *f)
+{
+	CHECK_RC(il_scope_cancel(&f->others.scope), 0);
+	CHECK_RC(side_join(&f->others), -ECANCELED);
+	shake_drop(&f->k);
+	il_tls_unref(f->client);
+	il_tls_unref(f->server);
+	for (int i = 0; i < 2; i++)
+		free(f->pools[i].bytes);
+}
+
 IL_TEST_REAL(Q, who_sends_much_to_a_fast_peer_lets_others_run)
 {
 	enum { SIZE = 4 << 20 };
-	il_tls *client = client_of(CA), *server = server_of(SERVER);
 	char *sent = large_data(SIZE), *got = malloc(SIZE);
-	struct side others = {.size = 0}, writer = {.bytes = sent, .size = SIZE};
-	struct pool pools[2];
-	il_stream *streams[2];
-	struct shake k;
+	struct side writer = {.bytes = sent, .size = SIZE};
+	struct fair f;
 
-	make_pools(pools, streams);
-	shake_over(&k, streams, client, server);
-	side_start(&others, count_turns, NULL);
-	others.size = 0;
-	side_start(&writer, write_much, k.over[0]);
+	fair_begin(&f);
+	side_start(&writer, write_much, f.k.over[0]);
 	CHECK_RC(side_join(&writer), 0);
-	CHECK(others.size >= 10);
-	others.size = 0;
-	CHECK_RC(il_stream_receive_exactly(k.over[1], got, SIZE), 0);
-	CHECK(others.size >= 10);
+	CHECK(f.others.size >= 10);
+	f.others.size = 0;
+	CHECK_RC(il_stream_receive_exactly(f.k.over[1], got, SIZE), 0);
+	CHECK(f.others.size >= 10);
 	CHECK(memcmp(sent, got, SIZE) == 0);
-	CHECK_RC(il_scope_cancel(&others.scope), 0);
-	CHECK_RC(side_join(&others), -ECANCELED);
-	shake_drop(&k);
-	il_tls_unref(client);
-	il_tls_unref(server);
-	for (int i = 0; i < 2; i++)
-		free(pools[i].bytes);
+	fair_end(&f);
 	free(sent);
 	free(got);
 }
 
 IL_TEST_REAL(Q, new_keys_without_end_let_others_run)
 {
-	il_tls *client = client_of(CA), *server = server_of(SERVER);
-	struct side others = {.size = 0};
-	struct pool pools[2];
-	il_stream *streams[2];
-	struct shake k;
+	struct fair f;
 	il_case one;
 
-	make_pools(pools, streams);
-	shake_over(&k, streams, client, server);
-	say_after_keys(k.over[0], "read");
-	side_start(&others, count_turns, NULL);
-	others.size = 0;
-	check_hears(k.over[1], "read");
-	CHECK(others.size >= 30);
-	say_after_keys(k.over[0], "selected");
-	one = il_case_stream(k.over[1], IL_READABLE);
-	others.size = 0;
+	fair_begin(&f);
+	say_after_keys(f.k.over[0], "read");
+	f.others.size = 0;
+	check_hears(f.k.over[1], "read");
+	CHECK(f.others.size >= 30);
+	say_after_keys(f.k.over[0], "selected");
+	one = il_case_stream(f.k.over[1], IL_READABLE);
+	f.others.size = 0;
 	CHECK_RC(il_select(&one, 1, IL_FOREVER), 0);
-	CHECK(others.size >= 30);
-	check_hears(k.over[1], "selected");
-	CHECK_RC(il_scope_cancel(&others.scope), 0);
-	CHECK_RC(side_join(&others), -ECANCELED);
-	shake_drop(&k);
-	il_tls_unref(client);
-	il_tls_unref(server);
-	for (int i = 0; i < 2; i++)
-		free(pools[i].bytes);
+	CHECK(f.others.size >= 30);
+	check_hears(f.k.over[1], "selected");
+	fair_end(&f);
 }
 
 /* ---- 282: over itself ---- */
