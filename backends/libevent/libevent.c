@@ -144,22 +144,26 @@ static int driver_soon(void *self)
 	return 0;
 }
 
+/* A watch that is there keeps its event: it may be set once more where there is no memory. */
 static int driver_watch(void *self, struct il_watch *w, unsigned mask)
 {
 	struct driver *d = self;
-	int what = (mask & IL_READABLE ? EV_READ : 0) | (mask & IL_WRITABLE ? EV_WRITE : 0);
-	int rc;
+	short what = (short)(EV_PERSIST | (mask & IL_READABLE ? EV_READ : 0) |
+			     (mask & IL_WRITABLE ? EV_WRITE : 0));
+	int rc = 0;
 
 	if (w->driver)
-		event_free(w->driver);
-	w->driver = NULL;
-	if (!mask)
-		return 0;
-	errno = ENOMEM;
-	w->driver = event_new(d->native, w->fd, (short)(EV_PERSIST | what), on_ready, w);
-	if (w->driver && event_add(w->driver, NULL) == 0)
-		return 0;
-	rc = -errno;
+		event_del(w->driver);
+	if (mask) {
+		errno = ENOMEM;
+		if (w->driver)
+			event_assign(w->driver, d->native, w->fd, what, on_ready, w);
+		else
+			w->driver = event_new(d->native, w->fd, what, on_ready, w);
+		if (w->driver && event_add(w->driver, NULL) == 0)
+			return 0;
+		rc = -errno;
+	}
 	if (w->driver)
 		event_free(w->driver);
 	w->driver = NULL;
