@@ -13,7 +13,9 @@
 #include <poll.h>
 #include <stdarg.h>
 
-enum { PATIENCE_MS = 1000, DEEPEST = 20 };
+enum { DEEPEST = 20 };
+
+#define PATIENCE IL_SEC(1)
 
 /* No more than a pipe takes as a whole once it is writable, so a blocking one does not block. */
 _Static_assert(sizeof((struct il__report *)0)->text <= 4096, "PIPE_BUF on Linux");
@@ -26,25 +28,30 @@ void il__report_begin(struct il__report *r, int fd)
 	r->now = 0;
 }
 
-/* 0: it may be written to. */
-static int report_wait(int fd)
+/* 0: it may be written to. Signals do not prolong it. */
+static int report_wait(int fd, il_time deadline)
 {
 	struct pollfd p = {.fd = fd, .events = POLLOUT};
-	int rc = poll(&p, 1, PATIENCE_MS);
+	int rc;
 
+	do {
+		il_time left = deadline - il__os_now();
+		rc = poll(&p, 1, left > 0 ? (int)((left - 1) / IL_MSEC(1)) + 1 : 0);
+	} while (rc < 0 && errno == EINTR);
 	if (rc < 0)
-		return errno == EINTR ? 0 : -errno;
+		return -errno;
 	return rc ? 0 : -ETIMEDOUT;
 }
 
 static void report_flush(struct il__report *r)
 {
+	const il_time deadline = il__os_now() + PATIENCE;
 	size_t done = 0;
 
 	while (done < r->used && r->rc == 0) {
 		const struct iovec rest = {r->text + done, r->used - done};
 		ssize_t n;
-		r->rc = report_wait(r->fd);
+		r->rc = report_wait(r->fd, deadline);
 		n = r->rc == 0 ? il__os_write_pieces(r->fd, &rest, 1) : 0;
 		if (n >= 0)
 			done += (size_t)n;

@@ -10,6 +10,9 @@
 #include "waits.h"
 #include "workers.h"
 
+#include <signal.h>
+#include <sys/time.h>
+
 /* ---- portals ---- */
 
 static int close_portal(void *portal)
@@ -144,16 +147,22 @@ IL_TEST(V, n418_a_dump_says_why_it_could_not_be_written)
 	close(fd[1]);
 }
 
-/* Who does not read holds the loop up for a second, no longer. */
-IL_TEST_REAL(V, n418_whoever_does_not_read_a_dump_is_given_up)
+static void full_pipe(int fd[2])
 {
 	static const char rubbish[4096];
-	struct timespec before, after;
-	int fd[2];
 
 	CHECK_EQ(pipe2(fd, O_CLOEXEC | O_NONBLOCK), 0);
 	while (write(fd[1], rubbish, sizeof rubbish) > 0)
 		;
+}
+
+/* Who does not read holds the loop up for a second, no longer. */
+IL_TEST_REAL(V, n418_whoever_does_not_read_a_dump_is_given_up)
+{
+	struct timespec before, after;
+	int fd[2];
+
+	full_pipe(fd);
 	clock_gettime(CLOCK_MONOTONIC, &before);
 	CHECK_RC(il_loop_dump(il_loop_current(), fd[1]), -ETIMEDOUT);
 	clock_gettime(CLOCK_MONOTONIC, &after);
@@ -161,6 +170,29 @@ IL_TEST_REAL(V, n418_whoever_does_not_read_a_dump_is_given_up)
 	      999);
 	close(fd[0]);
 	close(fd[1]);
+}
+
+static void on_alarm(int signal)
+{
+	(void)signal;
+}
+
+IL_TEST_REAL(V, n418_nor_do_signals_hold_up_a_dump_that_nobody_reads)
+{
+	const struct itimerval often = {{0, 100000}, {0, 100000}}, never = {{0, 0}, {0, 0}};
+	void (*before)(int) = signal(SIGALRM, on_alarm);
+	int fd[2];
+
+	for (int blocking = 0; blocking < 2; blocking++) {
+		full_pipe(fd);
+		CHECK_EQ(fcntl(fd[1], F_SETFL, blocking ? 0 : O_NONBLOCK), 0);
+		CHECK_EQ(setitimer(ITIMER_REAL, &often, NULL), 0);
+		CHECK_RC(il_loop_dump(il_loop_current(), fd[1]), -ETIMEDOUT);
+		CHECK_EQ(setitimer(ITIMER_REAL, &never, NULL), 0);
+		close(fd[0]);
+		close(fd[1]);
+	}
+	signal(SIGALRM, before);
 }
 
 IL_TEST(V, n418_a_dump_is_no_cancellation_point)
