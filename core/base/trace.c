@@ -397,7 +397,8 @@ static int trace_start(int fd, size_t events)
 	il__parker_init(&trace.parker);
 	rc = il__os_thread_start(&trace.thread, 0, writer_main, NULL);
 	if (rc < 0) {
-		il__trace_writer_close(trace.writer, 0);
+		il__trace_writer_abandon(trace.writer);
+		trace.writer = NULL;
 		return il__has_refused(rc) ? rc : il__refuse(rc, "il_trace_start: no thread");
 	}
 	atomic_fetch_add(&session, 1);
@@ -438,6 +439,8 @@ static void trace_release(void)
 
 int il__trace_end(void)
 {
+	struct il__trace_writer *writer;
+	size_t lost;
 	bool mine;
 	int rc;
 
@@ -453,9 +456,12 @@ int il__trace_end(void)
 	pthread_join(trace.thread, NULL);
 	pthread_mutex_lock(&trace.lock);
 	trace_release();
-	rc = il__trace_writer_close(trace.writer, trace.lost);
+	writer = trace.writer;
+	lost = trace.lost;
 	trace.writer = NULL;
 	pthread_mutex_unlock(&trace.lock);
+	/* It writes, and may log: a fork waits for that lock, and the log's function may fork. */
+	rc = il__trace_writer_close(writer, lost);
 	return rc < 0 ? il__refuse(rc, "il_trace_stop: the trace could not be written: %s",
 				   il__system_words(rc))
 		      : 0;

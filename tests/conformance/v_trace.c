@@ -1,8 +1,11 @@
 /*
  * v_trace.c: traces: what is in the file, that it is whole, and what a trace must not do.
  */
-#include "v_trace.h"
+#define _GNU_SOURCE
+#include "no_threads.h"
+
 #include "in_child.h"
+#include "v_trace.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -252,6 +255,51 @@ IL_TEST_REAL(V, a_forked_child_writes_nothing_and_may_trace_itself)
 	check_nesting(&e);
 	CHECK_EQ(tracks_called(&e, "second"), 2);
 	free(e.all);
+}
+
+static void log_by_a_child(int level, const char *message, void *arg)
+{
+	pid_t child = fork();
+	int *logged = arg;
+
+	(void)message;
+	if (child == 0)
+		_exit(level);
+	CHECK(child > 0 && waitpid(child, NULL, 0) == child);
+	++*logged;
+}
+
+/* What is told of a trace at its end: no lock that a fork waits for is held. */
+IL_TEST_REAL(V, the_log_may_fork_when_a_trace_ends)
+{
+	struct events e;
+	int logged = 0;
+
+	trace_on(64);
+	for (int i = 0; i < 20000; i++)
+		CHECK_RC(il_yield(), 0);
+	il_set_log(log_by_a_child, &logged);
+	CHECK_RC(il_trace_stop(), 0);
+	il_set_log(NULL, NULL);
+	e = trace_read(fd);
+	CHECK_EQ(logged, events_dropped(&e) > 0);
+	CHECK_EQ(logged, 1);
+	free(e.all);
+}
+
+IL_TEST_OWN(V, a_trace_that_has_no_thread_writes_nothing)
+{
+	pthread_attr_t before;
+	struct stat st;
+
+	fd = trace_file();
+	forbid_threads(&before);
+	CHECK_RC(il_trace_start(fd, NULL), NO_THREAD);
+	allow_threads(&before);
+	CHECK_EQ(fstat(fd, &st), 0);
+	CHECK_EQ(st.st_size, 0);
+	CHECK_RC(il_trace_stop(), -EALREADY);
+	close(fd);
 }
 
 /* ---- a pipe without a reader ---- */
