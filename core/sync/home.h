@@ -52,10 +52,11 @@ static inline int il__home_check(const struct il__home *home, const char *functi
 }
 
 /* In a forked child: who waits for it, and what it is linked with, stayed with the parent. It only
- * frees. */
+ * frees. What belongs to nobody yet left nothing there. */
 static inline bool il__home_is_inherited(const struct il__home *home)
 {
-	return il__inherited(home->generation);
+	return atomic_load_explicit(&home->loop, memory_order_relaxed) &&
+	       il__inherited(home->generation);
 }
 
 #endif

@@ -4,6 +4,7 @@
  */
 #include "aside.h"
 #include "dies.h"
+#include "in_child.h"
 #include "objects.h"
 #include "waiter.h"
 #include "waits.h"
@@ -148,6 +149,80 @@ IL_TEST_OWN(H, n141_objects_may_be_made_before_any_loop_runs)
 	CHECK_RC(il_run(il_test_backend(), use_objects, &o), 0);
 	CHECK_TRACE("locked");
 	destroy_objects(&o);
+}
+
+struct made_before {
+	struct objects objects;
+	il_sender *out;
+	il_receiver *in;
+};
+
+static int send_one(void *out)
+{
+	int item = 7, rc = il_channel_send(out, &item);
+
+	il_sender_destroy(out);
+	return rc;
+}
+
+/* The receiver gets the end: the sender that was given up counts no more. */
+static int send_and_give_up(void *arg)
+{
+	struct made_before *m = arg;
+	il_sender *out;
+	il_group g;
+	int item = 0;
+
+	CHILD_CHECK(il_sender_clone(m->out, &out) == 0);
+	CHILD_CHECK(il_group_open(&g) == 0);
+	CHILD_CHECK(il_group_start_soon(&g, NULL, send_one, out) == 0);
+	il_sender_destroy(m->out);
+	CHILD_CHECK(il_channel_receive(m->in, &item) == 1 && item == 7);
+	CHILD_CHECK(il_channel_receive(m->in, &item) == 0);
+	il_receiver_destroy(m->in);
+	return il_group_close(&g, 0);
+}
+
+static int take_and_leave(void *lock)
+{
+	return il_lock_acquire(lock);
+}
+
+/* The lock looks at the conditions that it has when its holder ends without releasing it. */
+static int use_the_lock_alone(void *arg)
+{
+	struct objects *o = arg;
+	il_group g;
+
+	CHILD_CHECK(il_group_open(&g) == 0);
+	CHILD_CHECK(il_group_start_soon(&g, NULL, take_and_leave, o->lock) == 0);
+	CHILD_CHECK(il_group_close(&g, 0) == 0);
+	return 0;
+}
+
+static int use_what_was_made_before(void *arg)
+{
+	struct made_before *m = arg;
+
+	if (il_run(il_test_backend(), send_and_give_up, m) != 0)
+		return 1;
+	il_condition_destroy(m->objects.condition);
+	CHILD_CHECK(il_run(il_test_backend(), use_the_lock_alone, &m->objects) == 0);
+	il_lock_destroy(m->objects.lock);
+	return 0;
+}
+
+/* A server that forks its workers first makes them in main. */
+IL_TEST_OWN(H, what_no_loop_has_used_yet_belongs_to_a_forked_child_as_well)
+{
+	struct made_before m;
+
+	create_objects(&m.objects);
+	CHECK_RC(il_channel_create(&m.out, &m.in, sizeof(int), 1), 0);
+	CHECK_IN_CHILD(use_what_was_made_before, &m);
+	destroy_objects(&m.objects);
+	il_sender_destroy(m.out);
+	il_receiver_destroy(m.in);
 }
 
 static int use_from_elsewhere(void *arg)
