@@ -63,7 +63,7 @@ static void client_case_expire(struct il__timer *timer)
 {
 	il_client *client = il__container_of(timer, il_client, select_limit);
 
-	if (client->selecting->select->happened)
+	if (il__select_is_over(client->selecting->select))
 		return;
 	il__client_expire(client);
 	il__case_happened(client->selecting, 0);

@@ -31,6 +31,7 @@ struct il__select {
 	il_case *cases;
 	size_t count, entered, queued; /* so many have begun to wait, and still do */
 	il_case *happened;             /* NULL: none yet */
+	bool over;                     /* cancelled, or late: none may happen any more */
 	bool news;
 	/* For futures, which other threads complete: fired once, by the first of them. */
 	bool wakes;
@@ -103,6 +104,12 @@ void il__case_leave(il_case *c, il_task *task);
 /* The case happens with this code. */
 void il__case_happened(struct il__case *w, int rc);
 /* There may be news of a case. */
+/* Whether it is decided, by a case or without one. */
+static inline bool il__select_is_over(const struct il__select *s)
+{
+	return s->happened || s->over;
+}
+
 void il__case_news(struct il__select *s);
 
 /* Who will have what is handed to this waiter. */

@@ -2,7 +2,7 @@
  * select.c: waiting for the first of several cases. All are asked in the order of the array; if none is ready each
  * goes into the queue of what it waits for, and the task parks. Invariants: the first that is handed something
  * decides, and from then on none of them is in a queue; a task that was given up (cancelled, or late) has none
- * there either. So no waker ever meets a case that must not happen any more. Loop's thread only.
+ * there either. What is undone in the task only (rest) asks whether the select is over. Loop's thread only.
  */
 #include "../base/base.h"
 #include "../base/error.h"
@@ -95,7 +95,7 @@ void il__case_happened(struct il__case *w, int rc)
 {
 	struct il__select *s = w->select;
 
-	if (s->happened)
+	if (il__select_is_over(s))
 		return;
 	s->happened = il__case_outside(w);
 	s->happened->rc = rc;
@@ -112,8 +112,11 @@ void il__case_news(struct il__select *s)
 /* The task is cancelled, or late. */
 static bool select_give_up(il_task *task, void *arg)
 {
+	struct il__select *s = arg;
+
 	(void)task;
-	select_dequeue(arg);
+	s->over = true;
+	select_dequeue(s);
 	return true;
 }
 
@@ -257,7 +260,7 @@ static inline void select_init(struct il__select *s, il_case *cases, size_t coun
 	s->count = count;
 	s->entered = s->queued = 0;
 	s->happened = NULL;
-	s->news = s->wakes = false;
+	s->over = s->news = s->wakes = false;
 	atomic_init(&s->fired, false);
 }
 

@@ -275,6 +275,40 @@ IL_TEST_REAL(S, n375_the_limits_of_a_client_hold_in_a_select)
 	end_talk(&t);
 }
 
+/* The first to come counts, also where the second comes before the select has run. */
+IL_TEST_REAL(S, n366_a_case_that_comes_after_the_cancellation_does_not_count)
+{
+	for (int kind = 0; kind < KINDS; kind++) {
+		struct ends e = ends_of(kind);
+		struct chooser c = {.cases = {il_case_stream(e.a, IL_READABLE)}};
+		il_group g;
+
+		CHECK_RC(il_group_open(&g), 0);
+		start_choosing(&g, &c, 1);
+		CHECK_RC(il_scope_cancel(&c.scope), 0);
+		CHECK_RC(il_stream_close(e.a), 0);
+		CHECK_RC(il_group_close(&g, 0), 0);
+		check_chose(&c, -ECANCELED, 0);
+		il_stream_destroy(e.a);
+		il_stream_destroy(e.b);
+	}
+}
+
+IL_TEST_VIRTUAL(S, n366_nor_does_a_clients_limit_that_passes_with_the_deadline_of_a_scope)
+{
+	il_client_options options = {.idle_timeout = IL_SEC(60)};
+	struct talk t = new_talk(&options);
+	il_case one = il_case_client(t.client);
+	il_scope scope = IL_SCOPE_INIT;
+	il_packet packet;
+
+	CHECK_RC(il_scope_enter(&scope, il_deadline(IL_SEC(60)), 0), 0);
+	CHECK_RC(il_select(&one, 1, IL_FOREVER), -ECANCELED);
+	CHECK_RC(il_scope_exit(&scope, -ECANCELED), 0);
+	CHECK_RC(il_client_receive(t.client, &packet, 0), -ETIMEDOUT);
+	end_talk(&t);
+}
+
 /* ---- 292: a transport's stream ---- */
 
 struct ring {
