@@ -113,23 +113,31 @@ static int blocking_make(struct il__blocking **out, const il_backend *backend,
 	return 0;
 }
 
-/* The thread must come up before it can be told to end. */
-static void blocking_give_up(struct il__blocking *b)
+/* The thread must come up before it can be told to end. As blocking_join. */
+static bool blocking_give_up(struct il__blocking *b)
 {
 	il_portal *p = NULL;
+	bool unreported;
 
 	if (il_future_join(il_future_ref(b->up)) == 0) {
 		p = b->portal;
 		il_portal_stop(p, true);
 	}
-	blocking_join(b);
+	unreported = blocking_join(b);
 	il_portal_unref(p);
+	return unreported;
+}
+
+static int refuse_sigint(void)
+{
+	return il__refuse(-EINTR, "il_blocking_portal_start: SIGINT while the thread came up");
 }
 
 int il_blocking_portal_start(il_portal **p, const il_backend *backend,
 			     const il_blocking_portal_options *options)
 {
 	struct il__blocking *b = NULL;
+	bool interrupted;
 	il_task *task;
 	int rc = il__may_wait("il_blocking_portal_start", &task);
 
@@ -147,24 +155,19 @@ int il_blocking_portal_start(il_portal **p, const il_backend *backend,
 		    il__sigint_is_default() && il__sigint_install(b);
 	rc = il__os_thread_start(&b->thread, 0, blocking_thread_main, b);
 	if (rc < 0) {
-		if (b->sigint)
-			il__sigint_restore(b);
+		interrupted = b->sigint && il__sigint_restore(b);
 		free_blocking(b);
-		return rc;
+		return interrupted ? refuse_sigint() : rc;
 	}
 	rc = il_future_wait(b->up, IL_FOREVER);
 	if (rc == 0 && b->sigint && il__sigint_report(b))
-		rc =
-		    il__refuse(-EINTR, "il_blocking_portal_start: SIGINT while the thread came up");
-	if (rc < 0) {
-		blocking_give_up(b);
-		return rc;
-	}
+		rc = refuse_sigint();
+	if (rc < 0)
+		return blocking_give_up(b) ? refuse_sigint() : rc;
 	rc = il_future_result(b->up, 0);
 	if (rc < 0) {
 		il__refuse(rc, "%s", b->why);
-		blocking_join(b);
-		return rc;
+		return blocking_join(b) ? refuse_sigint() : rc;
 	}
 	*p = b->portal;
 	return 0;

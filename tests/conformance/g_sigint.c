@@ -232,3 +232,51 @@ IL_TEST_OWN(G, n135_sigint_while_the_thread_comes_up)
 	CHECK_RC(il_test_thread_join(&interrupter), 0);
 	CHECK(handles(SIGINT, SIG_DFL));
 }
+
+struct late_start {
+	il_backend backend;
+	il_scope scope;
+	int rc;
+};
+
+static int start_late(void *arg)
+{
+	il_blocking_portal_options options = {.handle_sigint = true};
+	struct late_start *s = arg;
+	il_portal *p = NULL;
+
+	CHECK_RC(il_scope_enter(&s->scope, IL_FOREVER, 0), 0);
+	s->rc = il_blocking_portal_start(&p, &s->backend, &options);
+	CHECK(p == NULL);
+	return il_scope_exit(&s->scope, 0);
+}
+
+/* The task is cancelled first; that the SIGINT came is told all the same, for nobody else can. */
+static int give_up_and_interrupt(void *arg)
+{
+	struct late_start *s = arg;
+	il_group g;
+
+	CHECK_RC(il_group_open(&g), 0);
+	CHECK_RC(il_group_start_soon(&g, NULL, start_late, s), 0);
+	UNTIL(atomic_load(&slow.opening));
+	CHECK_RC(il_scope_cancel(&s->scope), 0);
+	CHECK_RC(il_sleep(IL_MSEC(1)), 0);
+	interrupt();
+	CHECK_RC(il_sleep(IL_MSEC(1)), 0);
+	atomic_store(&slow.go, true);
+	return il_group_close(&g, 0);
+}
+
+IL_TEST_OWN(G, n135_sigint_while_a_start_is_given_up)
+{
+	struct late_start s = {.backend = slow_backend(), .scope = IL_SCOPE_INIT};
+	il_loop *loop;
+
+	set_handler(SIGINT, SIG_DFL);
+	CHECK_RC(il_loop_open(&loop, il_test_backend(), NULL), 0);
+	CHECK_RC(il_loop_run(loop, give_up_and_interrupt, &s), 0);
+	il_loop_destroy(loop);
+	CHECK_RC(s.rc, -EINTR);
+	CHECK(handles(SIGINT, SIG_DFL));
+}
