@@ -314,15 +314,26 @@ void il__future_paid(il_future *f, il_task *task)
 		il__paid_calls(task->loop, f->ops->account(f), 1);
 }
 
-/* False: f is done. */
-static bool link_waiter(il_future *f, struct waiter *w)
+bool il__future_watch(il_future *f, struct il__watcher *w)
+{
+	bool pending;
+
+	il__list_init(&w->link);
+	pthread_mutex_lock(&f->lock);
+	pending = !il_future_done(f);
+	if (pending)
+		il__list_push(&f->watchers, &w->link);
+	pthread_mutex_unlock(&f->lock);
+	return pending;
+}
+
+bool il__future_unwatch(il_future *f, struct il__watcher *w)
 {
 	bool linked;
 
 	pthread_mutex_lock(&f->lock);
-	linked = !il_future_done(f);
-	if (linked)
-		il__list_push(&f->watchers, &w->watcher.link);
+	linked = !il__list_empty(&w->link);
+	il__list_remove(&w->link);
 	pthread_mutex_unlock(&f->lock);
 	return linked;
 }
@@ -353,10 +364,7 @@ static int future_await(il_future *f, struct waiter *w, il_time deadline, bool s
 		rc = il__wakeup_wait(&w->wakeup, deadline);
 		if (rc == 0)
 			return 0;
-		pthread_mutex_lock(&f->lock);
-		linked = !il__list_empty(&w->watcher.link);
-		il__list_remove(&w->watcher.link);
-		pthread_mutex_unlock(&f->lock);
+		linked = il__future_unwatch(f, &w->watcher);
 		if (rc == -ETIMEDOUT)
 			il__refuse(rc, "%s: the future is not done, and the time is up", function);
 		if (linked)
@@ -386,7 +394,7 @@ static int wait_done(il_future *f, il_time deadline, bool shielded, const char *
 		return rc;
 	w.wakeup.wait.tell = future_tell_wait;
 	w.wakeup.local = f->ops->local && f->ops->local(f);
-	if (!link_waiter(f, &w))
+	if (!il__future_watch(f, &w.watcher))
 		return 0;
 	il__future_owe(f, w.wakeup.task);
 	rc = future_await(f, &w, deadline, shielded, function);

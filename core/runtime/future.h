@@ -78,6 +78,10 @@ void il__future_tell(struct il__report *r, il_future *f);
 
 void il__future_init(il_future *f, const struct il__future_ops *ops,
 		     void *self); /* one reference */
+/* It is told when f is done; false: it is already, and f forgets the watcher. */
+bool il__future_watch(il_future *f, struct il__watcher *w);
+/* It is not told any more. False: it was. */
+bool il__future_unwatch(il_future *f, struct il__watcher *w);
 /* While a task (NULL: a plain thread) waits for f: its worker owes the result. */
 void il__future_owe(il_future *f, il_task *task);
 void il__future_paid(il_future *f, il_task *task);

@@ -72,17 +72,9 @@ void il__future_set_watch(struct il__future_set *set)
 		if (m->yielded)
 			continue;
 		m->watcher.fire = member_fire;
-		il__list_init(&m->watcher.link);
-		if (il__inherited(f->generation)) { /* done, and nobody's lock is to be trusted */
+		/* An inherited one is done, and nobody's lock is to be trusted. */
+		if (il__inherited(f->generation) || !il__future_watch(f, &m->watcher))
 			set->on_member(m);
-			continue;
-		}
-		pthread_mutex_lock(&f->lock);
-		if (il_future_done(f))
-			set->on_member(m);
-		else
-			il__list_push(&f->watchers, &m->watcher.link);
-		pthread_mutex_unlock(&f->lock);
 	}
 }
 
@@ -92,9 +84,7 @@ void il__future_set_unwatch(struct il__future_set *set)
 		struct il__future_member *m = &set->members[i];
 		if (m->yielded || il__inherited(m->future->generation))
 			continue;
-		pthread_mutex_lock(&m->future->lock);
-		il__list_remove(&m->watcher.link);
-		pthread_mutex_unlock(&m->future->lock);
+		il__future_unwatch(m->future, &m->watcher);
 	}
 }
 

@@ -20,14 +20,15 @@ struct il__future_member {
 struct il__future_set {
 	size_t count;
 	struct il__future_member *members;              /* freed by whoever has made the set */
-	void (*on_member)(struct il__future_member *m); /* under the future's lock */
+	void (*on_member)(struct il__future_member *m); /* it is done */
 };
 
 /* Refuses what cannot be waited for: a NULL, a negative timeout, what was inherited and is not done. */
 int il__future_set_check(il_future *const *fs, size_t count, il_time timeout, const char *function);
 /* The members of fs, each once, in the order of fs. -ENOMEM. */
 int il__future_set_make(struct il__future_set *set, il_future *const *fs, size_t count);
-/* Watches the members; on_member is called for those done already, too. */
+/* Watches the members; on_member is called for those done already, too. Under the future's lock if it is
+ * completed later, so that unwatch waits for it. */
 void il__future_set_watch(struct il__future_set *set);
 /* No on_member is called after it. */
 void il__future_set_unwatch(struct il__future_set *set);

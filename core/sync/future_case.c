@@ -56,19 +56,6 @@ static int future_case_take(il_case *c, il_task *task)
 	return il_future_done(c->object);
 }
 
-/* False: it is done. */
-static bool future_case_link(il_future *f, struct future_case *w)
-{
-	bool pending;
-
-	pthread_mutex_lock(&f->lock);
-	pending = !il_future_done(f);
-	if (pending)
-		il__list_push(&f->watchers, &w->watcher.link);
-	pthread_mutex_unlock(&f->lock);
-	return pending;
-}
-
 static int future_case_enqueue(il_case *c, il_task *task)
 {
 	il_future *f = c->object;
@@ -77,7 +64,6 @@ static int future_case_enqueue(il_case *c, il_task *task)
 	int rc = s->wakes ? 0 : il__wakeup_init(&s->wakeup, "il_select");
 
 	w->watcher.fire = future_case_fire;
-	il__list_init(&w->watcher.link);
 	w->watches = rc == 0;
 	if (rc < 0)
 		return rc;
@@ -87,7 +73,7 @@ static int future_case_enqueue(il_case *c, il_task *task)
 	if (w->owed)
 		il__owe(&task->loop->ledger, IL__OWED_EVENT);
 	il__future_owe(f, task);
-	if (!future_case_link(f, w))
+	if (!il__future_watch(f, &w->watcher))
 		il__case_happened(&w->base, 0);
 	return 0;
 }
@@ -100,9 +86,7 @@ static void future_case_dequeue(il_case *c, il_task *task)
 	if (!w->watches)
 		return;
 	w->watches = false;
-	pthread_mutex_lock(&f->lock);
-	il__list_remove(&w->watcher.link);
-	pthread_mutex_unlock(&f->lock);
+	il__future_unwatch(f, &w->watcher);
 	il__future_paid(f, task);
 	if (w->owed)
 		il__paid(&task->loop->ledger, IL__OWED_EVENT);
