@@ -51,11 +51,9 @@ static int open_file(size_t size)
 			continue;
 		strcpy(path, places[i]);
 		strcat(path, "/interloop-XXXXXX");
-		fd = mkstemp(path);
-		if (fd >= 0) {
+		fd = mkostemp(path, O_CLOEXEC);
+		if (fd >= 0)
 			unlink(path);
-			fcntl(fd, F_SETFD, FD_CLOEXEC);
-		}
 	}
 	if (fd < 0 || ftruncate(fd, (off_t)size) == 0)
 		return fd < 0 ? -errno : fd;

@@ -15,6 +15,12 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#if IL__LINUX
+#define OPENPT_CLOEXEC O_CLOEXEC
+#else
+#define OPENPT_CLOEXEC 0 /* it may be refused */
+#endif
+
 static int terminal_name(int ours, char name[IL__OS_TERMINAL_NAME])
 {
 #if IL__LINUX
@@ -36,7 +42,7 @@ int il__os_terminal_open(int *ours, int *theirs, char name[IL__OS_TERMINAL_NAME]
 	const struct winsize size = {.ws_row = rows, .ws_col = columns};
 	int rc;
 
-	*ours = il__os_made(posix_openpt(O_RDWR | O_NOCTTY));
+	*ours = il__os_made(posix_openpt(O_RDWR | O_NOCTTY | OPENPT_CLOEXEC));
 	if (*ours < 0)
 		return *ours;
 	rc = il__os_cloexec_nonblock(*ours);
