@@ -184,7 +184,8 @@ enum { IL_LOG_ERROR, IL_LOG_WARNING, IL_LOG_INFO, IL_LOG_DEBUG };
  * @param log  called in any thread, possibly in several at once; it must not wait. The message is
  *             one line of UTF-8, as il_error_detail(). NULL restores the default: warnings and
  *             errors to stderr.
- * @param arg  passed to log; must stay valid while log is set.
+ * @param arg  passed to log; must stay valid while log is set, and until the calls that other
+ *             threads have begun before have returned: they are not waited for.
  */
 IL_API void il_set_log(void (*log)(int level, const char *message, void *arg), void *arg);
 
