@@ -36,16 +36,15 @@ struct question { /* on the stack of its handler, which waits for the thread tha
 static int count_primes(void *arg) /* in a worker thread */
 {
 	struct question *q = arg;
-	int rc = 0;
-	for (int n = 2; n <= q->up_to && rc == 0; n++) {
+	for (int n = 2; n <= q->up_to; n++) {
 		int d = 2;
 		while (d * d <= n && n % d != 0)
 			d++;
 		q->primes += d * d > n;
-		if (n % 1000 == 0)
-			rc = il_from_thread_check_cancelled(); /* is the answer still wanted? */
+		if (n % 1000 == 0 && il_from_thread_check_cancelled() == -ECANCELED)
+			return -ECANCELED; /* nobody wants the answer any more */
 	}
-	return rc;
+	return 0;
 }
 
 static int count_in_thread(void *arg)
@@ -182,15 +181,16 @@ static int serve(void *port)
 }
 /* [serve] */
 
+/* [main] */
 int main(int argc, char **argv)
 {
 	usage(argc, argv, "[PORT [METRICS_PORT]]");
 	metrics_port = argc > 2 ? argv[2] : NULL;
 	int rc = il_run(il_backend_find(NULL), serve, argc > 1 ? argv[1] : "4711");
-	if (rc == 0) {
+	if (rc < 0)
+		fprintf(stderr, "%s: %s\n", il_error_name(rc), il_error_detail());
+	else
 		printf("stopped\n");
-		return 0;
-	}
-	fprintf(stderr, "%s: %s\n", il_error_name(rc), il_error_detail());
-	return 1;
+	return rc < 0;
 }
+/* [main] */

@@ -3,8 +3,9 @@
  * @brief Executors: a pool of threads, of processes, or your own, behind one interface.
  *
  * Thread-safe and reference-counted: any thread and any loop may use one. Moving work from threads
- * to processes changes the line that creates the executor and no other. The semantics are those of
- * Python's concurrent.futures.Executor.
+ * to processes changes only the line that creates the executor, if the function uses only its
+ * argument: no pointers in it, no globals that main has set, no portal, no il_from_thread_run(), and
+ * a size that is not 0. The semantics are those of Python's concurrent.futures.Executor.
  */
 #ifndef INTERLOOP_EXECUTOR_H
 #define INTERLOOP_EXECUTOR_H

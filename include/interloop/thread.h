@@ -87,8 +87,11 @@ IL_API int il_from_thread_run(il_fn *fn, void *arg);
 /** @brief Runs fn as a plain call in that loop's thread, where it must not wait; waits for its
  * result. */
 IL_API int il_from_thread_run_sync(il_fn *fn, void *arg);
-/** @brief Returns -ECANCELED once the waiting task's scope is cancelled, else 0; -EPERM. Never
- * waits. */
+/**
+ * @brief Tells a long function whether its result is still wanted. Never waits.
+ * @return 0: go on; -ECANCELED: the scope of the waiting task is cancelled: end soon; -EPERM: no task waits
+ *         for the call (il_executor_submit(), a plain thread, a worker process): go on.
+ */
 IL_API int il_from_thread_check_cancelled(void);
 /** @} */
 
