@@ -31,7 +31,8 @@ int main(int argc, char **argv)
 		printf("stopped by SIGINT\n");
 		return 0;
 	}
-	fprintf(stderr, "%s: %s\n", il_error_name(rc), il_error_detail());
-	return 1;
+	if (rc < 0)
+		fprintf(stderr, "%s: %s\n", il_error_name(rc), il_error_detail());
+	return rc < 0;
 }
 /* [main] */
