@@ -32,7 +32,7 @@ static const struct code codes[] = {
     {-EINVAL, "an argument is out of range"},
     {-ENOTSUP, "not possible on this system"},
     {-EALREADY, "it has happened already, or is out of order"},
-    {-EPROTO, "the task ended without calling il_task_started"},
+    {-EPROTO, "the other side broke the protocol, or a task ended without il_task_started"},
     {-EBADF, "this end is closed"},
     {-EPIPE, "the other end is gone"},
     {-ENODATA, "the stream ended inside what was to be received"},

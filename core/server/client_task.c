@@ -42,7 +42,7 @@ static void client_report(const il_client *c, const char *function, int rc)
 		return;
 	il__log(misused ? IL_LOG_WARNING : IL_LOG_ERROR,
 		"client %s: %s failed, the client is closed: %s (%s)", c->address, function,
-		il_error_name(rc), il_strerror(rc));
+		il_error_name(rc), il__has_refused(rc) ? il_error_detail() : il_strerror(rc));
 }
 
 static void client_note(const il_client *c, const char *what)

@@ -643,6 +643,23 @@ IL_TEST_REAL(M, n241_a_failing_handler_is_reported_once_and_others_go_on)
 	service_end(&s);
 }
 
+static int fail_in_own_words(void)
+{
+	return il_fail(-EPROTO, "the server wants no layer");
+}
+
+IL_TEST_REAL(M, n241_the_log_has_a_handlers_own_words_for_its_failure)
+{
+	struct scripted x = {.fail = fail_in_own_words};
+	struct service s;
+
+	service_lines(&s, &script, &x);
+	check_script(&x, &s, 0, 1);
+	check_script(&x, &s, 1, 1);
+	CHECK_LOGGED(IL_LOG_ERROR, "EPROTO (the server wants no layer)", 2);
+	service_end(&s);
+}
+
 static int fail_on_request(il_client *client, void *data)
 {
 	il_packet p;
