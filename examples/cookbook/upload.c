@@ -12,32 +12,34 @@
 enum { UPLOAD = 1 << 20 };
 
 /* [upload] */
-static int save(il_client *client, il_file *file) /* returns the bytes */
+static const int64_t most = (int64_t)4 << 30; /* bytes of one upload */
+
+static int save(il_client *client, il_file *file, int64_t *size)
 {
 	il_packet piece;
-	int64_t size = 0;
 	int rc;
 	while ((rc = il_client_receive(client, &piece, IL_SEC(30))) > 0) {
+		if (*size + (int64_t)piece.size > most)
+			return -EFBIG; /* this client is closed; the file has what came before */
 		rc = il_file_write(file, piece.data, piece.size,
-				   size); /* nothing is read meanwhile */
+				   *size); /* nothing is read meanwhile */
 		if (rc < 0)
 			return rc;
-		size += (int64_t)piece.size;
+		*size += (int64_t)piece.size;
 	}
-	if (rc == 0)
-		rc = il_file_sync(file);
-	return rc < 0 ? rc : (int)size;
+	return rc < 0 ? rc : il_file_sync(file);
 }
 
 static int handle(il_client *client, void *path)
 {
 	il_file *file;
+	int64_t size = 0;
 	int rc = il_file_open(&file, path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
 	if (rc < 0)
 		return rc;
-	rc = save(client, file);
+	rc = save(client, file, &size);
 	il_file_destroy(file);
-	return rc < 0 ? rc : il_client_printf(client, "%d bytes saved\n", rc);
+	return rc < 0 ? rc : il_client_printf(client, "%lld bytes saved\n", (long long)size);
 }
 /* [upload] */
 
