@@ -210,10 +210,13 @@ enum {
 };
 
 /**
- * @brief Refuses further calls and waits for those accepted, and for the workers' end. Idempotent,
- * any thread. In a task it waits shielded; in a cancelled scope it acts like IL_NOWAIT and returns
- * -ECANCELED. It holds a reference while it waits, as il_executor_run() and il_executor_map() do:
- * another task may drop the last one meanwhile.
+ * @brief Refuses further calls, and waits for those accepted and for the workers' end. Idempotent,
+ * any thread.
+ *
+ * A cancellation that comes while a task waits here does not end the wait. Exception: in a scope
+ * that is cancelled already it does not wait, as with IL_NOWAIT, and returns -ECANCELED. It holds a
+ * reference while it waits, as il_executor_run() and il_executor_map() do: another task may drop the
+ * last one meanwhile.
  * @return 0; -EDEADLK: waiting in one of the executor's own workers; -EPERM: a place that may not
  *         wait, while a worker lives: nothing has changed; -ECANCELED; -EINVAL: an unknown flag.
  */
@@ -226,7 +229,12 @@ IL_API il_executor *il_executor_ref(il_executor *ex);
  * still run, then the memory is freed. NULL is allowed. */
 IL_API void il_executor_unref(il_executor *ex);
 
-/** @brief il_executor_shutdown(ex, 0), then il_executor_unref(). NULL is allowed. */
+/**
+ * @brief il_executor_shutdown(ex, 0), then il_executor_unref(). NULL is allowed.
+ *
+ * So in a scope that is cancelled already calls may still run afterwards: join their futures first,
+ * or use il_exit_stack_executor(), which waits.
+ */
 IL_API void il_executor_destroy(il_executor *ex);
 
 /** @} */
