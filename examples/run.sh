@@ -579,6 +579,8 @@ has ares_client dnsmasq && begin ares_client dnsmasq &&
 has pq_client psql && begin pq_client postgres &&
   row pq_client as_it_is expected_file pq_client - run_client pq_client --database "$database"
 has secure openssl && row secure as_it_is expected_file secure - run_secure
+[ ! -x "$bin/secure" ] || ! has whole_service openssl ||
+  row whole_service as_it_is expected_file whole_service - run_whole_service
 [ ! -x "$bin/secure" ] || {
   has http_server curl openssl && row 'http_server TLS' as_it_is expected_file http_tls - run_http_tls
   has chat_server openssl && row 'chat_server TLS' as_it_is expected_file chat_tls - run_chat_tls

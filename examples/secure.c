@@ -50,26 +50,29 @@ static int reload_on_sighup(void *tls)
 static int service_init(il_exit_stack *stack, il_server *server, void *tls)
 {
 	(void)stack;
-	int rc = il_server_start_soon(server, NULL, reload_on_sighup, tls);
-	return rc < 0 ? rc : il_server_start_soon(server, NULL, example_stop_on_sigterm, server);
+	return il_server_start_soon(server, NULL, reload_on_sighup, tls);
 }
 
 /* [server] */
 static int serve(const struct options *o)
 {
 	const il_handler handler = {.service_init = service_init, .handle = handle};
-	il_server_options options = {.limits = IL_LIMITS_PUBLIC};
 	il_server *server;
 	il_tls *tls;
 	int rc = il_tls_create(
 	    &tls, &(il_tls_options){.certificate_file = o->files[0], .key_file = o->files[1]});
 	if (rc < 0)
 		return rc;
-	options.layer = il_tls_layer(tls);
 	rc = il_tcp_server_open(&server, "localhost", o->port, il_protocol_lines(), &handler, tls,
-				&options);
-	if (rc == 0)
-		rc = example_serve(server);
+				&(il_server_options){.limits = IL_LIMITS_PUBLIC,
+						     .layer = il_tls_layer(tls),
+						     .grace_period = IL_SEC(5),
+						     .stop_at_signals = true});
+	if (rc == 0) {
+		printf("listening on port %u\n", il_server_port(server));
+		rc = il_server_serve(server);
+		il_server_destroy(server);
+	}
 	il_tls_unref(tls);
 	return rc;
 }

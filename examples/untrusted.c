@@ -187,6 +187,7 @@ static int handle(il_client *client, void *data)
 }
 /* [run] */
 
+/* [serve] */
 static int serve(void *arg)
 {
 	const struct il_handler handler = {.service_init = service_init, .handle = handle};
@@ -205,6 +206,7 @@ static int serve(void *arg)
 	il_limiter_destroy(service.turns);
 	return rc;
 }
+/* [serve] */
 
 int main(int argc, char **argv)
 {
