@@ -32,6 +32,7 @@ cd "$work/clone"
   cmake --build build
   cmake --install build --prefix ~/interloop
   export PKG_CONFIG_PATH=~/interloop/lib/pkgconfig LD_LIBRARY_PATH=~/interloop/lib
+  export MANPATH=~/interloop/share/man:${MANPATH:-}
   # [install]
 }
 {
