@@ -29,7 +29,7 @@ static int masked_send(void *self, const struct iovec *pieces, int count)
 	unsigned char bytes[1024];
 	struct iovec piece = {bytes, 0};
 	if (count == 0) /* flush: this layer holds nothing back, perhaps the one below does */
-		return il_stream_write_now(m->under, NULL, 0);
+		return il_stream_write_now(m->under, pieces, 0);
 	for (; piece.iov_len < sizeof bytes && piece.iov_len < pieces->iov_len; piece.iov_len++)
 		bytes[piece.iov_len] = ((unsigned char *)pieces->iov_base)[piece.iov_len] ^ 0x5a;
 	return il_stream_write_now(m->under, &piece, 1); /* fewer than offered is fine */

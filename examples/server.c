@@ -95,7 +95,7 @@ static int work_and_ask(void *arg) /* in a worker thread */
 
 static int command_async(struct job *job)
 {
-	return il_executor_run(job->service->pool, work_and_ask, job, sizeof(*job));
+	return il_executor_run(job->service->pool, work_and_ask, job, 0);
 }
 /* [async] */
 
@@ -120,7 +120,7 @@ static int command_event(struct job *job)
 	if (rc < 0)
 		return rc;
 	il_future *worker;
-	rc = il_executor_submit(job->service->pool, &worker, work_and_signal, job, sizeof(*job));
+	rc = il_executor_submit(job->service->pool, &worker, work_and_signal, job, 0);
 	if (rc == 0) {
 		rc = il_event_wait(job->ready);
 		int ended = il_future_join(worker); /* until then it uses job and the event */
@@ -200,7 +200,7 @@ static int work_with_tasks(void *arg) /* in a worker thread */
 
 static int command_tasks(struct job *job)
 {
-	return il_executor_run(job->service->pool, work_with_tasks, job, sizeof(*job));
+	return il_executor_run(job->service->pool, work_with_tasks, job, 0);
 }
 
 /* ---- the service ---- */

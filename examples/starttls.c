@@ -31,7 +31,7 @@ static int veil_send(void *self, const struct iovec *pieces, int count)
 	unsigned char bytes[1024];
 	struct iovec piece = {.iov_base = bytes};
 	if (count == 0)
-		return il_stream_write_now(veil->under, NULL, 0);
+		return il_stream_write_now(veil->under, pieces, 0);
 	const unsigned char *from = pieces->iov_base;
 	while (piece.iov_len < pieces->iov_len && piece.iov_len < sizeof(bytes)) {
 		bytes[piece.iov_len] = from[piece.iov_len] ^ 0xff;

@@ -5,6 +5,9 @@
 
 #include <interloop.h>
 
+#include <time.h>
+#include <unistd.h>
+
 /* [retry] */
 struct pauses {
 	il_time first, longest, limit; /* limit: of each try */
@@ -14,7 +17,7 @@ struct pauses {
 /* Between half of the pause and all of it, so that many callers do not come back together. */
 static il_time jittered(il_time pause)
 {
-	return pause / 2 + rand() % (pause / 2 + 1);
+	return pause / 2 + (il_time)((double)rand() / RAND_MAX * (double)(pause / 2));
 }
 
 static int retry(const struct pauses *p, il_fn *fn, void *arg)
@@ -54,5 +57,6 @@ static int run(void *arg)
 int main(int argc, char **argv)
 {
 	usage(argc, argv, "");
+	srand((unsigned)time(NULL) ^ (unsigned)getpid()); /* each process has pauses of its own */
 	return il_run(il_backend_find(NULL), run, NULL) < 0;
 }

@@ -17,7 +17,6 @@ static int compute(void *arg) /* in a worker thread */
 {
 	struct entry *e = arg;
 	e->value = e->key * e->key;
-	computed++;
 	return 0;
 }
 
@@ -31,6 +30,7 @@ static int look_up(struct entry *e)
 	int rc = il_event_create(&e->there);
 	if (rc < 0)
 		return rc;
+	computed++;
 	il_scope shield = IL_SCOPE_INIT; /* others wait for it, also if this task is cancelled */
 	rc = il_scope_enter(&shield, IL_FOREVER, IL_SHIELD);
 	if (rc == 0)
