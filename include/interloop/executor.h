@@ -23,12 +23,13 @@ extern "C" {
  */
 
 /**
- * One submitted call, as an executor of your own sees it. Its memory is gone once the call has its
- * answer (il_call_run(), il_call_fail(), il_call_finish()), or `withdraw` has given it up.
+ * One submitted call, as an executor of your own sees it. Each accepted call is finished exactly
+ * once: by il_call_run(), il_call_fail() or il_call_finish(). Exception: `withdraw` has dropped it.
+ * After either its memory is gone.
  *
- * An answer may come from any thread, but in the thread that submits not before `submit` has
- * returned. While `withdraw` or `kill` has the call an answer counts at once and takes effect when
- * that returns; neither is called once there is an answer.
+ * Any thread may finish it, but the thread that submits it not before `submit` has returned. If it is
+ * finished while `withdraw` or `kill` runs for it, that takes effect when the function returns;
+ * neither is called for a call that is finished.
  */
 typedef struct il_call il_call;
 
@@ -47,7 +48,8 @@ typedef struct il_call_info {
 	const char *name;  /**< il_function_name(fn); NULL: none. */
 	il_call_form form; /**< What the argument is. */
 	/** What goes there: the struct, il_bytes.in, il_shared.args. Only to be read within `submit`,
-	 * and from il_call_begin() to the answer: a cancelled call's caller takes it back. */
+	 * and from il_call_begin() until the call is finished: the caller of a cancelled call takes it
+	 * back. */
 	const void *in;
 	size_t in_size;    /**< Bytes of it. */
 	bool attended;     /**< Somebody waits; false: there is no future. */
@@ -55,14 +57,14 @@ typedef struct il_call_info {
 	void *reserved[6]; /**< Zero. */
 } il_call_info;
 
-/** @brief Fills in *info, until the call has its answer. Any thread. A NULL call gives zeros. */
+/** @brief Fills in *info, until the call is finished. Any thread. A NULL call gives zeros. */
 IL_API void il_call_get_info(const il_call *call, il_call_info *info);
 
 /**
  * @brief Returns when the caller who waits for the call gives it up: the earliest deadline of its
  * scopes, or of il_executor_map(), as it was when the caller came, also where the call waited for room
  * since. So an executor can leave out what is too old, or take the most urgent call first. Any thread, until
- * the call has its answer.
+ * the call is finished.
  * @return a time of the caller's il_now(). IL_FOREVER: no deadline, nobody waits, or a NULL call; and
  *         in virtual time, which stands while the call is out, unless the executor has `in_loop`.
  */
@@ -70,8 +72,8 @@ IL_API il_time il_call_deadline(const il_call *call);
 
 /**
  * @brief Says that the call begins elsewhere: its future is running, and is not withdrawn any more.
- * Any thread. Later calls return the same. It is not an answer.
- * @return false: the call was cancelled before: answer it all the same, with any code; NULL.
+ * Any thread. Later calls return the same. It does not finish the call.
+ * @return false: the call was cancelled before: finish it all the same, with any code; NULL.
  */
 IL_API bool il_call_begin(il_call *call);
 
@@ -85,7 +87,7 @@ IL_API void il_call_run(il_call *call);
  * @brief Ends the call without running it. NULL is allowed.
  *
  * A call without a future is run instead, in this thread. Exception: an executor with `withdraw` or
- * `kill` runs its calls elsewhere; a line of the log is all that is heard of it.
+ * `kill` runs its calls elsewhere; its failure is only logged.
  * @param rc  what the caller gets, as it is: as a rule a negative code, but a result of 0 or more
  *            likewise.
  */
@@ -114,7 +116,7 @@ IL_API void **il_call_link(il_call *call);
  * submitted, in their order, until it is full again or nobody waits.
  *
  * Any thread; hold no lock that `submit` takes. Until `destroy` has returned, and as long as a call
- * of the executor has no answer: whoever takes a call out of a queue may say so before it runs it.
+ * of the executor is not finished: whoever takes a call out of a queue may say so before it runs it.
  * Costs next to nothing when nobody waits. Does nothing for other executors and NULL.
  */
 IL_API void il_executor_room(il_executor *ex);
@@ -122,7 +124,7 @@ IL_API void il_executor_room(il_executor *ex);
 /** What an executor of your own does. No lock of the library is held in these functions. */
 typedef struct il_executor_ops {
 	const char *name; /**< For people: in il_dump(). Copied. */
-	/** Takes the call: exactly one answer must follow. Must not wait. Negative: refused, the call
+	/** Takes the call, which must be finished exactly once. Must not wait. Negative: refused, the call
 	 * remains the caller's. -EAGAIN: full: il_executor_submit() returns it; a caller that waits
 	 * is put in line, and il_executor_room() must be called once there is room. It gives those
 	 * in line to `submit` in the thread that calls it. */
@@ -140,9 +142,9 @@ typedef struct il_executor_ops {
 	 * then is its future done. May be NULL: the future is done at once, and the end changes
 	 * nothing. Must not wait. */
 	bool (*withdraw)(void *self, il_call *call);
-	/** The call was cancelled while it runs; an answer follows, and soon. Its future is
-	 * cancelled, whatever the answer; il_executor_run() returns the answer. NULL: it cannot be
-	 * ended, il_future_cancel() is false. Must not wait. */
+	/** The call was cancelled while it runs: finish it soon. Its future is cancelled, whatever the
+	 * result; il_executor_run() returns the result. NULL: it cannot be ended, and
+	 * il_future_cancel() is false. Must not wait. */
 	void (*kill)(void *self, il_call *call);
 	size_t max_size; /**< Of an argument; beyond it a submit is -EMSGSIZE. 0: no limit. */
 	bool copies;     /**< Calls work on copies of their structs, as thread pools' copy_args. */

@@ -13,8 +13,8 @@
  *
  * The text is for people and may change. "for" counts from the turn of the loop in which the task
  * parked. Numbers for machines are the statistics: exact once the work that they count has ended, and
- * cheap enough to be always on. Those of servers are il_server_get_statistics(); those of channels,
- * locks and limiters stand beside these.
+ * cheap enough to be always on. Those of servers are il_server_get_statistics(); channels, locks,
+ * conditions, semaphores and limiters have theirs in their own headers.
  */
 #ifndef INTERLOOP_INSPECT_H
 #define INTERLOOP_INSPECT_H

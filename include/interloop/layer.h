@@ -48,9 +48,10 @@ struct il_transport {
 	 * Takes bytes: how many, fewer is fine; -EAGAIN; else why not. 0 for more than nothing is
 	 * -EPIPE to the user. count 0 flushes: returns 0 when nothing is held back and a byte would
 	 * be taken, else -EAGAIN; il_stream_write_all(), il_client_send() and il_client_finish()
-	 * return after that, and so does a server's handler. pieces is not NULL, though there are
-	 * none, at the end of a write of bytes. If `idle` is called after bytes, or after the
-	 * -EAGAIN of such an end, the write was cut. A layer hands it on.
+	 * return after that, and so does a server's handler. A flush that ends a write has
+	 * a non-NULL pieces; any other flush has NULL. If `idle` is called after bytes were taken, or
+	 * after such a flush returned -EAGAIN, the write was cut off. A layer that only passes bytes on
+	 * flushes the stream below with the same pieces: il_stream_write_now(under, pieces, 0).
 	 */
 	int (*send)(void *self, const struct iovec *pieces, int count);
 	/**

@@ -73,15 +73,16 @@ typedef struct il_process_pool_options {
  * worker dies of it); -ENOTRECOVERABLE: the initializer failed, or the restart budget is used up.
  *
  * If a worker was dead before it read its call, the call goes to another. The loop in whose thread
- * a call was submitted watches the worker itself; one attendant thread does it for plain threads,
+ * a call was submitted watches the worker itself; one extra thread does it for plain threads,
  * and for a loop between two runs. The end of a loop cancels the calls with a future that it
  * submitted and that no task waits for, and kills their workers. il_executor_map() kills what still
  * runs when its time is up. A call without a future that is not run (the pool breaks first, or its
  * worker has gone and no other can be started) is logged.
  *
  * A worker has default signal dispositions, no signal blocked, no standard input and no descriptor
- * of yours but stdout and stderr, and the processors, the policy and the niceness that the program
- * had when the library was loaded; the library handles no signal in it. Its stderr is relayed. Its
+ * of yours but stdout, and the processors, the policy and the niceness that the program
+ * had when the library was loaded; the library handles no signal in it. Its stderr is a pipe: the pool
+ * writes what comes from it to the program's stderr, and keeps the end for il_error_detail(). Its
  * stdout and stderr are flushed after each call. A worker that is not needed any more gets the end
  * of its stream and calls exit(), so that atexit() handlers run and coverage, profiles and leak
  * reports are written; it is killed if it has not ended within 2 s. A worker in a call is killed at

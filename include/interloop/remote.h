@@ -34,8 +34,8 @@ typedef struct il_remote_pool_options {
 	/** How often a call is sent again after its server or its worker was lost: it may then run more
 	 * than once. Default: 0: never, the caller gets -EOWNERDEAD. Up to 65,535. */
 	int resubmits;
-	/** A server's silence of 3 is its death. Default: 5 s. A worker's silence is measured by its
-	 * own beats. */
+	/** Period of the signs of life. A server that sends nothing for three periods counts as lost.
+	 * Default: 5 s. A worker program is judged by its own period, which it sends with each status. */
 	il_time heartbeat;
 	/** No server for so long: calls that wait get -EHOSTUNREACH. Default: 30 s. */
 	il_time connect_timeout;
@@ -103,8 +103,8 @@ typedef struct il_remote_worker_options {
 	il_time heartbeat;
 	const struct il_layer *layer; /**< Over each connection; not copied. NULL: none. */
 	bool insecure;                /**< As of the pool. */
-	/** Cancelled: what was taken may take so long to end; then it is cancelled, and in a process
-	 * pool of its own killed. Default: IL_FOREVER. */
+	/** After a cancellation: how long calls that were taken may still run; then they are cancelled,
+	 * and in a process pool of its own killed. Default: no limit. */
 	il_time drain_timeout;
 	void *reserved[8]; /**< Zero. */
 } il_remote_worker_options;

@@ -186,7 +186,7 @@ IL_MUST_CHECK IL_API int il_tls_accept(il_stream **stream, il_stream *under, il_
  *         it is for another host or purpose, it is not valid yet or any more; il_error_detail()
  *         says which. -EINVAL: no host to verify, one that is empty, begins with a dot or is longer
  *         than 255 bytes, or IL_TLS_VERIFY_OPTIONAL. With TLS 1.3 a server
- *         that refuses the client's certificate is heard of only by the first read: -EPROTO.
+ *         that refuses the client's certificate is noticed only by the first read: -EPROTO.
  */
 IL_MUST_CHECK IL_API int il_tls_connect(il_stream **stream, il_stream *under, il_tls *tls,
 					const char *host);

@@ -4,7 +4,7 @@
  *
  * For testing handlers: an hour of timeouts passes in microseconds, and il_loop_options.seed
  * permutes the order in which ready tasks run. Descriptors, worker threads and portals work; the
- * clock stands while a thread owes a result. The network can be simulated, too, with hosts that
+ * clock stands while a task waits for a worker's result. The network can be simulated, too, with hosts that
  * crash and messages that get lost.
  */
 #ifndef INTERLOOP_VIRTUAL_H
