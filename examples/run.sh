@@ -499,7 +499,7 @@ for program in tutorial_tasks tutorial_cancel tutorial_thread process_pool; do
 done
 row tutorial_server as_it_is each_client 'primes["10" i] " primes up to 10" i' server \
   run_tutorial_server
-for program in run_in_thread from_thread abandon external_thread start_task context exit_stack files select children priorities; do
+for program in run_in_thread from_thread abandon external_thread start_task context exit_stack files select children priorities records; do
   row $program as_it_is expected_file $program - alone $program
 done
 row timer_slack times_out expected_file timer_slack - alone timer_slack
@@ -534,6 +534,7 @@ has untrusted nc &&
 row attach as_it_is each_client '"hello client " i' attach run_attached
 row simulation as_it_is expected_file simulation - in_virtual_time simulation
 row talk sorted expected_file talk - alone talk
+row shared_state sorted expected_file shared_state - alone shared_state
 row layer sorted expected_file layer - alone layer
 row starttls as_it_is expected_file starttls - alone starttls
 row per_core_server as_it_is each_client '"hello from " i' per_core_server run_per_core

@@ -166,6 +166,7 @@ static int split_text(struct text *text)
 	return 0;
 }
 
+/* [found] */
 static const char *take(const char *from, size_t *number)
 {
 	memcpy(number, from, sizeof(*number));
@@ -194,6 +195,7 @@ static int merge(void *arg)
 	words_fold(&text->all);
 	return 0;
 }
+/* [found] */
 
 static int print(void *arg)
 {
@@ -212,6 +214,7 @@ static int print(void *arg)
 	return ferror(stdout) || fflush(stdout) == EOF ? -EIO : 0;
 }
 
+/* [free] */
 static void free_text(struct text *text)
 {
 	for (size_t i = 0; i < text->count; i++)
@@ -220,6 +223,7 @@ static void free_text(struct text *text)
 	free(text->all.items);
 	free(text->bytes);
 }
+/* [free] */
 
 /* ---- the tasks ---- */
 
