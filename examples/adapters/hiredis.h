@@ -161,7 +161,8 @@ static inline void il_redis_schedule(void *redis, struct timeval tv)
 
 /* ---- replies ---- */
 
-/* hiredis frees a reply after its callback: not the one that a task has just got. */
+/* hiredis frees a reply after its callback: not the one that a task has just got. Each file of a program has its own,
+ * and so a function of its own that frees. */
 static __thread void *il_redis_taken;
 
 static inline void il_redis_free_object(void *reply)
@@ -216,6 +217,7 @@ static inline void il_redis_on_reply(redisAsyncContext *context, void *reply, vo
 	call->reply = (redisReply *)reply;
 	call->finished = true;
 	il_redis_taken = reply;
+	r->functions.freeObject = il_redis_free_object; /* another file's may be there */
 	il_semaphore_release(call->done);
 }
 
@@ -258,24 +260,24 @@ static inline void il_redis_close(il_redis *r)
 static inline int il_redis_attach(il_redis *r)
 {
 	redisAsyncContext *c = r->context;
-	int rc = il_fd_watch_open(&r->watch, c->c.fd, 0, il_redis_ready, r);
+	int rc;
 
-#if HIREDIS_MAJOR >= 1
-	if (rc == 0)
-		rc = il_timer_open(&r->timer, il_redis_due, r);
-	c->ev.scheduleTimer = il_redis_schedule;
-#endif
-	if (rc < 0)
-		return rc;
 	c->data = c->ev.data = r;
 	c->ev.addRead = il_redis_add_read;
 	c->ev.delRead = il_redis_del_read;
 	c->ev.addWrite = il_redis_add_write;
 	c->ev.delWrite = il_redis_del_write;
-	c->ev.cleanup = il_redis_cleanup;
+	c->ev.cleanup = il_redis_cleanup; /* of what is open by then */
 	r->functions = *c->c.reader->fn;
-	r->functions.freeObject = il_redis_free_object;
 	c->c.reader->fn = &r->functions;
+	rc = il_fd_watch_open(&r->watch, c->c.fd, 0, il_redis_ready, r);
+#if HIREDIS_MAJOR >= 1
+	c->ev.scheduleTimer = il_redis_schedule;
+	if (rc == 0)
+		rc = il_timer_open(&r->timer, il_redis_due, r);
+#endif
+	if (rc < 0)
+		return rc;
 	return redisAsyncSetConnectCallback(c, il_redis_on_connect) == REDIS_OK ? 0 : -EIO;
 }
 
