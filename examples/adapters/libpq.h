@@ -79,8 +79,11 @@ static inline void il_pq_socket_close(struct il_pq_socket *s)
 	free(s);
 }
 
+/* The socket is found by its address: weak, so that all files of a program have the same one. */
+__attribute__((weak)) int il_pq_event(PGEventId id, void *info, void *arg);
+
 /* The connection has ended, or there is another. */
-static inline int il_pq_event(PGEventId id, void *info, void *arg)
+int il_pq_event(PGEventId id, void *info, void *arg)
 {
 	PGconn *db = id == PGEVT_CONNDESTROY ? ((PGEventConnDestroy *)info)->conn
 		     : id == PGEVT_CONNRESET ? ((PGEventConnReset *)info)->conn
