@@ -27,6 +27,7 @@ struct urgent {
 	    callback; /* of the descriptor: so it has one who waits for urgent data */
 	struct il__fd_wait waits[2]; /* for urgent data, and for the other directions */
 	struct il__fd *fd;
+	int lost; /* why it is the descriptor's callback no more; 0: it is */
 };
 
 /* Nobody is called: `called` stays 0. */
@@ -34,7 +35,7 @@ static void urgent_lost(struct il__fd_callback *callback, int rc)
 {
 	struct urgent *u = il__container_of(callback, struct urgent, callback);
 
-	u->fd = NULL;
+	u->lost = rc;
 	urgent_give_up(NULL, u->waits);
 	il__task_wake(u->waits[0].task, rc);
 }
@@ -90,9 +91,11 @@ static int urgent_wait(il_task *task, struct il__fd *fd, int private, unsigned m
 	do {
 		rc = urgent_park(&u, mask, function);
 		if (rc == 0)
-			rc = il__fd_poll(number, mask);
-	} while (rc == 0 && u.fd);
-	if (u.fd)
+			rc = u.lost ? il__no_words(u.lost) : il__fd_poll(number, mask);
+		if (rc == 0 && il__task_cancelled(task)) /* since it was woken */
+			rc = -ECANCELED;
+	} while (rc == 0);
+	if (!u.lost)
 		fd->callback = NULL;
 	return rc;
 }

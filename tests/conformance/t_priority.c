@@ -107,4 +107,61 @@ IL_TEST_REAL(T, a_wait_for_urgent_data_leaves_no_descriptor_behind)
 	drop(&e);
 }
 
+/* A task that takes the urgent data in the turn that has woken another one for it, and ends what that waits in. */
+struct thief {
+	int pipe[2];
+	struct side side, *robbed;
+	bool announces; /* a close, rather than cancel */
+};
+
+static int side_rob(void *arg)
+{
+	struct side *s = arg;
+	struct thief *t = s->object;
+	int fd = il_stream_fd(t->robbed->object);
+	char byte;
+
+	CHECK_RC(il_wait_readable(t->pipe[0]), 0);
+	if (t->robbed->ended)
+		return 0;
+	(void)!recv(fd, &byte, 1, MSG_OOB);
+	return t->announces ? il_notify_closing(fd) : il_scope_cancel(&t->robbed->scope);
+}
+
+/* Two thieves: whichever way round the loop tells what is ready, one runs before the waiter. */
+static void check_robbed(bool announces)
+{
+	struct ends e = ends_of(TCP);
+	struct side waiter = {.size = 0};
+	struct thief t[2];
+
+	side_start(&waiter, side_urgent, e.b);
+	for (int i = 0; i < 2; i++) {
+		t[i] = (struct thief){.robbed = &waiter, .announces = announces};
+		CHECK_EQ(pipe(t[i].pipe), 0);
+		side_start(&t[i].side, side_rob, &t[i]);
+	}
+	il_test_pause();
+	CHECK_EQ(write(t[0].pipe[1], "x", 1), 1);
+	send_urgent(e.a);
+	CHECK_EQ(write(t[1].pipe[1], "x", 1), 1);
+	CHECK_RC(side_join(&waiter), -ECANCELED);
+	for (int i = 0; i < 2; i++) {
+		CHECK_RC(side_join(&t[i].side), 0);
+		close(t[i].pipe[0]);
+		close(t[i].pipe[1]);
+	}
+	drop(&e);
+}
+
+IL_TEST_REAL(T, a_wait_for_urgent_data_that_another_took_ends_when_it_is_cancelled)
+{
+	check_robbed(false);
+}
+
+IL_TEST_REAL(T, a_wait_for_urgent_data_that_another_took_ends_when_a_close_is_announced)
+{
+	check_robbed(true);
+}
+
 #endif
