@@ -290,7 +290,7 @@ static int process_end(il_process *p, il_task *task)
 	int rc = has_ended(p) ? 0 : send_to_all(p, SIGKILL);
 
 	if (rc < 0 || p->ended)
-		return rc;
+		return p->ended ? 0 : rc;
 	if (task && il__source_watch(p->loop, &p->source, IL_READABLE) == 0)
 		wait_for_end(&w, NULL, "il_process_close");
 	else if (il__os_child_ended(&p->child, true))
@@ -298,14 +298,15 @@ static int process_end(il_process *p, il_task *task)
 	return 0;
 }
 
-/* Of a close. It goes on waiting for what it has killed: who destroys that may run before it does. */
+/* Of a close. It goes on waiting for what it has killed: who destroys that may run before it does. Nor does it leave
+ * the queue if the child has ended, for then it has been woken: what may not be killed is the rest of the group. */
 static bool process_hasten(il_task *task, void *arg)
 {
 	struct waiter *w = arg;
 	int rc = send_to_all(w->process, SIGKILL);
 
-	w->hastened = rc < 0 ? rc : -ECANCELED;
-	return rc < 0 && process_give_up(task, w);
+	w->hastened = rc < 0 && !w->process->ended ? rc : -ECANCELED;
+	return w->hastened != -ECANCELED && process_give_up(task, w);
 }
 
 int il_process_close(il_process *process)

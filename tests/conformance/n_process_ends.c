@@ -210,6 +210,31 @@ IL_TEST(N, a_wait_that_ends_with_the_process_object_says_why)
 	CHECK_EQ(waitpid(pid, &status, 0), pid);
 }
 
+/* It has ended by itself, and nobody has looked; what may be left of its group is not ours to kill. */
+IL_TEST(N, a_close_that_is_cancelled_when_its_child_has_ended_returns)
+{
+	const il_process_options group = {.new_group = true, .kill_group = true};
+	struct waiter w = {.name = NULL};
+	il_group g = IL_GROUP_INIT;
+	il_process *p;
+	siginfo_t info;
+
+	if (geteuid() != 0)
+		return;
+	p = spawned(ARGV((char *)"sleep", (char *)"100"), &group);
+	CHECK_RC(il_group_open(&g), 0);
+	start_waiting(&g, &w, close_it, p);
+	CHECK_EQ(kill(il_process_pid(p), SIGKILL), 0);
+	CHECK_EQ(waitid(P_PID, (id_t)il_process_pid(p), &info, WEXITED | WNOWAIT), 0);
+	CHECK(become(65534));
+	CHECK_RC(il_scope_cancel(&w.scope), 0);
+	CHECK(become(0));
+	CHECK_RC(il_group_close(&g, 0), 0);
+	CHECK(w.rc == -ECANCELED || w.rc == -EPERM); /* a thread that waits for it may tell later */
+	UNTIL_THREAD(il_process_returncode(p) == IL_PROCESS_SIGNALED + SIGKILL);
+	il_process_destroy(p);
+}
+
 /* Other children are their parents' business, and this one's end is known without a signal. */
 IL_TEST(N, n258_only_its_own_child_is_reaped)
 {
