@@ -21,9 +21,9 @@
 /* A transfer, on its task's stack. */
 struct il_curl_call {
 	struct il_curl_call *next;
-	CURL *easy;
+	CURL *easy; /* NULL: it is over */
 	il_semaphore *done;
-	CURLcode result;
+	int result; /* above 0: a CURLcode; negative: the loop refused a watch, or the timer */
 };
 
 typedef struct il_curl {
@@ -42,19 +42,25 @@ struct il_curl_socket {
 
 /* ---- what libcurl tells ---- */
 
-/* Wakes the tasks whose transfer is over. */
+/* Wakes the task of a transfer that is over; easy NULL: of each. */
+static inline void il_curl_finish(il_curl *c, const CURL *easy, int result)
+{
+	for (struct il_curl_call *call = c->calls; call; call = call->next)
+		if (call->easy && (!easy || call->easy == easy)) {
+			call->easy = NULL;
+			call->result = result;
+			il_semaphore_release(call->done);
+		}
+}
+
 static inline void il_curl_collect(il_curl *c)
 {
 	CURLMsg *message;
 	int left;
 
 	while ((message = curl_multi_info_read(c->multi, &left)))
-		for (struct il_curl_call *call = c->calls; call; call = call->next)
-			if (message->msg == CURLMSG_DONE && call->easy == message->easy_handle) {
-				call->result = message->data.result;
-				il_semaphore_release(call->done);
-				break;
-			}
+		if (message->msg == CURLMSG_DONE)
+			il_curl_finish(c, message->easy_handle, (int)message->data.result);
 }
 
 static inline void il_curl_act(il_curl *c, curl_socket_t fd, int events)
@@ -95,29 +101,37 @@ static inline int il_curl_forget(il_curl *c, struct il_curl_socket *s)
 	return 0;
 }
 
+static inline int il_curl_watch(il_curl *c, curl_socket_t fd, unsigned mask)
+{
+	struct il_curl_socket *s = (struct il_curl_socket *)calloc(1, sizeof(*s));
+	int rc = s ? il_fd_watch_open(&s->watch, fd, mask, il_curl_ready, s) : -ENOMEM;
+
+	if (rc < 0) {
+		free(s);
+		return rc;
+	}
+	s->curl = c;
+	s->fd = fd;
+	curl_multi_assign(c->multi, fd, s);
+	return 0;
+}
+
+/* Neither this function nor the timer's returns -1: libcurl would then run no transfer of the multi handle any more, and
+ * tell none of them. Whoever needs what the loop has refused is told here, and takes its transfer back. */
 static inline int il_curl_on_socket(CURL *easy, curl_socket_t fd, int what, void *curl,
 				    void *assigned)
 {
 	struct il_curl_socket *s = (struct il_curl_socket *)assigned;
 	il_curl *c = (il_curl *)curl;
+	int rc;
 	unsigned mask = (what & CURL_POLL_IN ? (unsigned)IL_READABLE : 0u) |
 			(what & CURL_POLL_OUT ? (unsigned)IL_WRITABLE : 0u);
 
-	(void)easy;
 	if (what == CURL_POLL_REMOVE)
 		return il_curl_forget(c, s);
-	if (s)
-		return il_fd_watch_set(s->watch, mask) < 0 ? -1 : 0;
-	s = (struct il_curl_socket *)calloc(1, sizeof(*s));
-	if (!s)
-		return -1;
-	s->curl = c;
-	s->fd = fd;
-	if (il_fd_watch_open(&s->watch, fd, mask, il_curl_ready, s) < 0) {
-		free(s);
-		return -1; /* libcurl ends its transfers */
-	}
-	curl_multi_assign(c->multi, fd, s);
+	rc = s ? il_fd_watch_set(s->watch, mask) : il_curl_watch(c, fd, mask);
+	if (rc < 0)
+		il_curl_finish(c, easy, rc);
 	return 0;
 }
 
@@ -125,10 +139,13 @@ static inline int il_curl_on_timer(CURLM *multi, long milliseconds, void *curl)
 {
 	il_time deadline = milliseconds < 0 ? IL_FOREVER : il_deadline(IL_MSEC(milliseconds));
 	il_curl *c = (il_curl *)curl;
+	int rc = il_timer_set(c->timer, deadline);
 
 	(void)multi;
 	c->is_due = milliseconds == 0;
-	return il_timer_set(c->timer, deadline) < 0 ? -1 : 0;
+	if (rc < 0)
+		il_curl_finish(c, NULL, rc);
+	return 0;
 }
 
 /* ---- for tasks ---- */
@@ -188,11 +205,12 @@ static inline void il_curl_unlink(il_curl *c, const struct il_curl_call *call)
 
 /*
  * Transfers; waits. A cancellation point, which ends the transfer. 0; above 0: the CURLcode of what went wrong, with
- * libcurl's words in il_error_detail(); -ECANCELED; -ENOMEM; -EINVAL: the handle is in use.
+ * libcurl's words in il_error_detail(); -ECANCELED; -ENOMEM; -ESHUTDOWN: the loop is being closed; -EINVAL: the handle
+ * is in use.
  */
 static inline int il_curl_perform(il_curl *c, CURL *easy)
 {
-	struct il_curl_call call = {c->calls, easy, NULL, CURLE_OK};
+	struct il_curl_call call = {c->calls, easy, NULL, 0};
 	int rc = il_semaphore_create(&call.done, 0, 1);
 
 	if (rc < 0)
@@ -208,11 +226,14 @@ static inline int il_curl_perform(il_curl *c, CURL *easy)
 	}
 	il_curl_unlink(c, &call);
 	il_semaphore_destroy(call.done);
-	if (rc == 0 && call.result != CURLE_OK) {
-		il_fail(-EIO, "libcurl: %s", curl_easy_strerror(call.result));
-		rc = (int)call.result;
-	}
-	return rc;
+	if (rc < 0)
+		return rc;
+	if (call.result > 0)
+		il_fail(-EIO, "libcurl: %s", curl_easy_strerror((CURLcode)call.result));
+	else if (call.result < 0)
+		il_fail(call.result,
+			"libcurl: its socket cannot be watched, or its timer not be set");
+	return call.result;
 }
 
 #endif
