@@ -69,7 +69,7 @@ static __attribute__((noinline)) int datagram_send_acquire(il_datagram *d,
 	return rc;
 }
 
-/* The descriptor first; if that says there is room and there is none, time. */
+/* The descriptor; if the system says there is room and there is none, time. */
 static int datagram_send_wait(il_datagram *d, struct il__datagram_call *c, il_time *pause)
 {
 	il_task *task = c->wait.task;
@@ -77,7 +77,7 @@ static int datagram_send_wait(il_datagram *d, struct il__datagram_call *c, il_ti
 
 	if (c->parked && il__task_cancelled(task)) /* since it was woken */
 		return -ECANCELED;
-	if (!*pause) {
+	if (!*pause || d->network->ready(d->fd, IL_WRITABLE) == 0) {
 		rc = il__fd_wait(&c->wait, IL_FOREVER, c->function);
 		*pause = FIRST_PAUSE;
 	} else {

@@ -1,7 +1,11 @@
 /*
  * r_datagrams_unix.c: Unix datagram sockets: their files, their names, and peers that do not read.
  */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* memfd_create */
+#endif
 #include "r_net.h"
+#include "v_dump.h"
 
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -316,6 +320,85 @@ IL_TEST_REAL(R, n342_so_does_an_unconnected_socket)
 	const il_address at = address_of(server);
 
 	check_full(&at, server, c);
+	il_datagram_destroy(c);
+	il_datagram_destroy(server);
+	folder_leave(&f);
+}
+
+/* A socket past the library, and a task that takes with it what room there is, once it is told to. */
+struct crowd {
+	int fd, pipe[2];
+	struct side side;
+};
+
+static void fill(int fd)
+{
+	while (send(fd, "x", 1, MSG_DONTWAIT | MSG_NOSIGNAL) == 1)
+		;
+	CHECK_EQ(errno, EAGAIN);
+}
+
+static int side_fill(void *arg)
+{
+	struct side *s = arg;
+	const struct crowd *c = s->object;
+	int rc = il_wait_readable(c->pipe[0]);
+
+	fill(c->fd);
+	return rc;
+}
+
+static void crowd_begin(struct crowd *c, const char *path)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+
+	c->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	strcpy(a.sun_path, path);
+	setsockopt(c->fd, SOL_SOCKET, SO_SNDBUF, &(int){1 << 20}, sizeof(int));
+	CHECK_EQ(connect(c->fd, (struct sockaddr *)&a, sizeof a), 0);
+	CHECK_EQ(pipe(c->pipe), 0);
+	side_start(&c->side, side_fill, c);
+}
+
+static void crowd_end(struct crowd *c)
+{
+	CHECK_RC(side_join(&c->side), 0);
+	close(c->fd);
+	close(c->pipe[0]);
+	close(c->pipe[1]);
+}
+
+/* The system could not tell a socket that is not connected; this one need not ask now and then. Whichever way round the
+ * loop tells what is ready, one of two runs before the sender. */
+IL_TEST_REAL(R, a_connected_sender_whose_room_another_took_waits_for_room_again)
+{
+	struct folder f = folder_enter();
+	il_datagram *server = at_path("a"), *c = linked_to("a", NULL);
+	struct sending s = {c, NULL, 'a', .most = 1};
+	struct crowd crowds[2];
+	il_future *sender;
+	char data[1000], *text;
+
+	for (int i = 0; i < 2; i++)
+		crowd_begin(&crowds[i], "a");
+	fill(crowds[0].fd);
+	CHECK_RC(il_loop_spawn(il_loop_current(), &sender, send_letters, &s), 0);
+	il_test_pause();
+	CHECK(!s.ended);
+	CHECK_EQ(write(crowds[0].pipe[1], "x", 1), 1);
+	CHECK_EQ(recv(il_datagram_fd(server), data, sizeof data, 0), 1);
+	CHECK_EQ(write(crowds[1].pipe[1], "x", 1), 1);
+	for (int i = 0; i < 2; i++)
+		crowd_end(&crowds[i]);
+	CHECK_RC(il_yield(), 0);
+	CHECK(!s.ended);
+	text = dump_loop();
+	CHECK_DUMPED(text, "il_datagram_send", "writable");
+	free(text);
+	while (recv(il_datagram_fd(server), data, sizeof data, MSG_DONTWAIT) == 1)
+		;
+	CHECK_RC(il_future_join(sender), 0);
+	CHECK_RC(s.rc, 0);
 	il_datagram_destroy(c);
 	il_datagram_destroy(server);
 	folder_leave(&f);
