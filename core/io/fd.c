@@ -151,8 +151,10 @@ int il__fd_set_mask(struct il__fd *fd, unsigned mask)
 	if (rc < 0) { /* what the driver watches now nobody knows: nothing, then */
 		il__fd_watch(fd, 0);
 		il__fd_wake(fd, 0);
-		if (fd->called && il__fd_watch(fd, fd->called) < 0)
+		if (fd->called && il__fd_watch(fd, fd->called) < 0) {
+			il__fd_watch(fd, 0);
 			il__fd_lose(fd, rc);
+		}
 	}
 	after = fd->source.watch.mask != 0;
 	if (after && !before)

@@ -8,6 +8,7 @@
 #include "in_child.h"
 #include "l_net.h"
 #include "objects.h"
+#include "scarce_backend.h"
 
 /* ---- descriptors that are watched ---- */
 
@@ -346,6 +347,36 @@ IL_TEST_REAL(T, what_cannot_be_watched_is_refused_alike_on_every_loop)
 	put(&s);
 	UNTIL(s.calls > 0);
 	drop_seen(&s);
+}
+
+/* Where it is a duplicate that the loop watches, this goes, too. */
+static int lose_a_watch(void *arg)
+{
+	struct seen s;
+	int before;
+
+	(void)arg;
+	make_seen(&s);
+	before = open_descriptors();
+	watch_readable(&s);
+	scarce.for_ever = true;
+	scarce.next = 1;
+	CHECK_RC(il_fd_watch_set(s.watch, IL_READABLE | IL_WRITABLE), -ENOMEM);
+	scarce.next = 0;
+	CHECK_RC(il_fd_watch_set(s.watch, IL_READABLE), -EBADF);
+	il_fd_watch_close(s.watch);
+	s.watch = NULL;
+	CHECK_EQ(open_descriptors(), before);
+	drop_seen(&s);
+	return 0;
+}
+
+IL_TEST_OWN_REAL(T, a_watch_that_the_loop_has_lost_leaves_no_descriptor)
+{
+	const il_backend backend = scarce_backend();
+
+	CHECK_RC(il_run(&backend, lose_a_watch, NULL), 0);
+	CHECK_LOGGED(IL_LOG_ERROR, "does not watch descriptor", 1);
 }
 
 /* ---- a callback is a plain call ---- */
