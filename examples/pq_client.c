@@ -105,19 +105,23 @@ static int listen_for_news(PGconn *db, void *database)
 	return rc;
 }
 
-/* The server ends a connection; a new one serves while the old one is still to be finished. */
+/* The server ends a connection, which serves nobody any more; a new one does, while the old one is still to be
+ * finished. */
 static int replace(void *database)
 {
 	PGconn *old, *db;
 	PGresult *result;
+	PGnotify *news;
 	int rc = il_pq_connect(&old, database);
 	if (rc < 0)
 		return rc;
 	(void)!il_pq_exec(old, &result, "SELECT pg_terminate_backend(pg_backend_pid())");
 	PQclear(result);
-	rc = il_pq_exec(old, &result, "SELECT 1");
-	printf("an ended connection: %s\n", rc < 0 ? "fails" : "serves");
-	PQclear(result);
+	for (int i = 0; i < 2; i++) {
+		rc = il_pq_exec(old, &result, "SELECT 1");
+		print_result("an ended connection", rc, result);
+	}
+	printf("its news: %s\n", il_error_name(il_pq_notification(old, &news)));
 	rc = il_pq_connect(&db, database);
 	if (rc == 0) {
 		rc = il_pq_exec(db, &result, "SELECT 'serves'");

@@ -37,6 +37,12 @@ static inline int il_pq_fail(const PGconn *db, int rc)
 	return il_fail(rc, "libpq: %.*s", (int)length, words);
 }
 
+/* libpq takes no more of a connection that is gone, and of any other not what it is asked for. */
+static inline int il_pq_refused(const PGconn *db)
+{
+	return il_pq_fail(db, PQstatus(db) == CONNECTION_BAD ? -EPIPE : -EIO);
+}
+
 /* ---- waiting for the socket ---- */
 
 /* libpq closes its socket at the first error without a word, so what stays registered between waits is a duplicate,
@@ -157,7 +163,8 @@ static inline int il_pq_flush(PGconn *db)
 
 static inline int il_pq_read(PGconn *db)
 {
-	int rc = il_pq_wait(db, IL_READABLE);
+	int rc = PQstatus(db) == CONNECTION_BAD ? il_pq_fail(db, -EPIPE) /* it has no socket */
+						: il_pq_wait(db, IL_READABLE);
 
 	return rc < 0 ? rc : PQconsumeInput(db) ? 0 : il_pq_fail(db, -EPIPE);
 }
@@ -229,7 +236,7 @@ static inline int il_pq_finish(PGconn *db, PGresult **result)
 static inline int il_pq_exec(PGconn *db, PGresult **result, const char *sql)
 {
 	*result = NULL;
-	return PQsendQuery(db, sql) ? il_pq_finish(db, result) : il_pq_fail(db, -EIO);
+	return PQsendQuery(db, sql) ? il_pq_finish(db, result) : il_pq_refused(db);
 }
 
 /* Likewise, with text for $1, $2 and so on. */
@@ -239,10 +246,11 @@ static inline int il_pq_exec_params(PGconn *db, PGresult **result, const char *s
 	*result = NULL;
 	return PQsendQueryParams(db, sql, count, NULL, values, NULL, NULL, 0)
 		   ? il_pq_finish(db, result)
-		   : il_pq_fail(db, -EIO);
+		   : il_pq_refused(db);
 }
 
-/* Waits for a notification that LISTEN has asked for. A cancellation point. 0: the caller frees it with PQfreemem(). */
+/* Waits for a notification that LISTEN has asked for. A cancellation point. 0: the caller frees it with PQfreemem();
+ * -EPIPE: the connection is gone. */
 static inline int il_pq_notification(PGconn *db, PGnotify **notification)
 {
 	int rc = 0;
