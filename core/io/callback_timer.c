@@ -91,7 +91,7 @@ int il_timer_set(il_timer *timer, il_time deadline)
 	rc = il__timer_arm(timer->callback.loop, &timer->timer, deadline);
 	if (rc == 0)
 		timer->set = true;
-	else if (!timer->set) /* one that was set has its place, and so cannot fail */
+	else if (!timer->set) /* one that was set stays so */
 		il__callback_let_go(timer->callback.all);
 	return rc;
 }

@@ -135,15 +135,22 @@ static void give_slot(struct il__timers *timers, uint32_t slot)
 
 /* ---- for the loop ---- */
 
+/* Whether disarming it gives a slot back. */
+static bool timer_is_placed(const struct il__timers *timers, const struct il__timer *timer)
+{
+	return timer->index && timers->places[timer->index - 1] != DUE;
+}
+
 int il__timer_arm(il_loop *loop, struct il__timer *timer, il_time deadline)
 {
 	struct il__timers *timers = &loop->timers;
 	int rc;
 
-	il__timer_disarm(loop, timer);
 	/* Not `count`: those that are about to fire have slots too. */
-	if (timers->free_slot == timers->capacity && (rc = timer_grow(timers)) < 0)
+	if (timers->free_slot == timers->capacity && !timer_is_placed(timers, timer) &&
+	    (rc = timer_grow(timers)) < 0)
 		return rc;
+	il__timer_disarm(loop, timer);
 	sift_up(timers, timers->count++,
 		(struct il__timer_entry){.deadline = deadline,
 					 .order = timers->order++,

@@ -30,8 +30,9 @@ struct il__timers {
 	bool in_task;    /* a task looks whether it is late itself */
 };
 
-int il__timer_arm(il_loop *loop, struct il__timer *timer, il_time deadline); /* 0 or -ENOMEM */
-void il__timer_disarm(il_loop *loop, struct il__timer *timer);               /* also if not armed */
+/* 0, or -ENOMEM: it stays as it was. */
+int il__timer_arm(il_loop *loop, struct il__timer *timer, il_time deadline);
+void il__timer_disarm(il_loop *loop, struct il__timer *timer); /* also if not armed */
 il_time il__timer_deadline(const il_loop *loop,
 			   const struct il__timer *timer); /* IL_FOREVER: not armed */
 il_time il__timers_next(const struct il__timers *timers);  /* IL_FOREVER: none */

@@ -1,4 +1,5 @@
-/* timers.c: the heap gives timers by (deadline, order of arming), however they were armed and disarmed. */
+/* timers.c: the heap gives timers by (deadline, order of arming), however they were armed and disarmed; one for which there
+ * is no memory stays as it was. */
 #include "../../core/runtime/loop.h"
 #include "check.h"
 
@@ -93,6 +94,59 @@ static void arm_while_firing(il_loop *loop)
 	CHECK(loop->timers.count == 0);
 }
 
+/* ---- without memory ---- */
+
+static bool refuses;
+
+static void *take(size_t size, void *arg)
+{
+	(void)arg;
+	return refuses ? NULL : malloc(size);
+}
+
+static void *resize(void *memory, size_t size, void *arg)
+{
+	(void)arg;
+	return refuses ? NULL : realloc(memory, size);
+}
+
+static void give(void *memory, void *arg)
+{
+	(void)arg;
+	free(memory);
+}
+
+static struct il__timer scarce[64];
+static bool scarce_fired;
+
+static void fire_scarce(struct il__timer *timer)
+{
+	(void)timer;
+	scarce_fired = true;
+}
+
+/* The first of two that are due: it takes its place again, so there is none for the second. */
+static void arm_the_next(struct il__timer *timer)
+{
+	CHECK(il__timer_arm(more_loop, timer, clock_now + 1) == 0);
+	refuses = true;
+	CHECK(il__timer_arm(more_loop, &scarce[1], clock_now + 1) == -ENOMEM);
+	CHECK(il__timer_arm(more_loop, timer, clock_now + 2) == 0); /* it has one */
+	refuses = false;
+}
+
+static void arm_without_memory(il_loop *loop)
+{
+	more_loop = loop;
+	for (size_t i = 0; i < 64; i++) {
+		scarce[i].fire = i == 0 ? arm_the_next : i == 1 ? fire_scarce : fire_nothing;
+		CHECK(il__timer_arm(loop, &scarce[i], clock_now + (i > 1)) == 0);
+	}
+	CHECK(loop->timers.free_slot == loop->timers.capacity);
+	il__timers_expire(loop);
+	CHECK(scarce_fired);
+}
+
 int main(void)
 {
 	static const il_backend backend = {
@@ -100,9 +154,12 @@ int main(void)
 	/* `turning`: arming does not ask the driver for a turn. */
 	static il_loop loop = {.backend = &backend, .own_clock = true, .turning = true};
 	static il_loop other = {.backend = &backend, .own_clock = true, .turning = true};
+	static il_loop third = {.backend = &backend, .own_clock = true, .turning = true};
+	const il_allocator scanty = {.malloc = take, .realloc = resize, .free = give};
 	unsigned order = 0;
 	size_t armed = 0;
 
+	CHECK(il_set_allocator(&scanty) == 0);
 	CHECK(il__timers_next(&loop.timers) == IL_FOREVER);
 	il__timers_expire(&loop);
 	for (size_t i = 0; i < 100 * COUNT; i++) {
@@ -131,5 +188,7 @@ int main(void)
 	il__timers_fini(&loop.timers);
 	arm_while_firing(&other);
 	il__timers_fini(&other.timers);
+	arm_without_memory(&third);
+	il__timers_fini(&third.timers);
 	return 0;
 }
