@@ -179,6 +179,22 @@ IL_TEST_OWN(C, a_worker_that_does_not_end_is_killed_by_the_real_clock)
 	CHECK_RC(il_run(il_test_backend(), end_stuck_in_task, NULL), 0);
 }
 
+static int drop_pool(void *ex)
+{
+	il_executor_unref(ex);
+	return 0;
+}
+
+/* Also where the loop has a clock of its own, and so sees to the end of no worker. */
+IL_TEST_OWN(C, a_loop_ends_though_its_task_let_the_idle_workers_of_a_pool_go)
+{
+	il_executor *ex = new_processes((il_process_pool_options){.max_workers = 1});
+	int pid = pid_of_next(ex); /* for this thread: the loop has made no call there */
+
+	CHECK_RC(il_run(il_test_backend(), drop_pool, ex), 0);
+	UNTIL_THREAD(is_gone(pid));
+}
+
 IL_TEST(C, cancelling_a_call_kills_its_worker_at_once)
 {
 	struct board *b = new_board();
