@@ -135,6 +135,8 @@ static struct il__process_worker *take_idle(struct il__process_pool *pool)
 		siginfo_t info = {.si_pid = 0};
 		int rc = waitid(P_PID, (id_t)w->child.pid, &info,
 				WEXITED | WSTOPPED | WNOHANG | WNOWAIT);
+		if (!w->initialized) /* nobody has talked to it meanwhile */
+			w->due = il__deadline_from(w->due, il__os_now() - w->idle_since);
 		w->idle = rc == 0 && info.si_pid == 0;
 		if (w->idle || (rc == 0 && info.si_code == CLD_STOPPED))
 			return w;

@@ -21,6 +21,7 @@
 #include "../executor/executor.h"
 #include "../runtime/extension.h"
 #include "../runtime/loop.h"
+#include "../runtime/thread_state.h"
 #include "wire.h"
 
 #include <interloop/process.h>
@@ -141,10 +142,11 @@ struct il__process_worker {
 enum il__outcome il__process_visit(struct il__process_worker *w);
 /* Instead, before anything of the call was sent: it cannot be waited for. */
 enum il__outcome il__process_refuse(struct il__process_worker *w, int rc);
-/* Whether its time is up: then a visit kills it. */
+/* Whether its time is up: then a visit kills it. A loop with a clock of its own gives it any time. */
 static inline bool il__process_is_due(const struct il__process_worker *w)
 {
-	return w->due != IL_FOREVER && il__os_now() >= w->due;
+	return w->due != IL_FOREVER && !(il__self.loop && il__self.loop->own_clock) &&
+	       il__os_now() >= w->due;
 }
 /* Whether nothing tells when there is more to do with it. */
 static inline bool il__process_is_polled(const struct il__process_worker *w)

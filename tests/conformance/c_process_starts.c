@@ -138,6 +138,53 @@ IL_TEST_REAL(C, a_worker_that_does_not_get_ready_is_replaced_for_a_task)
 	start_one_that_hangs();
 }
 
+static int get_ready(void *arg)
+{
+	(void)arg;
+	return 0;
+}
+
+/* Its call is taken back before it has greeted. */
+static void leave_one_that_starts(void)
+{
+	const il_time limit = il_test_patience() / 10;
+	struct job j = {.value = 7};
+	il_executor *ex = new_processes((il_process_pool_options){.max_workers = 1,
+								  .initializer = get_ready,
+								  .start_timeout = limit,
+								  .break_on_death = true});
+	il_future *f = submit_job(ex, square, &j);
+	il_time begin = il_now();
+
+	il_future_cancel(f);
+	end_of(f);
+	UNTIL(il_now() - begin > limit);
+	CHECK_RC(il_executor_run(ex, square, &j, sizeof j), 7);
+	il_executor_destroy(ex);
+}
+
+IL_TEST_CORE(C, a_worker_whose_start_nobody_awaits_is_not_late)
+{
+	leave_one_that_starts();
+}
+
+IL_TEST_REAL(C, a_worker_whose_start_no_task_awaits_is_not_late)
+{
+	leave_one_that_starts();
+}
+
+IL_TEST_VIRTUAL(C, in_virtual_time_a_worker_gets_ready_when_it_may)
+{
+	struct job j = {.value = 7};
+	il_executor *ex = new_processes((il_process_pool_options){.max_workers = 1,
+								  .initializer = get_ready,
+								  .start_timeout = 1,
+								  .break_on_death = true});
+
+	CHECK_RC(il_executor_run(ex, square, &j, sizeof j), 7);
+	il_executor_destroy(ex);
+}
+
 static void start_none_that_does_not_hang(void)
 {
 	struct board *b = new_board();
