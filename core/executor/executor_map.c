@@ -80,7 +80,7 @@ static const struct il__call_ops item_ops = {.claim = claim_item, .finish = fini
 static void map_stop(struct map *map, il_executor *ex, bool kill)
 {
 	atomic_store_explicit(&map->stopped, true, memory_order_relaxed);
-	for (size_t i = 0; ex->ops->withdraw && i < map->submitted; i++) {
+	for (size_t i = 0; (ex->ops->withdraw || kill) && i < map->submitted; i++) {
 		struct item *item = &map->items[i];
 		bool mine;
 		pthread_mutex_lock(&map->lock);

@@ -608,6 +608,74 @@ IL_TEST(B, a_cancelled_tasks_waiting_call_is_not_killed)
 	il_executor_destroy(ex);
 }
 
+/* ---- executors that kill and take nothing back ---- */
+
+static int keep_begun(void *self, il_call *call)
+{
+	CHECK(il_call_begin(call));
+	return keep(self, call);
+}
+
+static void end_killed(void *self, il_call *call)
+{
+	((struct keeper *)self)->kills++;
+	il_call_finish(call, -ECANCELED, NULL, 0, NULL);
+}
+
+/* Its calls end when they are killed. */
+static il_executor *enduring_keeper(struct keeper *k)
+{
+	const il_executor_ops ops = {.submit = keep_begun, .kill = end_killed};
+	il_executor *ex = NULL;
+
+	*k = (struct keeper){.call = NULL};
+	CHECK_RC(il_executor_create(&ex, &ops, k), 0);
+	return ex;
+}
+
+IL_TEST_CORE(B, a_map_out_of_time_kills_calls_that_cannot_be_withdrawn)
+{
+	struct keeper k;
+	il_executor *ex = enduring_keeper(&k);
+	int items[3] = {0}, results[3];
+
+	CHECK_RC(il_executor_map(ex, named, items, 3, sizeof *items, results, IL_MSEC(1)),
+		 -ETIMEDOUT);
+	CHECK_EQ(k.kills, 3);
+	for (int i = 0; i < 3; i++)
+		CHECK_RC(results[i], -ECANCELED);
+	il_executor_destroy(ex);
+}
+
+static int map_in_scope(void *arg)
+{
+	struct cancelled_run *r = arg;
+	int items[3] = {0};
+
+	CHECK_RC(il_scope_enter(&r->scope, IL_FOREVER, 0), 0);
+	r->rc = il_executor_map(r->ex, named, items, 3, sizeof *items, NULL, IL_FOREVER);
+	return il_scope_exit(&r->scope, il_check_cancelled());
+}
+
+IL_TEST(B, a_cancelled_map_kills_calls_that_cannot_be_withdrawn)
+{
+	struct keeper k;
+	struct cancelled_run r = {.ex = enduring_keeper(&k), .scope = IL_SCOPE_INIT};
+	il_group g;
+
+	CHECK_RC(il_group_open(&g), 0);
+	CHECK_RC(il_group_start_soon(&g, NULL, map_in_scope, &r), 0);
+	while (k.submits < 3)
+		CHECK_RC(il_yield(), 0);
+	CHECK_RC(il_scope_cancel(&r.scope), 0);
+	CHECK_RC(il_group_close(&g, 0), 0);
+	CHECK_RC(r.rc, -ECANCELED);
+	CHECK_EQ(k.kills, 3);
+	il_executor_destroy(r.ex);
+}
+
+/* ---- races ---- */
+
 struct racer {
 	il_call *call;
 	atomic_bool go;
