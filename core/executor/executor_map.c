@@ -127,12 +127,13 @@ static int map_await(struct map *map, il_executor *ex, il_time deadline)
 {
 	struct map_wait wait = {.map = map};
 	struct il__wakeup *wakeup = &wait.wakeup;
-	bool stopped = false, killed = !ex->ops->kill;
+	bool stopped = false, killed = !ex->ops->kill, cancelled = false;
 	int outcome = 0;
 
 	for (;;) {
 		bool failed, over, kill;
 		size_t left;
+		int rc;
 		il__wakeup_init(wakeup, "il_executor_map");
 		wakeup->wait.tell = map_tell;
 		pthread_mutex_lock(&map->lock);
@@ -150,10 +151,11 @@ static int map_await(struct map *map, il_executor *ex, il_time deadline)
 			stopped = true;
 			continue;
 		}
-		/* Cancelled after it stopped it goes on waiting, and the workers can ask for it. */
-		if (stopped && wakeup->task && il__task_cancelled(wakeup->task))
-			atomic_store_explicit(&map->caller.cancelled, true, memory_order_relaxed);
-		int rc = il__wakeup_wait(wakeup, stopped && killed ? IL_FOREVER : deadline);
+		/* Maybe since it was woken: then no wait tells it. */
+		if (!cancelled && wakeup->task && il__task_cancelled(wakeup->task))
+			rc = -ECANCELED;
+		else
+			rc = il__wakeup_wait(wakeup, stopped && killed ? IL_FOREVER : deadline);
 		if (rc == 0)
 			continue;
 		pthread_mutex_lock(&map->lock);
@@ -162,8 +164,10 @@ static int map_await(struct map *map, il_executor *ex, il_time deadline)
 		pthread_mutex_unlock(&map->lock);
 		if (!withdrawn)
 			il__wakeup_wait_shielded(wakeup);
-		if (rc == -ECANCELED)
+		if (rc == -ECANCELED) { /* it goes on waiting, and the workers can ask for it */
 			atomic_store_explicit(&map->caller.cancelled, true, memory_order_relaxed);
+			cancelled = true;
+		}
 		kill = !killed && (rc == -ETIMEDOUT || ex->kills);
 		if (!stopped)
 			outcome = rc;

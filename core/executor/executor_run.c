@@ -113,7 +113,7 @@ static int run_held(il_executor *ex, il_fn *fn, void *arg, size_t size)
 	}
 	if (task)
 		il__owe_calls(task->loop, run.call.account, 1);
-	rc = await_and_explain(ex, &run, rc > 0);
+	rc = await_and_explain(ex, &run, rc > 0 || (task && task->scope->effective));
 	if (task)
 		il__paid_calls(task->loop, run.call.account, 1);
 	return rc;

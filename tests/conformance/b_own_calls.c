@@ -5,21 +5,23 @@
 #include "workers.h"
 
 struct keeper {
-	il_call *call;
-	il_call_info info; /* within submit */
+	il_call *call, *calls[3]; /* the last one, and the last three */
+	il_call_info info;        /* within submit */
 	int submits, withdrawals, kills, destroyed;
 	bool gives_up;         /* what withdraw returns */
 	int *answer_within;    /* withdraw and kill answer with this code */
 	struct gate *in_visit; /* they stay there */
+	il_scope *cancels;     /* within submit */
 };
 
 static int keep(void *self, il_call *call)
 {
 	struct keeper *k = self;
 
-	k->submits++;
-	k->call = call;
+	k->call = k->calls[k->submits++ % 3] = call;
 	il_call_get_info(call, &k->info);
+	if (k->cancels)
+		CHECK_RC(il_scope_cancel(k->cancels), 0);
 	return 0;
 }
 
@@ -571,6 +573,19 @@ IL_TEST(B, a_cancelled_tasks_call_is_withdrawn_or_answered)
 	il_executor_destroy(ex);
 }
 
+IL_TEST(B, a_task_that_is_cancelled_while_its_call_is_submitted_has_it_withdrawn)
+{
+	struct keeper k;
+	struct cancelled_run r = {.ex = withdrawing_keeper(&k), .scope = IL_SCOPE_INIT};
+
+	k.gives_up = true;
+	k.cancels = &r.scope;
+	CHECK_RC(run_in_scope(&r), 0);
+	CHECK_RC(r.rc, -ECANCELED);
+	CHECK_EQ(k.withdrawals, 1);
+	il_executor_destroy(r.ex);
+}
+
 IL_TEST(B, a_cancelled_tasks_running_call_is_killed_and_its_answer_returned)
 {
 	struct keeper k;
@@ -672,6 +687,35 @@ IL_TEST(B, a_cancelled_map_kills_calls_that_cannot_be_withdrawn)
 	CHECK_RC(r.rc, -ECANCELED);
 	CHECK_EQ(k.kills, 3);
 	il_executor_destroy(r.ex);
+}
+
+/* The first call has woken the map, which has not run since. */
+static int cancel_map_after(int first)
+{
+	struct keeper k;
+	struct cancelled_run r = {.ex = enduring_keeper(&k), .scope = IL_SCOPE_INIT};
+	il_group g;
+
+	CHECK_RC(il_group_open(&g), 0);
+	CHECK_RC(il_group_start_soon(&g, NULL, map_in_scope, &r), 0);
+	while (k.submits < 3)
+		CHECK_RC(il_yield(), 0);
+	il_call_finish(k.calls[0], first, NULL, 0, NULL);
+	CHECK_RC(il_scope_cancel(&r.scope), 0);
+	CHECK_RC(il_group_close(&g, 0), 0);
+	CHECK_EQ(k.kills, 2);
+	il_executor_destroy(r.ex);
+	return r.rc;
+}
+
+IL_TEST(B, a_map_is_cancelled_also_when_one_of_its_calls_has_just_ended)
+{
+	CHECK_RC(cancel_map_after(0), -ECANCELED);
+}
+
+IL_TEST(B, a_map_is_cancelled_also_when_it_has_just_failed)
+{
+	CHECK_RC(cancel_map_after(-EIO), -EIO);
 }
 
 /* ---- races ---- */
