@@ -47,7 +47,6 @@ static void learn(struct il__errands *e, il_time now)
 	} else if (il__unlikely(e->pause) && now > e->distrusted + e->pause) {
 		e->pause = 0;
 	}
-	e->since = 0;
 }
 
 void il__errands_look(il_loop *loop, enum il__look when)
@@ -65,10 +64,12 @@ void il__errands_look(il_loop *loop, enum il__look when)
 	e->count = kept;
 	if (!kept)
 		e->guard = IL_FOREVER;
-	if (e->since)
-		learn(e, il__os_now());
-	if (e->held) /* it counts as put off in the next turn */
-		e->since = il__os_now();
+	if (e->since || kept) {
+		il_time now = il__os_now();
+		if (e->since)
+			learn(e, now);
+		e->since = kept ? now : 0; /* in the next turn it counts as put off */
+	}
 }
 
 void il__errands_check(il_loop *loop, il_time now)

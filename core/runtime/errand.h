@@ -30,7 +30,7 @@ struct il__errands {
 		void *arg;
 	} at[IL__ERRANDS_MAX];
 	size_t count;
-	il_time since; /* the first was put off, since they were looked at; 0: none was */
+	il_time since; /* the first was put off, or what was kept was looked at; 0: there is none */
 	il_time distrusted,
 	    pause; /* nothing is put off until then, for as long: turns were too long */
 	/* While it sleeps with errands it looks again by then; IL_FOREVER: it does not. */

@@ -145,6 +145,86 @@ IL_TEST_REAL(D, a_task_that_is_always_ready_keeps_no_call_from_its_worker)
 	CHECK_RC(il_group_close(&g, 0), 0);
 }
 
+/* ---- a loop that does not come back in time ---- */
+
+enum { CROWD = 16, HANDS = 4 };
+
+struct crowd {
+	il_executor *pool;
+	struct ends ends;
+	il_time limit; /* how long a task keeps the loop */
+	atomic_int begun;
+	atomic_bool over;
+	bool met; /* all workers were at work meanwhile */
+	int asked;
+};
+
+static int lend_a_hand(void *arg) /* in a worker: until all of them do */
+{
+	struct crowd *c = arg;
+
+	atomic_fetch_add(&c->begun, 1);
+	UNTIL_THREAD(atomic_load(&c->begun) >= HANDS || atomic_load(&c->over));
+	return 0;
+}
+
+static int keep_the_loop(void *arg)
+{
+	struct crowd *c = arg;
+	il_time limit;
+
+	check_hears(c->ends.a, "go");
+	limit = il_now() + c->limit;
+	while (atomic_load(&c->begun) < HANDS && il_now() < limit)
+		;
+	c->met = atomic_load(&c->begun) >= HANDS;
+	atomic_store(&c->over, true);
+	return 0;
+}
+
+static int ask_for_a_hand(void *arg)
+{
+	struct crowd *c = arg;
+
+	if (++c->asked == CROWD)
+		slip(c->ends.b, "go");
+	return il_executor_run(c->pool, lend_a_hand, c, 0);
+}
+
+/* All ask in one turn, and in the next one a task keeps the loop. */
+static bool keep_loop_from_crowd(il_executor *pool, il_time limit)
+{
+	struct crowd c = {.pool = pool, .ends = ends_of(PAIR), .limit = limit};
+	il_group g;
+
+	CHECK_RC(il_group_open(&g), 0);
+	CHECK_RC(il_group_start_soon(&g, NULL, keep_the_loop, &c), 0);
+	CHECK_RC(il_sleep(IL_MSEC(1)), 0); /* it waits now */
+	for (int i = 0; i < CROWD; i++)
+		CHECK_RC(il_group_start_soon(&g, NULL, ask_for_a_hand, &c), 0);
+	CHECK_RC(il_group_close(&g, 0), 0);
+	drop(&c.ends);
+	return c.met;
+}
+
+/* When the turn begins it has seen to it that one worker comes, and would look again at its end. */
+IL_TEST_REAL(D, a_loop_that_is_kept_from_its_calls_learns_to_leave_them_to_the_workers)
+{
+	const il_thread_pool_options options = {.max_workers = HANDS};
+	il_executor *pool;
+	bool met = false;
+
+	CHECK_RC(il_thread_pool_create(&pool, &options), 0);
+	keep_loop_from_crowd(pool, il_test_patience()); /* its workers start */
+	for (int i = 0; i < 5 && !met; i++) {
+		CHECK_RC(il_sleep(IL_MSEC(50)), 0); /* it is trusted */
+		keep_loop_from_crowd(pool, IL_MSEC(3));
+		met = keep_loop_from_crowd(pool, IL_MSEC(200));
+	}
+	CHECK(met);
+	il_executor_destroy(pool);
+}
+
 /* ---- calls that wait for those of the next turn ---- */
 
 struct asked {
