@@ -110,9 +110,11 @@ static int accept_call(struct il__thread_pool *pool, il_call *call, bool waits,
 	pool->queued++;
 	if (!waits || thread_pool_has_one_awake(pool) || !thread_pool_put_off(pool))
 		*roused = il__thread_worker_rouse(pool);
+	call->own = *roused && (*roused)->detained;
+	pool->own += call->own;
 	pool->counts.submitted++;
 	/* Those that are idle, and those that were woken and have not come yet, will each take one. */
-	if (!il__thread_pool_lacks_worker(pool))
+	if (call->own || !il__thread_pool_lacks_worker(pool))
 		return 0;
 	rc = il__thread_worker_start(pool);
 	/* A pool without a bound promises each call a thread, others let it wait for a busy one. */
@@ -162,6 +164,7 @@ static bool thread_pool_withdraw(void *self, il_call *call)
 	if (queued) {
 		il__list_remove(&call->link);
 		pool->queued--;
+		pool->own -= call->own;
 		pool->counts.cancelled++;
 	}
 	pthread_mutex_unlock(&pool->lock);

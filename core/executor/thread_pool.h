@@ -2,8 +2,8 @@
  * thread_pool.h: worker threads over one queue. Everything in the pool is under its lock, but for a
  * worker's own wake-up. Idle workers are reused last in, first out, those that last served the same loop
  * before others; and a worker is idle before it finishes its call, so that what is submitted by that end
- * runs in the same, warm thread. If that calls functions of the user's it is detained by them: idle for what they
- * submit, and for nothing else.
+ * runs in the same, warm thread. If that calls functions of the user's it is detained by them: it comes for the first
+ * call that they submit when they return, unless another has taken that by then, and for no other.
  *
  * The pool outlives its executor while threads live: the last of them frees it.
  */
@@ -36,6 +36,7 @@ struct il__thread_pool {
 	pthread_mutex_t lock;
 	struct il__list queue;
 	size_t queued;
+	size_t own;           /* of those: which a detained worker comes for */
 	struct il__list idle; /* newest first */
 	struct il__list workers;
 	/* One was woken for the queue and has not come yet. It wakes the next one if there is more to do:
@@ -50,7 +51,7 @@ struct il__thread_pool {
 	il_time seen_at;
 	il_executor *executor;
 	size_t live, busy, max;
-	size_t detained; /* of those that are idle */
+	size_t detained; /* of those that are not busy */
 	struct il__call_counts counts;
 	bool shut, broken, released;
 	bool failing;    /* an initializer failed: broken once that is logged */
@@ -71,7 +72,8 @@ struct il__thread_worker *il__thread_worker_rouse(struct il__thread_pool *pool);
 /* Under the lock: whether there are calls that no worker will come for, but one more would. */
 static inline bool il__thread_pool_lacks_worker(const struct il__thread_pool *pool)
 {
-	return pool->live < pool->max && pool->live - pool->busy - pool->detained < pool->queued;
+	return pool->live < pool->max &&
+	       pool->live - pool->busy - pool->detained < pool->queued - pool->own;
 }
 /* thread_worker.c. Under the lock: one more worker. */
 int il__thread_worker_start(struct il__thread_pool *pool);

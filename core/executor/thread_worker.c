@@ -23,12 +23,15 @@
 static il_call *pop_call(struct il__thread_pool *pool, struct il__list *calls)
 {
 	struct il__list *node = il__list_pop(calls);
+	il_call *call;
 
 	if (!node)
 		return NULL;
+	call = il__container_of(node, il_call, link);
 	pool->emptied += --pool->queued == 0;
-	il__call_taken(&pool->counts, il__container_of(node, il_call, link));
-	return il__container_of(node, il_call, link);
+	pool->own -= call->own;
+	il__call_taken(&pool->counts, call);
+	return call;
 }
 
 struct failing {
@@ -148,21 +151,15 @@ static struct il__thread_worker *thread_worker_idle(struct il__thread_worker *w)
 	return next;
 }
 
-/* Under the lock. */
-static void thread_worker_release(struct il__thread_worker *w)
-{
-	w->pool->detained -= w->detained;
-	w->detained = false;
-}
-
-/* It was detained. Under the lock if there are calls that it may take; else it goes on to rest. */
+/* It was detained. Under the lock if it was roused or there are calls; else it goes on to rest. */
 static bool thread_worker_come_back(struct il__thread_worker *w)
 {
 	struct il__thread_pool *pool = w->pool;
 
 	pthread_mutex_lock(&pool->lock);
-	thread_worker_release(w);
-	if (pool->queued && !il__list_empty(&w->idle)) {
+	pool->detained--;
+	w->detained = false;
+	if (pool->queued || il__list_empty(&w->idle)) {
 		il__list_remove(&w->idle);
 		return true;
 	}
@@ -240,8 +237,6 @@ struct il__thread_worker *il__thread_worker_rouse(struct il__thread_pool *pool)
 		il__list_remove(&w->idle);
 	/* The caller itself comes when it is released: others need not wait for it. */
 	pool->waking = w && !w->detained;
-	if (w && w->detained)
-		thread_worker_release(w);
 	return w;
 }
 
@@ -276,6 +271,9 @@ static il_call *run_calls(struct il__thread_worker *w, il_call *call, int *rc)
 
 	pool->busy++;
 	thread_worker_note(w, call);
+	/* It may have one that another would have come for, and those after that count on it. */
+	if (il__unlikely(il__thread_pool_lacks_worker(pool)))
+		il__thread_worker_start(pool);
 	pthread_mutex_unlock(&pool->lock);
 	if (next)
 		il__parker_wake(&next->parker);

@@ -543,6 +543,38 @@ IL_TEST_CORE(B, a_callback_that_takes_long_holds_up_no_call_of_others)
 	CHECK(s.seen);
 }
 
+struct follow {
+	il_executor *ex;
+	struct gate gate; /* of the call that the callback submits */
+	struct slow_callback slow;
+	il_future *next;
+};
+
+static int submit_and_take_long(il_future *f, void *arg)
+{
+	struct follow *w = arg;
+
+	w->next = submitted(w->ex, stay, &w->gate);
+	return take_long(f, &w->slow);
+}
+
+/* A worker is made for the second call and takes the first, whose own worker is not back. */
+IL_TEST_CORE(B, a_callback_that_has_submitted_a_call_and_takes_long_holds_up_no_other)
+{
+	struct follow w = {.ex = new_pool(4)};
+	il_future *f = occupy(w.ex, &w.slow.first);
+
+	CHECK_RC(il_future_on_done(f, submit_and_take_long, &w), 0);
+	atomic_store(&w.slow.first.open, true);
+	UNTIL_THREAD(atomic_load(&w.slow.begun));
+	CHECK_RC(finished(submitted(w.ex, count_in, &w.slow.served)), 0);
+	atomic_store(&w.gate.open, true);
+	CHECK_RC(finished(w.next), 0);
+	il_future_unref(f);
+	il_executor_destroy(w.ex);
+	CHECK(w.slow.seen);
+}
+
 IL_TEST_CORE(B, a_callback_that_takes_long_holds_up_no_call_that_is_queued)
 {
 	struct slow_callback s;
