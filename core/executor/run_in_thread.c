@@ -53,6 +53,7 @@ struct thread_call {
 	char name[16];   /* the caller's may be gone once the call was abandoned */
 
 	bool abandonable;
+	bool releases; /* the worker's: it was abandoned, and arg is to be released */
 	atomic_uint
 	    owners; /* abandonable: 2, the task, or the list of those that it has left, and the worker */
 	void (*release)(void *arg);
@@ -122,6 +123,17 @@ static void thread_call_on_result(struct il__message *m, il_loop *loop)
 	thread_call_conclude(tc);
 }
 
+/* Decides it, when it is asked first: a call that is cancelled from then on has its result, which is on its way. */
+static bool thread_call_calls_back(il_call *call)
+{
+	struct thread_call *tc = il__container_of(call, struct thread_call, call);
+
+	if (atomic_load_explicit(&tc->state, memory_order_relaxed) != FINISHED &&
+	    atomic_exchange(&tc->state, FINISHED) == ABANDONED)
+		tc->releases = tc->release != NULL;
+	return tc->releases;
+}
+
 /* The worker's last step. Nobody may wait any more for a call that was abandoned: then the loop may be gone. */
 static void thread_call_finish(il_call *call, int rc)
 {
@@ -129,7 +141,7 @@ static void thread_call_finish(il_call *call, int rc)
 	struct il__inbox *held = tc->abandonable ? il__inbox_ref(tc->caller.inbox) : NULL;
 
 	tc->rc = rc;
-	if (atomic_exchange(&tc->state, FINISHED) == ABANDONED && tc->release)
+	if (thread_call_calls_back(call))
 		tc->release(tc->call.arg);
 	if ((call->followed ? il__inbox_post_soon : il__inbox_post)(tc->caller.inbox,
 								    &tc->message) < 0 &&
@@ -137,13 +149,6 @@ static void thread_call_finish(il_call *call, int rc)
 		thread_call_drop(tc);
 	if (held)
 		il__inbox_unref(held);
-}
-
-static bool thread_call_calls_back(il_call *call)
-{
-	struct thread_call *tc = il__container_of(call, struct thread_call, call);
-
-	return atomic_load(&tc->state) == ABANDONED && tc->release;
 }
 
 static const struct il__call_ops ops = {
@@ -365,7 +370,7 @@ int il_run_in_thread_with(il_fn *fn, void *arg, const il_run_in_thread_options *
 		return rc;
 	if (options->abandon_on_cancel)
 		return run_abandonable(task, threads, fn, arg, options);
-	tc.abandonable = tc.finished = tc.owes = tc.gone = false;
+	tc.abandonable = tc.releases = tc.finished = tc.owes = tc.gone = false;
 	tc.released_rc = 0;
 	rc = thread_call_submit(&tc, task, threads, fn, arg, options);
 	return rc < 0 ? rc : thread_call_await(&tc, task);

@@ -177,6 +177,34 @@ IL_TEST(D, a_release_that_takes_long_holds_up_no_other_call)
 	CHECK(r.seen);
 }
 
+IL_TEST_FIFO(D, a_release_of_a_call_that_is_cancelled_when_it_ends_holds_up_no_other_call)
+{
+	for (size_t i = 0; i < il_test_rounds(200); i++) {
+		struct released_slowly r = {.seen = false};
+		bool abandoned = false;
+		il_run_in_thread_options options = {
+		    .abandon_on_cancel = true, .release = release_slowly, .abandoned = &abandoned};
+		struct sent s = {
+		    .scope = IL_SCOPE_INIT, .fn = stay, .arg = &r, .options = &options};
+		il_group g;
+		CHECK_RC(il_group_open(&g), 0);
+		CHECK_RC(il_group_start_soon(&g, NULL, call_away, &s), 0);
+		UNTIL_THREAD(atomic_load(&r.g.begun) == 1);
+		atomic_store(&r.g.open, true);
+		while (!atomic_load(&r.g.ended))
+			;
+		for (volatile size_t spin = 0; spin < 10 * (i % 40); spin++)
+			;
+		CHECK_RC(il_scope_cancel(&s.scope), 0);
+		CHECK_RC(il_group_close(&g, 0), 0);
+		if (abandoned)
+			UNTIL_THREAD(atomic_load(&r.begun));
+		CHECK_RC(il_run_in_thread(count_in, &r.served), 0);
+		CHECK_RC(il_threads_wait(), 0);
+		CHECK_EQ(r.seen, abandoned);
+	}
+}
+
 IL_TEST(D, n79_an_abandonable_call_that_is_not_cancelled_is_as_any_other)
 {
 	struct given given = {.g = {.open = true, .result = -EIO}};
