@@ -101,14 +101,15 @@ static bool thread_pool_has_one_awake(struct il__thread_pool *pool)
 }
 
 static int accept_call(struct il__thread_pool *pool, il_call *call, bool waits,
-		       struct il__thread_worker **roused)
+		       struct il__thread_worker **roused, bool *put_off)
 {
 	int rc;
 
 	il__list_push(&pool->queue, &call->link);
 	il__call_queued(call);
 	pool->queued++;
-	if (!waits || thread_pool_has_one_awake(pool) || !thread_pool_put_off(pool))
+	*put_off = waits && !thread_pool_has_one_awake(pool) && thread_pool_put_off(pool);
+	if (!*put_off)
 		*roused = il__thread_worker_rouse(pool);
 	call->own = *roused && (*roused)->detained;
 	pool->own += call->own;
@@ -127,10 +128,14 @@ static int accept_call(struct il__thread_pool *pool, il_call *call, bool waits,
 	return 0;
 }
 
+/* Each that was copied, and so many others: then it may be long since the first was put off, and to the turn's end. */
+enum { MANY = 16 };
+
 static int thread_pool_submit(void *self, il_call *call, bool waits)
 {
 	struct il__thread_pool *pool = self;
 	struct il__thread_worker *roused = NULL;
+	bool put_off = false;
 	int rc;
 
 	pthread_mutex_lock(&pool->lock);
@@ -147,10 +152,13 @@ static int thread_pool_submit(void *self, il_call *call, bool waits)
 		    "il_executor_run, or raise queue_limit",
 		    pool->name, pool->queued);
 	else
-		rc = accept_call(pool, call, waits, &roused);
+		rc = accept_call(pool, call, waits, &roused, &put_off);
+	put_off = put_off && (call->original || pool->queued % MANY == 0);
 	pthread_mutex_unlock(&pool->lock);
 	if (roused)
 		il__parker_wake(&roused->parker);
+	if (put_off)
+		il__errands_check(il__self.loop, il__os_now());
 	return rc;
 }
 

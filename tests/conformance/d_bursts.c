@@ -145,6 +145,61 @@ IL_TEST_REAL(D, a_task_that_is_always_ready_keeps_no_call_from_its_worker)
 	CHECK_RC(il_group_close(&g, 0), 0);
 }
 
+/* ---- a burst that takes long ---- */
+
+struct burst_of {
+	il_executor *pool;
+	atomic_bool begun;
+	uint64_t submitted; /* when the first one began */
+};
+
+static int look_at_submitted(void *arg) /* in a worker */
+{
+	struct burst_of *b = *(struct burst_of **)arg;
+	il_executor_statistics s = {.submitted = 0};
+
+	if (atomic_exchange(&b->begun, true))
+		return 0;
+	CHECK_RC(il_executor_get_statistics(b->pool, &s), 0);
+	b->submitted = s.submitted;
+	return 0;
+}
+
+/* Whether the first of so many begins while the others are submitted. */
+static bool begins_early(size_t count, size_t size, bool copies)
+{
+	il_thread_pool_options options = {.max_workers = 1, .copy_args = copies};
+	struct burst_of warm, *w = &warm, b, *at = &b;
+	char *items = calloc(count, size);
+
+	CHECK(items != NULL);
+	CHECK_RC(il_thread_pool_create(&b.pool, &options), 0);
+	warm.pool = b.pool;
+	atomic_init(&warm.begun, false);
+	atomic_init(&b.begun, false);
+	CHECK_RC(il_executor_run(b.pool, look_at_submitted, &w, sizeof(void *)), 0);
+	CHECK_RC(il_sleep(IL_MSEC(2)), 0); /* its worker sleeps */
+	for (size_t i = 0; i < count; i++)
+		memcpy(items + i * size, &at, sizeof(void *));
+	CHECK_RC(il_executor_map(b.pool, look_at_submitted, items, count, size, NULL, IL_FOREVER),
+		 0);
+	il_executor_destroy(b.pool);
+	free(items);
+	return b.submitted < count;
+}
+
+IL_TEST_REAL(D, the_first_call_of_a_map_begins_while_it_submits_the_others)
+{
+	bool many = false, large = false;
+
+	for (int i = 0; i < 5 && !(many && large); i++) {
+		many = many || begins_early(il_test_rounds(50000), sizeof(void *), false);
+		large = large || begins_early(200, 256 << 10, true);
+	}
+	CHECK(many);
+	CHECK(large);
+}
+
 /* ---- a loop that does not come back in time ---- */
 
 enum { CROWD = 16, HANDS = 4 };
