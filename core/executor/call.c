@@ -167,7 +167,8 @@ static void call_enter(il_call *call)
 	if (il__call_is_in_task())
 		return;
 	call->outside = (struct il__outside){il__self.locals, il__working};
-	il__self.locals = il__locals_ref(call->locals);
+	il__self.locals = call->locals; /* with the call's reference */
+	call->locals = NULL;
 	il__working.caller = call->caller;
 	il__working.account = call->account;
 }
