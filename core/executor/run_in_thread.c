@@ -138,17 +138,15 @@ static bool thread_call_calls_back(il_call *call)
 static void thread_call_finish(il_call *call, int rc)
 {
 	struct thread_call *tc = il__container_of(call, struct thread_call, call);
-	struct il__inbox *held = tc->abandonable ? il__inbox_ref(tc->caller.inbox) : NULL;
+	const bool shared = tc->abandonable; /* it may be gone once it is posted */
 
 	tc->rc = rc;
 	if (thread_call_calls_back(call))
 		tc->release(tc->call.arg);
 	if ((call->followed ? il__inbox_post_soon : il__inbox_post)(tc->caller.inbox,
 								    &tc->message) < 0 &&
-	    held)
+	    shared)
 		thread_call_drop(tc);
-	if (held)
-		il__inbox_unref(held);
 }
 
 static const struct il__call_ops ops = {
