@@ -256,8 +256,10 @@ static il_call *next_call(struct il__thread_pool *pool, il_call *done)
 static void thread_worker_note(struct il__thread_worker *w, const il_call *call)
 {
 	w->runs = call ? call->fn : NULL;
+	if (!call)
+		return;
 	w->began = il__ticks_now();
-	if (call && call->caller)
+	if (call->caller)
 		w->served = call->caller->inbox;
 }
 
