@@ -56,7 +56,7 @@ struct il__remote_worker {
 		int window;      /* questions at most: one more with each job, one after a sleep */
 		bool up;         /* connected, and the server knows its names */
 		bool empty;      /* the last reply was that there is no job */
-		bool asleep;     /* the server says when there is one */
+		bool asleep;     /* the server says when there is one, or tells another worker */
 		unsigned echoes; /* the drain's, without a reply */
 		unsigned round;  /* of signs */
 		uint64_t

@@ -1,8 +1,8 @@
 /*
  * worker_link.c: a worker program's connection to one server: GRAB_JOB while jobs may be taken, PRE_SLEEP when the server has
- * none and every question has its reply, signs of life. Nothing that takes abilities back, which would make the server give
- * running jobs to others; and never more questions than the last sleep and the jobs since then have earned, which the server would
- * keep in its memory.
+ * none and every question has its reply, a question each beat all the same, signs of life. Nothing that takes abilities back,
+ * which would make the server give running jobs to others; and never more questions than the last sleep and the jobs since then
+ * have earned, which the server would keep in its memory.
  */
 #include "worker.h"
 
@@ -48,6 +48,7 @@ void il__remote_ask(struct il__remote_worker *w)
 	}
 }
 
+/* A drain asks no more, so it is not to be woken in another worker's place. */
 static int on_no_job(struct il__remote_link *l)
 {
 	int rc = 0;
@@ -55,7 +56,7 @@ static int on_no_job(struct il__remote_link *l)
 	l->questions--;
 	l->worker->taken--;
 	l->empty = true;
-	if (l->questions == 0) {
+	if (l->questions == 0 && !l->worker->draining) {
 		l->asleep = true;
 		rc = il__remote_send(&l->connection, IL__GEARMAN_PRE_SLEEP, NULL, 0);
 	}
@@ -76,12 +77,11 @@ static int on_assigned(struct il__remote_link *l, struct il__remote_packet *p)
 	return rc;
 }
 
-static int on_wake(struct il__remote_link *l)
+static void wake(struct il__remote_link *l)
 {
 	l->asleep = l->empty = false;
 	l->window = 1;
 	il__remote_ask(l->worker);
-	return 0;
 }
 
 static int on_echo(struct il__remote_link *l, const struct il__remote_packet *p)
@@ -110,7 +110,8 @@ static int on_packet(struct il__remote_link *l, struct il__remote_packet *p)
 	case IL__GEARMAN_NO_JOB:
 		return asked ? on_no_job(l) : 0;
 	case IL__GEARMAN_NOOP:
-		return on_wake(l);
+		wake(l);
+		return 0;
 	case IL__GEARMAN_ECHO_RES:
 		return on_echo(l, p);
 	default:
@@ -203,6 +204,8 @@ static int give_news(void *arg)
 	return rc;
 }
 
+/* And whoever sleeps asks all the same: a server wakes a few for a job, and those may be stopped, cut off, drained, or full with
+ * the jobs of other servers. */
 static int give_signs(void *arg)
 {
 	struct il__remote_link *l = arg;
@@ -210,6 +213,8 @@ static int give_signs(void *arg)
 	for (;;) {
 		struct il__remote_job *j;
 		int rc = il_sleep(l->worker->options.heartbeat);
+		if (l->asleep)
+			wake(l);
 		l->round++;
 		while (rc == 0 && (j = next_to_sign(l))) {
 			j->round = l->round;

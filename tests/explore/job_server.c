@@ -5,7 +5,7 @@
 #include "job_server.h"
 #include "../remote/gearman.h"
 
-enum { HEADER = 12, NAMES = 4, NAME = 64 };
+enum { HEADER = 12, NAMES = 4, NAME = 64, WAKEUP = 2 };
 
 struct job {
 	struct job *next, **at;
@@ -120,15 +120,17 @@ static struct job *job_for(const struct peer *worker)
 	return j;
 }
 
-/* All who could take it: the first to ask gets it. */
+/* Some who could take it, as --worker-wakeup says: the first to ask gets it. Those who came first are the first, though they may
+ * have gone. */
 static int wake_for(struct job_server *s, const char *name)
 {
-	int rc = 0;
+	int woken = 0, rc = 0;
 
-	for (struct peer *p = s->peers; p && rc == 0; p = p->next)
+	for (struct peer *p = s->peers; p && woken < WAKEUP && rc == 0; p = p->next)
 		if (p->asleep && has_name(p, name)) {
 			p->asleep = false;
 			rc = put_text(p, NOOP, "");
+			woken++;
 		}
 	return rc;
 }
@@ -404,11 +406,10 @@ static int accept_peer(struct job_server *s, il_listener *l, il_group *group)
 		return rc;
 	}
 	p->server = s;
-	p->next = s->peers;
 	p->at = &s->peers;
-	if (p->next)
-		p->next->at = &p->next;
-	s->peers = p;
+	while (*p->at)
+		p->at = &(*p->at)->next;
+	*p->at = p;
 	return il_group_start_soon(group, NULL, serve_peer, p);
 }
 

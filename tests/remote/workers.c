@@ -80,12 +80,17 @@ static void lose_process(void)
 	printf("a lost process\n");
 }
 
-/* How many jobs of the name there are, as the server knows, and how many of them workers have. */
-static bool has_jobs(const char *name, int jobs, int taken)
+struct status {
+	int jobs, taken, workers;
+};
+
+/* How many jobs of the name there are, as the server knows, how many of them workers have, and how many workers have the name. */
+static struct status status_of(const char *name)
 {
+	struct status status = {0, 0, 0};
 	char text[2048] = "", *line;
 	size_t size = 0;
-	int fd = server_connect(&server), all = 0, run = 0;
+	int fd = server_connect(&server);
 	ssize_t n = write(fd, "status\n", 7);
 
 	while (n > 0 && !strstr(text, "\n.\n") && size < sizeof text - 1) {
@@ -94,8 +99,16 @@ static bool has_jobs(const char *name, int jobs, int taken)
 	}
 	close(fd);
 	line = strstr(text, name);
-	CHECK(line && sscanf(line + strlen(name), "%d %d", &all, &run) == 2);
-	return all == jobs && run == taken;
+	CHECK(!line || sscanf(line + strlen(name), "%d %d %d", &status.jobs, &status.taken,
+			      &status.workers) == 3);
+	return status;
+}
+
+static bool has_jobs(const char *name, int jobs, int taken)
+{
+	struct status status = status_of(name);
+
+	return status.jobs == jobs && status.taken == taken;
 }
 
 /* A machine that is gone without a word: its call, and one that it has taken and not begun. */
@@ -225,6 +238,43 @@ static void prefetch(void)
 	il_executor_destroy(ex);
 	CHECK_EQ(worker_stop(other), 0);
 	printf("prefetch\n");
+}
+
+enum { SLEEPERS = 4 };
+
+/* In time, or not at all. */
+static int run_program(void *ex)
+{
+	return il_executor_run(ex, program, NULL, 0);
+}
+
+static int run_in_time(void *ex)
+{
+	return il_fail_after(IL_SEC(3), run_program, ex);
+}
+
+/* All sleep, and all but one are stopped: of two calls one wakes two of those, and the server wakes nobody else for it. */
+static void wake_the_wrong_ones(void)
+{
+	il_executor *ex = pool_resubmitting(0);
+	pid_t sleepers[SLEEPERS];
+
+	for (int i = 0; i < SLEEPERS; i++)
+		sleepers[i] = worker_start(server.address, "slots=1 beat=200");
+	UNTIL(status_of("test.t.program\t").workers == SLEEPERS);
+	usleep(100000); /* and they have asked */
+	for (int i = 1; i < SLEEPERS; i++)
+		kill(sleepers[i], SIGSTOP);
+	for (int i = 0; i < 2; i++) {
+		usleep(100000); /* the server has replied to what each has asked last */
+		CHECK_EQ(il_run(il_backend_find(NULL), run_in_time, ex), sleepers[0]);
+	}
+	for (int i = 1; i < SLEEPERS; i++)
+		kill(sleepers[i], SIGCONT);
+	for (int i = 0; i < SLEEPERS; i++)
+		CHECK_EQ(worker_stop(sleepers[i]), 0);
+	il_executor_destroy(ex);
+	printf("the wrong ones are woken\n");
 }
 
 struct timed {
@@ -373,6 +423,7 @@ void test_all(void)
 	lose_silent_program(2);
 	lose_before_a_sign();
 	beat_slowly();
+	wake_the_wrong_ones();
 	prefetch();
 	too_old();
 	drain_alone();
