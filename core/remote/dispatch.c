@@ -53,13 +53,20 @@ void il__remote_dispatch(struct il__remote_pool *pool)
 	}
 }
 
-void il__remote_put_off(struct il__remote_out *out)
+bool il__remote_put_off(struct il__remote_out *out)
 {
-	pthread_mutex_lock(&out->server->pool->lock);
-	il__remote_list_remove(&out->place);
-	il__remote_list_push(&out->server->put_off, &out->place);
-	out->sent = false;
-	pthread_mutex_unlock(&out->server->pool->lock);
+	struct il__remote_pool *pool = out->server->pool;
+	bool wanted;
+
+	pthread_mutex_lock(&pool->lock);
+	wanted = out->verdict != -ECANCELED;
+	if (wanted) {
+		il__remote_list_remove(&out->place);
+		il__remote_list_push(&out->server->put_off, &out->place);
+		out->sent = false;
+	}
+	pthread_mutex_unlock(&pool->lock);
+	return wanted;
 }
 
 void il__remote_retry(struct il__remote_server *s)
@@ -139,4 +146,6 @@ void il__remote_cancel_all(struct il__remote_pool *pool)
 		give_up_list(&pool->servers[i].running); /* where one may still wait for a slot */
 	}
 	pthread_mutex_unlock(&pool->lock);
+	if (wanted) /* a server may have refused some since the shutdown looked */
+		il__remote_fail_unsent(pool, -ECANCELED, false, NULL);
 }

@@ -186,8 +186,8 @@ void il__remote_fail_unsent(struct il__remote_pool *pool, int rc, bool all, cons
 void il__remote_cancel_all(struct il__remote_pool *pool);
 /* Out of its server's lists. */
 void il__remote_take_out(struct il__remote_out *out);
-/* The server has no room for it now; and one of those may be sent again. */
-void il__remote_put_off(struct il__remote_out *out);
+/* The server has no room for it now; false: it was cancelled, and nobody else ends it. And one of those may be sent again. */
+bool il__remote_put_off(struct il__remote_out *out);
 void il__remote_retry(struct il__remote_server *s);
 /* Under the lock: a worker has it, so its name is served. */
 void il__remote_is_served(struct il__remote_out *out);

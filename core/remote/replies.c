@@ -75,8 +75,8 @@ static int on_error(struct il__remote_server *s, struct il__remote_packet *p)
 		end(out, -EPROTO, NULL, 0, detail);
 	else if (!out->waits && out->attempt == 0)
 		end(out, -EAGAIN, NULL, 0, detail);
-	else
-		il__remote_put_off(out);
+	else if (!il__remote_put_off(out))
+		end(out, -ECANCELED, NULL, 0, NULL);
 	return 0;
 }
 
