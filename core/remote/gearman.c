@@ -22,8 +22,7 @@ static void put(unsigned char *to, uint32_t value)
 		to[i] = (unsigned char)(value >> (24 - 8 * i));
 }
 
-/* Until there is room for more. */
-static int await_room(struct il__remote_connection *c)
+int il__remote_await_room(struct il__remote_connection *c)
 {
 	int rc = 0;
 
@@ -56,17 +55,16 @@ static void append(struct il__remote_connection *c, const void *data, size_t siz
 	c->out_size += size;
 }
 
-int il__remote_send(struct il__remote_connection *c, uint32_t type, const struct iovec *arguments,
-		    int count)
+int il__remote_send_now(struct il__remote_connection *c, uint32_t type,
+			const struct iovec *arguments, int count)
 {
 	unsigned char header[HEADER] = "\0REQ";
 	size_t size = count > 0 ? (size_t)count - 1 : 0;
-	int rc = await_room(c);
+	int rc;
 
 	for (int i = 0; i < count; i++)
 		size += arguments[i].iov_len;
-	if (rc == 0)
-		rc = grow_out(c, HEADER + size);
+	rc = grow_out(c, HEADER + size);
 	if (rc < 0)
 		return rc;
 	put(header + 4, type);
@@ -78,6 +76,14 @@ int il__remote_send(struct il__remote_connection *c, uint32_t type, const struct
 	}
 	il__remote_ring(c->work);
 	return 0;
+}
+
+int il__remote_send(struct il__remote_connection *c, uint32_t type, const struct iovec *arguments,
+		    int count)
+{
+	int rc = il__remote_await_room(c);
+
+	return rc < 0 ? rc : il__remote_send_now(c, type, arguments, count);
 }
 
 int il__remote_flush(struct il__remote_connection *c)

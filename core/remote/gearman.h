@@ -90,6 +90,10 @@ void il__remote_close(struct il__remote_connection *c);
  * written. */
 int il__remote_send(struct il__remote_connection *c, uint32_t type, const struct iovec *arguments,
 		    int count);
+/* Both parts of it: the first waits, and the second does not, for packets that are small and few, or whose sender has waited. */
+int il__remote_await_room(struct il__remote_connection *c);
+int il__remote_send_now(struct il__remote_connection *c, uint32_t type,
+			const struct iovec *arguments, int count);
 int il__remote_send_text(struct il__remote_connection *c, uint32_t type, const char *argument);
 /* A task: writes what is sent, until it fails. And once, what there is. */
 int il__remote_write(struct il__remote_connection *c);

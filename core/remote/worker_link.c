@@ -35,6 +35,7 @@ static struct il__remote_link *next_to_ask(struct il__remote_worker *w)
 	return NULL;
 }
 
+/* Never waits: one server that is slow to read holds up nobody who talks to another one. */
 void il__remote_ask(struct il__remote_worker *w)
 {
 	struct il__remote_link *l;
@@ -43,7 +44,7 @@ void il__remote_ask(struct il__remote_worker *w)
 	       (l = next_to_ask(w))) {
 		l->questions++;
 		w->taken++;
-		if (il__remote_send(&l->connection, IL__GEARMAN_GRAB_JOB_UNIQ, NULL, 0) < 0)
+		if (il__remote_send_now(&l->connection, IL__GEARMAN_GRAB_JOB_UNIQ, NULL, 0) < 0)
 			return;
 	}
 }
@@ -58,7 +59,7 @@ static int on_no_job(struct il__remote_link *l)
 	l->empty = true;
 	if (l->questions == 0 && !l->worker->draining) {
 		l->asleep = true;
-		rc = il__remote_send(&l->connection, IL__GEARMAN_PRE_SLEEP, NULL, 0);
+		rc = il__remote_send_now(&l->connection, IL__GEARMAN_PRE_SLEEP, NULL, 0);
 	}
 	il__remote_ask(l->worker); /* another server */
 	return rc;

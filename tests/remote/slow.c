@@ -1,7 +1,10 @@
 /*
- * slow.c: a job server that takes its time: it says late that it is full. Whoever waits is not held up by that.
+ * slow.c: a job server that takes its time: it says late that it is full, or reads nothing for a while. Whoever waits for others is not
+ * held up by that.
  */
 #include "packets.h"
+
+#include <sys/socket.h>
 
 /* ---- it is full ---- */
 
@@ -69,11 +72,93 @@ static void cancel_before_a_refusal(bool by_shutdown)
 	printf("cancelled before a refusal\n");
 }
 
+/* ---- it does not read ---- */
+
+enum { LARGE = 4000000, BEAT = 500 };
+
+static char data[2 * LARGE + 4096];
+
+/* So that it has not been silent. */
+static void show_life(int fd)
+{
+	send_text(fd, ECHO_RES, "beat");
+}
+
+static void assign_large(int fd)
+{
+	size_t size = make_call(data, "test.t.twice", LARGE);
+	char *envelope = data + size - LARGE - 32;
+
+	envelope[5] = 1; /* of bytes */
+	put(envelope + 16, UINT32_MAX, 4);
+	send_packet(fd, JOB_ASSIGN_UNIQ, data, size);
+}
+
+/* No job for each question, until the worker sleeps. */
+static bool falls_asleep(int fd)
+{
+	double begin = seconds();
+	unsigned type;
+	size_t size;
+
+	while (seconds() - begin < 10 && (type = receive_packet(fd, data, sizeof data, &size))) {
+		if (type == PRE_SLEEP)
+			return true;
+		if (type == GRAB_JOB_UNIQ)
+			send_packet(fd, NO_JOB, "", 0);
+		if (type == ECHO_REQ)
+			send_packet(fd, ECHO_RES, data, size);
+	}
+	return false;
+}
+
+/* Large results lie before the questions to one server when the other has no job, and is lost then: no question is forgotten that the
+ * first is to reply to before the worker sleeps. */
+static void lose_the_other_one(void)
+{
+	const struct linger at_once = {1, 0};
+	const int little = 65536;
+	char both[160], options[64];
+	int other, slow, again;
+	pid_t worker;
+	size_t size;
+
+	snprintf(both, sizeof both, "%s,%s", address, address);
+	snprintf(options, sizeof options, "slots=3 beat=%d", BEAT);
+	worker = worker_start(both, options);
+	other = accept_one();
+	CHECK(await(other, GRAB_JOB_UNIQ, data, sizeof data, &size));
+	slow = accept_one();
+	setsockopt(slow, SOL_SOCKET, SO_RCVBUF, &little, sizeof little);
+	for (int i = 0; i < 2; i++) {
+		CHECK(await(slow, GRAB_JOB_UNIQ, data, sizeof data, &size));
+		assign_large(slow);
+	}
+	for (int i = 0; i < 10; i++) { /* both are done by then */
+		show_life(slow);
+		show_life(other);
+		usleep(BEAT * 100);
+	}
+	send_packet(other, NO_JOB, "", 0);
+	CHECK(await(other, PRE_SLEEP, data, sizeof data, &size));
+	setsockopt(other, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+	close(other);
+	show_life(slow);
+	again = accept_one(); /* it has noticed that */
+	show_life(slow);
+	CHECK(falls_asleep(slow));
+	worker_kill(worker);
+	close(slow);
+	close(again);
+	printf("the other one is lost\n");
+}
+
 void test_all(void)
 {
 	signal(SIGPIPE, SIG_IGN);
 	listen_here();
 	cancel_before_a_refusal(false);
 	cancel_before_a_refusal(true);
+	lose_the_other_one();
 	listen_no_more();
 }
