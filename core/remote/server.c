@@ -12,7 +12,7 @@ enum { FRAME = 1024 }; /* of an answer beyond what it carries: handle, envelope,
 
 /* ---- sending ---- */
 
-/* From here on it cannot be taken back. NULL: there is none. */
+/* From here on it cannot be taken back, and the server may end it, even before it has come there. NULL: there is none. */
 static struct il__remote_out *take_unsent(struct il__remote_server *s)
 {
 	struct il__remote_node *first;
@@ -39,7 +39,7 @@ static int send_call(struct il__remote_server *s, struct il__remote_out *out)
 
 	il__remote_address_out(s->pool, out);
 	arguments[1].iov_len = strlen(out->unique);
-	return il__remote_send(&s->connection, IL__GEARMAN_SUBMIT_JOB, arguments, 3);
+	return il__remote_send_now(&s->connection, IL__GEARMAN_SUBMIT_JOB, arguments, 3);
 }
 
 static int send_calls(void *arg)
@@ -47,8 +47,10 @@ static int send_calls(void *arg)
 	struct il__remote_server *s = arg;
 
 	for (;;) {
-		struct il__remote_out *out = take_unsent(s);
-		int rc = out ? send_call(s, out) : il_semaphore_acquire(s->work);
+		int rc = il__remote_await_room(&s->connection);
+		struct il__remote_out *out = rc < 0 ? NULL : take_unsent(s);
+		if (rc == 0)
+			rc = out ? send_call(s, out) : il_semaphore_acquire(s->work);
 		if (rc < 0)
 			return rc;
 	}

@@ -75,6 +75,7 @@ static void cancel_before_a_refusal(bool by_shutdown)
 /* ---- it does not read ---- */
 
 enum { LARGE = 4000000, BEAT = 500 };
+static const int little = 65536; /* of what comes the system keeps no more */
 
 static char data[2 * LARGE + 4096];
 
@@ -117,7 +118,6 @@ static bool falls_asleep(int fd)
 static void lose_the_other_one(void)
 {
 	const struct linger at_once = {1, 0};
-	const int little = 65536;
 	char both[160], options[64];
 	int other, slow, again;
 	pid_t worker;
@@ -153,6 +153,62 @@ static void lose_the_other_one(void)
 	printf("the other one is lost\n");
 }
 
+enum { CALLS = 40, ARGUMENT = 400000 };
+
+/* So many are sent as the connection takes. */
+static size_t sent_at_last(il_executor *ex)
+{
+	size_t sent = 0;
+
+	for (int still = 0; still < 30; still++) {
+		size_t now = (size_t)statistics_of(ex, 0).sent;
+		if (now != sent)
+			still = 0;
+		sent = now;
+		usleep(10000);
+	}
+	return sent;
+}
+
+/* It refuses calls before it has read them, and as many as are sent: the others are as they were, and come when it reads. */
+static void refuse_unread(void)
+{
+	const char *servers[] = {address};
+	il_remote_pool_options o = pool_options(servers, 1);
+	il_bytes b[CALLS];
+	il_future *f[CALLS];
+	char *in = malloc(ARGUMENT);
+	il_executor *ex = pool_with(&o);
+	size_t sent, size;
+	int fd = accept_one();
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &little, sizeof little);
+	memset(in, 'x', ARGUMENT);
+	CHECK_EQ(receive_packet(fd, data, sizeof data, &size), ECHO_REQ);
+	send_packet(fd, ECHO_RES, data, size);
+	UNTIL(statistics_of(ex, 0).connected);
+	for (int i = 0; i < CALLS; i++) {
+		b[i] = (il_bytes){.in = in, .in_size = ARGUMENT};
+		CHECK_EQ(il_executor_submit(ex, &f[i], twice, &b[i], IL_BYTES), 0);
+	}
+	sent = sent_at_last(ex);
+	CHECK(sent > 0 && sent < CALLS);
+	for (size_t i = 0; i < sent; i++)
+		send_packet(fd, ERROR, "ODD\0not well", 12);
+	for (size_t i = 0; i < sent; i++)
+		CHECK_EQ(until_done(f[i]), -EPROTO);
+	for (int i = 0; i < CALLS; i++) {
+		CHECK(await(fd, SUBMIT_JOB, data, sizeof data, &size));
+		CHECK(size > ARGUMENT && memcmp(data + size - ARGUMENT, in, ARGUMENT) == 0);
+	}
+	close(fd);
+	for (size_t i = sent; i < CALLS; i++)
+		CHECK_EQ(until_done(f[i]), -EOWNERDEAD);
+	il_executor_destroy(ex);
+	free(in);
+	printf("refused unread\n");
+}
+
 void test_all(void)
 {
 	signal(SIGPIPE, SIG_IGN);
@@ -160,5 +216,6 @@ void test_all(void)
 	cancel_before_a_refusal(false);
 	cancel_before_a_refusal(true);
 	lose_the_other_one();
+	refuse_unread();
 	listen_no_more();
 }
