@@ -9,7 +9,6 @@
 
 enum {
 	HEADER = 12,
-	ARGUMENTS = 4,
 	MUCH = 1 << 20, /* to be written */
 	KEPT = 256      /* of a packet that is too large: no more than `max` of any connection */
 };
@@ -41,8 +40,11 @@ static int grow_out(struct il__remote_connection *c, size_t more)
 	while (room - c->out_size < more)
 		room *= 2;
 	out = room == c->out_room ? c->out : realloc(c->out, room);
-	if (!out)
+	if (!out) {
+		c->failed = true;
+		il__remote_ring(c->work);
 		return il_fail(-ENOMEM, "no memory for a packet of %zu bytes", more);
+	}
 	c->out = out;
 	c->out_room = room;
 	return 0;
@@ -55,35 +57,33 @@ static void append(struct il__remote_connection *c, const void *data, size_t siz
 	c->out_size += size;
 }
 
-int il__remote_send_now(struct il__remote_connection *c, uint32_t type,
-			const struct iovec *arguments, int count)
+int il__remote_send_now(struct il__remote_connection *c, uint32_t type, const struct iovec *pieces,
+			int count)
 {
 	unsigned char header[HEADER] = "\0REQ";
-	size_t size = count > 0 ? (size_t)count - 1 : 0;
+	size_t size = 0;
 	int rc;
 
 	for (int i = 0; i < count; i++)
-		size += arguments[i].iov_len;
+		size += pieces[i].iov_len;
 	rc = grow_out(c, HEADER + size);
 	if (rc < 0)
 		return rc;
 	put(header + 4, type);
 	put(header + 8, (uint32_t)size);
 	append(c, header, HEADER);
-	for (int i = 0; i < count; i++) {
-		append(c, "", i > 0);
-		append(c, arguments[i].iov_base, arguments[i].iov_len);
-	}
+	for (int i = 0; i < count; i++)
+		append(c, pieces[i].iov_base, pieces[i].iov_len);
 	il__remote_ring(c->work);
 	return 0;
 }
 
-int il__remote_send(struct il__remote_connection *c, uint32_t type, const struct iovec *arguments,
+int il__remote_send(struct il__remote_connection *c, uint32_t type, const struct iovec *pieces,
 		    int count)
 {
 	int rc = il__remote_await_room(c);
 
-	return rc < 0 ? rc : il__remote_send_now(c, type, arguments, count);
+	return rc < 0 ? rc : il__remote_send_now(c, type, pieces, count);
 }
 
 int il__remote_flush(struct il__remote_connection *c)
@@ -105,10 +105,9 @@ int il__remote_write(struct il__remote_connection *c)
 {
 	int rc = 0;
 
-	while (rc == 0) {
+	while (rc == 0 && !c->failed)
 		rc = c->out_size ? il__remote_flush(c) : il_semaphore_acquire(c->work);
-	}
-	return rc;
+	return rc < 0 ? rc : il_fail(-ENOMEM, "no memory for what goes to the job server");
 }
 
 int il__remote_send_text(struct il__remote_connection *c, uint32_t type, const char *argument)

@@ -54,6 +54,7 @@ struct il__remote_connection {
 	    *room; /* work: at most one permit; room: one for each who waits for it */
 	int users; /* who wait for room */
 	bool closed;
+	bool failed; /* a packet has found no memory: without it the connection is of no use */
 	/* in: read ahead */
 	char in[8192];
 	size_t in_begin, in_end;
@@ -86,16 +87,16 @@ int il__remote_open_stream(il_stream **stream, const struct il__remote_endpoint 
 int il__remote_connect(struct il__remote_connection *c, const struct il__remote_endpoint *to,
 		       size_t max);
 void il__remote_close(struct il__remote_connection *c);
-/* The pieces are the arguments, between which a NUL goes; at most four. It is written by il__remote_write; waits while much is to be
- * written. */
-int il__remote_send(struct il__remote_connection *c, uint32_t type, const struct iovec *arguments,
+/* The pieces follow each other; between arguments the caller has put a NUL. They are written by il__remote_write; waits while much is to
+ * be written. */
+int il__remote_send(struct il__remote_connection *c, uint32_t type, const struct iovec *pieces,
 		    int count);
 /* Both parts of it: the first waits, and the second does not, for packets that are small and few, or whose sender has waited. */
 int il__remote_await_room(struct il__remote_connection *c);
-int il__remote_send_now(struct il__remote_connection *c, uint32_t type,
-			const struct iovec *arguments, int count);
+int il__remote_send_now(struct il__remote_connection *c, uint32_t type, const struct iovec *pieces,
+			int count);
 int il__remote_send_text(struct il__remote_connection *c, uint32_t type, const char *argument);
-/* A task: writes what is sent, until it fails. And once, what there is. */
+/* A task: writes what is sent, until that fails, or something could not be sent. And once, what there is. */
 int il__remote_write(struct il__remote_connection *c);
 int il__remote_flush(struct il__remote_connection *c);
 /* 1; negative: -ENODATA: the end. Cancelled, the connection is of no more use. The packet's data is the caller's, to be freed by

@@ -33,13 +33,13 @@ static struct il__remote_out *take_unsent(struct il__remote_server *s)
 
 static int send_call(struct il__remote_server *s, struct il__remote_out *out)
 {
-	struct iovec arguments[3] = {{(char *)(uintptr_t)out->name->text, out->name->size},
-				     {out->unique, 0},
-				     {out->payload, out->size}};
+	struct iovec pieces[3] = {{(char *)(uintptr_t)out->name->text, out->name->size + 1},
+				  {out->unique, 0},
+				  {out->payload, out->size}};
 
 	il__remote_address_out(s->pool, out);
-	arguments[1].iov_len = strlen(out->unique);
-	return il__remote_send_now(&s->connection, IL__GEARMAN_SUBMIT_JOB, arguments, 3);
+	pieces[1].iov_len = strlen(out->unique) + 1;
+	return il__remote_send_now(&s->connection, IL__GEARMAN_SUBMIT_JOB, pieces, 3);
 }
 
 static int send_calls(void *arg)

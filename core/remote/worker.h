@@ -72,6 +72,8 @@ int il__remote_serve_link(void *link);
 int il__remote_send_echo(struct il__remote_link *l);
 /* Takes the packet over. */
 int il__remote_on_job(struct il__remote_link *l, struct il__remote_packet *p);
+/* Those for which there are slots, and memory. */
+void il__remote_start_queued(struct il__remote_worker *w);
 /* A call has ended with this. Too many dead processes in a row break a process pool for good: before, the worker has a new one. */
 void il__remote_judge_executor(struct il__remote_worker *w, int rc);
 /* Those that were never begun: the drain's time was up. */

@@ -23,38 +23,30 @@ int il__remote_send_sign(struct il__remote_job *j)
 {
 	il_time ms = j->link->worker->options.heartbeat / IL_MSEC(1);
 	char handle[IL__REMOTE_HANDLE_MAX + 1], runs[2] = {j->runs ? '1' : '0'}, beat[24];
-	const struct iovec arguments[3] = {
-	    {handle, strlen(strcpy(handle, j->handle))},
-	    {runs, 1},
+	const struct iovec pieces[3] = {
+	    {handle, strlen(strcpy(handle, j->handle)) + 1},
+	    {runs, 2},
 	    {beat, (size_t)snprintf(beat, sizeof beat, "%lld", (long long)(ms ? ms : 1))}};
 
 	if (!is_of_connection(j))
 		return -EOWNERDEAD;
 	j->told = true;
-	return il__remote_send(&j->link->connection, IL__GEARMAN_WORK_STATUS, arguments, 3);
+	return il__remote_send(&j->link->connection, IL__GEARMAN_WORK_STATUS, pieces, 3);
 }
 
 static int send_answer(const struct il__remote_job *j, const struct il__remote_answer *a)
 {
-	size_t size = IL__REMOTE_ENVELOPE + a->detail_size + a->build_size + a->out_size;
-	char *whole = malloc(size), *to = whole;
-	int rc;
+	char envelope[IL__REMOTE_ENVELOPE];
+	const struct iovec pieces[5] = {{(char *)(uintptr_t)j->handle, strlen(j->handle) + 1},
+					{envelope, sizeof envelope},
+					{(char *)(uintptr_t)a->detail, a->detail_size},
+					{(char *)(uintptr_t)a->build, a->build_size},
+					{(char *)(uintptr_t)a->out, a->out_size}};
 
-	if (!whole)
-		return -ENOMEM;
-	il__remote_write_answer(to, a);
-	to += IL__REMOTE_ENVELOPE;
-	to = memcpy(to, a->detail, a->detail_size);
-	to = memcpy(to + a->detail_size, a->build, a->build_size);
-	if (a->out_size)
-		memcpy(to + a->build_size, a->out, a->out_size);
-	const struct iovec arguments[2] = {{(char *)(uintptr_t)j->handle, strlen(j->handle)},
-					   {whole, size}};
-	rc = is_of_connection(j)
-		 ? il__remote_send(&j->link->connection, IL__GEARMAN_WORK_COMPLETE, arguments, 2)
-		 : -EOWNERDEAD;
-	free(whole);
-	return rc;
+	il__remote_write_answer(envelope, a);
+	if (!is_of_connection(j))
+		return -EOWNERDEAD;
+	return il__remote_send(&j->link->connection, IL__GEARMAN_WORK_COMPLETE, pieces, 5);
 }
 
 /* Also when the drain's time is up: not longer than a server may be silent. */
@@ -82,19 +74,17 @@ static int refuse(const struct il__remote_job *j, int rc, const char *detail)
 static int send_refusal(const struct il__remote_job *j)
 {
 	bool fails = j->refused == -EBADMSG;
-	const struct iovec arguments[2] = {{(char *)(uintptr_t)j->handle, strlen(j->handle)},
-					   {(char *)(uintptr_t)j->words, strlen(j->words)}};
+	const struct iovec pieces[2] = {{(char *)(uintptr_t)j->handle, strlen(j->handle) + !fails},
+					{(char *)(uintptr_t)j->words, strlen(j->words)}};
 
 	if (!is_of_connection(j))
 		return -EOWNERDEAD;
 	return il__remote_send(&j->link->connection,
-			       fails ? IL__GEARMAN_WORK_FAIL : IL__GEARMAN_WORK_EXCEPTION,
-			       arguments, fails ? 1 : 2);
+			       fails ? IL__GEARMAN_WORK_FAIL : IL__GEARMAN_WORK_EXCEPTION, pieces,
+			       fails ? 1 : 2);
 }
 
 /* ---- run ---- */
-
-static int start_queued(struct il__remote_worker *w);
 
 /* Before the answer is sent: whoever waits begins first. */
 static void leave_slot(struct il__remote_job *j)
@@ -103,7 +93,7 @@ static void leave_slot(struct il__remote_job *j)
 		return;
 	j->in_slot = false;
 	j->link->worker->running--;
-	start_queued(j->link->worker);
+	il__remote_start_queued(j->link->worker);
 }
 
 static int answer_result(struct il__remote_job *j, il_fn *fn, int rc, const void *out, size_t size)
@@ -244,7 +234,7 @@ static void push_front(struct il__remote_worker *w, struct il__remote_job *j)
 	w->queue = j;
 }
 
-static int start_queued(struct il__remote_worker *w)
+void il__remote_start_queued(struct il__remote_worker *w)
 {
 	while (w->queue && w->running < w->options.slots) {
 		struct il__remote_job *j = w->queue;
@@ -255,14 +245,13 @@ static int start_queued(struct il__remote_worker *w)
 		w->running++;
 		j->in_slot = true;
 		rc = il_group_start_soon(&w->jobs_group, NULL, work, j);
-		if (rc < 0) { /* no memory: the next job that ends tries again */
+		if (rc < 0) { /* no memory: the next job that ends tries again, or the next beat */
 			w->running--;
 			j->in_slot = false;
 			push_front(w, j);
-			return rc;
+			return;
 		}
 	}
-	return 0;
 }
 
 static void note_refusal(struct il__remote_job *j, int rc)
@@ -330,10 +319,10 @@ int il__remote_on_job(struct il__remote_link *l, struct il__remote_packet *p)
 	}
 	j->since = il_now();
 	enqueue(j);
-	rc = start_queued(l->worker);
+	il__remote_start_queued(l->worker);
 	if (!j->in_slot)
 		il__remote_ring(l->news);
-	return rc;
+	return 0;
 }
 
 void il__remote_drop_jobs(struct il__remote_link *l)

@@ -216,6 +216,7 @@ static int give_signs(void *arg)
 		int rc = il_sleep(l->worker->options.heartbeat);
 		if (l->asleep)
 			wake(l);
+		il__remote_start_queued(l->worker);
 		l->round++;
 		while (rc == 0 && (j = next_to_sign(l))) {
 			j->round = l->round;
