@@ -79,7 +79,7 @@ static int create_executor(struct il__remote_worker *w)
 	return il_process_pool_create(&w->options.executor, &options);
 }
 
-/* What runs in the old one ends there. */
+/* What runs in the old one ends there. One that is broken has had more deaths; else the code is the function's own. */
 void il__remote_judge_executor(struct il__remote_worker *w, int rc)
 {
 	il_executor *old = w->options.executor;
@@ -87,10 +87,8 @@ void il__remote_judge_executor(struct il__remote_worker *w, int rc)
 
 	if (!w->owns_executor || (rc != -EOWNERDEAD && rc != -ENOTRECOVERABLE))
 		return;
-	if (rc == -EOWNERDEAD &&
-	    (il_executor_get_statistics(old, &s) < 0 || s.worker_deaths < DEATHS))
-		return;
-	if (create_executor(w) == 0)
+	if (il_executor_get_statistics(old, &s) == 0 && s.worker_deaths >= DEATHS &&
+	    create_executor(w) == 0)
 		il_executor_unref(old);
 }
 

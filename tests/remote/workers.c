@@ -80,6 +80,40 @@ static void lose_process(void)
 	printf("a lost process\n");
 }
 
+static int give_up(void *arg)
+{
+	(void)arg;
+	return -ENOTRECOVERABLE;
+}
+
+static int process(void *arg)
+{
+	(void)arg;
+	return getpid();
+}
+
+static void __attribute__((constructor)) register_both(void)
+{
+	if (il_function_register("t.give_up", give_up) < 0 ||
+	    il_function_register("t.process", process) < 0)
+		abort();
+}
+
+/* A function may return what a broken pool does: the pool is not, and its processes stay. */
+static void return_as_if_broken(void)
+{
+	il_executor *ex = pool_resubmitting(0);
+	pid_t worker = worker_start(server.address, "slots=1 all=1");
+	int pid = il_executor_run(ex, process, NULL, 0);
+
+	CHECK(pid > 0);
+	CHECK_EQ(il_executor_run(ex, give_up, NULL, 0), -ENOTRECOVERABLE);
+	CHECK_EQ(il_executor_run(ex, process, NULL, 0), pid);
+	il_executor_destroy(ex);
+	CHECK_EQ(worker_stop(worker), 0);
+	printf("returned as if broken\n");
+}
+
 struct status {
 	int jobs, taken, workers;
 };
@@ -419,6 +453,7 @@ void test_all(void)
 	lose_program(3);
 	lose_last_program();
 	lose_process();
+	return_as_if_broken();
 	lose_silent_program(0);
 	lose_silent_program(2);
 	lose_before_a_sign();
