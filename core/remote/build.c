@@ -27,8 +27,8 @@ static bool has_address(const struct dl_phdr_info *info, uintptr_t address)
 	return false;
 }
 
-/* The note of the linker's: 20 bytes as a rule, of which the first 8 tell builds apart. */
-static void append_build_id(const char *notes, size_t size, char *name)
+/* The note of the linker's: 20 bytes as a rule, of which the first 8 tell builds apart. False: it is not among these. */
+static bool append_build_id(const char *notes, size_t size, char *name)
 {
 	while (size >= sizeof(ElfW(Nhdr))) {
 		const ElfW(Nhdr) *n = (const void *)notes;
@@ -36,17 +36,18 @@ static void append_build_id(const char *notes, size_t size, char *name)
 		const unsigned char *id = (const unsigned char *)(n + 1) + name_size;
 		all = sizeof *n + name_size + ((n->n_descsz + 3u) & ~3u);
 		if (all > size)
-			return;
+			return false;
 		if (n->n_type == NT_GNU_BUILD_ID && n->n_namesz == 4 && n->n_descsz >= 8) {
 			size_t at = strlen(name);
 			name[at++] = '-';
 			for (int i = 0; i < 8; i++)
 				snprintf(name + at + 2 * i, 3, "%02x", id[i]);
-			return;
+			return true;
 		}
 		notes += all;
 		size -= all;
 	}
+	return false;
 }
 
 static int name_object(struct dl_phdr_info *info, size_t size, void *arg)
@@ -54,14 +55,15 @@ static int name_object(struct dl_phdr_info *info, size_t size, void *arg)
 	struct search *s = arg;
 	const char *path = info->dlpi_name[0] ? info->dlpi_name : program_invocation_short_name;
 	const char *slash = strrchr(path, '/');
+	bool found = false;
 
 	(void)size;
 	if (s->address && !has_address(info, s->address))
 		return 0;
 	snprintf(s->name, IL__REMOTE_BUILD_MAX - 17, "%s", slash ? slash + 1 : path);
-	for (int i = 0; i < info->dlpi_phnum; i++) {
+	for (int i = 0; i < info->dlpi_phnum && !found; i++) {
 		const ElfW(Phdr) *h = &info->dlpi_phdr[i];
-		if (h->p_type == PT_NOTE && !strchr(s->name, '-'))
+		found = h->p_type == PT_NOTE &&
 			append_build_id((const char *)(info->dlpi_addr + h->p_vaddr), h->p_memsz,
 					s->name);
 	}
