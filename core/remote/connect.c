@@ -65,6 +65,27 @@ int il__remote_check_heartbeat(const char *function, il_time heartbeat)
 
 /* ---- its opening ---- */
 
+/* As a stream of TCP has it put on by its options. After a failure the stream is still the caller's. */
+static int put_on(il_stream **stream, const struct il_layer *layer)
+{
+	il_stream *made = NULL;
+	int rc;
+
+	if (!layer->connect)
+		return il_fail(-EINVAL, "this layer has no connect: it is for servers only");
+	rc = layer->connect(&made, *stream, "localhost", layer->self);
+	if (rc == 0)
+		*stream = made;
+	return rc;
+}
+
+static int open_unix(il_stream **stream, const char *path, const struct il_layer *layer)
+{
+	int rc = il_stream_connect_unix(stream, path);
+
+	return rc < 0 || !layer ? rc : put_on(stream, layer);
+}
+
 int il__remote_open_stream(il_stream **stream, const struct il__remote_endpoint *to)
 {
 	const il_connect_options options = {.timeout = to->timeout, .layer = to->layer};
@@ -72,7 +93,7 @@ int il__remote_open_stream(il_stream **stream, const struct il__remote_endpoint 
 	char host[256];
 
 	if (strncmp(to->server, "unix:", 5) == 0)
-		return il_stream_connect_unix(stream, to->server + 5);
+		return open_unix(stream, to->server + 5, to->layer);
 	port = split(host, to->server);
 	return il_stream_connect_tcp(stream, host, port, &options);
 }

@@ -41,11 +41,12 @@ typedef struct il_remote_pool_options {
 	il_time connect_timeout;
 	/** No worker has the name for so long: -ENOENT. IL_FOREVER: wait. Default: 10 s. */
 	il_time unserved_timeout;
-	size_t queue_limit;           /**< Calls that are out, sent or not. Default: 65,536. */
-	size_t max_size;              /**< Bytes each way. Default: 64 MiB. */
-	const struct il_layer *layer; /**< Over each connection; copied. NULL: none. */
-	bool insecure;                /**< Beyond loopback without a layer. Default: -EACCES. */
-	const il_backend *backend;    /**< Of the thread with the connections. Default: any. */
+	size_t queue_limit; /**< Calls that are out, sent or not. Default: 65,536. */
+	size_t max_size;    /**< Bytes each way. Default: 64 MiB. */
+	/** Over each connection, those to Unix sockets with the host "localhost"; copied. NULL: none. */
+	const struct il_layer *layer;
+	bool insecure;             /**< Beyond loopback without a layer. Default: -EACCES. */
+	const il_backend *backend; /**< Of the thread with the connections. Default: any. */
 	/** Bytes as they are, for workers that are not ours; calls of the form IL_BYTES only. What the
 	 * worker completes is 0, an exception -EREMOTEIO with its text as detail. No beats are
 	 * expected of it. */

@@ -6,6 +6,9 @@
 #include <interloop/layer.h>
 #include <interloop/loop.h>
 
+#include <sys/socket.h>
+#include <sys/un.h>
+
 static const char *const here[] = {"127.0.0.1:1"};
 static char long_prefix[1024];
 
@@ -127,16 +130,15 @@ static int count(const int *of)
 }
 
 /* A pool connects again whenever it must: what its layer needs stays until the pool is gone. */
-static void keep_a_layer(void)
+static void keep_a_layer(const char *server)
 {
-	const char *servers[] = {address};
+	const char *servers[] = {server};
 	struct layer layer = {0, 0};
 	struct il_layer l = {
 	    .connect = layer_refuse, .self = &layer, .ref = layer_ref, .unref = layer_unref};
 	il_remote_pool_options o = pool_options(servers, 1);
 	il_executor *ex;
 
-	listen_here();
 	o.layer = &l;
 	ex = pool_with(&o);
 	l = (struct il_layer){.connect = NULL}; /* copied */
@@ -145,13 +147,29 @@ static void keep_a_layer(void)
 	CHECK(statistics_of(ex, 0).last_error == -EPROTO);
 	il_executor_destroy(ex);
 	UNTIL(count(&layer.refs) == 0);
+}
+
+static void keep_layers(void)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char server[128];
+
+	snprintf(a.sun_path, sizeof a.sun_path, "/tmp/il-options-%d", (int)getpid());
+	snprintf(server, sizeof server, "unix:%s", a.sun_path);
+	CHECK(bind(fd, (struct sockaddr *)&a, sizeof a) == 0 && listen(fd, 8) == 0);
+	listen_here();
+	keep_a_layer(address);
+	keep_a_layer(server);
 	listen_no_more();
+	close(fd);
+	unlink(a.sun_path);
 }
 
 void test_all(void)
 {
 	memset(long_prefix, 'p', sizeof long_prefix - 1);
 	pools();
-	keep_a_layer();
+	keep_layers();
 	CHECK_EQ(il_run(il_backend_find(getenv("INTERLOOP_BACKEND")), workers, NULL), 0);
 }
