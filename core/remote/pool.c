@@ -46,6 +46,9 @@ static int check_call(const struct il__remote_pool *pool, const il_call_info *in
 			       "IL_SHARED: there is no memory that another machine shares");
 	if (pool->options.raw && info->form != IL_CALL_BYTES)
 		return il_fail(-ENOTSUP, "a raw remote pool takes calls of the form IL_BYTES only");
+	if (info->form == IL_CALL_FLAT && info->in && !info->in_size)
+		return il_fail(-EINVAL, "a remote pool sends the argument: give the size of the "
+					"struct behind arg");
 	if (!info->name)
 		return il_fail(-ENOENT,
 			       "the function has no name: il_function_register it here and "
@@ -239,6 +242,5 @@ il_executor_ops il__remote_pool_ops(const struct il__remote_pool *pool)
 				 .shutdown = pool_shut_down,
 				 .destroy = pool_destroy,
 				 .max_size = pool->options.max_size,
-				 .copies = true,
 				 .in_loop = !pool->has_thread};
 }

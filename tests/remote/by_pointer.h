@@ -11,7 +11,6 @@ void by_pointer_get_info(const il_call *call, il_call_info *info);
 bool by_pointer_begin(il_call *call);
 void by_pointer_fail(il_call *call, int rc);
 void by_pointer_finish(il_call *call, int rc, const void *out, size_t size, const char *detail);
-int by_pointer_create(il_executor **ex, const il_executor_ops *ops, void *self);
 int by_pointer_portal_start(il_portal **p, const il_backend *backend,
 			    const il_blocking_portal_options *options);
 int by_pointer_portal_stop(il_portal *p);
@@ -21,7 +20,6 @@ int by_pointer_portal_stop(il_portal *p);
 #define il_call_begin            by_pointer_begin
 #define il_call_fail             by_pointer_fail
 #define il_call_finish           by_pointer_finish
-#define il_executor_create       by_pointer_create
 #define il_blocking_portal_start by_pointer_portal_start
 #define il_blocking_portal_stop  by_pointer_portal_stop
 #endif

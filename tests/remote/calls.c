@@ -214,6 +214,37 @@ static void no_server(void)
 	printf("no server\n");
 }
 
+/* Bytes of the program's address space. */
+static size_t space(void)
+{
+	unsigned long pages = 0;
+	FILE *f = fopen("/proc/self/statm", "r");
+
+	CHECK(f && fscanf(f, "%lu", &pages) == 1);
+	fclose(f);
+	return pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/* The pool holds one copy of an argument, which it sends; so it must know the size. */
+static void copy_once(void)
+{
+	enum { SIZE = 48 << 20 };
+	static char large[SIZE];
+	const char *servers[] = {"127.0.0.1:1"};
+	il_remote_pool_options o = {.servers = servers, .server_count = 1};
+	il_executor *ex = pool_with(&o);
+	size_t before = space();
+	il_future *f = NULL;
+
+	CHECK_EQ(il_executor_submit(ex, &f, add, large, 0), -EINVAL);
+	CHECK_EQ(il_executor_submit(ex, &f, add, large, SIZE), 0);
+	CHECK(space() - before < SIZE / 2 * 3);
+	CHECK(il_future_cancel(f));
+	il_future_unref(f);
+	il_executor_destroy(ex);
+	printf("one copy\n");
+}
+
 /* A call is taken back from a server's queue: it never runs, and is done when the server says so. */
 static void cancel_queued(const char *address)
 {
@@ -308,6 +339,7 @@ void test_all(void)
 	ex = pool_with(&o);
 	unserved(address);
 	no_server();
+	copy_once();
 	cancel_queued(address);
 	shut_down_and_cancel(address);
 	first = worker_start(address, "all=1");

@@ -97,14 +97,6 @@ void by_pointer_finish(il_call *call, int rc, const void *out, size_t size, cons
 	il_call_finish(call, rc, NULL, 0, detail);
 }
 
-int by_pointer_create(il_executor **ex, const il_executor_ops *ops, void *self)
-{
-	il_executor_ops uncopied = *ops;
-
-	uncopied.copies = false;
-	return il_executor_create(ex, &uncopied, self);
-}
-
 /* ---- a worker for each pool, as long as it ---- */
 
 struct worker {
