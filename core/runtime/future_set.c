@@ -149,7 +149,7 @@ int il__future_set_done(const struct il__future_set *set)
 	int done = 0;
 
 	for (size_t i = 0; i < set->count; i++)
-		done += il_future_done(set->members[i].future);
+		done += set->members[i].yielded || il_future_done(set->members[i].future);
 	return done;
 }
 
@@ -159,11 +159,11 @@ void il__future_set_tell(struct il__report *r, const struct il__future_set *set)
 
 	il__report(r, "%d of %zu futures are done", il__future_set_done(set), set->count);
 	for (size_t i = 0, told = 0; i < set->count && told < FEW; i++) {
-		il_future *f = set->members[i].future;
-		if (!f || il_future_done(f))
+		const struct il__future_member *m = &set->members[i];
+		if (m->yielded || il_future_done(m->future))
 			continue;
 		il__report(r, "; %zu: ", i);
-		il__future_tell(r, f);
+		il__future_tell(r, m->future);
 		told++;
 	}
 }

@@ -13,7 +13,7 @@ struct il__future_member {
 	il_future *future;
 	struct il__future_set *set;
 	struct il__future_member *next_done; /* as_completed: done, not yielded yet */
-	bool yielded;                        /* is not watched any more */
+	bool yielded;                        /* is not watched any more, and may be freed */
 	bool owed;                           /* to the task that waits now */
 };
 
@@ -39,7 +39,7 @@ int il__future_set_prepare(const struct il__future_set *set, bool all, il_time d
 /* While the task (NULL: a plain thread) waits, each member that is not done owes its result. */
 void il__future_set_owe(struct il__future_set *set, il_task *task);
 void il__future_set_paid(struct il__future_set *set, il_task *task);
-/* How many are done. */
+/* How many are done; those that were yielded, too. */
 int il__future_set_done(const struct il__future_set *set);
 void il__future_set_tell(struct il__report *r, const struct il__future_set *set);
 

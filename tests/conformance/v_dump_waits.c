@@ -87,6 +87,22 @@ IL_TEST(V, n416_several_futures_say_how_many_are_done)
 	il_future_unref(f[1]);
 }
 
+/* Nobody keeps it but whoever has it. */
+IL_TEST(V, a_dump_looks_at_no_future_that_was_given_back)
+{
+	il_future *f[2] = {new_future(), new_future()}, *first = NULL;
+	il_as_completed *it = NULL;
+
+	CHECK_RC(il_as_completed_open(&it, f, 2, IL_FOREVER), 0);
+	CHECK_RC(il_future_set_result(f[0], 1), 0);
+	CHECK_RC(il_as_completed_next(it, &first), 1);
+	CHECK(first == f[0]);
+	il_future_unref(first);
+	CHECK_WAITS(wait_next, it, "il_as_completed_next", "1 of 2 futures are done");
+	il_as_completed_close(it);
+	il_future_unref(f[1]);
+}
+
 static int start_one(void *unused)
 {
 	il_group g;
