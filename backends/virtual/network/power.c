@@ -122,10 +122,10 @@ void il__sim_host_join(struct il__sim_host *host)
 {
 	il_task *task = host->network->loop->current;
 
-	while (host->tasks.roots > 0) {
-		il__list_push(&host->joiners, &task->waiter.link);
-		il__task_park(task, NULL, NULL, &join_wait);
-	}
+	if (host->tasks.roots == 0)
+		return;
+	il__list_push(&host->joiners, &task->waiter.link);
+	il__task_park(task, NULL, NULL, &join_wait);
 }
 
 static void host_crash(struct il__sim_host *host)

@@ -8,7 +8,7 @@
 
 /* Its ends and connections have no host from now on, and its tasks are cancelled. */
 void il__sim_host_cut(struct il__sim_host *host);
-/* Waits, shielded, until none of its tasks is left. */
+/* Waits, shielded, until none of its tasks is left. By then another task may have started it again. */
 void il__sim_host_join(struct il__sim_host *host);
 
 #endif
