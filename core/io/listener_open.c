@@ -161,11 +161,11 @@ int il_listener_open_tcp(il_listener **listener, const char *host, const char *p
 	task = il__task_current(function, &rc);
 	if (!task)
 		return rc;
+	opening.loop = task->loop;
+	opening.network = il__network_of(task->loop); /* also if it is closed meanwhile */
 	rc = il__resolve(&list, host, port, IL_RESOLVE_PASSIVE, IL_FOREVER, function);
 	if (rc < 0)
 		return rc;
-	opening.loop = task->loop;
-	opening.network = il__network_of(task->loop);
 	opening.list = list;
 	opening.count = rc;
 	if (o.dual_stack)

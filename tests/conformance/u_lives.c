@@ -36,3 +36,89 @@ IL_TEST_VIRTUAL(U, one_of_two_who_restart_a_host_at_once_starts_it)
 	il_future_unref(other);
 	CHECK_RC(il_virtual_network_close(n), 0);
 }
+
+/* ---- who opens something while the network is closed ---- */
+
+struct opener {
+	int (*open)(void);
+	bool begun;
+};
+
+static int open_connection(void)
+{
+	return reach("silent");
+}
+
+static int open_listener(void)
+{
+	il_listener *l = NULL;
+	int rc = il_listener_open_tcp(&l, NULL, "0", NULL);
+
+	il_listener_destroy(l);
+	return rc;
+}
+
+static int open_datagrams(void)
+{
+	il_datagram *d = NULL;
+	int rc = il_datagram_open_udp(&d, NULL, "0", NULL);
+
+	il_datagram_destroy(d);
+	return rc;
+}
+
+/* Always in the midst of it. */
+static int open_and_open(void *arg)
+{
+	struct opener *o = arg;
+	int rc = 0;
+
+	o->begun = true;
+	for (int i = 0; rc == 0 && i < 100; i++)
+		rc = o->open();
+	return rc;
+}
+
+IL_TEST_VIRTUAL(U, what_is_opened_while_the_network_is_closed_is_down)
+{
+	int (*const ways[])(void) = {open_connection, open_listener, open_datagrams};
+
+	for (int i = 0; i < 3; i++) {
+		struct opener o = {.open = ways[i]};
+		il_virtual_network *n = network_with(NULL);
+		il_future *f;
+
+		host(n, "silent", sleep_forever, NULL);
+		CHECK_RC(il_virtual_host_crash(n, "silent"), 0);
+		CHECK_RC(il_loop_spawn(il_loop_current(), &f, open_and_open, &o), 0);
+		while (!o.begun)
+			CHECK_RC(il_yield(), 0);
+		CHECK_RC(il_virtual_network_close(n), 0);
+		CHECK_RC(il_future_result(f, IL_FOREVER), -ENETDOWN);
+		il_future_unref(f);
+	}
+}
+
+static int connect_to_any(void *unused)
+{
+	(void)unused;
+	return reach("db");
+}
+
+IL_TEST_VIRTUAL(U, a_race_of_addresses_ends_with_its_network)
+{
+	il_virtual_network *n = network_with(NULL);
+	const char *const names[] = {"1.db", "2.db", "3.db"};
+	il_future *f;
+
+	for (int i = 0; i < 3; i++) {
+		host(n, names[i], sleep_forever, NULL);
+		CHECK_RC(il_virtual_host_crash(n, names[i]), 0);
+	}
+	CHECK_RC(il_loop_spawn(il_loop_current(), &f, connect_to_any, NULL), 0);
+	CHECK_RC(il_sleep(IL_MSEC(300)), 0); /* two are under way */
+	CHECK_RC(il_virtual_network_close(n), 0);
+	CHECK_RC(il_future_result(f, IL_FOREVER), -ENETDOWN);
+	CHECK_DETAIL("of 3 addresses tried");
+	il_future_unref(f);
+}

@@ -173,10 +173,11 @@ static const struct il__fd_asks end_asks = {.ask = end_ask};
 int il__sim_end_make(il_loop *loop, enum il__sim_use use, void (*empty)(struct il__sim_end *e),
 		     struct il__sim_end **end)
 {
-	struct il__sim_host *host = il__sim_here(il__sim_of(loop));
+	const struct il_virtual_network *n = il__sim_of(loop);
+	struct il__sim_host *host = n ? il__sim_here(n) : NULL;
 	struct il__sim_end *e;
 
-	if (host->down)
+	if (!host || host->down)
 		return -ENETDOWN;
 	e = il__calloc(1, sizeof *e);
 	if (!e)

@@ -42,7 +42,8 @@ static inline struct il__sim_end *il__sim_end_of(const struct il__fd *fd)
 	return il__container_of((struct il__fd *)(uintptr_t)fd, struct il__sim_end, fd);
 }
 
-/* On the calling task's host; -ENOMEM, -ENETDOWN. It is bound to nothing yet. */
+/* On the calling task's host; -ENOMEM, -ENETDOWN, also where the network was closed while its user waited, for a
+ * name or another address. It is bound to nothing yet. */
 int il__sim_end_make(il_loop *loop, enum il__sim_use use, void (*empty)(struct il__sim_end *e),
 		     struct il__sim_end **end);
 /* Binds it, to a free port if that is 0. -EADDRINUSE; -EADDRNOTAVAIL: not an address of its host. */

@@ -157,13 +157,14 @@ int il__sim_listen(il_loop *loop, const il_address *address, const il_listen_opt
 {
 	struct il__sim_place local;
 	struct il__sim_end *e = NULL;
-	int rc;
+	int rc = il__sim_end_make(loop, IL__SIM_LISTENS, listen_empty, &e);
 
-	if (!il__sim_place_of(il__sim_of(loop), address, &local))
-		return -EAFNOSUPPORT;
-	rc = il__sim_end_make(loop, IL__SIM_LISTENS, listen_empty, &e);
 	if (rc < 0)
 		return rc;
+	if (!il__sim_place_of(e->host->network, address, &local)) {
+		il__sim_end_close(&e->fd, false);
+		return -EAFNOSUPPORT;
+	}
 	e->shared = options->reuse_port;
 	e->dual = options->dual_stack && !il__sim_is_ipv4(local.ip);
 	e->backlog = options->backlog > 0 && options->backlog < IL__SIM_BACKLOG
