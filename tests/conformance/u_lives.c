@@ -37,6 +37,29 @@ IL_TEST_VIRTUAL(U, one_of_two_who_restart_a_host_at_once_starts_it)
 	CHECK_RC(il_virtual_network_close(n), 0);
 }
 
+static int crash_late(void *n)
+{
+	return il_virtual_host_crash(n, "late");
+}
+
+IL_TEST_VIRTUAL(U, who_waits_for_a_host_outlasts_the_networks_end)
+{
+	il_virtual_network *n = network_with(NULL);
+	il_future *crashes, *restarts;
+	int lives = 0;
+
+	host(n, "late", end_late_once, &lives);
+	CHECK_RC(il_sleep(IL_MSEC(1)), 0);
+	CHECK_RC(il_loop_spawn(il_loop_current(), &crashes, crash_late, n), 0);
+	CHECK_RC(il_loop_spawn(il_loop_current(), &restarts, restart_late, n), 0);
+	CHECK_RC(il_sleep(IL_MSEC(1)), 0); /* both wait */
+	CHECK_RC(il_virtual_network_close(n), 0);
+	CHECK_RC(il_future_result(crashes, IL_FOREVER), 0);
+	CHECK_RC(il_future_result(restarts, IL_FOREVER), -EALREADY);
+	il_future_unref(crashes);
+	il_future_unref(restarts);
+}
+
 /* ---- who opens something while the network is closed ---- */
 
 struct opener {

@@ -120,12 +120,15 @@ static const struct il__wait join_wait = {"il_virtual_host_crash", NULL};
 
 void il__sim_host_join(struct il__sim_host *host)
 {
-	il_task *task = host->network->loop->current;
+	struct il_virtual_network *n = host->network;
+	il_task *task = n->loop->current;
 
 	if (host->tasks.roots == 0)
 		return;
+	n->joining++;
 	il__list_push(&host->joiners, &task->waiter.link);
 	il__task_park(task, NULL, NULL, &join_wait);
+	n->joining--;
 }
 
 static void host_crash(struct il__sim_host *host)

@@ -138,6 +138,8 @@ int il_virtual_network_close(il_virtual_network *n)
 		il__sim_host_cut(n->hosts[i]);
 	for (size_t i = 1; i < n->count; i++)
 		il__sim_host_join(n->hosts[i]);
+	while (n->joining) /* others, which are ready */
+		il__task_yield(n->loop->current);
 	il__list_remove(&n->extension.link);
 	simulation_free(n);
 	return 0;

@@ -34,6 +34,7 @@ struct il_virtual_network {
 	struct il__list spare;     /* packets without data, to be used again */
 	int trace;                 /* a descriptor; -1: none */
 	bool closing;
+	size_t joining; /* tasks that wait for the end of a host, and then look at it */
 };
 
 static inline struct il_virtual_network *il__sim_of(const il_loop *loop)
