@@ -90,6 +90,7 @@ static void portal_finish(il_portal *p)
 	p->finished = true;
 	il__list_remove(&p->link);
 	il__scope_fini_root(&p->scope);
+	il__host_left(p->scope.parent);
 	il__queue_wake_all(&p->closers, 0);
 	/* The last call may end between the closing of the gate and the message that tells of it. */
 	il__queue_wake_all(&p->sleepers, 0);
@@ -265,6 +266,17 @@ static void refuse_portals(struct il__extension *x, il_loop *loop)
 		il_portal_stop(il__container_of(node, il_portal, link), false);
 }
 
+static void cut_portals(struct il__extension *x, const struct il__cancel_scope *host)
+{
+	struct portals *portals = il__container_of(x, struct portals, extension);
+
+	il__list_each_safe (node, &portals->list) {
+		il_portal *p = il__container_of(node, il_portal, link);
+		if (p->scope.parent == host)
+			il_portal_stop(p, true);
+	}
+}
+
 static int close_portals(struct il__extension *x, il_loop *loop)
 {
 	(void)loop;
@@ -287,7 +299,11 @@ static void tell_portals(struct il__extension *x, struct il__report *r)
 }
 
 static const struct il__extension_ops portals_ops = {
-    .tell = tell_portals, .shutdown = refuse_portals, .closing = close_portals};
+    .tell = tell_portals,
+    .shutdown = refuse_portals,
+    .cut = cut_portals,
+    .closing = close_portals,
+};
 
 static struct portals *get_portals(il_loop *loop)
 {
@@ -306,6 +322,7 @@ static struct portals *get_portals(il_loop *loop)
 
 int il_core_create_threads_portal(il_loop *loop, il_portal **portal)
 {
+	struct il__cancel_scope *scope;
 	struct portals *portals;
 	il_portal *p;
 	int rc;
@@ -313,9 +330,10 @@ int il_core_create_threads_portal(il_loop *loop, il_portal **portal)
 	if (!loop || !portal)
 		return il__refuse(-EINVAL, "il_loop_create_threads_portal: %s is NULL",
 				  loop ? "portal" : "loop");
-	if (loop->shut)
-		return il__refuse(-ESHUTDOWN,
-				  "il_loop_create_threads_portal: the loop is shut down");
+	scope = il__host_scope(loop);
+	if (loop->shut || scope->cancelled)
+		return il__refuse(-ESHUTDOWN, "il_loop_create_threads_portal: %s",
+				  loop->shut ? "the loop is shut down" : "the host has crashed");
 	portals = get_portals(loop);
 	p = portals ? il__calloc(1, sizeof *p) : NULL;
 	if (!p)
@@ -334,7 +352,8 @@ int il_core_create_threads_portal(il_loop *loop, il_portal **portal)
 	p->loop = loop;
 	il__list_init(&p->sleepers);
 	il__list_init(&p->closers);
-	il__scope_init_root(&p->scope, loop, il__host_scope(loop));
+	il__scope_init_root(&p->scope, loop, scope);
+	il__host_joined(scope);
 	il__list_push(&portals->list, &p->link);
 	*portal = p;
 	return 0;

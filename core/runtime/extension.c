@@ -23,3 +23,12 @@ struct il__extension *il__loop_extension(const il_loop *loop, const struct il__e
 	}
 	return NULL;
 }
+
+void il__extensions_cut(const struct il__cancel_scope *host)
+{
+	il__list_each (node, &host->loop->extensions) {
+		struct il__extension *x = il__container_of(node, struct il__extension, link);
+		if (x->ops->cut)
+			x->ops->cut(x, host);
+	}
+}

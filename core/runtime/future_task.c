@@ -199,7 +199,7 @@ int il__future_task(il_loop *loop, il_future **f, il_fn *fn, void *arg,
 
 static void root_ended(il_task *task, int rc)
 {
-	il__host_left(task, rc);
+	il__host_task_left(task, rc);
 	if (rc < 0 && !il__task_was_cancelled(task, rc))
 		il__log(IL_LOG_WARNING, "a task of il_loop_spawn%s%s%s failed: %s",
 			task->base->name[0] ? ", " : "", task->base->name,
@@ -222,7 +222,7 @@ static int spawn_root(il_loop *loop, il_future **f, il_fn *fn, void *arg,
 	if (loop->shut)
 		return il__refuse(-ESHUTDOWN, "%s: the loop is shut down", function);
 	options = (struct il__task_setup){.scope = il__host_scope(loop),
-					  .ended = f ? il__host_left : root_ended,
+					  .ended = f ? il__host_task_left : root_ended,
 					  .locals = il__locals_current(),
 					  .with = with};
 	if (f)

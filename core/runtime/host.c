@@ -33,12 +33,16 @@ void il__host_joined(struct il__cancel_scope *scope)
 		il__host_of(scope)->roots++;
 }
 
-void il__host_left(il_task *root, int rc)
+void il__host_left(struct il__cancel_scope *scope)
 {
-	struct il__cancel_scope *scope = root->base->parent_scope;
 	struct il__host *host = scope->of_host ? il__host_of(scope) : NULL;
 
-	(void)rc;
 	if (host && --host->roots == 0 && host->left)
 		host->left(host);
+}
+
+void il__host_task_left(il_task *root, int rc)
+{
+	(void)rc;
+	il__host_left(root->base->parent_scope);
 }

@@ -11,7 +11,7 @@
 struct il__host {
 	struct il__cancel_scope scope; /* a root of the loop; `of_host` */
 	const char *name;
-	size_t roots; /* tasks that none of its tasks joins: its main one and il_loop_spawn's */
+	size_t roots; /* what none of its tasks joins: its main one, il_loop_spawn's, portals */
 	void (*left)(struct il__host *host); /* the last of them has ended */
 };
 
@@ -21,8 +21,10 @@ struct il__host *il__host_of(const struct il__cancel_scope *scope);
 struct il__host *il__host_here(const il_loop *loop);
 /* Where root tasks and portals of the calling task begin: in its host's scope, or the loop's. */
 struct il__cancel_scope *il__host_scope(il_loop *loop);
-/* One more root task of that scope; and one that has ended, as its `ended` has it. Nothing in the loop's scope. */
+/* One more root task or portal of that scope; and one that has ended. Nothing in the loop's scope. */
 void il__host_joined(struct il__cancel_scope *scope);
-void il__host_left(il_task *root, int rc);
+void il__host_left(struct il__cancel_scope *scope);
+/* Likewise, as the `ended` of a root task. */
+void il__host_task_left(il_task *root, int rc);
 
 #endif

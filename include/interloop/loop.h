@@ -223,7 +223,8 @@ IL_API int il_loop_run_in_thread(il_loop *loop, il_fn *fn, void *arg);
 /**
  * @brief Creates a threads portal into the loop; see portal.h. Loop's thread only, inside or
  * outside a task, also before an own loop runs.
- * @return 0; -EPERM: another thread; -ESHUTDOWN: the loop is shut down; -ENOMEM.
+ * @return 0; -EPERM: another thread; -ESHUTDOWN: the loop is shut down, or the calling task's host
+ *         in a simulated network has crashed; -ENOMEM.
  */
 IL_MUST_CHECK IL_API int il_loop_create_threads_portal(il_loop *loop, il_portal **portal);
 /** @} */

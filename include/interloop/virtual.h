@@ -118,8 +118,8 @@ IL_MUST_CHECK IL_API int il_virtual_host_start(il_virtual_network *network, cons
 					       il_fn *main, void *arg);
 
 /**
- * @brief Cuts a host's power: its tasks are cancelled, and this call waits until they have ended,
- * also in a cancelled scope. From the first moment on nothing that they do leaves the host: their
+ * @brief Cuts a host's power: its tasks are cancelled, its portals are stopped, and this call waits
+ * until all of them have ended, also in a cancelled scope. From the first moment on nothing that they do leaves the host: their
  * sockets return -ENETDOWN, and peers hear nothing, neither an end nor a reset. What had left the
  * host before still arrives. Its ports are free, and connects to it time out. Called by a task of
  * that host it does not wait.

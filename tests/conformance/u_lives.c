@@ -145,3 +145,88 @@ IL_TEST_VIRTUAL(U, a_race_of_addresses_ends_with_its_network)
 	CHECK_DETAIL("of 3 addresses tried");
 	il_future_unref(f);
 }
+
+/* ---- portals of hosts ---- */
+
+struct portal_host {
+	il_portal *portal;
+	il_future *future; /* of a call through it */
+	bool ended;
+};
+
+static int leave_a_portal(void *arg)
+{
+	return il_loop_create_threads_portal(il_loop_current(),
+					     &((struct portal_host *)arg)->portal);
+}
+
+IL_TEST_VIRTUAL(U, a_portal_that_is_left_open_ends_with_its_host)
+{
+	struct portal_host h = {.portal = NULL};
+	il_virtual_network *n = network_with(NULL);
+
+	host(n, "a", leave_a_portal, &h);
+	CHECK_RC(ended(n, "a"), 0);
+	CHECK_RC(il_virtual_network_close(n), 0);
+	CHECK_RC(il_portal_run_sync_soon(h.portal, NULL, sleep_forever, NULL), -ESHUTDOWN);
+	CHECK_RC(il_portal_close(h.portal), 0);
+}
+
+static int end_late(void *arg)
+{
+	struct portal_host *h = arg;
+
+	CHECK_RC(shielded_sleep(IL_SEC(1)), 0);
+	h->ended = true;
+	return il_sleep(0);
+}
+
+static int leave_a_call(void *arg)
+{
+	struct portal_host *h = arg;
+
+	CHECK_RC(leave_a_portal(h), 0);
+	return il_portal_run_coroutine_soon(h->portal, &h->future, end_late, h);
+}
+
+IL_TEST_VIRTUAL(U, a_crash_waits_for_what_runs_in_its_hosts_portals)
+{
+	struct portal_host h = {.portal = NULL};
+	il_virtual_network *n = network_with(NULL);
+
+	host(n, "a", leave_a_call, &h);
+	for (int life = 1; life <= 2; life++) {
+		CHECK_RC(ended(n, "a"), 0);
+		CHECK_RC(il_sleep(IL_MSEC(1)), 0);
+		CHECK_RC(il_virtual_host_crash(n, "a"), 0);
+		CHECK(h.ended);
+		CHECK_RC(il_future_result(h.future, 0), -ECANCELED);
+		il_future_unref(h.future);
+		CHECK_RC(il_portal_close(h.portal), 0);
+		h.ended = false;
+		CHECK_RC(il_virtual_host_restart(n, "a"), 0);
+	}
+	CHECK_RC(ended(n, "a"), 0);
+	CHECK_RC(il_virtual_network_close(n), 0);
+	il_future_unref(h.future);
+	CHECK_RC(il_portal_close(h.portal), 0);
+}
+
+static int open_a_portal_too_late(void *arg)
+{
+	CHECK_RC(il_sleep_forever(), -ECANCELED);
+	return leave_a_portal(arg);
+}
+
+IL_TEST_VIRTUAL(U, a_host_that_has_crashed_opens_no_portal)
+{
+	struct portal_host h = {.portal = NULL};
+	il_virtual_network *n = network_with(NULL);
+
+	host(n, "a", open_a_portal_too_late, &h);
+	CHECK_RC(il_sleep(IL_MSEC(1)), 0);
+	CHECK_RC(il_virtual_host_crash(n, "a"), 0);
+	CHECK_RC(ended(n, "a"), -ESHUTDOWN);
+	CHECK(!h.portal);
+	CHECK_RC(il_virtual_network_close(n), 0);
+}

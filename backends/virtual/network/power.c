@@ -43,7 +43,7 @@ static int host_boot(struct il__sim_host *host, const char *function)
 	il_future *result = NULL;
 	const il_task_options with = {.name = "main"};
 	const struct il__task_setup setup = {
-	    .scope = &host->tasks.scope, .ended = il__host_left, .heard = true, .with = &with};
+	    .scope = &host->tasks.scope, .ended = il__host_task_left, .heard = true, .with = &with};
 	int rc = il__future_task(host->network->loop, &result, host->main, host->arg, &setup);
 
 	if (rc < 0)
@@ -108,8 +108,10 @@ int il_virtual_host_start(il_virtual_network *n, const char *name, il_fn *main, 
 void il__sim_host_cut(struct il__sim_host *host)
 {
 	host->down = true;
-	if (host->main) /* first, so that only who is shielded sees the ends below */
+	if (host->main) { /* first, so that only who is shielded sees the ends below */
 		il__scope_cancel(&host->tasks.scope, "its host has crashed");
+		il__extensions_cut(&host->tasks.scope);
+	}
 	while (!il__list_empty(&host->connections))
 		il__sim_tcp_cut(il__container_of(host->connections.next, struct il__sim_tcp, link));
 	while (!il__list_empty(&host->ends))
