@@ -182,7 +182,6 @@ static int open_loop(il_loop **out, const il_backend *backend, void *native,
 		return il__pass_on(rc); /* the driver may have words for it */
 	}
 	if (loop->own && (rc = il__loop_watch_own(loop, IL_READABLE)) < 0) {
-		il__loop_watch_own(loop, 0);
 		backend->driver.close(loop->driver);
 		il__loop_free(loop);
 		return il__refuse(rc,

@@ -107,10 +107,10 @@ il_time il__loop_now(il_loop *loop);
 il_time il__loop_waited(il_loop *loop, uint64_t since);
 /* After something was made ready outside an upcall: makes the loop visit us soon. */
 void il__loop_kick(il_loop *loop);
-/* Watches the core's own descriptors now, or only while something is alive. */
+/* Watches the core's own descriptors, all or none, now; or only while something is alive. */
 int il__loop_watch_own(il_loop *loop, unsigned mask);
 int il__loop_update_watch(il_loop *loop);
-/* Where the host may have closed all watches of its loop, ours too. */
+/* Where the host may have closed all watches of its loop, ours too. On failure none is left. */
 int il__loop_watch_again(il_loop *loop);
 
 /* Has the driver open, or adopt, its loop (native.c). */

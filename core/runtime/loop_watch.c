@@ -30,7 +30,15 @@ int il__loop_watch_own(il_loop *loop, unsigned mask)
 
 	if (rc == 0 && loop->wake_timer.source.watch.fd >= 0)
 		rc = il__source_watch(loop, &loop->wake_timer.source, mask);
+	if (rc < 0 && mask)
+		il__loop_watch_own(loop, 0); /* one alone would keep a host's loop for ever */
 	return rc;
+}
+
+static void loop_set_watching(il_loop *loop, bool watching)
+{
+	loop->watching = watching;
+	atomic_store_explicit(&loop->entry.visited, watching, memory_order_relaxed);
 }
 
 int il__loop_watch_again(il_loop *loop)
@@ -42,10 +50,10 @@ int il__loop_watch_again(il_loop *loop)
 		struct il_watch *w = &own[i]->watch;
 		if (w->mask)
 			rc = loop->backend->driver.watch(loop->driver, w, w->mask);
-		if (rc < 0) {
-			il__source_forget(own[i], loop);
-			loop->watching = false;
-		}
+	}
+	if (rc < 0) {
+		il__loop_watch_own(loop, 0);
+		loop_set_watching(loop, false);
 	}
 	return rc;
 }
@@ -70,8 +78,7 @@ int il__loop_update_watch(il_loop *loop)
 	if (rc < 0 && wanted)
 		return il__refuse(rc, "the native loop refused the wake descriptor: %s",
 				  il__system_words(rc));
-	loop->watching = wanted;
-	atomic_store_explicit(&loop->entry.visited, wanted, memory_order_relaxed);
+	loop_set_watching(loop, wanted);
 	return 0;
 }
 

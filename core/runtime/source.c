@@ -22,11 +22,6 @@ static void source_set_mask(struct il__source *source, il_loop *loop, unsigned m
 	}
 }
 
-void il__source_forget(struct il__source *source, il_loop *loop)
-{
-	source_set_mask(source, loop, 0);
-}
-
 int il__source_watch(il_loop *loop, struct il__source *source, unsigned mask)
 {
 	int rc;

@@ -17,7 +17,5 @@ struct il__source {
 };
 
 int il__source_watch(il_loop *loop, struct il__source *source, unsigned mask);
-/* The driver watches it no more, without having been asked. */
-void il__source_forget(struct il__source *source, il_loop *loop);
 
 #endif

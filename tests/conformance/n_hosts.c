@@ -5,6 +5,7 @@
 #include "children.h"
 #include "dies.h"
 #include "in_child.h"
+#include "scarce_backend.h"
 #include "waiter.h"
 
 /* ---- all handles closed, ours too ---- */
@@ -92,6 +93,56 @@ IL_TEST_ADOPTED(N, tasks_can_be_ended_after_the_host_has_closed_all_handles)
 	il_native.run(native);
 	CHECK(a.ended && empty);
 	CHECK_RC(il_native.destroy(native), 0);
+}
+
+/* ---- a native loop that refuses a watch ---- */
+
+IL_TEST_ADOPTED(N, a_first_task_that_is_refused_leaves_the_hosts_loop_free)
+{
+	il_backend backend = scarce_backend();
+	void *native = il_native.create();
+	il_loop *loop = NULL;
+
+	CHECK_RC(il_loop_attach(&loop, &backend, native, NULL), 0);
+	for (int which = 1; which <= 2; which++) {
+		scarce.next = which;
+		int rc = il_loop_spawn(loop, NULL, nap, NULL);
+		CHECK_RC(rc, scarce.next ? 0 : -ENOMEM); /* there may be one watch only */
+		il_native.run(native);
+	}
+	scarce.next = 0;
+	CHECK_RC(il_loop_spawn(loop, NULL, nap, NULL), 0);
+	il_native.run(native);
+	CHECK_RC(il_loop_detach(loop), 0);
+	il_native.run(native);
+	CHECK_RC(il_native.destroy(native), 0);
+}
+
+IL_TEST_ADOPTED(N, a_shutdown_that_is_refused_leaves_the_hosts_loop_free)
+{
+	for (int which = 1; which <= 2; which++) {
+		il_backend backend = scarce_backend();
+		void *native = il_native.create();
+		bool empty = false;
+		il_loop *loop = NULL;
+		il_portal *p = NULL;
+
+		CHECK_RC(il_loop_attach(&loop, &backend, native, NULL), 0);
+		CHECK_RC(il_loop_create_threads_portal(loop, &p), 0);
+		CHECK_RC(il_portal_close(p), 0); /* the watches are there until the next turn */
+		scarce.next = which;
+		int rc = il_loop_shutdown(loop, on_empty, &empty);
+		CHECK_RC(rc, scarce.next ? 0 : -ENOMEM);
+		il_native.run(native);
+		CHECK_EQ(empty, rc == 0);
+		scarce.next = 0;
+		if (rc < 0)
+			CHECK_RC(il_loop_shutdown(loop, on_empty, &empty), 0);
+		il_native.run(native);
+		CHECK(empty);
+		il_native.run(native);
+		CHECK_RC(il_native.destroy(native), 0);
+	}
 }
 
 /* ---- a host that forks ---- */
