@@ -118,13 +118,17 @@ int il_loop_shutdown(il_loop *loop, void (*empty)(il_loop *loop, void *arg), voi
 		return il__refuse(-EPERM, "il_loop_shutdown: an own loop ends with il_loop_close");
 	if (loop->shut)
 		return il__refuse(-EALREADY, "il_loop_shutdown: called before");
+	loop->on_empty = empty;
+	loop->on_empty_arg = arg;
 	rc = il__loop_watch_again(loop);
-	if (rc < 0)
+	if (rc == 0 && (empty || loop->ledger.lives)) /* else nobody would visit us to end */
+		rc = il__loop_update_watch(loop);
+	if (rc < 0) {
+		loop->on_empty = NULL;
 		return il__refuse(
 		    rc, "il_loop_shutdown: the native loop refused the wake descriptor: %s",
 		    il__system_words(rc));
-	loop->on_empty = empty;
-	loop->on_empty_arg = arg;
+	}
 	il__loop_refuse(loop);
 	il__loop_update_watch(loop);
 	il__loop_kick(loop);

@@ -190,7 +190,8 @@ IL_MUST_CHECK IL_API int il_loop_spawn_with(il_loop *loop, il_future **f, il_fn 
  * @param empty  runs once in the loop's thread when nothing is left, outside any task;
  *               il_loop_detach is allowed there. May be NULL.
  * @return 0, at once; -EALREADY: called before; -EPERM: another thread; -ENOMEM and the like: the
- * host had closed the library's watches, and no new ones could be made.
+ *         native loop refused the library's watches, which nothing alive had kept or the host had
+ *         closed; nothing has changed, so it may be called again.
  */
 IL_API int il_loop_shutdown(il_loop *loop, void (*empty)(il_loop *loop, void *arg), void *arg);
 
