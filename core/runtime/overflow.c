@@ -30,6 +30,7 @@ static const int faults[FAULTS] = {SIGSEGV, SIGBUS};
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static unsigned users;                    /* loops; under the lock */
 static struct sigaction previous[FAULTS]; /* written while no handler of ours is there */
+static bool installed[FAULTS];            /* not put back yet; under the lock */
 
 static IL__THREAD_LOCAL struct {
 	void *memory; /* NULL: the thread has another one */
@@ -76,6 +77,11 @@ static void put_back_and_repeat(int number, const struct sigaction *action, cons
 		raise(number);
 }
 
+static bool fault_is_handled(const struct sigaction *action)
+{
+	return action->sa_handler != SIG_DFL && action->sa_handler != SIG_IGN;
+}
+
 static void on_fault(int number, siginfo_t *info, void *context)
 {
 	const struct sigaction *before = &previous[number != faults[0]];
@@ -85,7 +91,7 @@ static void on_fault(int number, siginfo_t *info, void *context)
 	if (task)
 		overflow_say(task);
 	errno = saved;
-	if (task || before->sa_handler == SIG_DFL || before->sa_handler == SIG_IGN)
+	if (task || !fault_is_handled(before))
 		put_back_and_repeat(number, before, info);
 	else if (before->sa_flags & SA_SIGINFO)
 		before->sa_sigaction(number, info, context);
@@ -95,11 +101,17 @@ static void on_fault(int number, siginfo_t *info, void *context)
 
 /* ---- begin and end ---- */
 
+/* Whoever put a handler over ours, which could not be put back then, may call ours behind its own: that over it again
+ * would be a circle. */
 static void fault_install(int i)
 {
-	struct sigaction ours;
+	struct sigaction now, ours;
 
-	sigaction(faults[i], NULL, &previous[i]);
+	sigaction(faults[i], NULL, &now);
+	if (installed[i] && fault_is_handled(&now))
+		return;
+	previous[i] = now;
+	installed[i] = true;
 	memset(&ours, 0, sizeof ours);
 	ours.sa_sigaction = on_fault;
 	ours.sa_mask = previous[i].sa_mask;
@@ -113,8 +125,10 @@ static void fault_put_back(int i)
 	struct sigaction now;
 
 	if (sigaction(faults[i], NULL, &now) == 0 && (now.sa_flags & SA_SIGINFO) &&
-	    now.sa_sigaction == on_fault)
+	    now.sa_sigaction == on_fault) {
 		sigaction(faults[i], &previous[i], NULL);
+		installed[i] = false;
+	}
 }
 
 static int alternate_begin(void)

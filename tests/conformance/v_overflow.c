@@ -138,6 +138,38 @@ IL_TEST_OWN(V, the_programs_handler_is_called_behind_the_report)
 		       "the program's handler");
 }
 
+static struct sigaction handed_on;
+
+static void report_and_hand_on(int number, siginfo_t *info, void *context)
+{
+	static const char words[] = "the program's report\n";
+
+	(void)!write(STDERR_FILENO, words, sizeof words - 1);
+	handed_on.sa_sigaction(number, info, context);
+}
+
+/* Its handler is over that of the first loop, which cannot be put back so. */
+static int overflow_in_the_second_loop(void *arg)
+{
+	struct sigaction action = {.sa_sigaction = report_and_hand_on,
+				   .sa_flags = SA_SIGINFO | SA_ONSTACK};
+	il_loop *loop = NULL;
+
+	alarm(2);
+	CHECK_RC(
+	    il_loop_open(&loop, il_test_backend(), &(il_loop_options){.report_overflow = true}), 0);
+	sigaction(SIGSEGV, &action, &handed_on);
+	il_loop_destroy(loop);
+	return overflow_in_loop(arg);
+}
+
+IL_TEST_OWN(V, a_handler_that_hands_faults_on_is_called_once_each)
+{
+	if (!others_report())
+		check_overflow((struct place){.report = true}, overflow_in_the_second_loop, SIGSEGV,
+			       SAYS);
+}
+
 static sigjmp_buf behind;
 
 static void jump(int number, siginfo_t *info, void *context)
