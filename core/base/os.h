@@ -69,8 +69,8 @@ void il__os_unguarded(size_t guards); /* gives the mprotect budget back */
 int il__os_thread_start(pthread_t *thread, size_t stack_size, void *(*main)(void *), void *arg);
 /* Below a stack: more than a frame that is not very large, so that it cannot jump over it. */
 #define IL__GUARD_SIZE ((size_t)(SIZE_MAX > UINT32_MAX ? 64 : 16) << 10)
-/* The largest stack that may be asked for. */
-#define IL__STACK_MAX (SIZE_MAX > UINT32_MAX ? SIZE_MAX >> 31 : SIZE_MAX >> 3)
+/* The largest stack that may be asked for: a power of two. */
+#define IL__STACK_MAX ((SIZE_MAX > UINT32_MAX ? SIZE_MAX >> 31 : SIZE_MAX >> 3) + 1)
 void il__os_thread_name(const char *name, char saved[16]); /* saved may be NULL */
 bool il__os_is_main_thread(void);
 int il__os_cloexec_nonblock(int fd);

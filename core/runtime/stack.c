@@ -52,17 +52,10 @@ int il__stack_check_size(size_t size, const char *option)
 			  IL__STACK_MAX);
 }
 
-int il__stacks_init(struct il__stacks *pool, size_t stack_size, size_t guard_size)
+void il__stacks_plan(struct il__stacks *pool, size_t stack_size, size_t guard_size)
 {
 	size_t page = il__os_page_size();
-	int rc = il__stack_check_size(stack_size, "il_loop_options: stack_size");
 
-	if (rc < 0)
-		return rc;
-	if (guard_size > GUARD_MAX)
-		return il__refuse(-EINVAL,
-				  "il_loop_options: guard_size is %zu; it must be at most %zu",
-				  guard_size, GUARD_MAX);
 	*pool =
 	    (struct il__stacks){.size = whole_pages(stack_size), .guard = whole_pages(guard_size)};
 	/* An odd number of pages apart: a multiple of a power of two would put what all tasks touch into
@@ -74,6 +67,19 @@ int il__stacks_init(struct il__stacks *pool, size_t stack_size, size_t guard_siz
 		pool->per_slab = SLAB_STACKS;
 	if (pool->per_slab == 0)
 		pool->per_slab = 1;
+}
+
+int il__stacks_init(struct il__stacks *pool, size_t stack_size, size_t guard_size)
+{
+	int rc = il__stack_check_size(stack_size, "il_loop_options: stack_size");
+
+	if (rc < 0)
+		return rc;
+	if (guard_size > GUARD_MAX)
+		return il__refuse(-EINVAL,
+				  "il_loop_options: guard_size is %zu; it must be at most %zu",
+				  guard_size, GUARD_MAX);
+	il__stacks_plan(pool, stack_size, guard_size);
 	return 0;
 }
 

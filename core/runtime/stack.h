@@ -40,6 +40,8 @@ struct il__stacks {
 
 /* -EINVAL: il_error_detail() names the option of il_loop_options. */
 int il__stacks_init(struct il__stacks *pool, size_t stack_size, size_t guard_size);
+/* Likewise, of sizes that were checked. */
+void il__stacks_plan(struct il__stacks *pool, size_t stack_size, size_t guard_size);
 void il__stacks_fini(struct il__stacks *pool);
 struct il__stack *il__stack_get(
     struct il__stacks *pool); /* NULL: il_error_detail() names the limit */

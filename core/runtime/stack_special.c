@@ -33,11 +33,11 @@ static void special_make(struct il__stacks *plain, unsigned place)
 {
 	struct il__stacks *pool = il__malloc(sizeof *pool);
 
-	if (!pool || il__stacks_init(pool, (size_t)1 << (SMALLEST + place), plain->guard) < 0) {
-		il__free(pool);
+	if (!pool) {
 		il__refuse(-ENOMEM, "task stacks: out of memory");
 		return;
 	}
+	il__stacks_plan(pool, (size_t)1 << (SMALLEST + place), plain->guard);
 	pool->plain = plain;
 	pool->measured = plain->measured;
 	pool->place = (unsigned char)(place + 1);

@@ -1,7 +1,7 @@
 /*
  * v_task_options.c: a task may begin with a name, and with a stack of its own size.
  */
-#include "harness.h"
+#include "v_options.h"
 
 /* How much of its stack a task touches, page by page. */
 static __attribute__((noinline)) int use(size_t bytes)
@@ -36,6 +36,22 @@ IL_TEST(V, a_task_has_a_stack_of_its_own_size)
 		CHECK_RC(il_group_close(&g, 0), 0);
 	}
 }
+
+static int spawn_large(void *unused)
+{
+	size_t bytes = (size_t)768 << 10;
+	il_task_options large = {.stack_size = (size_t)1 << 20};
+	il_future *f = NULL;
+
+	(void)unused;
+	CHECK_RC(il_loop_spawn_with(il_loop_current(), &f, use_much, &bytes, &large), 0);
+	CHECK_RC(il_future_result(f, IL_FOREVER), 0);
+	il_future_unref(f);
+	return 0;
+}
+
+IL_TEST_OPTIONS(the_largest_guard_lies_below_stacks_of_any_size, spawn_large,
+		.guard_size = (size_t)256 << 20);
 
 static int compare_name(void *name)
 {

@@ -43,6 +43,24 @@ static void large(size_t size)
 	il__stacks_fini(&pool);
 }
 
+/* A task may ask for a size of its own up to the largest, whatever the guard. */
+static void special(void)
+{
+	const size_t sizes[] = {(size_t)16 << 10, (size_t)1 << 20, IL__STACK_MAX / 2 + 1,
+				IL__STACK_MAX};
+	struct il__stacks pool;
+
+	CHECK(il__stacks_init(&pool, 65536, (size_t)256 << 20) == 0);
+	for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+		const struct il__stacks *other = il__stacks_of_size(&pool, sizes[i]);
+		CHECK(il__stack_check_size(sizes[i], "") == 0);
+		CHECK(other && other->size >= sizes[i] && other->guard >= pool.guard);
+	}
+	CHECK(il__stack_check_size(IL__STACK_MAX + 1, "") == -EINVAL);
+	il__special_stacks_fini(&pool);
+	il__stacks_fini(&pool);
+}
+
 int main(void)
 {
 	struct il__stacks pool;
@@ -52,6 +70,7 @@ int main(void)
 	CHECK(il__stacks_init(&pool, SIZE_MAX, 4096) == -EINVAL);
 	large((size_t)64 << 20);
 	large((size_t)256 << 20);
+	special();
 	CHECK(il__stacks_init(&pool, 65536, 65536) == 0);
 	for (size_t i = 0; i < COUNT; i++) {
 		stacks[i] = il__stack_get(&pool);
