@@ -147,7 +147,7 @@ IL_MUST_CHECK IL_API int il_virtual_host_wait(il_virtual_network *network, const
 /**
  * @brief Sets latency and loss between two hosts, in both directions, for what is sent from now on.
  * With NULL for both also for hosts that are started later. Never waits.
- * @param options  NULL: those of the network.
+ * @param options  NULL: those of the network, as it was opened.
  */
 IL_API int il_virtual_link(il_virtual_network *network, const char *a, const char *b,
 			   const il_virtual_link_options *options);

@@ -193,6 +193,27 @@ IL_TEST_VIRTUAL(U, n400_names_are_checked)
 	CHECK_RC(il_virtual_network_close(n), 0);
 }
 
+/* ---- latency and loss ---- */
+
+IL_TEST_VIRTUAL(U, a_link_without_options_is_as_the_network_was_opened)
+{
+	const il_virtual_network_options opened = {.latency_min = IL_MSEC(5)};
+	const il_virtual_link_options dead = {.loss = 1};
+	il_virtual_network *n = network_with(&opened);
+	il_time none = 0;
+
+	host(n, "far", serve_streams, NULL);
+	CHECK_RC(il_sleep(IL_MSEC(1)), 0);
+	for (int i = 0; i < 2; i++) { /* of all pairs, and of one */
+		il_time start = il_now();
+		CHECK_RC(il_virtual_link(n, NULL, NULL, &dead), 0);
+		CHECK_RC(il_virtual_link(n, i ? "" : NULL, i ? "far" : NULL, NULL), 0);
+		CHECK_RC(connect_within(&none), 0);
+		CHECK_EQ(il_now() - start, IL_MSEC(10));
+	}
+	CHECK_RC(il_virtual_network_close(n), 0);
+}
+
 /* ---- holds ---- */
 
 IL_TEST_VIRTUAL(U, n401_what_is_held_is_late_and_not_lost)

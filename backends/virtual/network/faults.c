@@ -74,7 +74,7 @@ int il_virtual_link(il_virtual_network *n, const char *a, const char *b,
 
 	if (rc < 0)
 		return rc;
-	rule = n->rule;
+	rule = n->own;
 	if (options)
 		rc = il__sim_rule_make(&rule, options, function);
 	if (rc < 0)

@@ -97,7 +97,7 @@ int il_virtual_network_open(il_virtual_network **network, const il_virtual_netwo
 		return il__refuse(-ENOMEM, "%s: out of memory", function);
 	n->loop = loop;
 	n->random = random_begin(o.seed ? o.seed : loop->options.seed);
-	n->rule = rule;
+	n->own = n->rule = rule;
 	n->buffer = o.buffer ? o.buffer : BUFFER;
 	n->ipv6 = o.ipv6;
 	n->trace = -1;

@@ -25,6 +25,7 @@ struct il_virtual_network {
 	struct il__extension extension;
 	il_loop *loop;
 	uint64_t random;
+	struct il__sim_rule own;  /* as it was opened */
 	struct il__sim_rule rule; /* of pairs that have none of their own */
 	bool ipv6;                /* hosts have it, too */
 	size_t buffer;            /* bytes that one end of a connection keeps, in each direction */
