@@ -247,6 +247,25 @@ IL_TEST_VIRTUAL(U, n401_a_third_host_is_not_held)
 	CHECK_RC(il_virtual_network_close(n), 0);
 }
 
+IL_TEST_VIRTUAL(U, what_is_held_stays_so_while_many_hosts_start)
+{
+	struct pair *p = pair_open(NULL);
+	char name[8];
+
+	CHECK_RC(il_virtual_hold(p->n, "near", "far"), 0);
+	say(p->near, "late");
+	check_nothing_comes(p->far);
+	for (int i = 0; i < 40; i++) {
+		snprintf(name, sizeof name, "%d", i);
+		host(p->n, name, sleep_forever, NULL);
+		CHECK_RC(il_virtual_partition(p->n, name, NULL), 0);
+	}
+	check_nothing_comes(p->far);
+	CHECK_RC(il_virtual_release(p->n, "near", "far"), 0);
+	check_reads(p->far, "late");
+	pair_close(p);
+}
+
 /* ---- resets ---- */
 
 IL_TEST_VIRTUAL(U, n402_a_reset_ends_the_connections_of_a_pair)

@@ -16,6 +16,8 @@
 static const struct il__sim_ip first_ipv4 = {0, IL__SIM_IPV4_MAPPED | 0x0a000001},
 			       first_ipv6 = {UINT64_C(0x20010db800000000), 1};
 
+enum { ROOM = 8 };
+
 /* ---- finding one ---- */
 
 struct il__sim_host *il__sim_here(const struct il_virtual_network *n)
@@ -89,18 +91,14 @@ void il__sim_host_free(struct il__sim_host *host)
 	il__free(host);
 }
 
-/* From `had` links to `count`. */
-static int host_link(struct il_virtual_network *n, struct il__sim_host *host, size_t had,
-		     size_t count)
+/* Room for so many links. */
+static int host_reserve(const struct il_virtual_network *n, struct il__sim_host *host, size_t room)
 {
-	struct il__sim_link *links = il__calloc(count, sizeof *links);
+	struct il__sim_link *links = il__malloc(room * sizeof *links);
 
 	if (!links)
 		return -ENOMEM;
-	for (size_t i = 0; i < count; i++) {
-		il__sim_link_init(&links[i], &n->rule);
-		if (i >= had)
-			continue;
+	for (size_t i = 0; host->links && i < n->count; i++) {
 		links[i] = host->links[i];
 		il__list_init(&links[i].held);
 		il__list_splice(&links[i].held, &host->links[i].held);
@@ -110,24 +108,32 @@ static int host_link(struct il_virtual_network *n, struct il__sim_host *host, si
 	return 0;
 }
 
-/* Every host has a link to every other. */
-static int host_link_all(struct il_virtual_network *n, struct il__sim_host *host)
+/* Room for one more host, and for its links and those to it: twice as much, so that it is seldom copied. */
+static int hosts_reserve(struct il_virtual_network *n)
 {
-	int rc = host_link(n, host, 0, n->count + 1);
+	const size_t room = n->room ? 2 * n->room : ROOM;
+	struct il__sim_host **hosts;
+	int rc = 0;
 
+	if (n->count < n->room)
+		return 0;
+	hosts = il__realloc(n->hosts, room * sizeof(*hosts));
+	if (!hosts)
+		return -ENOMEM;
+	n->hosts = hosts;
 	for (size_t i = 0; rc == 0 && i < n->count; i++)
-		rc = host_link(n, n->hosts[i], n->count, n->count + 1);
+		rc = host_reserve(n, hosts[i], room);
+	if (rc == 0)
+		n->room = room;
 	return rc;
 }
 
 int il__sim_host_add(struct il_virtual_network *n, const char *name, struct il__sim_host **added)
 {
 	struct il__sim_host *host = il__calloc(1, sizeof *host);
-	struct il__sim_host **hosts = il__realloc(n->hosts, (n->count + 1) * sizeof(*hosts));
 
-	if (hosts)
-		n->hosts = hosts;
-	if (!host || !hosts || !(host->name = il__strdup(name)))
+	if (!host || !(host->name = il__strdup(name)) || hosts_reserve(n) < 0 ||
+	    host_reserve(n, host, n->room) < 0)
 		goto no_memory;
 	host->network = n;
 	host->index = n->count;
@@ -135,16 +141,16 @@ int il__sim_host_add(struct il_virtual_network *n, const char *name, struct il__
 	il__list_init(&host->joiners);
 	il__list_init(&host->ends);
 	il__list_init(&host->connections);
-	if (host_link_all(n, host) < 0)
-		goto no_memory;
 	n->hosts[n->count++] = host;
+	for (size_t i = 0; i < n->count; i++) { /* every host has a link to every other */
+		il__sim_link_init(&host->links[i], &n->rule);
+		il__sim_link_init(&n->hosts[i]->links[host->index], &n->rule);
+	}
 	*added = host;
 	return 0;
 no_memory:
-	if (host) {
-		il__free(host->links);
+	if (host)
 		il__free(host->name);
-	}
 	il__free(host);
 	return -ENOMEM;
 }

@@ -22,7 +22,7 @@ struct il__sim_host {
 	struct il__list ends;        /* that are bound: listeners and datagram sockets */
 	struct il__list connections; /* that live */
 	uint16_t next_port;          /* to be tried for whoever wants any */
-	struct il__sim_link *links;  /* of what it sends, by the index of the other host */
+	struct il__sim_link *links;  /* of what it sends, by the index of the other host; n->room */
 };
 
 enum { IL__SIM_FIRST_PORT = 32768, IL__SIM_PORTS = 28232 };

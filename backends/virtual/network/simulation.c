@@ -104,6 +104,7 @@ int il_virtual_network_open(il_virtual_network **network, const il_virtual_netwo
 	il__list_init(&n->under_way);
 	il__list_init(&n->spare);
 	if (il__sim_host_add(n, "", &nobody) < 0) {
+		il__free(n->hosts);
 		il__free(n);
 		return il__refuse(-ENOMEM, "%s: out of memory", function);
 	}

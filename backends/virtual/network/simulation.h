@@ -30,7 +30,7 @@ struct il_virtual_network {
 	bool ipv6;                /* hosts have it, too */
 	size_t buffer;            /* bytes that one end of a connection keeps, in each direction */
 	struct il__sim_host **hosts; /* by index; the first is "", of tasks that are no host's */
-	size_t count;
+	size_t count, room;
 	struct il__list under_way; /* packets */
 	struct il__list spare;     /* packets without data, to be used again */
 	int trace;                 /* a descriptor; -1: none */
