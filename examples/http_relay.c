@@ -92,12 +92,11 @@ static int take_connection(struct http_head *h, const char *value)
 /* 1: the field is passed on; 0: it is not; negative: the message is refused. */
 static int take_field(struct http_head *h, const char *name, const char *value)
 {
-	static const char *const dropped[] = {
-	    "keep-alive",         "proxy-connection",   "te", "trailer", "upgrade",
-	    "proxy-authenticate", "proxy-authorization"};
-	for (size_t i = 0; i < sizeof(dropped) / sizeof(dropped[0]); i++)
-		if (strcasecmp(name, dropped[i]) == 0)
-			return 0;
+	static const char dropped[] =
+	    "keep-alive proxy-connection te trailer upgrade proxy-authenticate proxy-authorization "
+	    "forwarded x-forwarded-for x-forwarded-proto";
+	if (lists(dropped, name))
+		return 0;
 	if (strcasecmp(name, "content-length") == 0)
 		return take_length(h, value);
 	if (strcasecmp(name, "connection") == 0)
@@ -168,7 +167,8 @@ static int read_head(struct http_reader *r, struct http_head *h)
 	rc = read_line(r, h->line, sizeof(h->line));
 	if (rc < 0)
 		return rc;
-	h->keep_alive = strstr(h->line, "HTTP/1.1") != NULL;
+	h->keep_alive =
+	    strncmp(h->line, "HTTP/1.1", 8) == 0 || strstr(h->line, " HTTP/1.1") != NULL;
 	while ((rc = read_field(r, h)) == 0)
 		;
 	if (rc < 0)
@@ -177,18 +177,28 @@ static int read_head(struct http_reader *r, struct http_head *h)
 	return h->chunked && h->length >= 0 ? -EBADMSG : 1; /* two readings of where it ends */
 }
 
+/* Three words with one blank between them: whoever is lenient here reads another request than the server behind. */
+static int take_request_line(struct http_head *h)
+{
+	char *target = strchr(h->line, ' '), *version = target ? strchr(target + 1, ' ') : NULL;
+	size_t size = target ? (size_t)(target - h->line) : 0;
+	if (!version || size >= sizeof(h->method) || !is_token(h->line, size) || target[1] != '/')
+		return -EBADMSG;
+	for (const char *p = target + 1; p < version; p++)
+		if (*p <= ' ' || *p > '~')
+			return -EBADMSG;
+	memcpy(h->method, h->line, size);
+	h->old = strcmp(version, " HTTP/1.0") == 0;
+	return h->old || strcmp(version, " HTTP/1.1") == 0 ? 0 : -EBADMSG;
+}
+
 int http_read_request(struct http_reader *r, struct http_head *h)
 {
-	char version[16], target[HTTP_LINE_MAX];
-	int used = 0, rc = read_head(r, h);
+	int rc = read_head(r, h);
 	if (rc <= 0)
 		return rc;
-	if (sscanf(h->line, "%15[^ ] %4095[!-~] %15s%n", h->method, target, version, &used) != 3 ||
-	    h->line[used] || !is_token(h->method, strlen(h->method)) || target[0] != '/')
-		return -EBADMSG;
-	if ((strcmp(version, "HTTP/1.1") != 0 && strcmp(version, "HTTP/1.0") != 0) ||
-	    h->hosts > 1 || (h->hosts == 0 && version[7] == '1') ||
-	    (h->chunked && version[7] == '0'))
+	if (take_request_line(h) < 0 || h->hosts > 1 || (h->hosts == 0 && !h->old) ||
+	    (h->chunked && h->old))
 		return -EBADMSG;
 	return 1;
 }

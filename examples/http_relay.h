@@ -1,7 +1,7 @@
 /*
  * http_relay.h: HTTP/1.1 messages that are passed on: the head is read, checked and written anew, the body goes
- * through in pieces. What has two readings is refused (RFC 9112, 11.2: smuggling), and fields that are for one connection only
- * are dropped (RFC 9110, 7.6.1).
+ * through in pieces. What has two readings is refused (RFC 9112, 11.2: smuggling). Fields that are for one connection only
+ * are dropped (RFC 9110, 7.6.1), and so is what a sender claims about its own address.
  */
 #ifndef HTTP_RELAY_H
 #define HTTP_RELAY_H
@@ -28,6 +28,7 @@ struct http_head {
 	int hosts;
 	int status;           /* of a response */
 	char method[16];      /* of a request */
+	bool old;             /* it is one of HTTP/1.0 */
 	char single_hop[512]; /* names that Connection lists */
 };
 

@@ -110,8 +110,10 @@ static int send_request(struct exchange *x)
 {
 	const struct http_head *h = &x->request;
 	char length[64] = "", host[64];
-	const char *address = il_client_address(x->from.client);
-	snprintf(host, sizeof(host), "%.*s", (int)strcspn(address, ":"), address);
+	snprintf(host, sizeof(host), "%s", il_client_address(x->from.client));
+	char *port = strrchr(host, ':'); /* the last one: an IPv6 address has others */
+	if (port)
+		*port = '\0';
 	if (h->length >= 0)
 		snprintf(length, sizeof(length), "Content-Length: %lld\r\n", (long long)h->length);
 	int version = (int)(strstr(h->line, " HTTP/") - h->line);
@@ -123,16 +125,11 @@ static int send_request(struct exchange *x)
 	    host, x->proxy->tls ? "https" : "http");
 }
 
-static bool is_old(const struct http_head *request)
-{
-	return strstr(request->line, "HTTP/1.0") != NULL;
-}
-
 static int send_response(struct exchange *x)
 {
 	const struct http_head *h = &x->response;
 	char length[64] = "";
-	bool chunked = (h->chunked || http_until_end(h)) && !is_old(&x->request);
+	bool chunked = (h->chunked || http_until_end(h)) && !x->request.old;
 	bool keep = x->request.keep_alive && (h->length >= 0 || chunked);
 	bool none = h->status == 204 || h->status == 304 || strcmp(x->request.method, "HEAD") == 0;
 	if (h->length >= 0 && !none)

@@ -38,7 +38,7 @@ class Origin(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         body = self.body()
         if self.path == "/echo":
-            fields = {k.lower(): v for k, v in self.headers.items()}
+            fields = {k.lower(): ", ".join(self.headers.get_all(k)) for k in self.headers}
             self.reply(json.dumps([self.command, fields, len(body), sum(body)]).encode(),
                        Keep_Alive="timeout=5", X_Secret="one hop", Connection="X-Secret, keep-alive", X_Shown="yes")
         elif self.path == "/chunked":
@@ -144,7 +144,9 @@ def until(condition):
 a, b = Server("a"), Server("b")
 proxy, port = start()
 
-status, data, fields = ask(port, "POST", "/echo", b"\x01" * 300000, {"Connection": "X-Hop", "X-Hop": "1", "X-End": "2"})
+status, data, fields = ask(port, "POST", "/echo", b"\x01" * 300000,
+                           {"Connection": "X-Hop", "X-Hop": "1", "X-End": "2", "X-Forwarded-For": "192.0.2.1",
+                            "X-Forwarded-Proto": "https"})
 method, seen, size, total = json.loads(data)
 print("post:", status, method, size, total, seen.get("x-hop"), seen["x-end"], seen["x-forwarded-for"],
       seen["x-forwarded-proto"], fields.get("x-secret"), fields.get("keep-alive"), fields["x-shown"])
@@ -175,6 +177,9 @@ raw("another coding", b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip, c
 raw("a folded line", b"GET / HTTP/1.1\r\nHost: h\r\nX: 1\r\n y\r\n\r\n")
 raw("a bare LF", b"GET / HTTP/1.1\nHost: h\n\n")
 raw("a blank before the colon", b"GET / HTTP/1.1\r\nHost : h\r\n\r\n")
+raw("a tab in the request line", b"GET /\tHTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+raw("two blanks in it", b"GET  / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+raw("a blank at its end", b"GET / HTTP/1.1 \r\nHost: h\r\nConnection: close\r\n\r\n")
 raw("no host", b"GET / HTTP/1.1\r\n\r\n")
 raw("two hosts", b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n")
 raw("a large head", b"GET / HTTP/1.1\r\nHost: h\r\nX: " + b"y" * 20000 + b"\r\n\r\n")
