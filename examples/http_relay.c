@@ -233,17 +233,23 @@ bool http_until_end(const struct http_head *h)
 
 /* ---- bodies ---- */
 
+static int send_bytes(il_client *to, const char *data, size_t size)
+{
+	int rc = il_client_send(to, data, size);
+	return rc == -ECANCELED || rc == 0 ? rc : -EIO;
+}
+
 static int send_piece(il_client *to, const char *data, size_t size, bool chunked)
 {
 	char head[24];
 	int n = snprintf(head, sizeof(head), "%zx\r\n", size), rc = 0;
 	if (chunked)
-		rc = il_client_send(to, head, (size_t)n);
+		rc = send_bytes(to, head, (size_t)n);
 	if (rc == 0)
-		rc = il_client_send(to, data, size);
+		rc = send_bytes(to, data, size);
 	if (rc == 0 && chunked)
-		rc = il_client_send(to, "\r\n", 2);
-	return rc == -ECANCELED || rc == 0 ? rc : -EIO;
+		rc = send_bytes(to, "\r\n", 2);
+	return rc;
 }
 
 /* `left` bytes; -1: until the end. */
@@ -309,5 +315,5 @@ int http_relay_body(struct http_reader *from, il_client *to, const struct http_h
 		rc = relay_bytes(from, to, -1, chunked);
 	else
 		return relay_bytes(from, to, h->length < 0 ? 0 : h->length, false);
-	return rc == 0 && chunked ? il_client_send(to, "0\r\n\r\n", 5) : rc;
+	return rc == 0 && chunked ? send_bytes(to, "0\r\n\r\n", 5) : rc;
 }

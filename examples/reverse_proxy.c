@@ -18,6 +18,7 @@
 
 #define CONNECT_TIME IL_SEC(2)
 #define ANSWER_TIME  IL_SEC(30) /* for each wait for a server */
+#define LINGER_TIME  IL_SEC(2)  /* for a client that still sends */
 #define CHECK_PERIOD IL_MSEC(500)
 #define CHECK_TIME   IL_SEC(2)
 
@@ -150,7 +151,7 @@ static int refuse(struct exchange *x, const char *status)
 			     "Connection: close\r\n\r\n%s\n",
 			     status, strlen(status) + 1, status);
 	x->request.keep_alive = false;
-	return rc < 0 ? rc : il_client_finish(x->from.client, IL_SEC(2));
+	return rc < 0 ? rc : il_client_finish(x->from.client, LINGER_TIME);
 }
 
 /* ---- a request ---- */
@@ -172,13 +173,16 @@ static int relay_request(struct exchange *x)
 static int ask_server(struct exchange *x)
 {
 	int rc = relay_request(x);
-	if (rc == -EIO && x->body_begun)
-		rc = 0; /* it does not want the body: it may have said why */
+	bool whole = rc == 0;
+	if (rc == -EIO && x->body_begun) {
+		x->request.keep_alive = false; /* what is left of the body is no request */
+		rc = 0;                        /* it does not want the body: it may have said why */
+	}
 	if (rc == 0)
 		rc = http_read_response(&x->to, &x->response, &x->request) == 1 ? 0 : -EIO;
 	if (rc == 0)
 		rc = send_response(x);
-	leave_server(x, rc == 0 && x->response.keep_alive);
+	leave_server(x, rc == 0 && whole && x->response.keep_alive);
 	return rc;
 }
 
@@ -240,6 +244,8 @@ static int handle(il_client *client, void *data)
 			x->request.keep_alive = false;
 	} while (rc == 0 && x->request.keep_alive);
 	free(x);
+	if (rc == 0)
+		return il_client_finish(client, LINGER_TIME);
 	il_client_close(client);
 	return rc == -EIO || rc == -EBADMSG ? 0 : rc; /* logged as nobody's failure here */
 }

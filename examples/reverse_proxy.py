@@ -35,7 +35,15 @@ class Origin(http.server.BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(data)
 
+    def refuse_early(self):
+        """With most of the body still to come."""
+        self.wfile.write(b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n")
+        self.wfile.flush()
+        self.close_connection = True
+
     def do_GET(self):
+        if self.path == "/early":
+            return self.refuse_early()
         body = self.body()
         if self.path == "/echo":
             fields = {k.lower(): ", ".join(self.headers.get_all(k)) for k in self.headers}
@@ -129,6 +137,27 @@ def raw(what, text):
     print(f"{what}: {reply.split(chr(13).encode())[0].decode()}")
 
 
+def statuses_of(text, rest, seconds=10):
+    """The statuses that come for a head, and then the same bytes again and again until the connection ends."""
+    reply = b""
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as s:
+        s.sendall(text)
+        s.settimeout(0.01)
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            try:
+                s.sendall(rest)
+                piece = s.recv(65536)
+            except TimeoutError:
+                continue
+            except OSError:
+                break
+            if not piece:
+                break
+            reply += piece
+    return [line.split()[1].decode() for line in reply.split(b"\r\n") if line.startswith(b"HTTP/1.1 ")]
+
+
 def pieces(data, size):
     for i in range(0, len(data), size):
         yield data[i:i + size]
@@ -186,6 +215,9 @@ raw("a large head", b"GET / HTTP/1.1\r\nHost: h\r\nX: " + b"y" * 20000 + b"\r\n\
 raw("a bad chunk", b"POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n\r\n")
 raw("HTTP/1.0", b"GET /chunked HTTP/1.0\r\n\r\n")
 raw("100-continue", b"POST /echo HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\nx")
+
+print("a body that is not wanted:", *statuses_of(
+    b"POST /early HTTP/1.1\r\nHost: h\r\nContent-Length: 9000000\r\n\r\n", b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"))
 
 results = []
 threads = [threading.Thread(target=lambda: results.extend(ask(port, "GET", "/")[:2] for _ in range(20))) for _ in range(16)]
