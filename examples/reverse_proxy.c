@@ -6,8 +6,8 @@
  *     reverse_proxy --port 8080 --check /primes/10 --to 127.0.0.1:4711 127.0.0.1:4712 &
  *     curl 127.0.0.1:8080/primes/1000000
  *
- * A request is tried at another server if the first cannot be connected to, and once more if a kept connection turned
- * out to be gone; never when a part of it may have been carried out.
+ * A request is tried at another server if the first cannot be connected to. It is sent once more if a kept connection
+ * turned out to be gone, and only if to carry it out twice is as good as once.
  */
 #include "example.h"
 #include "http_relay.h"
@@ -46,6 +46,7 @@ struct exchange { /* on the heap: heads are large */
 	struct server *server;
 	unsigned tried; /* a bit a server */
 	bool reused, body_begun, answered;
+	bool asked; /* the server has all that it wants of the request: now it is its turn */
 };
 
 /* ---- servers ---- */
@@ -79,16 +80,25 @@ static int connect_to(struct server *s, il_client **c)
 	return il_client_connect_tcp(c, s->host, s->port, il_protocol_bytes(), &options);
 }
 
-static int join_server(struct exchange *x)
+/* One on which nothing has come: neither its end nor what nobody has asked for. */
+static il_client *take_kept(struct server *s)
 {
-	il_client *c = NULL;
+	il_packet packet;
+	while (s->kept_count > 0) {
+		il_client *c = s->kept[--s->kept_count];
+		if (il_client_receive(c, &packet, 0) == -ETIMEDOUT)
+			return c;
+		il_client_destroy(c);
+	}
+	return NULL;
+}
+
+static int join_server(struct exchange *x, bool fresh)
+{
 	struct server *s = x->server;
-	int rc = 0;
-	x->reused = s->kept_count > 0;
-	if (x->reused)
-		c = s->kept[--s->kept_count];
-	else
-		rc = connect_to(s, &c);
+	il_client *c = fresh ? NULL : take_kept(s);
+	x->reused = c != NULL;
+	int rc = c ? 0 : connect_to(s, &c);
 	x->to = (struct http_reader){.client = c, .limit = ANSWER_TIME};
 	s->active += rc == 0;
 	return rc;
@@ -178,35 +188,48 @@ static int ask_server(struct exchange *x)
 		x->request.keep_alive = false; /* what is left of the body is no request */
 		rc = 0;                        /* it does not want the body: it may have said why */
 	}
+	x->asked = rc == 0;
 	if (rc == 0)
-		rc = http_read_response(&x->to, &x->response, &x->request) == 1 ? 0 : -EIO;
-	if (rc == 0)
+		rc = http_read_response(&x->to, &x->response, &x->request);
+	if (rc >= 0)
 		rc = send_response(x);
 	leave_server(x, rc == 0 && whole && x->response.keep_alive);
 	return rc;
+}
+
+/* A server may end a kept connection while a request is on its way there, and nobody knows whether it has seen it. So only
+ * idempotent methods are repeated (RFC 9110, 9.2.2), and only if nothing of an answer has come. */
+static bool may_repeat(const struct exchange *x, int rc)
+{
+	static const char *const methods[] = {"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"};
+	bool gone = rc == -EIO || rc == -ENODATA || rc == -ECONNRESET;
+	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
+		if (strcmp(x->request.method, methods[i]) == 0)
+			return gone && x->reused && !x->body_begun && !x->to.at;
+	return false;
 }
 
 /* [forward] */
 static int forward(struct exchange *x)
 {
 	int rc = -EHOSTUNREACH;
-	bool again = false;
+	bool fresh = false; /* a new connection, for what is repeated: so it is repeated once */
 	x->tried = 0;
-	x->body_begun = x->answered = false;
-	while (again || (x->server = choose(x->proxy, x->tried))) {
-		again = false;
-		rc = join_server(x);
+	x->body_begun = x->asked = x->answered = false;
+	while ((x->server = choose(x->proxy, x->tried))) {
+		rc = join_server(x, fresh);
 		if (rc == -ECANCELED)
 			return rc;
 		if (rc < 0) {
 			x->tried |= 1u << (x->server - x->proxy->servers);
 			set_up(x->server, false);
+			rc = -EHOSTUNREACH;
 			continue;
 		}
 		rc = ask_server(x);
-		again = rc == -EIO && x->reused && !x->body_begun && !x->answered;
-		if (!again)
+		if (!may_repeat(x, rc))
 			break;
+		fresh = true;
 	}
 	return rc;
 }
@@ -217,10 +240,10 @@ static int serve_request(struct exchange *x)
 	int rc = forward(x);
 	if (rc == 0 || rc == -ECANCELED || x->answered)
 		return rc; /* a response that was cut is seen by the client, as its connection ends */
-	return refuse(x, rc == -EHOSTUNREACH || !choose(x->proxy, 0) ? "503 Service Unavailable"
-			 : rc == -EBADMSG                            ? "400 Bad Request"
-			 : rc == -ETIMEDOUT                          ? "504 Gateway Timeout"
-								     : "502 Bad Gateway");
+	return refuse(x, rc == -EHOSTUNREACH           ? "503 Service Unavailable"
+			 : rc == -EBADMSG && !x->asked ? "400 Bad Request"
+			 : rc == -ETIMEDOUT            ? "504 Gateway Timeout"
+						       : "502 Bad Gateway");
 }
 
 static int handle(il_client *client, void *data)

@@ -1,6 +1,7 @@
 """reverse_proxy.py PROXY BACKEND CERTIFICATE KEY: drives reverse_proxy in front of two servers of Python's, as a client of
 Python's, and with requests that no library sends."""
 
+import collections
 import http.client
 import http.server
 import json
@@ -45,6 +46,7 @@ class Origin(http.server.BaseHTTPRequestHandler):
         if self.path == "/early":
             return self.refuse_early()
         body = self.body()
+        asked[self.command, self.path] += 1
         if self.path == "/echo":
             fields = {k.lower(): ", ".join(self.headers.get_all(k)) for k in self.headers}
             self.reply(json.dumps([self.command, fields, len(body), sum(body)]).encode(),
@@ -64,6 +66,19 @@ class Origin(http.server.BaseHTTPRequestHandler):
             self.close_connection = True
         elif self.path == "/nonsense":
             self.wfile.write(b"this is no HTTP\r\n\r\n")
+            self.close_connection = True
+        elif self.path == "/long-line":
+            self.reply(b"", X_Long="y" * 5000)
+        elif self.path == "/slow":
+            time.sleep(0.05)
+            self.reply(b"")
+        elif self.path == "/silent":
+            self.close_connection = True
+        elif self.path == "/unasked":
+            self.reply(b"")
+            self.wfile.flush()
+            time.sleep(0.05)
+            self.wfile.write(b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n")
             self.close_connection = True
         else:
             self.reply(self.server.name.encode())
@@ -170,6 +185,22 @@ def until(condition):
     return condition()
 
 
+def keep_connections():
+    threads = [threading.Thread(target=ask, args=(port, "GET", "/slow")) for _ in range(8)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+
+
+def repeated(method, path):
+    """The status of a request for which a kept connection is used, and how often the servers were asked."""
+    keep_connections()
+    asked.clear()
+    return method, ask(port, method, path)[0], asked[method, path]
+
+
+asked = collections.Counter()
 a, b = Server("a"), Server("b")
 proxy, port = start()
 
@@ -226,6 +257,13 @@ for t in threads:
 for t in threads:
     t.join()
 print("crowd:", len(results), {status for status, _ in results})
+
+print("an answer that is too long:", *repeated("POST", "/long-line"), *repeated("GET", "/long-line"))
+print("no answer:", *repeated("POST", "/silent"), *repeated("GET", "/silent"))
+keep_connections()
+ask(port, "GET", "/unasked")
+time.sleep(0.3)
+print("an answer that nobody asked for:", ask(port, "POST", "/")[0])
 
 a.stop()
 print("one is gone:", {ask(port, "GET", "/")[1] for _ in range(20)})
