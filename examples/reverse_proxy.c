@@ -62,6 +62,12 @@ static struct server *choose(struct proxy *p, unsigned tried)
 	return best;
 }
 
+/* What this program lacks says nothing about a server. */
+static bool is_ours(int rc)
+{
+	return rc == -EMFILE || rc == -ENFILE || rc == -ENOMEM;
+}
+
 static void set_up(struct server *s, bool up)
 {
 	if (s->up != up)
@@ -218,7 +224,7 @@ static int forward(struct exchange *x)
 	x->body_begun = x->asked = x->answered = false;
 	while ((x->server = choose(x->proxy, x->tried))) {
 		rc = join_server(x, fresh);
-		if (rc == -ECANCELED)
+		if (rc == -ECANCELED || is_ours(rc))
 			return rc;
 		if (rc < 0) {
 			x->tried |= 1u << (x->server - x->proxy->servers);
@@ -240,10 +246,10 @@ static int serve_request(struct exchange *x)
 	int rc = forward(x);
 	if (rc == 0 || rc == -ECANCELED || x->answered)
 		return rc; /* a response that was cut is seen by the client, as its connection ends */
-	return refuse(x, rc == -EHOSTUNREACH           ? "503 Service Unavailable"
-			 : rc == -EBADMSG && !x->asked ? "400 Bad Request"
-			 : rc == -ETIMEDOUT            ? "504 Gateway Timeout"
-						       : "502 Bad Gateway");
+	return refuse(x, rc == -EHOSTUNREACH || is_ours(rc) ? "503 Service Unavailable"
+			 : rc == -EBADMSG && !x->asked      ? "400 Bad Request"
+			 : rc == -ETIMEDOUT                 ? "504 Gateway Timeout"
+							    : "502 Bad Gateway");
 }
 
 static int handle(il_client *client, void *data)
@@ -305,7 +311,7 @@ static int watch(void *arg)
 	do {
 		int status = il_fail_after(CHECK_TIME, ask_health, c);
 		rc = il_check_cancelled();
-		if (rc == 0)
+		if (rc == 0 && !is_ours(status))
 			set_up(c->server, status >= 200 && status < 500);
 		if (rc == 0)
 			rc = il_sleep(CHECK_PERIOD);

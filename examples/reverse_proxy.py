@@ -5,10 +5,12 @@ import collections
 import http.client
 import http.server
 import json
+import resource
 import socket
 import ssl
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
@@ -126,7 +128,7 @@ def listening(process):
 def start(*more):
     process = subprocess.Popen([sys.argv[1], "--backend", sys.argv[2], "--check", "/health", *more, "--to",
                                 f"127.0.0.1:{a.port}", f"127.0.0.1:{b.port}"], stdout=subprocess.PIPE,
-                               stderr=subprocess.DEVNULL, text=True)
+                               stderr=log, text=True)
     port = listening(process)
     deadline = time.monotonic() + 20
     while ask(port, "GET", "/")[0] == 503 and time.monotonic() < deadline:
@@ -200,6 +202,7 @@ def repeated(method, path):
     return method, ask(port, method, path)[0], asked[method, path]
 
 
+log = tempfile.TemporaryFile("w+")
 asked = collections.Counter()
 a, b = Server("a"), Server("b")
 proxy, port = start()
@@ -264,6 +267,13 @@ keep_connections()
 ask(port, "GET", "/unasked")
 time.sleep(0.3)
 print("an answer that nobody asked for:", ask(port, "POST", "/")[0])
+
+# The proxy may open no more files: that is no server's fault.
+limits = resource.prlimit(proxy.pid, resource.RLIMIT_NOFILE, (3, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+time.sleep(1.2)  # two checks
+resource.prlimit(proxy.pid, resource.RLIMIT_NOFILE, limits)
+log.seek(0)
+print("no files:", log.read().count(" is down"), "servers are taken for down")
 
 a.stop()
 print("one is gone:", {ask(port, "GET", "/")[1] for _ in range(20)})
