@@ -15,7 +15,11 @@ int http_wait(struct http_reader *r)
 	il_packet packet;
 	if (r->at < r->end)
 		return 1;
-	int rc = il_client_receive(r->client, &packet, r->limit);
+	il_time began = il_now();
+	int rc = il_client_receive(r->client, &packet, r->left < r->limit ? r->left : r->limit);
+	il_time waited = il_now() - began;
+	if (r->left != IL_FOREVER)
+		r->left = r->left > waited ? r->left - waited : 0;
 	if (rc == 1) {
 		r->at = packet.data;
 		r->end = r->at + packet.size;
@@ -160,9 +164,11 @@ static void drop_single_hop(struct http_head *h)
 
 static int read_head(struct http_reader *r, struct http_head *h)
 {
+	r->left = IL_FOREVER;
 	int rc = http_wait(r);
 	if (rc <= 0)
 		return rc;
+	r->left = HTTP_HEAD_TIME;
 	*h = (struct http_head){.length = -1};
 	rc = read_line(r, h->line, sizeof(h->line));
 	if (rc < 0)
@@ -252,6 +258,14 @@ static int send_piece(il_client *to, const char *data, size_t size, bool chunked
 	return rc;
 }
 
+/* Bytes that have come buy time for the next ones. */
+static void earn_time(struct http_reader *r, size_t size)
+{
+	il_time more = (il_time)size * HTTP_BODY_TIME / (1 << 20);
+	if (r->left != IL_FOREVER)
+		r->left = r->left + more < HTTP_BODY_TIME ? r->left + more : HTTP_BODY_TIME;
+}
+
 /* `left` bytes; -1: until the end. */
 static int relay_bytes(struct http_reader *from, il_client *to, int64_t left, bool chunked)
 {
@@ -268,6 +282,7 @@ static int relay_bytes(struct http_reader *from, il_client *to, int64_t left, bo
 		if (rc < 0)
 			return rc;
 		from->at += size;
+		earn_time(from, size);
 		left -= left < 0 ? 0 : (int64_t)size;
 	}
 	return 0;
@@ -309,6 +324,7 @@ int http_relay_body(struct http_reader *from, il_client *to, const struct http_h
 		    bool chunked)
 {
 	int rc;
+	from->left = h->status == 0 ? HTTP_BODY_TIME : IL_FOREVER; /* servers may take their time */
 	if (h->chunked)
 		rc = relay_chunks(from, to, chunked);
 	else if (http_until_end(h))

@@ -10,10 +10,16 @@
 
 enum { HTTP_LINE_MAX = 4096, HTTP_HEAD_MAX = 16 * 1024 };
 
+/* With il_protocol_bytes() the server's request_timeout does not know requests. So the times are limited here: whoever sends
+ * a byte now and then is not to hold a place. */
+#define HTTP_HEAD_TIME IL_SEC(10) /* from its first byte on */
+#define HTTP_BODY_TIME IL_SEC(20) /* of a request, for each MiB */
+
 /* Bytes that a client has sent, whatever side it is on. Set client and limit; zero the rest. */
 struct http_reader {
 	il_client *client;
 	il_time limit; /* for each wait */
+	il_time left;  /* for all waits for the head or body under way */
 	const char *at, *end;
 };
 
@@ -32,7 +38,7 @@ struct http_head {
 	char single_hop[512]; /* names that Connection lists */
 };
 
-/* Whether bytes are there, or come within the limit: 1, 0: the end, or negative. */
+/* Whether bytes are there, or come in time: 1, 0: the end, or negative. */
 int http_wait(struct http_reader *r);
 
 /* 1: a whole head, which makes sense; 0: the end, before it; -EBADMSG, -EMSGSIZE: no head of HTTP/1.1; else as

@@ -332,8 +332,8 @@ static int handle(il_client *client, void *data)
 	if (!x)
 		return -ENOMEM;
 	x->service = data;
-	x->from =
-	    (struct http_reader){.client = client, .limit = IL_FOREVER}; /* the server's limits */
+	x->from = (struct http_reader){.client = client,
+				       .limit = IL_FOREVER}; /* the server's idle_timeout */
 	do {
 		rc = http_read_request(&x->from, &x->request);
 		if (rc == 1)
@@ -342,6 +342,8 @@ static int handle(il_client *client, void *data)
 			x->request.keep_alive = false;
 		if (rc == -EBADMSG || rc == -EMSGSIZE)
 			rc = refuse(x, "400 Bad Request");
+		else if (rc == -ETIMEDOUT)
+			rc = refuse(x, "408 Request Timeout");
 	} while (rc == 0 && x->request.keep_alive);
 	free(x);
 	if (rc == 0)

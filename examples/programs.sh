@@ -75,6 +75,8 @@ hold() { # PROGRAM [ARGUMENT...] -- what stubborn(1) is to do
 hold_table() {
   cat <<END | while IFS=';' read -r program rest; do
 http_server;;GET / HTTP/1.1|Host: a||;| x
+reverse_proxy;--to 127.0.0.1:9 127.0.0.1:9;;x
+job_service;;;x
 sqlite_server;--database $work/hold.$loop.db;SELECT hex(zeroblob(9999))|;x
 redis_server;;PING 0123456789012345678901234567890123456789|;x
 chat_server;;name|;x

@@ -248,6 +248,7 @@ static int serve_request(struct exchange *x)
 		return rc; /* a response that was cut is seen by the client, as its connection ends */
 	return refuse(x, rc == -EHOSTUNREACH || is_ours(rc) ? "503 Service Unavailable"
 			 : rc == -EBADMSG && !x->asked      ? "400 Bad Request"
+			 : rc == -ETIMEDOUT && !x->asked    ? "408 Request Timeout"
 			 : rc == -ETIMEDOUT                 ? "504 Gateway Timeout"
 							    : "502 Bad Gateway");
 }
@@ -258,8 +259,8 @@ static int handle(il_client *client, void *data)
 	if (!x)
 		return -ENOMEM;
 	x->proxy = data;
-	x->from =
-	    (struct http_reader){.client = client, .limit = IL_FOREVER}; /* the server's limits */
+	x->from = (struct http_reader){.client = client,
+				       .limit = IL_FOREVER}; /* the server's idle_timeout */
 	int rc;
 	do {
 		rc = http_read_request(&x->from, &x->request);
@@ -269,6 +270,8 @@ static int handle(il_client *client, void *data)
 			rc = refuse(x, "400 Bad Request");
 		else if (rc == -EMSGSIZE)
 			rc = refuse(x, "431 Request Header Fields Too Large");
+		else if (rc == -ETIMEDOUT)
+			rc = refuse(x, "408 Request Timeout");
 		else
 			x->request.keep_alive = false;
 	} while (rc == 0 && x->request.keep_alive);
