@@ -117,7 +117,7 @@ static int converse(struct member *member)
 	int rc = websocket_receive(ws, SILENT_TIME);
 	if (rc <= 0)
 		return rc;
-	if (!is_name(ws->message, ws->size))
+	if (ws->opcode != WEBSOCKET_TEXT || !is_name(ws->message, ws->size))
 		return websocket_close(ws, WEBSOCKET_PROTOCOL_ERROR,
 				       "a name is one word of up to 23 bytes");
 	memcpy(member->name, ws->message, ws->size + 1);

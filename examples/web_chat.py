@@ -122,6 +122,7 @@ async def talk():
         print(await ann.recv(), await bob.recv(), sep=" | ")
         await bob.send("hello ann")
         print(await ann.recv(), await bob.recv(), sep=" | ")
+        await asyncio.to_thread(closes, "a name that is no text", frame(FIN | BINARY, b"\xff") + END)
         await (await ann.ping())
         await bob.close()
         print(await ann.recv())
