@@ -5,7 +5,7 @@
  *
  * Messages are texts: the first one of a member is its name, then whatever it writes goes to all. A member has two
  * tasks: one receives, one sends what comes through the member's channel. A member that does not read loses messages and is
- * told how many; a ping finds out whether a silent one is still there.
+ * told how many; pings find out whether it is still there.
  */
 #include "example.h"
 #include "websocket.h"
@@ -91,13 +91,16 @@ static int write_texts(void *arg)
 {
 	struct member *member = arg;
 	struct text text;
+	il_time ping = il_deadline(PING_TIME); /* however much is said: a reader says only pong */
 	int rc;
 	do {
 		il_case cases[] = {il_case_receive(member->in, &text)};
-		rc = il_select(cases, 1, PING_TIME);
-		if (rc == -ETIMEDOUT) /* nothing to say: is it there? */
+		il_time left = ping - il_now();
+		rc = left > 0 ? il_select(cases, 1, left) : -ETIMEDOUT;
+		if (rc == -ETIMEDOUT) { /* is it there? */
+			ping = il_deadline(PING_TIME);
 			rc = websocket_send(&member->ws, WEBSOCKET_PING, "", 0);
-		else if (rc == 0 && cases[0].rc == 1)
+		} else if (rc == 0 && cases[0].rc == 1)
 			rc = websocket_send(&member->ws, WEBSOCKET_TEXT, text.data, text.size);
 		else
 			break; /* the member leaves */
