@@ -60,8 +60,8 @@ static int step_into(int at, int folder, const char *name)
 	return next;
 }
 
-/* Names that begin with a point are not there. */
-static int walk(int folder, char *path)
+/* Names that begin with a point are not there. Of a folder it is the index. */
+static int walk(int folder, char *path, bool *is_index)
 {
 	char *rest, *name = strtok_r(path, "/", &rest);
 	int at = folder;
@@ -77,7 +77,8 @@ static int walk(int folder, char *path)
 		if (at < 0)
 			return -1;
 	}
-	if (fstat(at, &s) == 0 && S_ISDIR(s.st_mode))
+	*is_index = fstat(at, &s) == 0 && S_ISDIR(s.st_mode);
+	if (*is_index)
 		at = step_into(at, folder, "index.html");
 	return at;
 }
@@ -95,7 +96,7 @@ static const char *type_of(const char *path)
 	for (size_t i = 0; ending && i < sizeof(all) / sizeof(all[0]); i++)
 		if (strcmp(all[i].ending, ending) == 0)
 			return all[i].type;
-	return path[strlen(path) - 1] == '/' ? "text/html" : "application/octet-stream";
+	return "application/octet-stream";
 }
 
 /* ---- what is asked of it ---- */
@@ -150,16 +151,19 @@ int http_file_find(struct http_file *f, int folder, const struct http_request *r
 	f->fd = -1;
 	if (!decode(r->path, path))
 		return 400;
-	f->type = type_of(path);
-	int fd = walk(folder, path);
+	bool names_folder = path[strlen(path) - 1] == '/', is_index = false;
+	const char *type = type_of(path);
+	int fd = walk(folder, path, &is_index);
 	if (fd < 0)
 		return errno == EMFILE || errno == ENFILE || errno == ENOMEM ? -errno : 404;
-	if (fd == folder || fstat(fd, &s) < 0 || !S_ISREG(s.st_mode)) {
+	if (fd == folder || fstat(fd, &s) < 0 || !S_ISREG(s.st_mode) ||
+	    (names_folder && !is_index)) {
 		if (fd != folder)
 			close(fd);
 		return 404;
 	}
 	f->fd = fd;
+	f->type = is_index ? "text/html" : type;
 	f->size = f->length = s.st_size;
 	f->from = 0;
 	f->modified = s.st_mtime;

@@ -357,6 +357,8 @@ run_http_files() {
   {
     ask "$file"
     ask -I "$file" | grep -v '^Date' | tr -d '\r'
+    ask -I "$url/sub" | grep Content-Type | tr -d '\r'
+    ask "$file/"
     ask "$url/sub/" "$url/sub" "$url/nothing" "$url/" "$url/%zz" "$url/a%00"
     ask --path-as-is "$url/../secret" "$url/sub/../../secret" "$url/%2e%2e/secret" "$url/..%2fsecret"
     ask "$url/link" "$url/sub/up/big" "$url/.hidden"
