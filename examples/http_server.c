@@ -214,7 +214,11 @@ static int send_file(struct exchange *x)
 		rc = il_scope_exit(&limit, rc);
 		at += size;
 	}
-	return rc == -ETIMEDOUT ? -EPIPE : rc; /* as a send_timeout */
+	if (rc == -ETIMEDOUT || rc == -EPIPE || rc == -ECONNRESET) {
+		il_client_close(x->client); /* as il_client_send would: it is nobody's failure */
+		rc = -EPIPE;
+	}
+	return rc;
 }
 /* [file] */
 

@@ -348,6 +348,7 @@ run_http_files() {
   touch -d '2024-01-02 03:04:05Z' "$folder/a file.txt"
   printf '<p>\n' >"$folder/sub/index.html"
   seq 400000 >"$folder/big"
+  truncate -s 64M "$folder/huge"
   ln -s "$work/secret" "$folder/link"
   ln -s .. "$folder/sub/up"
   echo hidden >"$folder/.hidden"
@@ -372,12 +373,15 @@ run_http_files() {
     ask -o "$out.big" "$url/big" && cmp "$out.big" "$folder/big" && echo same
     ask -d 'a b' "$url/count"
   } >"$out"
+  curl -s -m 20 "$url/huge" | head -c 1000 >"$out.part"
   stop
   down
+  echo "a download that was broken off is a failure: $(grep -c 'handle failed' "$err")" >>"$out"
 }
 
 http_files_expected() {
   cat examples/expected/http_files.txt examples/expected/program.txt
+  echo 'a download that was broken off is a failure: 0'
 }
 
 http_expected() {
