@@ -359,6 +359,7 @@ static int serve(void *arg)
 	    .limits = IL_LIMITS_PUBLIC, /* for how long a client may be silent, or not read */
 	    .max_packet = RECEIVE_MAX,
 	    .receive_buffer = RECEIVE_MAX,
+	    .request_timeout = IL_FOREVER, /* a call of handle takes many: each has REQUEST_TIME */
 	    .grace_period = IL_SEC(5),
 	    .layer = arguments->layer,
 	};
