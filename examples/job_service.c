@@ -74,11 +74,12 @@ static int count_slice(void *arg)
 
 /* ---- a job ---- */
 
+/* Waits for its turn: whoever holds the condition looks for itself only. */
 static void tell(struct job *job)
 {
 	struct service *s = job->service;
-	if (il_condition_acquire_nowait(s->changed) < 0)
-		return; /* whoever has it looks at the jobs next */
+	if (il_condition_acquire(s->changed) < 0)
+		return; /* cancelled: the job's end, or the service's, tells of it */
 	il_condition_notify_all(s->changed);
 	il_condition_release(s->changed);
 }
