@@ -168,13 +168,19 @@ static int describe(const struct job *j, char *text, size_t size)
 
 /* ---- answers ---- */
 
+static bool is_method(const struct exchange *x, const char *method)
+{
+	return strcmp(x->request.method, method) == 0;
+}
+
 static int answer(struct exchange *x, const char *status, const char *type, const char *body)
 {
 	return il_client_printf(x->from.client,
 				"HTTP/1.1 %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
 				"Cache-Control: no-store\r\nConnection: %s\r\n\r\n%s",
 				status, type, strlen(body),
-				x->request.keep_alive ? "keep-alive" : "close", body);
+				x->request.keep_alive ? "keep-alive" : "close",
+				is_method(x, "HEAD") ? "" : body);
 }
 
 static int answer_job(struct exchange *x, const char *status, const struct job *job)
@@ -292,16 +298,15 @@ static int answer_about_job(struct exchange *x, const char *rest)
 {
 	char *end;
 	struct job *job = find_job(x->service, (int)strtol(rest, &end, 10));
-	bool reads = strcmp(x->request.method, "GET") == 0;
 	if (end == rest || !job)
 		return refuse(x, "404 Not Found");
-	if (reads && strcmp(end, "/events") == 0)
+	if (is_method(x, "GET") && strcmp(end, "/events") == 0)
 		return send_events(x, job);
 	if (*end)
 		return refuse(x, "404 Not Found");
-	if (reads)
+	if (is_method(x, "GET") || is_method(x, "HEAD"))
 		return answer_job(x, "200 OK", job);
-	if (strcmp(x->request.method, "DELETE") != 0)
+	if (!is_method(x, "DELETE"))
 		return refuse(x, "405 Method Not Allowed");
 	if (job->state == RUNNING)
 		il_scope_cancel(&job->scope);
@@ -322,8 +327,7 @@ static int answer_request(struct exchange *x)
 	if (strncmp(x->path, jobs, sizeof(jobs) - 1) != 0)
 		return refuse(x, "404 Not Found");
 	const char *rest = x->path + sizeof(jobs) - 1;
-	return strcmp(x->request.method, "POST") == 0 ? start_job(x, rest)
-						      : answer_about_job(x, rest);
+	return is_method(x, "POST") ? start_job(x, rest) : answer_about_job(x, rest);
 }
 
 static int handle(il_client *client, void *data)

@@ -3,6 +3,7 @@ number of a job that takes long."""
 
 import http.client
 import json
+import socket
 import sys
 import threading
 
@@ -59,4 +60,10 @@ print("too many:", sorted({status for status, _ in running}), sum(status == 201 
 for status, job in running:
     if status == 201:
         ask("DELETE", f"/jobs/{job['id']}")
+# Three requests in one packet: the next answer comes right behind a head that has no body.
+with socket.create_connection(("127.0.0.1", port), timeout=60) as s:
+    s.sendall(f"HEAD / HTTP/1.1\r\nHost: h\r\n\r\nHEAD /jobs/{running[0][1]['id']} HTTP/1.1\r\nHost: h\r\n\r\n"
+              "GET /nothing HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n".encode())
+    heads = b"".join(iter(lambda: s.recv(65536), b"")).decode().split("\r\n\r\n")
+print("heads:", *[head.split()[1] for head in heads if head.startswith("HTTP/1.1 ")])
 print("page:", "EventSource" in ask("GET", "/")[1])
