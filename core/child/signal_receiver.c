@@ -182,16 +182,13 @@ int il_signal_receiver_open(il_signal_receiver **receiver, const int *signals, s
 int il_signal_receiver_open_with(il_signal_receiver **receiver, const int *signals, size_t count,
 				 const il_signal_receiver_options *options)
 {
-	il_loop *loop = il_loop_current();
 	il_signal_receiver *r;
+	il_loop *loop;
 	int rc;
 
 	if (!receiver || !signals || !count)
 		return il__refuse(-EINVAL, "il_signal_receiver_open: NULL, or no signal is named");
-	if (!loop)
-		return il__refuse(-EPERM, "il_signal_receiver_open: call it in the thread of a "
-					  "loop that runs");
-	rc = il__loop_check_thread(loop, "il_signal_receiver_open");
+	rc = il__loop_here(&loop, "il_signal_receiver_open");
 	if (rc < 0)
 		return rc;
 	r = il__calloc(1, sizeof *r + count * sizeof r->signals[0]);

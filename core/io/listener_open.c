@@ -7,6 +7,7 @@
 #include "../base/memory.h"
 #include "../base/os.h"
 #include "../runtime/loop.h"
+#include "../runtime/thread_state.h"
 #include "address.h"
 #include "listener.h"
 #include "network.h"
@@ -255,16 +256,15 @@ int il__listener_open_unix(il_listener **listener, const char *path, const char 
 			   const il_listen_options *options)
 {
 	static const char function[] = "il_listener_open_unix";
-	il_loop *loop = il_loop_current();
 	struct il__socket_file file = {.path = NULL};
 	il_listen_options o;
 	il_address address;
+	il_loop *loop;
 	int fd, rc;
 
-	if (!loop)
-		return il__refuse(-EPERM, "%s: call it in the thread of a loop that runs",
-				  function);
-	rc = listener_check_options(&o, options, function);
+	rc = il__loop_here(&loop, function);
+	if (rc == 0)
+		rc = listener_check_options(&o, options, function);
 	if (rc == 0)
 		rc = il__address_unix(&address, path, function);
 	if (rc < 0)

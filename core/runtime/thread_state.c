@@ -110,8 +110,7 @@ int il__loop_here(il_loop **loop, const char *function)
 {
 	*loop = il__self.loop;
 	if (!*loop)
-		return il__refuse(-EPERM, "%s: call it in the thread of a loop that runs",
-				  function);
+		return il__refuse_place(function);
 	return il__loop_check_thread(*loop, function);
 }
 

@@ -62,8 +62,8 @@ typedef struct il_signal_receiver_options {
  * @param signals   count numbers, 1 or more; one may be named twice.
  * @return 0; -EINVAL: no such signal, or one that cannot be caught (SIGKILL, SIGSTOP) or, being a
  *         fault, not be returned from (SIGSEGV, SIGBUS, SIGFPE, SIGILL); -EBUSY: another receiver
- *         has one of them; -EPERM: not in a loop's thread; -EMFILE, -ENFILE, -ENOMEM. After an
- *         error what handled them before does so again.
+ *         has one of them; -EPERM: not in a loop's thread; -ESHUTDOWN: in a forked child; -EMFILE,
+ *         -ENFILE, -ENOMEM. After an error what handled them before does so again.
  */
 IL_MUST_CHECK IL_API int il_signal_receiver_open(il_signal_receiver **receiver, const int *signals,
 						 size_t count);

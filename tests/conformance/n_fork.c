@@ -6,6 +6,9 @@
 #include "private.h"
 
 #include <interloop/function.h>
+#include <interloop/layer.h>
+#include <signal.h>
+#include <sys/socket.h>
 
 /* ---- locks ---- */
 
@@ -97,4 +100,63 @@ IL_TEST_CORE(N, no_lock_of_the_process_is_held_in_a_forked_child)
 		atomic_store(&b.stop, true);
 		il_test_thread_join(&thread);
 	}
+}
+
+/* ---- the loop that stayed with the parent ---- */
+
+static int receive_nothing(void *self, void *data, size_t max)
+{
+	(void)self, (void)data, (void)max;
+	return -EAGAIN;
+}
+
+static int send_nothing(void *self, const struct iovec *pieces, int count)
+{
+	(void)self, (void)pieces, (void)count;
+	return -EAGAIN;
+}
+
+static void on_ready(void *arg, unsigned mask)
+{
+	(void)arg, (void)mask;
+}
+
+static void on_due(void *arg)
+{
+	(void)arg;
+}
+
+/* All that belongs to the loop in whose thread it is made, and is made without a wait. */
+static int open_on_no_loop(void *pair)
+{
+	const struct il_transport transport = {.receive = receive_nothing, .send = send_nothing};
+	const int *fd = pair, number = SIGUSR1;
+	il_signal_receiver *signals = NULL;
+	il_stream *a = NULL, *b = NULL;
+	il_listener *listener = NULL;
+	il_fd_watch *watch = NULL;
+	il_datagram *d = NULL;
+	il_timer *timer = NULL;
+
+	CHILD_CHECK(il_stream_pair(&a, &b) == -ESHUTDOWN);
+	CHILD_CHECK(il_stream_open_fd(&a, *fd) == -ESHUTDOWN);
+	CHILD_CHECK(il_stream_open_transport(&a, &transport, NULL) == -ESHUTDOWN);
+	CHILD_CHECK(il_listener_open_fd(&listener, *fd) == -ESHUTDOWN);
+	CHILD_CHECK(il_listener_open_unix(&listener, "@nowhere", NULL) == -ESHUTDOWN);
+	CHILD_CHECK(il_datagram_open_fd(&d, *fd) == -ESHUTDOWN);
+	CHILD_CHECK(il_datagram_open_unix(&d, "@nowhere", NULL) == -ESHUTDOWN);
+	CHILD_CHECK(il_fd_watch_open(&watch, *fd, IL_READABLE, on_ready, NULL) == -ESHUTDOWN);
+	CHILD_CHECK(il_timer_open(&timer, on_due, NULL) == -ESHUTDOWN);
+	CHILD_CHECK(il_signal_receiver_open(&signals, &number, 1) == -ESHUTDOWN);
+	return 0;
+}
+
+IL_TEST_REAL(N, in_a_forked_child_nothing_is_opened_on_the_loop_of_the_parent)
+{
+	int fd[2];
+
+	CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
+	CHECK_IN_CHILD(open_on_no_loop, fd);
+	close(fd[0]);
+	close(fd[1]);
 }
