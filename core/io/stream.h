@@ -73,7 +73,8 @@ static inline int il__op_begin(il_stream *s, struct il__op *op, unsigned directi
 	int rc = 0;
 
 	if (il__unlikely(!s || !loop || !loop->current || il__self.no_wait || s->number < 0 ||
-			 s->loop != loop || s->op[il__fd_direction(direction)]))
+			 s->loop != loop || s->op[il__fd_direction(direction)] ||
+			 s->fd->shared & direction))
 		rc = il__op_check(s, direction, function);
 	if (rc == 0)
 		rc = il__task_check(loop->current);

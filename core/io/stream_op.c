@@ -9,6 +9,12 @@
 #include "stream.h"
 #include "transport.h"
 
+unsigned il__stream_asked(const il_stream *s)
+{
+	return s->kind == IL__STREAM_TRANSPORT ? il__transport_asked(il__transport_of(s))
+					       : il__fd_asked(s->fd);
+}
+
 int il__op_check(const il_stream *s, unsigned direction, const char *function)
 {
 	int rc;
@@ -23,7 +29,7 @@ int il__op_check(const il_stream *s, unsigned direction, const char *function)
 		return il__refuse(-EBADF, "%s: the stream is closed", function);
 	if (s->loop != task->loop)
 		return il__refuse(-EPERM, "%s: the stream belongs to another loop", function);
-	if (s->op[il__fd_direction(direction)])
+	if (s->op[il__fd_direction(direction)] || il__stream_asked(s) & direction)
 		return il__refuse(-EBUSY, "%s: another task is %s this stream; one at a time",
 				  function,
 				  direction == IL_READABLE ? "reading from" : "writing to");

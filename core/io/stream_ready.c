@@ -77,12 +77,6 @@ int il__stream_is_ready(il_stream *s, unsigned mask, const char *function)
 	return rc;
 }
 
-unsigned il__stream_asked(const il_stream *s)
-{
-	return s->kind == IL__STREAM_TRANSPORT ? il__transport_asked(il__transport_of(s))
-					       : il__fd_asked(s->fd);
-}
-
 int il__stream_watch(il_stream *s, struct il__fd_share *share)
 {
 	share->fd = s->fd;

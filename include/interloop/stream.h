@@ -3,12 +3,13 @@
  * @brief Byte streams, listeners and addresses: sockets and pipes that park the task, not the loop.
  *
  * A stream or listener belongs to the loop in whose thread it was made. One task may read while
- * another writes; a second reader or writer is refused with -EBUSY. Every call that may wait is a
- * cancellation point on entry and while it waits; one that completes at once yields all the same,
- * so a fast peer starves nobody. If a result and a cancellation race, the first one decides what
- * the call returns; no received byte, descriptor or connection is lost. Descriptors made here are
- * close-on-exec and non-blocking from birth; adopted ones are left as others share them
- * (il_stream_open_fd()). The semantics are those of AnyIO's byte streams.
+ * another writes; a second reader or writer is refused with -EBUSY, also while an il_select() waits
+ * for that direction. Every call that may wait is a cancellation point on entry and while it waits;
+ * one that completes at once yields all the same, so a fast peer starves nobody. If a result and a
+ * cancellation race, the first one decides what the call returns; no received byte, descriptor or
+ * connection is lost. Descriptors made here are close-on-exec and non-blocking from birth; adopted
+ * ones are left as others share them (il_stream_open_fd()). The semantics are those of AnyIO's byte
+ * streams.
  *
  * Unless stated otherwise a function that returns int returns -EINVAL for a NULL object, -EBADF
  * once this end is closed, -EPERM outside the loop's thread (waiting calls: outside a task) and

@@ -4,6 +4,7 @@
  */
 #include "l_net.h"
 #include "p_rings.h"
+#include "s_select.h"
 #include "waiter.h"
 #include "waits.h"
 
@@ -110,6 +111,24 @@ IL_TEST(P, n286_waits_end_when_the_transport_says_that_it_is_ready)
 	UNTIL(writer.returned);
 	check_waited(&writer, 0);
 	CHECK_RC(il_group_close(&g, 0), 0);
+	free(much);
+	rings_drop(&r);
+}
+
+/* A select that looks what there is keeps it: whoever receives meanwhile would miss it. */
+IL_TEST(P, n286_while_a_select_waits_a_second_reader_or_writer_is_refused)
+{
+	struct rings r = rings_open();
+	char *much = calloc(1, RING);
+
+	check_has_alone(r.s[0], IL_READABLE);
+	CHECK_RC(il_stream_write(r.s[0], much, RING), RING);
+	check_has_alone(r.s[0], IL_WRITABLE);
+	CHECK_RC(il_stream_receive_exactly(r.s[1], much, RING), 0);
+	say(r.s[0], "on");
+	check_hears(r.s[1], "on");
+	say(r.s[1], "back");
+	check_hears(r.s[0], "back");
 	free(much);
 	rings_drop(&r);
 }

@@ -6,6 +6,7 @@
 #define _GNU_SOURCE /* memfd_create */
 #endif
 #include "q_tls.h"
+#include "s_select.h"
 #include "v_dump.h"
 
 #define EACH_KIND(kind) for (int kind = 0; kind < KINDS; kind++)
@@ -39,6 +40,22 @@ IL_TEST_REAL(Q, n316_a_second_reader_and_a_second_writer_are_refused)
 		got += n > 0 ? (size_t)n : LARGE;
 	}
 	CHECK_RC(side_join(&writer), 0);
+	secure_drop(&s);
+	free(data);
+}
+
+IL_TEST_REAL(Q, n316_while_a_select_waits_a_second_reader_or_writer_is_refused)
+{
+	unsigned char *data = large_data(LARGE);
+	struct secure s;
+
+	secure_open(&s, PAIR);
+	check_has_alone(s.client, IL_READABLE);
+	while (poll_case(il_case_stream(s.client, IL_WRITABLE)) == IL_WRITABLE)
+		CHECK(il_stream_write(s.client, data, LARGE) > 0);
+	check_has_alone(s.client, IL_WRITABLE);
+	say(s.server, "hello");
+	check_hears(s.client, "hello");
 	secure_drop(&s);
 	free(data);
 }

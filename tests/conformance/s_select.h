@@ -50,6 +50,36 @@ static inline void check_chose(const struct chooser *c, int index, int rc)
 	CHECK_RC(c->after, il_scope_cancelled(&c->scope) ? -ECANCELED : 0);
 }
 
+static inline int use_stream(void *choice)
+{
+	const il_case *c = choice;
+	char byte = 'x', line[16];
+	int rc;
+
+	if (c->mask == IL_WRITABLE) {
+		CHECK_RC(il_stream_write(c->object, &byte, 1), -EBUSY);
+		return il_stream_write_all(c->object, &byte, 1);
+	}
+	rc = il_stream_receive_until(c->object, line, sizeof line, "\n", 1);
+	CHECK_RC(il_stream_read(c->object, &byte, 1), -EBUSY);
+	return rc;
+}
+
+/* While a select waits for a direction of a stream, which is not ready, nobody else has it. */
+static inline void check_has_alone(il_stream *s, unsigned direction)
+{
+	struct chooser c = {.cases = {il_case_stream(s, direction)}};
+	il_group g;
+
+	CHECK_RC(il_group_open(&g), 0);
+	start_choosing(&g, &c, 1);
+	CHECK_RC(il_fail_after(IL_MSEC(20), use_stream, &c.cases[0]), -EBUSY);
+	CHECK(!c.returned);
+	CHECK_RC(il_scope_cancel(&c.scope), 0);
+	CHECK_RC(il_group_close(&g, 0), 0);
+	check_chose(&c, -ECANCELED, 0);
+}
+
 /* Selects now, without waiting. */
 static inline int poll_case(il_case one)
 {

@@ -92,6 +92,31 @@ IL_TEST_REAL(S, n375_a_stream_that_another_task_reads_is_busy)
 	il_stream_destroy(e.b);
 }
 
+/* More than there is room for. */
+static void write_until_full(il_stream *s)
+{
+	static char much[1 << 20];
+
+	while (poll_case(il_case_stream(s, IL_WRITABLE)) == IL_WRITABLE)
+		CHECK(il_stream_write(s, much, sizeof much) > 0);
+}
+
+IL_TEST_REAL(S, n375_what_a_select_waits_for_another_task_does_not_use)
+{
+	for (int kind = 0; kind < KINDS; kind++) {
+		struct ends e = ends_of(kind);
+
+		check_has_alone(e.a, IL_READABLE);
+		if (kind == PAIR) { /* the others' room may grow by itself */
+			write_until_full(e.a);
+			check_has_alone(e.a, IL_WRITABLE);
+		}
+		say(e.b, "on");
+		check_hears(e.a, "on");
+		drop(&e);
+	}
+}
+
 /* Two pipes are readable at the same time as the stream, one before and one after it: so the second to be told comes
  * after the stream, whichever way round the native loop goes. */
 struct rivals {
