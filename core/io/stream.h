@@ -113,7 +113,8 @@ static inline int il__op_wait(il_stream *s, struct il__op *op)
 {
 	return il__likely(s->fd->ready & op->direction) ? 0 : il__op_wait_long(s, op);
 }
-/* Likewise, of what is not drained by a try: who has moved much lets others run before. */
+/* Likewise, of what is not drained by a try: who has moved much lets others run before, and looks whether it is
+ * cancelled or late. */
 int il__op_wait_fair(il_stream *s, struct il__op *op);
 /* Receives 1 to max bytes from the system: bytes, 0 at the end, or the error. */
 int il__op_receive(il_stream *s, struct il__op *op, void *data, size_t max);

@@ -73,25 +73,33 @@ static __attribute__((noinline, cold)) int op_wait_failed(il_stream *s, struct i
 	return rc == -ETIMEDOUT ? last_try(s, op) : rc;
 }
 
+static bool op_is_late(const il_stream *s, const struct il__op *op)
+{
+	return op->deadline != IL_FOREVER && op->deadline <= il__loop_now(s->loop);
+}
+
+/* Where a stream keeps up nothing is waited for: this is the call's cancellation point then. */
 int il__op_wait_fair(il_stream *s, struct il__op *op)
 {
 	enum { MUCH = 256 << 10 };
 
-	if (op->moved >= MUCH) {
-		op->moved = 0;
-		op->parked = true;
-		il__task_yield(op->wait.task);
-		if (op->gone)
-			return il__op_gone(op);
-	}
-	return il__op_wait(s, op);
+	if (op->moved < MUCH)
+		return il__op_wait(s, op);
+	op->moved = 0;
+	op->parked = true;
+	il__task_yield(op->wait.task);
+	if (op->gone)
+		return il__op_gone(op);
+	if (il__task_cancelled(op->wait.task))
+		return op_wait_failed(s, op, -ECANCELED);
+	return op_is_late(s, op) ? op_wait_failed(s, op, -ETIMEDOUT) : il__op_wait(s, op);
 }
 
 int il__op_wait_long(il_stream *s, struct il__op *op)
 {
 	int rc;
 
-	if (op->deadline != IL_FOREVER && op->deadline <= il__loop_now(s->loop))
+	if (op_is_late(s, op))
 		return last_try(s, op);
 	if (op->parked && il__task_cancelled(op->wait.task)) /* since it was woken */
 		return op_wait_failed(s, op, -ECANCELED);

@@ -175,7 +175,7 @@ static int send_nothing(void *self, const struct iovec *pieces, int count)
 	return 0;
 }
 
-/* A peer that is always there, for a piece a call. */
+/* A peer that is always there, for a piece a call. self counts by direction how often nobody waits any more. */
 static int piece_receive(void *self, void *data, size_t max)
 {
 	size_t n = max < 4096 ? max : 4096;
@@ -193,6 +193,14 @@ static int piece_send(void *self, const struct iovec *pieces, int count)
 	return pieces[0].iov_len < 4096 ? (int)pieces[0].iov_len : 4096;
 }
 
+static void piece_idle(void *self, unsigned direction)
+{
+	((int *)self)[direction == IL_WRITABLE]++;
+}
+
+static const struct il_transport piece_transport = {
+    .name = "piece", .receive = piece_receive, .send = piece_send, .idle = piece_idle};
+
 static int count_turns(void *turns)
 {
 	int rc;
@@ -205,14 +213,13 @@ static int count_turns(void *turns)
 IL_TEST_FIFO(P, n287_who_moves_much_at_a_time_lets_others_run)
 {
 	enum { SIZE = 4 << 20 };
-	const struct il_transport transport = {
-	    .name = "piece", .receive = piece_receive, .send = piece_send};
 	char *data = malloc(SIZE);
 	size_t turns = 0, before;
+	int idles[2] = {0, 0};
 	il_stream *s = NULL;
 	il_group g;
 
-	CHECK_RC(il_stream_open_transport(&s, &transport, NULL), 0);
+	CHECK_RC(il_stream_open_transport(&s, &piece_transport, idles), 0);
 	CHECK_RC(il_group_open(&g), 0);
 	CHECK_RC(il_group_start_soon(&g, NULL, count_turns, &turns), 0);
 	CHECK_RC(il_stream_receive_exactly(s, data, SIZE), 0);
@@ -222,6 +229,50 @@ IL_TEST_FIFO(P, n287_who_moves_much_at_a_time_lets_others_run)
 	CHECK(turns - before >= 10);
 	CHECK_RC(il_scope_cancel(il_group_scope(&g)), 0);
 	CHECK_RC(il_group_close(&g, 0), 0);
+	CHECK_EQ(idles[0] + idles[1], 0);
+	il_stream_destroy(s);
+	free(data);
+}
+
+static int cancel_soon(void *scope)
+{
+	for (int i = 0; i < 3; i++)
+		CHECK_RC(il_yield(), 0);
+	return il_scope_cancel(scope);
+}
+
+static void begin_moving(il_group *g, il_scope *scope)
+{
+	*scope = (il_scope)IL_SCOPE_INIT;
+	CHECK_RC(il_group_open(g), 0);
+	CHECK_RC(il_scope_enter(scope, IL_FOREVER, 0), 0);
+	CHECK_RC(il_group_start_soon(g, NULL, cancel_soon, scope), 0);
+}
+
+static void end_moving(il_group *g, il_scope *scope, int rc)
+{
+	CHECK_RC(rc, -ECANCELED);
+	CHECK_RC(il_scope_exit(scope, rc), 0);
+	CHECK_RC(il_group_close(g, 0), 0);
+}
+
+IL_TEST_FIFO(P, n287_who_moves_much_at_a_time_can_be_cancelled)
+{
+	enum { SIZE = 4 << 20 };
+	char *data = malloc(SIZE);
+	int idles[2] = {0, 0};
+	il_stream *s = NULL;
+	il_scope scope;
+	il_group g;
+
+	CHECK_RC(il_stream_open_transport(&s, &piece_transport, idles), 0);
+	begin_moving(&g, &scope);
+	end_moving(&g, &scope, il_stream_receive_exactly(s, data, SIZE));
+	CHECK(il_stream_buffered(s) > 0 && il_stream_buffered(s) < SIZE);
+	begin_moving(&g, &scope);
+	end_moving(&g, &scope, il_stream_write_all(s, data, SIZE));
+	CHECK_EQ(idles[0], 1);
+	CHECK_EQ(idles[1], 1);
 	il_stream_destroy(s);
 	free(data);
 }
