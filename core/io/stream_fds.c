@@ -98,9 +98,13 @@ int il__op_receive_ahead(il_stream *s, struct il__op *op, void *data, size_t max
 			return rc;
 		n = (int)il__os_receive_fds(s->number, data, max, &got);
 		if (n == -EAGAIN || n == -EWOULDBLOCK) {
-			s->fd->ready &= (unsigned char)~IL_READABLE;
+			il__stream_drained(s, IL_READABLE);
 			continue;
 		}
+		/* Or there is a message with descriptors, of which the loop tells: registration is
+		 * level-triggered. */
+		if (n > 0 && (size_t)n < max)
+			il__stream_drained(s, IL_READABLE);
 		op->lack = n > 0 && got.lost;
 		/* Where they cannot be kept they are lost, but not the bytes. */
 		if (n > 0 && got.count &&

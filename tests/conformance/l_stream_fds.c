@@ -1,10 +1,26 @@
 /*
  * l_stream_fds.c: descriptors over a Unix stream when bytes are read ahead of what was asked, and when this
- * process has no room for them: none is lost without a word.
+ * process has no room for them: none is lost without a word. recvmsg of this executable counts.
  */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* RTLD_NEXT */
+#endif
 #include "l_net.h"
 
+#include <dlfcn.h>
 #include <sys/resource.h>
+
+static atomic_size_t receipts;
+
+/* Under the system's name. */
+ssize_t recvmsg(int fd, struct msghdr *message, int flags)
+{
+	ssize_t (*real)(int, struct msghdr *, int);
+
+	*(void **)&real = dlsym(RTLD_NEXT, "recvmsg");
+	atomic_fetch_add(&receipts, 1);
+	return real(fd, message, flags);
+}
 
 static void send_one(il_stream *s, const char *text)
 {
@@ -151,4 +167,31 @@ IL_TEST_REAL(L, n225_descriptors_that_find_no_room_are_an_error)
 	drop(&e);
 	drop(&lines);
 	drop(&exact);
+}
+
+static int side_answer_lines(void *arg)
+{
+	struct side *s = arg;
+
+	for (size_t i = 0; i < s->size; i++) {
+		check_line(s->object, "ask");
+		say(s->object, "answer");
+	}
+	return 0;
+}
+
+IL_TEST_REAL(L, a_line_over_a_unix_stream_costs_one_receipt)
+{
+	struct ends e = ends_of(PAIR);
+	struct side server = {.size = il_test_rounds(1000)};
+	const size_t before = atomic_load(&receipts);
+
+	side_start(&server, side_answer_lines, e.b);
+	for (size_t i = 0; i < server.size; i++) {
+		say(e.a, "ask\n");
+		check_hears(e.a, "answer");
+	}
+	CHECK_RC(side_join(&server), 0);
+	CHECK(atomic_load(&receipts) - before <= server.size + 1);
+	drop(&e);
 }
