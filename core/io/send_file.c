@@ -98,6 +98,14 @@ static int send_piece(il_stream *stream, struct il__op *op, const struct sending
 	return s->piece ? il__op_send(stream, op, &piece, 1) : 0;
 }
 
+/* By what a worker has sent: it is full, or else the file ends, which the next try tells. */
+static bool sending_filled(const struct sending *s)
+{
+	if (s->piece)
+		return false;
+	return s->moved > 0 ? (size_t)s->moved < sending_next(s, SEND_MAX) : s->moved == -EAGAIN;
+}
+
 /* Some bytes more. */
 static int send_more(il_stream *stream, struct il__op *op, struct sending *s)
 {
@@ -108,10 +116,10 @@ static int send_more(il_stream *stream, struct il__op *op, struct sending *s)
 	rc = sending_hand_over(s, op);
 	if (rc < 0)
 		return sending_cut(stream, op, rc);
-	if (!s->piece && s->moved == -EAGAIN) {
+	if (sending_filled(s))
 		il__stream_drained(stream, IL_WRITABLE);
+	if (!s->piece && s->moved == -EAGAIN)
 		return 0;
-	}
 	if (!s->piece && (s->moved == -EINVAL || s->moved == -ENOSYS)) /* not of this file */
 		return sending_copies(s, op);
 	if (s->moved < 0)

@@ -1,10 +1,15 @@
 /*
  * t_files.c: files, whose calls wait in worker threads; and a file sent down a stream, whole or with a code that
- * says why not.
+ * says why not. sendfile of this executable counts what is in vain.
  */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* RTLD_NEXT */
+#endif
 #include "t_files.h"
 #include "p_layers.h"
 
+#include <dlfcn.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 
 enum { BIG = 3 << 20 };
@@ -170,6 +175,19 @@ IL_TEST_OWN(T, a_loop_that_ends_closes_its_files)
 
 /* ---- il_stream_send_file ---- */
 
+static atomic_int vain;
+
+/* Under the system's name. */
+ssize_t sendfile(int out, int in, off_t *offset, size_t size)
+{
+	ssize_t (*real)(int, int, off_t *, size_t), n;
+
+	*(void **)&real = dlsym(RTLD_NEXT, "sendfile");
+	n = real(out, in, offset, size);
+	atomic_fetch_add(&vain, n < 0 && errno == EAGAIN);
+	return n;
+}
+
 enum { PIPE = KINDS, ALL_KINDS };
 
 /* A pipe, which is no socket, too. */
@@ -249,6 +267,20 @@ IL_TEST_REAL(T, of_a_file_that_is_shorter_comes_what_there_is)
 		drop(&e);
 	}
 	close(fd);
+}
+
+IL_TEST_REAL(T, no_worker_is_sent_to_a_socket_that_is_full)
+{
+	const int before = atomic_load(&vain);
+	struct ends e = ends_of(PAIR);
+	struct receiving r;
+	int fd = filled(BIG);
+
+	CHECK_RC(sent(&e, &r, fd, 0, BIG), 0);
+	CHECK_EQ(r.size, BIG);
+	CHECK_EQ(atomic_load(&vain) - before, 0);
+	close(fd);
+	drop(&e);
 }
 
 struct cutting {
