@@ -71,7 +71,7 @@ static int transport_want(struct il__transport *t, int d)
 		rc = t->ops.under ? -EAGAIN : -ENOENT;
 	if (!il__transport_leave(t, before))
 		return il__transport_closed();
-	if (rc == -ENOENT)
+	if (rc == -ENOENT || (t->told & il__transport_bit(d) && (rc == 0 || rc == -EAGAIN)))
 		return 0;
 	mask &= IL_READABLE | IL_WRITABLE;
 	mask = mask ? mask : il__transport_bit(d);
@@ -94,9 +94,12 @@ static int transport_ask(struct il__fd *fd, unsigned directions)
 	const bool drained = t->drained;
 	int rc = 0;
 
+	t->told = 0;
 	for (int d = 0; rc == 0 && d < 2; d++)
 		if (directions & il__transport_bit(d))
 			rc = transport_want(t, d);
+	if (rc == 0 && t->told & directions)
+		return 1;
 	return rc < 0 && drained && directions == IL_READABLE ? 1 : rc;
 }
 
@@ -196,6 +199,7 @@ void il_transport_ready(il_stream *stream, unsigned mask)
 	if (rc < 0) /* in a forked child */
 		return;
 	t = il__transport_of(stream);
+	t->told |= mask;
 	for (int d = 0; d < 2; d++)
 		if (mask & il__transport_bit(d))
 			il__fd_unshare(&t->lower[d]);

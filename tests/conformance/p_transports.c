@@ -7,6 +7,8 @@
 #include "waiter.h"
 #include "waits.h"
 
+#include <interloop/select.h>
+
 static int wait_flush(void *arg)
 {
 	return il_stream_write_all(arg, NULL, 0);
@@ -307,6 +309,71 @@ IL_TEST_REAL(P, n286_receiving_may_wait_for_writability)
 	CHECK_RC(il_stream_read(s, &byte, 1), -EBADF);
 	CHECK_DETAIL("1023");
 	il_stream_destroy(s);
+	close(fd[0]);
+	close(fd[1]);
+}
+
+/* ---- ready while it is asked ---- */
+
+/* A byte comes just when it is asked what is to be waited for. */
+struct prompt {
+	il_stream *s;
+	unsigned when; /* the direction that it is asked for */
+	int fd;        /* never ready; -1: it only tells */
+	bool byte;
+};
+
+static int prompt_receive(void *self, void *data, size_t max)
+{
+	struct prompt *p = self;
+
+	(void)max;
+	if (!p->byte)
+		return -EAGAIN;
+	*(char *)data = 'x';
+	p->byte = false;
+	return 1;
+}
+
+static int prompt_send(void *self, const struct iovec *pieces, int count)
+{
+	(void)self, (void)pieces, (void)count;
+	return -EAGAIN;
+}
+
+static int prompt_want(void *self, unsigned direction, int *fd, unsigned *mask)
+{
+	struct prompt *p = self;
+
+	if (direction == p->when) {
+		p->byte = true;
+		il_transport_ready(p->s, IL_READABLE);
+	}
+	*fd = p->fd;
+	*mask = IL_READABLE;
+	return p->fd < 0 ? -ENOENT : 0;
+}
+
+static const struct il_transport prompt_transport = {
+    .name = "prompt", .receive = prompt_receive, .send = prompt_send, .want = prompt_want};
+
+IL_TEST_REAL(P, n290_what_a_transport_says_while_it_is_asked_is_heard)
+{
+	int fd[2];
+
+	CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
+	for (int way = 0; way < 2; way++) {
+		struct prompt p = {.when = IL_READABLE, .fd = way ? fd[0] : -1};
+		il_case both;
+
+		CHECK_RC(il_stream_open_transport(&p.s, &prompt_transport, &p), 0);
+		CHECK_RC(il_fail_after(il_test_patience(), read_some, p.s), 1);
+		p.when = IL_WRITABLE;
+		both = il_case_stream(p.s, IL_READABLE | IL_WRITABLE);
+		CHECK_RC(il_select(&both, 1, il_test_patience()), 0);
+		CHECK_RC(both.rc, IL_READABLE);
+		il_stream_destroy(p.s);
+	}
 	close(fd[0]);
 	close(fd[1]);
 }
