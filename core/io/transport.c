@@ -30,21 +30,24 @@ static void later_again(struct il__fd_share *share)
 	il__timer_arm(loop, &t->later_timer, il__loop_now(loop));
 }
 
-/* A host's loop that nothing else keeps is not kept by this either. */
-static void later_wait(struct il__transport *t)
+/* A host's loop that nothing else keeps is not kept by this either. After a failure, where there is nothing to wait
+ * for, it goes on with the next call that sends; and t may be gone. */
+static int later_wait(struct il__transport *t, enum later later)
 {
-	int rc;
+	int rc = 0;
 
-	if (!t->fd.source.watch.loop->ledger.lives)
-		return;
+	later_drop(t);
 	t->later_wait.fd = &t->fd;
 	t->later_wait.asked = IL_WRITABLE;
 	t->later_wait.fire = later_again;
-	rc = il__fd_share(&t->later_wait);
+	if (t->fd.source.watch.loop->ledger.lives)
+		rc = il__fd_share(&t->later_wait);
+	if (rc < 0)
+		return rc;
+	t->later = later;
 	if (rc > 0)
 		later_again(&t->later_wait);
-	else if (rc < 0) /* there is nothing to wait for: the next call that sends goes on */
-		t->later = NOTHING;
+	return 0;
 }
 
 static void later_try(struct il__timer *timer)
@@ -62,7 +65,7 @@ static void later_try(struct il__timer *timer)
 		rc = il__transport_call_shutdown(t);
 	if (!il__stream_is_closed(s)) {
 		if (rc == -EAGAIN)
-			later_wait(t);
+			later_wait(t, t->later);
 		else
 			later_drop(t);
 	}
@@ -74,10 +77,10 @@ void il__transport_flush_later(il_stream *s)
 {
 	struct il__transport *t = il__transport_of(s);
 
-	if (t->later == NOTHING && il__transport_send(s, NULL, 0) == -EAGAIN) {
-		t->later = FLUSH;
-		later_wait(t);
-	}
+	/* Also where the loop waits already: others' waits may have ended what that stood on, or there was no
+	 * memory for the timer. */
+	if (t->later != SHUTDOWN && il__transport_send(s, NULL, 0) == -EAGAIN)
+		later_wait(t, FLUSH);
 }
 
 int il__transport_shutdown_write(il_stream *s)
@@ -90,11 +93,9 @@ int il__transport_shutdown_write(il_stream *s)
 				  t->ops.name);
 	later_drop(t);
 	rc = il__transport_call_shutdown(t);
-	if (rc != -EAGAIN)
-		return il__pass_on(rc);
-	t->later = SHUTDOWN;
-	later_wait(t);
-	return 0;
+	if (rc == -EAGAIN)
+		rc = later_wait(t, SHUTDOWN);
+	return il__pass_on(rc);
 }
 
 /* ---- its life ---- */
