@@ -2,7 +2,9 @@
  * p_goes_on.c: what a transport holds back when a call returns the loop goes on with, and it disturbs nobody who writes.
  */
 #include "l_net.h"
+#include "p_layers.h"
 #include "p_rings.h"
+#include "waiter.h"
 
 /* ---- an end that is held back ---- */
 
@@ -72,4 +74,106 @@ IL_TEST(P, n286_an_end_of_sending_that_cannot_be_waited_for_is_an_error)
 	CHECK_RC(il_stream_read(s[1], data, 1), 0);
 	il_stream_destroy(s[0]);
 	il_stream_destroy(s[1]);
+}
+
+/* ---- beside who writes ---- */
+
+/* Takes as many bytes as there is room for, and holds nothing back; its flush wants room for one more. */
+struct room {
+	size_t left;
+	int flushes;
+	bool offered;  /* the last call was part of a write of bytes */
+	bool cut;      /* as it was when nobody waited any more */
+	int countdown; /* of flushes, to the one that fails; 0: none does */
+	int fd;        /* what is waited for; -1: it tells */
+	int want_rc;   /* 0: none; else what it returns once */
+};
+
+static int room_receive(void *self, void *data, size_t max)
+{
+	(void)self, (void)data, (void)max;
+	return -EAGAIN;
+}
+
+static int room_send(void *self, const struct iovec *pieces, int count)
+{
+	struct room *r = self;
+	size_t n = 0;
+
+	r->offered = pieces;
+	if (!count) {
+		r->flushes++;
+		if (r->countdown && --r->countdown == 0)
+			return -ECONNRESET;
+		return r->left ? 0 : -EAGAIN;
+	}
+	for (int i = 0; i < count; i++)
+		n += pieces[i].iov_len;
+	n = n < r->left ? n : r->left;
+	r->left -= n;
+	return n ? (int)n : -EAGAIN;
+}
+
+static int room_want(void *self, unsigned direction, int *fd, unsigned *mask)
+{
+	struct room *r = self;
+	int rc = r->want_rc;
+
+	(void)direction;
+	r->want_rc = 0;
+	*fd = r->fd;
+	*mask = IL_READABLE;
+	return rc ? rc : r->fd < 0 ? -ENOENT : 0;
+}
+
+static void room_idle(void *self, unsigned direction)
+{
+	struct room *r = self;
+
+	CHECK_EQ(direction, IL_WRITABLE);
+	r->cut = r->offered;
+}
+
+static const struct il_transport room_transport = {.name = "room",
+						   .receive = room_receive,
+						   .send = room_send,
+						   .want = room_want,
+						   .idle = room_idle};
+
+/* Of which the first byte is taken, and the loop waits to flush it. */
+static il_stream *room_open(struct room *r)
+{
+	il_stream *s = NULL;
+
+	CHECK_RC(il_stream_open_transport(&s, &room_transport, r), 0);
+	CHECK_RC(il_stream_write(s, "a", 1), 1);
+	CHECK_EQ(r->flushes, 1);
+	return s;
+}
+
+static int write_three(void *stream)
+{
+	return il_stream_write_all(stream, "bcd", 3);
+}
+
+/* The wait of the loop is not taken for somebody's. */
+IL_TEST(P, a_stream_below_hears_of_a_cut_also_while_the_loop_waits_for_it)
+{
+	struct layer_maker maker = {.kind = LAYER_PASS};
+	struct waiter writer = {.name = "writer"};
+	struct room r = {.left = 1, .fd = -1};
+	il_stream *s = NULL;
+	il_group g;
+
+	CHECK_RC(il_stream_open_transport(&s, &room_transport, &r), 0);
+	CHECK_RC(layer_open(&s, s, &maker), 0);
+	CHECK_RC(il_stream_write(s, "a", 1), 1);
+	CHECK_RC(il_group_open(&g), 0);
+	start_waiting(&g, &writer, write_three, s);
+	il_scope_cancel(&writer.scope);
+	CHECK_RC(il_group_close(&g, 0), 0);
+	check_waited(&writer, -ECANCELED);
+	CHECK(r.cut);
+	CHECK_EQ(maker.idles, 1);
+	il_stream_destroy(s);
 }
