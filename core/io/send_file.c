@@ -87,6 +87,8 @@ static int sending_cut(il_stream *stream, const struct il__op *op, int rc)
 {
 	if (op->begun && !op->gone)
 		il__transport_cut(stream);
+	if (!op->gone && stream->kind == IL__STREAM_TRANSPORT)
+		il__transport_go_on(stream);
 	return rc;
 }
 

@@ -58,6 +58,8 @@ static void later_try(struct il__timer *timer)
 
 	if (il__timer_put_off(t->fd.source.watch.loop, timer))
 		return;
+	if (t->later == FLUSH && s->op[1]) /* a flush of ours would hide that this write was cut */
+		return;
 	t->inside++;
 	if (t->later == FLUSH)
 		rc = il__transport_send(s, NULL, 0);
@@ -68,6 +70,8 @@ static void later_try(struct il__timer *timer)
 			later_wait(t, t->later);
 		else
 			later_drop(t);
+		if (rc < 0 && rc != -EAGAIN) /* it says so once, and not to whoever waits */
+			il__fd_fire(&t->fd, IL_WRITABLE);
 	}
 	if (--t->inside == 0 && il__stream_is_closed(s))
 		il__transport_end(t);
@@ -81,6 +85,17 @@ void il__transport_flush_later(il_stream *s)
 	 * memory for the timer. */
 	if (t->later != SHUTDOWN && il__transport_send(s, NULL, 0) == -EAGAIN)
 		later_wait(t, FLUSH);
+}
+
+/* Whoever waits no more keeps the words for why. */
+void il__transport_go_on(il_stream *s)
+{
+	const struct il__refusal why = il__refusal;
+
+	if (il__transport_of(s)->later != FLUSH)
+		return;
+	il__transport_flush_later(s);
+	il__refusal = why;
 }
 
 int il__transport_shutdown_write(il_stream *s)

@@ -51,8 +51,11 @@ il_stream *il__transport_under(const il_stream *s);
 void il__transport_set_network(il_stream *s, const struct il__network *network,
 			       const il_address *local);
 
-/* What it holds back now goes out by itself, as far as that is possible. */
+/* What it holds back now goes out by itself, as far as that is possible; not while a task writes, which flushes at its
+ * end. */
 void il__transport_flush_later(il_stream *s);
+/* A write has ended before that: the loop goes on with what it has left to it. The transport may be gone afterwards. */
+void il__transport_go_on(il_stream *s);
 /* A wait for these directions has ended without them: whoever is not waited for any more learns it. */
 void il__transport_rest(struct il__fd *fd, unsigned directions);
 /* A write has ended between two of its parts, where it waits for no stream: each transport on the way down learns it. */

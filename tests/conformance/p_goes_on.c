@@ -4,6 +4,7 @@
 #include "l_net.h"
 #include "p_layers.h"
 #include "p_rings.h"
+#include "s_select.h"
 #include "waiter.h"
 
 /* ---- an end that is held back ---- */
@@ -156,7 +157,33 @@ static int write_three(void *stream)
 	return il_stream_write_all(stream, "bcd", 3);
 }
 
-/* The wait of the loop is not taken for somebody's. */
+/* And what it has put off for that it does afterwards. */
+IL_TEST(P, the_loop_flushes_nothing_beside_a_write_and_so_hides_no_cut)
+{
+	struct room r = {.left = 1, .fd = -1};
+	struct waiter writer = {.name = "writer"};
+	il_stream *s = room_open(&r);
+	int flushes;
+	il_group g;
+
+	CHECK_RC(il_group_open(&g), 0);
+	start_waiting(&g, &writer, write_three, s);
+	r.left = 1;
+	il_transport_ready(s, IL_WRITABLE);
+	CHECK_RC(il_sleep(IL_MSEC(1)), 0);
+	CHECK_EQ(r.left, 0);
+	il_scope_cancel(&writer.scope);
+	CHECK_RC(il_group_close(&g, 0), 0);
+	check_waited(&writer, -ECANCELED);
+	CHECK(r.cut);
+	r.left = 1;
+	flushes = r.flushes;
+	il_transport_ready(s, IL_WRITABLE);
+	UNTIL(r.flushes > flushes);
+	il_stream_destroy(s);
+}
+
+/* The wait of the loop is not taken for somebody's there either. */
 IL_TEST(P, a_stream_below_hears_of_a_cut_also_while_the_loop_waits_for_it)
 {
 	struct layer_maker maker = {.kind = LAYER_PASS};
@@ -175,5 +202,45 @@ IL_TEST(P, a_stream_below_hears_of_a_cut_also_while_the_loop_waits_for_it)
 	check_waited(&writer, -ECANCELED);
 	CHECK(r.cut);
 	CHECK_EQ(maker.idles, 1);
+	il_stream_destroy(s);
+}
+
+/* A write that cannot wait leaves the loop's wait as it was. */
+IL_TEST_REAL(P, the_loop_flushes_also_after_a_write_that_could_not_wait)
+{
+	struct room r = {.left = 1};
+	il_stream *s;
+	int fd[2];
+
+	CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
+	r.fd = fd[0];
+	s = room_open(&r);
+	r.want_rc = -EIO;
+	CHECK_RC(il_stream_write_all(s, "bcd", 3), -EIO);
+	r.left = 1;
+	r.flushes = 0;
+	CHECK_EQ(write(fd[1], "x", 1), 1);
+	UNTIL(r.flushes > 0);
+	il_stream_destroy(s);
+	close(fd[0]);
+	close(fd[1]);
+}
+
+/* It says so once. */
+IL_TEST(P, an_error_that_the_loops_flush_gets_wakes_who_waits)
+{
+	struct room r = {.left = 1, .fd = -1};
+	il_stream *s = room_open(&r);
+	struct chooser c = {.cases = {il_case_stream(s, IL_WRITABLE)}};
+	il_group g;
+
+	CHECK_RC(il_group_open(&g), 0);
+	start_choosing(&g, &c, 1);
+	r.countdown = 2; /* whoever looks first waits on, and the other one gets it */
+	il_transport_ready(s, IL_WRITABLE);
+	UNTIL(c.returned);
+	check_chose(&c, 0, IL_WRITABLE);
+	CHECK_RC(il_group_close(&g, 0), 0);
+	CHECK_RC(il_stream_write(s, "x", 1), -ECONNRESET);
 	il_stream_destroy(s);
 }

@@ -7,7 +7,7 @@
 
 #define EACH_KIND(kind) for (int kind = 0; kind < KINDS; kind++)
 
-enum { LARGE = 8 << 20, SMALL = 1 << 10 };
+enum { LARGE = 8 << 20, ROOM = 1 << 20, SMALL = 1 << 10 };
 
 /* ---- 314: an end that cannot be told ---- */
 
@@ -131,6 +131,27 @@ IL_TEST_REAL(Q, n319_a_write_behind_what_still_goes_out_is_cut_too)
 	CHECK_RC(il_stream_write_all(s.client, "x", 1), -EPIPE);
 	secure_drop(&s);
 	free(data);
+}
+
+IL_TEST_REAL(Q, n319_what_the_loop_sends_meanwhile_hides_no_cut)
+{
+	char *data = calloc(1, LARGE);
+	struct side writer = {.bytes = data, .size = LARGE};
+	char *taken = malloc(ROOM);
+	struct secure s;
+
+	secure_open(&s, PAIR);
+	CHECK(il_stream_write(s.client, data, LARGE) > 0);
+	side_start(&writer, side_write, s.client);
+	CHECK_RC(il_stream_receive_exactly(s.server, taken, ROOM), 0);
+	CHECK_RC(il_sleep(IL_MSEC(2)), 0);
+	CHECK(!writer.ended);
+	il_scope_cancel(&writer.scope);
+	CHECK_RC(side_join(&writer), -ECANCELED);
+	check_untold(s.client, -EPIPE);
+	secure_drop(&s);
+	free(data);
+	free(taken);
 }
 
 /* What a select has found not ready was not cut, and neither is a flush. */

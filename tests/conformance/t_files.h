@@ -84,22 +84,22 @@ static inline void make_unreadable(int fd)
 	close(ends[1]);
 }
 
-/* Sends two pieces of a file from one end to the other, and cuts that when the first one has arrived and no worker is
- * free to read the next one: it is cancelled, or the next one cannot be read. */
-static inline void cut_between_pieces(il_stream *from, il_stream *to, bool cancels)
+/* Sends two pieces of a file from one end to the other, behind `before` bytes, and cuts that when the first one has
+ * arrived and no worker is free to read the next one: it is cancelled, or the next one cannot be read. */
+static inline void cut_between_pieces(il_stream *from, il_stream *to, size_t before, bool cancels)
 {
 	il_limiter *workers = il_thread_limiter();
 	const size_t total = il_limiter_total(workers);
 	int fd = filled((size_t)2 * FILE_PIECE);
 	struct side sender = {.bytes = &fd};
-	char *data = malloc(FILE_PIECE);
+	char *data = malloc(before + FILE_PIECE);
 
 	CHECK_RC(il_limiter_set_total(workers, 1), 0);
 	CHECK_RC(il_limiter_acquire(workers), 0);
 	side_start(&sender, send_two_pieces, from);
 	CHECK_RC(il_limiter_release(workers), 0); /* the sender has it now */
 	CHECK_RC(il_limiter_set_total(workers, 0), 0);
-	CHECK_RC(il_stream_receive_exactly(to, data, FILE_PIECE), 0);
+	CHECK_RC(il_stream_receive_exactly(to, data, before + FILE_PIECE), 0);
 	UNTIL(il_limiter_get_statistics(workers).waiting == 1);
 	if (cancels)
 		CHECK_RC(il_scope_cancel(&sender.scope), 0);
