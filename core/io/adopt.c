@@ -2,8 +2,8 @@
  * adopt.c: foreign descriptors as streams. What belongs to the open file description is shared with whoever has a
  * copy of the descriptor: the shell behind a terminal, the other standard descriptors, who writes to the same
  * pipe. So it stays as it was found: sockets are served by calls that never wait, pipes and terminals by a
- * description of our own. Where there can be none O_NONBLOCK is set, and taken back when the stream is closed.
- * Loop's thread only.
+ * description of our own. Where there can be none O_NONBLOCK is set, and taken back when the last stream of it that
+ * the loop has is closed. Loop's thread only.
  */
 #include "../base/error.h"
 #include "../base/list.h"
@@ -54,6 +54,7 @@ static int put_beside(il_stream *s, int own)
 
 static int set_nonblocking(il_stream *s, int flags)
 {
+	s->shared = true;
 	if (!(flags & O_NONBLOCK)) {
 		if (fcntl(s->number, F_SETFL, flags | O_NONBLOCK) < 0)
 			return -errno;
@@ -84,12 +85,32 @@ int il__stream_prepare(il_stream *s)
 	return take_number(own, fd);
 }
 
+/* Which streams have the same description shows by the flag: who has lost it gets it again, and takes it back. */
+static void pass_restoring_on(const il_stream *s)
+{
+	il__list_each (node, il__fd_owners(s->loop)) {
+		const struct il__fd_owner *owner =
+		    il__container_of(node, struct il__fd_owner, link);
+		il_stream *other = il__container_of(owner, il_stream, owner);
+		int flags;
+
+		if (owner->orphan != s->owner.orphan || !other->shared) /* no stream, or not such */
+			continue;
+		flags = fcntl(other->number, F_GETFL);
+		if (flags >= 0 && !(flags & O_NONBLOCK))
+			other->restore = fcntl(other->number, F_SETFL, flags | O_NONBLOCK) == 0;
+	}
+}
+
 static void restore_flags(const il_stream *s, int number)
 {
 	const int flags = s->restore ? fcntl(number, F_GETFL) : -1;
 
-	if (flags >= 0)
-		fcntl(number, F_SETFL, flags & ~O_NONBLOCK);
+	if (flags < 0)
+		return;
+	fcntl(number, F_SETFL, flags & ~O_NONBLOCK);
+	if (s->shared && s->loop) /* else the loop closes all of them */
+		pass_restoring_on(s);
 }
 
 void il__stream_let_go(il_stream *s, int number, bool inherited)

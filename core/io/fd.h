@@ -115,6 +115,8 @@ int il__fd_prepare(il_loop *loop);
 void il__fd_adopt(il_loop *loop, struct il__fd_owner *owner);
 /* Likewise, one that uses what others own: it is closed before them. */
 void il__fd_adopt_first(il_loop *loop, struct il__fd_owner *owner);
+/* All of them; there is one. */
+struct il__list *il__fd_owners(il_loop *loop);
 /* One that is nobody's, for a woken wait whose own goes before its task runs. */
 struct il__fd *il__fd_nobody(il_loop *loop);
 

@@ -184,6 +184,11 @@ void il__fd_adopt_first(il_loop *loop, struct il__fd_owner *owner)
 	il__list_push_front(&find_table(loop)->owners, &owner->link);
 }
 
+struct il__list *il__fd_owners(il_loop *loop)
+{
+	return &find_table(loop)->owners;
+}
+
 struct il__fd *il__fd_nobody(il_loop *loop)
 {
 	return &find_table(loop)->nobody;

@@ -35,6 +35,7 @@ struct il_stream {
 	unsigned char kind;          /* enum il__stream_kind */
 	bool shut;                   /* for writing */
 	bool restore;                /* O_NONBLOCK was not there, and is to be taken back */
+	bool shared;                 /* of a description that is not its own */
 	struct il__op *op[2];        /* the reader's and the writer's */
 	size_t kept_begin, kept_end; /* of received bytes in kept that no call took yet */
 	char *kept;

@@ -144,8 +144,9 @@ IL_MUST_CHECK IL_API int il_stream_pair(il_stream **a, il_stream **b);
  * never waits. What others share stays as it is: sockets are not made non-blocking, and pipes and
  * terminals are read and written by a description of the stream's own. Exception: where there can
  * be none (the controlling side of a pseudo-terminal, no right to open it anew, other systems than
- * Linux) O_NONBLOCK is set, and taken back when the stream is closed. The descriptor becomes
- * close-on-exec; descriptors 0 to 2 do not.
+ * Linux) O_NONBLOCK is set, and taken back when the stream is closed, or, if there are several of
+ * one description, the last one that this loop has. The descriptor becomes close-on-exec;
+ * descriptors 0 to 2 do not.
  * @param fd  on success the stream's, which closes it; after a failure still the caller's.
  * @return 0; -EBADF: not an open descriptor; -ENOTSUP: a regular file, a directory, a listening or
  *         a datagram socket; -EBUSY: a task waits for it, or another stream has it; -ENOMEM.

@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #endif
 #include "l_net.h"
+#include "waits.h"
 
 #include <sys/stat.h>
 #include <termios.h>
@@ -107,6 +108,65 @@ IL_TEST_REAL(L, adopting_leaves_what_others_share_as_it_was)
 			close(copy[i]);
 		}
 	}
+}
+
+/* Whichever of them is closed first. */
+IL_TEST_REAL(L, two_streams_of_one_description_take_the_flag_back_with_the_last_one)
+{
+	for (int last = 0; last < 2; last++)
+		for (int takes = 0; takes < 2; takes++) {
+			il_stream *s[3] = {NULL, NULL, NULL};
+			int fd[2], other[2], copy, given = -1;
+
+			open_terminal(fd);
+			open_terminal(other);
+			copy = fcntl(fd[0], F_DUPFD, 3);
+			CHECK_RC(il_stream_open_fd(&s[0], fd[0]), 0);
+			CHECK_RC(il_stream_open_fd(&s[2], other[0]), 0); /* another description */
+			CHECK_RC(il_stream_open_fd(&s[1], fcntl(fd[0], F_DUPFD, 3)), 0);
+			if (takes)
+				given = il_stream_take_fd(s[!last]);
+			else
+				CHECK_RC(il_stream_close(s[!last]), 0);
+			CHECK(nonblocking(copy));
+			CHECK_RC(il_fail_after(IL_MSEC(10), read_some, s[last]), -ETIMEDOUT);
+			CHECK_RC(il_stream_close(s[2]), 0);
+			CHECK(nonblocking(copy));
+			CHECK_EQ(write(fd[1], "on", 2), 2);
+			check_hears(s[last], "on");
+			CHECK_RC(il_stream_close(s[last]), 0);
+			CHECK(!nonblocking(copy));
+			for (int i = 0; i < 3; i++)
+				il_stream_destroy(s[i]);
+			if (takes)
+				close(given);
+			close(copy);
+			close(fd[1]);
+			close(other[1]);
+		}
+}
+
+static int open_two(void *arg)
+{
+	il_stream **s = arg;
+	int fd[2];
+
+	open_terminal(fd);
+	close(fd[1]);
+	CHECK_RC(il_stream_open_fd(&s[0], fd[0]), 0);
+	CHECK_RC(il_stream_open_fd(&s[1], fcntl(fd[0], F_DUPFD, 3)), 0);
+	return fcntl(fd[0], F_DUPFD, 3);
+}
+
+IL_TEST_OWN_REAL(L, the_end_of_the_loop_takes_the_flag_back)
+{
+	il_stream *s[2] = {NULL, NULL};
+	int copy = il_run(il_test_backend(), open_two, s);
+
+	CHECK(!nonblocking(copy));
+	CHECK_RC(close(copy), 0);
+	il_stream_destroy(s[0]);
+	il_stream_destroy(s[1]);
 }
 
 IL_TEST_REAL(L, a_description_that_was_non_blocking_stays_so)
