@@ -278,8 +278,9 @@ static int frames_exchange(struct il__process_worker *w)
 
 	/* It may have died with its reply on the way: what there is counts. */
 	got = receive_frame(w);
-	if (got < 0)
-		w->unread = !w->stalled && (got == -ECONNRESET || (sent < 0 && w->sent == 0));
+	if (got < 0) /* who has begun to reply has run it */
+		w->unread =
+		    !w->stalled && !w->got && (got == -ECONNRESET || (sent < 0 && w->sent == 0));
 	else if (got > 0 && sent <= 0)
 		got = -EPIPE; /* it replies to what it has not read */
 	w->stalled |= sent == 0;

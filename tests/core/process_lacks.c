@@ -73,9 +73,34 @@ ssize_t __wrap_sendmsg(int fd, const struct msghdr *message, int flags)
 }
 
 ssize_t __real_recv(int fd, void *data, size_t size, int flags);
+
+/* Of a receive of so many bytes a part comes, and then the connection is reset. */
+static struct {
+	atomic_size_t size;
+	atomic_bool resets;
+	atomic_int met;
+} cuts;
+
+static ssize_t cut_off(int fd, void *data, size_t size, int flags)
+{
+	if (atomic_exchange(&cuts.resets, false)) {
+		atomic_fetch_add(&cuts.met, 1);
+		errno = ECONNRESET;
+		return -1;
+	}
+	if (!atomic_compare_exchange_strong(&cuts.size, &(size_t){size}, 0))
+		return 0;
+	atomic_store(&cuts.resets, true);
+	return __real_recv(fd, data, sizeof(int), flags);
+}
+
 ssize_t __wrap_recv(int fd, void *data, size_t size, int flags);
 ssize_t __wrap_recv(int fd, void *data, size_t size, int flags)
 {
+	ssize_t cut = cut_off(fd, data, size, flags);
+
+	if (cut)
+		return cut;
 	errno = ENOMEM;
 	return is_refused(&receives) ? -1 : __real_recv(fd, data, size, flags);
 }
@@ -283,7 +308,9 @@ static void who_waits_for_a_slow_death_sleeps(void)
 	used = clock() - used;
 	atomic_store(&death.slow, false);
 	CHECK(strstr(il_error_detail(), "not ready within start_timeout") != NULL);
-	CHECK(death.kills <= 2); /* the second when it is dead; none where there are no handles */
+	/* When its time is up, and when the ends of its stream and of itself are told. None where there are no
+	 * handles. */
+	CHECK(death.kills <= 3);
 	CHECK((double)used / CLOCKS_PER_SEC < 0.15);
 	if (death.kills)
 		CHECK(pthread_join(death.killer, NULL) == 0);
@@ -401,6 +428,31 @@ static void a_loop_that_pauses_without_an_attendant_hangs_nobody(void)
 	il_executor_destroy(p.ex);
 }
 
+struct counted {
+	int runs;
+	char rest[1000];
+};
+
+static int count(void *arg)
+{
+	return ++((struct counted *)arg)->runs;
+}
+
+/* A reset without a reply may be the end of a worker that has not read the call. */
+static void a_reset_within_a_reply_runs_nothing_again(void)
+{
+	il_executor *ex = NULL;
+	struct counted c = {.runs = 0};
+
+	CHECK(il_process_pool_create(&ex, &(il_process_pool_options){.max_workers = 1}) == 0);
+	CHECK(il_executor_run(ex, count, &c, sizeof c) == 1);
+	atomic_store(&cuts.size, sizeof c);
+	CHECK(il_executor_run(ex, count, &c, sizeof c) == -EOWNERDEAD);
+	CHECK(cuts.met == 1);
+	CHECK(il_executor_run(ex, count, &c, sizeof c) == c.runs);
+	il_executor_destroy(ex);
+}
+
 int main(void)
 {
 	main_thread = pthread_self();
@@ -411,6 +463,7 @@ int main(void)
 	a_result_without_room_fails_alone();
 	what_cannot_be_sent_now_goes_later_or_not_at_all();
 	a_start_that_fails_costs_one_call();
+	a_reset_within_a_reply_runs_nothing_again();
 	a_loop_that_pauses_without_an_attendant_hangs_nobody();
 	CHECK(waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD);
 	return 0;
