@@ -64,7 +64,10 @@ static __attribute__((noinline, cold)) int op_wait_failed(il_stream *s, struct i
 {
 	if (s->kind == IL__STREAM_TRANSPORT) {
 		s->fd->ready |= (unsigned char)op->direction; /* the next call tries first */
-		il__transport_rest(s->fd, op->direction);
+		if (op->begun)
+			il__transport_cut(s);
+		else
+			il__transport_rest(s->fd, op->direction);
 		if (!op->gone && op->direction == IL_WRITABLE)
 			il__transport_go_on(s);
 		if (op->gone)

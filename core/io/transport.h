@@ -58,7 +58,8 @@ void il__transport_flush_later(il_stream *s);
 void il__transport_go_on(il_stream *s);
 /* A wait for these directions has ended without them: whoever is not waited for any more learns it. */
 void il__transport_rest(struct il__fd *fd, unsigned directions);
-/* A write has ended between two of its parts, where it waits for no stream: each transport on the way down learns it. */
+/* A write has ended between two of its parts: each transport on the way down learns it, whoever else waits there, and also
+ * if the write has waited for none of them. The transport may be gone afterwards. */
 void il__transport_cut(il_stream *s);
 /* Which directions of it somebody waits for; what goes out by itself is nobody's. */
 unsigned il__transport_asked(const struct il__transport *t);

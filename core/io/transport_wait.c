@@ -119,29 +119,13 @@ static void transport_tell(struct il__report *r, const struct il__fd *fd, unsign
 
 const struct il__fd_asks il__transport_asks = {.ask = transport_ask, .tell = transport_tell};
 
-/* Whether somebody waits behind a share that is not the loop's own: of a transport above it may be that one's loop. */
-static bool share_is_asked(const struct il__fd_share *share)
-{
-	const struct il__transport *above;
-
-	if (share->fire == lower_readable) {
-		above = il__container_of(share, const struct il__transport, lower[0]);
-		return il__transport_asked(above) & IL_READABLE;
-	}
-	if (share->fire == lower_writable) {
-		above = il__container_of(share, const struct il__transport, lower[1]);
-		return il__transport_asked(above) & IL_WRITABLE;
-	}
-	return true;
-}
-
 unsigned il__transport_asked(const struct il__transport *t)
 {
 	unsigned asked =
 	    (t->fd.waiter[0] ? IL_READABLE : 0u) | (t->fd.waiter[1] ? IL_WRITABLE : 0u);
 
 	for (const struct il__fd_share *share = t->fd.shares; share; share = share->next)
-		if (share != &t->later_wait && share_is_asked(share))
+		if (share != &t->later_wait)
 			asked |= share->asked;
 	return asked;
 }
@@ -168,9 +152,8 @@ static void transport_rest(struct il__transport *t, int d)
 
 	if (il__transport_asked(t) & il__transport_bit(d))
 		return;
-	if (!(il__fd_asked(&t->fd) & il__transport_bit(d)))
-		il__fd_unshare(&t->lower[d]);
-	if (below && il__fd_is_asked(below))
+	if (!(il__fd_asked(&t->fd) & il__transport_bit(d)) && il__fd_unshare(&t->lower[d]) &&
+	    il__fd_is_asked(below))
 		il__transport_rest(below, asked);
 	transport_idle(t, d);
 }
@@ -196,11 +179,15 @@ void il__transport_cut(il_stream *s)
 		return;
 	t = il__transport_of(s);
 	t->inside++;
+	if (!(il__fd_asked(&t->fd) & IL_WRITABLE))
+		il__fd_unshare(&t->lower[1]);
 	below = il__transport_under(s);
 	if (below && below != s)
 		il__transport_cut(below);
-	t->inside--;
-	il__transport_rest(&t->fd, IL_WRITABLE);
+	if (!il__stream_is_closed(s))
+		transport_idle(t, 1);
+	if (--t->inside == 0 && il__stream_is_closed(s))
+		il__transport_end(t);
 }
 
 void il_transport_ready(il_stream *stream, unsigned mask)

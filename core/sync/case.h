@@ -101,15 +101,15 @@ static inline il_case *il__case_outside(struct il__case *w)
 void il__case_join(il_case *c, struct il__list *queue, void *for_waker);
 /* dequeue for those. */
 void il__case_leave(il_case *c, il_task *task);
-/* The case happens with this code. */
-void il__case_happened(struct il__case *w, int rc);
-/* There may be news of a case. */
 /* Whether it is decided, by a case or without one. */
 static inline bool il__select_is_over(const struct il__select *s)
 {
 	return s->happened || s->over;
 }
 
+/* The case happens with this code, unless it is. */
+void il__case_happened(struct il__case *w, int rc);
+/* There may be news of a case. */
 void il__case_news(struct il__select *s);
 
 /* Who will have what is handed to this waiter. */

@@ -162,6 +162,18 @@ struct secure {
 	il_stream *client, *server;
 };
 
+/* Over any streams, the first the client's. */
+static inline void shake_over(struct shake *k, il_stream *streams[2], il_tls *client,
+			      il_tls *server)
+{
+	*k = (struct shake){.under = {streams[0], streams[1]}, .tls = {client, server}};
+	side_start(&k->server, shake_accept, k);
+	shake_note(k, 0, il_tls_connect(&k->over[0], k->under[0], client, "localhost"));
+	side_join(&k->server);
+	CHECK_RC(k->rc[0], 0);
+	CHECK_RC(k->rc[1], 0);
+}
+
 static inline void secure_open_with(struct secure *s, int kind, il_tls_options client,
 				    il_tls_options server)
 {

@@ -17,16 +17,6 @@ static const il_tls_options defaults = {.verify = IL_TLS_VERIFY_DEFAULT},
 
 /* ---- 299: over any transport ---- */
 
-static void shake_over(struct shake *k, il_stream *streams[2], il_tls *client, il_tls *server)
-{
-	*k = (struct shake){.under = {streams[0], streams[1]}, .tls = {client, server}};
-	side_start(&k->server, shake_accept, k);
-	shake_note(k, 0, il_tls_connect(&k->over[0], k->under[0], client, "localhost"));
-	side_join(&k->server);
-	CHECK_RC(k->rc[0], 0);
-	CHECK_RC(k->rc[1], 0);
-}
-
 IL_TEST_REAL(Q, n299_a_transport_that_moves_a_byte_a_call_carries_tls)
 {
 	enum { SIZE = 20000 };
