@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""man.py XML OUTPUT VERSION: from what Doxygen read in the headers a manual page of section 3 for each public function,
-and interloop(7), which lists the headers."""
+"""man.py XML OUTPUT VERSION: from what Doxygen read in the headers a manual page of section 3 for each public function
+and each public struct, and interloop(7), which lists the headers."""
 
 import pathlib
 import re
@@ -101,25 +101,65 @@ def synopsis(function, header):
         line(BOLD + row.replace("-", r"\-") + ROMAN) for row in rows) + ".fi\n"
 
 
-def see_also(function, neighbours):
+def pages(names):
+    return ", ".join(f"{BOLD}{n}{ROMAN}(3)" for n in names)
+
+
+def words(text):
+    return set(re.findall(r"\w+", text or ""))
+
+
+def first_sentence(text):
+    """Of a text for troff, without its full stop."""
+    return re.split(r"\.(?:\\f.)?\s+(?=\S)", text, maxsplit=1)[0].rstrip(".")
+
+
+def see_also(function, neighbours, structs):
+    """The structs that it takes, then the functions of its header that it names, or any."""
     name = function.findtext("name")
     named = {ref.text.rstrip("()") for ref in function.iter("ref") if ref.text}
     others = [n for n in neighbours if n != name and n in named] or [n for n in neighbours if n != name]
-    return ", ".join(f"{BOLD}{n}{ROMAN}(3)" for n in others[:8])
+    return pages([n for n in structs if n in words(function.findtext("argsstring"))] + others[:8])
 
 
 LEFT = ".ad l\n.nh\n"  # names are long: whole, and without wide gaps beside them
 
 
-def page(function, header, neighbours, version):
+def page(function, header, neighbours, structs, version):
     brief, detail = function.find("briefdescription"), function.find("detaileddescription")
     name = function.findtext("name")
     first = " ".join(inline(p) for p in brief.findall("para"))
-    sections = [("NAME", line(f"{name} \\- {first.rstrip('.')}")), ("SYNOPSIS", synopsis(function, header)),
+    sections = [("NAME", line(f"{name} \\- {first_sentence(first)}")), ("SYNOPSIS", synopsis(function, header)),
                 ("DESCRIPTION", (line(first) + paragraphs(detail))), ("PARAMETERS", parameters(detail)),
-                ("RETURN VALUE", returns(detail)), ("SEE ALSO", line(see_also(function, neighbours)))]
+                ("RETURN VALUE", returns(detail)), ("SEE ALSO", line(see_also(function, neighbours, structs)))]
+    return assembled(name, header, sections, version)
+
+
+def assembled(name, header, sections, version):
     body = "".join(f".SH {title}\n{text}" for title, text in sections if text.strip())
     return f".TH {name.upper()} 3 \"\" \"interloop {version}\" \"interloop {header}\"\n{LEFT}" + body
+
+
+def declaration(field):
+    kind, name = "".join(field.find("type").itertext()).strip(), field.findtext("name")
+    return kind + ("" if kind.endswith("*") else " ") + name + (field.findtext("argsstring") or "")
+
+
+def struct_page(struct, header, functions, version):
+    """What its comment says, and that of each field; whatever is reserved is left out."""
+    name = struct.findtext("compoundname")
+    fields = [m for m in struct.iter("memberdef") if m.findtext("name") != "reserved"]
+    text = "".join(paragraphs(struct.find(part)) for part in ("briefdescription", "detaileddescription"))
+    text = text.removeprefix(".PP\n")
+    body = "".join(line(f"    {declaration(m)};".replace("-", r"\-")) for m in fields)
+    body = body or "    /* private */\n"
+    told = "".join(f".TP\n{BOLD}{escaped(declaration(m))}{ROMAN}\n" +
+                   paragraphs(m.find("detaileddescription")).removeprefix(".PP\n") for m in fields)
+    users = [f.findtext("name") for f in functions if name in words(f.findtext("argsstring"))]
+    sections = [("NAME", line(f"{name} \\- {first_sentence(text.splitlines()[0])}")),
+                ("SYNOPSIS", f".nf\n#include <interloop/{header}>\n.PP\nstruct {name} {{\n{body}}};\n.fi\n"),
+                ("DESCRIPTION", text), ("FIELDS", told), ("SEE ALSO", line(pages(users[:8])) if users else "")]
+    return assembled(name, header, sections, version)
 
 
 def overview(headers, version):
@@ -127,27 +167,34 @@ def overview(headers, version):
     return (f".TH INTERLOOP 7 \"\" \"interloop {version}\" \"interloop\"\n{LEFT}.SH NAME\n"
             "interloop \\- straight\\-line C handlers on libuv, libev or libevent\n.SH SYNOPSIS\n.nf\n"
             "#include <interloop.h>\n.PP\ncc app.c $(pkg\\-config \\-\\-cflags \\-\\-libs interloop)\n.fi\n"
-            f".SH HEADERS\nEach function has a page of section 3.\n{rows}")
+            f".SH HEADERS\nEach function and each struct has a page of section 3.\n{rows}")
 
 
 def headers_of(xml):
     for file in sorted(xml.glob("*_8h.xml")):
         compound = ElementTree.parse(file).getroot().find("compounddef")
-        yield compound, [m for m in compound.iter("memberdef") if m.get("kind") == "function"]
+        inner = [ElementTree.parse(xml / f"{c.get('refid')}.xml").getroot().find("compounddef")
+                 for c in compound.findall("innerclass")]
+        yield compound, [m for m in compound.iter("memberdef") if m.get("kind") == "function"], inner
 
 
 def main():
     xml, output, version = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), sys.argv[3]
     for section in ("man3", "man7"):
         (output / section).mkdir(parents=True, exist_ok=True)
-    listed = []
-    for compound, functions in headers_of(xml):
+    headers, listed = list(headers_of(xml)), []
+    all_functions = [f for _, functions, _ in headers for f in functions]
+    all_structs = [s.findtext("compoundname") for _, _, structs in headers for s in structs]
+    for compound, functions, structs in headers:
         header, names = compound.findtext("compoundname"), [f.findtext("name") for f in functions]
         first = " ".join(inline(p) for p in compound.find("briefdescription").findall("para"))
-        listed.append((header, first, ", ".join(f"{BOLD}{name}{ROMAN}(3)" for name in names)))
+        listed.append((header, first, pages(names + [s.findtext("compoundname") for s in structs])))
         for function in functions:
-            text = page(function, header, names, version)
+            text = page(function, header, names, all_structs, version)
             (output / "man3" / f"{function.findtext('name')}.3").write_text(text)
+        for struct in structs:
+            text = struct_page(struct, header, all_functions, version)
+            (output / "man3" / f"{struct.findtext('compoundname')}.3").write_text(text)
     (output / "man7" / "interloop.7").write_text(overview(listed, version))
 
 

@@ -51,7 +51,8 @@ typedef struct il_loop_statistics {
 } il_loop_statistics;
 
 /**
- * @brief Gives the numbers above. Loop's thread, inside or outside a task; never waits.
+ * @brief Writes the figures of the loop (il_loop_statistics). Loop's thread, inside or outside a
+ * task; never waits.
  * @return 0; -EINVAL: NULL; -EPERM: another thread; -ESHUTDOWN: the loop was inherited across fork.
  */
 IL_API int il_loop_get_statistics(il_loop *loop, il_loop_statistics *statistics);
@@ -74,8 +75,9 @@ typedef struct il_executor_statistics {
 } il_executor_statistics;
 
 /**
- * @brief Gives the numbers above. Any thread; never waits. The counters stay after a shutdown; a
- * call is counted before its result is known. Of an executor of your own only `submitted` is known.
+ * @brief Writes the figures of the executor (il_executor_statistics). Any thread; never waits. The
+ * counters stay after a shutdown; a call is counted before its result is known. Of an executor of
+ * your own only `submitted` is known.
  * @return 0; -EINVAL: NULL; -ESHUTDOWN: the executor was inherited across fork.
  */
 IL_API int il_executor_get_statistics(il_executor *ex, il_executor_statistics *statistics);

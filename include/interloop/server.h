@@ -324,8 +324,8 @@ typedef struct il_server_statistics {
 	void *reserved[8];   /**< Zero. */
 } il_server_statistics;
 
-/** @brief Gives the numbers above. The loop's thread, or through a portal; never waits. Also while it
- * does not serve. 0, or a general error. */
+/** @brief Writes the figures of the server (il_server_statistics). The loop's thread, or through a
+ * portal; never waits. Also while it does not serve. 0, or a general error. */
 IL_API int il_server_get_statistics(il_server *server, il_server_statistics *statistics);
 
 /**
