@@ -34,8 +34,9 @@ typedef struct il_remote_pool_options {
 	/** How often a call is sent again after its server or its worker was lost: it may then run more
 	 * than once. Default: 0: never, the caller gets -EOWNERDEAD. Up to 65,535. */
 	int resubmits;
-	/** Period of the signs of life. A server that sends nothing for three periods counts as lost.
-	 * Default: 5 s. A worker program is judged by its own period, which it sends with each status. */
+	/** Period of the signs of life. A server that replies to nothing for three periods counts as
+	 * lost. Default: 5 s. A worker program is judged by its own period, which
+	 * it sends with each status. */
 	il_time heartbeat;
 	/** No server for so long: calls that wait get -EHOSTUNREACH. Default: 30 s. */
 	il_time connect_timeout;
