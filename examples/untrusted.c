@@ -124,7 +124,7 @@ static int service_init(il_exit_stack *stack, il_server *server, void *data)
 	    .initializer = set_limits,
 	    .max_calls_per_worker = 1, /* no program leaves anything for the next one */
 	    .kill_on_cancel = true, /* so that a timeout ends the program, and not only the wait */
-	    .restart_budget = INT_MAX, /* they are expected to die */
+	    .restart_budget = INT_MAX, /* programs crash; a kill at a timeout does not count */
 	};
 	struct service *service = data;
 	(void)server;

@@ -4,7 +4,7 @@
  * line; the answer is how many primes there are up to it.
  *
  *     whole_service cert.pem key.pem 4711 &
- *     openssl s_client -connect localhost:4711 -CAfile cert.pem -quiet      and type numbers
+ *     (printf '10\n'; sleep 1) | openssl s_client -connect localhost:4711 -CAfile cert.pem -quiet -no_ign_eof
  */
 #include <interloop.h>
 #include <interloop/tls.h>
@@ -86,7 +86,15 @@ static int serve(void *arg)
 	int rc = il_tls_create(&tls,
 			       &(il_tls_options){.certificate_file = argv[1], .key_file = argv[2]});
 	/* Processes instead, so that a crash costs one call, and a call whose time is up ends at once:
-	 * il_process_pool_create(&pool, &(il_process_pool_options){.kill_on_cancel = true}) */
+	 *
+	 *     il_process_pool_create(&pool, &(il_process_pool_options){
+	 *         .max_workers = 4, .name = "primes", .initializer = ignore_stops, .kill_on_cancel = true})
+	 *
+	 * Ctrl-C and systemd signal the workers, too. ignore_stops is a function that runs first in
+	 * each: signal(SIGINT, SIG_IGN); signal(SIGTERM, SIG_IGN); return 0. And in handle:
+	 *
+	 *     if (rc == -EOWNERDEAD)
+	 *         return il_client_printf(client, "it crashed"); */
 	if (rc == 0)
 		rc = il_thread_pool_create(
 		    &pool, &(il_thread_pool_options){.max_workers = 4, .name = "primes"});

@@ -45,7 +45,8 @@ typedef struct il_process_pool_options {
 	bool kill_on_cancel; /**< Cancelling a running call kills its worker (SIGKILL). */
 	bool break_on_death; /**< A worker that dies breaks the pool, as in concurrent.futures. */
 	/** Consecutive worker deaths, with no completed call in between, after which the pool is
-	 * broken. Default: 16. */
+	 * broken, and stays so. A worker that the pool has killed because its call was cancelled
+	 * does not count. Default: 16. */
 	int restart_budget;
 	size_t max_size; /**< Most bytes copied each way (-EMSGSIZE). Default: 64 MiB. */
 	/** A worker idle for this long is ended at the next call. Default: 300 s. */
@@ -81,7 +82,11 @@ typedef struct il_process_pool_options {
  *
  * A worker has default signal dispositions, no signal blocked, no standard input and no descriptor
  * of yours but stdout, and the processors, the policy and the niceness that the program
- * had when the library was loaded; the library handles no signal in it. Its stderr is a pipe: the pool
+ * had when the library was loaded; the library handles no signal in it. It is in the program's
+ * process group and control group: Ctrl-C, and SIGTERM by systemd's KillMode=control-group (its
+ * default), end it in the middle of a call (-EOWNERDEAD). Let the initializer ignore SIGINT and
+ * SIGTERM, as in signal(SIGINT, SIG_IGN), so that calls can end before the program does; the pool
+ * itself uses the end of the stream, and SIGKILL. Its stderr is a pipe: the pool
  * writes what comes from it to the program's stderr, and keeps the end for il_error_detail(). Its
  * stdout and stderr are flushed after each call. A worker that is not needed any more gets the end
  * of its stream and calls exit(), so that atexit() handlers run and coverage, profiles and leak
