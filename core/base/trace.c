@@ -425,8 +425,6 @@ static void trace_release(void)
 
 	while ((ring = trace.rings)) {
 		trace.rings = ring->next;
-		il__trace_writer_leave(trace.writer, ring,
-				       atomic_load_explicit(&ring->dropped, memory_order_relaxed));
 		if (atomic_load_explicit(&ring->gone, memory_order_acquire)) {
 			il__free_lines(ring);
 			continue;
@@ -445,7 +443,7 @@ int il__trace_end(void)
 	int rc;
 
 	pthread_mutex_lock(&trace.lock);
-	mine = trace.running && !trace.ending;
+	mine = trace.running && !trace.ending; /* from then on no ring comes in */
 	trace.ending |= mine;
 	if (mine)
 		trace_turn(false);
@@ -454,13 +452,16 @@ int il__trace_end(void)
 		return il__refuse(-EALREADY, "il_trace_stop: no trace is on");
 	il__parker_wake(&trace.parker);
 	pthread_join(trace.thread, NULL);
+	/* What writes, and may log, is not under the lock, for which a fork waits: the log's function may fork. */
+	writer = trace.writer;
+	for (struct il__trace_ring *ring = trace.rings; ring; ring = ring->next)
+		il__trace_writer_leave(writer, ring,
+				       atomic_load_explicit(&ring->dropped, memory_order_relaxed));
 	pthread_mutex_lock(&trace.lock);
 	trace_release();
-	writer = trace.writer;
 	lost = trace.lost;
 	trace.writer = NULL;
 	pthread_mutex_unlock(&trace.lock);
-	/* It writes, and may log: a fork waits for that lock, and the log's function may fork. */
 	rc = il__trace_writer_close(writer, lost);
 	return rc < 0 ? il__refuse(rc, "il_trace_stop: the trace could not be written: %s",
 				   il__system_words(rc))
