@@ -31,7 +31,7 @@ static void later_again(struct il__fd_share *share)
 }
 
 /* A host's loop that nothing else keeps is not kept by this either. After a failure, where there is nothing to wait
- * for, it goes on with the next call that sends; and t may be gone. */
+ * for, a flush goes on with the next call that sends; and t may be gone. */
 static int later_wait(struct il__transport *t, enum later later)
 {
 	int rc = 0;
@@ -66,13 +66,18 @@ static void later_try(struct il__timer *timer)
 	else
 		rc = il__transport_call_shutdown(t);
 	if (!il__stream_is_closed(s)) {
+		const enum later later = t->later;
 		if (rc == -EAGAIN)
-			later_wait(t, t->later);
+			rc = later_wait(t, later);
 		else
 			later_drop(t);
-		if (rc < 0 && rc != -EAGAIN) /* it says so once, and not to whoever waits */
-			il__fd_fire(&t->fd, IL_WRITABLE);
+		if (rc < 0 && later == SHUTDOWN)
+			il__log(IL_LOG_WARNING, "transport %s cannot tell its end: %s",
+				t->ops.name ? t->ops.name : "without a name", il_strerror(rc));
 	}
+	/* It says why once, and not to whoever waits; and what those wait for may be gone. */
+	if (rc < 0 && rc != -EAGAIN && !il__stream_is_closed(s))
+		il__fd_fire(&t->fd, IL_WRITABLE);
 	if (--t->inside == 0 && il__stream_is_closed(s))
 		il__transport_end(t);
 }
