@@ -37,6 +37,49 @@ IL_TEST_VIRTUAL(U, one_of_two_who_restart_a_host_at_once_starts_it)
 	CHECK_RC(il_virtual_network_close(n), 0);
 }
 
+struct lives {
+	int now, most;
+};
+
+static int live(void *arg)
+{
+	struct lives *l = arg;
+
+	if (++l->now > l->most)
+		l->most = l->now;
+	shielded_sleep(IL_SEC(1));
+	l->now--;
+	return 0;
+}
+
+static int restart_and_crash_late(void *n)
+{
+	int rc = il_virtual_host_restart(n, "late");
+
+	return rc < 0 ? rc : il_virtual_host_crash(n, "late");
+}
+
+IL_TEST_VIRTUAL(U, a_host_that_crashes_as_it_starts_has_one_life_at_a_time)
+{
+	il_virtual_network *n = network_with(NULL);
+	struct lives l = {.now = 0};
+	il_future *crashes;
+	int rc;
+
+	host(n, "late", live, &l);
+	CHECK_RC(il_sleep(IL_MSEC(1)), 0);
+	CHECK_RC(il_loop_spawn(il_loop_current(), &crashes, restart_and_crash_late, n), 0);
+	CHECK_RC(il_sleep(IL_MSEC(1)), 0); /* it waits */
+	rc = il_virtual_host_restart(n, "late");
+	CHECK(rc == 0 || rc == -EALREADY);
+	rc = il_future_result(crashes, IL_FOREVER);
+	CHECK(rc == 0 || rc == -EALREADY);
+	CHECK_RC(il_sleep(IL_MSEC(1)), 0);
+	CHECK_EQ(l.most, 1);
+	il_future_unref(crashes);
+	CHECK_RC(il_virtual_network_close(n), 0);
+}
+
 static int crash_late(void *n)
 {
 	return il_virtual_host_crash(n, "late");

@@ -187,7 +187,7 @@ int il_virtual_host_restart(il_virtual_network *n, const char *name)
 				  function, name);
 	host_crash(host);
 	il__sim_host_join(host);
-	if (!host->down || n->closing) /* somebody else was faster */
+	if (!host->down || host->tasks.roots || n->closing) /* somebody else was faster */
 		return il__refuse(-EALREADY, "%s: host %s was started by another task meanwhile",
 				  function, name);
 	il__scope_restore(&host->tasks.scope);
