@@ -5,7 +5,8 @@
  * a worker, or its result for the loop. A turn that descriptors have brought may hold its calls back once, for the
  * next one to add to them; not where a host decides when that is.
  *
- * A loop whose turns take long is not trusted with it for a while. Loop's thread only.
+ * A loop that comes late to look, for it was kept in a turn, in a callback or by its host, lets go of what it looks
+ * after, and is not trusted for a while. Loop's thread only.
  */
 #include "errand.h"
 #include "../base/base.h"
@@ -38,22 +39,29 @@ bool il__errand_put_off(il_loop *loop, il__look_fn *look, void *arg, bool *added
 	return true;
 }
 
-static void learn(struct il__errands *e, il_time now)
+/* Whether it was too late. */
+static bool learn(struct il__errands *e, il_time now)
 {
-	if (il__unlikely(now - e->since > TOO_LATE)) {
+	const bool late = now - e->since > TOO_LATE;
+
+	if (il__unlikely(late)) {
 		e->pause = e->pause * 2 < PAUSE_FIRST ? PAUSE_FIRST : e->pause * 2;
 		e->pause = e->pause < PAUSE_MAX ? e->pause : PAUSE_MAX;
 		e->distrusted = now + e->pause;
 	} else if (il__unlikely(e->pause) && now > e->distrusted + e->pause) {
 		e->pause = 0;
 	}
+	return late;
 }
 
 void il__errands_look(il_loop *loop, enum il__look when)
 {
 	struct il__errands *e = &loop->errands;
+	const il_time now = il__os_now();
 	size_t kept = 0;
 
+	if (e->since && learn(e, now))
+		when = IL__LOOK_LAST;
 	e->held = false;
 	for (size_t i = 0; i < e->count; i++) {
 		enum il__looked left = e->at[i].look(e->at[i].arg, when);
@@ -64,12 +72,7 @@ void il__errands_look(il_loop *loop, enum il__look when)
 	e->count = kept;
 	if (!kept)
 		e->guard = IL_FOREVER;
-	if (e->since || kept) {
-		il_time now = il__os_now();
-		if (e->since)
-			learn(e, now);
-		e->since = kept ? now : 0; /* in the next turn it counts as put off */
-	}
+	e->since = kept ? now : 0; /* in the next turn it counts as put off */
 }
 
 void il__errands_check(il_loop *loop, il_time now)

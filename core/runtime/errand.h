@@ -32,7 +32,7 @@ struct il__errands {
 	size_t count;
 	il_time since; /* the first was put off, or what was kept was looked at; 0: there is none */
 	il_time distrusted,
-	    pause; /* nothing is put off until then, for as long: turns were too long */
+	    pause; /* nothing is put off until then, for as long: the loop looked too late */
 	/* While it sleeps with errands it looks again by then; IL_FOREVER: it does not. */
 	il_time guard;
 	bool heard; /* messages came since the guard was set */

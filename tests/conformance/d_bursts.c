@@ -202,12 +202,13 @@ IL_TEST_REAL(D, the_first_call_of_a_map_begins_while_it_submits_the_others)
 
 /* ---- a loop that does not come back in time ---- */
 
-enum { CROWD = 16, HANDS = 4 };
+enum { CROWD = 16, HANDS = 4, YIELDS = 1000 }; /* more than go into a batch */
 
 struct crowd {
 	il_executor *pool;
 	struct ends ends;
-	il_time limit; /* how long a task keeps the loop */
+	il_time late;  /* how long a task keeps the loop from looking after them; 0: it does not */
+	il_time limit; /* and how long then */
 	atomic_int begun;
 	atomic_bool over;
 	bool met; /* all workers were at work meanwhile */
@@ -223,15 +224,25 @@ static int lend_a_hand(void *arg) /* in a worker: until all of them do */
 	return 0;
 }
 
+static void keep_batch(struct crowd *c, il_time duration)
+{
+	il_time limit = il_now() + duration;
+
+	while (atomic_load(&c->begun) < HANDS && il_now() < limit)
+		;
+}
+
 static int keep_the_loop(void *arg)
 {
 	struct crowd *c = arg;
-	il_time limit;
 
 	check_hears(c->ends.a, "go");
-	limit = il_now() + c->limit;
-	while (atomic_load(&c->begun) < HANDS && il_now() < limit)
-		;
+	if (c->late) {
+		keep_batch(c, c->late);
+		for (int i = 0; i < YIELDS; i++)
+			CHECK_RC(il_yield(), 0);
+	}
+	keep_batch(c, c->limit);
 	c->met = atomic_load(&c->begun) >= HANDS;
 	atomic_store(&c->over, true);
 	return 0;
@@ -247,9 +258,9 @@ static int ask_for_a_hand(void *arg)
 }
 
 /* All ask in one turn, and in the next one a task keeps the loop. */
-static bool keep_loop_from_crowd(il_executor *pool, il_time limit)
+static bool keep_loop_from_crowd(il_executor *pool, il_time late, il_time limit)
 {
-	struct crowd c = {.pool = pool, .ends = ends_of(PAIR), .limit = limit};
+	struct crowd c = {.pool = pool, .ends = ends_of(PAIR), .late = late, .limit = limit};
 	il_group g;
 
 	CHECK_RC(il_group_open(&g), 0);
@@ -270,13 +281,25 @@ IL_TEST_REAL(D, a_loop_that_is_kept_from_its_calls_learns_to_leave_them_to_the_w
 	bool met = false;
 
 	CHECK_RC(il_thread_pool_create(&pool, &options), 0);
-	keep_loop_from_crowd(pool, il_test_patience()); /* its workers start */
+	keep_loop_from_crowd(pool, 0, il_test_patience()); /* its workers start */
 	for (int i = 0; i < 5 && !met; i++) {
 		CHECK_RC(il_sleep(IL_MSEC(50)), 0); /* it is trusted */
-		keep_loop_from_crowd(pool, IL_MSEC(3));
-		met = keep_loop_from_crowd(pool, IL_MSEC(200));
+		keep_loop_from_crowd(pool, 0, IL_MSEC(3));
+		met = keep_loop_from_crowd(pool, 0, IL_MSEC(200));
 	}
 	CHECK(met);
+	il_executor_destroy(pool);
+}
+
+IL_TEST_REAL(D, a_loop_that_was_late_leaves_the_calls_it_looked_after_to_the_workers)
+{
+	const il_thread_pool_options options = {.max_workers = HANDS};
+	il_executor *pool;
+
+	CHECK_RC(il_thread_pool_create(&pool, &options), 0);
+	keep_loop_from_crowd(pool, 0, il_test_patience()); /* its workers start */
+	CHECK_RC(il_sleep(IL_MSEC(50)), 0);                /* it is trusted */
+	CHECK(keep_loop_from_crowd(pool, IL_MSEC(3), il_test_patience()));
 	il_executor_destroy(pool);
 }
 
