@@ -30,7 +30,7 @@ static const int faults[FAULTS] = {SIGSEGV, SIGBUS};
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static unsigned users;                    /* loops; under the lock */
 static struct sigaction previous[FAULTS]; /* written while no handler of ours is there */
-static bool installed[FAULTS];            /* not put back yet; under the lock */
+static atomic_bool installed[FAULTS];     /* not put back yet; the handler clears it, too */
 
 static IL__THREAD_LOCAL struct {
 	void *memory; /* NULL: the thread has another one */
@@ -70,9 +70,12 @@ static void overflow_say(const il_task *task)
 }
 
 /* The fault comes again and finds it; what somebody has sent does not. */
-static void put_back_and_repeat(int number, const struct sigaction *action, const siginfo_t *info)
+static void put_back_and_repeat(int number, const siginfo_t *info)
 {
-	sigaction(number, action, NULL);
+	const int i = number != faults[0];
+
+	sigaction(number, &previous[i], NULL);
+	atomic_store(&installed[i], false); /* the program may outlive it */
 	if (info->si_code <= 0)
 		raise(number);
 }
@@ -92,11 +95,16 @@ static void on_fault(int number, siginfo_t *info, void *context)
 		overflow_say(task);
 	errno = saved;
 	if (task || !fault_is_handled(before))
-		put_back_and_repeat(number, before, info);
+		put_back_and_repeat(number, info);
 	else if (before->sa_flags & SA_SIGINFO)
 		before->sa_sigaction(number, info, context);
 	else
 		before->sa_handler(number);
+}
+
+static bool fault_is_ours(const struct sigaction *action)
+{
+	return (action->sa_flags & SA_SIGINFO) && action->sa_sigaction == on_fault;
 }
 
 /* ---- begin and end ---- */
@@ -108,10 +116,10 @@ static void fault_install(int i)
 	struct sigaction now, ours;
 
 	sigaction(faults[i], NULL, &now);
-	if (installed[i] && fault_is_handled(&now))
+	if (fault_is_ours(&now) || (atomic_load(&installed[i]) && fault_is_handled(&now)))
 		return;
 	previous[i] = now;
-	installed[i] = true;
+	atomic_store(&installed[i], true);
 	memset(&ours, 0, sizeof ours);
 	ours.sa_sigaction = on_fault;
 	ours.sa_mask = previous[i].sa_mask;
@@ -124,10 +132,9 @@ static void fault_put_back(int i)
 {
 	struct sigaction now;
 
-	if (sigaction(faults[i], NULL, &now) == 0 && (now.sa_flags & SA_SIGINFO) &&
-	    now.sa_sigaction == on_fault) {
+	if (sigaction(faults[i], NULL, &now) == 0 && fault_is_ours(&now)) {
 		sigaction(faults[i], &previous[i], NULL);
-		installed[i] = false;
+		atomic_store(&installed[i], false);
 	}
 }
 
@@ -166,9 +173,9 @@ int il__overflow_begin(void)
 	if (rc < 0)
 		return rc;
 	pthread_mutex_lock(&lock);
-	if (users++ == 0)
-		for (int i = 0; i < FAULTS; i++)
-			fault_install(i);
+	users++;
+	for (int i = 0; i < FAULTS; i++) /* it may be gone while others live */
+		fault_install(i);
 	pthread_mutex_unlock(&lock);
 	return 0;
 }

@@ -179,6 +179,42 @@ static void jump(int number, siginfo_t *info, void *context)
 	siglongjmp(behind, number);
 }
 
+static int overflow_and_go_on(void *unused)
+{
+	return sigsetjmp(behind, 1) == 0 ? overflow_in_task(unused) : 0;
+}
+
+/* Also while another loop lives on. */
+static int overflow_in_two_loops(void *beside)
+{
+	const il_loop_options options = {.report_overflow = true};
+	struct sigaction action = {.sa_sigaction = jump, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+	il_loop *other = NULL;
+
+	sigaction(SIGSEGV, &action, NULL);
+	if (*(bool *)beside)
+		CHILD_CHECK(il_loop_open(&other, il_test_backend(), &options) == 0);
+	for (int i = 0; i < 2; i++)
+		run_in_own(&options, overflow_and_go_on);
+	il_loop_destroy(other);
+	return 0;
+}
+
+IL_TEST_OWN(V, a_program_that_outlives_an_overflow_hears_of_the_next_loops_too)
+{
+	static const char words[] = "has overflowed";
+	char said[4096], *first;
+
+	if (others_report())
+		return;
+	for (int beside = 0; beside < 2; beside++) {
+		CHECK_RC(in_child(overflow_in_two_loops, &(bool){beside != 0}, said, sizeof said),
+			 0);
+		first = strstr(said, words);
+		CHECK(first && strstr(first + 1, words));
+	}
+}
+
 static char *forbidden;
 
 static int touch_what_is_forbidden(void *unused)
