@@ -155,7 +155,6 @@ static int overflow_in_the_second_loop(void *arg)
 				   .sa_flags = SA_SIGINFO | SA_ONSTACK};
 	il_loop *loop = NULL;
 
-	alarm(2);
 	CHECK_RC(
 	    il_loop_open(&loop, il_test_backend(), &(il_loop_options){.report_overflow = true}), 0);
 	sigaction(SIGSEGV, &action, &handed_on);
