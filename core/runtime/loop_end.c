@@ -125,6 +125,7 @@ int il_loop_shutdown(il_loop *loop, void (*empty)(il_loop *loop, void *arg), voi
 		rc = il__loop_update_watch(loop);
 	if (rc < 0) {
 		loop->on_empty = NULL;
+		il__loop_update_watch(loop); /* what lives shall go on */
 		return il__refuse(
 		    rc, "il_loop_shutdown: the native loop refused the wake descriptor: %s",
 		    il__system_words(rc));

@@ -191,7 +191,8 @@ IL_MUST_CHECK IL_API int il_loop_spawn_with(il_loop *loop, il_future **f, il_fn 
  *               il_loop_detach is allowed there. May be NULL.
  * @return 0, at once; -EALREADY: called before; -EPERM: another thread; -ENOMEM and the like: the
  *         native loop refused the library's watches, which nothing alive had kept or the host had
- *         closed; nothing has changed, so it may be called again.
+ *         closed; nothing has changed, so it may be called again. What is alive goes on if the
+ *         watches were granted when they were asked for once more.
  */
 IL_API int il_loop_shutdown(il_loop *loop, void (*empty)(il_loop *loop, void *arg), void *arg);
 

@@ -16,6 +16,12 @@ static int nap(void *arg)
 	return il_sleep(IL_MSEC(1));
 }
 
+static int nap_again(void *arg)
+{
+	*(bool *)arg = il_sleep(IL_MSEC(1)) == 0;
+	return 0;
+}
+
 IL_TEST_ADOPTED(N, a_host_may_close_all_handles_first)
 {
 	void *native = il_native.create();
@@ -118,18 +124,22 @@ IL_TEST_ADOPTED(N, a_first_task_that_is_refused_leaves_the_hosts_loop_free)
 	CHECK_RC(il_native.destroy(native), 0);
 }
 
-/* With a portal that has been open its watches are there until the next turn. */
-static void shut_down_twice(bool watched, int which)
+/* With a portal that has been open its watches are there until the next turn; with a task as long as it lives. */
+enum before { IDLE, WATCHED, ALIVE };
+
+static void shut_down_twice(enum before before, int which)
 {
 	il_backend backend = scarce_backend();
 	void *native = il_native.create();
-	bool empty = false;
+	bool empty = false, slept = false;
 	il_loop *loop = NULL;
 	il_portal *p = NULL;
 	int rc;
 
 	CHECK_RC(il_loop_attach(&loop, &backend, native, NULL), 0);
-	if (watched) {
+	if (before == ALIVE)
+		CHECK_RC(il_loop_spawn(loop, NULL, nap_again, &slept), 0);
+	if (before == WATCHED) {
 		CHECK_RC(il_loop_create_threads_portal(loop, &p), 0);
 		CHECK_RC(il_portal_close(p), 0);
 	}
@@ -139,6 +149,7 @@ static void shut_down_twice(bool watched, int which)
 	scarce.next = 0;
 	il_native.run(native);
 	CHECK_EQ(empty, rc == 0);
+	CHECK_EQ(slept, before == ALIVE && rc < 0);
 	if (rc < 0)
 		CHECK_RC(il_loop_shutdown(loop, on_empty, &empty), 0);
 	il_native.run(native);
@@ -150,13 +161,19 @@ static void shut_down_twice(bool watched, int which)
 IL_TEST_ADOPTED(N, a_refused_shutdown_leaves_the_hosts_loop_free)
 {
 	for (int which = 1; which <= 2; which++)
-		shut_down_twice(true, which);
+		shut_down_twice(WATCHED, which);
+}
+
+IL_TEST_ADOPTED(N, tasks_go_on_after_a_refused_shutdown)
+{
+	for (int which = 1; which <= 2; which++)
+		shut_down_twice(ALIVE, which);
 }
 
 IL_TEST_ADOPTED(N, a_shutdown_of_which_nobody_would_hear_the_end_is_refused)
 {
 	for (int which = 1; which <= 2; which++)
-		shut_down_twice(false, which);
+		shut_down_twice(IDLE, which);
 }
 
 /* ---- a host that forks ---- */
@@ -220,12 +237,6 @@ static void note_and_stop(void *arg)
 
 	f->fired = true;
 	il_native.stop(f->native);
-}
-
-static int nap_again(void *arg)
-{
-	*(bool *)arg = il_sleep(IL_MSEC(1)) == 0;
-	return 0;
 }
 
 /* The host goes on with its loop, and adopts it anew. */
