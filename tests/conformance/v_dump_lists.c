@@ -11,7 +11,6 @@
 #include "workers.h"
 
 #include <signal.h>
-#include <sys/time.h>
 
 /* ---- portals ---- */
 
@@ -172,27 +171,46 @@ IL_TEST_REAL(V, n418_whoever_does_not_read_a_dump_is_given_up)
 	close(fd[1]);
 }
 
-static void on_alarm(int signal)
+static void on_signal(int signal)
 {
 	(void)signal;
 }
 
+struct nagging {
+	pthread_t whom;
+	atomic_bool over;
+};
+
+static int nag(void *arg) /* in a thread; SIGALRM is the harness's */
+{
+	struct nagging *n = arg;
+
+	while (!atomic_load(&n->over)) {
+		usleep(100 * 1000);
+		pthread_kill(n->whom, SIGUSR1);
+	}
+	return 0;
+}
+
 IL_TEST_REAL(V, n418_nor_do_signals_hold_up_a_dump_that_nobody_reads)
 {
-	const struct itimerval often = {{0, 100000}, {0, 100000}}, never = {{0, 0}, {0, 0}};
-	void (*before)(int) = signal(SIGALRM, on_alarm);
+	void (*before)(int) = signal(SIGUSR1, on_signal);
+	struct nagging n = {.whom = pthread_self()};
+	struct il_test_thread nagger;
 	int fd[2];
+
+	il_test_thread_start(&nagger, nag, &n);
 
 	for (int blocking = 0; blocking < 2; blocking++) {
 		full_pipe(fd);
 		CHECK_EQ(fcntl(fd[1], F_SETFL, blocking ? 0 : O_NONBLOCK), 0);
-		CHECK_EQ(setitimer(ITIMER_REAL, &often, NULL), 0);
 		CHECK_RC(il_loop_dump(il_loop_current(), fd[1]), -ETIMEDOUT);
-		CHECK_EQ(setitimer(ITIMER_REAL, &never, NULL), 0);
 		close(fd[0]);
 		close(fd[1]);
 	}
-	signal(SIGALRM, before);
+	atomic_store(&n.over, true);
+	CHECK_RC(il_test_thread_join(&nagger), 0);
+	signal(SIGUSR1, before);
 }
 
 IL_TEST(V, n418_a_dump_is_no_cancellation_point)
