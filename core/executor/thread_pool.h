@@ -2,8 +2,8 @@
  * thread_pool.h: worker threads over one queue. Everything in the pool is under its lock, but for a
  * worker's own wake-up. Idle workers are reused last in, first out, those that last served the same loop
  * before others; and a worker is idle before it finishes its call, so that what is submitted by that end
- * runs in the same, warm thread. If that calls functions of the user's it is detained by them: it comes for the first
- * call that they submit when they return, unless another has taken that by then, and for no other.
+ * runs in the same, warm thread. If that calls functions of the user's, it is detained until they return. Until then it
+ * counts as free for one call only: the first that they submit. When they return it takes whatever is queued first.
  *
  * The pool outlives its executor while threads live: the last of them frees it.
  */
