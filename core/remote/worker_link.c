@@ -49,19 +49,20 @@ void il__remote_ask(struct il__remote_worker *w)
 	}
 }
 
-/* A drain asks no more, so it is not to be woken in another worker's place. */
+/* A drain asks no more, so it is not to be woken in another worker's place. The link's reader waits for room: of a server that does
+ * not read, nothing more is read. */
 static int on_no_job(struct il__remote_link *l)
 {
-	int rc = 0;
+	int rc;
 
 	l->questions--;
 	l->worker->taken--;
 	l->empty = true;
-	if (l->questions == 0 && !l->worker->draining) {
-		l->asleep = true;
-		rc = il__remote_send_now(&l->connection, IL__GEARMAN_PRE_SLEEP, NULL, 0);
-	}
 	il__remote_ask(l->worker); /* another server */
+	if (l->questions > 0 || l->worker->draining)
+		return 0;
+	rc = il__remote_send(&l->connection, IL__GEARMAN_PRE_SLEEP, NULL, 0);
+	l->asleep = rc == 0;
 	return rc;
 }
 

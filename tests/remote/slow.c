@@ -153,6 +153,34 @@ static void lose_the_other_one(void)
 	printf("the other one is lost\n");
 }
 
+enum { PAIRS = 1000, MOST = 64 << 20 };
+
+/* It has no job, and then there is one, without end, and it reads none of the questions: a worker keeps no more of them than of its
+ * answers, and so hears no more of it, and loses it. */
+static void read_nothing(void)
+{
+	const char pair[] = {0, 'R', 'E', 'S', 0, 0, 0, NO_JOB, 0, 0, 0, 0,
+			     0, 'R', 'E', 'S', 0, 0, 0, NOOP,   0, 0, 0, 0};
+	pid_t worker = worker_start(address, "slots=1 beat=500");
+	int fd = accept_one();
+	ssize_t n = 1;
+	size_t size;
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &little, sizeof little);
+	CHECK(await(fd, GRAB_JOB_UNIQ, data, sizeof data, &size));
+	for (size_t i = 0; i < PAIRS; i++)
+		memcpy(data + i * sizeof pair, pair, sizeof pair);
+	for (size_t sent = 0; n > 0 && sent < MOST; sent += PAIRS * sizeof pair)
+		n = send(fd, data, PAIRS * sizeof pair, MSG_NOSIGNAL);
+	CHECK(n < 0);
+	close(fd);
+	fd = accept_one();
+	CHECK(await(fd, GRAB_JOB_UNIQ, data, sizeof data, &size));
+	worker_kill(worker);
+	close(fd);
+	printf("read nothing\n");
+}
+
 enum { CALLS = 40, ARGUMENT = 400000 };
 
 /* So many are sent as the connection takes. */
@@ -216,6 +244,7 @@ void test_all(void)
 	cancel_before_a_refusal(false);
 	cancel_before_a_refusal(true);
 	lose_the_other_one();
+	read_nothing();
 	refuse_unread();
 	listen_no_more();
 }
