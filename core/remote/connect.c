@@ -74,9 +74,12 @@ static int put_on(il_stream **stream, const struct il_layer *layer)
 	if (!layer->connect)
 		return il_fail(-EINVAL, "this layer has no connect: it is for servers only");
 	rc = layer->connect(&made, *stream, "localhost", layer->self);
-	if (rc == 0)
-		*stream = made;
-	return rc;
+	if (rc >= 0 && !made)
+		rc = il_fail(-EINVAL, "a layer returned %d, but no stream", rc);
+	if (rc < 0)
+		return rc;
+	*stream = made;
+	return 0;
 }
 
 static int open_unix(il_stream **stream, const char *path, const struct il_layer *layer)

@@ -1,6 +1,7 @@
 /*
  * options.c: options out of range are refused in words, before anything is connected or started.
  */
+#define _GNU_SOURCE
 #include "packets.h"
 
 #include <interloop/layer.h>
@@ -124,9 +125,34 @@ static int layer_refuse(il_stream **s, il_stream *under, const char *host, void 
 	return -EPROTO;
 }
 
+/* It says that it has made one. */
+static int layer_forget(il_stream **s, il_stream *under, const char *host, void *self)
+{
+	layer_refuse(s, under, host, self);
+	return 0;
+}
+
+/* Any code but a failure is a success. */
+static int layer_pass(il_stream **s, il_stream *under, const char *host, void *self)
+{
+	(void)host;
+	(void)self;
+	*s = under;
+	return 1;
+}
+
 static int count(const int *of)
 {
 	return __atomic_load_n(of, __ATOMIC_SEQ_CST);
+}
+
+static bool has_ended(int fd)
+{
+	const struct timeval limit = {10, 0};
+	char byte;
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+	return recv(fd, &byte, 1, 0) == 0;
 }
 
 /* A pool connects again whenever it must: what its layer needs stays until the pool is gone. */
@@ -149,6 +175,33 @@ static void keep_a_layer(const char *server)
 	UNTIL(count(&layer.refs) == 0);
 }
 
+/* What a layer gives is greeted. One that gives nothing, whatever it says, costs the connection. */
+static void connect_through(int (*connect)(il_stream **, il_stream *, const char *, void *),
+			    const char *server, int listener)
+{
+	const char *servers[] = {server};
+	struct layer layer = {0, 0};
+	struct il_layer l = {.connect = connect, .self = &layer};
+	il_remote_pool_options o = pool_options(servers, 1);
+	char text[64] = "";
+	il_executor *ex;
+	size_t size;
+	int fd;
+
+	o.layer = &l;
+	ex = pool_with(&o);
+	fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	if (connect == layer_pass) {
+		CHECK_EQ(receive_packet(fd, text, sizeof text, &size), ECHO_REQ);
+		CHECK(strcmp(text, "hello") == 0);
+	} else {
+		CHECK(has_ended(fd));
+		UNTIL(statistics_of(ex, 0).last_error == -EINVAL);
+	}
+	il_executor_destroy(ex);
+	close(fd);
+}
+
 static void keep_layers(void)
 {
 	struct sockaddr_un a = {.sun_family = AF_UNIX};
@@ -157,7 +210,9 @@ static void keep_layers(void)
 
 	snprintf(a.sun_path, sizeof a.sun_path, "/tmp/il-options-%d", (int)getpid());
 	snprintf(server, sizeof server, "unix:%s", a.sun_path);
-	CHECK(bind(fd, (struct sockaddr *)&a, sizeof a) == 0 && listen(fd, 8) == 0);
+	CHECK(bind(fd, (struct sockaddr *)&a, sizeof a) == 0 && listen(fd, 64) == 0);
+	connect_through(layer_pass, server, fd);
+	connect_through(layer_forget, server, fd);
 	listen_here();
 	keep_a_layer(address);
 	keep_a_layer(server);
