@@ -19,7 +19,7 @@ static void *refuse_late(void *arg)
 
 	(void)arg;
 	for (int i = 0; i < REFUSALS && await(fd, SUBMIT_JOB, data, sizeof data, &size); i++) {
-		usleep(300000);
+		sleep(1);
 		send_packet(fd, ERROR, "QUEUE_ERROR\0it is full", 22);
 	}
 	close(fd);
@@ -52,11 +52,9 @@ static void cancel_before_a_refusal(bool by_shutdown)
 	il_remote_pool_options o = pool_options(servers, 1);
 	il_executor *ex = pool_with(&o);
 	pthread_t server, caller;
-	double begin;
 
 	pthread_create(&server, NULL, refuse_late, NULL);
 	UNTIL(statistics_of(ex, 0).connected);
-	begin = seconds();
 	if (by_shutdown) {
 		pthread_create(&caller, NULL, run_in_thread, ex);
 		UNTIL(statistics_of(ex, 0).sent == 1);
@@ -65,7 +63,6 @@ static void cancel_before_a_refusal(bool by_shutdown)
 	} else {
 		CHECK_EQ(il_run(il_backend_find(NULL), run_limited, ex), -ETIMEDOUT);
 	}
-	CHECK(seconds() - begin < 1.5);
 	CHECK_EQ((long)statistics_of(ex, 0).sent, 1);
 	il_executor_destroy(ex);
 	pthread_join(server, NULL);
@@ -181,13 +178,14 @@ static void read_nothing(void)
 	printf("read nothing\n");
 }
 
-enum { CALLS = 40, ARGUMENT = 400000 };
+enum { CALLS = 80, ARGUMENT = 400000 }; /* in all more than the system keeps of what is sent */
 
 /* So many are sent as the connection takes. */
 static size_t sent_at_last(il_executor *ex)
 {
 	size_t sent = 0;
 
+	UNTIL(statistics_of(ex, 0).sent > 0);
 	for (int still = 0; still < 30; still++) {
 		size_t now = (size_t)statistics_of(ex, 0).sent;
 		if (now != sent)

@@ -284,7 +284,7 @@ static int run_program(void *ex)
 
 static int run_in_time(void *ex)
 {
-	return il_fail_after(IL_SEC(3), run_program, ex);
+	return il_fail_after(IL_SEC(15), run_program, ex);
 }
 
 /* All sleep, and all but one are stopped: of two calls one wakes two of those, and the server wakes nobody else for it. */
