@@ -52,6 +52,14 @@ static void client_note(const il_client *c, const char *what)
 
 /* ---- the task ---- */
 
+/* The words of a failure before it, which was got over, are not those of its own. */
+static int client_call(il_client *c, int (*function)(il_client *, void *))
+{
+	if (il__unlikely(il__refusal.rc))
+		il__clear_refusal();
+	return function(c, c->server->data);
+}
+
 static bool client_stays(const il_client *c, il_task *task)
 {
 	return !il__client_is_closed(c) && !c->end_reported && !c->server->stopping &&
@@ -67,7 +75,7 @@ static void client_converse(il_client *c, il_task *task)
 		c->received = false;
 		if (c->rules->endless)
 			c->asking = false; /* what this call receives is the request */
-		rc = h->handle(c, c->server->data);
+		rc = client_call(c, h->handle);
 		if (rc < 0) {
 			client_report(c, "handle", rc);
 			return;
@@ -146,7 +154,7 @@ static int client_main(void *arg)
 	snprintf(task->base->name, sizeof task->base->name, "%s", c->address);
 	client_note(c, "connected");
 	if (rc == 0 && h->on_connection) {
-		rc = h->on_connection(c, c->server->data);
+		rc = client_call(c, h->on_connection);
 		if (rc < 0)
 			client_report(c, "on_connection", rc);
 	}

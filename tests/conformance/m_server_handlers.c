@@ -660,6 +660,38 @@ IL_TEST_REAL(M, n241_the_log_has_a_handlers_own_words_for_its_failure)
 	service_end(&s);
 }
 
+/* "lost" fails and is got over; "fail" has nothing to say. */
+static int get_over(il_client *client, void *data)
+{
+	il_file *f;
+	il_packet p;
+	int rc = visit_receive(client, data, &p, IL_FOREVER);
+
+	if (rc <= 0)
+		return rc;
+	if (packet_is(&p, "fail"))
+		return -ENOENT;
+	CHECK_RC(il_file_open(&f, "/nowhere/lost", O_RDONLY, 0), -ENOENT);
+	return 0;
+}
+
+IL_TEST_REAL(M, the_log_has_no_words_of_a_failure_that_an_earlier_request_got_over)
+{
+	const il_handler h = handler_with(get_over);
+	struct visits v = {0};
+	struct service s;
+	il_stream *c;
+
+	service_lines(&s, &h, &v);
+	c = dial(&s);
+	say(c, "lost\nfail\n");
+	check_gone(c);
+	UNTIL(v.disconnected == 1);
+	CHECK_LOGGED(IL_LOG_ERROR, "/nowhere/lost", 0);
+	CHECK_LOGGED(IL_LOG_ERROR, "ENOENT", 1);
+	service_end(&s);
+}
+
 static int fail_on_request(il_client *client, void *data)
 {
 	il_packet p;
