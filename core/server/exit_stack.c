@@ -98,8 +98,10 @@ int il__exit_stack_close(il_exit_stack *stack, int rc)
 	stack->closing = true;
 	while (stack->count) {
 		const struct il__exit *entry = &stack->exits[--stack->count];
-		int error = entry->shielded ? run_shielded(entry) : entry->run(entry->arg);
+		int error;
 
+		il__clear_refusal();
+		error = entry->shielded ? run_shielded(entry) : entry->run(entry->arg);
 		if (error >= 0 || error == -ECANCELED)
 			continue;
 		if (rc >= 0 || rc == -ECANCELED) {

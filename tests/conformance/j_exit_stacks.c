@@ -75,6 +75,23 @@ IL_TEST(J, an_exit_stack_returns_the_first_error_and_logs_the_others)
 	CHECK_RC(il_exit_stack_close(stack, -ECANCELED), -ENOSPC);
 }
 
+static int get_over(void *rc)
+{
+	CHECK_RC(il_fail(*(int *)rc, "which is no failure"), *(int *)rc);
+	return 0;
+}
+
+IL_TEST(J, an_exit_stack_tells_no_words_of_a_failure_that_an_earlier_entry_got_over)
+{
+	int full = -ENOSPC;
+	il_exit_stack *stack = opened();
+
+	CHECK_RC(il_exit_stack_push(stack, fail, &full), 0);
+	CHECK_RC(il_exit_stack_push(stack, get_over, &full), 0);
+	CHECK_RC(il_exit_stack_close(stack, 0), -ENOSPC);
+	CHECK_STR(il_error_detail(), "");
+}
+
 static int sleep_and_tell(void *word)
 {
 	int rc = il_sleep_forever();
