@@ -81,6 +81,8 @@ class Origin(http.server.BaseHTTPRequestHandler):
             self.wfile.flush()
             time.sleep(0.05)
             self.wfile.write(b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n")
+            self.wfile.flush()
+            unasked.set()
             self.close_connection = True
         else:
             self.reply(self.server.name.encode())
@@ -204,6 +206,7 @@ def repeated(method, path):
 
 log = tempfile.TemporaryFile("w+")
 asked = collections.Counter()
+unasked = threading.Event()
 a, b = Server("a"), Server("b")
 proxy, port = start()
 
@@ -265,7 +268,7 @@ print("an answer that is too long:", *repeated("POST", "/long-line"), *repeated(
 print("no answer:", *repeated("POST", "/silent"), *repeated("GET", "/silent"))
 keep_connections()
 ask(port, "GET", "/unasked")
-time.sleep(0.3)
+unasked.wait(20)
 print("an answer that nobody asked for:", ask(port, "POST", "/")[0])
 
 # The proxy may open no more files: that is no server's fault.
