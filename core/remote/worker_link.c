@@ -215,6 +215,8 @@ static int give_signs(void *arg)
 	for (;;) {
 		struct il__remote_job *j;
 		int rc = il_sleep(l->worker->options.heartbeat);
+		if (rc < 0)
+			return rc;
 		if (l->asleep)
 			wake(l);
 		il__remote_start_queued(l->worker);
