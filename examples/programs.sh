@@ -434,7 +434,7 @@ run_whole_service() {
   tls_files old
   up env INTERLOOP_BACKEND="$loop" "$bin/whole_service" "$work/old.pem" "$work/old.key" 0
   {
-    printf '%s\n' 100 100000 frog 2000000000 10
+    printf '%s\n' 100 10000 frog 2000000000 10
     wait_until all_have 1 'up to 10$' "$out.openssl"
   } | openssl s_client -connect "localhost:$listening" -CAfile "$work/old.pem" \
     -verify_return_error -quiet -no_ign_eof >"$out.openssl" 2>>"$err"
