@@ -262,9 +262,9 @@ int il__listener_open_unix(il_listener **listener, const char *path, const char 
 	il_loop *loop;
 	int fd, rc;
 
-	rc = il__loop_here(&loop, function);
+	rc = listener_check_options(&o, options, function);
 	if (rc == 0)
-		rc = listener_check_options(&o, options, function);
+		rc = il__loop_here(&loop, function);
 	if (rc == 0)
 		rc = il__address_unix(&address, path, function);
 	if (rc < 0)
