@@ -3,6 +3,8 @@
  */
 #include "l_net.h"
 
+#include <poll.h>
+
 static void send_urgent(const il_stream *s)
 {
 	CHECK_EQ(send(il_stream_fd(s), "!", 1, MSG_OOB), 1);
@@ -133,6 +135,7 @@ static void check_robbed(bool announces)
 {
 	struct ends e = ends_of(TCP);
 	struct side waiter = {.size = 0};
+	struct pollfd urgent = {.fd = il_stream_fd(e.b), .events = POLLPRI};
 	struct thief t[2];
 
 	side_start(&waiter, side_urgent, e.b);
@@ -144,6 +147,7 @@ static void check_robbed(bool announces)
 	il_test_pause();
 	CHECK_EQ(write(t[0].pipe[1], "x", 1), 1);
 	send_urgent(e.a);
+	CHECK_EQ(poll(&urgent, 1, -1), 1); /* it is there when they run */
 	CHECK_EQ(write(t[1].pipe[1], "x", 1), 1);
 	CHECK_RC(side_join(&waiter), -ECANCELED);
 	for (int i = 0; i < 2; i++) {
