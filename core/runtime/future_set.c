@@ -5,7 +5,6 @@
 #include "../base/base.h"
 #include "../base/error.h"
 #include "../base/fork.h"
-#include "../base/list.h"
 #include "../base/memory.h"
 #include "../base/report.h"
 #include "task.h"

@@ -7,7 +7,6 @@
 #include "../base/base.h"
 #include "../base/error.h"
 #include "../base/fork.h"
-#include "../base/list.h"
 #include "../runtime/future.h"
 #include "../runtime/ledger.h"
 #include "../runtime/loop.h"
