@@ -101,7 +101,7 @@ int il__remote_open_stream(il_stream **stream, const struct il__remote_endpoint 
 	return il_stream_connect_tcp(stream, host, port, &options);
 }
 
-/* Whatever comes is a sign of life. */
+/* Whatever comes is a sign of life, for which it has as long as for any other. */
 static int greet(struct il__remote_connection *c)
 {
 	struct il__remote_packet p;
@@ -120,14 +120,18 @@ static int greet(struct il__remote_connection *c)
 
 static int open_and_greet(struct il__remote_connection *c, const struct il__remote_endpoint *to)
 {
+	const il_time all = il_deadline(to->timeout);
 	il_scope scope = IL_SCOPE_INIT;
-	int rc = il_scope_enter(&scope, il_deadline(to->timeout), IL_FAIL_AT_DEADLINE);
+	int rc = il_scope_enter(&scope, all, IL_FAIL_AT_DEADLINE);
 
 	if (rc < 0)
 		return rc;
 	rc = il__remote_open_stream(&c->stream, to);
-	if (rc == 0)
+	if (rc == 0) {
+		const il_time silent = il_deadline(3 * c->heartbeat);
+		il_scope_set_deadline(&scope, silent < all ? silent : all);
 		rc = greet(c);
+	}
 	return il_scope_exit(&scope, rc);
 }
 
