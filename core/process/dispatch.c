@@ -56,8 +56,7 @@ static void process_bury(struct il__process_worker *w)
 /* Who sees to the end of a worker that this thread gives up: it may take a while, and by the real clock. */
 static struct il__pump *pump_of_ends(struct il__process_pool *pool)
 {
-	const bool own_clock = il__self.loop && il__self.loop->own_clock;
-	struct il__pump *pump = own_clock ? NULL : il__pump_of_thread(pool);
+	struct il__pump *pump = il__process_clock_is_own() ? NULL : il__pump_of_thread(pool);
 
 	if (pump)
 		return pump;

@@ -142,11 +142,15 @@ struct il__process_worker {
 enum il__outcome il__process_visit(struct il__process_worker *w);
 /* Instead, before anything of the call was sent: it cannot be waited for. */
 enum il__outcome il__process_refuse(struct il__process_worker *w, int rc);
+/* Whether this thread's loop has a clock of its own, by which no worker process goes. */
+static inline bool il__process_clock_is_own(void)
+{
+	return il__self.loop && il__self.loop->own_clock;
+}
 /* Whether its time is up: then a visit kills it. A loop with a clock of its own gives it any time. */
 static inline bool il__process_is_due(const struct il__process_worker *w)
 {
-	return w->due != IL_FOREVER && !(il__self.loop && il__self.loop->own_clock) &&
-	       il__os_now() >= w->due;
+	return w->due != IL_FOREVER && !il__process_clock_is_own() && il__os_now() >= w->due;
 }
 /* Whether nothing tells when there is more to do with it. */
 static inline bool il__process_is_polled(const struct il__process_worker *w)
