@@ -672,16 +672,22 @@ static int map_in_scope(void *arg)
 	return il_scope_exit(&r->scope, il_check_cancelled());
 }
 
+/* Returns when the keeper has its calls. */
+static void start_map(il_group *g, struct cancelled_run *r, const struct keeper *k)
+{
+	CHECK_RC(il_group_open(g), 0);
+	CHECK_RC(il_group_start_soon(g, NULL, map_in_scope, r), 0);
+	while (k->submits < 3)
+		CHECK_RC(il_yield(), 0);
+}
+
 IL_TEST(B, a_cancelled_map_kills_calls_that_cannot_be_withdrawn)
 {
 	struct keeper k;
 	struct cancelled_run r = {.ex = enduring_keeper(&k), .scope = IL_SCOPE_INIT};
 	il_group g;
 
-	CHECK_RC(il_group_open(&g), 0);
-	CHECK_RC(il_group_start_soon(&g, NULL, map_in_scope, &r), 0);
-	while (k.submits < 3)
-		CHECK_RC(il_yield(), 0);
+	start_map(&g, &r, &k);
 	CHECK_RC(il_scope_cancel(&r.scope), 0);
 	CHECK_RC(il_group_close(&g, 0), 0);
 	CHECK_RC(r.rc, -ECANCELED);
@@ -696,10 +702,7 @@ static int cancel_map_after(int first)
 	struct cancelled_run r = {.ex = enduring_keeper(&k), .scope = IL_SCOPE_INIT};
 	il_group g;
 
-	CHECK_RC(il_group_open(&g), 0);
-	CHECK_RC(il_group_start_soon(&g, NULL, map_in_scope, &r), 0);
-	while (k.submits < 3)
-		CHECK_RC(il_yield(), 0);
+	start_map(&g, &r, &k);
 	il_call_finish(k.calls[0], first, NULL, 0, NULL);
 	CHECK_RC(il_scope_cancel(&r.scope), 0);
 	CHECK_RC(il_group_close(&g, 0), 0);
