@@ -137,9 +137,7 @@ static int talk(void *database)
 	PGconn *db;
 	PGresult *result;
 	int rc = query_all(database);
-	if (rc == 0)
-		rc = il_pq_connect(&db, database);
-	if (rc < 0)
+	if (rc < 0 || (rc = il_pq_connect(&db, database)) < 0)
 		return rc;
 	rc = il_pq_exec(db, &result, "SELECT length(repeat('x', 1000000))");
 	print_result("a long text", rc, result);

@@ -98,7 +98,8 @@ install_packages() {
 
 if [ $setup = yes ]; then
   install_packages
-  step 'configure' cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DBUILD_TESTING=OFF -DINTERLOOP_MAN=OFF
+  step 'configure' cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DBUILD_TESTING=OFF -DINTERLOOP_MAN=OFF \
+    -DIL_WERROR="${IL_WERROR:-OFF}"
   step 'build' cmake --build "$build"
 fi
 

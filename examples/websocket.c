@@ -140,10 +140,12 @@ int websocket_send(struct websocket *ws, int opcode, const void *data, size_t si
 
 int websocket_close(struct websocket *ws, int code, const char *why)
 {
-	char payload[CONTROL_MAX + 1] = {(char)(code >> 8), (char)code};
-	int size = snprintf(payload + 2, sizeof(payload) - 2, "%s", why), rc = 0;
+	char payload[CONTROL_MAX] = {(char)(code >> 8), (char)code};
+	size_t size = strnlen(why, sizeof(payload) - 2); /* the rest of a longer one is left out */
+	int rc = 0;
+	memcpy(payload + 2, why, size);
 	if (!ws->closing)
-		rc = websocket_send(ws, WEBSOCKET_CLOSE, payload, 2 + (size_t)size);
+		rc = websocket_send(ws, WEBSOCKET_CLOSE, payload, 2 + size);
 	ws->closing = true;
 	return rc < 0 ? rc : il_client_finish(ws->client, LINGER_TIME);
 }

@@ -60,7 +60,7 @@ int websocket_receive(struct websocket *ws, il_time timeout);
 /* Any task of the client's may send; a message is one frame. */
 int websocket_send(struct websocket *ws, int opcode, const void *data, size_t size);
 
-/* Sends a close, once, and lets the connection end. */
+/* Sends a close, once, and lets the connection end. `why`: ASCII, of which 123 bytes at most are sent. */
 int websocket_close(struct websocket *ws, int code, const char *why);
 
 void websocket_end(struct websocket *ws);
