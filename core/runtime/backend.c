@@ -239,11 +239,11 @@ const il_backend *il_backend_find(const char *name)
 	const char *origin = name ? "" : ", which $INTERLOOP_BACKEND names";
 	char why[160] = "";
 
-	if (!name)
-		name = secure_getenv("INTERLOOP_BACKEND");
+	if (!name && (name = secure_getenv("INTERLOOP_BACKEND")) && !*name)
+		name = NULL; /* as if it were not set */
 	il__watch_fork();
 	pthread_mutex_lock(&lock);
-	if (name && name[0]) {
+	if (name) {
 		backend = backend_find(name, why, sizeof why);
 		if (!backend)
 			refuse_name(name, origin, why);

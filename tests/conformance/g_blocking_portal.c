@@ -83,6 +83,11 @@ IL_TEST_CORE(G, n127_an_unknown_backend)
 	CHECK_EQ(setenv("INTERLOOP_BACKEND", "nor this", 1), 0);
 	CHECK(!il_backend_find(NULL));
 	CHECK(strstr(il_error_detail(), "\"nor this\", which $INTERLOOP_BACKEND names: ") != NULL);
+	CHECK_EQ(setenv("INTERLOOP_BACKEND", "", 1), 0);
+	CHECK(!il_backend_find("")); /* a name that nobody has, while an empty variable is none */
+	CHECK(strstr(il_error_detail(), "backend \"\": ") != NULL);
+	il_backend_find(NULL);
+	CHECK(strstr(il_error_detail(), "INTERLOOP_BACKEND") == NULL);
 	CHECK_EQ(unsetenv("INTERLOOP_BACKEND"), 0);
 }
 
