@@ -171,7 +171,8 @@ IL_MUST_CHECK IL_API int il_executor_create(il_executor **ex, const il_executor_
  *              copied back, and arg is the caller's again as soon as this returns.
  * @param arg   the call's until its future is done.
  * @param size  of the flat struct behind arg. Pass 0 if the call will only ever run in a thread.
- *              Processes (and threads with copy_args) copy it there and back. IL_BYTES, IL_SHARED:
+ *              Processes (and threads with copy_args) copy it there and back; of a NULL arg nothing
+ *              is copied, and fn gets NULL. IL_BYTES, IL_SHARED:
  *              arg is an il_bytes (bytes.h), an il_shared (shared.h).
  * @return 0: the future's result is fn's, or -EOWNERDEAD: fn ended its thread (pthread_exit), or
  *         its worker process died. -EAGAIN: the queue is full; -ESHUTDOWN: shut down, or inherited

@@ -31,8 +31,8 @@ IL_API il_future *il_future_ref(il_future *f);
 IL_API void il_future_unref(il_future *f);
 
 /**
- * @brief Waits until f is done. In a task it is a cancellation point; cancelling the wait does not
- * cancel f.
+ * @brief Waits until f is done. In a task it is a cancellation point, but with a timeout of 0 (it
+ * only looks) or where f is done; cancelling the wait does not cancel f.
  * @param timeout  0: do not wait; IL_FOREVER: no limit; negative: -EINVAL.
  * @return 0 once done, also when f was cancelled; -ETIMEDOUT; -ECANCELED: this wait was cancelled;
  *         -EPERM: a place that may not wait; -EDEADLK: without a timeout, f is the calling task's

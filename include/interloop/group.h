@@ -87,8 +87,9 @@ IL_API il_scope *il_group_scope(il_group *group);
  * the children, cancelled or not; with none it yields once.
  * @param body  the result of the block; negative cancels the children.
  * @return body if negative and not the group's own cancellation; else the first failure of a child;
- *         else -ECANCELED if an outer scope is cancelled; else body, or 0 if the group was
- *         cancelled. -EALREADY: wrong order or task, nothing changed.
+ *         else -ECANCELED if an outer scope is cancelled and no shield of the group's own hides it;
+ *         else body, or 0 for a body of -ECANCELED that was the group's own cancellation.
+ *         -EALREADY: wrong order or task, nothing changed.
  */
 IL_API int il_group_close(il_group *group, int body);
 

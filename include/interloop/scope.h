@@ -81,8 +81,9 @@ IL_MUST_CHECK IL_API int il_scope_exit(il_scope *scope, int rc);
 IL_API int il_scope_cancel(il_scope *scope);
 
 /**
- * @brief As il_scope_cancel(), with a reason: il_error_detail() returns it in each task that is
- * cancelled. The text must outlive the scope.
+ * @brief As il_scope_cancel(), with a reason: in each task that is cancelled il_error_detail()
+ * returns "cancelled: " and the reason. The first cancellation's stays. The text must outlive the
+ * scope.
  */
 IL_API int il_scope_cancel_because(il_scope *scope, const char *reason);
 
