@@ -97,7 +97,14 @@ static int stream_case_enqueue(il_case *c, il_task *task)
 	(void)task;
 	w->share = (struct il__fd_share){.asked = (unsigned char)c->mask, .fire = stream_case_fire};
 	w->news = false;
-	return stream_case_watch(c);
+	if (il__stream_is_closed(c->object)) /* by what another case has called */
+		il__case_happened(&w->base, -EBADF);
+	return il__select_is_over(w->base.select) ? 0 : stream_case_watch(c);
+}
+
+static bool stream_case_calls_out(const il_case *c)
+{
+	return il__stream_calls_out(c->object);
 }
 
 static int stream_case_look(il_case *c, il_task *task)
@@ -132,6 +139,7 @@ static const struct il__case_ops stream_case = {
     .check = stream_case_check,
     .take = stream_case_take,
     .enqueue = stream_case_enqueue,
+    .calls_out = stream_case_calls_out,
     .rest = stream_case_rest,
     .look = stream_case_look,
 };

@@ -108,7 +108,16 @@ static int client_case_enqueue(il_case *c, il_task *task)
 	client->select_limit = (struct il__timer){.fire = client_case_expire};
 	client->select_since = il__loop_now(client->loop);
 	client->idle = !client->received && client->begin == client->end;
-	return client_case_watch(c);
+	if (il__client_is_closed(client)) /* by what another case has called */
+		il__case_happened(&w->base, -EBADF);
+	return il__select_is_over(w->base.select) ? 0 : client_case_watch(c);
+}
+
+static bool client_case_calls_out(const il_case *c)
+{
+	const il_client *client = c->object;
+
+	return !client->ops && il__stream_calls_out(client->stream);
 }
 
 static int client_case_look(il_case *c, il_task *task)
@@ -155,6 +164,7 @@ static const struct il__case_ops client_case = {
     .check = client_case_check,
     .take = client_case_take,
     .enqueue = client_case_enqueue,
+    .calls_out = client_case_calls_out,
     .rest = client_case_rest,
     .look = client_case_look,
 };

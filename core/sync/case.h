@@ -29,9 +29,10 @@ struct il__report;
 struct il__select {
 	il_task *task; /* NULL: outside of one, nothing waits */
 	il_case *cases;
-	size_t count, entered, queued; /* so many have begun to wait, and still do */
-	il_case *happened;             /* NULL: none yet */
-	bool over;                     /* cancelled, or late: none may happen any more */
+	size_t count;
+	bool queued;       /* those that have begun to wait still do */
+	il_case *happened; /* NULL: none yet */
+	bool over;         /* cancelled, or late: none may happen any more */
 	bool news;
 	/* For futures, which other threads complete: fired once, by the first of them. */
 	bool wakes;
@@ -48,6 +49,9 @@ struct il__case_ops {
 	int (*take)(il_case *c, il_task *task);
 	/* It begins to wait, after take has returned 0: 0, or the code of the call. */
 	int (*enqueue)(il_case *c, il_task *task);
+	/* Whether take, look and enqueue call the user's functions, which may change what other cases wait for: those
+	 * are asked once more before they wait, and begin to before this one does. NULL: they never do. */
+	bool (*calls_out)(const il_case *c);
 	/* It ends to; also if it was woken, or enqueue failed. No lock is held. May be NULL. */
 	void (*dequeue)(il_case *c, il_task *task);
 	/* After that, in the task: undoes the rest of enqueue, also if that failed. May be NULL. */
@@ -61,8 +65,9 @@ struct il__case_ops {
 /* In il_case.reserved. */
 struct il__case {
 	const struct il__case_ops *ops;
-	struct il__select *select; /* valid from enqueue to dequeue */
-	struct il__waiter waiter;  /* likewise */
+	struct il__select
+	    *select;              /* while there is a wait: NULL before enqueue; valid to dequeue */
+	struct il__waiter waiter; /* valid from enqueue to dequeue */
 };
 
 #define IL__CASE_KIND 0x63617365u /* "case" */

@@ -36,7 +36,8 @@ static int limiter_case_take(il_case *c, il_task *task)
 	return rc == -EAGAIN ? 0 : rc;
 }
 
-/* Where another case of the select waits already, that one comes first, and this need not. */
+/* Where another case of the select waits already, that one comes first, and this need not. A token that is free only
+ * now is taken at once. */
 static int limiter_case_enqueue(il_case *c, il_task *task)
 {
 	struct limiter_case *w = limiter_case_of(c);
@@ -46,7 +47,9 @@ static int limiter_case_enqueue(il_case *c, il_task *task)
 						.waiter = &w->base.waiter};
 	il__list_init(&w->waiter.link);
 	rc = il__limiter_ask(c->object, &w->waiter, "il_select");
-	return rc == -EALREADY ? 0 : rc;
+	if (rc == 1)
+		il__case_happened(&w->base, 0);
+	return rc < 0 && rc != -EALREADY ? rc : 0;
 }
 
 static void limiter_case_dequeue(il_case *c, il_task *task)

@@ -2,7 +2,9 @@
  * select.c: waiting for the first of several cases. All are asked in the order of the array; if none is ready each
  * goes into the queue of what it waits for, and the task parks. Invariants: the first that is handed something
  * decides, and from then on none of them is in a queue; a task that was given up (cancelled, or late) has none
- * there either. What is undone in the task only (rest) asks whether the select is over. Loop's thread only.
+ * there either. What is undone in the task only (rest) asks whether the select is over. Some cases call out: a
+ * transport's functions, which may set an event or send an item. What that changes is not missed: between the last
+ * answer of the others and their places in the queues nobody calls out. Loop's thread only.
  */
 #include "../base/base.h"
 #include "../base/error.h"
@@ -30,6 +32,21 @@ static const struct il__case_ops *case_ops(il_case *c)
 	return il__case_inside(c)->ops;
 }
 
+static bool case_calls_out(il_case *c)
+{
+	return case_ops(c)->calls_out && case_ops(c)->calls_out(c);
+}
+
+/* 1: it has happened; 0; or the code of the call. */
+static inline int case_take(struct il__select *s, il_case *c)
+{
+	int rc = case_ops(c)->take(c, s->task);
+
+	if (rc > 0)
+		s->happened = c;
+	return rc;
+}
+
 static void case_on_woken(struct il__waiter *w, int rc)
 {
 	il__case_happened(il__container_of(w, struct il__case, waiter), rc);
@@ -51,14 +68,20 @@ void il__case_leave(il_case *c, il_task *task)
 
 /* ---- the queues ---- */
 
+/* It has begun to wait. */
+static bool case_has_entered(const struct il__select *s, il_case *c)
+{
+	return case_is_on(c) && il__case_inside(c)->select == s;
+}
+
 static void select_dequeue(struct il__select *s)
 {
-	const size_t queued = s->queued;
-
-	s->queued = 0;
-	for (size_t i = 0; i < queued; i++) {
+	if (!s->queued)
+		return;
+	s->queued = false;
+	for (size_t i = 0; i < s->count; i++) {
 		il_case *c = &s->cases[i];
-		if (case_is_on(c) && case_ops(c)->dequeue)
+		if (case_has_entered(s, c) && case_ops(c)->dequeue)
 			case_ops(c)->dequeue(c, s->task);
 	}
 }
@@ -66,29 +89,53 @@ static void select_dequeue(struct il__select *s)
 /* In the select's task, once none of them waits. */
 static void select_rest(struct il__select *s)
 {
-	for (size_t i = 0; i < s->entered; i++) {
+	for (size_t i = 0; i < s->count; i++) {
 		il_case *c = &s->cases[i];
-		if (case_is_on(c) && case_ops(c)->rest)
+		if (case_has_entered(s, c) && case_ops(c)->rest)
 			case_ops(c)->rest(c, s->task);
 	}
 }
 
-static int select_enqueue(struct il__select *s)
+static int case_enqueue(struct il__select *s, il_case *c)
+{
+	struct il__case *w = il__case_inside(c);
+
+	w->select = s;
+	w->waiter = (struct il__waiter){.state = IL__TASK_STAND_IN, .woken = case_on_woken};
+	il__list_init(&w->waiter.link);
+	s->queued = true;
+	return case_ops(c)->enqueue(c, s->task);
+}
+
+/* Does it with those that call out, or with the others, until one has happened. */
+static int select_each(struct il__select *s, bool out, int (*act)(struct il__select *, il_case *))
 {
 	int rc = 0;
 
-	while (rc == 0 && s->entered < s->count && !s->happened) {
-		il_case *c = &s->cases[s->entered];
-		struct il__case *w = il__case_inside(c);
-		s->queued = ++s->entered;
-		if (!case_is_on(c))
-			continue;
-		w->select = s;
-		w->waiter = (struct il__waiter){.state = IL__TASK_STAND_IN, .woken = case_on_woken};
-		il__list_init(&w->waiter.link);
-		rc = case_ops(c)->enqueue(c, s->task);
+	for (size_t i = 0; rc == 0 && i < s->count && !s->happened; i++) {
+		il_case *c = &s->cases[i];
+		if (case_is_on(c) && case_calls_out(c) == out)
+			rc = act(s, c);
 	}
 	return rc;
+}
+
+static int select_enqueue(struct il__select *s)
+{
+	bool out = false;
+	int rc = 0;
+
+	for (size_t i = 0; i < s->count; i++) {
+		il__case_inside(&s->cases[i])->select = NULL;
+		out |= case_is_on(&s->cases[i]) && case_calls_out(&s->cases[i]);
+	}
+	if (out)
+		rc = select_each(s, false, case_take);
+	if (rc == 0)
+		rc = select_each(s, false, case_enqueue);
+	if (rc == 0 && out)
+		rc = select_each(s, true, case_enqueue);
+	return rc < 0 ? rc : 0;
 }
 
 void il__case_happened(struct il__case *w, int rc)
@@ -162,16 +209,14 @@ static int select_take(struct il__select *s)
 
 	for (size_t i = 0; rc == 0 && i < s->count; i++) {
 		il_case *c = &s->cases[i];
-		if (!case_is_on(c))
-			continue;
-		rc = case_ops(c)->take(c, s->task);
-		if (rc > 0)
-			s->happened = c;
+		if (case_is_on(c))
+			rc = case_take(s, c);
 	}
 	return rc;
 }
 
-/* There is news: likewise, of those cases that take a look to know whether they happen. */
+/* There is news: likewise, of those cases that take a look to know whether they happen. To be looked at they may call
+ * out, and so another happens: that one has taken what it waited for, a look takes nothing. */
 static int select_look(struct il__select *s)
 {
 	int rc = 0;
@@ -181,7 +226,7 @@ static int select_look(struct il__select *s)
 		if (!case_is_on(c) || !case_ops(c)->look)
 			continue;
 		rc = case_ops(c)->look(c, s->task);
-		if (rc > 0)
+		if (rc > 0 && !s->happened)
 			s->happened = c;
 	}
 	return rc < 0 ? rc : 0;
@@ -197,8 +242,8 @@ static void select_tell(struct il__report *r, const il_task *task)
 {
 	struct il__select *s = task->waiter.arg;
 
-	il__report(r, "%zu cases", s->entered);
-	for (size_t i = 0; i < s->entered; i++) {
+	il__report(r, "%zu cases", s->count);
+	for (size_t i = 0; i < s->count; i++) {
 		il_case *c = &s->cases[i];
 		if (!case_is_on(c))
 			continue;
@@ -258,9 +303,8 @@ static inline void select_init(struct il__select *s, il_case *cases, size_t coun
 	s->task = NULL;
 	s->cases = cases;
 	s->count = count;
-	s->entered = s->queued = 0;
 	s->happened = NULL;
-	s->over = s->news = s->wakes = false;
+	s->queued = s->over = s->news = s->wakes = false;
 	atomic_init(&s->fired, false);
 }
 

@@ -1,0 +1,212 @@
+/*
+ * s_select_calls.c: a select of which one case is a stream or client over the test's own transport, whose functions
+ * change what the other cases wait for: nothing of that is missed, and nothing is taken twice.
+ */
+#include "s_select.h"
+
+#include <interloop/layer.h>
+#include <interloop/server.h>
+
+struct caller {
+	void (*call)(void *object); /* in each receive, `calls` times */
+	void *object;
+	int calls;
+	bool asked;
+	const char *text; /* and then receives this, once; NULL: nothing */
+	il_stream *stream;
+};
+
+static int caller_receive(void *self, void *data, size_t max)
+{
+	struct caller *c = self;
+	int n = c->text ? (int)strlen(c->text) : -EAGAIN;
+
+	c->asked = true;
+	if (c->calls && c->calls--)
+		c->call(c->object);
+	if (n > 0) {
+		CHECK((size_t)n <= max);
+		memcpy(data, c->text, (size_t)n);
+		c->text = NULL;
+	}
+	return n;
+}
+
+static int caller_send(void *self, const struct iovec *pieces, int count)
+{
+	(void)self;
+	(void)pieces;
+	return count ? -EAGAIN : 0;
+}
+
+static const struct il_transport caller_transport = {
+    .name = "caller", .receive = caller_receive, .send = caller_send};
+
+static il_client *client_over(struct caller *c)
+{
+	il_client *client = NULL;
+
+	CHECK_RC(il_stream_open_transport(&c->stream, &caller_transport, c), 0);
+	CHECK_RC(il_client_open(&client, c->stream, il_protocol_lines(), NULL), 0);
+	return client;
+}
+
+/* ---- what the calls do ---- */
+
+static void set_event(void *event)
+{
+	CHECK_RC(il_event_set(event), 0);
+}
+
+static void release(void *semaphore)
+{
+	CHECK_RC(il_semaphore_release(semaphore), 0);
+}
+
+static void send_one(void *sender)
+{
+	CHECK_RC(il_channel_send_nowait(sender, &(int){1}), 0);
+}
+
+static void give_back(void *limiter)
+{
+	CHECK_RC(il_limiter_release_on_behalf_of(limiter, limiter), 0);
+}
+
+static void close_stream(void *stream)
+{
+	CHECK_RC(il_stream_close(stream), 0);
+}
+
+/* ---- before the wait ---- */
+
+/* The select of {other, client}, whose client calls that, gives the other. */
+static void check_hears_of(il_case other, void (*call)(void *), void *object, int rc)
+{
+	struct caller c = {.call = call, .object = object, .calls = 1};
+	il_client *client = client_over(&c);
+	il_case cases[] = {other, il_case_client(client)};
+
+	CHECK_RC(il_select(cases, 2, IL_SEC(1)), 0);
+	CHECK_RC(cases[0].rc, rc);
+	CHECK_EQ(c.calls, 0);
+	il_client_destroy(client);
+}
+
+IL_TEST(S, n372_an_event_that_another_case_sets_is_not_missed)
+{
+	il_event *event = new_event();
+
+	check_hears_of(il_case_event(event), set_event, event, 0);
+	il_event_destroy(event);
+}
+
+IL_TEST(S, n373_a_permit_that_another_case_releases_is_taken)
+{
+	il_semaphore *s = new_semaphore(0, 1);
+
+	check_hears_of(il_case_semaphore(s), release, s, 0);
+	CHECK_EQ(il_semaphore_value(s), 0);
+	il_semaphore_destroy(s);
+}
+
+IL_TEST(S, n373_a_token_that_another_case_gives_back_is_taken_once)
+{
+	il_limiter *limiter = new_limiter(1);
+
+	CHECK_RC(il_limiter_acquire_on_behalf_of(limiter, limiter), 0);
+	check_hears_of(il_case_limiter(limiter), give_back, limiter, 0);
+	CHECK_EQ(il_limiter_borrowed(limiter), 1);
+	CHECK_RC(il_limiter_release(limiter), 0);
+	il_limiter_destroy(limiter);
+}
+
+IL_TEST(S, n361_an_item_that_another_case_sends_comes_before_later_ones)
+{
+	struct both_ends ch = new_channel(2);
+	int item = 0;
+
+	check_hears_of(il_case_receive(ch.in, &item), send_one, ch.out, 1);
+	CHECK_EQ(item, 1);
+	send_now(&ch, 2);
+	check_next(&ch, 2);
+	destroy_channel(&ch);
+}
+
+/* Both cases of the channel are asked once more, before one of them waits. */
+IL_TEST(S, n369_a_select_does_not_send_to_itself)
+{
+	struct both_ends ch = new_channel(0);
+	struct caller c = {.text = NULL};
+	il_client *client = client_over(&c);
+	int item = 0;
+	il_case cases[] = {il_case_send(ch.out, &(int){1}), il_case_receive(ch.in, &item),
+			   il_case_client(client)};
+
+	CHECK_RC(il_select(cases, 3, IL_MSEC(1)), -ETIMEDOUT);
+	CHECK_EQ(item, 0);
+	il_client_destroy(client);
+	destroy_channel(&ch);
+}
+
+IL_TEST_REAL(S, n375_a_stream_that_another_case_closes_is_closed)
+{
+	struct caller other = {.text = NULL};
+	il_client *client = client_over(&other);
+	il_stream *stream = NULL, *peer = NULL;
+
+	CHECK_RC(il_stream_pair(&stream, &peer), 0);
+	check_hears_of(il_case_stream(stream, IL_READABLE), close_stream, stream, -EBADF);
+	check_hears_of(il_case_client(client), close_stream, other.stream, -EBADF);
+	CHECK_RC(il_stream_open_transport(&other.stream, &caller_transport, &other), 0);
+	check_hears_of(il_case_stream(other.stream, IL_READABLE), close_stream, other.stream,
+		       -EBADF);
+	il_stream_destroy(other.stream);
+	il_client_destroy(client);
+	il_stream_destroy(stream);
+	il_stream_destroy(peer);
+}
+
+/* ---- while it waits ---- */
+
+/* Others are there only once all wait; the look at the client calls that, and finds a packet as well. */
+static void check_keeps(il_case other, void (*call)(void *), void *object, int rc)
+{
+	struct caller c = {.call = call, .object = object};
+	il_client *client = client_over(&c);
+	struct chooser chooser = {.cases = {other, il_case_client(client)}};
+	il_packet packet;
+	il_group g;
+
+	CHECK_RC(il_group_open(&g), 0);
+	start_choosing(&g, &chooser, 2);
+	c.calls = 1;
+	c.text = "hello\n";
+	il_transport_ready(c.stream, IL_READABLE);
+	CHECK_RC(il_group_close(&g, 0), 0);
+	check_chose(&chooser, 0, rc);
+	CHECK_EQ(c.calls, 0);
+	CHECK_RC(il_client_receive(client, &packet, 0), 1); /* nothing of it is lost either */
+	CHECK_EQ(packet.size, 5);
+	il_client_destroy(client);
+}
+
+IL_TEST(S, n373_a_permit_that_comes_while_another_case_is_looked_at_is_not_lost)
+{
+	il_semaphore *s = new_semaphore(0, 1);
+
+	check_keeps(il_case_semaphore(s), release, s, 0);
+	CHECK_EQ(il_semaphore_value(s), 0);
+	il_semaphore_destroy(s);
+}
+
+IL_TEST(S, n361_an_item_that_comes_while_another_case_is_looked_at_is_not_lost)
+{
+	struct both_ends ch = new_channel(1);
+	int item = 0;
+
+	check_keeps(il_case_receive(ch.in, &item), send_one, ch.out, 1);
+	CHECK_EQ(item, 1);
+	CHECK_EQ(il_receiver_get_statistics(ch.in).buffered, 0);
+	destroy_channel(&ch);
+}
