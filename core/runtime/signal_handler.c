@@ -282,6 +282,7 @@ int il__signal_begin(enum il__signal_level level, int number, struct il__signal_
 	pthread_mutex_lock(&lock);
 	if (!atomic_load(&p->owner)) {
 		p->once = use->once;
+		p->blocked = false;
 		p->may_call = use->calls_on;
 		atomic_store(&p->handed_on, false);
 		atomic_store(&p->owner, getpid());
@@ -290,7 +291,7 @@ int il__signal_begin(enum il__signal_level level, int number, struct il__signal_
 		rc = signal_install(level, number);
 		if (rc < 0)
 			signal_leave(p);
-		else if (level == IL__SIGNAL_RECEIVER)
+		else if (level == IL__SIGNAL_RECEIVER && !use->keeps_mask)
 			signal_unblock(p, number);
 	}
 	pthread_mutex_unlock(&lock);

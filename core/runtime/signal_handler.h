@@ -22,9 +22,10 @@ struct il__signal_use {
 	bool once; /* the next one does what the system does by default */
 	bool
 	    calls_on; /* the handler that was there before, if it is neither default nor "ignore" */
+	bool keeps_mask; /* whoever uses it unblocks the signal, in threads of its own choice */
 };
 
-/* Receivers: also unblocks it in the calling thread, so that there is one that takes it. 0; -EBUSY: this
+/* Receivers: also unblocks it in the calling thread, so that there is one that takes it, unless the use says no. 0; -EBUSY: this
  * level is somebody's; -EINVAL: it cannot be caught. */
 int il__signal_begin(enum il__signal_level level, int number, struct il__signal_use *use);
 /* In the same thread: puts back what was there before, unless somebody has put a handler over ours. From then

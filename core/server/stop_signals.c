@@ -107,7 +107,8 @@ static int stop_begin(void)
 	atomic_store(&arrived, 0);
 	atomic_store(&heeded, false);
 	for (; rc == 0 && begun < SIGNALS; begun += rc == 0) {
-		uses[begun] = (struct il__signal_use){.arrived = on_stop_signal, .calls_on = true};
+		uses[begun] = (struct il__signal_use){
+		    .arrived = on_stop_signal, .calls_on = true, .keeps_mask = true};
 		atomic_store(&unheard[begun], false);
 		rc = il__signal_begin(IL__SIGNAL_RECEIVER, numbers[begun], &uses[begun]);
 	}
@@ -161,7 +162,6 @@ int il__stop_signals_join(struct il__stop_signals *s)
 	bool alone;
 	int rc;
 
-	stop_unblock();
 	pthread_mutex_lock(&lock);
 	alone = servers == 0;
 	rc = alone ? stop_begin() : 0;
@@ -174,10 +174,10 @@ int il__stop_signals_join(struct il__stop_signals *s)
 	}
 	pthread_mutex_unlock(&lock);
 	if (rc == 0) {
+		stop_unblock(); /* last: one may have come, and be waiting for that */
 		*s = own;
 		return 0;
 	}
-	stop_block_again();
 	if (alone)
 		stop_raise_unseen();
 	return stop_refuse(rc);

@@ -188,3 +188,34 @@ IL_TEST_OWN_REAL(M, a_signal_that_no_server_has_seen_is_raised_again)
 
 	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
 }
+
+/* ---- one that came before the server ---- */
+
+static int serve_to_the_end(void *arg)
+{
+	il_server *server = NULL;
+
+	CHILD_CHECK(open_stoppable(&server, arg) == 0);
+	CHILD_CHECK(il_server_serve(server) == 0);
+	il_server_destroy(server);
+	return 0;
+}
+
+static int run_with_one_pending(void *arg)
+{
+	sigset_t block;
+
+	signal(SIGTERM, SIG_DFL);
+	sigemptyset(&block);
+	sigaddset(&block, SIGTERM);
+	CHILD_CHECK(pthread_sigmask(SIG_BLOCK, &block, NULL) == 0);
+	CHILD_CHECK(raise(SIGTERM) == 0);
+	return il_run(il_test_backend(), serve_to_the_end, arg);
+}
+
+IL_TEST_OWN_REAL(M, a_signal_that_is_pending_when_the_server_begins_ends_the_server)
+{
+	struct visits v = {.connected = 0};
+
+	CHECK_IN_CHILD(run_with_one_pending, &v);
+}
