@@ -53,6 +53,7 @@ struct il_server {
 	struct il__server_tasks own;    /* of il_server_start_soon, while own_open */
 	bool own_open;
 	struct il__stop_signals stop_signals; /* with stop_at_signals, while it serves */
+	struct il__server_tasks watching;     /* who waits for them, to the round's end */
 	bool hurried;                         /* the second one has come: no more grace */
 	size_t accepting;                     /* acceptors that live */
 	int accept_rc;                        /* why the last listener failed, or 0 */

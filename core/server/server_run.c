@@ -99,7 +99,17 @@ static int server_set_up(il_server *s, il_exit_stack *stack)
 	return rc;
 }
 
-/* A task of the server's own. */
+/* Waits for nothing. */
+static void end_what_runs(il_server *s)
+{
+	if (s->phase == IL__SERVER_UP) {
+		il__server_stop(s);
+	} else {
+		s->stopping = true;
+		il_scope_cancel_because(&s->scope, "the server was shut down");
+	}
+}
+
 static int stop_at_signals(void *server)
 {
 	il_server *s = server;
@@ -108,9 +118,8 @@ static int stop_at_signals(void *server)
 	if (rc < 0)
 		return rc;
 	il__stop_signals_heed();
-	rc = il_server_shutdown(s);
-	if (rc == 0)
-		rc = il_wait_readable(s->stop_signals.second);
+	end_what_runs(s);
+	rc = il_wait_readable(s->stop_signals.second);
 	if (rc == 0) {
 		s->hurried = true;
 		il__server_poke(s);
@@ -118,14 +127,24 @@ static int stop_at_signals(void *server)
 	return rc;
 }
 
+static void on_watching_ended(il_task *task, int rc)
+{
+	(void)rc;
+	il__server_tasks_left(task->base->owner);
+}
+
+/* Outside of the round's scope, which the end cancels before the exit stack is closed: that may take long, too. */
 static int watch_signals(il_server *s)
 {
 	int rc;
 
+	il__server_tasks_open(&s->watching, s, il__scope_of(&s->scope)->parent);
 	if (!s->options.stop_at_signals)
 		return 0;
 	rc = il__stop_signals_join(&s->stop_signals);
-	return rc < 0 ? rc : il_server_start_soon(s, NULL, stop_at_signals, s);
+	return rc < 0 ? rc
+		      : il__server_tasks_start(&s->watching, NULL, stop_at_signals, s,
+					       on_watching_ended, &s->watching);
 }
 
 static int run_round(il_server *s)
@@ -150,6 +169,7 @@ static int run_round(il_server *s)
 	if (rc < 0 || s->stopping)
 		il__scope_cancel(il__scope_of(&s->scope), "the server ended");
 	rc = il__exit_stack_close(&stack, rc);
+	il__server_tasks_close(&s->watching);
 	il__stop_signals_leave(&s->stop_signals);
 	return rc;
 }
@@ -227,12 +247,7 @@ int il_server_shutdown(il_server *server)
 
 	if (rc < 0 || server->phase == IL__SERVER_IDLE)
 		return rc;
-	if (server->phase == IL__SERVER_UP) {
-		il__server_stop(server);
-	} else {
-		server->stopping = true;
-		il_scope_cancel_because(&server->scope, "the server was shut down");
-	}
+	end_what_runs(server);
 	task = il__task_here();
 	if (!task || is_inside(server, task))
 		return 0;

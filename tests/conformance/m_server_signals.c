@@ -219,3 +219,51 @@ IL_TEST_OWN_REAL(M, a_signal_that_is_pending_when_the_server_begins_ends_the_ser
 
 	CHECK_IN_CHILD(run_with_one_pending, &v);
 }
+
+/* ---- while the exit stack is closed ---- */
+
+struct keeper {
+	il_portal *portal;
+	int slept; /* what its task got */
+	bool ends; /* the exit stack is being closed */
+};
+
+static int sleep_in_a_portal(void *keeper)
+{
+	struct keeper *k = keeper;
+
+	k->slept = il_sleep_forever();
+	return k->slept;
+}
+
+static int note_the_end(void *keeper)
+{
+	((struct keeper *)keeper)->ends = true;
+	return 0;
+}
+
+static int keep_a_portal(il_exit_stack *stack, il_server *server, void *data)
+{
+	struct keeper *k = data;
+
+	CHECK_RC(il_loop_create_threads_portal(il_server_loop(server), &k->portal), 0);
+	CHECK_RC(il_exit_stack_portal(stack, k->portal), 0);
+	CHECK_RC(il_portal_run_coroutine_soon(k->portal, NULL, sleep_in_a_portal, k), 0);
+	return il_exit_stack_push(stack, note_the_end, k);
+}
+
+IL_TEST_REAL(M, a_signal_cancels_what_the_exit_stack_waits_for)
+{
+	const il_handler h = {.service_init = keep_a_portal, .handle = plain_echo};
+	struct keeper k = {.slept = 1};
+	struct service s;
+
+	set_handler(SIGTERM, SIG_IGN);
+	stoppable(&s, &h, &k);
+	CHECK_RC(il_server_close(s.server), 0);
+	UNTIL(k.ends);
+	CHECK_EQ(k.slept, 1);
+	CHECK_EQ(raise(SIGTERM), 0);
+	check_ended(&s);
+	CHECK_EQ(k.slept, -ECANCELED);
+}
