@@ -76,6 +76,8 @@ void il__server_poke(il_server *s);
 bool il__server_may_log(il_server *s);
 /* Logs how many might not. */
 void il__server_log_left_out(il_server *s);
+/* In a task: before what failed for want of something, as memory, is tried again. 0 or -ECANCELED. */
+int il__server_pause(void);
 /* Ends the round that is UP. */
 void il__server_stop(il_server *s);
 

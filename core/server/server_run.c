@@ -110,16 +110,35 @@ static void end_what_runs(il_server *s)
 	}
 }
 
+/* The handlers of the signals are there, so a server that does not wait for them could only be killed: it tries again. */
+static int wait_for_signal(int fd)
+{
+	bool told = false;
+	int rc = il_wait_readable(fd);
+
+	while (rc < 0 && rc != -ECANCELED) {
+		if (!told)
+			il__log(IL_LOG_WARNING,
+				"il_server_serve: stop_at_signals: %s; trying again each 0.1 s",
+				il__system_words(rc));
+		told = true;
+		rc = il__server_pause();
+		if (rc == 0)
+			rc = il_wait_readable(fd);
+	}
+	return rc;
+}
+
 static int stop_at_signals(void *server)
 {
 	il_server *s = server;
-	int rc = il_wait_readable(s->stop_signals.first);
+	int rc = wait_for_signal(s->stop_signals.first);
 
 	if (rc < 0)
 		return rc;
 	il__stop_signals_heed();
 	end_what_runs(s);
-	rc = il_wait_readable(s->stop_signals.second);
+	rc = wait_for_signal(s->stop_signals.second);
 	if (rc == 0) {
 		s->hurried = true;
 		il__server_poke(s);

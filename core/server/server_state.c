@@ -57,6 +57,18 @@ void il__server_stop(il_server *s)
 	il__server_poke(s);
 }
 
+/* ---- a server goes on when the system lacks something ---- */
+
+#define RETRY_DELAY IL_MSEC(100)
+
+/* Without memory even for a timer, when others have run. */
+int il__server_pause(void)
+{
+	int rc = il_sleep(RETRY_DELAY);
+
+	return rc == -ENOMEM ? il_yield() : rc;
+}
+
 /* ---- the log ---- */
 
 enum { LINES = 100 }; /* in a second: more would fill the log and serve nobody */

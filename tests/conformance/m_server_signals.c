@@ -5,6 +5,7 @@
 #include "handlers.h"
 #include "in_child.h"
 #include "m_server.h"
+#include "scarce_backend.h"
 
 static const il_server_options stops = {.stop_at_signals = true, .grace_period = IL_FOREVER};
 
@@ -266,4 +267,30 @@ IL_TEST_REAL(M, a_signal_cancels_what_the_exit_stack_waits_for)
 	CHECK_EQ(raise(SIGTERM), 0);
 	check_ended(&s);
 	CHECK_EQ(k.slept, -ECANCELED);
+}
+
+/* ---- where the system lacks something ---- */
+
+static int stop_where_a_watch_is_refused(void *arg)
+{
+	struct service s;
+	struct visits v = {.connected = 0};
+
+	(void)arg;
+	set_handler(SIGTERM, SIG_IGN);
+	CHECK_RC(open_stoppable(&s.server, &v), 0);
+	scarce.next = 1;
+	service_run(&s);
+	CHECK_EQ(scarce.next, 0);
+	CHECK_EQ(raise(SIGTERM), 0);
+	check_ended(&s);
+	return 0;
+}
+
+IL_TEST_OWN_REAL(M, a_server_hears_signals_again_once_there_is_memory)
+{
+	const il_backend backend = scarce_backend();
+
+	CHECK_RC(il_run(&backend, stop_where_a_watch_is_refused, NULL), 0);
+	CHECK_LOGGED(IL_LOG_WARNING, "stop_at_signals: ", 1);
 }
