@@ -132,7 +132,8 @@ void il_client_destroy(il_client *client)
 
 bool il_client_is_closing(const il_client *client)
 {
-	return !client || il__client_is_closed(client) || client->end_reported || client->broken;
+	return !client || il__client_is_closed(client) || client->end_reported ||
+	       (client->broken && !client->ops);
 }
 
 il_loop *il_client_loop(il_client *client)

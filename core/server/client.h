@@ -80,9 +80,10 @@ struct il_client {
 	bool ended;          /* nothing more comes: the peer's end, or lost synchronisation */
 	bool end_reported; /* il_client_receive has said so, or nobody asks: it is being finished */
 	bool dropped;      /* its own handler has closed it */
-	bool broken;       /* sending found the peer gone, or receiving did */
-	bool idle;         /* receives, and has nothing of a packet: may be closed on shutdown */
-	bool sending;      /* somebody owns the sending side */
+	/* Sending found the peer gone, or receiving did. Where packets are datagrams: the last send failed. */
+	bool broken;
+	bool idle;            /* receives, and has nothing of a packet: may be closed on shutdown */
+	bool sending;         /* somebody owns the sending side */
 	bool has_sent_packet; /* a whole packet has come */
 	bool unlooked;        /* a look has ended before all that had come was seen */
 	bool asking;          /* a request has begun, at `asked`, and is not complete */

@@ -196,7 +196,7 @@ static int udp_peer_receive(il_client *c, il_packet *packet, il_task *task, il_t
 
 /* ---- sending ---- */
 
-/* What the system says of this peer. */
+/* What the system says of this peer, or of the way to it: that may be another with the next datagram. */
 static int udp_peer_send_failed(il_client *c, int rc)
 {
 	switch (rc) {
@@ -229,6 +229,8 @@ static int udp_peer_send(il_client *c, const il_frame *frame, il_time until)
 	int rc;
 
 	(void)until;
+	if (!il__task_current(call.function, &rc))
+		return rc;
 	if (!p || !p->udp->socket)
 		return il__refuse(-EBADF, "il_client_send: the client is closed");
 	m.header = (struct msghdr){.msg_name = &p->address,
@@ -240,7 +242,10 @@ static int udp_peer_send(il_client *c, const il_frame *frame, il_time until)
 	rc = il__datagram_send(p->udp->socket, &call, &m, 1, il__client_is_unfair(c));
 	if (!c->closed)
 		p->sending = NULL;
-	return rc < 0 ? udp_peer_send_failed(c, rc) : 0;
+	if (rc < 0)
+		return udp_peer_send_failed(c, rc);
+	c->broken = false;
+	return 0;
 }
 
 /* ---- the client's end ---- */
