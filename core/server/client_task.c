@@ -112,23 +112,39 @@ static int client_describe_again(il_client *c)
 	return 0;
 }
 
-/* The server's layer. What fails there is this client's, which is no client yet: it is not logged as one. */
-static int client_begin_layer(il_client *c, il_task *task)
+/* The server's end has come before it: whoever closes the idle clients then has passed it by. */
+static bool overtaken(const il_server *s, il_task *task)
+{
+	return s->stopping || il__task_cancelled(task);
+}
+
+static int client_put_layer(il_client *c)
 {
 	il_server *s = c->server;
 	int rc;
 
-	if (!s->layer.accept)
-		return 0;
 	c->idle = true; /* a shutdown need not wait for it */
 	rc = il__client_put_layer(c, &s->layer,
 				  il__deadline_from(c->connected, s->rules.first_request_timeout),
 				  "il_server_serve");
 	c->idle = false;
 	s->failed_layers += rc < 0 && rc != -ECANCELED;
+	return rc;
+}
+
+/* The server's layer. What fails there is this client's, which is no client yet: it is not logged as one. */
+static int client_begin_layer(il_client *c, il_task *task)
+{
+	const il_server *s = c->server;
+	int rc = -ECANCELED;
+
+	if (!s->layer.accept)
+		return 0;
+	if (!overtaken(s, task))
+		rc = client_put_layer(c);
 	if (rc == 0)
 		rc = client_describe_again(c);
-	if (rc == 0 && (s->stopping || il__task_cancelled(task)))
+	if (rc == 0 && overtaken(s, task))
 		rc = -ECANCELED;
 	if (rc < 0) {
 		il__log(IL_LOG_DEBUG, "client %s has no layer: %s (%s)", c->address,
@@ -150,7 +166,7 @@ static int client_main(void *arg)
 		return 0;
 	c->task = task;
 	/* Whom the server's end has overtaken its handler does not get to know. */
-	rc = c->server->stopping || il__task_cancelled(task) ? -ECANCELED : 0;
+	rc = overtaken(c->server, task) ? -ECANCELED : 0;
 	snprintf(task->base->name, sizeof task->base->name, "%s", c->address);
 	client_note(c, "connected");
 	if (rc == 0 && h->on_connection) {
