@@ -118,6 +118,7 @@ static bool overtaken(const il_server *s, il_task *task)
 	return s->stopping || il__task_cancelled(task);
 }
 
+/* One that is closed because the server ends has not failed. */
 static int client_put_layer(il_client *c)
 {
 	il_server *s = c->server;
@@ -128,7 +129,7 @@ static int client_put_layer(il_client *c)
 				  il__deadline_from(c->connected, s->rules.first_request_timeout),
 				  "il_server_serve");
 	c->idle = false;
-	s->failed_layers += rc < 0 && rc != -ECANCELED;
+	s->failed_layers += rc < 0 && rc != -ECANCELED && !s->rules.ending;
 	return rc;
 }
 

@@ -402,3 +402,38 @@ IL_TEST_REAL(V, n421_failed_handshakes_are_counted)
 	CHECK_EQ(st.clients_total, 3);
 	service_end(&s);
 }
+
+static int layers_begun;
+
+static int begin_never(il_stream **stream, il_stream *under, void *self)
+{
+	(void)stream;
+	(void)under;
+	(void)self;
+	layers_begun++;
+	return il_sleep_forever();
+}
+
+/* They did not fail: the server has ended. */
+IL_TEST_REAL(V, n421_handshakes_that_a_shutdown_ends_are_not_counted)
+{
+	struct il_layer layer = {.accept = begin_never};
+	struct service s;
+	il_server_statistics st;
+	il_stream *silent[2];
+
+	layers_begun = 0;
+	service_start(&s, &echo_handler, &s.visits, il_protocol_lines(),
+		      &(il_server_options){.layer = &layer, .grace_period = IL_SEC(3600)});
+	for (int i = 0; i < 2; i++)
+		silent[i] = dial(&s);
+	UNTIL(layers_begun == 2);
+	CHECK_RC(il_server_shutdown(s.server), 0);
+	CHECK_RC(service_result(&s), 0);
+	CHECK_RC(il_server_get_statistics(s.server, &st), 0);
+	CHECK_EQ(st.failed_layers, 0);
+	CHECK_EQ(st.clients_total, 2);
+	for (int i = 0; i < 2; i++)
+		check_gone(silent[i]);
+	il_server_destroy(s.server);
+}
