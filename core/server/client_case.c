@@ -63,7 +63,8 @@ static void client_case_expire(struct il__timer *timer)
 {
 	il_client *client = il__container_of(timer, il_client, select_limit);
 
-	if (il__select_is_over(client->selecting->select))
+	/* Its own task may have ended since it had news: the look that comes finds it closed. */
+	if (il__select_is_over(client->selecting->select) || il__client_is_closed(client))
 		return;
 	il__client_expire(client);
 	il__case_happened(client->selecting, 0);
