@@ -20,8 +20,7 @@ enum {
 	QUEUED_MOST = 64 << 20 /* bytes of all peers' queues, while each is bounded */
 };
 
-#define BURST_ENDS  IL_SEC(10)
-#define RETRY_DELAY IL_MSEC(100)
+#define BURST_ENDS IL_SEC(10)
 
 struct il__udp_batch {
 	struct il__os_message messages[BATCH];
@@ -182,9 +181,7 @@ static void udp_deliver(struct il__udp *u, struct il__os_message *m)
 /* 0: try again. */
 static int udp_read_failed(int rc)
 {
-	if (rc == -ENOMEM || rc == -ENOBUFS)
-		return il_sleep(RETRY_DELAY);
-	return rc;
+	return rc == -ENOMEM || rc == -ENOBUFS ? il__server_pause() : rc;
 }
 
 int il__udp_read(void *udp)
