@@ -262,7 +262,7 @@ static void kill_busy(struct il__process_pool *pool)
 				struct il__process_worker *w =
 				    il__container_of(node, struct il__process_worker, link);
 				w->killed = true;
-				il__process_kill(&w->child);
+				il__process_kill_worker(w);
 			}
 	}
 }

@@ -130,13 +130,24 @@ void il__process_ask_to_end(struct il__process_worker *w)
 	w->due = il__os_now() + IL_SEC(IL__WORKER_GRACE);
 }
 
+void il__process_kill_worker(const struct il__process_worker *w)
+{
+	if (!w->reaped)
+		il__process_kill(&w->child);
+}
+
+/* Only once it has ended, or is waited for, it is out of reach of those who kill its call: they may come at any time. */
 bool il__process_reap(struct il__process_worker *w, bool wait)
 {
 	siginfo_t info;
-	int rc = il__os_process_reap(w->child.process, w->child.pid, wait, &info);
+	int rc;
 
-	if (rc == -EAGAIN)
+	if (!wait && il__os_process_look(w->child.process, w->child.pid, &info) == -EAGAIN)
 		return false;
+	pthread_mutex_lock(&w->pool->lock);
+	w->reaped = true;
+	pthread_mutex_unlock(&w->pool->lock);
+	rc = il__os_process_reap(w->child.process, w->child.pid, wait, &info);
 	il__process_relay(w);
 	write_last_words(w, rc == 0, &info);
 	return true;

@@ -136,7 +136,7 @@ static void kill_call(void *self, il_call *call)
 		il__pump_drop(call->pump, call, -ECANCELED);
 	} else if (call->worker) {
 		call->worker->killed = true;
-		il__process_kill(&call->worker->child);
+		il__process_kill_worker(call->worker);
 	}
 	pthread_mutex_unlock(&pool->lock);
 }

@@ -93,6 +93,7 @@ struct il__process_worker {
 	struct il__child child;
 	int index;          /* in its name */
 	bool killed;        /* under lock: by us */
+	bool reaped;        /* under lock: it is, or is about to be; its number may be another's */
 	bool committed;     /* under lock: to its call, which cannot be taken back any more */
 	il_time idle_since; /* under lock */
 	il__ticks given;    /* under lock: when it got its call */
@@ -163,7 +164,9 @@ void il__process_relay(struct il__process_worker *w);
 void il__process_look(struct il__process_worker *w);
 /* Its stream ends, so it runs what exit() runs; it is killed if it takes long. */
 void il__process_ask_to_end(struct il__process_worker *w);
-/* After a kill, or a death. False: it is not dead yet, and !wait. Leaves the last words. */
+/* Under the pool's lock, by whoever is not its pump: it may be being reaped. */
+void il__process_kill_worker(const struct il__process_worker *w);
+/* Not under the lock. After a kill, or a death. False: it is not dead yet, and !wait. Leaves the last words. */
 bool il__process_reap(struct il__process_worker *w, bool wait);
 /* Of one that was reaped. */
 void il__process_free(struct il__process_worker *w);

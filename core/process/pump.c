@@ -263,7 +263,7 @@ static void end_with_loop(struct il__process_worker *w)
 		il__pump_drop(call->pump, call, -ECANCELED);
 	} else {
 		w->killed = true;
-		il__process_kill(&w->child);
+		il__process_kill_worker(w);
 	}
 }
 
