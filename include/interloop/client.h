@@ -136,7 +136,8 @@ IL_MUST_CHECK IL_API int il_client_receive(il_client *client, il_packet *packet,
 /**
  * @brief Sends one packet, framed by the protocol; waits while the peer is slow. A cancellation
  * point. Packets of several tasks are sent whole, one after the other.
- * @return 0; -EPIPE: the client is gone, or il_client_shutdown_write() was called; -EBADF:
+ * @return 0; -EPIPE: the client is gone, or il_client_shutdown_write() was called; to a peer of a
+ *         datagram server: this one could not be sent, the next one may be; -EBADF:
  *         il_client_close() was called; -ECANCELED, -ENOMEM: nothing was sent, or the client was
  *         closed because a part was; -EMSGSIZE, -EBADMSG: the protocol cannot frame this.
  */
@@ -153,7 +154,8 @@ IL_MUST_CHECK IL_API int il_client_printf(il_client *client, const char *format,
  * @brief Tells the peer that nothing more will be sent (half-close); receiving goes on. Idempotent;
  * never waits, except for il_client_start_layer() in another task.
  * @return 0, also on a closed client; -EBUSY: another task sends; -ENOTSUP: a pipe or terminal, or
- *         a peer of a datagram server.
+ *         a peer of a datagram server. While a layer begins also -ECANCELED, and -EPERM outside a
+ *         task.
  */
 IL_API int il_client_shutdown_write(il_client *client);
 
@@ -201,7 +203,8 @@ IL_API int il_client_finish(il_client *client, il_time timeout);
  */
 IL_MUST_CHECK IL_API int il_client_start_layer(il_client *client, const struct il_layer *layer);
 
-/** @brief Whether it was closed or is being finished, or receiving or sending found it gone. */
+/** @brief Whether it was closed or is being finished, or receiving or sending found it gone; of a
+ * datagram server's peer, which can be gone for a while, sending does not. */
 IL_API bool il_client_is_closing(const il_client *client);
 
 /** @brief Returns the client's loop. */

@@ -64,7 +64,8 @@ typedef struct il_handler {
 	 */
 	int (*handle)(il_client *client, void *data);
 	/** Once after each on_connection that did not fail; the client is closed by then. When the
-	 * server is being shut down it runs in a cancelled scope. */
+	 * server has cancelled its handlers it runs in a cancelled scope; not for a client that
+	 * leaves within the grace period. */
 	void (*on_disconnection)(il_client *client, void *data);
 	void *reserved[8]; /**< Zero. */
 } il_handler;
@@ -136,15 +137,17 @@ typedef struct il_server_options {
 	/**
 	 * SIGTERM and SIGINT begin il_server_shutdown() of every server of the process that serves
 	 * with this option, on whatever loop. A second one of them ends the grace period: the
-	 * handlers are cancelled. Later ones have no effect. While one such server serves, the two
-	 * signals are unblocked in its thread, and the handlers that were there before are called
-	 * on (see signal.h); at the end of the last one they are as before. -EBUSY from
-	 * il_server_serve(): an il_signal_receiver has one of them.
+	 * handlers are cancelled. Later ones have no effect. One that comes first while the exit
+	 * stack is closed cancels the portals and groups on it. From before service_init until the
+	 * exit stack is closed the two signals are unblocked in the server's thread (one that was
+	 * pending counts), and the handlers that were there before are called on (see signal.h); at
+	 * the end of the last such server they are as before. -EBUSY from il_server_serve(): an
+	 * il_signal_receiver has one of them.
 	 */
 	bool stop_at_signals;
 	/** UDP: how many datagrams of a peer may wait for its handler; more are dropped and counted,
-	 * the newest first, and so are all while 64 MiB of them wait. Default: 64. SIZE_MAX: no
-	 * limit. */
+	 * the newest first, and so are all while 64 MiB of all peers' wait. Only the datagrams' own
+	 * bytes count. Default: 64. SIZE_MAX: no limit, of these 64 MiB neither. */
 	size_t peer_queue;
 	/**
 	 * Put on each client's connection, such as TLS; copied. It begins in the client's task,
@@ -296,8 +299,8 @@ IL_API int il_server_close(il_server *server);
  */
 IL_API void il_server_destroy(il_server *server);
 
-/** @brief Returns the TCP port, in host order, of the first TCP address, also while it does not
- * serve. 0: the server has none. */
+/** @brief Returns the port, in host order, of the first TCP address, or of a UDP server, also while
+ * it does not serve. 0: the server has none. */
 IL_API uint16_t il_server_port(const il_server *server);
 
 /** @brief Returns the server's loop. */
@@ -315,9 +318,10 @@ typedef struct il_server_statistics {
 	uint64_t clients_total;     /**< That have come. */
 	uint64_t dropped_datagrams; /**< UDP: for which there was no room. */
 	uint64_t dropped_peers;     /**< UDP: idle ones, which were ended for new ones. */
-	uint64_t failed_layers;     /**< Clients whose handshake failed. */
-	uint64_t packets_received;  /**< That il_client_receive() has returned. */
-	uint64_t packets_sent;      /**< That the system has taken whole. */
+	uint64_t
+	    failed_layers; /**< Clients whose handshake failed, unless the server's end cut it. */
+	uint64_t packets_received; /**< That il_client_receive() has returned. */
+	uint64_t packets_sent;     /**< That the system has taken whole. */
 	/** Out of its clients' streams, what frames the packets included; of a UDP server: of datagrams. */
 	uint64_t bytes_received;
 	uint64_t bytes_sent; /**< Likewise, into them. */
@@ -330,7 +334,9 @@ IL_API int il_server_get_statistics(il_server *server, il_server_statistics *sta
 
 /**
  * @brief Starts a task that outlives the handler that starts it, but not the server: it is
- * cancelled and joined after the last client has left. From service_init, a handler or any task.
+ * cancelled and joined after the last client has left. Exception: a cancelled scope around
+ * il_server_serve(), and il_server_shutdown() during service_init, cancel it at once. From
+ * service_init, a handler or any task.
  * @param f  receives a reference to the task's future; NULL: a failure is logged as an error.
  * @return 0; -ESHUTDOWN: the server does not serve, or is about to end; -ENOMEM.
  */
@@ -358,7 +364,7 @@ IL_MUST_CHECK IL_API int il_server_thread_start(il_server_thread **thread,
 						int (*open)(il_server **server, void *arg),
 						void *arg);
 
-/** @brief Returns the TCP port of its server. Any thread. */
+/** @brief Returns the port of its server, as il_server_port(). Any thread. */
 IL_API uint16_t il_server_thread_port(const il_server_thread *thread);
 
 /** @brief Returns a portal into its loop, borrowed: valid until il_server_thread_stop(). Any
