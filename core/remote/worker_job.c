@@ -18,23 +18,48 @@ static bool is_of_connection(const struct il__remote_job *j)
 	return j->link->up && j->link->life == j->life;
 }
 
-/* Numerator: whether it runs; denominator: the beat in ms. The job may go while this is sent. */
+/* Numerator: whether it runs; denominator: the beat in ms. It waits for no answer to be sent: the caller counts the beats. */
 int il__remote_send_sign(struct il__remote_job *j)
 {
 	il_time ms = j->link->worker->options.heartbeat / IL_MSEC(1);
-	char handle[IL__REMOTE_HANDLE_MAX + 1], runs[2] = {j->runs ? '1' : '0'}, beat[24];
+	char runs[2] = {j->runs ? '1' : '0'}, beat[24];
 	const struct iovec pieces[3] = {
-	    {handle, strlen(strcpy(handle, j->handle)) + 1},
+	    {(char *)(uintptr_t)j->handle, strlen(j->handle) + 1},
 	    {runs, 2},
 	    {beat, (size_t)snprintf(beat, sizeof beat, "%lld", (long long)(ms ? ms : 1))}};
 
 	if (!is_of_connection(j))
 		return -EOWNERDEAD;
 	j->told = true;
-	return il__remote_send(&j->link->connection, IL__GEARMAN_WORK_STATUS, pieces, 3);
+	return il__remote_send_now(&j->link->connection, IL__GEARMAN_WORK_STATUS, pieces, 3);
 }
 
-static int send_answer(const struct il__remote_job *j, const struct il__remote_answer *a)
+/* As long as the connection lives: other answers may be long on their way. When the drain's time is up, not longer than a server may
+ * be silent. */
+static int await_room(const struct il__remote_job *j)
+{
+	struct il__remote_connection *c = &j->link->connection;
+	il_scope scope = IL_SCOPE_INIT;
+	int rc = il__remote_await_room(c);
+
+	if (rc != -ECANCELED)
+		return rc;
+	rc = il_scope_enter(&scope, il_deadline(3 * c->heartbeat), IL_SHIELD | IL_FAIL_AT_DEADLINE);
+	return rc < 0 ? rc : il_scope_exit(&scope, il__remote_await_room(c));
+}
+
+static int send_last(const struct il__remote_job *j, uint32_t type, const struct iovec *pieces,
+		     int count)
+{
+	int rc;
+
+	if (!is_of_connection(j))
+		return -EOWNERDEAD;
+	rc = await_room(j);
+	return rc < 0 ? rc : il__remote_send_now(&j->link->connection, type, pieces, count);
+}
+
+static int answer(const struct il__remote_job *j, const struct il__remote_answer *a)
 {
 	char envelope[IL__REMOTE_ENVELOPE];
 	const struct iovec pieces[5] = {{(char *)(uintptr_t)j->handle, strlen(j->handle) + 1},
@@ -44,19 +69,7 @@ static int send_answer(const struct il__remote_job *j, const struct il__remote_a
 					{(char *)(uintptr_t)a->out, a->out_size}};
 
 	il__remote_write_answer(envelope, a);
-	if (!is_of_connection(j))
-		return -EOWNERDEAD;
-	return il__remote_send(&j->link->connection, IL__GEARMAN_WORK_COMPLETE, pieces, 5);
-}
-
-/* Also when the drain's time is up: not longer than a server may be silent. */
-static int answer(const struct il__remote_job *j, const struct il__remote_answer *a)
-{
-	il_scope scope = IL_SCOPE_INIT;
-	il_time limit = il_deadline(3 * j->link->worker->options.heartbeat);
-	int rc = il_scope_enter(&scope, limit, IL_SHIELD | IL_FAIL_AT_DEADLINE);
-
-	return rc < 0 ? rc : il_scope_exit(&scope, send_answer(j, a));
+	return send_last(j, IL__GEARMAN_WORK_COMPLETE, pieces, 5);
 }
 
 static int refuse(const struct il__remote_job *j, int rc, const char *detail)
@@ -77,11 +90,8 @@ static int send_refusal(const struct il__remote_job *j)
 	const struct iovec pieces[2] = {{(char *)(uintptr_t)j->handle, strlen(j->handle) + !fails},
 					{(char *)(uintptr_t)j->words, strlen(j->words)}};
 
-	if (!is_of_connection(j))
-		return -EOWNERDEAD;
-	return il__remote_send(&j->link->connection,
-			       fails ? IL__GEARMAN_WORK_FAIL : IL__GEARMAN_WORK_EXCEPTION, pieces,
-			       fails ? 1 : 2);
+	return send_last(j, fails ? IL__GEARMAN_WORK_FAIL : IL__GEARMAN_WORK_EXCEPTION, pieces,
+			 fails ? 1 : 2);
 }
 
 /* ---- run ---- */

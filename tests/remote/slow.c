@@ -74,7 +74,7 @@ static void cancel_before_a_refusal(bool by_shutdown)
 enum { LARGE = 4000000, BEAT = 500 };
 static const int little = 65536; /* of what comes the system keeps no more */
 
-static char data[2 * LARGE + 4096];
+static char data[2 * LARGE + 65536];
 
 /* So that it has not been silent. */
 static void show_life(int fd)
@@ -82,14 +82,20 @@ static void show_life(int fd)
 	send_text(fd, ECHO_RES, "beat");
 }
 
-static void assign_large(int fd)
+/* Its result is twice as large. */
+static void assign_one(int fd, size_t argument)
 {
-	size_t size = make_call(data, "test.t.twice", LARGE);
-	char *envelope = data + size - LARGE - 32;
+	size_t size = make_call(data, "test.t.twice", argument);
+	char *envelope = data + size - argument - 32;
 
 	envelope[5] = 1; /* of bytes */
 	put(envelope + 16, UINT32_MAX, 4);
 	send_packet(fd, JOB_ASSIGN_UNIQ, data, size);
+}
+
+static void assign_large(int fd)
+{
+	assign_one(fd, LARGE);
 }
 
 /* No job for each question, until the worker sleeps. */
@@ -148,6 +154,82 @@ static void lose_the_other_one(void)
 	close(slow);
 	close(again);
 	printf("the other one is lost\n");
+}
+
+/* ---- it reads slowly ---- */
+
+enum { RESULTS = 7, RESULT = 4000000, STEP_MS = 20 };
+
+/* What a worker has written, as far as it is read: its packets begin at `next`. */
+static struct {
+	char bytes[RESULTS * RESULT + 65536];
+	size_t size, next;
+} written;
+
+/* The type of the next one; 0: it has not come whole. */
+static unsigned next_written(void)
+{
+	const unsigned char *h = (unsigned char *)written.bytes + written.next;
+	size_t size = 12;
+
+	if (written.next + size <= written.size)
+		size += (size_t)h[8] << 24 | (size_t)h[9] << 16 | (size_t)h[10] << 8 | h[11];
+	if (written.next + size > written.size)
+		return 0;
+	written.next += size;
+	return h[7];
+}
+
+/* A step of so many bytes at most; false: the worker has gone. */
+static bool read_some(int fd, size_t most)
+{
+	ssize_t n = recv(fd, written.bytes + written.size, most, MSG_DONTWAIT);
+
+	usleep(STEP_MS * 1000);
+	written.size += n > 0 ? (size_t)n : 0;
+	return n > 0 || (n < 0 && errno == EAGAIN);
+}
+
+/* With so many calls of the same size. */
+static int start_slow(pid_t *worker, const char *options, int calls, size_t result)
+{
+	size_t size;
+	int fd;
+
+	memset(&written, 0, sizeof written);
+	*worker = worker_start(address, options);
+	fd = accept_one();
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &little, sizeof little);
+	for (int i = 0; i < calls; i++) {
+		CHECK(await(fd, GRAB_JOB_UNIQ, data, sizeof data, &size));
+		assign_one(fd, result / 2);
+	}
+	return fd;
+}
+
+/* Results that wait for others to be sent, longer than a server may be silent, are sent all the same; and meanwhile the server is told
+ * that they are not lost. */
+static void read_results_slowly(void)
+{
+	pid_t worker;
+	int fd = start_slow(&worker, "slots=7 beat=300", RESULTS, RESULT), results = 0, signs = 0;
+	bool there = true;
+	unsigned type;
+
+	for (int i = 0; there && results < RESULTS && i < 3000; i++) {
+		if (i % 10 == 0)
+			show_life(fd);
+		there = read_some(fd, RESULT / (600 / STEP_MS));
+		while ((type = next_written())) {
+			results += type == WORK_COMPLETE;
+			signs += type == WORK_STATUS && results > 0 && results < RESULTS;
+		}
+	}
+	CHECK_EQ(results, RESULTS);
+	CHECK(signs > 0);
+	worker_kill(worker);
+	close(fd);
+	printf("results that wait for others\n");
 }
 
 enum { PAIRS = 1000, MOST = 64 << 20 };
@@ -242,6 +324,7 @@ void test_all(void)
 	cancel_before_a_refusal(false);
 	cancel_before_a_refusal(true);
 	lose_the_other_one();
+	read_results_slowly();
 	read_nothing();
 	refuse_unread();
 	listen_no_more();
