@@ -86,6 +86,25 @@ int il__remote_send(struct il__remote_connection *c, uint32_t type, const struct
 	return rc < 0 ? rc : il__remote_send_now(c, type, pieces, count);
 }
 
+/* What had no room takes more when the other side has got some of it: a sign of life, for a reply may be long on its way behind
+ * something large. */
+static int write_all(struct il__remote_connection *c, char *from, size_t size)
+{
+	while (size > 0) {
+		const struct iovec all = {from, size};
+		int n = il_stream_write_now(c->stream, &all, 1);
+		if (n == -EAGAIN) {
+			n = il_stream_write(c->stream, from, size);
+			c->heard = n > 0 ? il__remote_clock(c) : c->heard;
+		}
+		if (n < 0)
+			return n;
+		from += n;
+		size -= (size_t)n;
+	}
+	return 0;
+}
+
 int il__remote_flush(struct il__remote_connection *c)
 {
 	char *out = c->out;
@@ -96,7 +115,7 @@ int il__remote_flush(struct il__remote_connection *c)
 	c->out_size = c->out_room = 0;
 	for (int i = 0; i < c->users; i++)
 		il_semaphore_release(c->room);
-	rc = il_stream_write_all(c->stream, out, size);
+	rc = write_all(c, out, size);
 	free(out);
 	return rc;
 }

@@ -45,7 +45,7 @@ struct il__remote_connection {
 	il_stream *stream;
 	il_time heartbeat;
 	il_time clock, looked; /* its clock, and when that was looked at: by il_now() */
-	il_time heard; /* by its clock: when the last reply, or a part of something large, came */
+	il_time heard; /* by its clock: of a reply, or of a part of what is large, either way */
 	size_t max;    /* bytes of one that are kept */
 	/* out: what tasks have sent in a turn is written at once, by a task of its own */
 	char *out;

@@ -158,7 +158,7 @@ static void lose_the_other_one(void)
 
 /* ---- it reads slowly ---- */
 
-enum { RESULTS = 7, RESULT = 4000000, STEP_MS = 20 };
+enum { RESULTS = 7, RESULT = 4000000, ONE = 16000000, STEP_MS = 20 };
 
 /* What a worker has written, as far as it is read: its packets begin at `next`. */
 static struct {
@@ -230,6 +230,25 @@ static void read_results_slowly(void)
 	worker_kill(worker);
 	close(fd);
 	printf("results that wait for others\n");
+}
+
+/* A result that takes longer than a server may be silent, and which all replies come behind. */
+static void read_one_slowly(void)
+{
+	pid_t worker;
+	int fd = start_slow(&worker, "slots=1 beat=1000", 1, ONE);
+	bool there = true, came = false;
+	unsigned type;
+
+	for (int i = 0; there && !came && i < 3000; i++) {
+		there = read_some(fd, ONE / (6000 / STEP_MS));
+		while ((type = next_written()))
+			came |= type == WORK_COMPLETE;
+	}
+	CHECK(came);
+	worker_kill(worker);
+	close(fd);
+	printf("a result that takes long\n");
 }
 
 enum { PAIRS = 1000, MOST = 64 << 20 };
@@ -325,6 +344,7 @@ void test_all(void)
 	cancel_before_a_refusal(true);
 	lose_the_other_one();
 	read_results_slowly();
+	read_one_slowly();
 	read_nothing();
 	refuse_unread();
 	listen_no_more();
