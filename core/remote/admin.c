@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LINE = 1024 };
+enum { LINE = 1024, AT_ONCE = 64, COMMAND = 12 + IL__REMOTE_HANDLE_MAX };
 
 static int receive_line(il_stream *stream, char line[LINE])
 {
@@ -22,16 +22,17 @@ static int receive_line(il_stream *stream, char line[LINE])
 
 /* ---- a call to be forgotten ---- */
 
-static bool next_cancel(struct il__remote_server *s, char handle[IL__REMOTE_HANDLE_MAX + 1])
+/* The first of those that are given up; how many. */
+static int next_cancels(struct il__remote_server *s, char handles[][IL__REMOTE_HANDLE_MAX + 1])
 {
-	struct il__remote_node *first;
+	struct il__remote_node *n;
+	int count = 0;
 
 	pthread_mutex_lock(&s->pool->lock);
-	first = s->cancels.first;
-	if (first)
-		strcpy(handle, il__remote_cancelled_at(first)->handle);
+	for (n = s->cancels.first; n && count < AT_ONCE; n = n->next)
+		strcpy(handles[count++], il__remote_cancelled_at(n)->handle);
 	pthread_mutex_unlock(&s->pool->lock);
-	return first != NULL;
+	return count;
 }
 
 /* Done, the server says that the call has failed. Else a failure that has come was its worker's; and unknown, the call has ended by
@@ -43,6 +44,7 @@ static void note_cancelled(struct il__remote_server *s, const char *handle, cons
 	bool done = strncmp(reply, "OK", 2) == 0, unserved, unwanted;
 	bool unknown = strncmp(reply, "ERR UNKNOWN_JOB", 15) == 0;
 
+	s->replied = il_now();
 	if (!out)
 		return;
 	pthread_mutex_lock(&s->pool->lock);
@@ -61,18 +63,31 @@ static void note_cancelled(struct il__remote_server *s, const char *handle, cons
 		il__remote_end_unserved(out);
 }
 
-static int cancel_calls(struct il__remote_server *s, il_stream *stream)
+static int send_cancels(il_stream *stream, char handles[][IL__REMOTE_HANDLE_MAX + 1], int count)
 {
-	char handle[IL__REMOTE_HANDLE_MAX + 1], line[LINE];
-	int rc = 0;
+	char lines[AT_ONCE * COMMAND + 1];
+	size_t size = 0;
 
-	while (rc == 0 && next_cancel(s, handle)) {
-		snprintf(line, sizeof line, "cancel job %s\n", handle);
-		rc = il_stream_write_all(stream, line, strlen(line));
-		if (rc == 0)
+	for (int i = 0; i < count; i++)
+		size += (size_t)snprintf(lines + size, sizeof lines - size, "cancel job %s\n",
+					 handles[i]);
+	return il_stream_write_all(stream, lines, size);
+}
+
+/* Many at once, for each reply takes the way there and back. As long as replies come, those behind wait their turn. */
+static int cancel_calls(struct il__remote_server *s, il_stream *stream, il_scope *scope)
+{
+	char handles[AT_ONCE][IL__REMOTE_HANDLE_MAX + 1], line[LINE];
+	int rc = 0, count;
+
+	while (rc == 0 && (count = next_cancels(s, handles)) > 0) {
+		rc = send_cancels(stream, handles, count);
+		for (int i = 0; i < count && rc == 0; i++) {
 			rc = receive_line(stream, line);
-		if (rc == 0)
-			note_cancelled(s, handle, line);
+			if (rc == 0)
+				note_cancelled(s, handles[i], line);
+		}
+		il_scope_set_deadline(scope, il_deadline(3 * s->pool->options.heartbeat));
 	}
 	return rc;
 }
@@ -97,9 +112,9 @@ static int ask_names(struct il__remote_server *s, il_stream *stream)
 
 /* ---- the connection ---- */
 
-static int do_all(struct il__remote_server *s, il_stream *stream)
+static int do_all(struct il__remote_server *s, il_stream *stream, il_scope *scope)
 {
-	int rc = cancel_calls(s, stream);
+	int rc = cancel_calls(s, stream, scope);
 
 	if (rc == 0 && s->wants_names) {
 		s->wants_names = false;
@@ -121,7 +136,7 @@ static int open_and_do_all(struct il__remote_server *s, il_stream **stream)
 		return rc;
 	rc = *stream ? 0 : il__remote_open_stream(stream, &to);
 	if (rc == 0)
-		rc = do_all(s, *stream);
+		rc = do_all(s, *stream, &scope);
 	return il_scope_exit(&scope, rc);
 }
 

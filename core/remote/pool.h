@@ -103,6 +103,7 @@ struct il__remote_server {
 	struct il__remote_node *asked; /* where the next questions begin in `waiting` */
 	struct il__remote_handles handles;
 	bool wants_names; /* the watch waits for `status` */
+	il_time replied;  /* to a cancellation; 0: never */
 };
 
 struct il__remote_pool {

@@ -145,7 +145,8 @@ static struct il__remote_out *next_overdue(struct il__remote_server *s)
 
 	pthread_mutex_lock(&s->pool->lock);
 	first = s->cancels.first;
-	if (first && il_now() - il__remote_cancelled_at(first)->given_up >= limit)
+	if (first && il_now() - il__remote_cancelled_at(first)->given_up >= limit &&
+	    il_now() - s->replied >= limit)
 		out = il__remote_cancelled_at(first);
 	pthread_mutex_unlock(&s->pool->lock);
 	return out;
