@@ -125,12 +125,14 @@ static int do_all(struct il__remote_server *s, il_stream *stream, il_scope *scop
 	return rc;
 }
 
+/* One that was kept has had no beats, and may have died long ago: it has one, and then there is a new one. */
 static int open_and_do_all(struct il__remote_server *s, il_stream **stream)
 {
 	const il_remote_pool_options *o = &s->pool->options;
 	const struct il__remote_endpoint to = {s->name, o->layer, 3 * o->heartbeat, o->heartbeat};
+	const il_time limit = *stream ? o->heartbeat : 3 * o->heartbeat;
 	il_scope scope = IL_SCOPE_INIT;
-	int rc = il_scope_enter(&scope, il_deadline(3 * o->heartbeat), IL_FAIL_AT_DEADLINE);
+	int rc = il_scope_enter(&scope, il_deadline(limit), IL_FAIL_AT_DEADLINE);
 
 	if (rc < 0)
 		return rc;

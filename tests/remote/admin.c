@@ -1,5 +1,6 @@
 /*
- * admin.c: what a pool asks of a job server as an administrator: many calls to be forgotten, on a connection that takes its time. The server is one of the test. It puts all calls into its queue, where they stay.
+ * admin.c: what a pool asks of a job server as an administrator: many calls to be forgotten, on a connection that takes its time, and
+ * on one that has died. The server is one of the test. It puts all calls into its queue, where they stay.
  */
 #include "packets.h"
 
@@ -75,6 +76,14 @@ static void drop(int fd, const char *line)
 	say(fd, "OK\r\n");
 }
 
+static int await_cancel(int fd)
+{
+	char line[64];
+
+	CHECK(receive_lines(fd, line, sizeof line));
+	return cancelled_by(line);
+}
+
 /* ---- */
 
 static il_executor *open_pool(pthread_t *thread, il_time heartbeat, il_time unserved_timeout)
@@ -98,6 +107,17 @@ static void close_pool(il_executor *ex, pthread_t thread)
 	il_executor_destroy(ex);
 	pthread_join(thread, NULL);
 	close(client);
+}
+
+static il_future *submit_one(il_executor *ex)
+{
+	static struct sum s = {1, 2, 0};
+	int before = created;
+	il_future *f = NULL;
+
+	CHECK_EQ(il_executor_submit(ex, &f, add, &s, sizeof s), 0);
+	UNTIL(__atomic_load_n(&created, __ATOMIC_ACQUIRE) == before + 1);
+	return f;
 }
 
 /* To each line, a while after it has come. */
@@ -136,10 +156,38 @@ static void cancel_many(void)
 	printf("many are cancelled\n");
 }
 
+/* The connection that has served for the first one has died since: the next one comes by another, a beat or more before it is overdue. */
+static void cancel_after_a_death(void)
+{
+	enum { BEAT = 2 };
+	pthread_t calls;
+	il_executor *ex = open_pool(&calls, IL_SEC(BEAT), IL_FOREVER);
+	il_future *first = submit_one(ex), *second = submit_one(ex);
+	int dead, next;
+
+	CHECK(il_future_cancel(first));
+	dead = accept_one();
+	CHECK_EQ(await_cancel(dead), 1);
+	drop(dead, "cancel job H:1\n");
+	CHECK_EQ(until_done(first), -ECANCELED);
+	CHECK(il_future_cancel(second));
+	CHECK_EQ(await_cancel(dead), 2);
+	next = accept_one();
+	CHECK_EQ(await_cancel(next), 2);
+	sleep(BEAT);
+	drop(next, "cancel job H:2\n");
+	CHECK_EQ(until_done(second), -ECANCELED);
+	close_pool(ex, calls);
+	close(dead);
+	close(next);
+	printf("cancelled after a death\n");
+}
+
 void test_all(void)
 {
 	signal(SIGPIPE, SIG_IGN);
 	listen_here();
 	cancel_many();
+	cancel_after_a_death();
 	listen_no_more();
 }
