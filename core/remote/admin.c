@@ -94,7 +94,12 @@ static int cancel_calls(struct il__remote_server *s, il_stream *stream, il_scope
 
 /* ---- names ---- */
 
-/* The list ends with a line of one dot. */
+/* The list ends with a line of one dot; a name may begin with one. */
+static bool is_last(const char *line)
+{
+	return strcmp(line, ".") == 0 || strcmp(line, ".\r") == 0;
+}
+
 static int ask_names(struct il__remote_server *s, il_stream *stream)
 {
 	char line[LINE];
@@ -102,7 +107,7 @@ static int ask_names(struct il__remote_server *s, il_stream *stream)
 
 	while (rc == 0) {
 		rc = receive_line(stream, line);
-		if (rc == 0 && line[0] == '.')
+		if (rc == 0 && is_last(line))
 			break;
 		if (rc == 0)
 			il__remote_name_seen(s->pool, s->index, line);

@@ -1,6 +1,6 @@
 /*
- * admin.c: what a pool asks of a job server as an administrator: many calls to be forgotten, on a connection that takes its time, and
- * on one that has died. The server is one of the test. It puts all calls into its queue, where they stay.
+ * admin.c: what a pool asks of a job server as an administrator: many calls to be forgotten, on a connection that takes its time, on
+ * one that has died, and behind a list of names. The server is one of the test. It puts all calls into its queue, where they stay.
  */
 #include "packets.h"
 
@@ -183,11 +183,37 @@ static void cancel_after_a_death(void)
 	printf("cancelled after a death\n");
 }
 
+/* A name that begins with a dot does not end the list: the names behind it are served, and the next reply is another question's. */
+static void read_a_dot(void)
+{
+	const char names[] = ".x\t1\t0\t1\n..\t0\t0\t0\ntest.t.add\t1\t0\t1\n.\n";
+	pthread_t calls;
+	il_executor *ex = open_pool(&calls, IL_SEC(1), IL_MSEC(100));
+	il_future *f = submit_one(ex);
+	char line[64];
+	int fd = accept_one();
+
+	for (int i = 0; i < 5; i++) {
+		CHECK(receive_lines(fd, line, sizeof line));
+		CHECK(strcmp(line, "status\n") == 0);
+		say(fd, names);
+	}
+	CHECK(il_future_cancel(f));
+	while (receive_lines(fd, line, sizeof line) && strcmp(line, "status\n") == 0)
+		say(fd, names);
+	drop(fd, line);
+	CHECK_EQ(until_done(f), -ECANCELED);
+	close_pool(ex, calls);
+	close(fd);
+	printf("a name with a dot\n");
+}
+
 void test_all(void)
 {
 	signal(SIGPIPE, SIG_IGN);
 	listen_here();
 	cancel_many();
 	cancel_after_a_death();
+	read_a_dot();
 	listen_no_more();
 }
