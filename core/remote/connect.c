@@ -63,6 +63,22 @@ int il__remote_check_heartbeat(const char *function, il_time heartbeat)
 		       (long long)heartbeat);
 }
 
+bool il__remote_fits_line(const char *name)
+{
+	return !strpbrk(name, "\t\r\n");
+}
+
+int il__remote_check_prefix(const char *function, const char *prefix)
+{
+	if (prefix && strlen(prefix) > IL__REMOTE_PREFIX_MAX)
+		return il_fail(-EINVAL, "%s: the prefix has more than %d bytes", function,
+			       IL__REMOTE_PREFIX_MAX);
+	if (prefix && !il__remote_fits_line(prefix))
+		return il_fail(-EINVAL, "%s: a tab or the end of a line is in the prefix",
+			       function);
+	return 0;
+}
+
 /* ---- its opening ---- */
 
 /* As a stream of TCP has it put on by its options. After a failure the stream is still the caller's. */

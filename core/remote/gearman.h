@@ -81,6 +81,10 @@ int il__remote_check_servers(const char *function, const char *const *servers, s
 			     bool secure);
 /* -EINVAL: no heartbeat. */
 int il__remote_check_heartbeat(const char *function, il_time heartbeat);
+/* -EINVAL; NULL: none. */
+int il__remote_check_prefix(const char *function, const char *prefix);
+/* Whether it can stand in a line of an administrator's list. */
+bool il__remote_fits_line(const char *name);
 /* A bare stream for lines of text, as administrators send them. */
 int il__remote_open_stream(il_stream **stream, const struct il__remote_endpoint *to);
 /* Connected is what answers as a job server does, within the time. */

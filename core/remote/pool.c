@@ -53,6 +53,9 @@ static int check_call(const struct il__remote_pool *pool, const il_call_info *in
 		return il_fail(-ENOENT,
 			       "the function has no name: il_function_register it here and "
 			       "in the worker program");
+	if (!il__remote_fits_line(info->name))
+		return il_fail(-EINVAL, "a tab or the end of a line is in the name \"%s\"",
+			       info->name);
 	return 0;
 }
 

@@ -21,9 +21,6 @@ static int check_ranges(const il_remote_pool_options *o)
 			       o->resubmits, UINT16_MAX);
 	if (o->connect_timeout < 0 || o->unserved_timeout < 0)
 		return il_fail(-EINVAL, "%s: a timeout is negative", function);
-	if (o->prefix && strlen(o->prefix) > IL__REMOTE_PREFIX_MAX)
-		return il_fail(-EINVAL, "%s: the prefix has more than %d bytes", function,
-			       IL__REMOTE_PREFIX_MAX);
 	if (o->max_size > UINT32_MAX / 2)
 		return il_fail(-EINVAL, "%s: max_size is %zu; it must be at most %u", function,
 			       o->max_size, UINT32_MAX / 2);
@@ -38,6 +35,8 @@ static int check_options(il_remote_pool_options *to, const il_remote_pool_option
 		return il_fail(-EINVAL, "%s: options are NULL; servers are needed", function);
 	*to = *from;
 	rc = check_ranges(to);
+	if (rc == 0)
+		rc = il__remote_check_prefix(function, to->prefix);
 	if (rc < 0)
 		return rc;
 	if (!to->unserved_timeout)

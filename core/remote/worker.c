@@ -15,15 +15,29 @@ static const char function[] = "il_remote_worker_serve";
 
 /* ---- options ---- */
 
+static int check_name(const char *name)
+{
+	if (!name || !il_function_find(name))
+		return il_fail(-EINVAL, "%s: no function is registered as \"%s\"", function,
+			       name ? name : "NULL");
+	if (!il__remote_fits_line(name))
+		return il_fail(-EINVAL, "%s: a tab or the end of a line is in the name \"%s\"",
+			       function, name);
+	return 0;
+}
+
 static int check_names(const il_remote_worker_options *o)
 {
+	const char *name = NULL;
+	int rc = 0;
+
 	if (!o->names && !il_function_next(NULL))
 		return il_fail(-EINVAL, "%s: no function is registered", function);
-	for (size_t i = 0; o->names && i < o->name_count; i++)
-		if (!o->names[i] || !il_function_find(o->names[i]))
-			return il_fail(-EINVAL, "%s: no function is registered as \"%s\"", function,
-				       o->names[i] ? o->names[i] : "NULL");
-	return 0;
+	for (size_t i = 0; o->names && i < o->name_count && rc == 0; i++)
+		rc = check_name(o->names[i]);
+	while (!o->names && rc == 0 && (name = il_function_next(name)))
+		rc = check_name(name);
+	return rc;
 }
 
 static int check_ranges(const il_remote_worker_options *o)
@@ -37,9 +51,6 @@ static int check_ranges(const il_remote_worker_options *o)
 			       function, o->slots, o->prefetch, MOST);
 	if (o->drain_timeout < 0)
 		return il_fail(-EINVAL, "%s: drain_timeout is negative", function);
-	if (o->prefix && strlen(o->prefix) > IL__REMOTE_PREFIX_MAX)
-		return il_fail(-EINVAL, "%s: the prefix has more than %d bytes", function,
-			       IL__REMOTE_PREFIX_MAX);
 	return il__remote_check_heartbeat(function, o->heartbeat);
 }
 
@@ -51,6 +62,8 @@ static int check_options(il_remote_worker_options *to, const il_remote_worker_op
 		return il_fail(-EINVAL, "%s: options are NULL; servers are needed", function);
 	*to = *from;
 	rc = check_ranges(to);
+	if (rc == 0)
+		rc = il__remote_check_prefix(function, to->prefix);
 	if (rc == 0)
 		rc = check_names(to);
 	if (rc < 0)

@@ -29,7 +29,7 @@ typedef struct il_remote_pool_options {
 	const char *const *servers; /**< "host:port" or "unix:/path", all alike. */
 	size_t server_count;        /**< 1 to 64. */
 	/** Before each name on the servers; NULL: none. Programs that share servers take different
-	 * ones. */
+	 * ones. Neither it nor a name may contain a tab or the end of a line: -EINVAL. */
 	const char *prefix;
 	/** How often a call is sent again after its server or its worker was lost: it may then run more
 	 * than once. Default: 0: never, the caller gets -EOWNERDEAD. Up to 65,535. */

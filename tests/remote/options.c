@@ -63,6 +63,7 @@ static void pools(void)
 	pool_refused((il_remote_pool_options){.unserved_timeout = -1}, -EINVAL, "timeout");
 	pool_refused((il_remote_pool_options){.heartbeat = -1}, -EINVAL, "heartbeat");
 	pool_refused((il_remote_pool_options){.prefix = long_prefix}, -EINVAL, "prefix has more");
+	pool_refused((il_remote_pool_options){.prefix = "a\tb."}, -EINVAL, "in the prefix");
 	pool_refused((il_remote_pool_options){.max_size = UINT32_MAX}, -EINVAL, "max_size is");
 }
 
@@ -97,7 +98,42 @@ static int workers(void *unused)
 	worker_refused((il_remote_worker_options){.drain_timeout = -1}, -EINVAL, "drain_timeout");
 	worker_refused((il_remote_worker_options){.heartbeat = -1}, -EINVAL, "heartbeat");
 	worker_refused((il_remote_worker_options){.prefix = long_prefix}, -EINVAL, "prefix has");
+	worker_refused((il_remote_worker_options){.prefix = "a\n"}, -EINVAL, "in the prefix");
 	return 0;
+}
+
+/* ---- names that a job server could not list ---- */
+
+static int two_lines(void *arg)
+{
+	(void)arg;
+	return 0;
+}
+
+static int serve_two_lines(void *unused)
+{
+	static const char *const names[] = {"two\nlines"};
+
+	(void)unused;
+	worker_refused((il_remote_worker_options){.names = names, .name_count = 1}, -EINVAL,
+		       "in the name");
+	worker_refused((il_remote_worker_options){.names = NULL}, -EINVAL, "in the name");
+	return 0;
+}
+
+/* At last: from then on no worker program here can serve all names. */
+static void names_in_lines(void)
+{
+	il_executor *ex = NULL;
+
+	CHECK_EQ(il_remote_pool_create(
+		     &ex, &(il_remote_pool_options){.servers = here, .server_count = 1}),
+		 0);
+	CHECK_EQ(il_function_register("two\nlines", two_lines), 0);
+	CHECK_EQ(il_executor_run(ex, two_lines, NULL, 0), -EINVAL);
+	CHECK_EQ(il_run(il_backend_find(getenv("INTERLOOP_BACKEND")), serve_two_lines, NULL), 0);
+	il_executor_destroy(ex);
+	printf("names in lines\n");
 }
 
 /* ---- a layer ---- */
@@ -227,4 +263,5 @@ void test_all(void)
 	pools();
 	keep_layers();
 	CHECK_EQ(il_run(il_backend_find(getenv("INTERLOOP_BACKEND")), workers, NULL), 0);
+	names_in_lines();
 }
