@@ -32,13 +32,16 @@ int il__remote_await_room(struct il__remote_connection *c)
 	return c->closed ? il_fail(-EBADF, "the connection to the job server is closed") : rc;
 }
 
+/* Twice as large, or for something large by just as much. */
 static int grow_out(struct il__remote_connection *c, size_t more)
 {
 	size_t room = c->out_room ? c->out_room : 4096;
 	char *out;
 
-	while (room - c->out_size < more)
+	if (room - c->out_size < more)
 		room *= 2;
+	if (room - c->out_size < more)
+		room = c->out_size + more;
 	out = room == c->out_room ? c->out : realloc(c->out, room);
 	if (!out) {
 		c->failed = true;
@@ -186,7 +189,7 @@ static int receive_bytes(struct il__remote_connection *c, void *to, size_t size)
 	}
 }
 
-/* Of a packet that is too large the start is kept, which says whose it is. */
+/* Of a packet that is cut the start is kept, which says whose it is. */
 static int receive_rest(struct il__remote_connection *c, struct il__remote_packet *p)
 {
 	char dropped[4096];
@@ -210,6 +213,26 @@ static bool is_reply(uint32_t type)
 	       type == IL__GEARMAN_JOB_ASSIGN_UNIQ || type == IL__GEARMAN_NO_JOB;
 }
 
+static void cut(struct il__remote_packet *p)
+{
+	p->cut = p->size - KEPT;
+	p->size = KEPT;
+}
+
+/* One that finds no memory is as one that is too large: it costs its call, not the connection and all calls. */
+static int make_room(struct il__remote_packet *p, size_t max)
+{
+	if (p->size > max)
+		cut(p);
+	p->data = malloc(p->size + 1);
+	if (!p->data && p->size > KEPT) {
+		p->no_memory = true;
+		cut(p);
+		p->data = malloc(p->size + 1);
+	}
+	return p->data ? 0 : il_fail(-ENOMEM, "no memory for a packet of %zu bytes", p->size);
+}
+
 int il__remote_receive(struct il__remote_connection *c, struct il__remote_packet *p)
 {
 	unsigned char header[HEADER];
@@ -222,14 +245,9 @@ int il__remote_receive(struct il__remote_connection *c, struct il__remote_packet
 		return il_fail(-EBADMSG, "the job server sent what is no packet of Gearman");
 	p->type = get(header + 4);
 	p->size = get(header + 8);
-	if (p->size > c->max) {
-		p->cut = p->size - KEPT;
-		p->size = KEPT;
-	}
-	p->data = malloc(p->size + 1);
-	if (!p->data)
-		return il_fail(-ENOMEM, "no memory for a packet of %zu bytes", p->size);
-	rc = receive_rest(c, p);
+	rc = make_room(p, c->max);
+	if (rc == 0)
+		rc = receive_rest(c, p);
 	if (rc < 0) {
 		il__remote_free_packet(p);
 		return rc;

@@ -65,6 +65,7 @@ struct il__remote_packet {
 	uint32_t type;
 	size_t size, at; /* at: of the next argument */
 	size_t cut;      /* bytes that came after them and were dropped: it was too large */
+	bool no_memory;  /* for it as a whole, which is not too large for `max` */
 	char *data;
 };
 

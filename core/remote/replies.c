@@ -158,6 +158,14 @@ static void end_oversize(struct il__remote_out *out, size_t size)
 	end(out, -EMSGSIZE, NULL, 0, detail);
 }
 
+static void end_without_memory(struct il__remote_out *out, size_t size)
+{
+	char detail[160];
+
+	snprintf(detail, sizeof detail, "no memory for a result of %zu bytes", size);
+	end(out, -ENOMEM, NULL, 0, detail);
+}
+
 /* Pieces of a result. 0; -EMSGSIZE; -ENOMEM. */
 static int add_part(struct il__remote_out *out, const char *data, size_t size)
 {
@@ -191,7 +199,9 @@ static void on_complete(struct il__remote_out *out, struct il__remote_packet *p)
 	size_t size;
 	const char *data = il__remote_rest(p, &size);
 
-	if (p->cut)
+	if (p->no_memory)
+		end_without_memory(out, size + p->cut);
+	else if (p->cut)
 		end_oversize(out, size + p->cut);
 	else if (out->server->pool->options.raw)
 		end_raw(out, data, size);
@@ -206,7 +216,9 @@ static void on_data(struct il__remote_out *out, struct il__remote_packet *p)
 
 	if (!out->server->pool->options.raw)
 		return;
-	if (p->cut || add_part(out, data, size) < 0)
+	if (p->no_memory)
+		end_without_memory(out, out->parts_size + size + p->cut);
+	else if (p->cut || add_part(out, data, size) < 0)
 		end_oversize(out, out->parts_size + size + p->cut);
 }
 

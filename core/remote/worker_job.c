@@ -284,7 +284,10 @@ static int read_job(struct il__remote_job *j)
 		return il_fail(-EBADMSG, "the job server has sent a job without a name");
 	data = il__remote_rest(&j->packet, &size);
 	rc = il__remote_read_call(&j->call, data, size);
-	if (j->packet.cut)
+	if (j->packet.no_memory)
+		rc = il_fail(-ENOMEM, "the worker has no memory for a call of %zu bytes",
+			     size + j->packet.cut);
+	else if (j->packet.cut)
 		rc = il_fail(-EMSGSIZE, "a call of %zu bytes is too large", size + j->packet.cut);
 	if (rc < 0)
 		note_refusal(j, rc);
