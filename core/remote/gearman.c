@@ -69,6 +69,8 @@ int il__remote_send_now(struct il__remote_connection *c, uint32_t type, const st
 
 	for (int i = 0; i < count; i++)
 		size += pieces[i].iov_len;
+	if (size > UINT32_MAX)
+		return il_fail(-EMSGSIZE, "a packet of %zu bytes; it takes %u", size, UINT32_MAX);
 	rc = grow_out(c, HEADER + size);
 	if (rc < 0)
 		return rc;

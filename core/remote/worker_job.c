@@ -106,6 +106,14 @@ static void leave_slot(struct il__remote_job *j)
 	il__remote_start_queued(j->link->worker);
 }
 
+/* What the caller takes, in a packet whose size has 32 bits. */
+static size_t result_limit(const struct il__remote_job *j)
+{
+	enum { FRAME = 4096 }; /* more than handle, envelope, detail and build */
+
+	return j->call.limit < UINT32_MAX - FRAME ? j->call.limit : UINT32_MAX - FRAME;
+}
+
 static int answer_result(struct il__remote_job *j, il_fn *fn, int rc, const void *out, size_t size)
 {
 	bool ran = rc != -EOWNERDEAD && rc != -ECANCELED && rc != -ENOTRECOVERABLE;
@@ -118,9 +126,9 @@ static int answer_result(struct il__remote_job *j, il_fn *fn, int rc, const void
 				      .out = out,
 				      .out_size = ran ? size : 0};
 
-	if (a.out_size > j->call.limit) {
-		snprintf(detail, sizeof detail, "a result of %zu bytes; the caller takes %u",
-			 a.out_size, (unsigned)j->call.limit);
+	if (a.out_size > result_limit(j)) {
+		snprintf(detail, sizeof detail, "a result of %zu bytes; the caller takes %zu",
+			 a.out_size, result_limit(j));
 		return refuse(j, -EMSGSIZE, detail);
 	}
 	if (rc < 0)
