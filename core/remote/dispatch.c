@@ -29,6 +29,18 @@ static void find_work(const struct il__remote_pool *pool, uint64_t *unsent, uint
 	}
 }
 
+/* Under the lock. First come, first served: whoever waits for room goes behind those of its name that do. */
+static void give(struct il__remote_server *s, struct il__remote_out *out)
+{
+	struct il__remote_list *put_off = il__remote_put_off_of(s, out->name);
+	bool waits = out->waits || out->attempt > 0;
+
+	il__remote_list_remove(&out->place);
+	il__remote_list_push(waits && put_off->first ? put_off : &s->unsent, &out->place);
+	out->server = s;
+	s->calls++;
+}
+
 void il__remote_dispatch(struct il__remote_pool *pool)
 {
 	uint64_t unsent, cancels;
@@ -36,13 +48,8 @@ void il__remote_dispatch(struct il__remote_pool *pool)
 	struct il__remote_node *first;
 
 	pthread_mutex_lock(&pool->lock);
-	while ((first = pool->pending.first) && (s = least_loaded(pool))) {
-		struct il__remote_out *out = il__remote_out_at(first);
-		il__remote_list_remove(first);
-		il__remote_list_push(&s->unsent, first);
-		out->server = s;
-		s->calls++;
-	}
+	while ((first = pool->pending.first) && (s = least_loaded(pool)))
+		give(s, il__remote_out_at(first));
 	find_work(pool, &unsent, &cancels);
 	pthread_mutex_unlock(&pool->lock);
 	for (size_t i = 0; i < pool->server_count; i++) {
@@ -51,6 +58,26 @@ void il__remote_dispatch(struct il__remote_pool *pool)
 		if (cancels >> i & 1)
 			il__remote_ring(pool->servers[i].admin_work);
 	}
+}
+
+/* Its `last` points to the first member of the last one. */
+static bool comes_last(const struct il__remote_list *list, const struct il__remote_out *out)
+{
+	return !list->first ||
+	       il__remote_out_at((struct il__remote_node *)(void *)list->last)->id < out->id;
+}
+
+/* Under the lock. Mostly they come in order; those that were sent again come before others that never were. */
+static void insert(struct il__remote_list *list, struct il__remote_out *out)
+{
+	struct il__remote_node *n = comes_last(list, out) ? NULL : list->first;
+
+	while (n && il__remote_out_at(n)->id < out->id)
+		n = n->next;
+	if (n)
+		il__remote_list_insert(n, &out->place);
+	else
+		il__remote_list_push(list, &out->place);
 }
 
 bool il__remote_put_off(struct il__remote_out *out)
@@ -62,26 +89,52 @@ bool il__remote_put_off(struct il__remote_out *out)
 	wanted = out->verdict != -ECANCELED;
 	if (wanted) {
 		il__remote_list_remove(&out->place);
-		il__remote_list_push(&out->server->put_off, &out->place);
+		insert(il__remote_put_off_of(out->server, out->name), out);
 		out->sent = false;
 	}
 	pthread_mutex_unlock(&pool->lock);
 	return wanted;
 }
 
-void il__remote_retry(struct il__remote_server *s)
+/* Under the lock: which server takes the first of them: the one that had no room, or one that has less to do and has refused none of
+ * them. */
+static struct il__remote_server *who_has_room(struct il__remote_server *s,
+					      struct il__remote_name *name)
 {
+	struct il__remote_server *least = least_loaded(s->pool);
+
+	return least && !il__remote_put_off_of(least, name)->first ? least : s;
+}
+
+void il__remote_retry(struct il__remote_server *s, struct il__remote_name *name)
+{
+	struct il__remote_server *to = NULL;
 	struct il__remote_node *first;
 
 	pthread_mutex_lock(&s->pool->lock);
-	first = s->put_off.first;
+	first = il__remote_put_off_of(s, name)->first;
 	if (first) {
+		to = who_has_room(s, name);
+		s->calls--;
+		to->calls++;
+		il__remote_out_at(first)->server = to;
 		il__remote_list_remove(first);
-		il__remote_list_push_front(&s->unsent, first);
+		il__remote_list_push_front(&to->unsent, first);
 	}
 	pthread_mutex_unlock(&s->pool->lock);
-	if (first)
-		il__remote_ring(s->work);
+	if (to)
+		il__remote_ring(to->work);
+}
+
+void il__remote_retry_all(struct il__remote_server *s)
+{
+	struct il__remote_name *n;
+
+	pthread_mutex_lock(&s->pool->lock);
+	n = s->pool->names;
+	pthread_mutex_unlock(&s->pool->lock);
+	for (; n; n = n->next)
+		il__remote_retry(s, n);
 }
 
 static struct il__remote_out *first_of(const struct il__remote_list *list, bool all)
@@ -93,13 +146,22 @@ static struct il__remote_out *first_of(const struct il__remote_list *list, bool 
 	return n ? il__remote_out_at(n) : NULL;
 }
 
+static struct il__remote_out *first_put_off(const struct il__remote_server *s, bool all)
+{
+	struct il__remote_out *out = NULL;
+
+	for (struct il__remote_name *n = s->pool->names; n && !out; n = n->next)
+		out = first_of(il__remote_put_off_of(s, n), all);
+	return out;
+}
+
 /* Under the lock; NULL: there is none. */
 static struct il__remote_out *take_unsent(struct il__remote_pool *pool, bool all)
 {
 	struct il__remote_out *out = first_of(&pool->pending, all);
 
 	for (size_t i = 0; i < pool->server_count && !out; i++) {
-		out = first_of(&pool->servers[i].put_off, all);
+		out = first_put_off(&pool->servers[i], all);
 		if (!out)
 			out = first_of(&pool->servers[i].unsent, all);
 	}

@@ -30,6 +30,15 @@ void il__remote_list_push_front(struct il__remote_list *list, struct il__remote_
 		list->last = &node->next;
 }
 
+void il__remote_list_insert(struct il__remote_node *before, struct il__remote_node *node)
+{
+	node->next = before;
+	node->at = before->at;
+	*before->at = node;
+	before->at = &node->next;
+	node->list = before->list;
+}
+
 void il__remote_list_remove(struct il__remote_node *node)
 {
 	*node->at = node->next;

@@ -18,13 +18,14 @@ static struct il__remote_name *name_find(struct il__remote_name *n, const char *
 
 static struct il__remote_name *name_add(struct il__remote_pool *pool, const char *text)
 {
-	size_t size = strlen(text), times = pool->server_count * sizeof(il_time);
-	struct il__remote_name *n = calloc(1, sizeof *n + times + size + 1);
+	size_t size = strlen(text), servers = pool->server_count * sizeof(struct il__remote_at);
+	struct il__remote_name *n = calloc(1, sizeof *n + servers + size + 1);
 
 	if (!n)
 		return NULL;
-	memcpy((char *)n->served + times, text, size);
-	n->text = (char *)n->served + times;
+	for (size_t i = 0; i < pool->server_count; i++)
+		il__remote_list_init(&n->at[i].put_off);
+	n->text = memcpy((char *)n->at + servers, text, size);
 	n->size = size;
 	n->next = pool->names;
 	pool->names = n;
@@ -56,5 +57,5 @@ void il__remote_name_seen(struct il__remote_pool *pool, size_t server, const cha
 	n = name_find(pool->names, line, (size_t)(tab - line));
 	pthread_mutex_unlock(&pool->lock);
 	if (n)
-		n->served[server] = il_now();
+		n->at[server].served = il_now();
 }

@@ -1,6 +1,6 @@
 /*
  * pool.h: the calls of a remote pool, and who may touch what. A call is in one place at a time: `pending`, or a server's
- * `unsent` or `put_off`, from where it can be taken back; then that server's `sent`, `waiting` or `running`, until it ends or is lost.
+ * `unsent` or its name's `put_off`, from where it can be taken back; then that server's `sent`, `waiting` or `running`, until it ends or is lost.
  *
  *   pool.c         the executor's side: submit, take back, shut down, release                  any thread, under the lock
  *   call.c         a call on its way: made, sent once more, ended                              any thread; ends in the portal's
@@ -39,8 +39,12 @@ struct il__remote_name {
 	struct il__remote_name *next;
 	const char *text;
 	size_t size;
-	il_time
-	    served[]; /* by server, when a worker there was seen to have it; the portal's thread */
+	struct il__remote_at {
+		il_time served; /* when a worker was seen to have it; the portal's thread */
+		/* under the lock: those that the server had no room for, and those that have come since, in the order of
+		 * their numbers; a server may be full for one name only */
+		struct il__remote_list put_off;
+	} at[]; /* by server */
 };
 
 struct il__remote_server;
@@ -93,8 +97,8 @@ struct il__remote_server {
 	struct il__remote_connection connection;
 	/* under the lock; written by the portal's thread only, but for the lists and `calls` */
 	bool connected;
-	size_t calls;                                    /* given to it */
-	struct il__remote_list unsent, put_off, cancels; /* put_off: it had no room for them */
+	size_t calls; /* given to it */
+	struct il__remote_list unsent, cancels;
 	il_remote_server_statistics statistics;
 	/* the portal's thread */
 	struct il__remote_list sent;    /* not created there yet, in the order of sending */
@@ -146,6 +150,7 @@ static inline struct il__remote_out *il__remote_cancelled_at(struct il__remote_n
 void il__remote_list_init(struct il__remote_list *list);
 void il__remote_list_push(struct il__remote_list *list, struct il__remote_node *node);
 void il__remote_list_push_front(struct il__remote_list *list, struct il__remote_node *node);
+void il__remote_list_insert(struct il__remote_node *before, struct il__remote_node *node);
 void il__remote_list_remove(struct il__remote_node *node);
 
 /* Never fails: without memory chains get longer. */
@@ -187,9 +192,17 @@ void il__remote_fail_unsent(struct il__remote_pool *pool, int rc, bool all, cons
 void il__remote_cancel_all(struct il__remote_pool *pool);
 /* Out of its server's lists. */
 void il__remote_take_out(struct il__remote_out *out);
-/* The server has no room for it now; false: it was cancelled, and nobody else ends it. And one of those may be sent again. */
+/* The server has no room for it now; false: it was cancelled, and nobody else ends it. And the first of those is sent again, or the
+ * first of each name. */
 bool il__remote_put_off(struct il__remote_out *out);
-void il__remote_retry(struct il__remote_server *s);
+void il__remote_retry(struct il__remote_server *s, struct il__remote_name *name);
+void il__remote_retry_all(struct il__remote_server *s);
+/* Under the lock. */
+static inline struct il__remote_list *il__remote_put_off_of(const struct il__remote_server *s,
+							    struct il__remote_name *name)
+{
+	return &name->at[s->index].put_off;
+}
 /* Under the lock: a worker has it, so its name is served. */
 void il__remote_is_served(struct il__remote_out *out);
 /* A reply to GET_STATUS. */

@@ -89,7 +89,6 @@ static bool init_server(struct il__remote_pool *pool, size_t index, const char *
 	s->index = index;
 	s->name = strdup(name);
 	il__remote_list_init(&s->unsent);
-	il__remote_list_init(&s->put_off);
 	il__remote_list_init(&s->cancels);
 	il__remote_list_init(&s->sent);
 	il__remote_list_init(&s->waiting);

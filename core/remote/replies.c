@@ -25,10 +25,11 @@ static void end(struct il__remote_out *out, int rc, const void *data, size_t siz
 		const char *detail)
 {
 	struct il__remote_server *s = out->server;
+	struct il__remote_name *name = out->name;
 
 	il__remote_take_out(out);
 	il__remote_answer(s->pool, out, rc, data, size, detail);
-	il__remote_retry(s);
+	il__remote_retry(s, name);
 }
 
 /* ---- created, or not ---- */
@@ -38,6 +39,7 @@ static int on_created(struct il__remote_server *s, struct il__remote_packet *p)
 	struct il__remote_node *first = s->sent.first;
 	const char *handle = il__remote_next(p);
 	struct il__remote_out *out;
+	bool others;
 
 	if (!first || !handle || !handle[0] || strlen(handle) > IL__REMOTE_HANDLE_MAX ||
 	    il__remote_handles_find(&s->handles, handle))
@@ -51,8 +53,11 @@ static int on_created(struct il__remote_server *s, struct il__remote_packet *p)
 	strcpy(out->handle, handle);
 	if (out->verdict && il__remote_give_up(out, out->verdict))
 		il__remote_ring(s->admin_work);
+	others = il__remote_put_off_of(s, out->name)->first != NULL;
 	pthread_mutex_unlock(&s->pool->lock);
 	il__remote_handles_add(&s->handles, out);
+	if (others)
+		il__remote_retry(s, out->name);
 	return 0;
 }
 

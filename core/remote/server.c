@@ -148,13 +148,24 @@ static void return_list(struct il__remote_pool *pool, struct il__remote_list *li
 	pthread_mutex_unlock(&pool->lock);
 }
 
+static void return_put_off(struct il__remote_server *s)
+{
+	struct il__remote_name *n;
+
+	pthread_mutex_lock(&s->pool->lock);
+	n = s->pool->names;
+	pthread_mutex_unlock(&s->pool->lock);
+	for (; n; n = n->next)
+		return_list(s->pool, il__remote_put_off_of(s, n));
+}
+
 static void lose_all(struct il__remote_server *s, int rc)
 {
 	char why[240];
 
 	snprintf(why, sizeof why, "the job server %s is lost: %s", s->name, il_strerror(rc));
 	return_list(s->pool, &s->unsent);
-	return_list(s->pool, &s->put_off);
+	return_put_off(s);
 	lose(&s->sent, why);
 	lose(&s->waiting, why);
 	lose(&s->running, why);

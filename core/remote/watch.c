@@ -166,7 +166,7 @@ static void lose_overdue(struct il__remote_server *s)
 
 static il_time unserved_for(const struct il__remote_out *out)
 {
-	il_time served = out->name->served[out->server->index];
+	il_time served = out->name->at[out->server->index].served;
 
 	return il_now() - (served > out->created ? served : out->created);
 }
@@ -214,7 +214,7 @@ int il__remote_watch(void *arg)
 		lose_silent(s, &s->waiting);
 		lose_overdue(s);
 		doubt_names(s);
-		il__remote_retry(s);
+		il__remote_retry_all(s);
 		il__remote_cancel_all(s->pool);
 		il__remote_dispatch(s->pool);
 	}

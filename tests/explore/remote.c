@@ -265,8 +265,10 @@ static int check_empty(const struct il__remote_pool *pool)
 	for (size_t i = 0; i < pool->server_count; i++) {
 		const struct il__remote_server *s = &pool->servers[i];
 		MUST(s->calls == 0 && s->handles.count == 0);
-		MUST(!s->unsent.first && !s->put_off.first && !s->cancels.first);
+		MUST(!s->unsent.first && !s->cancels.first);
 		MUST(!s->sent.first && !s->waiting.first && !s->running.first);
+		for (struct il__remote_name *n = pool->names; n; n = n->next)
+			MUST(!n->at[i].put_off.first);
 		MUST(!now->quiet || s->statistics.lost == 0);
 	}
 	return 0;

@@ -4,6 +4,7 @@
  */
 #include "packets.h"
 
+#include <poll.h>
 #include <sys/socket.h>
 
 /* ---- it is full ---- */
@@ -67,6 +68,130 @@ static void cancel_before_a_refusal(bool by_shutdown)
 	il_executor_destroy(ex);
 	pthread_join(server, NULL);
 	printf("cancelled before a refusal\n");
+}
+
+/* ---- it was full ---- */
+
+enum { PUT_OFF = 3, IN_ORDER = 8 };
+
+static const char full[] = "QUEUE_ERROR\0it is full";
+
+struct numbered {
+	il_executor *ex;
+	int number;
+	pthread_t thread;
+};
+
+static void *run_numbered(void *arg)
+{
+	struct numbered *n = arg;
+	struct sum s = {n->number, 0, 0};
+
+	CHECK_EQ(il_executor_run(n->ex, add, &s, sizeof s), -EOWNERDEAD);
+	return NULL;
+}
+
+static void start_numbered(struct numbered *n, il_executor *ex, int number)
+{
+	n->ex = ex;
+	n->number = number;
+	pthread_create(&n->thread, NULL, run_numbered, n);
+}
+
+/* The number of the next call. */
+static int await_numbered(int fd)
+{
+	static char call[4096];
+	struct sum s = {-1, 0, 0};
+	size_t size;
+
+	CHECK(await(fd, SUBMIT_JOB, call, sizeof call, &size));
+	memcpy(&s, call + size - sizeof s, sizeof s);
+	return s.a;
+}
+
+/* Those that it had no room for, and those that have come since, go in their order once it has. */
+static void keep_the_order(void)
+{
+	const char *servers[] = {address};
+	il_remote_pool_options o = pool_options(servers, 1);
+	il_executor *ex = pool_with(&o);
+	struct numbered calls[IN_ORDER];
+	int fd = accept_one();
+
+	for (int i = 0; i < PUT_OFF; i++) {
+		start_numbered(&calls[i], ex, i);
+		CHECK_EQ(await_numbered(fd), i);
+	}
+	for (int i = 0; i < PUT_OFF; i++)
+		send_packet(fd, ERROR, full, sizeof full - 1);
+	CHECK_EQ(await_numbered(fd), 0); /* once more in vain */
+	send_packet(fd, ERROR, full, sizeof full - 1);
+	for (int i = PUT_OFF; i < IN_ORDER; i++) {
+		start_numbered(&calls[i], ex, i);
+		UNTIL(statistics_of(ex, 0).calls == (size_t)i + 1);
+	}
+	for (int i = 0; i < IN_ORDER; i++) {
+		char handle[8];
+		CHECK_EQ(await_numbered(fd), i);
+		snprintf(handle, sizeof handle, "H:%d", i);
+		send_text(fd, JOB_CREATED, handle);
+	}
+	close(fd);
+	for (int i = 0; i < IN_ORDER; i++)
+		pthread_join(calls[i].thread, NULL);
+	il_executor_destroy(ex);
+	printf("first come, first served\n");
+}
+
+/* Which of two has a call; the other has none. */
+static int await_either(const int fds[2])
+{
+	char packet[4096];
+	size_t size;
+	unsigned type = 0;
+	int which = 0;
+
+	do {
+		struct pollfd p[2] = {{fds[0], POLLIN, 0}, {fds[1], POLLIN, 0}};
+		CHECK(poll(p, 2, 10000) > 0);
+		which = p[0].revents ? 0 : 1;
+		type = receive_packet(fds[which], packet, sizeof packet, &size);
+		if (type == ECHO_REQ)
+			send_packet(fds[which], ECHO_RES, packet, size);
+	} while (type != SUBMIT_JOB && type != 0);
+	CHECK_EQ(type, SUBMIT_JOB);
+	return which;
+}
+
+/* One that has no room keeps no call for which another one may have. */
+static void ask_the_other_one(void)
+{
+	const char *servers[] = {address, address};
+	il_remote_pool_options o = pool_options(servers, 2);
+	struct numbered call;
+	int fds[2], which;
+	il_executor *ex;
+
+	o.heartbeat = IL_SEC(60);
+	ex = pool_with(&o);
+	for (int i = 0; i < 2; i++) {
+		char packet[64];
+		size_t size;
+		fds[i] = accept_one();
+		CHECK_EQ(receive_packet(fds[i], packet, sizeof packet, &size), ECHO_REQ);
+		send_packet(fds[i], ECHO_RES, packet, size);
+	}
+	UNTIL(statistics_of(ex, 0).connected && statistics_of(ex, 1).connected);
+	start_numbered(&call, ex, 0);
+	which = await_either(fds);
+	send_packet(fds[which], ERROR, full, sizeof full - 1);
+	CHECK_EQ(await_either(fds), 1 - which);
+	close(fds[0]);
+	close(fds[1]);
+	pthread_join(call.thread, NULL);
+	il_executor_destroy(ex);
+	printf("the other one is asked\n");
 }
 
 /* ---- it does not read ---- */
@@ -347,5 +472,11 @@ void test_all(void)
 	read_one_slowly();
 	read_nothing();
 	refuse_unread();
+	listen_no_more();
+	listen_here(); /* on ports of their own: lost, a pool may come again */
+	keep_the_order();
+	listen_no_more();
+	listen_here();
+	ask_the_other_one();
 	listen_no_more();
 }
