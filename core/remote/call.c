@@ -167,6 +167,8 @@ void il__remote_lost(struct il__remote_pool *pool, struct il__remote_out *out, c
 	out->server->statistics.lost++;
 	rc = out->verdict == -ECANCELED ? -ECANCELED : -EOWNERDEAD;
 	again = send_again(pool, out);
+	if (!again)
+		*il_call_link(out->call) = NULL; /* of no server, it is not for a canceller */
 	pthread_mutex_unlock(&pool->lock);
 	if (!again)
 		answer_unknown(pool, out, rc, why);

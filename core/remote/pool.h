@@ -59,7 +59,7 @@ struct il__remote_out {
 	il_time deadline; /* of who waits; IL_FOREVER: none */
 	bool attended, waits;
 	/* under the lock */
-	struct il__remote_server *server; /* NULL: none has it */
+	struct il__remote_server *server; /* NULL: none has it; never if it is `sent` and linked */
 	int attempt;
 	bool sent, begun;
 	/* it ends with this, unless its result comes and that is not -ECANCELED; 0: none. -ENOENT is taken back if a worker
