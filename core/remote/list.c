@@ -39,6 +39,11 @@ void il__remote_list_insert(struct il__remote_node *before, struct il__remote_no
 	node->list = before->list;
 }
 
+struct il__remote_node *il__remote_list_last(const struct il__remote_list *list)
+{
+	return list->first ? (struct il__remote_node *)(void *)list->last : NULL; /* its `next` */
+}
+
 void il__remote_list_remove(struct il__remote_node *node)
 {
 	*node->at = node->next;

@@ -152,6 +152,8 @@ void il__remote_list_push(struct il__remote_list *list, struct il__remote_node *
 void il__remote_list_push_front(struct il__remote_list *list, struct il__remote_node *node);
 void il__remote_list_insert(struct il__remote_node *before, struct il__remote_node *node);
 void il__remote_list_remove(struct il__remote_node *node);
+/* NULL: it is empty. */
+struct il__remote_node *il__remote_list_last(const struct il__remote_list *list);
 
 /* Never fails: without memory chains get longer. */
 void il__remote_handles_add(struct il__remote_handles *handles, struct il__remote_out *out);

@@ -117,10 +117,13 @@ static void set_connected(struct il__remote_server *s, bool connected, int error
 	pthread_mutex_unlock(&pool->lock);
 }
 
+/* The last first: what is sent again comes before all others, and the first of it before the rest. */
 static void lose(struct il__remote_list *list, const char *why)
 {
-	while (list->first) {
-		struct il__remote_out *out = il__remote_out_at(list->first);
+	struct il__remote_node *n;
+
+	while ((n = il__remote_list_last(list))) {
+		struct il__remote_out *out = il__remote_out_at(n);
 		struct il__remote_pool *pool = out->server->pool;
 		il__remote_take_out(out);
 		il__remote_lost(pool, out, why);
@@ -130,16 +133,10 @@ static void lose(struct il__remote_list *list, const char *why)
 /* Before all others, the last first: they have waited longest. */
 static void return_list(struct il__remote_pool *pool, struct il__remote_list *list)
 {
-	struct il__remote_list reversed;
 	struct il__remote_node *n;
 
-	il__remote_list_init(&reversed);
 	pthread_mutex_lock(&pool->lock);
-	while ((n = list->first)) {
-		il__remote_list_remove(n);
-		il__remote_list_push_front(&reversed, n);
-	}
-	while ((n = reversed.first)) {
+	while ((n = il__remote_list_last(list))) {
 		il__remote_list_remove(n);
 		il__remote_list_push_front(&pool->pending, n);
 		il__remote_out_at(n)->server->calls--;

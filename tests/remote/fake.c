@@ -327,6 +327,62 @@ static void drain_late_job(void)
 	printf("a late job of a drain\n");
 }
 
+enum { RESENT = 9 };
+
+/* Of three that were sent, none of which is created, three that were, and three that run. */
+static void *lose_them_once(void *arg)
+{
+	char data[4096], handle[16];
+	struct sum sum;
+	size_t size;
+	int fd = accept_one();
+
+	(void)arg;
+	for (int i = 0; i < RESENT; i++)
+		CHECK(await(fd, SUBMIT_JOB, data, sizeof data, &size));
+	for (int i = 0; i < RESENT - 3; i++) {
+		snprintf(handle, sizeof handle, "H:%d", i);
+		send_text(fd, JOB_CREATED, handle);
+	}
+	for (int i = 0; i < 3; i++) {
+		size = (size_t)snprintf(handle, sizeof handle, "H:%d%c1%c9000", i, 0, 0);
+		send_packet(fd, WORK_STATUS, handle, size);
+	}
+	close(fd);
+	fd = accept_one();
+	for (int i = 0; i < RESENT; i++) {
+		CHECK(await(fd, SUBMIT_JOB, data, sizeof data, &size));
+		memcpy(&sum, data + size - sizeof sum, sizeof sum);
+		CHECK_EQ(sum.a, i);
+	}
+	close(fd);
+	return NULL;
+}
+
+/* What is sent again is so in the order in which it was sent first. */
+static void send_again_in_order(void)
+{
+	const char *servers[] = {address};
+	il_remote_pool_options o = pool_options(servers, 1);
+	struct sum sums[RESENT];
+	il_future *f[RESENT];
+	pthread_t thread;
+	il_executor *ex;
+
+	pthread_create(&thread, NULL, lose_them_once, NULL);
+	o.resubmits = 1;
+	ex = pool_with(&o);
+	for (int i = 0; i < RESENT; i++) {
+		sums[i] = (struct sum){i, 1, 0};
+		CHECK_EQ(il_executor_submit(ex, &f[i], add, &sums[i], sizeof sums[i]), 0);
+	}
+	for (int i = 0; i < RESENT; i++)
+		CHECK_EQ(until_done(f[i]), -EOWNERDEAD);
+	pthread_join(thread, NULL);
+	il_executor_destroy(ex);
+	printf("sent again in order\n");
+}
+
 enum { LARGE = 400000, MANY = 60 };
 
 static void *read_nothing(void *arg)
@@ -391,6 +447,7 @@ void test_all(void)
 	signal(SIGPIPE, SIG_IGN);
 	listen_here();
 	lie_to_pools();
+	send_again_in_order();
 	lie_to_a_worker();
 	count_questions();
 	drain_late_job();
