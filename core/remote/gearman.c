@@ -21,12 +21,17 @@ static void put(unsigned char *to, uint32_t value)
 		to[i] = (unsigned char)(value >> (24 - 8 * i));
 }
 
+bool il__remote_is_full(const struct il__remote_connection *c)
+{
+	return c->out_size > MUCH;
+}
+
 int il__remote_await_room(struct il__remote_connection *c)
 {
 	int rc = 0;
 
 	c->users++;
-	while (rc == 0 && !c->closed && c->out_size > MUCH)
+	while (rc == 0 && !c->closed && il__remote_is_full(c))
 		rc = il_semaphore_acquire(c->room);
 	c->users--;
 	return c->closed ? il_fail(-EBADF, "the connection to the job server is closed") : rc;

@@ -98,6 +98,8 @@ int il__remote_send(struct il__remote_connection *c, uint32_t type, const struct
 		    int count);
 /* Both parts of it: the first waits, and the second does not, for packets that are small and few, or whose sender has waited. */
 int il__remote_await_room(struct il__remote_connection *c);
+/* Whether that would wait. */
+bool il__remote_is_full(const struct il__remote_connection *c);
 int il__remote_send_now(struct il__remote_connection *c, uint32_t type, const struct iovec *pieces,
 			int count);
 int il__remote_send_text(struct il__remote_connection *c, uint32_t type, const char *argument);

@@ -45,6 +45,14 @@ static bool is_fresh(const struct il__remote_out *out)
 	       il__remote_clock(&s->connection) - out->heard < shorter_of(&s->pool->options) / 2;
 }
 
+static int ask_about(struct il__remote_out *out)
+{
+	const struct iovec handle = {out->handle, strlen(out->handle)};
+
+	return il__remote_send_now(&out->server->connection, IL__GEARMAN_GET_STATUS, &handle, 1);
+}
+
+/* Nothing while much is to be written: whoever watches does not wait for that, for nobody else would notice what is silent. */
 static int ask(struct il__remote_server *s)
 {
 	int rc = 0;
@@ -53,12 +61,11 @@ static int ask(struct il__remote_server *s)
 		s->asked = s->waiting.first;
 	for (int i = 0; i < QUESTIONS && s->asked && rc == 0; i++) {
 		struct il__remote_out *out = il__remote_out_at(s->asked);
-		char handle[IL__REMOTE_HANDLE_MAX + 1]; /* the call may go while this is sent */
+		if (il__remote_is_full(&s->connection))
+			return 0;
 		s->asked = s->asked->next;
-		if (is_fresh(out))
-			continue;
-		strcpy(handle, out->handle);
-		rc = il__remote_send_text(&s->connection, IL__GEARMAN_GET_STATUS, handle);
+		if (!is_fresh(out))
+			rc = ask_about(out);
 	}
 	return rc;
 }

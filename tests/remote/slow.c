@@ -461,6 +461,53 @@ static void refuse_unread(void)
 	printf("refused unread\n");
 }
 
+/* Large arguments lie before the questions about a call that nobody has begun; another one, whose worker falls silent, is given up
+ * all the same. */
+static void notice_silence(void)
+{
+	const char *servers[] = {address};
+	il_remote_pool_options o = pool_options(servers, 1);
+	struct sum sums[2] = {{1, 2, 0}, {3, 4, 0}};
+	il_bytes b[2];
+	il_future *f[4];
+	char *in = calloc(1, LARGE);
+	il_executor *ex;
+	size_t size;
+	int fd;
+
+	o.heartbeat = IL_MSEC(BEAT);
+	ex = pool_with(&o);
+	fd = accept_one();
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &little, sizeof little);
+	for (int i = 0; i < 2; i++) {
+		CHECK_EQ(il_executor_submit(ex, &f[i], add, &sums[i], sizeof sums[i]), 0);
+		CHECK(await(fd, SUBMIT_JOB, data, sizeof data, &size));
+		send_text(fd, JOB_CREATED, i ? "H:2" : "H:1");
+	}
+	for (int i = 0; i < 2; i++) {
+		b[i] = (il_bytes){.in = in, .in_size = LARGE};
+		CHECK_EQ(il_executor_submit(ex, &f[2 + i], twice, &b[i], IL_BYTES), 0);
+	}
+	for (int i = 0; i < 40; i++) { /* by then the pool would like to ask about the other one */
+		show_life(fd);
+		send_packet(fd, WORK_STATUS, "H:1\0001\000500", 9);
+		usleep(BEAT * 100);
+	}
+	CHECK(!il_future_done(f[0]));
+	for (int i = 0; i < 100 && !il_future_done(f[0]); i++) {
+		show_life(fd);
+		usleep(BEAT * 200);
+	}
+	CHECK(il_future_done(f[0]));
+	CHECK(!il_future_done(f[1]));
+	close(fd);
+	for (int i = 0; i < 4; i++)
+		CHECK_EQ(until_done(f[i]), -EOWNERDEAD);
+	il_executor_destroy(ex);
+	free(in);
+	printf("silence behind large arguments\n");
+}
+
 void test_all(void)
 {
 	signal(SIGPIPE, SIG_IGN);
@@ -472,6 +519,7 @@ void test_all(void)
 	read_one_slowly();
 	read_nothing();
 	refuse_unread();
+	notice_silence();
 	listen_no_more();
 	listen_here(); /* on ports of their own: lost, a pool may come again */
 	keep_the_order();
