@@ -29,15 +29,18 @@ static int next_cancels(struct il__remote_server *s, char handles[][IL__REMOTE_H
 	int count = 0;
 
 	pthread_mutex_lock(&s->pool->lock);
-	for (n = s->cancels.first; n && count < AT_ONCE; n = n->next)
+	for (n = s->cancels.first; n && count < AT_ONCE; n = n->next) {
 		strcpy(handles[count++], il__remote_cancelled_at(n)->handle);
+		il__remote_cancelled_at(n)->cancelling = IL__REMOTE_TOLD;
+	}
 	pthread_mutex_unlock(&s->pool->lock);
 	return count;
 }
 
-/* Done, the server says that the call has failed. Else a failure that has come was its worker's; and unknown, the call has ended by
- * itself, so its answer is here or on its way. Or the server has done it, and the connection broke before we read so: such a call
- * never ran and ends as one that may have. A server that cannot do it says neither, and who has cancelled does not wait for it. */
+/* Done, the server says that the call has failed, also of one that a worker has just begun, and which goes on. Else a failure that
+ * has come was its worker's; and unknown, the call has ended by itself, so its answer is here or on its way. Or the server has done
+ * it, and the connection broke before we read so: such a call never ran and ends as one that may have. A server that cannot do it says
+ * neither, and who has cancelled does not wait for it. */
 static void note_cancelled(struct il__remote_server *s, const char *handle, const char *reply)
 {
 	struct il__remote_out *out = il__remote_handles_find(&s->handles, handle);
@@ -53,8 +56,12 @@ static void note_cancelled(struct il__remote_server *s, const char *handle, cons
 	if (!out->dropped && unknown)
 		il__remote_is_served(out);
 	unserved = out->verdict == -ENOENT;
+	if (done && !out->verdict)
+		out->dropped = false; /* it runs, and has not failed */
 	unwanted = out->verdict == -ECANCELED && !unknown;
 	pthread_mutex_unlock(&s->pool->lock);
+	if (out->cancelling == IL__REMOTE_TOLD) /* its failure has not come */
+		out->cancelling = done ? IL__REMOTE_DONE : IL__REMOTE_KEPT;
 	if (done)
 		return;
 	if (out->dropped)

@@ -151,6 +151,7 @@ static bool send_again(struct il__remote_pool *pool, struct il__remote_out *out)
 	il__remote_is_served(out); /* or so it may be elsewhere */
 	out->attempt++;
 	out->sent = out->begun = false;
+	out->cancelling = IL__REMOTE_KEPT;
 	out->beat = out->assigned = 0;
 	out->handle[0] = 0;
 	out->parts_size = 0;

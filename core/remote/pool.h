@@ -73,7 +73,9 @@ struct il__remote_out {
 	 * say nothing */
 	il_time heard, assigned;
 	il_time beat; /* its worker's; 0: no sign of one yet */
-	bool dropped; /* given up as unserved it has failed, at `heard`; who has it is asked */
+	/* The server was told to drop it, or has said that it did, and its own WORK_FAIL may come. */
+	enum { IL__REMOTE_KEPT, IL__REMOTE_TOLD, IL__REMOTE_DONE } cancelling;
+	bool dropped; /* that has come, or a worker's, at `heard`; who has it is asked */
 	char *parts;  /* of a result that comes in several packets */
 	size_t parts_size;
 	char handle[IL__REMOTE_HANDLE_MAX + 1]; /* of the server; empty: it has none yet */

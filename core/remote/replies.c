@@ -102,7 +102,8 @@ static void on_status(struct il__remote_server *s, struct il__remote_out *out,
 		il__remote_list_push(&s->running, &out->place);
 	}
 	out->heard = il__remote_clock(&s->connection);
-	out->beat = ms > 0 && ms <= 86400000 ? IL_MSEC(ms) : s->pool->options.heartbeat;
+	out->beat = !s->pool->options.raw && ms > 0 && ms <= 86400000 ? IL_MSEC(ms)
+								      : s->pool->options.heartbeat;
 	pthread_mutex_lock(&s->pool->lock);
 	il__remote_is_served(out);
 	begins = !out->verdict && (s->pool->options.raw || (runs && strcmp(runs, "1") == 0));
@@ -246,8 +247,8 @@ void il__remote_lose_failed(struct il__remote_out *out)
 	il__remote_dispatch(pool);
 }
 
-/* Given up, the server confirms it; a worker may have taken it just before, so one that is unserved is asked about once more, and
- * one that fails twice has been taken. Else its worker is lost; or one that is not ours says so. */
+/* Given up, the server confirms it; a worker may have taken it just before, and even have begun it, so it is asked about once more,
+ * or its signs are awaited; and one that fails twice has been taken. Else its worker is lost; or one that is not ours says so. */
 static void on_fail(struct il__remote_out *out)
 {
 	struct il__remote_pool *pool = out->server->pool;
@@ -256,11 +257,12 @@ static void on_fail(struct il__remote_out *out)
 	pthread_mutex_lock(&pool->lock);
 	verdict = out->verdict;
 	pthread_mutex_unlock(&pool->lock);
-	if (verdict == -ENOENT && !out->dropped) {
-		out->dropped = true;
-		out->heard = il__remote_clock(&out->server->connection);
-	} else if (verdict == -ECANCELED) {
+	if (verdict == -ECANCELED) {
 		end(out, verdict, NULL, 0, NULL);
+	} else if (out->cancelling && !out->dropped) {
+		out->dropped = verdict || out->cancelling != IL__REMOTE_DONE;
+		out->cancelling = IL__REMOTE_KEPT;
+		out->heard = il__remote_clock(&out->server->connection);
 	} else {
 		il__remote_lose_failed(out);
 	}

@@ -127,16 +127,15 @@ static bool is_silent(const struct il__remote_out *out, il_time heartbeat)
 	       now - out->heard >= 3 * heartbeat;
 }
 
-/* Of workers that are not ours nothing is expected. */
+/* Of workers that are not ours nothing is expected, but after a failure that may be theirs. */
 static void lose_silent(struct il__remote_server *s, const struct il__remote_list *list)
 {
 	struct il__remote_node *next;
 
-	if (s->pool->options.raw)
-		return;
 	for (struct il__remote_node *n = list->first; n; n = next) {
 		next = n->next;
-		if (is_silent(il__remote_out_at(n), s->pool->options.heartbeat))
+		if ((!s->pool->options.raw || il__remote_out_at(n)->dropped) &&
+		    is_silent(il__remote_out_at(n), s->pool->options.heartbeat))
 			lose_out(il__remote_out_at(n),
 				 "the worker program has been silent for 3 beats");
 	}

@@ -7,18 +7,29 @@
 #include <semaphore.h>
 #include <sys/socket.h>
 
-/* What the server does after `cancel job`, a letter each: its reply (O: done, U: unknown, X: it cannot), F: WORK_FAIL, A: the answer, a
+/* What the server does after `cancel job`, a letter each: its reply (O: done, U: unknown, X: it cannot), F: WORK_FAIL, S: a sign that it runs, A: the answer, a
  * reply to the question whether a worker has it (0: none, 1: one, -: it has ended), w: a while, in which a pool in a hurry would end
- * the call; and c: the caller cancels it. */
+ * the call; and c: the caller cancels it. A course that begins with r is one of a raw pool. */
 struct course {
 	const char *steps;
 	int code; /* what the caller gets */
 };
 
 static const struct course courses[] = {
-    {"FO0", -ENOENT},       /* it was in the queue */
-    {"FO1wA", 41},          /* a worker has just taken it */
-    {"UwA", 41},            /* it has just ended */
+    {"FO0", -ENOENT},         /* it was in the queue */
+    {"FO1wA", 41},            /* a worker has just taken it */
+    {"UwA", 41},              /* it has just ended */
+    {"SFOwA", 41},            /* a worker has just begun it */
+    {"FSOwA", 41},            /* likewise */
+    {"SOwFwA", 41},           /* likewise, and the administrator was faster */
+    {"SFwOwFw", -EOWNERDEAD}, /* likewise, and the worker fails it */
+    {"SFwU", -EOWNERDEAD},    /* a worker has begun it, and failed */
+    {"SFwX", -EOWNERDEAD},    /* likewise */
+    {"SF", -EOWNERDEAD},      /* likewise, or it runs: it is not told, and there is no other sign */
+    {"rSOFwA", 0},
+    {"rSFOwA", 0},
+    {"rSFwU", -EOWNERDEAD},
+    {"rSF", -EOWNERDEAD},
     {"0X", -ENOENT},        /* it cannot be taken back */
     {"UwF", -EOWNERDEAD},   /* a worker has just failed it */
     {"FwU", -EOWNERDEAD},   /* likewise */
@@ -92,11 +103,15 @@ static void take_step(int fd, int admin, char step, const char *payload)
 		say(admin, "ERR UNKNOWN_COMMAND cancel\r\n");
 	} else if (step == 'F') {
 		send_text(fd, WORK_FAIL, "H:1");
+	} else if (step == 'S') {
+		send_packet(fd, WORK_STATUS, "H:1\0001\0001000", 10);
 	} else if (step == 'A') {
 		size_t size = make_answer(answer, payload, 0, 41, sizeof(struct sum));
 		send_packet(fd, WORK_COMPLETE, answer, size);
 	} else if (step == 'w') {
 		usleep(50000);
+	} else if (step == 'r') {
+		return;
 	} else if (step == 'c') {
 		sem_post(&cancels);
 	} else {
@@ -137,18 +152,25 @@ static void *serve_course(void *arg)
 }
 
 /* The result is -ETIMEDOUT if the call hangs. */
-static int call_once(il_executor *ex, bool cancel)
+static int call_once(il_executor *ex, const struct course *c)
 {
 	static struct sum s = {1, 2, 0};
+	il_bytes b = {.in = "", .in_size = 1};
 	il_future *f = NULL;
+	int rc;
 
-	CHECK_EQ(il_executor_submit(ex, &f, add, &s, sizeof s), 0);
-	if (cancel) {
+	if (c->steps[0] == 'r')
+		CHECK_EQ(il_executor_submit(ex, &f, twice, &b, IL_BYTES), 0);
+	else
+		CHECK_EQ(il_executor_submit(ex, &f, add, &s, sizeof s), 0);
+	if (strchr(c->steps, 'c')) {
 		while (sem_wait(&cancels) < 0)
 			;
 		CHECK(il_future_cancel(f));
 	}
-	return until_done(f);
+	rc = until_done(f);
+	il_bytes_free(&b);
+	return rc;
 }
 
 /* Without a reply to the cancellation the pool waits for some beats, but not once its caller has cancelled. */
@@ -172,8 +194,9 @@ static void run_course(const struct course *c)
 	pthread_create(&thread, NULL, serve_course, (void *)(uintptr_t)c);
 	o.unserved_timeout = IL_MSEC(100);
 	o.heartbeat = beat_of(c);
+	o.raw = c->steps[0] == 'r';
 	ex = pool_with(&o);
-	rc = call_once(ex, strchr(c->steps, 'c') != NULL);
+	rc = call_once(ex, c);
 	if (rc != c->code)
 		printf("course %s\n", c->steps);
 	CHECK_EQ(rc, c->code);
