@@ -8,7 +8,9 @@
 #include <errno.h>
 #include <string.h>
 
-enum { QUESTIONS = 4096 }; /* at once: a long queue is asked about in turns */
+/* At once. A long queue is asked about in turns; but a worker takes the oldest call of its name, so those are asked about each time.
+ */
+enum { QUESTIONS = 4096, OLDEST = 256 };
 
 static il_time shorter_of(const il_remote_pool_options *o)
 {
@@ -52,21 +54,25 @@ static int ask_about(struct il__remote_out *out)
 	return il__remote_send_now(&out->server->connection, IL__GEARMAN_GET_STATUS, &handle, 1);
 }
 
-/* Nothing while much is to be written: whoever watches does not wait for that, for nobody else would notice what is silent. */
+/* From there on. Nothing while much is to be written: whoever watches does not wait for that, for nobody else would notice what is
+ * silent. Returns where the next turn begins. */
+static struct il__remote_node *ask_from(struct il__remote_server *s, struct il__remote_node *n,
+					int count, int *rc)
+{
+	for (int i = 0; i < count && n && !il__remote_is_full(&s->connection) && *rc == 0; i++) {
+		if (!is_fresh(il__remote_out_at(n)))
+			*rc = ask_about(il__remote_out_at(n));
+		n = n->next;
+	}
+	return n;
+}
+
 static int ask(struct il__remote_server *s)
 {
 	int rc = 0;
+	struct il__remote_node *oldest = ask_from(s, s->waiting.first, OLDEST, &rc);
 
-	if (!s->asked)
-		s->asked = s->waiting.first;
-	for (int i = 0; i < QUESTIONS && s->asked && rc == 0; i++) {
-		struct il__remote_out *out = il__remote_out_at(s->asked);
-		if (il__remote_is_full(&s->connection))
-			return 0;
-		s->asked = s->asked->next;
-		if (!is_fresh(out))
-			rc = ask_about(out);
-	}
+	s->asked = ask_from(s, s->asked ? s->asked : oldest, QUESTIONS, &rc);
 	return rc;
 }
 

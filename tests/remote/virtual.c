@@ -1,0 +1,217 @@
+/*
+ * virtual.c: a remote pool in virtual time: what it promises to notice by a certain time it has noticed by then. The library is
+ * inside, so that its tasks run on the loop of the test; the server is one of the test.
+ */
+#include "gearman.h"
+
+#include "../../core/remote/pool.h"
+
+#include <interloop/function.h>
+#include <interloop/virtual.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int failures;
+
+#define CHECK(c) ((c) ? (void)0 : check_failed(__LINE__, #c))
+
+static void check_failed(int line, const char *what)
+{
+	printf("virtual.c:%d: %s (%s)\n", line, what, il_error_detail());
+	failures++;
+}
+
+static int function(void *arg)
+{
+	(void)arg;
+	return 0;
+}
+
+/* ---- the server's machine ---- */
+
+enum { ROOM = 65536, HEADER = 12 };
+
+struct peer {
+	il_stream *stream;
+	size_t in_size, out_size;
+	char in[ROOM + 1], out[ROOM];
+};
+
+static void put_packet(struct peer *p, unsigned type, const void *data, size_t size)
+{
+	char *to = p->out + p->out_size;
+
+	CHECK(p->out_size + HEADER + size <= ROOM && size < 256);
+	memcpy(to, "\0RES\0\0\0\0\0\0\0", HEADER);
+	to[7] = (char)type;
+	to[11] = (char)size;
+	memcpy(to + HEADER, data, size);
+	p->out_size += HEADER + size;
+}
+
+/* The size of the packet at the place; 0: it is not all there. */
+static size_t packet_at(const struct peer *p, size_t at)
+{
+	const unsigned char *h = (const unsigned char *)p->in + at;
+	size_t size;
+
+	if (p->in_size - at < HEADER)
+		return 0;
+	size = HEADER + ((size_t)h[10] << 8 | h[11]);
+	return size <= p->in_size - at ? size : 0;
+}
+
+/* What has come is served, and what that gives written at once. */
+static int serve_some(struct peer *p,
+		      void (*serve)(struct peer *p, unsigned type, char *data, size_t size))
+{
+	int n = il_stream_read(p->stream, p->in + p->in_size, ROOM - p->in_size);
+	size_t at = 0, size;
+
+	if (n <= 0)
+		return n < 0 ? n : -ENODATA;
+	p->in_size += (size_t)n;
+	while ((size = packet_at(p, at)) > 0 && p->out_size < ROOM / 2) {
+		serve(p, (unsigned char)p->in[at + 7], p->in + at + HEADER, size - HEADER);
+		at += size;
+	}
+	p->in_size -= at;
+	memmove(p->in, p->in + at, p->in_size);
+	size = p->out_size;
+	p->out_size = 0;
+	return il_stream_write_all(p->stream, p->out, size);
+}
+
+static int serve_one(void (*serve)(struct peer *p, unsigned type, char *data, size_t size))
+{
+	static struct peer p;
+	il_listener *l;
+	int rc = il_listener_open_tcp(&l, NULL, "4730", NULL);
+
+	CHECK(rc == 0);
+	p.in_size = p.out_size = 0;
+	rc = il_listener_accept(l, &p.stream);
+	while (rc >= 0)
+		rc = serve_some(&p, serve);
+	il_stream_destroy(p.stream);
+	il_listener_destroy(l);
+	return rc;
+}
+
+/* ---- all machines ---- */
+
+static struct test {
+	il_fn *serve, *call; /* the server's machine, and what is called on the client's */
+	il_remote_pool_options options;
+	struct il__remote_pool *pool;
+} * now;
+
+static int use(void *arg)
+{
+	static const char *const servers[] = {"server:4730"};
+	struct test *t = arg;
+	il_portal *portal;
+	il_group group;
+
+	t->options.servers = servers;
+	t->options.server_count = 1;
+	t->options.insecure = true;
+	CHECK(il_loop_create_threads_portal(il_loop_current(), &portal) == 0);
+	CHECK(il__remote_pool_make(&t->pool, &t->options, 7, portal) == 0);
+	CHECK(il_group_open(&group) == 0);
+	CHECK(il_group_start_soon(&group, NULL, il__remote_run_pool, t->pool) == 0);
+	CHECK(t->call(t) == 0);
+	il_scope_cancel(il_group_scope(&group));
+	CHECK(il_group_close(&group, 0) == 0);
+	il_executor_unref(t->pool->executor);
+	il_portal_close(portal);
+	return 0;
+}
+
+static int run(void *arg)
+{
+	const il_virtual_network_options options = {.latency_min = IL_MSEC(1), .buffer = 1 << 20};
+	il_virtual_network *n;
+
+	now = arg;
+	CHECK(il_virtual_network_open(&n, &options) == 0);
+	CHECK(il_virtual_host_start(n, "server", now->serve, now) == 0);
+	CHECK(il_virtual_host_start(n, "client", use, now) == 0);
+	CHECK(il_virtual_host_wait(n, "client", IL_SEC(600)) == 0);
+	return il_virtual_network_close(n);
+}
+
+static void run_test(struct test t, const char *name)
+{
+	CHECK(il_run(il_virtual(), run, &t) == 0);
+	printf("%s\n", name);
+}
+
+/* ---- a worker that is cut off ---- */
+
+enum { LONG = 100000 }; /* calls in the server's queue: more than are asked about in three beats */
+
+static long created, taken;
+static il_time taken_at;
+
+/* A worker takes the oldest call when the pool has just asked about it, and is cut off. */
+static void queue_call(struct peer *p, unsigned type, char *data, size_t size)
+{
+	char handle[32];
+
+	if (type == IL__GEARMAN_ECHO_REQ) {
+		put_packet(p, IL__GEARMAN_ECHO_RES, data, size);
+	} else if (type == IL__GEARMAN_SUBMIT_JOB) {
+		size = (size_t)snprintf(handle, sizeof handle, "H:%ld", created++);
+		put_packet(p, IL__GEARMAN_JOB_CREATED, handle, size);
+	} else if (type == IL__GEARMAN_GET_STATUS) {
+		bool oldest = size == 3 && memcmp(data, "H:0", 3) == 0;
+		memcpy(handle, data, size);
+		memcpy(handle + size, "\0001\0000\0000\0000", 8);
+		if (oldest && taken)
+			handle[size + 3] = '1';
+		put_packet(p, IL__GEARMAN_STATUS_RES, handle, size + 8);
+		if (oldest && created == LONG && !taken++)
+			taken_at = il_now();
+	}
+}
+
+static int serve_queue(void *arg)
+{
+	(void)arg;
+	return serve_one(queue_call);
+}
+
+static int lose_the_oldest(void *arg)
+{
+	const struct test *t = arg;
+	static il_future *f[LONG];
+
+	for (int i = 0; i < LONG; i++)
+		CHECK(il_executor_submit(t->pool->executor, &f[i], function, NULL, 0) == 0);
+	CHECK(il_future_result(f[0], IL_FOREVER) == -EOWNERDEAD);
+	CHECK(taken && il_now() - taken_at <= 3 * t->options.heartbeat + IL_SEC(1));
+	CHECK(!il_future_done(f[1]) && !il_future_done(f[LONG - 1]));
+	CHECK(il_executor_shutdown(t->pool->executor, IL_NOWAIT) == 0);
+	for (int i = 0; i < LONG; i++)
+		il_future_unref(f[i]);
+	return 0;
+}
+
+int main(void)
+{
+	const il_remote_pool_options o = {.heartbeat = IL_SEC(5), .queue_limit = LONG};
+	struct test t = {.options = o};
+
+	if (il_function_register("function", function) < 0)
+		return 1;
+	t.options.unserved_timeout = IL_FOREVER;
+	t.serve = serve_queue;
+	t.call = lose_the_oldest;
+	run_test(t, "a worker that has the oldest of many calls");
+	printf("%d failures\n", failures);
+	return failures != 0;
+}
