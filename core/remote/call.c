@@ -71,8 +71,6 @@ void il__remote_address_out(struct il__remote_pool *pool, struct il__remote_out 
 {
 	il_time left = out->deadline - il_now();
 
-	snprintf(out->unique, sizeof out->unique, "%08x-%016llx-%x", pool->token,
-		 (unsigned long long)out->id, (unsigned)out->attempt);
 	if (out->deadline == IL_FOREVER)
 		left = -1;
 	else

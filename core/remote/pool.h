@@ -79,8 +79,7 @@ struct il__remote_out {
 	char *parts;  /* of a result that comes in several packets */
 	size_t parts_size;
 	char handle[IL__REMOTE_HANDLE_MAX + 1]; /* of the server; empty: it has none yet */
-	char unique[48];
-	size_t in_size, size; /* of the argument, of the payload */
+	size_t in_size, size;                   /* of the argument, of the payload */
 	char payload[];
 };
 
@@ -132,7 +131,6 @@ struct il__remote_pool {
 	bool shut, released, cancels_all;
 	bool stopping, stopped; /* a thread stops the tasks; they have stopped */
 	uint64_t ids;
-	uint32_t token;       /* of this pool, in the names of its calls on the servers */
 	il_time connected_at; /* when a server was last there; the portal's thread */
 	size_t server_count;
 	struct il__remote_server servers[];
@@ -224,9 +222,9 @@ int il__remote_serve_server(void *server);
 int il__remote_run_pool(void *pool);
 
 /* A pool without a thread, for a loop that the caller has: il__remote_run_pool is to be run there, as long as there are calls. As
- * il_remote_pool_create; the token tells pools apart that have the same servers. */
+ * il_remote_pool_create. */
 int il__remote_pool_make(struct il__remote_pool **pool, const il_remote_pool_options *options,
-			 uint32_t token, il_portal *portal);
+			 il_portal *portal);
 /* The executor's table, for the options that are in the pool. */
 il_executor_ops il__remote_pool_ops(const struct il__remote_pool *pool);
 void il__remote_pool_list(struct il__remote_pool *pool, bool listed);

@@ -4,11 +4,8 @@
 #include "pool.h"
 
 #include <errno.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 static const char function[] = "il_remote_pool_create";
 
@@ -123,14 +120,13 @@ static bool init_pool(struct il__remote_pool *pool)
 	return made && (!o->prefix || pool->prefix);
 }
 
-static struct il__remote_pool *make_pool(const il_remote_pool_options *options, uint32_t token)
+static struct il__remote_pool *make_pool(const il_remote_pool_options *options)
 {
 	struct il__remote_pool *pool =
 	    calloc(1, sizeof *pool + options->server_count * sizeof pool->servers[0]);
 
 	if (!pool)
 		return NULL;
-	pool->token = token;
 	pool->options = *options;
 	if (init_pool(pool))
 		return pool;
@@ -199,18 +195,6 @@ void il__remote_pool_stop(struct il__remote_pool *pool)
 	il_blocking_portal_stop(pool->portal);
 }
 
-/* Tells pools apart that have the same servers. */
-static uint32_t make_token(void)
-{
-	static atomic_uint made; /* relaxed: a count that orders nothing */
-	unsigned count = atomic_fetch_add_explicit(&made, 1, memory_order_relaxed);
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (uint32_t)now.tv_nsec ^ (uint32_t)now.tv_sec << 20 ^ (uint32_t)getpid() << 12 ^
-	       count;
-}
-
 static int make_executor(struct il__remote_pool *pool)
 {
 	il_executor_ops ops = il__remote_pool_ops(pool);
@@ -222,22 +206,21 @@ static int make_executor(struct il__remote_pool *pool)
 }
 
 /* From the options on; without the executor. */
-static int make_checked(struct il__remote_pool **pool, const il_remote_pool_options *options,
-			uint32_t token)
+static int make_checked(struct il__remote_pool **pool, const il_remote_pool_options *options)
 {
 	il_remote_pool_options checked;
 	int rc = check_options(&checked, options);
 
 	if (rc < 0)
 		return rc;
-	*pool = make_pool(&checked, token);
+	*pool = make_pool(&checked);
 	return *pool ? 0 : il_fail(-ENOMEM, "%s: out of memory", function);
 }
 
 int il__remote_pool_make(struct il__remote_pool **pool, const il_remote_pool_options *options,
-			 uint32_t token, il_portal *portal)
+			 il_portal *portal)
 {
-	int rc = make_checked(pool, options, token);
+	int rc = make_checked(pool, options);
 
 	if (rc < 0)
 		return rc;
@@ -252,7 +235,7 @@ int il__remote_pool_make(struct il__remote_pool **pool, const il_remote_pool_opt
 int il_remote_pool_create(il_executor **ex, const il_remote_pool_options *options)
 {
 	struct il__remote_pool *pool;
-	int rc = make_checked(&pool, options, make_token());
+	int rc = make_checked(&pool, options);
 
 	if (rc < 0)
 		return rc;

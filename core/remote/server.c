@@ -10,6 +10,9 @@
 
 enum { FRAME = 1024 }; /* of an answer beyond what it carries: handle, envelope, detail, build */
 
+/* A server makes one job of calls with the same name and unique, and gives one result to all who sent them. */
+static const char no_unique[] = "";
+
 /* ---- sending ---- */
 
 /* From here on it cannot be taken back, and the server may end it, even before it has come there. NULL: there is none. */
@@ -33,12 +36,11 @@ static struct il__remote_out *take_unsent(struct il__remote_server *s)
 
 static int send_call(struct il__remote_server *s, struct il__remote_out *out)
 {
-	struct iovec pieces[3] = {{(char *)(uintptr_t)out->name->text, out->name->size + 1},
-				  {out->unique, 0},
-				  {out->payload, out->size}};
+	const struct iovec pieces[3] = {{(char *)(uintptr_t)out->name->text, out->name->size + 1},
+					{(char *)(uintptr_t)no_unique, sizeof no_unique},
+					{out->payload, out->size}};
 
 	il__remote_address_out(s->pool, out);
-	pieces[1].iov_len = strlen(out->unique) + 1;
 	return il__remote_send_now(&s->connection, IL__GEARMAN_SUBMIT_JOB, pieces, 3);
 }
 

@@ -306,7 +306,7 @@ static int use(void *arg)
 	int rc;
 
 	MUST_DO(il_loop_create_threads_portal(il_loop_current(), &portal));
-	MUST_DO(il__remote_pool_make(&m->pool, &o, 7, portal));
+	MUST_DO(il__remote_pool_make(&m->pool, &o, portal));
 	rc = use_pool(m);
 	il_executor_unref(m->pool->executor);
 	il_portal_close(portal);

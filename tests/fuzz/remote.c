@@ -168,7 +168,7 @@ static int run_both(void *arg)
 	(void)arg;
 	CHECK(il_loop_create_threads_portal(il_loop_current(), &portal) == 0);
 	CHECK(il_executor_create(&plain, &at_once, &given) == 0);
-	CHECK(il__remote_pool_make(&pool, &o, 7, portal) == 0);
+	CHECK(il__remote_pool_make(&pool, &o, portal) == 0);
 	CHECK(il_group_open(&group) == 0);
 	CHECK(il_group_start_soon(&group, NULL, il__remote_run_pool, pool) == 0);
 	CHECK(il_group_start_soon(&group, NULL, work, plain) == 0);

@@ -120,7 +120,7 @@ static int use(void *arg)
 	t->options.server_count = 1;
 	t->options.insecure = true;
 	CHECK(il_loop_create_threads_portal(il_loop_current(), &portal) == 0);
-	CHECK(il__remote_pool_make(&t->pool, &t->options, 7, portal) == 0);
+	CHECK(il__remote_pool_make(&t->pool, &t->options, portal) == 0);
 	CHECK(il_group_open(&group) == 0);
 	CHECK(il_group_start_soon(&group, NULL, il__remote_run_pool, t->pool) == 0);
 	CHECK(t->call(t) == 0);
