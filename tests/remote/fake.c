@@ -97,6 +97,9 @@ static void another_size(int fd, const char *payload, size_t size)
 	size_t n = make_answer(a, payload, 0, 1, 5);
 
 	(void)size;
+	memcpy(a + n - 5, "other", 5); /* the name of its build, and nothing comes out */
+	put(a + 4 + 12, 5, 2);
+	put(a + 4 + 24, 0, 8);
 	send_text(fd, JOB_CREATED, "H:1");
 	send_packet(fd, WORK_COMPLETE, a, n);
 }
@@ -155,7 +158,8 @@ static const struct script scripts[] = {
     {another_version, -EPROTO, "version 9; this program speaks version 1"},
     {lengths_that_lie, -EBADMSG, "lengths do not match"},
     {another_call, -EBADMSG, "another call"},
-    {another_size, -EPROTO, "the caller's build is remote-fake"},
+    {another_size, -EPROTO, "the caller's build is remote-fake-"},
+    {another_size, -EPROTO, ", the worker's other"},
     {refused_with_success, -EBADMSG, "refusal"},
     {exception, -EPROTO, "no such thing"},
     {error, -EPROTO, "not well"},
@@ -245,6 +249,10 @@ static void lie_to_a_worker(void)
 				     "its build is remote-fake-"),
 			      "0123456789abcdef"),
 		 16);
+	size = make_call(data, "test.t.nobody", 6);
+	memcpy(data + size - 6, "theirs", 6); /* the name of the caller's build, and no argument */
+	put(data + size - 6 - 32 + 20, 6, 2);
+	assign(fd, data, size, WORK_COMPLETE, ", the caller's theirs");
 	assign(fd, data, make_call(data, "x", 0), WORK_COMPLETE, "no function of that name");
 	assign(fd, data, make_call(data, "best.t.refuse", 0), WORK_COMPLETE, "no function of that");
 	assign(fd, data, make_call(data, "test.t.hidden", 0), WORK_COMPLETE, "no function of that");
