@@ -107,8 +107,9 @@ struct il__remote_server {
 	struct il__remote_list running;
 	struct il__remote_node *asked; /* where the next questions begin in `waiting` */
 	struct il__remote_handles handles;
-	bool wants_names; /* the watch waits for `status` */
-	il_time replied;  /* to a cancellation; 0: never */
+	bool wants_names;  /* the watch waits for `status` */
+	bool options_done; /* it has replied to them, one way or the other */
+	il_time replied;   /* to a cancellation; 0: never */
 };
 
 struct il__remote_pool {
@@ -215,6 +216,8 @@ void il__remote_lose_failed(struct il__remote_out *out);
 /* Which names are served is known as of now. */
 void il__remote_judge_names(struct il__remote_server *s);
 int il__remote_on_packet(struct il__remote_server *s, struct il__remote_packet *p);
+/* What this connection is to do besides, before any call is sent there. */
+int il__remote_send_options(struct il__remote_server *s);
 /* Tasks, until they are cancelled, or for a server's until it is lost. */
 int il__remote_watch(void *server);
 int il__remote_administer(void *server);

@@ -32,6 +32,26 @@ static void end(struct il__remote_out *out, int rc, const void *data, size_t siz
 	il__remote_retry(s, name);
 }
 
+/* ---- options ---- */
+
+/* With the words of failures, of which some servers know nothing: they say ERROR, as to a call that they do not take. Replies come in
+ * order, so what comes before the echo is none to a call. */
+static const char after_options[] = "options";
+
+int il__remote_send_options(struct il__remote_server *s)
+{
+	int rc = il__remote_send_text(&s->connection, IL__GEARMAN_OPTION_REQ, "exceptions");
+
+	s->options_done = false;
+	return rc < 0 ? rc
+		      : il__remote_send_text(&s->connection, IL__GEARMAN_ECHO_REQ, after_options);
+}
+
+static void on_echo(struct il__remote_server *s, const struct il__remote_packet *p)
+{
+	s->options_done |= strcmp(p->data, after_options) == 0;
+}
+
 /* ---- created, or not ---- */
 
 static int on_created(struct il__remote_server *s, struct il__remote_packet *p)
@@ -69,6 +89,8 @@ static int on_error(struct il__remote_server *s, struct il__remote_packet *p)
 	struct il__remote_out *out;
 	char detail[240];
 
+	if (!s->options_done)
+		return 0;
 	if (!first)
 		return il_fail(-EPROTO, "the job server says %s", code ? code : "ERROR");
 	out = il__remote_out_at(first);
@@ -307,6 +329,9 @@ int il__remote_on_packet(struct il__remote_server *s, struct il__remote_packet *
 		return on_created(s, p);
 	case IL__GEARMAN_ERROR:
 		return on_error(s, p);
+	case IL__GEARMAN_ECHO_RES:
+		on_echo(s, p);
+		return 0;
 	case IL__GEARMAN_WORK_STATUS:
 	case IL__GEARMAN_STATUS_RES:
 	case IL__GEARMAN_WORK_COMPLETE:

@@ -104,7 +104,7 @@ static int talk(struct il__remote_server *s)
 	for (size_t i = 0; i < sizeof fns / sizeof fns[0] && rc == 0; i++)
 		rc = il_group_start_soon(&group, NULL, fns[i], s);
 	if (rc == 0)
-		rc = il__remote_send_text(&s->connection, IL__GEARMAN_OPTION_REQ, "exceptions");
+		rc = il__remote_send_options(s);
 	return il_group_close(&group, rc);
 }
 

@@ -336,6 +336,49 @@ static void drain_late_job(void)
 	printf("a late job of a drain\n");
 }
 
+static void *know_no_options(void *arg)
+{
+	char data[4096], answer[128];
+	unsigned type;
+	size_t size;
+	int fd = accept_one();
+
+	(void)arg;
+	while ((type = receive_packet(fd, data, sizeof data, &size))) {
+		if (type == OPTION_REQ)
+			send_packet(fd, ERROR, "UNKNOWN_OPTION\0what is that", 27);
+		if (type == ECHO_REQ)
+			send_packet(fd, ECHO_RES, data, size);
+		if (type != SUBMIT_JOB)
+			continue;
+		send_text(fd, JOB_CREATED, "H:1");
+		size = make_answer(answer, strchr(strchr(data, 0) + 1, 0) + 1, 0, 41,
+				   sizeof(struct sum));
+		send_packet(fd, WORK_COMPLETE, answer, size);
+	}
+	close(fd);
+	return NULL;
+}
+
+/* A server that does not take an option takes calls all the same, and no call is blamed for it. */
+static void refuse_options(void)
+{
+	const char *servers[] = {address};
+	il_remote_pool_options o = pool_options(servers, 1);
+	il_executor *ex = pool_with(&o);
+	struct sum s = {1, 2, 0};
+	pthread_t thread;
+	il_future *f = NULL;
+
+	CHECK_EQ(il_executor_submit(ex, &f, add, &s, sizeof s), 0); /* goes out with the option */
+	pthread_create(&thread, NULL, know_no_options, NULL);
+	CHECK_EQ(until_done(f), 41);
+	CHECK_EQ(il_executor_run(ex, add, &s, sizeof s), 41);
+	il_executor_destroy(ex);
+	pthread_join(thread, NULL);
+	printf("no options\n");
+}
+
 enum { RESENT = 9 };
 
 /* Of three that were sent, none of which is created, three that were, and three that run. */
@@ -456,6 +499,7 @@ void test_all(void)
 	signal(SIGPIPE, SIG_IGN);
 	listen_here();
 	lie_to_pools();
+	refuse_options();
 	send_again_in_order();
 	lie_to_a_worker();
 	count_questions();

@@ -438,6 +438,10 @@ static void refuse_unread(void)
 	memset(in, 'x', ARGUMENT);
 	CHECK_EQ(receive_packet(fd, data, sizeof data, &size), ECHO_REQ);
 	send_packet(fd, ECHO_RES, data, size);
+	CHECK_EQ(receive_packet(fd, data, sizeof data, &size), OPTION_REQ);
+	send_packet(fd, OPTION_RES, data, size);
+	CHECK_EQ(receive_packet(fd, data, sizeof data, &size), ECHO_REQ);
+	send_packet(fd, ECHO_RES, data, size);
 	UNTIL(statistics_of(ex, 0).connected);
 	for (int i = 0; i < CALLS; i++) {
 		b[i] = (il_bytes){.in = in, .in_size = ARGUMENT};
