@@ -159,7 +159,7 @@ static void *stop_pool(void *arg)
 	return NULL;
 }
 
-/* Under the lock. Without memory for a thread, whoever comes next tries again. */
+/* Under the lock. Without memory for a thread it is tried again: by whoever comes next, or the pool's watch. */
 static void start_stop(struct il__remote_pool *pool)
 {
 	pthread_t thread;
@@ -180,6 +180,13 @@ static void stop_if_done(struct il__remote_pool *pool)
 		start_stop(pool);
 	else
 		pool->stopping = pool->stopped = true;
+}
+
+void il__remote_stop_if_done(struct il__remote_pool *pool)
+{
+	pthread_mutex_lock(&pool->lock);
+	stop_if_done(pool);
+	pthread_mutex_unlock(&pool->lock);
 }
 
 /* Whoever waits for the last call waits for the stop, too. */

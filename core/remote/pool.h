@@ -132,7 +132,7 @@ struct il__remote_pool {
 	bool shut, released, cancels_all;
 	bool stopping, stopped; /* a thread stops the tasks; they have stopped */
 	uint64_t ids;
-	il_time connected_at; /* when a server was last there; the portal's thread */
+	il_time alone; /* for so long no server has been there; the portal's thread */
 	size_t server_count;
 	struct il__remote_server servers[];
 };
@@ -184,6 +184,8 @@ void il__remote_lost(struct il__remote_pool *pool, struct il__remote_out *out, c
 /* Room for another call; one of them is done. */
 void il__remote_free_place(struct il__remote_pool *pool);
 void il__remote_uncount(struct il__remote_pool *pool);
+/* Its tasks stop, if they are not needed any more. */
+void il__remote_stop_if_done(struct il__remote_pool *pool);
 /* Its server is asked to drop the call, which ends with `verdict`. Under the lock; true: wake the portal's thread. */
 bool il__remote_give_up(struct il__remote_out *out, int verdict);
 
@@ -208,6 +210,8 @@ static inline struct il__remote_list *il__remote_put_off_of(const struct il__rem
 }
 /* Under the lock: a worker has it, so its name is served. */
 void il__remote_is_served(struct il__remote_out *out);
+/* How often one looks what is not to take longer than this time. */
+il_time il__remote_tick(il_time time);
 /* A reply to GET_STATUS. */
 void il__remote_on_asked(struct il__remote_out *out, struct il__remote_packet *p);
 void il__remote_end_unserved(struct il__remote_out *out);
@@ -222,6 +226,7 @@ int il__remote_send_options(struct il__remote_server *s);
 int il__remote_watch(void *server);
 int il__remote_administer(void *server);
 int il__remote_serve_server(void *server);
+int il__remote_watch_pool(void *pool);
 int il__remote_run_pool(void *pool);
 
 /* A pool without a thread, for a loop that the caller has: il__remote_run_pool is to be run there, as long as there are calls. As

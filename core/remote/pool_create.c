@@ -143,7 +143,7 @@ static int run_servers(struct il__remote_pool *pool)
 
 	if (rc < 0)
 		return rc;
-	pool->connected_at = il_now();
+	rc = il_group_start_soon(&group, NULL, il__remote_watch_pool, pool);
 	for (size_t i = 0; i < pool->server_count && rc == 0; i++)
 		rc = il_group_start_soon(&group, NULL, il__remote_serve_server, &pool->servers[i]);
 	if (rc == 0)

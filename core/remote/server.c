@@ -112,7 +112,7 @@ static void set_connected(struct il__remote_server *s, bool connected, int error
 {
 	struct il__remote_pool *pool = s->pool;
 
-	pool->connected_at = il_now();
+	pool->alone = 0;
 	pthread_mutex_lock(&pool->lock);
 	s->connected = connected;
 	s->statistics.last_error = error;
@@ -192,24 +192,6 @@ static int serve_once(struct il__remote_server *s)
 	return rc;
 }
 
-static bool is_alone(const struct il__remote_pool *pool)
-{
-	for (size_t i = 0; i < pool->server_count; i++)
-		if (pool->servers[i].connected)
-			return false;
-	return il_now() - pool->connected_at >= pool->options.connect_timeout;
-}
-
-static void fail_if_alone(struct il__remote_pool *pool, int rc)
-{
-	char detail[240];
-
-	if (!is_alone(pool))
-		return;
-	snprintf(detail, sizeof detail, "no job server could be reached: %s", il_strerror(rc));
-	il__remote_fail_unsent(pool, -EHOSTUNREACH, true, detail);
-}
-
 int il__remote_serve_server(void *arg)
 {
 	struct il__remote_server *s = arg;
@@ -218,9 +200,58 @@ int il__remote_serve_server(void *arg)
 		int rc = serve_once(s);
 		if (rc == -ECANCELED)
 			return rc;
-		fail_if_alone(s->pool, rc);
 		rc = il_sleep(IL_MSEC(50));
 		if (rc < 0)
 			return rc;
 	}
+}
+
+/* ---- no server is there ---- */
+
+static bool is_alone(const struct il__remote_pool *pool)
+{
+	for (size_t i = 0; i < pool->server_count; i++)
+		if (pool->servers[i].connected)
+			return false;
+	return true;
+}
+
+/* Of the first attempt there may be no word yet. */
+static int last_error(const struct il__remote_pool *pool)
+{
+	for (size_t i = 0; i < pool->server_count; i++)
+		if (pool->servers[i].statistics.last_error < 0)
+			return pool->servers[i].statistics.last_error;
+	return -ETIMEDOUT;
+}
+
+static void fail_alone(struct il__remote_pool *pool)
+{
+	char detail[240];
+
+	snprintf(detail, sizeof detail, "no job server could be reached: %s",
+		 il_strerror(last_error(pool)));
+	il__remote_fail_unsent(pool, -EHOSTUNREACH, true, detail);
+}
+
+/* Beside the attempts to connect, which may take as long as calls wait for one. While this program is stopped no server is away: the
+ * time goes on by two ticks at most from one look to the next. */
+int il__remote_watch_pool(void *arg)
+{
+	struct il__remote_pool *pool = arg;
+	const il_time limit = pool->options.connect_timeout, tick = il__remote_tick(limit);
+	il_time looked = il_now();
+	int rc;
+
+	while ((rc = il_sleep(tick)) == 0) {
+		il_time now = il_now(), passed = now - looked;
+		looked = now;
+		pool->alone += passed < 2 * tick ? passed : 2 * tick;
+		if (!is_alone(pool))
+			pool->alone = 0;
+		else if (pool->alone >= limit)
+			fail_alone(pool);
+		il__remote_stop_if_done(pool);
+	}
+	return rc;
 }

@@ -18,9 +18,9 @@ static il_time shorter_of(const il_remote_pool_options *o)
 }
 
 /* A worker's beat may be far shorter than the pool's. */
-static il_time tick(const il_remote_pool_options *o)
+il_time il__remote_tick(il_time time)
 {
-	il_time quarter = shorter_of(o) / 4;
+	il_time quarter = time / 4;
 
 	if (quarter > IL_MSEC(500))
 		return IL_MSEC(500);
@@ -217,7 +217,7 @@ int il__remote_watch(void *arg)
 	struct il__remote_server *s = arg;
 
 	for (;;) {
-		int rc = il_sleep(tick(&s->pool->options));
+		int rc = il_sleep(il__remote_tick(shorter_of(&s->pool->options)));
 		if (rc == 0)
 			rc = ask(s);
 		if (rc < 0)

@@ -201,6 +201,32 @@ static int lose_the_oldest(void *arg)
 	return 0;
 }
 
+/* ---- a server that only accepts ---- */
+
+static int accept_only(void *arg)
+{
+	il_listener *l;
+
+	(void)arg;
+	CHECK(il_listener_open_tcp(&l, NULL, "4730", NULL) == 0);
+	CHECK(il_sleep_forever() < 0);
+	il_listener_destroy(l);
+	return 0;
+}
+
+/* By then, though an attempt to connect is under way that has begun late. */
+static int reach_nobody(void *arg)
+{
+	const struct test *t = arg;
+	il_time begin = il_now(), took;
+
+	CHECK(il_executor_run(t->pool->executor, function, NULL, 0) == -EHOSTUNREACH);
+	took = il_now() - begin;
+	CHECK(took >= t->options.connect_timeout);
+	CHECK(took <= t->options.connect_timeout + IL_SEC(1));
+	return 0;
+}
+
 int main(void)
 {
 	const il_remote_pool_options o = {.heartbeat = IL_SEC(5), .queue_limit = LONG};
@@ -212,6 +238,11 @@ int main(void)
 	t.serve = serve_queue;
 	t.call = lose_the_oldest;
 	run_test(t, "a worker that has the oldest of many calls");
+	t.options.heartbeat = IL_SEC(3);
+	t.options.connect_timeout = IL_SEC(10);
+	t.serve = accept_only;
+	t.call = reach_nobody;
+	run_test(t, "nobody is reached");
 	printf("%d failures\n", failures);
 	return failures != 0;
 }
