@@ -177,21 +177,19 @@ static void end_enveloped(struct il__remote_out *out, const char *data, size_t s
 	    detail[0] ? detail : NULL);
 }
 
-static void end_oversize(struct il__remote_out *out, size_t size)
+/* By -EMSGSIZE or -ENOMEM. */
+static void end_without(struct il__remote_out *out, int rc, size_t size)
 {
 	char detail[160];
 
-	snprintf(detail, sizeof detail, "a result of %zu bytes or more; the caller takes %zu", size,
-		 out->server->pool->options.max_size);
-	end(out, -EMSGSIZE, NULL, 0, detail);
-}
-
-static void end_without_memory(struct il__remote_out *out, size_t size)
-{
-	char detail[160];
-
-	snprintf(detail, sizeof detail, "no memory for a result of %zu bytes", size);
-	end(out, -ENOMEM, NULL, 0, detail);
+	if (rc == -ENOMEM)
+		snprintf(detail, sizeof detail, "no memory for a result of %zu bytes or more",
+			 size);
+	else
+		snprintf(detail, sizeof detail,
+			 "a result of %zu bytes or more; the caller takes %zu", size,
+			 out->server->pool->options.max_size);
+	end(out, rc, NULL, 0, detail);
 }
 
 /* Pieces of a result. 0; -EMSGSIZE; -ENOMEM. */
@@ -212,14 +210,17 @@ static int add_part(struct il__remote_out *out, const char *data, size_t size)
 
 static void end_raw(struct il__remote_out *out, const char *data, size_t size)
 {
+	int rc;
+
 	if (!out->parts_size && size <= out->server->pool->options.max_size) {
 		end(out, 0, data, size, NULL);
 		return;
 	}
-	if (add_part(out, data, size) == 0)
+	rc = add_part(out, data, size);
+	if (rc == 0)
 		end(out, 0, out->parts, out->parts_size, NULL);
 	else
-		end_oversize(out, out->parts_size + size);
+		end_without(out, rc, out->parts_size + size);
 }
 
 static void on_complete(struct il__remote_out *out, struct il__remote_packet *p)
@@ -227,10 +228,8 @@ static void on_complete(struct il__remote_out *out, struct il__remote_packet *p)
 	size_t size;
 	const char *data = il__remote_rest(p, &size);
 
-	if (p->no_memory)
-		end_without_memory(out, size + p->cut);
-	else if (p->cut)
-		end_oversize(out, size + p->cut);
+	if (p->cut)
+		end_without(out, p->no_memory ? -ENOMEM : -EMSGSIZE, size + p->cut);
 	else if (out->server->pool->options.raw)
 		end_raw(out, data, size);
 	else
@@ -242,12 +241,13 @@ static void on_data(struct il__remote_out *out, struct il__remote_packet *p)
 	size_t size;
 	const char *data = il__remote_rest(p, &size);
 
+	int rc;
+
 	if (!out->server->pool->options.raw)
 		return;
-	if (p->no_memory)
-		end_without_memory(out, out->parts_size + size + p->cut);
-	else if (p->cut || add_part(out, data, size) < 0)
-		end_oversize(out, out->parts_size + size + p->cut);
+	rc = p->no_memory ? -ENOMEM : p->cut ? -EMSGSIZE : add_part(out, data, size);
+	if (rc < 0)
+		end_without(out, rc, out->parts_size + size + p->cut);
 }
 
 static void on_exception(struct il__remote_out *out, struct il__remote_packet *p)

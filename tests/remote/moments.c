@@ -1,12 +1,14 @@
 /*
  * moments.c: a call is cancelled in each moment of its life in turn: whenever a thread of the pool has given the pool's lock back.
- * It ends once, and nothing is used that is gone. The server is one of the test.
+ * It ends once, and nothing is used that is gone. And there is no memory for a thread, or for a result. The server is one of the
+ * test.
  */
 #define MOMENTS_ITSELF
 #include "moments.h"
 
 #include "packets.h"
 
+#include <dirent.h>
 #include <semaphore.h>
 #include <stdatomic.h>
 #include <sys/socket.h>
@@ -32,6 +34,23 @@ int moments_unlock(pthread_mutex_t *lock)
 	inside = false;
 	atomic_store(&over, true);
 	return rc;
+}
+
+/* ---- no memory ---- */
+
+enum { LARGE = 1 << 20 };
+
+static atomic_int refusals; /* threads that are not made */
+static atomic_bool full;    /* there is no memory for anything large */
+
+int moments_create(pthread_t *thread, const pthread_attr_t *attr, void *(*fn)(void *), void *arg)
+{
+	return atomic_fetch_sub(&refusals, 1) > 0 ? EAGAIN : pthread_create(thread, attr, fn, arg);
+}
+
+void *moments_realloc(void *memory, size_t size)
+{
+	return size >= LARGE && atomic_load(&full) ? NULL : realloc(memory, size);
 }
 
 /* ---- the server ---- */
@@ -102,6 +121,19 @@ static void complete(int fd, const char *payload, bool again)
 	send_text(fd, JOB_CREATED, "H:1");
 	send_packet(fd, WORK_STATUS, "H:1\0000\00060000", 11);
 	answer(fd, payload);
+}
+
+/* In pieces, as no worker of ours does. */
+static void complete_by_pieces(int fd, const char *payload, bool again)
+{
+	static const char data[LARGE / 2 + 4] = "H:1";
+
+	(void)payload;
+	(void)again;
+	send_text(fd, JOB_CREATED, "H:1");
+	send_packet(fd, WORK_DATA, data, sizeof data);
+	send_packet(fd, WORK_DATA, data, sizeof data);
+	send_text(fd, WORK_COMPLETE, "H:1");
 }
 
 /* Told to drop a call, it says that it cannot: then the pool waits no longer for that. */
@@ -190,6 +222,67 @@ static const struct scene scenes[] = {
     {"it is answered", complete, 0, 41},
 };
 
+static void lack_memory(void)
+{
+	static const struct scene pieces = {"pieces", complete_by_pieces, 0, -ENOMEM};
+	const char *servers[] = {address};
+	il_remote_pool_options o = pool_options(servers, 1);
+	il_bytes b = {.in = "", .in_size = 1};
+	il_executor *ex;
+
+	scene = &pieces;
+	o.raw = true;
+	ex = pool_with(&o);
+	atomic_store(&submits, 0);
+	atomic_store(&full, true);
+	sem_post(&go);
+	CHECK_EQ(il_executor_run(ex, twice, &b, IL_BYTES), -ENOMEM);
+	CHECK(strstr(il_error_detail(), "no memory for a result of") != NULL);
+	atomic_store(&full, false);
+	il_bytes_free(&b);
+	il_executor_destroy(ex);
+	printf("no memory for a result\n");
+}
+
+/* Of pools. */
+static int count_threads(void)
+{
+	DIR *d = opendir("/proc/self/task");
+	const struct dirent *e;
+	int count = 0;
+
+	CHECK(d != NULL);
+	while ((e = readdir(d))) {
+		char path[300], name[16] = "";
+		FILE *f;
+		snprintf(path, sizeof path, "/proc/self/task/%s/comm", e->d_name);
+		f = fopen(path, "r");
+		count += f && fgets(name, sizeof name, f) && strncmp(name, "il-remote", 9) == 0;
+		if (f)
+			fclose(f);
+	}
+	closedir(d);
+	return count;
+}
+
+/* Neither who shuts a pool down, nor who gives it back, gets a thread that stops it: it stops all the same. */
+static void lack_threads(void)
+{
+	const char *servers[] = {address};
+	il_remote_pool_options o = pool_options(servers, 1);
+	il_executor *ex;
+
+	o.connect_timeout = IL_SEC(1);
+	ex = pool_with(&o);
+	UNTIL(statistics_of(ex, 0).connected);
+	UNTIL(count_threads() == 1); /* others may still be going */
+	atomic_store(&refusals, 4);
+	il_executor_destroy(ex);
+	UNTIL(atomic_load(&refusals) < 0);
+	UNTIL(count_threads() == 0);
+	printf("no thread to stop a pool\n");
+}
+
 void test_all(void)
 {
 	pthread_t thread;
@@ -206,4 +299,6 @@ void test_all(void)
 		CHECK(moment > 1 && moment < MOMENTS);
 		printf("%s: cancelled in %d moments\n", scene->name, moment - 1);
 	}
+	lack_memory();
+	lack_threads();
 }

@@ -27,7 +27,8 @@ void send_all(int fd, const void *data, size_t size)
 	CHECK_EQ(send(fd, data, size, MSG_NOSIGNAL), (ssize_t)size);
 }
 
-void send_packet(int fd, unsigned type, const char *data, size_t size)
+/* False: the peer has left. */
+static bool try_packet(int fd, unsigned type, const char *data, size_t size)
 {
 	unsigned char header[12] = {0, 'R', 'E', 'S'};
 
@@ -35,8 +36,13 @@ void send_packet(int fd, unsigned type, const char *data, size_t size)
 		header[4 + i] = (unsigned char)(type >> (24 - 8 * i));
 		header[8 + i] = (unsigned char)(size >> (24 - 8 * i));
 	}
-	send_all(fd, header, sizeof header);
-	send_all(fd, data, size);
+	return send(fd, header, sizeof header, MSG_NOSIGNAL) == sizeof header &&
+	       send(fd, data, size, MSG_NOSIGNAL) == (ssize_t)size;
+}
+
+void send_packet(int fd, unsigned type, const char *data, size_t size)
+{
+	CHECK(try_packet(fd, type, data, size));
 }
 
 void send_text(int fd, unsigned type, const char *text)
@@ -68,8 +74,8 @@ bool await(int fd, unsigned type, char *data, size_t room, size_t *size)
 	unsigned got;
 
 	while ((got = receive_packet(fd, data, room, size)) && got != type)
-		if (got == ECHO_REQ)
-			send_packet(fd, ECHO_RES, data, *size);
+		if (got == ECHO_REQ && !try_packet(fd, ECHO_RES, data, *size))
+			return false;
 	return got == type;
 }
 
