@@ -205,7 +205,15 @@ il_time il__remote_clock(struct il__remote_connection *c)
 
 	c->looked = now;
 	c->clock += passed < c->heartbeat ? passed : c->heartbeat;
+	if (passed > c->heartbeat)
+		c->stopped = now;
 	return c->clock;
+}
+
+il_time il__remote_passed(struct il__remote_connection *c, il_time since)
+{
+	il__remote_clock(c);
+	return c->looked - (since > c->stopped ? since : c->stopped);
 }
 
 /* Until the server is lost. */

@@ -157,8 +157,9 @@ static struct il__remote_out *next_overdue(struct il__remote_server *s)
 
 	pthread_mutex_lock(&s->pool->lock);
 	first = s->cancels.first;
-	if (first && il_now() - il__remote_cancelled_at(first)->given_up >= limit &&
-	    il_now() - s->replied >= limit)
+	if (first &&
+	    il__remote_passed(&s->connection, il__remote_cancelled_at(first)->given_up) >= limit &&
+	    il__remote_passed(&s->connection, s->replied) >= limit)
 		out = il__remote_cancelled_at(first);
 	pthread_mutex_unlock(&s->pool->lock);
 	return out;
@@ -180,7 +181,8 @@ static il_time unserved_for(const struct il__remote_out *out)
 {
 	il_time served = out->name->at[out->server->index].served;
 
-	return il_now() - (served > out->created ? served : out->created);
+	return il__remote_passed(&out->server->connection,
+				 served > out->created ? served : out->created);
 }
 
 void il__remote_judge_names(struct il__remote_server *s)
