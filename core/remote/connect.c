@@ -210,10 +210,10 @@ il_time il__remote_clock(struct il__remote_connection *c)
 	return c->clock;
 }
 
-il_time il__remote_passed(struct il__remote_connection *c, il_time since)
+il_time il__remote_since(struct il__remote_connection *c, il_time time)
 {
 	il__remote_clock(c);
-	return c->looked - (since > c->stopped ? since : c->stopped);
+	return c->looked - time >= c->stopped ? c->looked - time : -1;
 }
 
 /* Until the server is lost. */

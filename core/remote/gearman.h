@@ -117,8 +117,9 @@ const char *il__remote_rest(struct il__remote_packet *packet, size_t *size);
 /* By which silence is measured: while this program is stopped, or has no processor, nobody else is silent. So it goes on by a
  * beat at most from one look to the next. */
 il_time il__remote_clock(struct il__remote_connection *c);
-/* How long ago that was by il_now(), or the end of such a time, which nobody else is to be blamed for. */
-il_time il__remote_passed(struct il__remote_connection *c, il_time since);
+/* By il_now(): what was before that has been so for the time. Nothing has while that goes back behind such a stop, which nobody else is
+ * to be blamed for. */
+il_time il__remote_since(struct il__remote_connection *c, il_time time);
 /* Sends ECHO_REQ each beat; returns -EOWNERDEAD when nothing has come for three beats. A cancellation point. */
 int il__remote_beat(struct il__remote_connection *c);
 

@@ -123,10 +123,8 @@ void il__remote_on_asked(struct il__remote_out *out, struct il__remote_packet *p
 
 /* ---- silence ---- */
 
-static bool is_silent(const struct il__remote_out *out, il_time heartbeat)
+static bool is_silent(const struct il__remote_out *out, il_time now, il_time heartbeat)
 {
-	const il_time now = il__remote_clock(&out->server->connection);
-
 	if (out->beat)
 		return now - out->heard >= 3 * out->beat;
 	return out->assigned && now - out->assigned >= 2 * heartbeat &&
@@ -136,12 +134,13 @@ static bool is_silent(const struct il__remote_out *out, il_time heartbeat)
 /* Of workers that are not ours nothing is expected, but after a failure that may be theirs. */
 static void lose_silent(struct il__remote_server *s, const struct il__remote_list *list)
 {
+	const il_time now = il__remote_clock(&s->connection);
 	struct il__remote_node *next;
 
 	for (struct il__remote_node *n = list->first; n; n = next) {
 		next = n->next;
 		if ((!s->pool->options.raw || il__remote_out_at(n)->dropped) &&
-		    is_silent(il__remote_out_at(n), s->pool->options.heartbeat))
+		    is_silent(il__remote_out_at(n), now, s->pool->options.heartbeat))
 			lose_out(il__remote_out_at(n),
 				 "the worker program has been silent for 3 beats");
 	}
@@ -151,15 +150,13 @@ static void lose_silent(struct il__remote_server *s, const struct il__remote_lis
 
 static struct il__remote_out *next_overdue(struct il__remote_server *s)
 {
-	const il_time limit = 3 * s->pool->options.heartbeat;
+	const il_time since = il__remote_since(&s->connection, 3 * s->pool->options.heartbeat);
 	struct il__remote_out *out = NULL;
 	struct il__remote_node *first;
 
 	pthread_mutex_lock(&s->pool->lock);
 	first = s->cancels.first;
-	if (first &&
-	    il__remote_passed(&s->connection, il__remote_cancelled_at(first)->given_up) >= limit &&
-	    il__remote_passed(&s->connection, s->replied) >= limit)
+	if (first && il__remote_cancelled_at(first)->given_up <= since && s->replied <= since)
 		out = il__remote_cancelled_at(first);
 	pthread_mutex_unlock(&s->pool->lock);
 	return out;
@@ -177,23 +174,17 @@ static void lose_overdue(struct il__remote_server *s)
 
 /* ---- names that no worker has ---- */
 
-static il_time unserved_for(const struct il__remote_out *out)
-{
-	il_time served = out->name->at[out->server->index].served;
-
-	return il__remote_passed(&out->server->connection,
-				 served > out->created ? served : out->created);
-}
-
+/* In the order of creation: those that came last have not waited for so long, whatever is known of their names. */
 void il__remote_judge_names(struct il__remote_server *s)
 {
+	const il_time since = il__remote_since(&s->connection, s->pool->options.unserved_timeout);
+	struct il__remote_node *n = s->waiting.first;
 	bool any = false;
 
 	pthread_mutex_lock(&s->pool->lock);
-	for (struct il__remote_node *n = s->waiting.first; n; n = n->next) {
+	for (; n && il__remote_out_at(n)->created <= since; n = n->next) {
 		struct il__remote_out *out = il__remote_out_at(n);
-		if (!out->assigned && !out->verdict &&
-		    unserved_for(out) >= s->pool->options.unserved_timeout)
+		if (!out->assigned && !out->verdict && out->name->at[s->index].served <= since)
 			any |= il__remote_give_up(out, -ENOENT);
 	}
 	pthread_mutex_unlock(&s->pool->lock);
