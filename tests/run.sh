@@ -220,8 +220,10 @@ in_suites()
 {
   program=$1 kinds=$2
   shift 2
-  ${emulator:-} "$program" --suites | grep -E "^($kinds)_" | sed 's/$/\/*/' |
-    xargs -P "$jobs" -n 1 "$@" "$program" --in-process
+  # Without a pattern the program would run whatever there is.
+  names=$(${emulator:-} "$program" --suites) || { echo "$program --suites failed" && return 1; }
+  names=$(echo "$names" | grep -E "^($kinds)_") || { echo "$program has no suite of $kinds" && return 1; }
+  echo "$names" | sed 's/$/\/*/' | xargs -P "$jobs" -n 1 "$@" "$program" --in-process
 }
 
 # suites PRESET BACKENDS KINDS [COMMAND...]: counted as `conformance` counts.
