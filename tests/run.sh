@@ -440,13 +440,13 @@ explore()
 stage_seeds() { explore 10000; }
 stage_explore() { explore "$explore"; }
 
+# Every target, with the bytes to begin with that it may have in tests/fuzz/seeds.
 fuzz_all()
 {
-  mkdir -p "$out/corpus"
-  find tests/fuzz/seeds -mindepth 1 -maxdepth 1 -printf '%f\n' | xargs -P "$jobs" -I {} sh -ec "
+  basename -a -s .c tests/fuzz/*.c | xargs -P "$jobs" -I {} sh -ec "
     mkdir -p '$out/corpus/{}'
     build/fuzz/tests/fuzz/fuzz-{} -seed=1 -max_len=200 -timeout=20 -max_total_time=25 \
-      -artifact_prefix='$out/fuzz-{}-' '$out/corpus/{}' tests/fuzz/seeds/{}"
+      -artifact_prefix='$out/fuzz-{}-' '$out/corpus/{}' \$(ls -d tests/fuzz/seeds/{} 2>/dev/null)"
 }
 
 # A stranger's bytes, half a minute each.
