@@ -37,8 +37,11 @@ export CMAKE_BUILD_PARALLEL_LEVEL="$jobs" CMAKE_COLOR_DIAGNOSTICS=OFF
 
 # What takes turns over commits, loops and seeds, is the same for everybody who has this one.
 turn=$((0x$(git rev-parse HEAD 2>/dev/null | cut -c1-6 | grep . || echo 0)))
+# Of the loops each commit has the next one; where it is not known how many commits there are, one by chance.
+commits=$turn
+[ "$(git rev-parse --is-shallow-repository 2>/dev/null)" != false ] || commits=$(git rev-list --count --first-parent HEAD)
 # shellcheck disable=SC2086
-fault_backends=$(set -- $backends && shift $((turn % 3)) && echo "$1")
+fault_backends=$(set -- $backends && shift $((commits % 3)) && echo "$1")
 fault_passes="single worker chaos descriptors storm"
 explored="starttls shutdown timeouts udp connects remote cancels" # the programs of tests/explore
 mutants=60 minutes=60 explore=1000000
