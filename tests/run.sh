@@ -211,7 +211,7 @@ conformance()
   [ -n "$tests" ] || check "no test matches $2 in $1" false
   for test in $tests; do
     before=$(grep -c '	fail	' "$IL_TEST_RESULTS")
-    step "$test" ctest --test-dir "build/$1" -R "^$test\$" --output-on-failure ||
+    step "$test" ctest --test-dir "build/$1" --no-tests=error -R "^$test\$" --output-on-failure ||
       [ "$(grep -c '	fail	' "$IL_TEST_RESULTS")" -gt "$before" ] ||
       failed=$((failed + 1))
   done
@@ -242,6 +242,18 @@ suites()
       [ "$(grep -c '	fail	' "$IL_TEST_RESULTS")" -gt "$before" ] ||
       failed=$((failed + 1))
   done
+}
+
+# all_there PRESET: whether CTest has every test that tests/expected.txt lists.
+all_there()
+{
+  ctest --test-dir "build/$1" -N | sed -n 's/^ *Test *#[0-9]*: //p' >"$out/names"
+  lacking=$(for backend in $backends; do
+    sed -n "s/^$1 \(.*\)LOOP/\1$backend/p; t; s/^$1 //p" tests/expected.txt
+  done | sort -u | grep -vxF -f "$out/names")
+  [ -z "$lacking" ] || echo "These tests were left out; the output of cmake --preset $1 may say why:
+$lacking"
+  [ -z "$lacking" ]
 }
 
 # What a stage took when it was last run here.
@@ -330,7 +342,7 @@ marked()
 {
   check "configure $1, $2" cmake --preset "$1" -B "build/$1-marked" -DCMAKE_C_FLAGS="$2"
   check "build $1, $2" cmake --build "build/$1-marked" --target core-switch core-backtrace
-  check "switch and backtrace, $2" ctest --test-dir "build/$1-marked" --output-on-failure \
+  check "switch and backtrace, $2" ctest --test-dir "build/$1-marked" --no-tests=error --output-on-failure \
     -R '^core-(switch|backtrace)$'
   check "marked: $3" has_mark "$1" "$3"
 }
@@ -338,10 +350,11 @@ marked()
 stage_core()
 {
   build static
-  check "programs of tests/core" ctest --test-dir build/static -R '^core-' --output-on-failure
+  check "no test is left out" all_there static
+  check "programs of tests/core" ctest --test-dir build/static --no-tests=error -R '^core-' --output-on-failure
   check "worker processes of a static program" \
-    ctest --test-dir build/static -R '^embed-process' --output-on-failure
-  check "a plugin with the library inside" ctest --test-dir build/static -R '^embed-plugin$' \
+    ctest --test-dir build/static --no-tests=error -R '^embed-process' --output-on-failure
+  check "a plugin with the library inside" ctest --test-dir build/static --no-tests=error -R '^embed-plugin$' \
     --output-on-failure
   case $(uname -m) in
   x86_64) marked static -fcf-protection=full "IBT, SHSTK" ;;
@@ -371,8 +384,9 @@ stage_abuse()
 stage_embed()
 {
   build dev
-  check "programs of tests/embed" ctest --test-dir build/dev -R '^embed-' --output-on-failure
-  check "calls on other machines" ctest --test-dir build/dev -R '^remote-' --output-on-failure
+  check "no test is left out" all_there dev
+  check "programs of tests/embed" ctest --test-dir build/dev --no-tests=error -R '^embed-' --output-on-failure
+  check "calls on other machines" ctest --test-dir build/dev --no-tests=error -R '^remote-' --output-on-failure
 }
 
 # soak_on BACKEND: its lines as they come are in build/tests/soak-BACKEND
@@ -505,11 +519,11 @@ stage_coverage()
   check "build coverage, static" cmake --build build/coverage-static --target core-tests
   check "nothing counted" find build/coverage build/coverage-static -name '*.gcda' -delete
   export GCOV_ERROR_FILE=/dev/null # tests take its files away, and read what their children say
-  check "programs of tests/core" ctest --test-dir build/coverage-static -R '^core-' --output-on-failure
+  check "programs of tests/core" ctest --test-dir build/coverage-static --no-tests=error -R '^core-' --output-on-failure
   suites coverage "core virtual" "core|own|virtual"
   suites coverage libev "own|real|adopted"
-  check "programs of tests/embed" ctest --test-dir build/coverage -R '^embed-' --output-on-failure
-  check "calls on other machines" ctest --test-dir build/coverage -R '^remote-' --output-on-failure
+  check "programs of tests/embed" ctest --test-dir build/coverage --no-tests=error -R '^embed-' --output-on-failure
+  check "calls on other machines" ctest --test-dir build/coverage --no-tests=error -R '^remote-' --output-on-failure
   for program in $explored; do
     check "300 seeds of $program" build/coverage/tests/explore/explore "$program" 1 300
   done
@@ -552,7 +566,7 @@ other()
   check "configure $1" cmake --preset "$1" -DBUILD_TESTING=ON
   check "build $1" cmake --build "build/$1"
   emulator=$(cached "$1" CMAKE_CROSSCOMPILING_EMULATOR)
-  check "programs of tests/core and tests/embed" ctest --test-dir "build/$1" -j "$jobs" \
+  check "programs of tests/core and tests/embed" ctest --test-dir "build/$1" --no-tests=error -j "$jobs" \
     -R '^(core|embed)-' --output-on-failure
   for backend in core virtual; do
     # shellcheck disable=SC2086
