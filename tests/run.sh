@@ -72,6 +72,8 @@ packages()
   echo libssl-dev openssl curl nginx-light # interloop-tls, and whom its tests speak with
   echo gearman-job-server # for interloop-remote, and whom its tests speak with
   echo gearman-tools libgearman-dev
+  echo libhiredis-dev libpq-dev libcurl4-openssl-dev # whom the adapters of examples/adapters are for
+  echo netbase # names of services
   for stage in $stages; do
     case $stage in
     clang | asan | tsan | races | abuse | fuzz) echo clang libclang-rt-dev llvm ;;
