@@ -1,7 +1,8 @@
 #!/bin/sh
 # Runs every example on every loop: sets the machine up, builds, and prints a table program x loop.
 #
-#   sh examples/run.sh [--quick]               everything; --quick with fewer requests
+#   sh examples/run.sh [--quick] [--complete]  everything; --quick with fewer requests; --complete: what is
+#                                              left out, for this machine lacks something, is a failure
 #   sh examples/run.sh serve [BACKEND] [PORT]  leaves the server up (libuv, 4711)
 #   sh examples/run.sh --build DIR [--quick]   with a build that is there already
 #
@@ -19,6 +20,7 @@ seconds=3       # of wrk
 requests=160000 # of redis-benchmark
 mode=run
 setup=yes
+complete=no
 LC_ALL=C
 export LC_ALL
 
@@ -32,6 +34,7 @@ port=4711
 while [ $# -gt 0 ]; do
   case $1 in
     --quick) rounds=5 seconds=1 requests=32000 ;;
+    --complete) complete=yes ;;
     --build) [ $# -gt 1 ] || usage; build=$2; setup=no; shift ;;
     serve) mode=serve; backend=${2:-$backend}; port=${3:-$port}; break ;;
     *) usage ;;
@@ -294,6 +297,12 @@ trouble() { # what went wrong, told after the table
   } | sed "s|$root/||g" >>"$work/trouble"
 }
 
+# left_out PROGRAM WHY
+left_out() {
+  printf '%-20sleft out: %s\n' "$1" "$2"
+  [ $complete = no ] || failed=$((failed + 1))
+}
+
 # has PROGRAM TOOL...: whether it was built, and what drives it is there.
 has() {
   lacks=
@@ -303,7 +312,7 @@ has() {
   for tool; do
     command -v "$tool" >/dev/null || lacks="$lacks $tool"
   done
-  [ -z "$lacks" ] || printf '%-20sleft out: this machine has no %s\n' "$program" "$lacks"
+  [ -z "$lacks" ] || left_out "$program" "this machine has no $lacks"
   [ -z "$lacks" ]
 }
 

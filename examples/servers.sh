@@ -49,8 +49,7 @@ trap 'exit 130' INT TERM
 # begin PROGRAM NAME: starts that server for a program.
 begin() {
   "start_$2" && return 0
-  printf '%-20sleft out: %s does not start here: %s\n' "$1" "$2" \
-    "$(tail -n 1 "$servers/$2.log" 2>/dev/null)"
+  left_out "$1" "$2 does not start here: $(tail -n 1 "$servers/$2.log" 2>/dev/null)"
   return 1
 }
 

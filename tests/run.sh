@@ -669,7 +669,7 @@ stage_browser()
 
 stage_examples()
 {
-  check "examples/run.sh --quick" env IL_WERROR=ON sh examples/run.sh --quick # optimised, gcc warns of more
+  check "examples/run.sh --quick" env IL_WERROR=ON sh examples/run.sh --quick --complete # optimised, gcc warns of more
 }
 
 stage_instructions()
