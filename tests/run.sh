@@ -18,7 +18,8 @@
 #   sh tests/run.sh conformance    every scenario on every backend, the matrix, build/conformance.tsv
 #
 # Prints each step as it ends, what a failing one said in full, the seconds of each stage, a table group x backend, and last
-# the failures, each with the commands that repeat it. build/tests/ keeps the logs, and in `summary` "N passed, N failed".
+# the failures, each with the commands that repeat it. build/tests/ keeps the logs, and in `summary` "N passed, N failed", with ", N skipped"
+# where the machine lacks what a test needs.
 # Colours are for terminals, unless $NO_COLOR is set.
 
 set -u
@@ -45,6 +46,7 @@ fault_backends=$(set -- $backends && shift $((commits % 3)) && echo "$1")
 fault_passes="single worker chaos descriptors storm"
 explored="starttls shutdown timeouts udp connects remote cancels" # the programs of tests/explore
 mutants=60 minutes=60 explore=1000000
+required= # the stage that may not be skipped
 
 slow_backends="virtual $backends" slow_kinds=$every_kind # where each compiler or tool takes its time
 case "${*:-}" in
@@ -53,6 +55,7 @@ all)
   stages="$stages coverage soak remote_soak foreign churn explore packages browser"
   fault_backends=$backends fault_passes="$fault_passes forever"
   minutes=4 explore=100000 # alone these take hours
+  required=foreign
   ;;
 conformance) stages="gcc adopted matrix" ;;
 cross) stages=$machines ;;
@@ -119,7 +122,7 @@ install_packages()
 
 # ---- steps and stages ----
 
-passed=0 failed=0 stage=none times= failures=
+passed=0 failed=0 skipped=0 stage=none times= failures= skips=
 green= red= plain=
 if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then
   green=$(printf '\033[32m') red=$(printf '\033[1;31m') plain=$(printf '\033[m')
@@ -151,7 +154,17 @@ findings()
   find "$out/findings" -type f -size +0c
 }
 
-# step TEXT COMMAND...
+# What CTest did not run, for the machine lacks what it needs.
+count_skipped()
+{
+  names=$(sed -n 's/^ *[0-9]*\/[0-9]* Test *#[0-9]*: \([^ ]*\) .*\*\*\*Skipped.*/\1/p' "$out/step.log")
+  for name in $names; do
+    skipped=$((skipped + 1)) skips="$skips$stage: $name
+"
+  done
+}
+
+# step TEXT COMMAND...: a status of 77 is a skip, except in the stage that is required.
 step()
 {
   text=$1
@@ -165,9 +178,16 @@ step()
   found=$(findings)
   [ -n "$found" ] && status=1
   cat "$out/step.log" >>"$out/$stage.log"
+  count_skipped
   if [ $status = 0 ]; then
     printf ' %sok%s %5s s\n' "$green" "$plain" $(($(date +%s) - begin))
     return 0
+  fi
+  if [ $status = 77 ] && [ "$stage" != "$required" ]; then
+    printf ' skipped: %s\n' "$(tail -n 1 "$out/step.log")"
+    skipped=$((skipped + 1)) skips="$skips$stage: $text
+"
+    return 77
   fi
   printf ' %sFAILED%s %s s\n' "$red" "$plain" $(($(date +%s) - begin))
   cat "$out/step.log"
@@ -185,7 +205,12 @@ $(repeat "$@")
 # The same, counted as one test.
 check()
 {
-  if step "$@"; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+  step "$@"
+  case $? in
+  0) passed=$((passed + 1)) ;;
+  77) ;;
+  *) failed=$((failed + 1)) ;;
+  esac
 }
 
 # The same, and what it said where it did not fail, too.
@@ -704,10 +729,15 @@ summary()
 {
   printf '\n%s\n' "$times"
   awk -F '\t' -v counts="$out/counts" -f tests/conformance/table.awk "$out"/*.results
-  read -r p f <"$out/counts"
-  passed=$((passed + p)) failed=$((failed + f))
+  read -r p f s <"$out/counts"
+  passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+  [ "$s" = 0 ] || skips="${skips}tests that say why in build/tests/*.results: $s
+"
+  [ -z "$skips" ] || printf 'skipped, for this machine lacks what they need:\n%s\n' "$skips"
   [ -z "$failures" ] || printf '%sfailed:%s\n%s\n' "$red" "$plain" "$failures"
-  echo "$passed passed, $failed failed" | tee "$out/summary"
+  counts="$passed passed, $failed failed"
+  [ "$skipped" = 0 ] || counts="$counts, $skipped skipped"
+  echo "$counts" | tee "$out/summary"
 }
 
 rm -rf "$out"

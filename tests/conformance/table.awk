@@ -1,5 +1,5 @@
-# table.awk: the rows of every stage as a table group x backend, "passed" or "passed/all", and as two
-# counts in the file that `counts` names. A test counts once in each stage.
+# table.awk: the rows of every stage as a table group x backend, "passed" or "passed/all", and as three
+# counts in the file that `counts` names: passed, failed, skipped. A test counts once in each stage.
 
 {
 	split($5, path, "/")
@@ -7,6 +7,10 @@
 	if (key in seen)
 		next
 	seen[key] = 1
+	if ($4 == "skip") {
+		skipped++
+		next
+	}
 	groups[path[1]] = 1
 	all[path[1], $2]++
 	if ($4 == "pass") {
@@ -18,7 +22,7 @@
 }
 
 END {
-	print passed + 0, failed + 0 >counts
+	print passed + 0, failed + 0, skipped + 0 >counts
 	columns = split("core libuv libev libevent virtual", column, " ")
 	printf "%-6s", "group"
 	for (i = 1; i <= columns; i++)

@@ -103,6 +103,8 @@ extern char *test_self; /* this program */
 extern unsigned test_seconds;
 extern long test_count;
 
+/* Something is not tested, for this machine lacks what it needs: says so, and CTest counts the program as skipped. */
+void test_skipped(const char *why);
 /* The tests of a program, in order. */
 void test_all(void);
 
