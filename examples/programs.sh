@@ -138,7 +138,7 @@ run_untrusted_alone() {
   echo "workers that wait for another client: $(children_of "$program" | wc -l)" >>"$out"
   echo '1 again' | nc -N 127.0.0.1 "$listening" >>"$out" &
   asking=$!
-  seen=no
+  seen=unknown
   while kill -0 $asking 2>/dev/null; do
     for worker in $(children_of "$program"); do # what it has at last, when it computes
       cat "/proc/$worker/environ" 2>/dev/null | tr '\0' '\n' >"$out.environ"
