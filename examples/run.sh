@@ -222,7 +222,15 @@ in_other_words() {
   done
 }
 
+# ended PROCESS: that it ended well by SIGTERM, or by its default effect: some do not catch it.
+ended() {
+  wait "$1"
+  code=$?
+  [ $code = 143 ] || return $code
+}
+
 run_coming_from() {
+  status=0
   for name in $(in_other_words); do
     command="$bin/coming_from/$name"
     [ "$name" != asyncio_server ] || command="python3 examples/coming_from/$name.py"
@@ -231,9 +239,8 @@ run_coming_from() {
     # shellcheck disable=SC2046
     echo "$name:" $(printf '10\n1000\n20000\n' | timeout 20 nc -N 127.0.0.1 "$listening")
     kill -TERM $server
-    wait $server
+    ended $server || status=$?
   done >"$out"
-  status=0
 }
 
 same_answers() {
@@ -263,8 +270,10 @@ run_job_service() { # [OPTION...]
   status=$?
   kill -TERM $server
   wait $server || status=$?
-  # shellcheck disable=SC2086
-  [ -z "$workers" ] || { kill $workers; wait $workers; }
+  for worker in $workers; do
+    kill "$worker"
+    ended "$worker" || status=$?
+  done
 }
 
 # Debian's python3, for its package websockets.
