@@ -241,30 +241,25 @@ run_sqlite() {
     cat "$out.$i"
   done >"$out"
   # A statement that a busy machine gives no time is answered whole, too, and not stored.
-  # SIGTERM comes while all of them write. What they send fits into one packet of netcat's: one
-  # that still sends when the server has closed drops what it has not read.
-  asking=
+  # SIGTERM comes while all of them write.
   files=
   for i in $(seq "$clients"); do
-    for n in $(seq 300); do
-      echo "INSERT INTO visits VALUES($i, $n)"
-    done >"$work/sql.$i"
-    nc -N 127.0.0.1 "$listening" <"$work/sql.$i" >"$out.$i" &
-    asking="$asking $!"
+    : >"$out.$i"
     files="$files $out.$i"
   done
+  timeout 60 python3 examples/sqlite_server.py "$listening" "$clients" "$out" 2>>"$err" &
+  asking=$!
   # shellcheck disable=SC2086
   wait_until all_have 1 OK $files
   stop
-  # shellcheck disable=SC2086
-  wait $asking
+  wait $asking || echo "the clients failed: $?" >>"$out"
   for i in $(seq "$clients"); do
     cat "$out.$i"
   done >"$out.visits"
   stored=$(sqlite3 -cmd '.timeout 30000' "$work/words.db" 'SELECT count(*) FROM visits')
   answered=$(grep -c '^OK 0$' "$out.visits")
   {
-    [ "$stored" -eq "$answered" ] && [ "$stored" -lt $((clients * 300)) ] && stored=yes
+    [ "$answered" -gt 0 ] && [ "$stored" -eq "$answered" ] && stored=yes
     echo "every insert that was answered is stored: $stored"
     echo "half an answer: $(grep -vc '^OK 0$\|^ERR timeout$' "$out.visits")"
     echo "database: $(sqlite3 -cmd '.timeout 30000' "$work/words.db" 'PRAGMA integrity_check')"

@@ -560,7 +560,7 @@ row per_core_server as_it_is each_client '"hello from " i' per_core_server run_p
 : >"$work/figures"
 has service nc python3 && row service as_it_is each_client 'primes["10" i] " primes up to 10" i' service \
   run_service
-has sqlite_server sqlite3 nc && row sqlite_server as_it_is sql_expected - - run_sqlite
+has sqlite_server sqlite3 nc python3 && row sqlite_server as_it_is sql_expected - - run_sqlite
 has http_server curl wrk nc && row http_server as_it_is http_expected - - run_http
 has http_server curl && row 'http files' as_it_is http_files_expected - - run_http_files
 has http_server nc && row 'http requests' as_it_is http_requests_expected - - run_http_requests
