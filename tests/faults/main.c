@@ -55,6 +55,8 @@ struct job {
 static struct shared {
 	atomic_int next;
 	atomic_long runs, hits, injected, bad;
+	/* Of each kind: jobs, and runs with a failure. */
+	atomic_long planned[FAULT_KINDS_MAX], failed[FAULT_KINDS_MAX];
 	struct run_report reports[WORKERS_MAX];
 	struct baseline baselines[sizeof workloads / sizeof workloads[0]];
 } * shared;
@@ -92,8 +94,10 @@ static void plan_kinds(const struct workload *w, const char *pass, const char *o
 		if (only ? strcmp(only, kinds[i].name) != 0
 			 : !survivable(&kinds[i]) || (forever && kinds[i].fleeting))
 			continue;
-		if ((in_worker ? base->worker_calls : base->calls)[i])
+		if ((in_worker ? base->worker_calls : base->calls)[i]) {
 			add_job(&t, n == 0);
+			shared->planned[i]++;
+		}
 	}
 }
 
@@ -122,8 +126,10 @@ static void plan_numbers(const struct workload *w, const char *pass, const char 
 
 /* ---- jobs ---- */
 
-static void count_verdict(const struct verdict *v)
+static void count_verdict(const struct trial *t, const struct verdict *v)
 {
+	if (t->order.kind >= 0)
+		shared->failed[t->order.kind] += v->injected > 0;
 	shared->runs++;
 	shared->hits += v->injected > 0;
 	shared->injected += v->injected;
@@ -138,7 +144,7 @@ static void do_job(struct job *job)
 
 	do {
 		v = trial_run(&job->trial, base);
-		count_verdict(&v);
+		count_verdict(&job->trial, &v);
 	} while (job->every_n && v.injected > 0 && job->trial.order.n++ < N_MAX);
 }
 
@@ -187,6 +193,24 @@ static bool plan(int argc, char **argv)
 	return job_count > 0;
 }
 
+/* That calls were made to fail at all; and once each, each kind that somebody calls when nothing fails. */
+static void check_that_some_failed(const char *pass)
+{
+	const struct fault_kind *kinds;
+	int count = fault_kinds(&kinds);
+
+	if (shared->hits == 0 && strcmp(pass, "descriptors") != 0 && strcmp(pass, "storm") != 0) {
+		printf("BAD: no call was made to fail\n");
+		shared->bad++;
+	}
+	for (int i = 0; i < count && strcmp(pass, "single") == 0; i++)
+		if (shared->planned[i] > 0 && shared->failed[i] == 0) {
+			printf("BAD %s: is called when nothing fails, and never failed\n",
+			       kinds[i].name);
+			shared->bad++;
+		}
+}
+
 int main(int argc, char **argv)
 {
 	il_process_worker_main_if_needed();
@@ -207,6 +231,7 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	do_jobs();
+	check_that_some_failed(argv[1]);
 	printf("%s, %s: %ld runs, %ld of them with a failure, %ld failures, %ld BAD\n", argv[1],
 	       il_backend_name(work_backend()), (long)shared->runs, (long)shared->hits,
 	       (long)shared->injected, (long)shared->bad);
