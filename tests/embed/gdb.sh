@@ -34,11 +34,17 @@ look()
 look "a process" running -ex run -ex 'gcore made-by-gcore' ./gdb_tasks
 look "a process on the loop's stack" 'parked +il_sleep' -ex 'run plainly' ./gdb_tasks
 look "a core of gcore's" running ./gdb_tasks made-by-gcore
-if [ "$(cat /proc/sys/kernel/core_pattern)" = core ]; then
+# Where the kernel's cores are files of this folder, and the limits allow them.
+if [ "$(cat /proc/sys/kernel/core_pattern)" = core ] && (ulimit -c unlimited) 2>/dev/null; then
   unset INTERLOOP_GUARDS
   (ulimit -c unlimited && exec ./gdb_tasks) 2>/dev/null
   core=$(ls core core.* 2>/dev/null | head -n 1)
-  [ -n "$core" ] && look "a core of the kernel's" running ./gdb_tasks "$core"
+  if [ -n "$core" ]; then
+    look "a core of the kernel's" running ./gdb_tasks "$core"
+  else
+    echo "the kernel has written no core"
+    status=1
+  fi
 fi
 
 # Where it is installed gdb loads it by itself.
