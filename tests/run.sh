@@ -392,7 +392,7 @@ stage_core()
 stage_house()
 {
   check "configure static" cmake --preset static
-  check "build the core" cmake --build build/static --target interloop
+  check "build the core, and what is beside it" cmake --build build/static --target interloop interloop-tls interloop-remote
   check "the house and its plan" python3 tests/house/house.py build/static
   check "planted faults are found" sh tests/house/planted.sh build/static
 }

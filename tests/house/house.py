@@ -10,8 +10,8 @@ Reads the includes of core/ and the symbols of the compiled objects, and says wh
 - files that call each other in a circle are those of CIRCLES, and no others;
 - servers and children use the functions of a stream, never its fields: a stream may become a layer over another;
 - a library beside the core (tls, remote) uses public headers only, and of the core the functions that these declare;
-- memory comes from base/memory.c, which knows the program's allocator;
-- the environment is read by secure_getenv, so a set-uid program ignores it;
+- memory of the core comes from base/memory.c, which knows the program's allocator;
+- the environment is read by secure_getenv, so a set-uid program ignores it: in the libraries beside the core, too;
 - a file includes a header of the core only if it uses something that this header declares;
 - docs/internals.md, the map, has every file of the core, and no other.
 
@@ -195,6 +195,10 @@ def check_map():
 # ---- symbols ----
 
 
+def listed(path):
+    return subprocess.run(["nm", "-P", str(path)], capture_output=True, text=True, check=True).stdout.splitlines()
+
+
 def symbols(build):
     """By object: what it defines, and what it needs."""
     defines, needs = {}, {}
@@ -202,8 +206,7 @@ def symbols(build):
         name = "/".join(path.parts[-2:]).split(".")[0]
         if path.parts[-2] not in floor_of:
             continue
-        listing = subprocess.run(["nm", "-P", str(path)], capture_output=True, text=True, check=True).stdout
-        for line in listing.splitlines():
+        for line in listed(path):
             symbol, kind = line.split()[:2]
             if kind in "Uw":
                 needs.setdefault(name, set()).add(symbol)
@@ -211,6 +214,18 @@ def symbols(build):
                 defines[symbol] = name
         needs.setdefault(name, set())
     return defines, needs
+
+
+def needs_beside(build):
+    """What the objects of the libraries beside the core need. Their memory may be the C library's: no public function has the core's."""
+    needs = {}
+    for folder in BESIDE:
+        objects = sorted((build / "core" / folder).rglob("*.o"))
+        if not objects:
+            fault(f"no objects of {folder} below {build}: build it first")
+        for path in objects:
+            needs[f"{folder}/{path.name.split('.')[0]}"] = {line.split()[0] for line in listed(path) if line.split()[1] in "Uw"}
+    return needs
 
 
 def edges(defines, needs):
@@ -286,7 +301,7 @@ def main(arguments):
     if not graph:
         fault(f"no objects of the core below {arguments[0]}: build it first")
     check_memory(needs)
-    check_environment(needs)
+    check_environment({**needs, **needs_beside(pathlib.Path(arguments[0]))})
     check_floors(graph)
     found = check_circles(graph, verbose)
     if verbose:

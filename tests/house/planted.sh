@@ -59,6 +59,14 @@ object sync/planted il__planted getenv
 expect "the environment of whoever starts a set-uid program" "core/sync/planted: uses getenv"
 
 fresh
+object remote/planted il__planted getenv
+expect "the same in a library beside the core" "core/remote/planted: uses getenv"
+
+fresh
+rm -r "$copy/tree/build/core/tls"
+expect "a library that is not there" "no objects of tls"
+
+fresh
 echo '#include "../io/stream.h"' >>"$copy/tree/core/runtime/task.c"
 expect "an upward include" "core/runtime/task.c: includes io/stream.h"
 
