@@ -17,10 +17,13 @@ prints() {
 
 # serves: waits until the server that writes to $work/server listens
 serves() {
-  for _ in {1..100}; do
+  for _ in {1..300}; do
     ! grep -q listening "$work/server" || return 0
     sleep 0.1
   done
+  echo "the server does not listen; is port 4711, which the tutorial names, free?"
+  cat "$work/server"
+  return 1
 }
 
 mkdir "$work/clone"
