@@ -58,6 +58,7 @@ DECLARES = re.compile(r"^\t+(const|static|struct|union|enum|unsigned|bool|int|ch
                       r"(il_|u?int|size|pid|ssize|off|socklen|pthread)\w*) [^=(]*[=;]")
 JUMPS = re.compile(r"^\t+(return|break|continue|goto|case|default)\b")
 CALL = re.compile(r"^\t+(?:\(void\))?[\w>.-]*?(\w+)\(.*\);$")
+FUNCTION = re.compile(r"^[A-Za-z][\w *]*?(\w+)\([^;]*$")
 WAKES = re.compile(r"wake|fire|kick|notify|post|signal|unpark|hand|resume|ready|tell|broadcast|start")
 RELEASES = re.compile(r"unref|free|release|close|destroy|give|drop|remove|fini|disarm|forget|leave|back|paid|put|take_out")
 BOUNDS = [(r"(?<=\w|\)) < (?=\w)", " <= "), (" <= ", " < "), (r"(?<=\w|\)) > (?=\w)", " >= "), (" >= ", " > "),
@@ -68,13 +69,20 @@ class Fault:
     def __init__(self, path, line, kind, old, new):
         self.path, self.line, self.kind, self.old, self.new = path, line, kind, old, new
         self.place = 0
+        self.function = ""  # with "#2" and so on behind it, if this is not its first such fault
 
     def __str__(self):
         old, new = (" ".join(text.split()) for text in (self.old, self.new))
         return f"{self.place or ''}".rjust(3) + f" {self.path}:{self.line} {self.kind}: {old} -> {new or '(nothing)'}"
 
-    def key(self):
+    def text(self):
+        """What the seed chooses by: it stays the same where functions are moved."""
         return f"{self.path}\t{self.kind}\t{' '.join(self.old.split())}"
+
+    def key(self):
+        """What is known of a fault is known of this one alone."""
+        old, new = (" ".join(text.split()) for text in (self.old, self.new))
+        return f"{self.path}\t{self.kind}\t{self.function}\t{old}" + (f" -> {new}" if self.kind == "bound" else "")
 
 
 def plain(line):
@@ -88,7 +96,26 @@ def dependent(line, after):
 
 
 def faults_of(path):
-    lines = (ROOT / path).read_text().split("\n")
+    lines, same = (ROOT / path).read_text().split("\n"), {}
+    functions = functions_of(lines)
+    for fault in faults_in(path, lines):
+        fault.function = functions[fault.line - 1]
+        same[fault.key()] = nth = same.get(fault.key(), 0) + 1
+        fault.function += f"#{nth}" if nth > 1 else ""
+        yield fault
+
+
+def functions_of(lines):
+    """By line: the function that it is in."""
+    name, names = "", []
+    for line in lines:
+        begins = FUNCTION.match(line)
+        name = begins.group(1) if begins else name
+        names.append(name)
+    return names
+
+
+def faults_in(path, lines):
     for i in range(1, len(lines) - 1):
         line, after = lines[i], lines[i + 1]
         begins = bool(ENDS.search(lines[i - 1].rstrip()))
@@ -116,8 +143,8 @@ def draw(seed):
     """All of them, the kinds in turn. Each has a number of its own by chance: what is drawn does not depend on the others."""
     kinds, same = {kind: [] for kind in ("order", "wake", "bound", "release")}, {}
     for fault in all_faults():
-        same[fault.key()] = same.get(fault.key(), 0) + 1
-        text = f"{seed}\t{fault.key()}\t{same[fault.key()]}"
+        same[fault.text()] = same.get(fault.text(), 0) + 1
+        text = f"{seed}\t{fault.text()}\t{same[fault.text()]}"
         kinds[fault.kind].append((hashlib.sha256(text.encode()).digest(), fault))
     drawn = [fault for some in zip(*(sorted(k, key=lambda f: f[0]) for k in kinds.values())) for _, fault in some]
     for n, fault in enumerate(drawn):
@@ -275,14 +302,15 @@ class Tree:
 # ---- what is known ----
 
 
-FOUND_HEAD = "# What found a fault: file, kind, the line as it was (two lines: joined), suite and test. Separated by tabs.\n"
+FOUND_HEAD = ("# What found a fault: file, kind, function (#2: its second such fault), the line as it was (two lines: joined; of a "
+              "bound: and as it is with the fault), suite and test. Separated by tabs.\n")
 
 
 def read_known(path):
-    """The last column by the first three."""
+    """The last column by the first four."""
     lines = path.read_text().splitlines() if path.exists() else []
     rows = [line.split("\t") for line in lines if line and not line.startswith("#")]
-    return {"\t".join(row[:3]): row[3] for row in rows}
+    return {"\t".join(row[:4]): row[4] for row in rows}
 
 
 class Teller:
