@@ -198,7 +198,7 @@ static void notice_silence(void)
 	begin = seconds();
 	CHECK_EQ(until_done(f), -EOWNERDEAD);
 	took = seconds() - begin;
-	CHECK(took > 0.3 && took < 0.6 + 1);
+	CHECK(took > 0.3 && took < 0.6 + PATIENCE);
 	CHECK(statistics_of(ex, 0).last_error == -EOWNERDEAD);
 	kill(s.pid, SIGCONT);
 	UNTIL(statistics_of(ex, 0).connected);

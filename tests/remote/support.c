@@ -86,6 +86,15 @@ int program(void *arg)
 	return getppid();
 }
 
+/* Beside the journal. */
+static const char *gate(void)
+{
+	static char path[64];
+
+	snprintf(path, sizeof path, "%s.open", getenv("IL_JOURNAL"));
+	return path;
+}
+
 int note(void *arg)
 {
 	const struct note *n = arg;
@@ -94,7 +103,9 @@ int note(void *arg)
 	if (fd < 0 || write(fd, &n->id, sizeof n->id) != sizeof n->id)
 		return -EIO;
 	close(fd);
-	usleep(n->ms * 1000);
+	while (n->ms == UNTIL_OPENED && access(gate(), F_OK) < 0)
+		usleep(10000);
+	usleep((n->ms == UNTIL_OPENED ? 100 : n->ms) * 1000);
 	return n->id;
 }
 
@@ -131,12 +142,23 @@ void journal_open(void)
 	CHECK(fd >= 0);
 	close(fd);
 	setenv("IL_JOURNAL", journal, 1);
+	unlink(gate());
+}
+
+void gate_open(void)
+{
+	int fd = open(gate(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+
+	CHECK(fd >= 0);
+	close(fd);
 }
 
 static void journal_remove(void)
 {
-	if (getenv("IL_JOURNAL"))
+	if (getenv("IL_JOURNAL")) {
+		unlink(gate());
 		unlink(journal);
+	}
 }
 
 static int *journal_read(size_t *count)

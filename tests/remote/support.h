@@ -9,6 +9,7 @@
 #include <interloop/remote.h>
 
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -28,6 +29,9 @@
 		CHECK(c);                        \
 	} while (0)
 
+/* By so many seconds a busy machine may be late. */
+#define PATIENCE 10
+
 void check_failed(const char *file, int line, const char *what, long value, long expected);
 void check_eq(const char *file, int line, const char *what, long value, long expected);
 
@@ -40,8 +44,9 @@ struct sum {
 /* Notes its number in the journal, sleeps, returns the number. */
 struct note {
 	int id;
-	unsigned ms;
+	unsigned ms; /* UNTIL_OPENED: until the gate is open, and then for a moment */
 };
+#define UNTIL_OPENED UINT_MAX
 
 il_fn add, twice, refuse, crash, slow, program, note;
 /* Without a name. */
@@ -53,6 +58,8 @@ il_fn nameless;
 void journal_open(void);
 /* How often the call of that number has run; all calls with -1. */
 int journal_count(int id);
+/* For all calls that wait for it; the next journal shuts it. */
+void gate_open(void);
 /* Of the numbers 0 to count - 1: how many have run twice or more. */
 int journal_twice(int count);
 

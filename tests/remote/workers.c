@@ -168,7 +168,7 @@ static void lose_silent_program(int resubmits)
 	for (int i = 0; i < 2; i++)
 		CHECK_EQ(until_done(f[i]), resubmits ? i + 1 : -EOWNERDEAD);
 	took = seconds() - begin;
-	CHECK(took > 0.35 && took < 0.6 + 1.1);
+	CHECK(took > 0.35 && took < 0.6 + PATIENCE);
 	CHECK_EQ((long)statistics_of(ex, 0).lost, 2);
 	CHECK_EQ((long)statistics_of(ex, 0).late, 0);
 	kill(silent, SIGCONT); /* its answers are late now, and nobody's */
@@ -240,7 +240,7 @@ static void lose_before_a_sign(void)
 	worker = worker_start(server.address, "slots=1 beat=200");
 	CHECK_EQ(until_done(f), 1);
 	took = seconds() - begin;
-	CHECK(took > 0.35 && took < 0.6 + 1.1);
+	CHECK(took > 0.35 && took < 0.6 + PATIENCE);
 	CHECK_EQ(journal_count(1), 1);
 	CHECK_EQ((long)statistics_of(ex, 0).lost, 1);
 	close(fd);
@@ -254,7 +254,7 @@ static void prefetch(void)
 {
 	il_executor *ex = pool_resubmitting(0);
 	pid_t worker = worker_start(server.address, "slots=1 prefetch=2 beat=100"), other;
-	struct note n[3] = {{0, 500}, {1, 0}, {2, 0}};
+	struct note n[3] = {{0, UNTIL_OPENED}, {1, 0}, {2, 0}};
 	il_future *f[3] = {NULL};
 
 	journal_open();
@@ -265,6 +265,7 @@ static void prefetch(void)
 	CHECK(!il_future_running(f[1])); /* taken is not begun */
 	other = worker_start(server.address, "slots=1");
 	CHECK_EQ(il_executor_run(ex, program, NULL, 0), other);
+	gate_open();
 	CHECK_EQ(worker_stop(worker), 0);
 	for (int i = 0; i < 3; i++)
 		CHECK_EQ(until_done(f[i]), i);
@@ -362,21 +363,18 @@ static void drain_alone(void)
 	pid_t worker = worker_start(lonely.address, "slots=1");
 	struct note n = {1, 300};
 	il_future *f = NULL;
-	double begin;
+	double begin = seconds();
 
 	journal_open();
 	CHECK_EQ(il_executor_submit(ex, &f, note, &n, sizeof n), 0);
 	UNTIL(journal_count(1) == 1);
-	begin = seconds();
 	server_kill(&lonely);
 	CHECK_EQ(worker_stop(worker), 0);
-	CHECK(seconds() - begin > 0.25 && seconds() - begin < 3);
+	CHECK(seconds() - begin >= n.ms / 1e3); /* the call has ended */
 	CHECK_EQ(until_done(f), -EOWNERDEAD);
-	begin = seconds();
 	worker = worker_start(lonely.address, "slots=1");
 	usleep(200000);
 	CHECK_EQ(worker_stop(worker), 0);
-	CHECK(seconds() - begin < 3);
 	il_executor_destroy(ex);
 	printf("a drain without a server\n");
 }
@@ -399,13 +397,13 @@ static void drain_with_a_limit(void)
 	CHECK_EQ(worker_stop(worker), 0);
 	CHECK_EQ(until_done(f), 1);
 	strict = worker_start(server.address, "slots=1 drain=100");
-	n.ms = 8000;
+	n.ms = 60000;
 	CHECK_EQ(il_executor_submit(ex, &f, note, &n, sizeof n), 0);
 	UNTIL(il_future_running(f));
 	begin = seconds();
 	CHECK_EQ(worker_stop(strict), 0);
 	CHECK_EQ(until_done(f), -ECANCELED);
-	CHECK(seconds() - begin < 4);
+	CHECK(seconds() - begin < PATIENCE);
 	il_executor_destroy(ex);
 	printf("a drain with a limit\n");
 }
