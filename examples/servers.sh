@@ -13,9 +13,12 @@ become_nobody() { # COMMAND...
   exec "$@"
 }
 
+# Below those that the system gives to connections: none of these takes it before the server does.
 free_port() {
-  perl -MIO::Socket::INET -e 'print IO::Socket::INET->new(Listen => 1,
-    LocalAddr => "127.0.0.1:0")->sockport'
+  perl -MIO::Socket::INET -e 'for my $n (0 .. 19999) {
+    my $port = 10000 + ($$ * 16 + $n) % 20000;
+    print($port), exit if IO::Socket::INET->new(Listen => 1, LocalAddr => "127.0.0.1", LocalPort => $port);
+  }'
 }
 
 # start NAME COMMAND...: in the background; its process is in $started.

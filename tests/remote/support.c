@@ -233,16 +233,22 @@ static struct sockaddr_in address_of(const char *host, int port)
 				    .sin_addr.s_addr = inet_addr(host)};
 }
 
+/* Below those that the system gives to connections: none of these takes it before the server does. */
 static int free_port(const char *host)
 {
-	struct sockaddr_in a = address_of(host, 0);
-	socklen_t size = sizeof a;
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	enum { FIRST = 10000, COUNT = 20000 };
+	static int tried;
+	int port, rc;
 
-	CHECK(bind(fd, (struct sockaddr *)&a, sizeof a) == 0);
-	getsockname(fd, (struct sockaddr *)&a, &size);
-	close(fd);
-	return ntohs(a.sin_port);
+	do {
+		port = FIRST + (getpid() * 16 + tried++) % COUNT;
+		struct sockaddr_in a = address_of(host, port);
+		int fd = socket(AF_INET, SOCK_STREAM, 0);
+		rc = bind(fd, (struct sockaddr *)&a, sizeof a);
+		close(fd);
+	} while (rc < 0 && tried < COUNT);
+	CHECK_EQ(rc, 0);
+	return port;
 }
 
 int server_connect(const struct server *s)
