@@ -69,12 +69,12 @@ void il__remote_free_out(struct il__remote_out *out)
 
 void il__remote_address_out(struct il__remote_pool *pool, struct il__remote_out *out)
 {
-	il_time left = out->deadline - il_now();
+	il_time left = -1;
 
-	if (out->deadline == IL_FOREVER)
-		left = -1;
-	else
+	if (out->deadline != IL_FOREVER) {
+		left = out->deadline - il_now();
 		left = left > 0 ? left / IL_MSEC(1) + 1 : 0; /* not less than there is */
+	}
 	if (!pool->options.raw)
 		il__remote_address_call(out->payload, out->id, (uint16_t)out->attempt, left);
 }
@@ -110,8 +110,9 @@ void il__remote_answer(struct il__remote_pool *pool, struct il__remote_out *out,
 	leave_server(out);
 	if (out->verdict == -ECANCELED)
 		rc = -ECANCELED;
+	pool->places--;
 	pthread_mutex_unlock(&pool->lock);
-	il__remote_free_place(pool);
+	il_executor_room(pool->executor);
 	if (rc == -ECANCELED && !out->begun)
 		il_call_fail(call, rc);
 	else

@@ -195,7 +195,8 @@ void il__remote_uncount(struct il__remote_pool *pool)
 	pthread_mutex_lock(&pool->lock);
 	pool->calls--;
 	stop_if_done(pool);
-	pthread_cond_broadcast(&pool->changed);
+	if (pool->shut) /* nobody waits before */
+		pthread_cond_broadcast(&pool->changed);
 	pthread_mutex_unlock(&pool->lock);
 }
 
