@@ -53,7 +53,8 @@ void il__os_timer_close(int fd);
 
 /* Grows with each object that is loaded into the process (os_objects.c). */
 unsigned long il__os_loaded_count(void);
-/* A symbol of an object that is loaded, which then stays so; NULL: it is not, or has no such symbol. */
+/* A symbol of an object that is loaded, which then stays so; NULL: it is not, or has no such symbol. Only if it is there
+ * another thread's dlopen, with the constructors that it calls, is waited for. */
 void *il__os_loaded_symbol(const char *object, const char *symbol);
 
 /* Makes the pages fault when touched. -ENOMEM names the limit in il_error_detail(). */

@@ -29,6 +29,22 @@ unsigned long il__os_loaded_count(void)
 	dl_iterate_phdr(take_count, &count);
 	return count;
 }
+
+/* With a longer version, too. */
+static int compare_name(struct dl_phdr_info *info, size_t size, void *object)
+{
+	const char *slash = strrchr(info->dlpi_name, '/');
+	const char *name = slash ? slash + 1 : info->dlpi_name;
+
+	(void)size;
+	return strncmp(name, object, strlen(object)) == 0;
+}
+
+/* dlopen keeps its lock while constructors run, which may wait for who asks here. */
+static bool is_loaded(const char *object)
+{
+	return dl_iterate_phdr(compare_name, (void *)(uintptr_t)object) != 0;
+}
 #else
 unsigned long il__os_loaded_count(void)
 {
@@ -36,16 +52,23 @@ unsigned long il__os_loaded_count(void)
 
 	return atomic_fetch_add_explicit(&calls, 1, memory_order_relaxed) + 1;
 }
+
+static bool is_loaded(const char *object)
+{
+	(void)object;
+	return true; /* perhaps */
+}
 #endif
 
 void *il__os_loaded_symbol(const char *object, const char *symbol)
 {
 #ifdef RTLD_NOLOAD
-	void *handle = dlopen(object, RTLD_LAZY | RTLD_NOLOAD); /* kept: it stays loaded */
+	void *handle = NULL;
 
+	if (is_loaded(object))
+		handle = dlopen(object, RTLD_LAZY | RTLD_NOLOAD); /* kept: it stays loaded */
 	return handle ? dlsym(handle, symbol) : NULL;
 #else
-	(void)object;
-	return dlsym(RTLD_DEFAULT, symbol);
+	return is_loaded(object) ? dlsym(RTLD_DEFAULT, symbol) : NULL;
 #endif
 }

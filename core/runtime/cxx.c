@@ -12,7 +12,9 @@ static _Atomic(il__cxx_get_globals *) runtimes[IL__CXX_RUNTIMES];
 static atomic_ulong looked; /* how many objects had been loaded then */
 
 /* GNU's, and LLVM's; a program may have both, in different objects. */
-static const char *const objects[] = {"libstdc++.so.6", "libc++abi.so.1"};
+static const char *const objects[IL__CXX_RUNTIMES - 1] = {"libstdc++.so.6", "libc++abi.so.1"};
+/* Not asked for again: that may wait for a dlopen. One of them may be the program's own, and have no slot here. */
+static atomic_bool found_object[IL__CXX_RUNTIMES - 1];
 
 static bool is_known(il__cxx_get_globals *get)
 {
@@ -28,9 +30,15 @@ static void cxx_look(void)
 		union {
 			void *symbol;
 			il__cxx_get_globals *get;
-		} found = {.symbol = il__os_loaded_symbol(objects[i], "__cxa_get_globals")};
-		if (found.symbol && !is_known(found.get))
+		} found;
+		if (atomic_load_explicit(&found_object[i], memory_order_relaxed))
+			continue;
+		found.symbol = il__os_loaded_symbol(objects[i], "__cxa_get_globals");
+		if (!found.symbol)
+			continue;
+		if (!is_known(found.get))
 			atomic_store_explicit(&runtimes[1 + i], found.get, memory_order_relaxed);
+		atomic_store_explicit(&found_object[i], true, memory_order_relaxed);
 	}
 }
 
