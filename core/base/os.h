@@ -57,6 +57,15 @@ unsigned long il__os_loaded_count(void);
  * another thread's dlopen, with the constructors that it calls, is waited for. */
 void *il__os_loaded_symbol(const char *object, const char *symbol);
 
+/* Where a function is, without waiting for another thread's dlopen (os_symbols.c). The strings stay as long as its
+ * object does. */
+struct il__os_place {
+	const char *symbol; /* whose address it is; NULL: of none that the object exports */
+	const char *object; /* the file's name, and how far from its begin */
+	size_t offset;
+};
+bool il__os_find_place(const void *address, struct il__os_place *place);
+
 /* Makes the pages fault when touched. -ENOMEM names the limit in il_error_detail(). */
 int il__os_guard(void *pages, size_t size);
 /* The pages' contents are not needed any more: back to the system, where it can be told. */

@@ -2,14 +2,10 @@
  * report.c: writing a report. Nothing is allocated, so that it can be had where memory is short. A pipe
  * whose reader has stopped must not stop the program: what is not taken within a second is not written.
  */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* dladdr */
-#endif
 #include "report.h"
 #include "escape.h"
 #include "os.h"
 
-#include <dlfcn.h>
 #include <poll.h>
 #include <stdarg.h>
 
@@ -137,25 +133,21 @@ static const struct il__report_name *report_name_of(il_fn *fn)
 
 void il__report_function(struct il__report *r, il_fn *fn)
 {
-	Dl_info info;
-	const char *slash;
+	struct il__os_place place;
 	void *address;
 	const struct il__report_name *name = report_name_of(fn);
-	bool known;
 
 	if (name) {
 		il__report(r, "%s", name->name);
 		return;
 	}
 	memcpy(&address, &fn, sizeof address);
-	known = dladdr(address, &info) != 0;
-	if (known && info.dli_sname && info.dli_saddr == address)
-		il__report(r, "%s", info.dli_sname);
-	else if (known && info.dli_fname && (slash = strrchr(info.dli_fname, '/')))
-		il__report(r, "%s+0x%zx", slash + 1,
-			   (size_t)((char *)address - (char *)info.dli_fbase));
-	else
+	if (!il__os_find_place(address, &place))
 		il__report(r, "%p", address);
+	else if (place.symbol)
+		il__report(r, "%s", place.symbol);
+	else
+		il__report(r, "%s+0x%zx", place.object, place.offset);
 }
 
 void il__report_call(struct il__report *r, il_fn *fn, const void *arg)

@@ -1,19 +1,23 @@
 /*
  * slow_plugin_host.c: while another thread is in a dlopen, whose constructors may take long and may call the loop, the
- * loop goes on: tasks begin, of functions too that it has not seen before. A loader holds its lock until
- * the constructors have returned, so this would be a deadlock if it asked for that.
+ * loop goes on: tasks begin, of functions too that it has not seen before, and a dump names them. A loader holds
+ * its lock until the constructors have returned, so each of these would be a deadlock if it asked for that.
  *
  *     embed-slow_plugin_host PLUGIN [LOOP]
  */
 #include "../core/check.h"
 
 #include <interloop.h>
+#include <interloop/inspect.h>
 #include <interloop/virtual.h>
 
 #include <dlfcn.h>
 #include <semaphore.h>
+#include <string.h>
 #include <unistd.h>
 
+int asleep_in_the_host(void *arg); /* for a dump: these are exported */
+int loads_the_plugin(void *path);
 void plugin_constructs(void);
 
 static int loading[2]; /* a byte comes when the constructor runs */
@@ -26,7 +30,7 @@ void plugin_constructs(void)
 	constructs();
 }
 
-static int loads_the_plugin(void *path)
+int loads_the_plugin(void *path)
 {
 	void *plugin = dlopen(path, RTLD_NOW | RTLD_LOCAL);
 
@@ -99,10 +103,51 @@ static int serve_constructor(void *path)
 	return il_portal_close(portal);
 }
 
+/* ---- a dump ---- */
+
+int asleep_in_the_host(void *arg)
+{
+	(void)arg;
+	return il_sleep_forever();
+}
+
+static void check_dump(void)
+{
+	static char text[1 << 16];
+	FILE *file = tmpfile();
+	size_t size;
+
+	CHECK(file);
+	CHECK(il_dump(fileno(file)) == 0);
+	rewind(file);
+	size = fread(text, 1, sizeof text - 1, file);
+	text[size] = 0;
+	CHECK(strstr(text, "(asleep_in_the_host)"));
+	CHECK(strstr(text, "runs loads_the_plugin for "));
+	CHECK(strstr(text, "slow_plugin_host+0x")); /* load_in_thread, which has no symbol */
+	fclose(file);
+}
+
+static int dump_meanwhile(void *path)
+{
+	il_group group;
+
+	constructs = construct_slowly;
+	CHECK(il_group_open(&group) == 0);
+	CHECK(il_group_start_soon(&group, NULL, asleep_in_the_host, NULL) == 0);
+	CHECK(il_group_start_soon(&group, NULL, load_in_thread, path) == 0);
+	wait_until_loading();
+	check_dump();
+	CHECK(sem_post(&proceed) == 0);
+	CHECK(il_scope_cancel(il_group_scope(&group)) == 0);
+	return il_group_close(&group, 0);
+}
+
 static void run_all(const il_backend *backend, char *path)
 {
 	CHECK(il_run(backend, start_meanwhile, path) == 0);
 	CHECK(il_run(backend, serve_constructor, path) == 0);
+	CHECK(il_run(backend, dump_meanwhile, path) == 0);
 }
 
 int main(int argc, char **argv)
