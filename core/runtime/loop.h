@@ -79,6 +79,7 @@ struct il_loop {
 	struct il__message *backlog, **backlog_end; /* taken from the inbox, not handled yet */
 
 	struct il__cancel_scope scope; /* of all tasks */
+	struct il__stale_scopes stale_scopes;
 	struct il__ledger ledger;
 	struct il__stacks stacks;
 	struct il__list extensions;

@@ -1,7 +1,8 @@
 /*
  * scope.c: the tree of cancel scopes. Loop's thread only. Invariants: every scope knows whether it is
  * cancelled in effect, and until when at most it is not, so that a checkpoint looks at one scope; a
- * change is carried down the tree at once, and interrupts the tasks that wait there.
+ * change is carried down the tree at once, and interrupts the tasks that wait there. One that comes of such an
+ * interruption is carried down before the outermost call returns.
  */
 #include "scope.h"
 #include "../base/base.h"
@@ -36,7 +37,7 @@ static bool scope_recompute(struct il__cancel_scope *s)
 }
 
 /* Down the tree, without recursion: task stacks are small. */
-static void scope_refresh(struct il__cancel_scope *root)
+static void scope_carry_down(struct il__cancel_scope *root)
 {
 	struct il__cancel_scope *s = root;
 
@@ -51,6 +52,49 @@ static void scope_refresh(struct il__cancel_scope *root)
 			return;
 		s = il__container_of(s->sibling.next, struct il__cancel_scope, sibling);
 	}
+}
+
+static void stale_add(struct il__stale_scopes *stale, struct il__cancel_scope *s)
+{
+	if (s->stale)
+		return;
+	if (!stale->first)
+		stale->end = &stale->first;
+	s->stale = true;
+	s->next_stale = NULL;
+	*stale->end = s;
+	stale->end = &s->next_stale;
+}
+
+static void stale_remove(struct il__stale_scopes *stale, struct il__cancel_scope *s)
+{
+	struct il__cancel_scope **at = &stale->first;
+
+	while (*at != s)
+		at = &(*at)->next_stale;
+	*at = s->next_stale;
+	if (!*at)
+		stale->end = at;
+	s->stale = false;
+}
+
+/* A task that is interrupted may cancel what it waits for, another task with a tree of its own, and so on: as many as
+ * there are. The stack of whoever cancelled the first does not bear them, so they follow one another. */
+static void scope_refresh(struct il__cancel_scope *s)
+{
+	struct il__stale_scopes *stale = &s->loop->stale_scopes;
+
+	if (stale->under_way) {
+		stale_add(stale, s);
+		return;
+	}
+	stale->under_way = true;
+	scope_carry_down(s);
+	while ((s = stale->first)) {
+		stale_remove(stale, s);
+		scope_carry_down(s);
+	}
+	stale->under_way = false;
 }
 
 static void on_deadline(struct il__timer *timer)
@@ -86,6 +130,8 @@ void il__scope_init_root(struct il__cancel_scope *s, il_loop *loop, struct il__c
 void il__scope_fini_root(struct il__cancel_scope *s)
 {
 	il__timer_disarm(s->loop, &s->timer);
+	if (il__unlikely(s->stale)) /* a portal that a callback has stopped */
+		stale_remove(&s->loop->stale_scopes, s);
 	il__list_remove(&s->sibling);
 	s->state = IL__SCOPE_LEFT;
 }

@@ -19,6 +19,7 @@ struct il__cancel_scope {
 	bool of_group;          /* entered and left by its group only */
 	bool fails_at_deadline; /* IL_FAIL_AT_DEADLINE */
 	bool of_host;           /* the root of a host's tasks: host.h */
+	bool stale;             /* in the loop's stale_scopes */
 	il_task *task;          /* who entered it; NULL: a root of the loop or a portal */
 	il_loop *loop;
 	struct il__cancel_scope *parent;
@@ -28,6 +29,13 @@ struct il__cancel_scope {
 	il_time deadline;
 	il_time until; /* the effective deadline: min(deadline, parent's unless shielded) */
 	const char *reason;
+	struct il__cancel_scope *next_stale;
+};
+
+/* Part of a loop: scopes whose change is to be carried down their trees. */
+struct il__stale_scopes {
+	struct il__cancel_scope *first, **end;
+	bool under_way; /* one is being carried down */
 };
 
 static inline struct il__cancel_scope *il__scope_of(il_scope *s)
