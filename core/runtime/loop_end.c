@@ -52,10 +52,25 @@ static int loop_release(il_loop *loop)
 	return warning;
 }
 
+/* Runs the loop until nothing is alive. What a task waits for would be given back under it. */
+static int loop_drain(il_loop *loop)
+{
+	int rc;
+
+	if (!loop->ledger.lives)
+		return 0;
+	loop->draining = true;
+	rc = il__loop_drive(loop);
+	if (loop->ledger.lives)
+		il__fatal("il_loop_close: the driver of %s failed while tasks waited on it: %s",
+			  il_backend_name(loop->backend), il__system_words(rc));
+	return rc;
+}
+
 int il_loop_close(il_loop *loop)
 {
 	il_loop *outer = il__self.loop;
-	int rc = 0, warning;
+	int rc, warning;
 
 	if (!loop)
 		return il__refuse(-EINVAL, "il_loop_close: loop is NULL");
@@ -81,10 +96,7 @@ int il_loop_close(il_loop *loop)
 	il__loop_refuse(loop);
 	loop->turning = false;
 	il__self.loop = outer;
-	if (loop->ledger.lives) {
-		loop->draining = true;
-		rc = il__loop_drive(loop);
-	}
+	rc = loop_drain(loop);
 	il__self.loop = loop;
 	warning = loop_release(loop);
 	il__self.loop = outer;

@@ -146,7 +146,8 @@ IL_API int il_loop_run(il_loop *loop, il_fn *main, void *arg);
  * Calls that were posted and never began end with -ESHUTDOWN. Exception: those without a future are
  * run, tasks among them in a cancelled scope. Waits for worker threads that a task waits for, and
  * up to options.shutdown_timeout for abandoned ones. Unless an abandoned call still runs, the
- * loop's worker threads have ended when it returns.
+ * loop's worker threads have ended when it returns. If the driver fails while tasks are left, it stops
+ * the program with a sentence: nothing could end them.
  * @return 0; -ETIMEDOUT: shutdown_timeout passed while an abandoned thread still ran; it is left to
  *         end by itself; -EPERM: another thread, an attached loop (see il_loop_detach), or tasks are
  *         left and it is called in a callback of il_future_on_done(), which may not wait; -EBUSY: it

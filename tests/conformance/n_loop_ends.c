@@ -1,0 +1,70 @@
+/*
+ * n_loop_ends.c: the end of a loop whose driver fails, whose driver calls back, or whose native loop was asked to stop; and
+ * that nothing of the native loop is to be had after it.
+ */
+#include "dies.h"
+
+static struct {
+	bool fails;
+} ends;
+
+static int run_or_fail(void *self)
+{
+	return ends.fails ? -EIO : il_test_backend()->driver.run(self);
+}
+
+static il_backend ending_backend(void)
+{
+	il_backend backend = *il_test_backend();
+
+	ends.fails = false;
+	backend.driver.run = run_or_fail;
+	return backend;
+}
+
+/* ---- a driver that fails ---- */
+
+struct thread_call {
+	int begun[2], end[2];
+};
+
+static int wait_for_the_end(void *arg)
+{
+	struct thread_call *c = arg;
+	char byte = 0;
+
+	return write(c->begun[1], &byte, 1) == 1 && read(c->end[0], &byte, 1) == 0 ? 0 : -EIO;
+}
+
+static int call_thread(void *arg)
+{
+	return il_run_in_thread(wait_for_the_end, arg);
+}
+
+static int leave_a_call(void *arg)
+{
+	struct thread_call *c = arg;
+	int rc = il_loop_spawn(il_loop_current(), NULL, call_thread, arg);
+
+	return rc < 0 ? rc : il_wait_readable(c->begun[0]);
+}
+
+static int close_with_a_failing_driver(void *unused)
+{
+	il_backend backend = ending_backend();
+	struct thread_call c;
+	il_loop *loop;
+
+	(void)unused;
+	if (pipe(c.begun) < 0 || pipe(c.end) < 0 || il_loop_open(&loop, &backend, NULL) < 0)
+		return 1;
+	if (il_loop_run(loop, leave_a_call, &c) < 0)
+		return 1;
+	ends.fails = true;
+	return il_loop_close(loop) < 0;
+}
+
+IL_TEST_OWN(N, a_driver_that_fails_while_a_loop_is_closed_over_a_task_says_so)
+{
+	il_test_dies(close_with_a_failing_driver, NULL, "il_loop_close: the driver of ");
+}
