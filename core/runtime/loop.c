@@ -228,7 +228,7 @@ const il_backend *il_loop_backend(const il_loop *loop)
 
 void *il_loop_native(il_loop *loop)
 {
-	if (!loop || !loop->backend->driver.native)
+	if (!loop || loop->closed || !loop->backend->driver.native)
 		return NULL;
 	return loop->backend->driver.native(loop->driver);
 }

@@ -165,8 +165,8 @@ IL_API il_loop *il_loop_current(void);
 /** @brief The backend that the loop was opened or attached with. */
 IL_API const il_backend *il_loop_backend(const il_loop *loop);
 
-/** @brief The native loop: uv_loop_t *, struct ev_loop * or struct event_base *; NULL for virtual.
- */
+/** @brief The native loop: uv_loop_t *, struct ev_loop * or struct event_base *; NULL for virtual, of a
+ * loop that is closed, and of one that il_loop_detach() has taken off in a forked child. */
 IL_API void *il_loop_native(il_loop *loop);
 
 /**

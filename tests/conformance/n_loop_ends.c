@@ -68,3 +68,34 @@ IL_TEST_OWN(N, a_driver_that_fails_while_a_loop_is_closed_over_a_task_says_so)
 {
 	il_test_dies(close_with_a_failing_driver, NULL, "il_loop_close: the driver of ");
 }
+
+/* ---- the native loop ---- */
+
+IL_TEST_OWN(N, a_closed_loop_has_no_native_loop)
+{
+	il_loop *loop = NULL;
+
+	CHECK_RC(il_loop_open(&loop, il_test_backend(), NULL), 0);
+	CHECK((il_loop_native(loop) != NULL) == !il_test_virtual());
+	CHECK_RC(il_loop_close(loop), 0);
+	CHECK(il_loop_native(loop) == NULL);
+	il_loop_destroy(loop);
+}
+
+static int detach_in_child(void *loop)
+{
+	return il_loop_detach(loop) < 0 || il_loop_native(loop) != NULL;
+}
+
+IL_TEST_ADOPTED(N, a_loop_that_a_forked_child_has_detached_has_no_native_loop)
+{
+	void *native = il_native.create();
+	il_loop *loop = NULL;
+
+	CHECK_RC(il_native.attach(&loop, native, NULL), 0);
+	CHECK_IN_CHILD(detach_in_child, loop);
+	CHECK(il_loop_native(loop) == native);
+	CHECK_RC(il_loop_detach(loop), 0);
+	il_native.run(native);
+	CHECK_RC(il_native.destroy(native), 0);
+}
