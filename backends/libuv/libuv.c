@@ -113,10 +113,12 @@ static void driver_close(void *self)
 		let_go(&d->timer);
 		return;
 	}
-	/* All that is left, also what the application put on our loop: it would never close. */
-	uv_walk(d->native, close_leftover, NULL);
-	uv_run(d->native, UV_RUN_DEFAULT);
-	uv_loop_close(d->native);
+	/* All that is left, also what the application put on our loop: it would never close. A stop that was
+	 * asked for since the last run ends this one before it has begun. */
+	do {
+		uv_walk(d->native, close_leftover, NULL);
+		uv_run(d->native, UV_RUN_DEFAULT);
+	} while (uv_loop_close(d->native) == UV_EBUSY);
 	free(d->soon);
 	free(d);
 }

@@ -22,6 +22,12 @@ static il_backend ending_backend(void)
 	return backend;
 }
 
+static int nothing(void *arg)
+{
+	(void)arg;
+	return 0;
+}
+
 /* ---- a driver that fails ---- */
 
 struct thread_call {
@@ -98,4 +104,15 @@ IL_TEST_ADOPTED(N, a_loop_that_a_forked_child_has_detached_has_no_native_loop)
 	CHECK_RC(il_loop_detach(loop), 0);
 	il_native.run(native);
 	CHECK_RC(il_native.destroy(native), 0);
+}
+
+/* What it has open is counted by the harness. */
+IL_TEST_OWN_REAL(N, a_loop_ends_whose_native_loop_was_asked_to_stop)
+{
+	il_loop *loop = NULL;
+
+	CHECK_RC(il_loop_open(&loop, il_test_backend(), NULL), 0);
+	CHECK_RC(il_loop_run(loop, nothing, NULL), 0);
+	il_native.stop(il_loop_native(loop));
+	il_loop_destroy(loop);
 }
