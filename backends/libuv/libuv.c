@@ -12,7 +12,8 @@
 #include <uv.h>
 
 struct driver {
-	uv_timer_t timer; /* first: its close callback frees the driver; its data is the il_loop */
+	il_loop *loop;
+	uv_timer_t *timer;
 	uv_loop_t *native;
 	uv_loop_t own;    /* when it is ours */
 	uv_check_t *soon; /* NULL: not asked for yet */
@@ -66,12 +67,28 @@ static void let_go(void *memory)
 {
 	uv_handle_t *handle = memory, *reaper;
 
+	if (!handle)
+		return;
 	if (!uv_is_closing(handle)) {
 		uv_close(handle, on_closed);
 	} else if ((reaper = malloc(sizeof(uv_timer_t)))) {
 		reaper->data = handle;
 		reap(reaper);
 	}
+}
+
+/* In place of one that the host has closed, if it has. */
+static int timer_make(struct driver *d)
+{
+	uv_timer_t *timer = malloc(sizeof(*timer));
+
+	if (!timer)
+		return -ENOMEM;
+	uv_timer_init(d->native, timer); /* cannot fail */
+	timer->data = d->loop;
+	let_go(d->timer);
+	d->timer = timer;
+	return 0;
 }
 
 static int driver_open(void **self, void *native, il_loop *loop)
@@ -81,16 +98,17 @@ static int driver_open(void **self, void *native, il_loop *loop)
 
 	if (!d)
 		return -ENOMEM;
+	d->loop = loop;
 	d->native = native ? native : &d->own;
 	/* libuv aborts where it cannot make what all its loops share. */
 	if (!native && (rc = il_driver_probe(6)) == 0)
 		rc = uv_loop_init(&d->own);
+	if (rc == 0 && (rc = timer_make(d)) < 0 && !native)
+		uv_loop_close(&d->own);
 	if (rc < 0) {
 		free(d);
 		return rc;
 	}
-	uv_timer_init(d->native, &d->timer); /* cannot fail */
-	d->timer.data = loop;
 	il_driver_watches_once(loop);
 	*self = d;
 	return 0;
@@ -108,9 +126,9 @@ static void driver_close(void *self)
 	struct driver *d = self;
 
 	if (d->native != &d->own) {
-		if (d->soon)
-			let_go(d->soon);
-		let_go(&d->timer);
+		let_go(d->soon);
+		let_go(d->timer);
+		free(d);
 		return;
 	}
 	/* All that is left, also what the application put on our loop: it would never close. A stop that was
@@ -120,6 +138,7 @@ static void driver_close(void *self)
 		uv_run(d->native, UV_RUN_DEFAULT);
 	} while (uv_loop_close(d->native) == UV_EBUSY);
 	free(d->soon);
+	free(d->timer);
 	free(d);
 }
 
@@ -139,12 +158,15 @@ static int driver_timer(void *self, il_time deadline)
 {
 	struct driver *d = self;
 	uint64_t due = deadline > 0 ? (uint64_t)(deadline / IL_MSEC(1)) + 1 : 0, now;
+	int rc;
 
 	if (deadline == IL_FOREVER)
-		return uv_timer_stop(&d->timer);
+		return uv_timer_stop(d->timer);
+	if (uv_is_closing((uv_handle_t *)d->timer) && (rc = timer_make(d)) < 0)
+		return rc;
 	uv_update_time(d->native); /* stale since the last poll */
 	now = uv_now(d->native);
-	return uv_timer_start(&d->timer, on_timer, due > now ? due - now : 1, 0);
+	return uv_timer_start(d->timer, on_timer, due > now ? due - now : 1, 0);
 }
 
 /* Check handles come after each poll. */
@@ -154,7 +176,7 @@ static int driver_soon(void *self)
 
 	if (!d->soon && (d->soon = malloc(sizeof(*d->soon)))) {
 		uv_check_init(d->native, d->soon); /* cannot fail */
-		d->soon->data = d->timer.data;
+		d->soon->data = d->loop;
 	}
 	if (!d->soon || uv_is_closing((uv_handle_t *)d->soon))
 		return -ECANCELED;

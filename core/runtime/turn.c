@@ -296,6 +296,7 @@ static bool turn_rest(il_loop *loop)
 	if (guarded != loop->guarded)
 		stay_awake(loop); /* it is told below */
 	if (il__unlikely(!il__wake_timer_set(loop))) {
+		loop->timers.late = true; /* the next turn has to look itself whether one is due */
 		keep_going(loop);
 		return true;
 	}

@@ -1,0 +1,83 @@
+/*
+ * n_native_timer.c: timers fire, whatever has become of the native loop's own. They say something where that is used: on a
+ * system without timerfd, and with INTERLOOP_TIMER=native, with which conformance-LOOP-timer runs them.
+ */
+#include "harness.h"
+
+static int refuse_timer(void *self, il_time deadline)
+{
+	(void)self;
+	return deadline == IL_FOREVER ? 0 : -ENOMEM;
+}
+
+static int nap(void *arg)
+{
+	il_time begin = il_now();
+
+	(void)arg;
+	for (int i = 0; i < 3; i++)
+		CHECK_RC(il_sleep(IL_MSEC(2)), 0);
+	CHECK(il_now() - begin >= IL_MSEC(6));
+	return 0;
+}
+
+IL_TEST_OWN_REAL(N, timers_fire_where_the_native_loop_has_no_memory_for_its_timer)
+{
+	il_backend backend = *il_test_backend();
+
+	backend.driver.timer = refuse_timer;
+	CHECK_RC(il_run(&backend, nap, NULL), 0);
+}
+
+struct guest {
+	bool begun, napped, empty;
+};
+
+static int nap_at_the_end(void *arg)
+{
+	struct guest *g = arg;
+	il_scope shielded = IL_SCOPE_INIT;
+	int rc;
+
+	CHECK_RC(il_sleep(IL_MSEC(1)), 0); /* with a timer that was there */
+	g->begun = true;
+	CHECK_RC(il_sleep_forever(), -ECANCELED);
+	CHECK_RC(il_scope_enter(&shielded, IL_FOREVER, IL_SHIELD), 0);
+	rc = il_scope_exit(&shielded, nap(NULL));
+	g->napped = rc == 0;
+	return rc;
+}
+
+static void stop(void *native)
+{
+	il_native.stop(native);
+}
+
+static void on_empty(il_loop *loop, void *arg)
+{
+	((struct guest *)arg)->empty = true;
+	CHECK_RC(il_loop_detach(loop), 0);
+}
+
+IL_TEST_ADOPTED(N, a_timer_fires_after_the_host_has_closed_all_handles)
+{
+	void *native = il_native.create();
+	struct guest g = {.begun = false};
+	il_loop *loop = NULL;
+
+	CHECK_RC(il_native.attach(&loop, native, NULL), 0);
+	CHECK_RC(il_loop_spawn(loop, NULL, nap_at_the_end, &g), 0);
+	while (!g.begun) {
+		il_native.after(native, IL_MSEC(1), stop, native);
+		il_native.run(native);
+	}
+	if (il_native.close_all) {
+		il_native.close_all(native);
+		il_native.run(native);
+	}
+	CHECK_RC(il_loop_shutdown(loop, on_empty, &g), 0);
+	il_native.run(native);
+	CHECK(g.napped && g.empty);
+	il_native.run(native);
+	CHECK_RC(il_native.destroy(native), 0);
+}
