@@ -99,7 +99,8 @@ static void thread_end(void)
 
 /* ---- il_dump_on_signal ---- */
 
-/* Whether nobody has a handler for it; a shell may have it ignored, which is not taking it. */
+/* Whether nobody has a handler for it; a shell may have it ignored, which is not taking it. The flags do not tell: those
+ * of a handler that served once (SA_RESETHAND) stay. */
 static int signal_check_free(int number)
 {
 	struct sigaction now;
@@ -110,7 +111,7 @@ static int signal_check_free(int number)
 				  "il_dump_on_signal: %d is no signal that may be caught, such as "
 				  "SIGQUIT or SIGUSR1; 0 ends it",
 				  number);
-	if ((now.sa_flags & SA_SIGINFO) || (now.sa_handler != SIG_DFL && now.sa_handler != SIG_IGN))
+	if (now.sa_handler != SIG_DFL && now.sa_handler != SIG_IGN)
 		return il__refuse(
 		    -EBUSY, "il_dump_on_signal: signal %d has a handler already; name another one",
 		    number);

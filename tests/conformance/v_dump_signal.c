@@ -123,6 +123,31 @@ IL_TEST_CORE(V, a_signal_that_has_a_handler_is_refused)
 	CHECK(signal(SIGUSR1, SIG_DFL) == handle_it);
 }
 
+static void handle_once(int number, siginfo_t *info, void *context)
+{
+	(void)number;
+	(void)info;
+	(void)context;
+}
+
+/* The system puts the default back, and leaves the flags. */
+IL_TEST_CORE(V, a_signal_whose_handler_served_once_is_free)
+{
+	struct sigaction once = {.sa_flags = SA_SIGINFO | (int)SA_RESETHAND};
+	struct said said = said_begin();
+
+	once.sa_sigaction = handle_once;
+	CHECK_EQ(sigaction(SIGUSR1, &once, NULL), 0);
+	CHECK_RC(il_dump_on_signal(SIGUSR1), -EBUSY);
+	CHECK_EQ(raise(SIGUSR1), 0);
+	CHECK_RC(il_dump_on_signal(SIGUSR1), 0);
+	CHECK_EQ(raise(SIGUSR1), 0);
+	CHECK_RC(il_dump_on_signal(0), 0);
+	said_end(&said);
+	CHECK(handler_of(SIGUSR1) == SIG_DFL);
+	signal(SIGUSR1, SIG_DFL);
+}
+
 IL_TEST(V, a_signal_has_a_receiver_or_brings_dumps)
 {
 	il_signal_receiver *receiver = NULL;
