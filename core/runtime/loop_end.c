@@ -11,6 +11,7 @@
 #include "extension.h"
 #include "inbox.h"
 #include "loop.h"
+#include "overflow.h"
 #include "scope.h"
 #include "source.h"
 #include "thread_state.h"
@@ -49,6 +50,9 @@ static int loop_release(il_loop *loop)
 	il__loop_watch_own(loop, 0);
 	loop->backend->driver.close(loop->driver);
 	loop->closed = true;
+	if (loop->reports_overflow) /* whatever thread frees it: the alternate stack is this one's */
+		il__overflow_end();
+	loop->reports_overflow = false;
 	return warning;
 }
 

@@ -156,7 +156,8 @@ IL_API int il_loop_run(il_loop *loop, il_fn *main, void *arg);
 IL_API int il_loop_close(il_loop *loop);
 
 /** @brief Closes the loop if it is open, and frees it. NULL is allowed. For an attached loop, and
- * where il_loop_close() is refused, it stops the program with a sentence. */
+ * where il_loop_close() is refused, it stops the program with a sentence. A loop that is closed may be
+ * destroyed in any thread. */
 IL_API void il_loop_destroy(il_loop *loop);
 
 /** @brief The loop of the calling thread, NULL outside a loop's thread. */

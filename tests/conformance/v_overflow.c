@@ -276,3 +276,37 @@ IL_TEST_OWN(V, other_faults_are_not_reported_and_end_as_before)
 	}
 	CHECK_IN_CHILD(recover, NULL);
 }
+
+/* ---- the alternate stack ---- */
+
+static bool has_alternate_stack(void)
+{
+	stack_t now;
+
+	CHECK_EQ(sigaltstack(NULL, &now), 0);
+	return !(now.ss_flags & SS_DISABLE);
+}
+
+static int open_and_close(void *out)
+{
+	const il_loop_options options = {.report_overflow = true};
+	il_loop **loop = out;
+
+	CHECK_RC(il_loop_open(loop, il_test_backend(), &options), 0);
+	CHECK(has_alternate_stack());
+	CHECK_RC(il_loop_close(*loop), 0);
+	CHECK(!has_alternate_stack());
+	return 0;
+}
+
+IL_TEST_OWN(V, a_closed_loop_leaves_its_thread_no_alternate_stack)
+{
+	struct il_test_thread thread;
+	il_loop *loop = NULL;
+
+	if (others_report())
+		return;
+	il_test_thread_start(&thread, open_and_close, &loop);
+	CHECK_RC(il_test_thread_join(&thread), 0);
+	il_loop_destroy(loop);
+}
