@@ -188,22 +188,28 @@ static const il_backend *backend_load(const char *name, char *why, size_t size)
 
 #endif
 
+/* No lock is held while an object is loaded: constructors run then, perhaps in another thread that is in the loader
+ * already, and may register a backend. If two threads load the same one they add the same object. */
 static const il_backend *backend_find(const char *name, char *why, size_t size)
 {
-	const il_backend *backend = find_known(name);
+	const il_backend *backend;
+	size_t i = 0;
 
-	for (size_t i = 0; !backend && i < MODULES; i++) {
-		if (strcmp(modules[i], name) != 0)
-			continue;
-		backend = backend_load(name, why, size);
-		if (backend && backend_add(backend) < 0) {
-			snprintf(why, size, "%s", il_error_detail());
-			return NULL;
-		}
+	pthread_mutex_lock(&lock);
+	backend = find_known(name);
+	pthread_mutex_unlock(&lock);
+	if (backend)
 		return backend;
-	}
-	if (!backend)
+	while (i < MODULES && strcmp(modules[i], name) != 0)
+		i++;
+	if (i == MODULES)
 		snprintf(why, size, "no backend of that name");
+	else
+		backend = backend_load(name, why, size);
+	if (backend && il_backend_register(backend) < 0) {
+		snprintf(why, size, "%s", il_error_detail());
+		return NULL;
+	}
 	return backend;
 }
 
@@ -221,6 +227,7 @@ static void refuse_name(const char *name, const char *origin, const char *why)
 	char names[160] = "";
 	size_t used = 0;
 
+	pthread_mutex_lock(&lock);
 	for (size_t i = 0; i < known_count && used + 1 < sizeof names; i++) {
 		bool module = false;
 		for (size_t m = 0; m < MODULES; m++)
@@ -229,6 +236,7 @@ static void refuse_name(const char *name, const char *origin, const char *why)
 			used += (size_t)snprintf(names + used, sizeof names - used, ", %s",
 						 known[i]->name);
 	}
+	pthread_mutex_unlock(&lock);
 	il__refuse(-ENOENT, "backend \"%s\"%s: %s. Names: libuv, libev, libevent, virtual%s", name,
 		   origin, why, names);
 }
@@ -242,7 +250,6 @@ const il_backend *il_backend_find(const char *name)
 	if (!name && (name = secure_getenv("INTERLOOP_BACKEND")) && !*name)
 		name = NULL; /* as if it were not set */
 	il__watch_fork();
-	pthread_mutex_lock(&lock);
 	if (name) {
 		backend = backend_find(name, why, sizeof why);
 		if (!backend)
@@ -253,7 +260,6 @@ const il_backend *il_backend_find(const char *name)
 		if (!backend)
 			refuse_name("libuv, libev or libevent", "", why);
 	}
-	pthread_mutex_unlock(&lock);
 	snprintf(not_found, sizeof not_found, "%s", backend ? "" : il_error_detail());
 	return backend;
 }

@@ -1,17 +1,20 @@
 /*
  * slow_plugin_host.c: while another thread is in a dlopen, whose constructors may take long and may call the loop, the
- * loop goes on: tasks begin, of functions too that it has not seen before, and a dump names them. A loader holds
- * its lock until the constructors have returned, so each of these would be a deadlock if it asked for that.
+ * loop goes on: tasks begin, of functions too that it has not seen before, and a dump names them; and a plugin may
+ * bring a backend. A loader holds its lock until the constructors have returned, so each of these would be a deadlock if
+ * it asked for that, or held a lock of its own meanwhile.
  *
  *     embed-slow_plugin_host PLUGIN [LOOP]
  */
 #include "../core/check.h"
 
 #include <interloop.h>
+#include <interloop/backend.h>
 #include <interloop/inspect.h>
 #include <interloop/virtual.h>
 
 #include <dlfcn.h>
+#include <pthread.h>
 #include <semaphore.h>
 #include <string.h>
 #include <unistd.h>
@@ -143,6 +146,40 @@ static int dump_meanwhile(void *path)
 	return il_group_close(&group, 0);
 }
 
+/* ---- a backend that a plugin brings along ---- */
+
+static il_backend brought;
+
+/* Late, so that the other thread is in il_backend_find meanwhile. */
+static void construct_backend(void)
+{
+	CHECK(write(loading[1], "x", 1) == 1);
+	usleep(200000);
+	CHECK(il_backend_register(&brought) == 0);
+}
+
+static void *load_beside(void *path)
+{
+	CHECK(loads_the_plugin(path) == 0);
+	return NULL;
+}
+
+/* The backend of that name, which has not been asked for yet, is in an object that may have to be loaded. */
+static void find_meanwhile(const char *name, char *path)
+{
+	pthread_t thread;
+	char byte;
+
+	constructs = construct_backend;
+	brought = *il_virtual();
+	brought.name = "brought";
+	CHECK(pthread_create(&thread, NULL, load_beside, path) == 0);
+	CHECK(read(loading[0], &byte, 1) == 1);
+	il_backend_find(name); /* a static program has none of that name */
+	CHECK(pthread_join(thread, NULL) == 0);
+	CHECK(il_backend_find("brought") == &brought);
+}
+
 static void run_all(const il_backend *backend, char *path)
 {
 	CHECK(il_run(backend, start_meanwhile, path) == 0);
@@ -162,6 +199,7 @@ int main(int argc, char **argv)
 	/* Once more with a C++ runtime, where there is one: it is asked for once, not by each new function. */
 	if (dlopen("libstdc++.so.6", RTLD_NOW | RTLD_LOCAL))
 		run_all(backend, argv[1]);
+	find_meanwhile("virtual", argv[1]);
 	sem_destroy(&proceed);
 	return close(loading[0]) || close(loading[1]);
 }
