@@ -49,12 +49,14 @@ static void make_thread_key(void)
 	has_thread_key = pthread_key_create(&thread_key, drop_thread_locals) == 0;
 }
 
-/* Where the caller's values are kept: its task, or its thread. */
+/* Where the caller's values are kept: its task, or else its plain call or its thread. */
 static struct il__locals **locals_place(void)
 {
 	il_loop *loop = il__self.loop;
 
-	return loop && loop->current ? &loop->current->base->locals : &il__self.locals;
+	return loop && loop->current && il__self.no_wait < IL__PLAIN_CALL
+		   ? &loop->current->base->locals
+		   : &il__self.locals;
 }
 
 struct il__locals *il__locals_current(void)

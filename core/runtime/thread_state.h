@@ -12,11 +12,14 @@ struct il__put_off {
 	unsigned depth; /* of the runs on the stack */
 };
 
+/* What a plain call (il__plain_call) adds to no_wait. From there up the task below, if there is one, is not who calls. */
+enum { IL__PLAIN_CALL = 1 << 16 };
+
 struct il__thread {
 	il_loop *loop; /* the loop whose thread this is */
 	struct il__locals
 	    *locals;      /* outside a task: a worker call's, a portal call's, or the thread's */
-	unsigned no_wait; /* inside a plain call or callback that may not wait */
+	unsigned no_wait; /* inside a plain call or callback that may not wait: how many */
 	bool orphaned;    /* a forked child of a loop's thread */
 	struct il__patience patience; /* of its waits for other threads */
 	struct il__put_off put_off;

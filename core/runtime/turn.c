@@ -236,7 +236,7 @@ int il__plain_call(il_fn *fn, void *arg, struct il__locals *locals)
 	int rc;
 
 	il__self.locals = il__locals_ref(locals);
-	il__self.no_wait++;
+	il__self.no_wait += IL__PLAIN_CALL;
 	if (il__unlikely(il__refusal.rc)) /* what it is refused is told with its code */
 		il__clear_refusal();
 	rc = fn(arg);
