@@ -47,6 +47,7 @@ struct il_loop {
 	unsigned generation;
 	pthread_t thread;
 	bool own, running, turning, stopping, shut, closed;
+	bool closing;          /* il_loop_close or il_loop_detach is on the stack */
 	bool own_clock;        /* virtual time: the backend has a clock of its own */
 	bool reports_overflow; /* il__overflow_end is owed */
 	bool draining;         /* il_loop_close runs the loop until nothing is left */

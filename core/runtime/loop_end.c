@@ -86,15 +86,17 @@ int il_loop_close(il_loop *loop)
 				      : "il_loop_close: an attached loop ends with il_loop_detach");
 	if (loop->closed)
 		return 0;
-	if (loop->running || (outer && (loop->ledger.lives || loop->backlog)))
+	if (loop->running || loop->closing || (outer && (loop->ledger.lives || loop->backlog)))
 		return il__refuse(-EBUSY, "il_loop_close: %s",
-				  loop->running ? "the loop runs"
-						: "it has to run once more to end "
-						  "its tasks, but a loop runs in "
-						  "this thread");
+				  loop->running   ? "the loop runs"
+				  : loop->closing ? "it is called by what it calls itself"
+						  : "it has to run once more to end "
+						    "its tasks, but a loop runs in "
+						    "this thread");
 	if (il__self.no_wait && (loop->ledger.lives || loop->backlog)) /* nor could its tasks */
 		return il__refuse(-EPERM, "il_loop_close: tasks are left, which end only while the "
 					  "loop runs, and a callback may not wait");
+	loop->closing = true;
 	il__self.loop = loop;
 	loop->turning = true;
 	il__loop_refuse(loop);
@@ -196,13 +198,13 @@ int il_loop_detach(il_loop *loop)
 		return il__refuse(-EPERM,
 				  loop->own ? "il_loop_detach: an own loop ends with il_loop_close"
 					    : "il_loop_detach: called in a task; let it end first");
-	if (loop->ledger.lives || loop->turning || loop->backlog)
+	if (loop->ledger.lives || loop->turning || loop->closing || loop->backlog)
 		return il__refuse(
 		    -EBUSY,
 		    "il_loop_detach: %zu tasks, open portals, offloaded calls or callbacks live; "
 		    "use il_loop_shutdown and detach in its callback",
 		    loop->ledger.lives);
-	loop->shut = true;
+	loop->shut = loop->closing = true;
 	loop->on_empty = NULL;
 	loop_release(loop);
 	il__self.loop = NULL;

@@ -6,6 +6,8 @@
 
 static struct {
 	bool fails;
+	il_loop *loop; /* to be closed in the middle of its end */
+	int rc;
 } ends;
 
 static int run_or_fail(void *self)
@@ -13,12 +15,21 @@ static int run_or_fail(void *self)
 	return ends.fails ? -EIO : il_test_backend()->driver.run(self);
 }
 
+static void close_twice(void *self)
+{
+	ends.rc = ends.loop ? il_loop_close(ends.loop) : 0;
+	il_test_backend()->driver.close(self);
+}
+
 static il_backend ending_backend(void)
 {
 	il_backend backend = *il_test_backend();
 
 	ends.fails = false;
+	ends.loop = NULL;
+	ends.rc = 0;
 	backend.driver.run = run_or_fail;
+	backend.driver.close = close_twice;
 	return backend;
 }
 
@@ -73,6 +84,41 @@ static int close_with_a_failing_driver(void *unused)
 IL_TEST_OWN(N, a_driver_that_fails_while_a_loop_is_closed_over_a_task_says_so)
 {
 	il_test_dies(close_with_a_failing_driver, NULL, "il_loop_close: the driver of ");
+}
+
+/* ---- one that closes the loop once more ---- */
+
+IL_TEST_OWN(N, a_loop_is_not_closed_in_the_middle_of_its_end)
+{
+	il_backend backend = ending_backend();
+	il_loop *loop = NULL;
+
+	CHECK_RC(il_loop_open(&loop, &backend, NULL), 0);
+	CHECK_RC(il_loop_run(loop, nothing, NULL), 0);
+	ends.loop = loop;
+	CHECK_RC(il_loop_close(loop), 0);
+	CHECK_RC(ends.rc, -EBUSY);
+	CHECK_RC(il_loop_close(loop), 0);
+	il_loop_destroy(loop);
+}
+
+static void detach_twice(void *self)
+{
+	ends.rc = il_loop_detach(ends.loop);
+	il_test_backend()->driver.close(self);
+}
+
+IL_TEST_ADOPTED(N, a_loop_is_not_detached_in_the_middle_of_its_end)
+{
+	il_backend backend = ending_backend();
+	void *native = il_native.create();
+
+	backend.driver.close = detach_twice;
+	CHECK_RC(il_loop_attach(&ends.loop, &backend, native, NULL), 0);
+	CHECK_RC(il_loop_detach(ends.loop), 0);
+	CHECK_RC(ends.rc, -EBUSY);
+	il_native.run(native);
+	CHECK_RC(il_native.destroy(native), 0);
 }
 
 /* ---- the native loop ---- */
