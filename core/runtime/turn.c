@@ -213,11 +213,14 @@ static void run_ready(il_loop *loop)
 
 static void turn_deliver(il_loop *loop)
 {
-	struct il__message *m;
+	struct il__message *m, **end;
+	bool last = false;
 
 	il__inbox_take(loop->inbox, &loop->backlog_end);
-	for (int n = 0; n < MESSAGES_MAX && (m = il__loop_next_message(loop)); n++) {
+	end = loop->backlog_end; /* what is put off goes behind it */
+	for (int n = 0; n < MESSAGES_MAX && !last && (m = il__loop_next_message(loop)); n++) {
 		loop->errands.heard = true;
+		last = &m->next == end;
 		m->handle(m, loop);
 	}
 }
