@@ -1,7 +1,7 @@
 /*
  * loop_watch.c: what keeps a loop visiting us. Loop's thread only. Invariant: the core's descriptors are
  * watched exactly while the loop is own and open, or something on it is alive (a task, an open portal, an
- * offloaded call), so that a host's loop ends by itself.
+ * offloaded call) or was taken from the inbox and not handled yet, so that a host's loop ends by itself.
  */
 #include "../base/base.h"
 #include "../base/error.h"
@@ -60,7 +60,7 @@ int il__loop_watch_again(il_loop *loop)
 
 int il__loop_update_watch(il_loop *loop)
 {
-	bool wanted = loop->own || loop->ledger.lives > 0 || loop->on_empty;
+	bool wanted = loop->own || loop->ledger.lives > 0 || loop->on_empty || loop->backlog;
 	int rc;
 
 	if (wanted == loop->watching)

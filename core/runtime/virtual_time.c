@@ -81,7 +81,7 @@ static void virtual_report(il_loop *loop, char *text, size_t size)
 void il__loop_check_deadlock(il_loop *loop)
 {
 	if (loop->timers.count || il__ledger_is_open(&loop->ledger) || !loop->tasks ||
-	    !il__list_empty(&loop->ready) || il__loop_interrupt(loop))
+	    loop->backlog || !il__list_empty(&loop->ready) || il__loop_interrupt(loop))
 		return;
 	if (loop->main && !loop->main->failure)
 		virtual_report(loop, loop->main->report, sizeof loop->main->report);
