@@ -1,6 +1,7 @@
 /*
  * trace.h: what a trace is made of: records that each thread keeps in a ring of its own, for the thread that
- * writes the file. Any thread. Everything here is called only while il__trace_on().
+ * writes the file. Any thread. Everything here is called while il__trace_on(), or for what has got a number then: what
+ * comes too late for the trace is dropped.
  */
 #ifndef IL_CORE_BASE_TRACE_H
 #define IL_CORE_BASE_TRACE_H

@@ -45,9 +45,13 @@ struct il_driver {
 	int (*run)(void *self);
 	/** Makes run return; called only from inside an upcall. */
 	void (*stop)(void *self);
-	/** The one timer, absolute on now()'s clock; IL_FOREVER disarms. Firing early is harmless. */
+	/** The one timer, absolute on now()'s clock; IL_FOREVER disarms. Firing early is harmless. If it
+	 * fails it is called again in the next turn. */
 	int (*timer)(void *self, il_time deadline);
-	/** Watches w->fd for mask, level-triggered, one watch per descriptor; 0 ends the watch. */
+	/** Watches w->fd for mask, level-triggered, one watch per descriptor; 0 ends the watch. If it fails
+	 * the descriptor is forgotten, also one that was watched before for another mask: nothing of it is
+	 * left in the native loop, and no upcall follows. It may be called with mask 0 after that, and
+	 * returns 0 then. */
 	int (*watch)(void *self, struct il_watch *w, unsigned mask);
 	/** The loop's clock; NULL: CLOCK_MONOTONIC. */
 	il_time (*now)(void *self);
@@ -59,8 +63,9 @@ struct il_driver {
 	 * possible there. */
 	int (*renew)(void *self);
 	/** Calls il_driver_on_soon() once, in this very turn of the native loop, after the upcalls of
-	 * all that was polled together; called only from inside il_driver_on_ready(), in each. Where
-	 * it fails the core takes its turn at once. NULL: it does so in each upcall. */
+	 * all that was polled together; called only from inside il_driver_on_ready(), in each. Exceptions:
+	 * not in one that comes while a task or a plain call runs the native loop, and not after stop.
+	 * Where it fails the core takes its turn at once. NULL: it does so in each upcall. */
 	int (*soon)(void *self);
 };
 

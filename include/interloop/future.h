@@ -50,8 +50,8 @@ IL_API int il_future_result(il_future *f, il_time timeout);
 
 /**
  * @brief Waits shielded until f is done, drops the caller's reference and returns the result.
- * @return the result; -EPERM: a place that may not wait, -EDEADLK as in il_future_wait(); after
- *         these the reference is kept.
+ * @return the result; -EPERM: a place that may not wait, -EDEADLK and -ESHUTDOWN as in
+ *         il_future_wait(); after these the reference is kept.
  */
 IL_API int il_future_join(il_future *f);
 
@@ -75,14 +75,15 @@ IL_API bool il_future_cancelled(const il_future *f);
 
 /**
  * @brief Calls callback once: in the thread that completes or cancels f, or at once in the caller's
- * thread if f is done. Callbacks run in the order in which they were added; no lock is held; they
- * must not wait.
+ * thread if f is done. Those that were added before it was done run in the order in which they were added,
+ * and those that one thread adds in its order; one that another thread adds to a done f does not wait for
+ * them. No lock is held; they must not wait.
  *
  * A callback may complete further futures, whose callbacks then run inside it. More than eight deep
  * they are put off, so that a chain of any length takes little stack: they run in the same thread,
  * before the outermost call that completed or cancelled a future returns.
  * @param callback  a negative result is logged and changes nothing.
- * @return 0; -EINVAL: NULL; -ENOMEM; -ESHUTDOWN: inherited across fork.
+ * @return 0; -EINVAL: NULL; -ENOMEM; -ESHUTDOWN: f was inherited across fork and is not done.
  */
 IL_API int il_future_on_done(il_future *f, int (*callback)(il_future *f, void *arg), void *arg);
 
@@ -113,7 +114,7 @@ typedef enum il_return_when {
  * @brief Waits for several futures; one that is listed twice counts once. A cancellation point.
  * @param timeout  as in il_future_wait(); running out is no error here.
  * @return how many are done (ask each with il_future_done()); -ECANCELED, -EPERM, -EINVAL, -ENOMEM;
- *         -EDEADLK as in il_future_wait.
+ *         -EDEADLK as in il_future_wait; -ESHUTDOWN: one was inherited across fork and is not done.
  */
 IL_API int il_futures_wait(il_future *const *fs, size_t count, il_return_when when,
 			   il_time timeout);
@@ -125,7 +126,7 @@ typedef struct il_as_completed il_as_completed;
  * @brief Begins to iterate. Those done already come first; one that is listed twice comes once. The
  * iterator holds a reference to each future until it has been returned.
  * @param timeout  for the whole iteration, from now.
- * @return 0; -EINVAL; -ENOMEM.
+ * @return 0; -EINVAL; -ENOMEM; -ESHUTDOWN: one was inherited across fork and is not done.
  */
 IL_MUST_CHECK IL_API int il_as_completed_open(il_as_completed **it, il_future *const *fs,
 					      size_t count, il_time timeout);

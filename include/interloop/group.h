@@ -75,7 +75,7 @@ IL_MUST_CHECK IL_API int il_group_start_soon_with(il_group *group, il_future **f
  * @param value  receives the value that the child gave; may be NULL.
  * @return 0; the child's error if it failed before il_task_started(), also in its clean-up (the
  *         group is untouched); -EPROTO: it ended without calling it; -ECANCELED; -ESHUTDOWN;
- *         -EPERM; -ENOMEM.
+ *         -EPERM; -EINVAL: NULL; -ENOMEM.
  */
 IL_MUST_CHECK IL_API int il_group_start(il_group *group, int *value, il_fn *fn, void *arg);
 

@@ -40,7 +40,7 @@ typedef struct il_loop_statistics {
 	size_t queue;
 	size_t timers;         /**< Sleeps, time limits and deadlines that are under way. */
 	il_time next_deadline; /**< The first of these, on il_now()'s clock; IL_FOREVER: none. */
-	size_t descriptors;    /**< That the native loop watches for the loop's tasks. */
+	size_t descriptors;    /**< Watched for tasks, il_fd_watch and worker processes. */
 	uint64_t turns;        /**< Visits of the native loop to its tasks, this one included. */
 	il_time longest_turn;  /**< The longest turn that has ended, by the real clock. */
 	uint64_t slow_tasks;   /**< How often a task has held the loop for longer than slow_task. */

@@ -151,7 +151,9 @@ IL_API int il_loop_run(il_loop *loop, il_fn *main, void *arg);
  * @return 0; -ETIMEDOUT: shutdown_timeout passed while an abandoned thread still ran; it is left to
  *         end by itself; -EPERM: another thread, an attached loop (see il_loop_detach), or tasks are
  *         left and it is called in a callback of il_future_on_done(), which may not wait; -EBUSY: it
- *         runs.
+ *         runs, or this is called by what il_loop_close() itself calls, or tasks are left and another loop
+ *         runs in this thread; -ESHUTDOWN: inherited across fork; -EINVAL: NULL; or what the driver
+ *         failed with, or an object of the loop that it could not end.
  */
 IL_API int il_loop_close(il_loop *loop);
 
@@ -191,7 +193,8 @@ IL_MUST_CHECK IL_API int il_loop_spawn_with(il_loop *loop, il_future **f, il_fn 
  * @brief For attached loops: refuse new work, cancel the root tasks, close the portals.
  * @param empty  runs once in the loop's thread when nothing is left, outside any task;
  *               il_loop_detach is allowed there. May be NULL.
- * @return 0, at once; -EALREADY: called before; -EPERM: another thread; -ENOMEM and the like: the
+ * @return 0, at once; -EALREADY: called before; -EPERM: another thread, or an own loop (see
+ *         il_loop_close); -ESHUTDOWN: inherited across fork; -EINVAL: NULL; -ENOMEM and the like: the
  *         native loop refused the library's watches, which nothing alive had kept or the host had
  *         closed; nothing has changed, so it may be called again. What is alive goes on if the
  *         watches were granted when they were asked for once more.
@@ -209,8 +212,9 @@ IL_API int il_loop_shutdown(il_loop *loop, void (*empty)(il_loop *loop, void *ar
  * not touched. Destroy inherited streams, servers and the like after it.
  * @return 0; -EBUSY while a task, an open portal, a set timer, an active watch or a call in a worker
  *         process lives, and in callbacks other than `empty` of il_loop_shutdown(); -EPERM:
- *         another thread, or called from a task, or not an attached loop. In a forked child: 0;
- *         -ENOTSUP: the backend cannot renew a loop; or why the native library could not.
+ *         another thread, or called from a task, or not an attached loop; -EINVAL: NULL. In a forked
+ *         child: 0; -ESHUTDOWN: not an attached loop; -ENOTSUP: the backend cannot renew a loop; or why
+ *         the native library could not.
  */
 IL_API int il_loop_detach(il_loop *loop);
 

@@ -57,7 +57,8 @@ typedef struct il_scope {
  * @param deadline  on il_now()'s clock; when it passes the scope is cancelled. IL_FOREVER: none.
  * @param flags     0, IL_SHIELD, IL_FAIL_AT_DEADLINE, or both.
  * @return 0; -EALREADY: it was entered before (a scope serves once); -EINVAL: NULL or an unknown
- *         flag; -EPERM: not in a task; -ENOMEM.
+ *         flag; -EPERM: not in a task; -ESHUTDOWN: this is a forked child of the loop's process;
+ *         -ENOMEM.
  */
 IL_MUST_CHECK IL_API int il_scope_enter(il_scope *scope, il_time deadline, unsigned flags);
 
@@ -68,7 +69,7 @@ IL_MUST_CHECK IL_API int il_scope_enter(il_scope *scope, il_time deadline, unsig
  *         to the nearest shield is cancelled; -ETIMEDOUT in place of that 0 if
  *         IL_FAIL_AT_DEADLINE was given and the deadline cancelled the scope. -EALREADY: not the
  *         innermost scope of this task, or not entered; nothing changed. -EINVAL: NULL; -EPERM: not
- *         in a task.
+ *         in a task; -ESHUTDOWN: this is a forked child of the loop's process.
  */
 IL_MUST_CHECK IL_API int il_scope_exit(il_scope *scope, int rc);
 

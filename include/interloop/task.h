@@ -57,24 +57,27 @@ IL_API int il_sleep_until(il_time deadline);
  */
 IL_API int il_task_set_timer_slack(il_time slack);
 
-/** @brief Parks the calling task until it is cancelled. Returns -ECANCELED (or -EPERM). */
+/** @brief Parks the calling task until it is cancelled. Returns -ECANCELED (-EPERM: not in a task;
+ * -ESHUTDOWN: this is a forked child of the loop's process). */
 IL_API int il_sleep_forever(void);
 
 /**
  * @brief Lets every other ready task run, then reports cancellation (AnyIO's checkpoint).
- * @return 0; -ECANCELED; -EPERM: not in a task.
+ * @return 0; -ECANCELED; -EPERM: not in a task; -ESHUTDOWN: this is a forked child of the loop's
+ *         process.
  */
 IL_API int il_yield(void);
 
 /**
  * @brief Reports cancellation without yielding (AnyIO's checkpoint_if_cancelled); notices a
  * deadline that passed while the task was busy.
- * @return 0; -ECANCELED; -EPERM: not in a task.
+ * @return 0; -ECANCELED; -EPERM: not in a task; -ESHUTDOWN: this is a forked child of the loop's
+ *         process.
  */
 IL_API int il_check_cancelled(void);
 
-/** @brief Yields without reporting cancellation (AnyIO's cancel_shielded_checkpoint). 0 or -EPERM.
- */
+/** @brief Yields without reporting cancellation (AnyIO's cancel_shielded_checkpoint). 0, -EPERM or
+ * -ESHUTDOWN as il_yield(). */
 IL_API int il_yield_shielded(void);
 
 /** @brief Returns the calling task's name, "" if it has none; NULL outside a task. */
@@ -89,7 +92,8 @@ IL_API int il_task_set_name(const char *name);
 /**
  * @brief Lets the waiting il_group_start() or il_portal_start_task() return; the task goes on.
  * @param value  what the starter receives.
- * @return 0; -EALREADY: called before; -EPERM: not in a task, or nobody started it that way.
+ * @return 0; -EALREADY: called before; -EPERM: not in a task, or nobody started it that way;
+ *         -ESHUTDOWN: this is a forked child of the loop's process.
  */
 IL_API int il_task_started(int value);
 
