@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <time.h>
 
-enum { LOG_LINES = 256, LINE = 240, TRACE_SIZE = 8192 };
+enum { LOG_LINES = 256, DEBUG_LINES = LOG_LINES / 2, LINE = 240, TRACE_SIZE = 8192 };
 
 struct line {
 	int level;
@@ -20,6 +20,8 @@ struct line {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct line log_lines[LOG_LINES];
 static size_t log_count;
+/* What was said at each level, also beyond the lines that are kept; and how many of these were not. */
+static size_t log_said[IL_LOG_DEBUG + 1], log_dropped[IL_LOG_DEBUG + 1];
 static char trace[TRACE_SIZE];
 static const char *run_name = "";
 static pthread_t own_thread;
@@ -30,11 +32,16 @@ static void capture(int level, const char *message, void *arg)
 {
 	(void)arg;
 	pthread_mutex_lock(&lock);
-	if (log_count < LOG_LINES) {
+	size_t room = level == IL_LOG_DEBUG ? DEBUG_LINES : LOG_LINES;
+
+	log_said[level]++;
+	if (log_count < room) {
 		log_lines[log_count].level = level;
 		snprintf(log_lines[log_count++].text, LINE, "%s", message);
 	}
 	pthread_mutex_unlock(&lock);
+	} else {
+		log_dropped[level]++;
 }
 
 void il_test_own_thread(void)
@@ -48,20 +55,30 @@ void il_test_begin_run(const char *where)
 	log_count = 0;
 	trace[0] = '\0';
 	run_name = where;
+	memset(log_said, 0, sizeof log_said);
+	memset(log_dropped, 0, sizeof log_dropped);
 	pthread_mutex_unlock(&lock);
 	il_set_log(capture, NULL);
 }
 
 size_t il_test_logged(int level, const char *text)
 {
-	size_t n = 0;
+	size_t n = 0, dropped = 0;
 
 	pthread_mutex_lock(&lock);
-	for (size_t i = 0; i < log_count; i++)
-		n += log_lines[i].level == level && strstr(log_lines[i].text, text) != NULL;
+	if (!*text) {
+		n = log_said[level];
+	} else {
+		dropped = log_dropped[level];
+		for (size_t i = 0; i < log_count; i++)
+			n += log_lines[i].level == level && strstr(log_lines[i].text, text) != NULL;
+	}
 	pthread_mutex_unlock(&lock);
 	return n;
 }
+	if (dropped > 0)
+		il_test_fail(__FILE__, __LINE__, "%zu lines were not kept: which had \"%s\"?",
+			     dropped, text);
 
 void il_test_trace_add(const char *word)
 {

@@ -140,7 +140,8 @@ void il_test_trace_add(const char *word);
 const char *il_test_trace(void);
 void il_test_pause(void);
 void il_test_pause_really(void);
-/* How many lines of the log at that level contain the text; since the start of this run. */
+/* How many lines of the log at that level contain the text; since the start of this run. Of a level that said
+ * more than is kept only the number of all lines, text "", can be asked. */
 size_t il_test_logged(int level, const char *text);
 /* The time that something quick may take on a busy machine: for upper bounds. */
 il_time il_test_patience(void);
