@@ -236,9 +236,15 @@ IL_TEST_REAL(Q, n301_a_connect_with_a_layer_verifies_the_host_that_it_was_given)
 
 IL_TEST_REAL(Q, n308_clients_that_speak_no_tls_cost_themselves_only)
 {
-	static const char *const garbage[] = {"GET / HTTP/1.0\r\n\r\n", "\x8f\x02\xd1\x33\x71\x90",
-					      "x", "", "\x15\x03\x03\x00\x02\x02\x28"};
+	static const struct {
+		const char *bytes;
+		size_t size;
+	} garbage[] = {
+	    {"GET / HTTP/1.0\r\n\r\n", 18},      {"\x8f\x02\xd1\x33\x71\x90", 6}, {"x", 1}, {"", 0},
+	    {"\x15\x03\x03\x00\x02\x02\x28", 7}, /* an alert */
+	};
 	struct secure_service s;
+	il_server_statistics counts;
 	il_stream *good;
 	size_t rounds = il_test_rounds(1000);
 
@@ -246,8 +252,7 @@ IL_TEST_REAL(Q, n308_clients_that_speak_no_tls_cost_themselves_only)
 	good = secure_dial(&s);
 	for (size_t i = 0; i < rounds; i++) {
 		il_stream *bad = dial(&s.service);
-		const char *bytes = garbage[i % 5];
-		CHECK_RC(il_stream_write_all(bad, bytes, strlen(bytes)), 0);
+		CHECK_RC(il_stream_write_all(bad, garbage[i % 5].bytes, garbage[i % 5].size), 0);
 		il_stream_destroy(bad);
 		if (i % 100 == 0)
 			CHECK_ASK(good, "still", "still");
@@ -255,11 +260,14 @@ IL_TEST_REAL(Q, n308_clients_that_speak_no_tls_cost_themselves_only)
 	CHECK_ASK(good, "there", "there");
 	UNTIL(il_server_clients(s.service.server) == 1);
 	CHECK_EQ(s.service.visits.connected, 1);
+	CHECK_RC(il_server_get_statistics(s.service.server, &counts), 0);
+	CHECK_EQ(counts.failed_layers, rounds);
 	il_stream_destroy(good);
 	secure_end(&s);
 	CHECK_LOGGED(IL_LOG_ERROR, "", 0);
 	CHECK_LOGGED(IL_LOG_WARNING, "", 0);
 	CHECK_LOGGED(IL_LOG_INFO, "", 0);
+	CHECK(il_test_logged(IL_LOG_DEBUG, "") >= rounds);
 }
 
 IL_TEST_REAL(Q, n309_a_silent_client_is_dropped_at_its_time_and_others_are_served)
