@@ -285,6 +285,8 @@ IL_TEST_VIRTUAL(U, n402_a_reset_ends_the_connections_of_a_pair)
 	CHECK_RC(read_some(p->near), 0); /* it is said once */
 	CHECK(is_broken(il_stream_write_all(p->near, "x", 1)));
 	CHECK(is_broken(il_stream_write_all(p->far, "x", 1)));
+	CHECK_RC(il_event_set(p->again), 0);
+	CHECK_RC(ended(p->n, "near"), 0); /* the pair itself */
 	host(p->n, "new", connect_within, &none);
 	CHECK_RC(ended(p->n, "new"), 0);
 	pair_close(p);

@@ -131,8 +131,8 @@ static inline int ask_when_up(void *name)
 struct pair {
 	il_virtual_network *n;
 	il_listener *listener;
-	il_stream *near, *far; /* of the host "near", of "far" */
-	il_event *both;
+	il_stream *near, *far;  /* of the host "near", of "far" */
+	il_event *both, *again; /* set: "near" connects once more, and its main function returns */
 };
 
 static inline int pair_far(void *arg)
@@ -159,7 +159,9 @@ static inline int pair_near(void *arg)
 
 	while ((rc = stream_to(&p->near, "far")) == -ECONNREFUSED)
 		rc = il_sleep(IL_MSEC(1));
-	return rc < 0 ? rc : il_sleep_forever();
+	if (rc == 0)
+		rc = il_event_wait(p->again);
+	return rc < 0 ? rc : reach("far");
 }
 
 /* Hosts "near" and "far", connected; both streams are the test's to use, too. */
@@ -170,6 +172,7 @@ static inline struct pair *pair_open(const il_virtual_network_options *options)
 	CHECK(p);
 	p->n = network_with(options);
 	CHECK_RC(il_event_create(&p->both), 0);
+	CHECK_RC(il_event_create(&p->again), 0);
 	host(p->n, "far", pair_far, p);
 	host(p->n, "near", pair_near, p);
 	CHECK_RC(il_event_wait(p->both), 0);
@@ -184,6 +187,7 @@ static inline void pair_close(struct pair *p)
 	il_listener_destroy(p->listener);
 	CHECK_RC(il_virtual_network_close(p->n), 0);
 	il_event_destroy(p->both);
+	il_event_destroy(p->again);
 	free(p);
 }
 
