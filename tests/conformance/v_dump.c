@@ -229,46 +229,86 @@ IL_TEST(V, n417_names_are_shown_or_made_up_and_escaped)
 	il_event_destroy(event);
 }
 
+/* ---- among many ---- */
+
+enum { TASKS = 1000 };
+
+struct crowd {
+	struct numbered {
+		int number;
+		bool ended;
+	} tasks[TASKS];
+	int dumps;
+};
+
 static int yield_some(void *arg)
 {
-	for (int i = 0; i < *(int *)arg % 5; i++)
+	struct numbered *task = arg;
+
+	for (int i = 0; i < task->number % 5; i++)
 		CHECK_RC(il_yield(), 0);
+	task->ended = true;
 	return 0;
 }
 
-static int dump_in_call(void *arg)
+/* Each task that lives is listed, once, and none that has ended. */
+static void check_complete(const struct crowd *c, const char *text)
 {
-	char *text = dump_loop();
+	static const char mark[] = "numbered ";
+	int *seen = calloc(TASKS, sizeof *seen);
 
-	CHECK_DUMPED(text, "loop ");
+	CHECK(seen);
+	for (const char *at = strstr(text, mark); at; at = strstr(at + 1, mark))
+		seen[atoi(at + sizeof mark - 1)]++;
+	for (int i = 0; i < TASKS; i++)
+		CHECK_EQ(seen[i], !c->tasks[i].ended);
+	free(seen);
+}
+
+static int dump_the_crowd(void *arg)
+{
+	struct crowd *c = arg;
+	il_loop_statistics before, after;
+	char *text;
+
+	CHECK_RC(il_loop_get_statistics(il_loop_current(), &before), 0);
+	text = dump_loop();
+	CHECK_RC(il_loop_get_statistics(il_loop_current(), &after), 0);
+	CHECK_EQ(after.tasks, before.tasks);
+	CHECK_EQ(after.ready, before.ready);
+	CHECK_EQ(after.queue, before.queue);
+	CHECK_EQ(after.timers, before.timers);
+	check_complete(c, text);
 	free(text);
-	++*(int *)arg;
+	c->dumps++;
 	return 0;
 }
 
 IL_TEST(V, n418_a_dump_among_a_thousand_tasks_changes_nothing)
 {
-	enum { TASKS = 1000 };
-	static int numbers[TASKS];
+	struct crowd *c = calloc(1, sizeof *c);
 	il_portal *p = il_test_portal();
 	il_group g;
-	int calls = 0;
 
+	CHECK(c);
 	CHECK_RC(il_group_open(&g), 0);
 	for (int i = 0; i < TASKS; i++) {
-		numbers[i] = i;
-		CHECK_RC(il_group_start_soon(&g, NULL, yield_some, &numbers[i]), 0);
+		char name[20];
+		snprintf(name, sizeof name, "numbered %d", i);
+		c->tasks[i].number = i;
+		CHECK_RC(il_group_start_soon_with(&g, NULL, yield_some, &c->tasks[i],
+						  &(il_task_options){.name = name}),
+			 0);
 	}
-	CHECK_RC(il_portal_run_sync_soon(p, NULL, dump_in_call, &calls), 0);
+	CHECK_RC(il_portal_run_sync_soon(p, NULL, dump_the_crowd, c), 0);
 	for (int i = 0; i < 10; i++) {
-		char *text = dump_loop();
-		CHECK_DUMPED(text, "loop ");
-		free(text);
+		CHECK_RC(dump_the_crowd(c), 0);
 		CHECK_RC(il_yield(), 0);
 	}
 	CHECK_RC(il_group_close(&g, 0), 0);
 	CHECK_RC(il_portal_close(p), 0);
-	CHECK_EQ(calls, 1);
+	CHECK_EQ(c->dumps, 11);
+	free(c);
 }
 
 static int dump_elsewhere(void *loop)
