@@ -4,6 +4,9 @@
  */
 #include "waits.h"
 
+/* Long enough for a thread that is stopped between two lines: until then nothing has happened. */
+static const il_time a_while = IL_MSEC(200);
+
 static int be_busy_past(il_time deadline)
 {
 	while (il_now() < deadline)
@@ -86,16 +89,16 @@ IL_TEST(S, n383_a_deadline_that_is_moved_counts_as_it_is_in_the_end)
 {
 	il_scope later = IL_SCOPE_INIT, sooner = IL_SCOPE_INIT, gone = IL_SCOPE_INIT;
 
-	CHECK_RC(il_scope_enter(&later, il_deadline(IL_MSEC(1)), IL_FAIL_AT_DEADLINE), 0);
+	CHECK_RC(il_scope_enter(&later, il_deadline(a_while), IL_FAIL_AT_DEADLINE), 0);
 	CHECK_RC(il_scope_set_deadline(&later, il_deadline(IL_SEC(60))), 0);
-	CHECK_RC(il_sleep(IL_MSEC(3)), 0);
+	CHECK_RC(il_sleep(a_while + IL_MSEC(10)), 0);
 	CHECK_RC(il_scope_exit(&later, 0), 0);
 	CHECK_RC(il_scope_enter(&sooner, IL_FOREVER, IL_FAIL_AT_DEADLINE), 0);
 	CHECK_RC(il_scope_set_deadline(&sooner, il_deadline(IL_MSEC(1))), 0);
 	CHECK_RC(il_scope_exit(&sooner, il_sleep_forever()), -ETIMEDOUT);
-	CHECK_RC(il_scope_enter(&gone, il_deadline(IL_MSEC(1)), IL_FAIL_AT_DEADLINE), 0);
+	CHECK_RC(il_scope_enter(&gone, il_deadline(a_while), IL_FAIL_AT_DEADLINE), 0);
 	CHECK_RC(il_scope_set_deadline(&gone, IL_FOREVER), 0);
-	CHECK_RC(il_sleep(IL_MSEC(3)), 0);
+	CHECK_RC(il_sleep(a_while + IL_MSEC(10)), 0);
 	CHECK_RC(il_scope_cancel(&gone), 0);
 	CHECK_RC(il_scope_exit(&gone, il_yield()), 0);
 }
