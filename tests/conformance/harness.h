@@ -13,6 +13,7 @@
  *     IL_TEST_VIRTUAL  IL_TEST that only virtual time can tell
  *     IL_TEST_OWN      the body is a plain call in the main thread and opens loops of il_test_backend()
  *     IL_TEST_OWN_REAL IL_TEST_OWN that does not go with virtual time
+ *     IL_TEST_OWN_VIRTUAL  IL_TEST_OWN that only virtual time can tell
  *     IL_TEST_ADOPTED  the body is a plain call in the main thread and adopts a loop of il_native
  *     IL_TEST_CORE     the body is a plain call in the main thread and needs no loop at all
  *
@@ -242,6 +243,10 @@ void il_test_run(const struct il_test *test);
 #define IL_TEST_CORE(group, name)                     \
 	IL__BODY(group, name);                        \
 	IL__REGISTER(core, group, name, false, false) \
+	IL__BODY(group, name)
+#define IL_TEST_OWN_VIRTUAL(group, name)                 \
+	IL__BODY(group, name);                           \
+	IL__REGISTER(virtual, group, name, false, false) \
 	IL__BODY(group, name)
 
 #endif

@@ -146,14 +146,12 @@ static size_t traced(char *text, size_t size)
 	return size;
 }
 
-IL_TEST_OWN(U, n395_with_a_seeded_openssl_the_trace_of_tls_is_the_same)
+IL_TEST_OWN_VIRTUAL(U, n395_with_a_seeded_openssl_the_trace_of_tls_is_the_same)
 {
 	enum { ROOM = 1 << 16 };
 	char *first, *second;
 	size_t size;
 
-	if (!il_test_virtual())
-		return;
 	certificate_of(SERVER); /* made once, by real chance */
 	first = malloc(ROOM);
 	second = malloc(ROOM);

@@ -212,12 +212,10 @@ static int deadlock_main(void *arg)
 	return rc;
 }
 
-IL_TEST_OWN(U, n411_when_every_task_waits_host_task_and_call_are_told)
+IL_TEST_OWN_VIRTUAL(U, n411_when_every_task_waits_host_task_and_call_are_told)
 {
 	il_loop *loop;
 
-	if (!il_test_virtual())
-		return;
 	CHECK_RC(il_loop_open(&loop, il_test_backend(), NULL), 0);
 	CHECK_RC(il_loop_run(loop, deadlock_main, NULL), -EDEADLK);
 	CHECK_DETAIL("main waits in il_virtual_host_wait");
@@ -257,12 +255,10 @@ static int held_main(void *arg)
 	return rc;
 }
 
-IL_TEST_OWN(U, n411_what_is_held_is_told_too)
+IL_TEST_OWN_VIRTUAL(U, n411_what_is_held_is_told_too)
 {
 	il_loop *loop;
 
-	if (!il_test_virtual())
-		return;
 	CHECK_RC(il_loop_open(&loop, il_test_backend(), NULL), 0);
 	CHECK_RC(il_loop_run(loop, held_main, NULL), -EDEADLK);
 	CHECK_DETAIL("1 messages are held");
@@ -296,12 +292,10 @@ static int stuck_main(void *arg)
 	return rc;
 }
 
-IL_TEST_OWN(U, n411_closed_windows_and_keepalive_are_no_life)
+IL_TEST_OWN_VIRTUAL(U, n411_closed_windows_and_keepalive_are_no_life)
 {
 	il_loop *loop;
 
-	if (!il_test_virtual())
-		return;
 	CHECK_RC(il_loop_open(&loop, il_test_backend(), NULL), 0);
 	CHECK_RC(il_loop_run(loop, stuck_main, NULL), -EDEADLK);
 	CHECK_DETAIL("waits in il_stream_write_all");

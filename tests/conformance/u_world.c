@@ -198,12 +198,10 @@ static int leave_open(void *arg)
 	return 0;
 }
 
-IL_TEST_OWN(U, n404_the_loops_end_closes_a_network_that_is_open)
+IL_TEST_OWN_VIRTUAL(U, n404_the_loops_end_closes_a_network_that_is_open)
 {
 	il_loop *loop;
 
-	if (!il_test_virtual())
-		return;
 	CHECK_RC(il_loop_open(&loop, il_test_backend(), NULL), 0);
 	CHECK_RC(il_loop_run(loop, leave_open, NULL), 0);
 	CHECK_RC(il_loop_close(loop), 0);
