@@ -70,6 +70,7 @@ esac
 packages()
 {
   echo gcc g++ cmake ninja-build pkg-config libuv1-dev libev-dev libevent-dev libcriterion-dev
+  echo netbase # /etc/services
   echo libsqlite3-dev node-llhttp # for two of the examples
   echo systemtap-sdt-dev # the static probes
   echo libssl-dev openssl curl nginx-light # interloop-tls, and whom its tests speak with

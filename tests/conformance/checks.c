@@ -24,24 +24,26 @@ static size_t log_count;
 static size_t log_said[IL_LOG_DEBUG + 1], log_dropped[IL_LOG_DEBUG + 1];
 static char trace[TRACE_SIZE];
 static const char *run_name = "";
+static _Atomic(const char *) skipped; /* for this machine lacks that */
+static atomic_bool failed;
 static pthread_t own_thread;
 
 void (*il_test_end_process)(void);
 
 static void capture(int level, const char *message, void *arg)
 {
-	(void)arg;
-	pthread_mutex_lock(&lock);
 	size_t room = level == IL_LOG_DEBUG ? DEBUG_LINES : LOG_LINES;
 
+	(void)arg;
+	pthread_mutex_lock(&lock);
 	log_said[level]++;
 	if (log_count < room) {
 		log_lines[log_count].level = level;
 		snprintf(log_lines[log_count++].text, LINE, "%s", message);
-	}
-	pthread_mutex_unlock(&lock);
 	} else {
 		log_dropped[level]++;
+	}
+	pthread_mutex_unlock(&lock);
 }
 
 void il_test_own_thread(void)
@@ -53,10 +55,10 @@ void il_test_begin_run(const char *where)
 {
 	pthread_mutex_lock(&lock);
 	log_count = 0;
-	trace[0] = '\0';
-	run_name = where;
 	memset(log_said, 0, sizeof log_said);
 	memset(log_dropped, 0, sizeof log_dropped);
+	trace[0] = '\0';
+	run_name = where;
 	pthread_mutex_unlock(&lock);
 	il_set_log(capture, NULL);
 }
@@ -74,11 +76,27 @@ size_t il_test_logged(int level, const char *text)
 			n += log_lines[i].level == level && strstr(log_lines[i].text, text) != NULL;
 	}
 	pthread_mutex_unlock(&lock);
-	return n;
-}
 	if (dropped > 0)
 		il_test_fail(__FILE__, __LINE__, "%zu lines were not kept: which had \"%s\"?",
 			     dropped, text);
+	return n;
+}
+
+void il_test_skip(const char *what)
+{
+	atomic_store(&skipped, what);
+}
+
+const char *il_test_skipped(void)
+{
+	return atomic_load(&failed) ? NULL : atomic_load(&skipped);
+}
+
+void il_test_begin(void)
+{
+	atomic_store(&skipped, NULL);
+	atomic_store(&failed, false);
+}
 
 void il_test_trace_add(const char *word)
 {
@@ -125,6 +143,7 @@ static void fail(const char *file, int line, const char *text)
 	const char *detail = il_error_detail();
 	bool fatal = pthread_equal(pthread_self(), own_thread);
 
+	atomic_store(&failed, true);
 	pthread_mutex_lock(&once_at_a_time);
 	pthread_mutex_lock(&lock);
 	int n = snprintf(message, sizeof message, "%s%s%s%s%s\n  trace: %s", text,

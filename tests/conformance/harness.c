@@ -121,6 +121,7 @@ void il_test_run(const struct il_test *test)
 	struct il_test_leaks leaks;
 
 	warm_up();
+	il_test_begin();
 	il_test_own_thread();
 	il_test_leaks_start(&leaks);
 	if (!test->task) {

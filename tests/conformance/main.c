@@ -7,7 +7,7 @@
  *     conformance-libuv --suites
  *
  * The first two fail when nothing matched, and append a row per number to the file that
- * $IL_TEST_RESULTS names: number, backend, mode, pass or fail, test.
+ * $IL_TEST_RESULTS names: number, backend, mode, pass, fail or skip (SKIP in harness.h), test.
  */
 #include "private.h"
 
@@ -38,7 +38,7 @@ static const char *mode(const struct il_test *test)
 }
 
 /* One row for each number that the name begins with (n14_17_...), one with "-" if there is none. */
-static void record(const struct il_test *test, bool passed)
+static void record(const struct il_test *test, const char *result)
 {
 	const char *path = getenv("IL_TEST_RESULTS");
 	FILE *out = path ? fopen(path, "a") : NULL;
@@ -51,8 +51,8 @@ static void record(const struct il_test *test, bool passed)
 		size_t digits = strspn(p, "0123456789");
 		bool numbered = test->name[0] == 'n' && digits > 0;
 		fprintf(out, "%.*s\t%s\t%s\t%s\t%s/%s\n", numbered ? (int)digits : 1,
-			numbered ? p : "-", il_native.name, mode(test), passed ? "pass" : "fail",
-			test->group, test->name);
+			numbered ? p : "-", il_native.name, mode(test), result, test->group,
+			test->name);
 		p += digits + 1;
 	} while (test->name[0] == 'n' && p[-1] == '_' && isdigit((unsigned char)*p));
 	fclose(out);
@@ -67,14 +67,21 @@ static const struct il_test *find(const char *suite, const char *name)
 	return NULL;
 }
 
+static const char *result_of(const struct criterion_test_stats *t)
+{
+	if (t->crashed || t->timed_out || t->test_status == CR_STATUS_FAILED)
+		return "fail";
+	return t->test_status == CR_STATUS_SKIPPED ? "skip" : "pass";
+}
+
 ReportHook(POST_ALL)(struct criterion_global_stats *stats)
 {
 	for (struct criterion_suite_stats *s = stats->suites; s; s = s->next)
 		for (struct criterion_test_stats *t = s->tests; t; t = t->next) {
 			const struct il_test *test = find(t->test->category, t->test->name);
-			if (test && t->test_status != CR_STATUS_SKIPPED)
-				record(test, t->test_status == CR_STATUS_PASSED && !t->crashed &&
-						 !t->timed_out);
+			/* What was filtered out is disabled, and says that it was skipped. */
+			if (test && il_test_applies(test) && !t->test->data->disabled)
+				record(test, result_of(t));
 		}
 }
 
@@ -112,7 +119,7 @@ static void hung(int signal)
 
 static void end_process(void)
 {
-	record(current, false);
+	record(current, "fail");
 	_exit(1);
 }
 
@@ -137,6 +144,8 @@ static bool run_one(const char *full, unsigned long times)
 		il_test_run(current);
 		alarm(0);
 	}
+	if (il_test_skipped())
+		printf("%s: skipped, for this machine lacks %s\n", full, il_test_skipped());
 	if ((unsigned)VALGRIND_COUNT_ERRORS != errors)
 		fprintf(stderr, "%s: valgrind found an error\n", full);
 	return (unsigned)VALGRIND_COUNT_ERRORS == errors;
@@ -166,7 +175,7 @@ static int run_in_process(const char *pattern, unsigned long times)
 		current = *t;
 		bool clean = run_one(full, times);
 		failures += !clean;
-		record(current, clean);
+		record(current, !clean ? "fail" : il_test_skipped() ? "skip" : "pass");
 	}
 	return failures > 0;
 }

@@ -194,8 +194,10 @@ IL_TEST(N, a_wait_that_ends_with_the_process_object_says_why)
 	il_process *p;
 	int pid, status;
 
-	if (geteuid() != 0)
+	if (geteuid() != 0) {
+		SKIP("the rights of root");
 		return;
+	}
 	p = spawned(ARGV((char *)"sleep", (char *)"100"), NULL);
 	pid = il_process_pid(p);
 	CHECK_RC(il_group_open(&g), 0);
@@ -219,8 +221,10 @@ IL_TEST(N, a_close_that_is_cancelled_when_its_child_has_ended_returns)
 	il_process *p;
 	siginfo_t info;
 
-	if (geteuid() != 0)
+	if (geteuid() != 0) {
+		SKIP("the rights of root");
 		return;
+	}
 	p = spawned(ARGV((char *)"sleep", (char *)"100"), &group);
 	CHECK_RC(il_group_open(&g), 0);
 	start_waiting(&g, &w, close_it, p);

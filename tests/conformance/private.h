@@ -12,6 +12,7 @@ unsigned il_test_seconds(void); /* $IL_TEST_SECONDS; else the macro's, or valgri
 
 /* checks.c: forgets the trace and the log; `where` (static) goes into messages of failures. */
 void il_test_begin_run(const char *where);
+void il_test_begin(void);      /* before the first run of a test */
 void il_test_own_thread(void); /* a failure in the calling thread ends the test */
 /* Without Criterion a failure is printed and ends the process with this. */
 extern void (*il_test_end_process)(void);

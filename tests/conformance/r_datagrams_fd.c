@@ -137,8 +137,11 @@ IL_TEST_REAL(R, n330_a_service_of_udp_is_found_for_datagrams)
 {
 	il_address a;
 
-	if (il_resolve("127.0.0.1", "tftp", IL_RESOLVE_DATAGRAM, &a, 1) == -ENOENT)
-		return; /* there is no /etc/services here */
+	if (access("/etc/services", R_OK) < 0) {
+		SKIP("/etc/services");
+		return;
+	}
+	CHECK_RC(il_resolve("127.0.0.1", "tftp", IL_RESOLVE_DATAGRAM, &a, 1), 1);
 	CHECK_EQ(il_address_port(&a), 69);
 	CHECK_RC(il_resolve("127.0.0.1", "tftp", 0, &a, 1), -ENOENT);
 	CHECK_RC(il_resolve("127.0.0.1", "1", 32, &a, 1), -EINVAL);

@@ -309,11 +309,16 @@ IL_TEST_REAL(R, n358_so_do_replies_to_ipv6_peers)
 	struct service s;
 	il_datagram *a = NULL;
 	char text[8];
+	int rc;
 
 	CHECK_RC(il_udp_server_open(&s.server, NULL, "0", NULL, &echo_handler, &v, NULL), 0);
 	service_run(&s);
-	if (il_datagram_connect_udp(&a, "::1", port_text(il_server_port(s.server), text), NULL) ==
-	    0) {
+	port_text(il_server_port(s.server), text);
+	rc = il_datagram_connect_udp(&a, "::1", text, NULL);
+	if (rc == -EAFNOSUPPORT || rc == -EADDRNOTAVAIL) {
+		SKIP("IPv6");
+	} else {
+		CHECK_RC(rc, 0);
 		UDP_ASK(a, "six", "six");
 		CHECK(strncmp(il_client_address(v.client), "[::1]:", 6) == 0);
 		il_datagram_destroy(a);
