@@ -66,7 +66,8 @@
 #ifndef IL_TEST_ASAN
 #define IL_TEST_ASAN 0
 #endif
-/* After which a test hangs; without Criterion, because it is emulated, it is slow, too. */
+/* After which a test hangs, where the environment does not say IL_TEST_SECONDS; without Criterion, because it is
+ * emulated, it is slow, too. */
 #define IL_TEST_SECONDS (IL_TEST_TSAN || IL_TEST_ASAN || !IL_TEST_CRITERION ? 100 : 10)
 
 /* ---- what is under test ---- */
@@ -204,7 +205,7 @@ void il_test_run(const struct il_test *test);
 	IL__CRITERION(kind_##_##group_, name_, kind_##_##group_##_##name_)
 #if IL_TEST_CRITERION
 #define IL__CRITERION(suite, name, test)                       \
-	Test(suite, name, .timeout = IL_TEST_SECONDS)          \
+	Test(suite, name)                                      \
 	{                                                      \
 		if (!il_test_applies(&test))                   \
 			cr_skip_test();                        \

@@ -85,11 +85,23 @@ ReportHook(POST_ALL)(struct criterion_global_stats *stats)
 		}
 }
 
+/* Asked when the program runs: $IL_TEST_SECONDS counts here, too. */
+static void set_timeouts(struct criterion_test_set *set)
+{
+	for (struct criterion_ordered_set_node *s = set->suites->first; s; s = s->next) {
+		const struct criterion_suite_set *suite = (const void *)(s + 1);
+		for (struct criterion_ordered_set_node *t = suite->tests->first; t; t = t->next)
+			((const struct criterion_test *)(const void *)(t + 1))->data->timeout =
+			    il_test_seconds();
+	}
+}
+
 static int run_with_criterion(int argc, char **argv)
 {
 	struct criterion_test_set *set = criterion_initialize();
 	int rc = 0;
 
+	set_timeouts(set);
 	if (criterion_handle_args(argc, argv, true))
 		rc = !criterion_run_all_tests(set);
 	else
