@@ -423,18 +423,29 @@ static void check_answers(il_listener *listener, size_t index)
 	il_stream_destroy(b);
 }
 
-IL_TEST_REAL(L, n222_every_address_has_the_same_port)
+static void check_same_port(const char *host)
 {
 	il_listener *listener = NULL;
 	il_address address;
 	size_t count = has_ipv6() ? 2 : 1;
 
-	CHECK_RC(il_listener_open_tcp(&listener, "both.test", "0", NULL), 0);
+	CHECK_RC(il_listener_open_tcp(&listener, host, "0", NULL), 0);
 	CHECK(il_listener_port(listener) > 0);
 	for (size_t i = 0; i < count; i++)
 		check_answers(listener, i);
 	CHECK_RC(il_listener_address(listener, count, &address), -ENOENT);
 	il_listener_destroy(listener);
+}
+
+IL_TEST_REAL(L, n222_every_address_has_the_same_port)
+{
+	check_same_port("both.test");
+}
+
+IL_TEST_REAL(L, n222_every_interface_has_the_same_port)
+{
+	if (has_ipv6())
+		check_same_port(NULL);
 }
 
 IL_TEST_REAL(L, n222_all_interfaces_are_one_address_a_family)
