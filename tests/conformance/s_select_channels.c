@@ -276,6 +276,6 @@ IL_TEST(S, n364_in_a_storm_of_selects_no_item_is_lost_and_none_is_doubled)
 {
 	static uint64_t seed;
 
-	storm(il_test_rounds(il_test_virtual() ? 62500 : 20000),
+	storm(il_test_rounds(il_test_virtual() ? 62500 : 100000),
 	      UINT64_C(88172645463325252) + ++seed);
 }
