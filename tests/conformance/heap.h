@@ -4,7 +4,7 @@
 #ifndef IL_TESTS_HEAP_H
 #define IL_TESTS_HEAP_H
 
-#include <stddef.h>
+#include <stdlib.h> /* says which C library this is */
 
 #if defined(__GLIBC__)
 #include <malloc.h>
