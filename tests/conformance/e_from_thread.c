@@ -650,7 +650,7 @@ static int reenter(void *arg)
 
 IL_TEST(E, n104_threads_that_call_into_the_loop_make_progress)
 {
-	int rounds[REENTERING] = {0}, wanted = il_test_virtual() ? 5 : 25;
+	int rounds[REENTERING] = {0}, wanted = 5;
 	bool all = false;
 	il_group g;
 
@@ -665,6 +665,24 @@ IL_TEST(E, n104_threads_that_call_into_the_loop_make_progress)
 	}
 	CHECK_RC(il_scope_cancel(il_group_scope(&g)), 0);
 	CHECK_RC(il_group_close(&g, 0), 0);
+}
+
+/* Not in virtual time, which stands while a thread is busy. */
+IL_TEST_REAL(E, n104_threads_that_call_into_the_loop_are_ended_by_a_deadline)
+{
+	int rounds[REENTERING] = {0};
+	il_time deadline = il_deadline(IL_SEC(2));
+	il_group g;
+
+	CHECK_RC(il_group_open(&g), 0);
+	CHECK_RC(il_scope_set_deadline(il_group_scope(&g), deadline), 0);
+	for (int i = 0; i < REENTERING; i++)
+		CHECK_RC(il_group_start_soon(&g, NULL, reenter, &rounds[i]), 0);
+	CHECK_RC(il_group_close(&g, 0), 0);
+	CHECK(il_now() >= deadline);
+	CHECK(il_scope_expired(il_group_scope(&g)));
+	for (int i = 0; i < REENTERING; i++)
+		CHECK(rounds[i] >= 5);
 }
 
 enum { POSTS = 1000 };
