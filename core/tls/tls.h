@@ -109,7 +109,7 @@ struct il__tls_stream {
 	size_t fed;       /* bytes, from there, in this call */
 	bool sated;       /* the last read from there was put off: that was enough for one call */
 	bool refused;     /* the last attempt to send bytes took none */
-	bool writing;     /* bytes were offered, and the last flush has not taken all: no end yet */
+	bool writing;     /* bytes of a write were taken that has not ended */
 	bool notified;    /* close_notify is sent, or held back */
 	int send_rc;      /* 0: go on; else what every later write returns */
 	int under_rc;     /* 1: go on; else how receiving from below has ended */

@@ -121,7 +121,7 @@ static int tls_send(void *self, const struct iovec *pieces, int count)
 	int rc = t->send_rc;
 
 	il__tls_begin_call(t);
-	t->refused = t->writing = false;
+	t->refused = false;
 	if (rc == 0 && !t->established)
 		rc = il__tls_handshake(t, IL_WRITABLE);
 	if (rc == 0) {
@@ -132,7 +132,10 @@ static int tls_send(void *self, const struct iovec *pieces, int count)
 		rc = count ? tls_send_bytes(t, pieces, count)
 			   : il_stream_write_now(t->under, NULL, 0);
 	t->refused = count && rc == -EAGAIN;
-	t->writing = pieces && (count || rc == -EAGAIN);
+	if (rc == -EAGAIN)
+		t->writing = pieces && (t->writing || !count);
+	else
+		t->writing = pieces && rc > 0;
 	if (rc < 0 && rc != -EAGAIN)
 		t->send_rc = rc;
 	return tls_fail(t, rc);

@@ -26,7 +26,8 @@
  * - -EPIPE from a read: the connection ended without the peer's close_notify, so what came before
  *   may be cut short (see allow_truncation). It is returned again by each later read.
  * - -EPIPE from a write after one that was cut half-way, for its bytes cannot be taken back: it was
- *   cancelled, or il_stream_send_file() could not read further. Reads go on.
+ *   cancelled, or il_stream_send_file() could not read further. Reads go on. One of which no byte
+ *   was taken is not cut: the stream goes on, and what it holds back of others goes out by itself.
  *
  * il_stream_shutdown_write() sends close_notify; receiving goes on. Where none can be sent any more
  * it returns what a write would: -EPIPE after one that was cut, -EPROTO, -ECONNRESET. il_stream_close()

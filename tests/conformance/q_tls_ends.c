@@ -3,6 +3,7 @@
  * that; a write that was cut is known as one, however little it lacked; and a server's handler leaves nothing behind.
  */
 #include "m_server.h"
+#include "p_layers.h"
 #include "q_tls.h"
 
 #define EACH_KIND(kind) for (int kind = 0; kind < KINDS; kind++)
@@ -119,16 +120,20 @@ IL_TEST_REAL(Q, n319_a_write_of_one_record_is_cut_like_any_other)
 	secure_drop(&s);
 }
 
-/* What goes out by itself does not hide who has given up. */
-IL_TEST_REAL(Q, n319_a_write_behind_what_still_goes_out_is_cut_too)
+/* Nothing of it is with the peer or held back: it has waited behind others' bytes only. */
+IL_TEST_REAL(Q, n319_a_write_of_which_nothing_was_taken_is_not_cut)
 {
 	char *data = calloc(1, LARGE);
 	struct secure s;
+	int n;
 
 	secure_open(&s, PAIR);
-	CHECK(il_stream_write(s.client, data, LARGE) > 0);
+	n = il_stream_write(s.client, data, LARGE);
+	CHECK(n > 0 && n < LARGE);
 	cut_a_write(s.client, data);
-	CHECK_RC(il_stream_write_all(s.client, "x", 1), -EPIPE);
+	CHECK_RC(il_stream_receive_exactly(s.server, data, (size_t)n), 0);
+	say(s.client, "whole");
+	check_hears(s.server, "whole");
 	secure_drop(&s);
 	free(data);
 }
@@ -203,6 +208,54 @@ IL_TEST_REAL(Q, n319_what_only_waits_for_room_cuts_nothing)
 	shake_over(&outer, (il_stream *[]){s.client, s.server}, client, server);
 	check_waits_cut_nothing(outer.over[0], outer.over[1]);
 	shake_drop(&outer);
+	il_tls_unref(client);
+	il_tls_unref(server);
+}
+
+/* Writes until one is cut by its deadline; what the others have reported arrives by itself, and the stream goes on. */
+static void check_a_late_write_loses_nothing(il_stream *from, il_stream *to)
+{
+	char *data = malloc(LARGE), *got = malloc(LARGE);
+	size_t sent = 0;
+	int rc;
+
+	for (size_t i = 0; i < LARGE; i++)
+		data[i] = (char)(i * 13 + i / 1000);
+	do {
+		il_scope late = IL_SCOPE_INIT;
+		CHECK_RC(il_scope_enter(&late, il_deadline(IL_MSEC(5)), IL_FAIL_AT_DEADLINE), 0);
+		rc = il_scope_exit(&late, il_stream_write(from, data + sent, LARGE - sent));
+		sent += rc > 0 ? (size_t)rc : 0;
+	} while (rc > 0 && sent < LARGE);
+	CHECK_RC(rc, -ETIMEDOUT);
+	CHECK_RC(il_stream_receive_exactly(to, got, sent), 0);
+	CHECK(memcmp(data, got, sent) == 0);
+	say(from, "whole");
+	check_hears(to, "whole");
+	free(data);
+	free(got);
+}
+
+IL_TEST_REAL(Q, n319_a_write_that_was_late_takes_nothing_from_those_before_it)
+{
+	il_tls *client = client_of(CA), *server = server_of(SERVER);
+
+	EACH_KIND(kind)
+	{
+		struct layer_maker pass = {.kind = LAYER_PASS};
+		struct shake outer;
+		struct secure s;
+		il_stream *above = NULL;
+
+		secure_open(&s, kind);
+		check_a_late_write_loses_nothing(s.client, s.server);
+		shake_over(&outer, (il_stream *[]){s.client, s.server}, client, server);
+		check_a_late_write_loses_nothing(outer.over[0], outer.over[1]);
+		CHECK_RC(layer_open(&above, outer.over[0], &pass), 0);
+		outer.over[0] = above;
+		check_a_late_write_loses_nothing(above, outer.over[1]);
+		shake_drop(&outer);
+	}
 	il_tls_unref(client);
 	il_tls_unref(server);
 }

@@ -371,7 +371,8 @@ IL_TEST_REAL(Q, n319_the_peer_of_a_write_that_was_cut_sees_good_records_and_no_g
 		got += (size_t)rc;
 	}
 	CHECK(got < LARGE);
-	CHECK(rc == -EPIPE || rc == -ECONNRESET);
+	/* On a busy machine it may be late before its first byte: then nothing was cut. */
+	CHECK(rc == -EPIPE || rc == -ECONNRESET || (rc == 0 && !got));
 	secure_drop(&s);
 	free(data);
 	free(piece);
