@@ -223,6 +223,8 @@ int il_datagram_send(il_datagram *d, const void *data, size_t size, const il_add
 
 	if (!d)
 		return il__refuse(-EINVAL, "%s: the socket is NULL", function);
+	if (!d->fd) /* nothing that is asked of it matters: it refuses */
+		return il__datagram_send(d, &call, NULL, 0, true);
 	rc = datagram_send_prepare(d, &message, &out, &m, to, function);
 	if (rc == 0)
 		rc = il__datagram_send(d, &call, &message, 1, true);
@@ -255,6 +257,8 @@ int il_datagram_send_many(il_datagram *d, il_datagram_message *messages, size_t 
 	if (!d || !messages || !count)
 		return il__refuse(-EINVAL, "%s: %s", function,
 				  d ? "there are no messages" : "the socket is NULL");
+	if (!d->fd)
+		return il__datagram_send(d, &call, NULL, 0, true);
 	n = datagram_send_prepare_all(d, list, out, messages, n, function);
 	if (n > 0)
 		n = il__datagram_send(d, &call, list, n, true);

@@ -277,14 +277,28 @@ static il_datagram *of_kind(int kind)
 	return d;
 }
 
+static il_address a_place(void)
+{
+	il_address a;
+
+	CHECK_RC(il_resolve("127.0.0.1", "9", IL_RESOLVE_NUMERIC, &a, 1), 1);
+	return a;
+}
+
 /* to: what it would have sent to; NULL: its peer. */
 static void check_closed(il_datagram *d, const il_address *to)
 {
 	il_address a = {.length = 0};
-	char byte;
+	char byte = 'x';
+	il_datagram_message m = {.data = &byte, .size = 1, .address = to ? a : a_place()};
 
 	CHECK_RC(il_datagram_receive(d, &byte, 1, NULL), -EBADF);
 	CHECK_RC(il_datagram_send(d, "x", 1, to), -EBADF);
+	/* Before anything is said of the address and the data. */
+	CHECK_RC(il_datagram_send(d, "x", 1, to ? NULL : &m.address), -EBADF);
+	CHECK_RC(il_datagram_send(d, "x", 1, &a), -EBADF);
+	CHECK_RC(il_datagram_send(d, NULL, 1, to), -EBADF);
+	CHECK_RC(il_datagram_send_many(d, &m, 1), -EBADF);
 	CHECK_RC(il_datagram_local_address(d, &a), -EBADF);
 	CHECK_RC(il_datagram_fd(d), -EBADF);
 	CHECK_EQ(il_datagram_port(d), 0);
