@@ -86,10 +86,11 @@ int il__udp_open(struct il__udp *u)
 	rc = il_datagram_local_address(u->socket, &address);
 	if (rc < 0)
 		return rc;
-	u->everywhere = udp_is_everywhere(&address) && il_datagram_fd(u->socket) >= 0;
-	return u->everywhere ? il__no_words(il__os_destination_want(il_datagram_fd(u->socket),
-								    address.storage.ss_family))
-			     : 0;
+	u->everywhere = udp_is_everywhere(&address);
+	if (!u->everywhere || il_datagram_fd(u->socket) < 0) /* a simulated one tells unasked */
+		return 0;
+	return il__no_words(
+	    il__os_destination_want(il_datagram_fd(u->socket), address.storage.ss_family));
 }
 
 /* ---- serving ---- */

@@ -4,6 +4,8 @@
  */
 #include "u_network.h"
 
+#include <sys/socket.h>
+
 enum { MANY = 1000 };
 
 struct got {
@@ -237,4 +239,53 @@ IL_TEST_VIRTUAL(U, n394_udp_servers_run_on_it_unchanged)
 	CHECK_RC(ended(n, "one"), 0);
 	CHECK_RC(ended(n, "two"), 0);
 	CHECK_RC(il_virtual_network_close(n), 0);
+}
+
+static int udp_ask_at(const char *text, int family)
+{
+	il_address to, from;
+	il_datagram *d;
+	char data[8];
+
+	CHECK_RC(il_resolve(text, "9", IL_RESOLVE_NUMERIC, &to, 1), 1);
+	CHECK_RC(il_datagram_open_udp(&d, family == AF_INET ? "0.0.0.0" : "::", "0", NULL), 0);
+	CHECK_RC(il_datagram_send(d, "hello", 5, &to), 0);
+	CHECK_RC(il_datagram_receive(d, data, sizeof data, &from), 5);
+	CHECK_EQ(from.length, to.length);
+	CHECK(memcmp(&from.storage, &to.storage, to.length) == 0);
+	il_datagram_destroy(d);
+	CHECK_RC(il_datagram_connect_udp(&d, text, "9", NULL), 0);
+	CHECK_RC(il_datagram_send(d, "again", 5, NULL), 0);
+	CHECK_RC(il_datagram_receive(d, data, sizeof data, NULL), 5);
+	il_datagram_destroy(d);
+	return 0;
+}
+
+static int serve_it(void *server)
+{
+	return il_server_serve(server);
+}
+
+static int udp_ask_itself(void *arg)
+{
+	il_server *server;
+	il_group g;
+
+	(void)arg;
+	CHECK_RC(il_udp_server_open(&server, NULL, "9", NULL, &echo_handler, NULL, NULL), 0);
+	CHECK_RC(il_group_open(&g), 0);
+	CHECK_RC(il_group_start_soon(&g, NULL, serve_it, server), 0);
+	udp_ask_at("127.0.0.1", AF_INET);
+	udp_ask_at("127.0.0.2", AF_INET);
+	udp_ask_at("127.9.9.9", AF_INET);
+	udp_ask_at("::1", AF_INET6);
+	il_server_shutdown(server);
+	CHECK_RC(il_group_close(&g, 0), 0);
+	il_server_destroy(server);
+	return 0;
+}
+
+IL_TEST_VIRTUAL(U, n394_a_udp_servers_reply_leaves_from_the_address_that_was_asked)
+{
+	in_host(&(il_virtual_network_options){.ipv6 = true}, udp_ask_itself);
 }

@@ -4,6 +4,7 @@
  */
 #include "../../../core/base/error.h"
 #include "../../../core/base/os_datagram.h"
+#include "../../../core/base/os_destination.h"
 #include "ends.h"
 #include "packets.h"
 
@@ -142,6 +143,30 @@ static const struct il__sim_packet_ops datagram_packets = {.arrive = datagram_ar
 
 /* ---- receiving ---- */
 
+/* Which address of the host it was sent to, as the system says it to whoever has room for that. */
+static void datagram_tell_target(const struct il__sim_packet *p, struct msghdr *header)
+{
+	struct il__os_destination d = {.family = AF_UNSPEC};
+	struct sockaddr_in ipv4;
+	struct sockaddr_in6 ipv6;
+	const bool room =
+	    header->msg_control && header->msg_controllen >= sizeof(struct il__os_destination_room);
+	il_address target;
+
+	header->msg_controllen = 0;
+	if (!room || il__sim_is_many(p->target.ip))
+		return;
+	il__sim_address(p->target, &target);
+	d.family = target.storage.ss_family;
+	memcpy(&ipv4, &target.storage, sizeof ipv4);
+	memcpy(&ipv6, &target.storage, sizeof ipv6);
+	if (d.family == AF_INET)
+		d.address.ipv4 = ipv4.sin_addr;
+	else
+		d.address.ipv6 = ipv6.sin6_addr;
+	il__os_destination_set(header, header->msg_control, &d);
+}
+
 /* Of each packet as much as there is room for. */
 static void datagram_give(const struct il__sim_packet *p, struct il__os_message *m)
 {
@@ -160,7 +185,7 @@ static void datagram_give(const struct il__sim_packet *p, struct il__os_message 
 		memcpy(m->header.msg_name, &from.storage, from.length);
 		m->header.msg_namelen = from.length;
 	}
-	m->header.msg_controllen = 0;
+	datagram_tell_target(p, &m->header);
 	m->header.msg_flags = given < p->size ? MSG_TRUNC : 0;
 	m->size = (unsigned)given;
 }
@@ -219,13 +244,43 @@ static int datagram_target(const struct il__sim_end *e, const struct msghdr *hea
 	return il__sim_is_loopback(e->local.ip) && !il__sim_is_own(e->host, to->ip) ? -EINVAL : 0;
 }
 
+/* The address that its sender wants it to come from. */
+static bool datagram_asked_source(const struct il__sim_end *e, const struct msghdr *header,
+				  struct il__sim_ip *ip)
+{
+	struct msghdr copy = *header;
+	struct il__os_destination d;
+	struct sockaddr_in ipv4 = {.sin_family = AF_INET};
+	struct sockaddr_in6 ipv6 = {.sin6_family = AF_INET6};
+	struct il__sim_place place;
+	il_address address = {.length = 0};
+
+	il__os_destination_get(&copy, &d);
+	if (d.family == AF_UNSPEC)
+		return false;
+	ipv4.sin_addr = d.address.ipv4;
+	ipv6.sin6_addr = d.address.ipv6;
+	address.length = d.family == AF_INET ? sizeof ipv4 : sizeof ipv6;
+	memcpy(&address.storage, d.family == AF_INET ? (void *)&ipv4 : (void *)&ipv6,
+	       address.length);
+	if (!il__sim_place_of(e->host->network, &address, &place))
+		return false;
+	*ip = place.ip;
+	return !il__sim_is_any(*ip) && il__sim_is_own(e->host, *ip);
+}
+
 /* Where it seems to come from. */
-static struct il__sim_place datagram_source(const struct il__sim_end *e, struct il__sim_ip to)
+static struct il__sim_place datagram_source(const struct il__sim_end *e,
+					    const struct msghdr *header, struct il__sim_ip to)
 {
 	const bool ipv4 = il__sim_is_ipv4(to);
 	struct il__sim_place source = e->local;
+	struct il__sim_ip asked;
 
-	if (il__sim_is_any(source.ip) || il__sim_is_many(source.ip))
+	if (il__sim_is_any(source.ip) && datagram_asked_source(e, header, &asked) &&
+	    il__sim_is_ipv4(asked) == ipv4)
+		source.ip = asked;
+	else if (il__sim_is_any(source.ip) || il__sim_is_many(source.ip))
 		source.ip = il__sim_is_loopback(to) ? il__sim_loopback(ipv4)
 						    : il__sim_host_ip(e->host, ipv4);
 	return source;
@@ -274,7 +329,7 @@ static int datagram_send_one(struct il__sim_end *e, const struct msghdr *header)
 	if (!p)
 		return -ENOBUFS;
 	datagram_copy(p->data, header);
-	p->source = datagram_source(e, to.ip);
+	p->source = datagram_source(e, header, to.ip);
 	p->target = to;
 	rc = datagram_leave(p, e->host);
 	return rc < 0 ? rc : (int)size;
