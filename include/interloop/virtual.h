@@ -154,7 +154,8 @@ IL_API int il_virtual_link(il_virtual_network *network, const char *a, const cha
 
 /**
  * @brief Cuts the connection between two hosts: what is under way and what is sent is lost, and
- * nobody is told. TCP sends again, until its time is up. Never waits.
+ * nobody is told. TCP sends again, until its time is up. With NULL for both also for hosts that are
+ * started later. Never waits.
  */
 IL_API int il_virtual_partition(il_virtual_network *network, const char *a, const char *b);
 
@@ -169,8 +170,8 @@ IL_API int il_virtual_repair(il_virtual_network *network, const char *a, const c
 IL_API int il_virtual_repair_oneway(il_virtual_network *network, const char *from, const char *to);
 
 /**
- * @brief Holds what arrives between two hosts, in both directions: it is late, not lost. Never
- * waits.
+ * @brief Holds what arrives between two hosts, in both directions: it is late, not lost. With NULL
+ * for both also for hosts that are started later. Never waits.
  */
 IL_API int il_virtual_hold(il_virtual_network *network, const char *a, const char *b);
 

@@ -266,6 +266,47 @@ IL_TEST_VIRTUAL(U, what_is_held_stays_so_while_many_hosts_start)
 	pair_close(p);
 }
 
+/* ---- all hosts ---- */
+
+IL_TEST_VIRTUAL(U, n401_a_hold_of_all_hosts_holds_those_that_start_later)
+{
+	il_virtual_network *n = network_with(NULL);
+	il_time none = 0;
+
+	CHECK_RC(il_virtual_hold(n, NULL, NULL), 0);
+	host(n, "far", serve_streams, NULL);
+	host(n, "near", connect_within, &none);
+	CHECK_RC(il_virtual_host_wait(n, "near", IL_SEC(10)), -ETIMEDOUT);
+	CHECK_RC(il_virtual_release(n, NULL, NULL), 0);
+	CHECK_RC(ended(n, "near"), 0);
+	host(n, "third", connect_within, &none);
+	CHECK_RC(ended(n, "third"), 0);
+	CHECK_RC(il_virtual_network_close(n), 0);
+}
+
+IL_TEST_VIRTUAL(U, n400_a_partition_of_all_hosts_cuts_off_those_that_start_later)
+{
+	il_virtual_network *n = network_with(NULL);
+	il_time five = IL_SEC(5);
+
+	for (int oneway = 0; oneway < 2; oneway++) {
+		CHECK_RC(oneway ? il_virtual_partition_oneway(n, NULL, NULL)
+				: il_virtual_partition(n, NULL, NULL),
+			 0);
+		if (!oneway)
+			host(n, "far", serve_streams, NULL);
+		host(n, oneway ? "second" : "first", connect_within, &five);
+		CHECK_RC(ended(n, oneway ? "second" : "first"), -ETIMEDOUT);
+		CHECK_RC(oneway ? il_virtual_repair_oneway(n, NULL, NULL)
+				: il_virtual_repair(n, NULL, NULL),
+			 0);
+		CHECK_RC(connect_within(&five), 0);
+	}
+	host(n, "third", connect_within, &five);
+	CHECK_RC(ended(n, "third"), 0);
+	CHECK_RC(il_virtual_network_close(n), 0);
+}
+
 /* ---- resets ---- */
 
 IL_TEST_VIRTUAL(U, n402_a_reset_ends_the_connections_of_a_pair)

@@ -115,6 +115,17 @@ static void link_release(struct il_virtual_network *n, struct il__sim_link *link
 	il__sim_release(n, link);
 }
 
+/* For hosts that are started later. */
+static void change_all(struct il_virtual_network *n,
+		       void (*how)(struct il_virtual_network *n, struct il__sim_link *link,
+				   const void *arg))
+{
+	if (how == link_cut || how == link_repair)
+		n->partitioned = how == link_cut;
+	else
+		n->holds = how == link_hold;
+}
+
 static int change(struct il_virtual_network *n, const char *a, const char *b, bool both,
 		  void (*how)(struct il_virtual_network *n, struct il__sim_link *link,
 			      const void *arg),
@@ -125,6 +136,8 @@ static int change(struct il_virtual_network *n, const char *a, const char *b, bo
 
 	if (rc < 0)
 		return rc;
+	if (!a && !b)
+		change_all(n, how);
 	trace_pairs(&pairs, what, both ? "-" : ">");
 	pairs_change(&pairs, both, how, NULL);
 	return 0;

@@ -143,8 +143,8 @@ int il__sim_host_add(struct il_virtual_network *n, const char *name, struct il__
 	il__list_init(&host->connections);
 	n->hosts[n->count++] = host;
 	for (size_t i = 0; i < n->count; i++) { /* every host has a link to every other */
-		il__sim_link_init(&host->links[i], &n->rule);
-		il__sim_link_init(&n->hosts[i]->links[host->index], &n->rule);
+		il__sim_link_init(&host->links[i], n);
+		il__sim_link_init(&n->hosts[i]->links[host->index], n);
 	}
 	*added = host;
 	return 0;

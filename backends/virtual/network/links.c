@@ -5,9 +5,10 @@
 #include "../../../core/base/error.h"
 #include "hosts.h"
 
-void il__sim_link_init(struct il__sim_link *link, const struct il__sim_rule *rule)
+void il__sim_link_init(struct il__sim_link *link, const struct il_virtual_network *n)
 {
-	*link = (struct il__sim_link){.rule = *rule};
+	*link = (struct il__sim_link){
+	    .rule = n->rule, .partitioned = n->partitioned, .holds = n->holds};
 	il__list_init(&link->held);
 }
 

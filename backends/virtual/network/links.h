@@ -14,7 +14,8 @@ struct il__sim_link {
 	struct il__list held; /* packets, in the order of their arrival */
 };
 
-void il__sim_link_init(struct il__sim_link *link, const struct il__sim_rule *rule);
+/* Of a pair that nothing was done to but what was done to all. */
+void il__sim_link_init(struct il__sim_link *link, const struct il_virtual_network *n);
 /* The one from a host to another; NULL: both are the same, so that nothing lies between. */
 struct il__sim_link *il__sim_link(const struct il__sim_host *from, const struct il__sim_host *to);
 /* Whether the next packet is lost. */

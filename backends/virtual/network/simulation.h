@@ -27,6 +27,7 @@ struct il_virtual_network {
 	uint64_t random;
 	struct il__sim_rule own;  /* as it was opened */
 	struct il__sim_rule rule; /* of pairs that have none of their own */
+	bool partitioned, holds;  /* likewise: what was done to all hosts */
 	bool ipv6;                /* hosts have it, too */
 	size_t buffer;            /* bytes that one end of a connection keeps, in each direction */
 	struct il__sim_host **hosts; /* by index; the first is "", of tasks that are no host's */
