@@ -170,8 +170,9 @@ IL_API int il_virtual_repair(il_virtual_network *network, const char *a, const c
 IL_API int il_virtual_repair_oneway(il_virtual_network *network, const char *from, const char *to);
 
 /**
- * @brief Holds what arrives between two hosts, in both directions: it is late, not lost. With NULL
- * for both also for hosts that are started later. Never waits.
+ * @brief Holds what arrives between two hosts, in both directions: it is late, not lost, however
+ * long; only time limits that a program has set (keepalive, a timeout) may end connections. With
+ * NULL for both also for hosts that are started later. Never waits.
  */
 IL_API int il_virtual_hold(il_virtual_network *network, const char *a, const char *b);
 

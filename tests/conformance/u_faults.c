@@ -231,6 +231,75 @@ IL_TEST_VIRTUAL(U, n401_what_is_held_is_late_and_not_lost)
 	pair_close(p);
 }
 
+/* As long as it likes, also behind the time after which TCP gives up a peer that does not answer. */
+IL_TEST_VIRTUAL(U, n401_a_long_hold_loses_no_connection)
+{
+	for (int i = 0; i < 2; i++) {
+		struct pair *p = pair_open(NULL);
+
+		if (i) {
+			say(p->near, "before");
+			check_reads(p->far, "before");
+		}
+		CHECK_RC(il_virtual_hold(p->n, "near", "far"), 0);
+		say(p->near, "there");
+		say(p->far, "and back");
+		CHECK_RC(il_sleep(IL_SEC(100000)), 0);
+		say(p->near, ", late");
+		CHECK_RC(il_virtual_release(p->n, "near", "far"), 0);
+		check_reads(p->far, "there, late");
+		check_reads(p->near, "and back");
+		say(p->far, "on");
+		check_reads(p->near, "on");
+		pair_close(p);
+	}
+}
+
+IL_TEST_VIRTUAL(U, n401_a_connect_waits_for_the_end_of_a_long_hold)
+{
+	il_virtual_network *n = network_with(NULL);
+	il_time none = 0;
+
+	host(n, "far", serve_streams, NULL);
+	host(n, "near", connect_within, &none);
+	CHECK_RC(il_virtual_hold(n, "near", "far"), 0);
+	CHECK_RC(il_virtual_host_wait(n, "near", IL_SEC(100000)), -ETIMEDOUT);
+	CHECK_RC(il_virtual_release(n, "near", "far"), 0);
+	CHECK_RC(ended(n, "near"), 0);
+	CHECK_RC(il_virtual_network_close(n), 0);
+}
+
+/* From the word that it is accepted on: who has sent that does not give up either. */
+IL_TEST_VIRTUAL(U, n401_a_handshake_that_is_held_in_its_middle_goes_on)
+{
+	const il_virtual_network_options slow = {.latency_min = IL_SEC(1)};
+	il_virtual_network *n = network_with(&slow);
+	il_time none = 0;
+
+	host(n, "far", serve_streams, NULL);
+	host(n, "near", connect_within, &none);
+	CHECK_RC(il_sleep(IL_MSEC(1500)), 0);
+	CHECK_RC(il_virtual_hold(n, "near", "far"), 0);
+	CHECK_RC(il_virtual_host_wait(n, "near", IL_SEC(100000)), -ETIMEDOUT);
+	CHECK_RC(il_virtual_release(n, "near", "far"), 0);
+	CHECK_RC(ended(n, "near"), 0);
+	CHECK_RC(il_virtual_network_close(n), 0);
+}
+
+/* A hold of all that is lost anyway is none. */
+IL_TEST_VIRTUAL(U, n401_a_partition_under_a_hold_is_one)
+{
+	il_virtual_network *n = network_with(NULL);
+	il_time none = 0;
+
+	host(n, "far", serve_streams, NULL);
+	host(n, "near", connect_within, &none);
+	CHECK_RC(il_virtual_hold(n, "near", "far"), 0);
+	CHECK_RC(il_virtual_partition_oneway(n, "near", "far"), 0);
+	CHECK_RC(ended(n, "near"), -ETIMEDOUT);
+	CHECK_RC(il_virtual_network_close(n), 0);
+}
+
 IL_TEST_VIRTUAL(U, n401_a_third_host_is_not_held)
 {
 	il_virtual_network *n = network_with(NULL);

@@ -66,7 +66,7 @@ struct il__sim_tcp {
 
 	struct il__timer timer; /* of resends and probes */
 	il_time due;            /* it may be armed for an earlier time */
-	bool rests;             /* a probe was answered: tcp_rest.h */
+	bool rests;             /* nothing is sent until something changes: tcp_rest.h */
 	unsigned tries;
 	il_time began;      /* when the first of these tries was sent */
 	il_time round_trip; /* measured last */

@@ -8,7 +8,7 @@
 
 #include "tcp.h"
 
-/* A probe for a window was answered, and that is still closed. */
+/* A probe for a window was answered, and that is still closed; or the last resend went over a link that is held. */
 void il__sim_rest(struct il__sim_tcp *t);
 /* The peer's window has opened: should the word of it be lost, there is a probe. */
 void il__sim_rest_end(struct il__sim_tcp *t);

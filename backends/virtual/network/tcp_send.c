@@ -113,6 +113,15 @@ static void tcp_resend(struct il__sim_tcp *t)
 	}
 }
 
+/* What arrives there is kept until it is released, so that nothing is lost by waiting. */
+static bool tcp_is_held(const struct il__sim_tcp *t)
+{
+	const struct il__sim_link *out = il__sim_link(t->host, t->other),
+				  *in = il__sim_link(t->other, t->host);
+
+	return out && (out->holds || in->holds) && !out->partitioned && !in->partitioned;
+}
+
 void il__sim_tcp_due(struct il__timer *timer)
 {
 	struct il__sim_tcp *t = il__container_of(timer, struct il__sim_tcp, timer);
@@ -125,7 +134,10 @@ void il__sim_tcp_due(struct il__timer *timer)
 		return;
 	}
 	if (++t->tries > tcp_most_tries(t) || (t->give_up && now - t->began >= t->give_up)) {
-		il__sim_tcp_end(t, -ETIMEDOUT);
+		if (!t->give_up && tcp_is_held(t))
+			il__sim_rest(t);
+		else
+			il__sim_tcp_end(t, -ETIMEDOUT);
 		return;
 	}
 	tcp_resend(t);
