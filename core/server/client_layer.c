@@ -6,6 +6,7 @@
  */
 #include "../base/error.h"
 #include "../io/layer.h"
+#include "../runtime/task.h"
 #include "client.h"
 
 int il__client_check_layer(const struct il_layer *layer, bool accepts, const char *function)
@@ -27,8 +28,10 @@ static int layer_begin(il_client *c, const struct il_layer *layer, il_time deadl
 	if (rc < 0)
 		return rc;
 	c->layering = &scope;
-	rc = c->accepted ? il__layer_accept(&c->stream, layer)
-			 : il__layer_connect(&c->stream, layer, c->host, IL_FOREVER);
+	rc = il__task_check(il__task_here()); /* the layer may not wait */
+	if (rc == 0)
+		rc = c->accepted ? il__layer_accept(&c->stream, layer)
+				 : il__layer_connect(&c->stream, layer, c->host, IL_FOREVER);
 	c->layering = NULL;
 	return il_scope_exit(&scope, rc);
 }

@@ -323,6 +323,38 @@ IL_TEST_REAL(P, n297_a_layer_that_is_cancelled_or_out_of_time_closes_the_client)
 	check_closed(&l, &x);
 }
 
+static int xor_at_once(il_stream **s, il_stream *under, const char *host, void *self)
+{
+	(void)host;
+	return xor_open(s, under, self);
+}
+
+/* Also where the layer would not wait. */
+IL_TEST_REAL(P, n297_in_a_cancelled_scope_no_layer_begins)
+{
+	struct line l = line_of(OVER_TCP);
+	il_scope scope = IL_SCOPE_INIT;
+	il_client_options options = {.max_packet = 0};
+	struct xor_layer x;
+	il_client *client = NULL;
+	il_stream *a, *b;
+
+	xor_init(&x);
+	x.layer.connect = xor_at_once;
+	CHECK_RC(il_stream_pair(&a, &b), 0);
+	options.connect.layer = &x.layer;
+	CHECK_RC(il_scope_enter(&scope, IL_FOREVER, 0), 0);
+	il_scope_cancel(&scope);
+	CHECK_RC(il_client_start_layer(l.client, &x.layer), -ECANCELED);
+	CHECK_RC(il_client_open(&client, a, il_protocol_lines(), &options), -ECANCELED);
+	CHECK_RC(il_scope_exit(&scope, -ECANCELED), 0);
+	CHECK(!client);
+	CHECK_EQ(x.opened, 0);
+	check_closed(&l, &x);
+	il_stream_destroy(a);
+	il_stream_destroy(b);
+}
+
 IL_TEST_REAL(P, n297_closing_ends_the_layer_that_begins)
 {
 	struct line l = line_of(OVER_TCP);
