@@ -135,6 +135,22 @@ static int material_configure(struct il__tls_material *m)
 		   : il__tls_refuse(-ENOMEM, "il_tls_create");
 }
 
+/* What it says itself of its error is kept. */
+static int material_call_configure(struct il__tls_material *m)
+{
+	const struct il__tls_settings *s = m->settings;
+	char why[IL__TLS_WORDS];
+	int rc;
+
+	il_fail(0, "%s", "");
+	rc = s->configure(m->ctx, s->arg);
+	if (rc >= 0)
+		return 0;
+	snprintf(why, sizeof why, "%s", il_error_detail());
+	return il_fail(rc, "il_tls_create: configure has returned an error%s%s", *why ? ": " : "",
+		       why);
+}
+
 static int material_fill(struct il__tls_material *m)
 {
 	const struct il__tls_settings *s = m->settings;
@@ -148,11 +164,8 @@ static int material_fill(struct il__tls_material *m)
 		rc = il__tls_material_trust_system(m);
 	if (rc == 0)
 		rc = material_read_pairs(m);
-	if (rc == 0 && s->configure) {
-		rc = s->configure(m->ctx, s->arg);
-		if (rc < 0)
-			rc = il_fail(rc, "il_tls_create: configure has returned an error");
-	}
+	if (rc == 0 && s->configure)
+		rc = material_call_configure(m);
 	ERR_clear_error();
 	return rc < 0 ? rc : 0;
 }

@@ -67,3 +67,25 @@ IL_TEST_REAL(Q, n300_a_check_of_the_programs_own_has_the_last_word)
 		check_own(side, check_by_agree, side ? SERVER : CLIENT, -EACCES); /* the purpose */
 	}
 }
+
+/* ---- an error of its own ---- */
+
+static int say_why(void *ctx, void *arg)
+{
+	(void)ctx;
+	return arg ? il_fail(-ERANGE, "curve %s is unknown", (const char *)arg) : -ERANGE;
+}
+
+IL_TEST_REAL(Q, what_configure_says_of_its_error_is_the_detail)
+{
+	char curve[] = "P-0";
+	il_tls *tls = NULL;
+
+	for (int i = 0; i < 2; i++) { /* the second time it says nothing, and nothing old is told */
+		const il_tls_options o = {.configure = say_why, .arg = i ? NULL : curve};
+		CHECK_RC(il_tls_create(&tls, &o), -ERANGE);
+		CHECK_DETAIL("configure");
+		CHECK_EQ(strstr(il_error_detail(), "curve P-0 is unknown") != NULL, i == 0);
+	}
+	CHECK(!tls);
+}
