@@ -84,6 +84,8 @@ int il_stream_write_now(il_stream *stream, const struct iovec *pieces, int count
 	n = il__stream_send_once(stream, pieces, count, &whole);
 	if (plain && !whole)
 		il__stream_drained(stream, IL_WRITABLE);
+	else if (plain && n > 0) /* a full one has room again */
+		stream->fd->ready |= IL_WRITABLE;
 	return n < 0 ? now_failed(n, function) : n;
 }
 

@@ -401,6 +401,8 @@ IL_TEST_REAL(P, n290_what_a_transport_says_while_it_is_asked_is_heard)
 
 /* ---- without a wait ---- */
 
+enum { FULL = 1 << 16 };
+
 IL_TEST_REAL(P, read_now_and_write_now_do_what_they_can)
 {
 	for (int kind = 0; kind < KINDS; kind++) {
@@ -452,6 +454,29 @@ IL_TEST_REAL(P, write_sends_what_is_taken_now)
 	CHECK_RC(side_join(&writer), 0);
 	free(much);
 	drop(&e);
+}
+
+IL_TEST_REAL(P, write_now_tells_that_a_full_socket_has_room_again)
+{
+	struct ends e = ends_of(PAIR);
+	char *data = calloc(1, FULL);
+	struct iovec piece = {data, FULL};
+	size_t sent = 0;
+	int n;
+
+	while ((n = il_stream_write_now(e.a, &piece, 1)) > 0)
+		sent += (size_t)n;
+	CHECK_RC(n, -EAGAIN);
+	CHECK_RC(il_stream_write_now(e.a, NULL, 0), -EAGAIN);
+	for (; sent > 0; sent -= (size_t)n) {
+		n = il_stream_read(e.b, data, FULL);
+		CHECK(n > 0);
+	}
+	piece.iov_len = 2;
+	CHECK_RC(il_stream_write_now(e.a, &piece, 1), 2);
+	CHECK_RC(il_stream_write_now(e.a, NULL, 0), 0);
+	drop(&e);
+	free(data);
 }
 
 IL_TEST_REAL(P, take_fd_gives_the_descriptor_back)
