@@ -25,6 +25,14 @@ static int set_cloexec(int fd)
 	return is_standard(fd) || fcntl(fd, F_SETFD, FD_CLOEXEC) == 0 ? 0 : -errno;
 }
 
+/* For whoever takes it back. */
+static bool is_inheritable(int fd)
+{
+	const int flags = fcntl(fd, F_GETFD);
+
+	return !is_standard(fd) && flags >= 0 && !(flags & FD_CLOEXEC);
+}
+
 /* A number that is ours alone becomes our own description's. */
 static int take_number(int own, int fd)
 {
@@ -70,6 +78,7 @@ int il__stream_prepare(il_stream *s)
 
 	if (flags < 0)
 		return -errno;
+	s->inheritable = is_inheritable(fd);
 	if (s->kind != IL__STREAM_FILE) {
 		s->fd->blocking = !(flags & O_NONBLOCK);
 		return set_cloexec(fd);
@@ -145,6 +154,8 @@ int il_stream_take_fd(il_stream *stream)
 	il__list_remove(&stream->owner.link);
 	il__fd_disown(stream->fd, -EBADF);
 	restore_flags(stream, number);
+	if (stream->inheritable)
+		fcntl(number, F_SETFD, 0);
 	if (!stream->beside)
 		return number;
 	close(number);

@@ -36,6 +36,7 @@ struct il_stream {
 	bool shut;                   /* for writing */
 	bool restore;                /* O_NONBLOCK was not there, and is to be taken back */
 	bool shared;                 /* of a description that is not its own */
+	bool inheritable;            /* close-on-exec was not set, and is to be taken back */
 	struct il__op *op[2];        /* the reader's and the writer's */
 	size_t kept_begin, kept_end; /* of received bytes in kept that no call took yet */
 	char *kept;

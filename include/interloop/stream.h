@@ -331,8 +331,9 @@ IL_API int il_stream_set_keepalive_times(il_stream *stream, il_time idle, il_tim
 IL_API int il_stream_fd(const il_stream *stream);
 
 /**
- * @brief Gives the descriptor back: it is the caller's, as it was adopted. The stream is closed.
- * Never waits.
+ * @brief Gives the descriptor back: it is the caller's, as it was adopted, blocking or not and
+ * close-on-exec or not. That of a pipe or terminal may have an open file description of its own
+ * since. The stream is closed. Never waits.
  * @return the descriptor; -EBUSY: a task waits for the stream, or received bytes are kept
  *         (il_stream_buffered()); -ENOTSUP: a layered stream, or another transport of its own.
  */

@@ -495,6 +495,26 @@ IL_TEST_REAL(P, take_fd_gives_the_descriptor_back)
 }
 
 /* Whoever goes on with it reads and writes as before. */
+/* Whether a program that is started has it, too; 0 to 2 it has anyway. */
+IL_TEST_REAL(P, take_fd_gives_close_on_exec_back_as_it_was)
+{
+	for (int i = 0; i < 4; i++) {
+		const int flags = i % 2 ? FD_CLOEXEC : 0;
+		il_stream *s = NULL;
+		int fd[2];
+
+		CHECK_EQ(i < 2 ? pipe(fd) : socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
+		CHECK_EQ(fcntl(fd[0], F_SETFD, flags), 0);
+		CHECK_RC(il_stream_open_fd(&s, fd[0]), 0);
+		CHECK_EQ(fcntl(fd[0], F_GETFD), FD_CLOEXEC);
+		CHECK_RC(il_stream_take_fd(s), fd[0]);
+		CHECK_EQ(fcntl(fd[0], F_GETFD), flags);
+		il_stream_destroy(s);
+		close(fd[0]);
+		close(fd[1]);
+	}
+}
+
 IL_TEST_REAL(P, take_fd_gives_a_pipe_back_as_blocking_as_it_was)
 {
 	for (int nonblocking = 0; nonblocking < 2; nonblocking++) {
