@@ -41,7 +41,8 @@ typedef struct il_datagram il_datagram;
 typedef struct il_datagram_options {
 	bool reuse_port; /**< Share the port with other sockets (SO_REUSEPORT). */
 	bool broadcast;  /**< Allow sending to broadcast addresses. */
-	bool ipv6_only;  /**< An IPv6 socket that serves no IPv4 peers. */
+	bool ipv6_only;  /**< An IPv6 socket that serves no IPv4 peers; an
+			 * IPv4 address as the host is -ENOENT then. */
 	/** How many routers may pass on what is sent, to groups too: 1 to 255. Default: 0, the
 	 * system's (1 for groups). */
 	int ttl;

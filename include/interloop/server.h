@@ -259,8 +259,8 @@ IL_API int il_server_fd(const il_server *server, size_t index);
 /**
  * @brief Serves until il_server_shutdown(), or until il_server_close() and the last client has
  * left, or until the surrounding scope is cancelled; then everything that belongs to the server has
- * ended. May be called again, then it listens on the same addresses and ports. Waits; a
- * cancellation point.
+ * ended. May be called again, then it listens on the same addresses and ports. A server without any
+ * address serves nobody, and waits for its end all the same. Waits; a cancellation point.
  *
  * In the end it stops accepting, waits for the clients or cancels them, cancels and joins the tasks
  * of il_server_start_soon(), then closes the exit stack. Only il_server_shutdown() grants the grace

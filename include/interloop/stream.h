@@ -279,8 +279,8 @@ IL_MUST_CHECK IL_API int il_stream_receive_fds(il_stream *stream, void *data, si
  * @param size    in bytes; 0: none.
  * @return 0; -ENODATA: the file is shorter, or was cut meanwhile: what there was is sent; -ESPIPE: a
  *         pipe or socket in place of a file; -EBADF: closed, also meanwhile, or no such descriptor;
- *         -EINVAL: a negative offset; errors of il_stream_write_all(). After an error, and after
- *         -ECANCELED, some of the bytes may be sent.
+ *         -EINVAL: a negative offset, or an end beyond INT64_MAX; errors of il_stream_write_all().
+ *         After an error, and after -ECANCELED, some of the bytes may be sent.
  */
 IL_MUST_CHECK IL_API int il_stream_send_file(il_stream *stream, int fd, int64_t offset,
 					     size_t size);
