@@ -152,18 +152,19 @@ int il__address_unix(il_address *address, const char *path, const char *function
 {
 	struct sockaddr_un a = {.sun_family = AF_UNIX};
 	bool abstract = il__path_is_abstract(path);
+	const size_t most = sizeof a.sun_path - !abstract; /* a file's path ends with a zero byte */
 	int rc = abstract ? check_abstract(path, function) : 0;
 
 	if (rc < 0)
 		return rc;
 	if (!path || !*path)
 		return il__refuse(-EINVAL, "%s: the path is %s", function, path ? "empty" : "NULL");
-	if (strlen(path) >= sizeof a.sun_path)
+	if (strlen(path) > most)
 		return il__refuse(-ENAMETOOLONG,
 				  "%s: the path of a Unix socket has at most %zu bytes, this "
 				  "one has %zu; use a shorter or a relative one",
-				  function, sizeof a.sun_path - 1, strlen(path));
-	memcpy(a.sun_path, path, strlen(path) + 1);
+				  function, most, strlen(path));
+	memcpy(a.sun_path, path, strlen(path));
 	if (abstract)
 		a.sun_path[0] = '\0';
 	memset(address, 0, sizeof *address);

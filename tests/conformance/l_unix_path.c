@@ -339,3 +339,31 @@ IL_TEST_REAL(L, a_connection_that_waits_goes_where_it_was_called_to)
 	CHECK_EQ(rmdir("elsewhere"), 0);
 	place_leave();
 }
+
+#ifdef __linux__
+/* All that the system has room for: its name has no zero byte at its end. */
+IL_TEST_REAL(L, the_longest_abstract_name_is_the_systems)
+{
+	char name[110], text[IL_ADDRESS_TEXT_MAX];
+	il_listener *l = NULL;
+	il_stream *a = NULL, *b = NULL;
+	il_address address;
+
+	memset(name, 'n', sizeof name);
+	snprintf(name, 32, "@interloop-%ld", (long)getpid());
+	name[strlen(name)] = '-';
+	name[108] = 0;
+	CHECK_RC(il_listener_open_unix(&l, name, NULL), 0);
+	CHECK_RC(il_stream_connect_unix(&a, name), 0);
+	CHECK_RC(il_listener_accept(l, &b), 0);
+	CHECK_RC(il_stream_peer_address(a, &address), 0);
+	CHECK_RC(il_address_text(&address, text, sizeof text), 108);
+	CHECK_STR(text, name);
+	il_stream_destroy(a);
+	il_stream_destroy(b);
+	il_listener_destroy(l);
+	name[108] = 'n';
+	name[109] = 0;
+	CHECK_RC(il_listener_open_unix(&l, name, NULL), -ENAMETOOLONG);
+}
+#endif
