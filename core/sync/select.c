@@ -263,12 +263,14 @@ static int select_park(struct il__select *s, il_time deadline)
 	return deadline != IL_FOREVER && deadline <= il__loop_now(s->task->loop) ? -ETIMEDOUT : 0;
 }
 
-/* Until a case happens. 0, or why none has. */
+/* Until a case happens, at once if one causes another. 0, or why none has. */
 static int select_wait_until(struct il__select *s, il_time deadline)
 {
 	int rc = select_enqueue(s);
+	bool others_ran = false;
 
 	while (rc == 0 && !s->happened) {
+		others_ran = true;
 		rc = select_park(s, deadline);
 		if (rc < 0 || s->happened)
 			break;
@@ -282,6 +284,8 @@ static int select_wait_until(struct il__select *s, il_time deadline)
 	/* Another thread's message must not be left behind. */
 	if (s->wakes && atomic_load_explicit(&s->fired, memory_order_acquire))
 		il__wakeup_wait_shielded(&s->wakeup);
+	if (s->happened && !others_ran)
+		il__task_yield(s->task);
 	return s->happened ? 0 : rc;
 }
 

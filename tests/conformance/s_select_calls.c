@@ -101,6 +101,34 @@ IL_TEST(S, n372_an_event_that_another_case_sets_is_not_missed)
 	il_event_destroy(event);
 }
 
+static int count_turns(void *turns)
+{
+	while (il_yield() == 0)
+		++*(int *)turns;
+	return 0;
+}
+
+IL_TEST(S, others_run_beside_a_select_whose_case_always_causes_another)
+{
+	enum { ROUNDS = 50 };
+	il_semaphore *s = new_semaphore(0, 1);
+	struct caller c = {.call = release, .object = s, .calls = ROUNDS};
+	il_client *client = client_over(&c);
+	il_case cases[] = {il_case_semaphore(s), il_case_client(client)};
+	int turns = 0;
+	il_group g;
+
+	CHECK_RC(il_group_open(&g), 0);
+	CHECK_RC(il_group_start_soon(&g, NULL, count_turns, &turns), 0);
+	for (int i = 0; i < ROUNDS; i++)
+		CHECK_RC(il_select(cases, 2, IL_SEC(1)), 0);
+	CHECK(turns >= ROUNDS / 2);
+	CHECK_RC(il_scope_cancel(il_group_scope(&g)), 0);
+	CHECK_RC(il_group_close(&g, 0), 0);
+	il_client_destroy(client);
+	il_semaphore_destroy(s);
+}
+
 IL_TEST(S, n373_a_permit_that_another_case_releases_is_taken)
 {
 	il_semaphore *s = new_semaphore(0, 1);
