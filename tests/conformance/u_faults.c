@@ -255,6 +255,31 @@ IL_TEST_VIRTUAL(U, n401_a_long_hold_loses_no_connection)
 	}
 }
 
+/* A limit of the program's own ends it, and no sooner. */
+IL_TEST_VIRTUAL(U, n401_a_long_hold_leaves_the_programs_limit)
+{
+	for (int i = 0; i < 2; i++) {
+		struct pair *p = pair_open(NULL);
+
+		CHECK_RC(il_stream_set_keepalive_times(p->near, 0, 0, 0, IL_SEC(i ? 200000 : 2000)),
+			 0);
+		CHECK_RC(il_virtual_hold(p->n, "near", "far"), 0);
+		say(p->near, "there");
+		CHECK_RC(il_sleep(IL_SEC(1990)), 0);
+		CHECK_RC(il_stream_write_now(p->near, NULL, 0), 0);
+		CHECK_RC(il_sleep(IL_SEC(98000)), 0);
+		CHECK_RC(il_virtual_release(p->n, "near", "far"), 0);
+		if (i) {
+			check_reads(p->far, "there");
+			say(p->far, "on");
+			check_reads(p->near, "on");
+		} else {
+			CHECK_RC(il_stream_write_all(p->near, "more", 4), -ETIMEDOUT);
+		}
+		pair_close(p);
+	}
+}
+
 IL_TEST_VIRTUAL(U, n401_a_connect_waits_for_the_end_of_a_long_hold)
 {
 	il_virtual_network *n = network_with(NULL);

@@ -36,8 +36,9 @@ void il__sim_keepalive_due(struct il__timer *timer)
 	struct il__sim_tcp *t = il__container_of(timer, struct il__sim_tcp, keepalive_timer);
 	const il_time now = il__sim_now(t->host->network);
 
-	if (t->probes >= t->keepalive_probes ||
-	    (t->give_up && t->probes && now - t->heard >= t->give_up)) {
+	/* As Linux does it: `give_up` in the place of so many probes. */
+	if (t->give_up ? t->probes && now - t->heard >= t->give_up
+		       : t->probes >= t->keepalive_probes) {
 		il__sim_tcp_end(t, -ETIMEDOUT);
 		return;
 	}

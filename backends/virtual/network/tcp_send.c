@@ -122,6 +122,17 @@ static bool tcp_is_held(const struct il__sim_tcp *t)
 	return out && (out->holds || in->holds) && !out->partitioned && !in->partitioned;
 }
 
+/* While it rests the program's own limit goes on, from where it began. */
+static void tcp_await_limit(struct il__sim_tcp *t)
+{
+	if (!t->give_up)
+		return;
+	t->tries = 1;
+	t->due = t->began + t->give_up;
+	if (il__timer_arm(t->host->network->loop, &t->timer, t->due) < 0)
+		il__sim_tcp_end(t, -ENOBUFS);
+}
+
 void il__sim_tcp_due(struct il__timer *timer)
 {
 	struct il__sim_tcp *t = il__container_of(timer, struct il__sim_tcp, timer);
@@ -133,15 +144,18 @@ void il__sim_tcp_due(struct il__timer *timer)
 			il__sim_tcp_end(t, -ENOBUFS);
 		return;
 	}
-	if (++t->tries > tcp_most_tries(t) || (t->give_up && now - t->began >= t->give_up)) {
-		if (!t->give_up && tcp_is_held(t))
-			il__sim_rest(t);
-		else
-			il__sim_tcp_end(t, -ETIMEDOUT);
-		return;
+	t->tries++;
+	if (t->give_up && now - t->began >= t->give_up) {
+		il__sim_tcp_end(t, -ETIMEDOUT);
+	} else if (t->tries <= tcp_most_tries(t)) {
+		tcp_resend(t);
+		il__sim_tcp_arm(t);
+	} else if (tcp_is_held(t)) {
+		il__sim_rest(t);
+		tcp_await_limit(t);
+	} else {
+		il__sim_tcp_end(t, -ETIMEDOUT);
 	}
-	tcp_resend(t);
-	il__sim_tcp_arm(t);
 }
 
 /* ---- as it goes ---- */
