@@ -79,8 +79,7 @@ def percent(part, whole):
 
 def uncounted(coverage):
     """The sources without a line that was counted, as they should not be, and those that should be."""
-    tracked = subprocess.run(["git", "ls-files", *OURS], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
-    sources = {name for name in tracked if name.endswith((".c", ".S"))}
+    sources = {str(path.relative_to(ROOT)) for folder in OURS for path in (ROOT / folder).rglob("*.[cS]")}
     return sorted((sources - {name for name, _ in coverage.lines}) ^ LEFT_OUT.keys())
 
 
