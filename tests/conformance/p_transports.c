@@ -494,7 +494,6 @@ IL_TEST_REAL(P, take_fd_gives_the_descriptor_back)
 	close(fd);
 }
 
-/* Whoever goes on with it reads and writes as before. */
 /* Whether a program that is started has it, too; 0 to 2 it has anyway. */
 IL_TEST_REAL(P, take_fd_gives_close_on_exec_back_as_it_was)
 {
@@ -515,6 +514,7 @@ IL_TEST_REAL(P, take_fd_gives_close_on_exec_back_as_it_was)
 	}
 }
 
+/* Whoever goes on with it reads and writes as before. */
 IL_TEST_REAL(P, take_fd_gives_a_pipe_back_as_blocking_as_it_was)
 {
 	for (int nonblocking = 0; nonblocking < 2; nonblocking++) {

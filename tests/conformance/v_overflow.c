@@ -304,8 +304,10 @@ IL_TEST_OWN(V, a_closed_loop_leaves_its_thread_no_alternate_stack)
 	struct il_test_thread thread;
 	il_loop *loop = NULL;
 
-	if (others_report())
+	if (others_report()) {
+		SKIP("a build in which nobody else reports overflows");
 		return;
+	}
 	il_test_thread_start(&thread, open_and_close, &loop);
 	CHECK_RC(il_test_thread_join(&thread), 0);
 	il_loop_destroy(loop);
