@@ -15,6 +15,7 @@
 #include "scope.h"
 #include "source.h"
 #include "thread_state.h"
+#include "wake_timer.h"
 
 void il__loop_refuse(il_loop *loop)
 {
@@ -139,6 +140,8 @@ int il_loop_shutdown(il_loop *loop, void (*empty)(il_loop *loop, void *arg), voi
 	loop->on_empty = empty;
 	loop->on_empty_arg = arg;
 	rc = il__loop_watch_again(loop);
+	if (rc == 0)
+		il__wake_timer_again(loop);
 	if (rc == 0 && (empty || loop->ledger.lives)) /* else nobody would visit us to end */
 		rc = il__loop_update_watch(loop);
 	if (rc < 0) {

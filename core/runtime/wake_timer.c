@@ -86,6 +86,16 @@ bool il__wake_timer_set(il_loop *loop)
 	return true;
 }
 
+void il__wake_timer_again(il_loop *loop)
+{
+	struct il__wake_timer *w = &loop->wake_timer;
+
+	if (w->source.watch.fd >= 0 || w->set == IL_FOREVER)
+		return;
+	if (loop->backend->driver.timer(loop->driver, w->set) < 0)
+		w->set = IL_FOREVER; /* the next turn asks again */
+}
+
 bool il_driver_needs_timer(const il_loop *loop)
 {
 	return loop && loop->wake_timer.source.watch.fd < 0;

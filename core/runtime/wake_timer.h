@@ -20,6 +20,8 @@ int il__wake_timer_open(il_loop *loop);
 void il__wake_timer_close(il_loop *loop);
 /* For the next timer. False: the native loop had no memory for it; to be asked again in the next turn. */
 bool il__wake_timer_set(il_loop *loop);
+/* The same deadline once more, where the host may have closed the driver's own timer. Before a turn. */
+void il__wake_timer_again(il_loop *loop);
 /* The driver's own timer has fired, and is set for no time now. */
 void il__wake_timer_spent(il_loop *loop);
 

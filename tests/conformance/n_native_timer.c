@@ -59,14 +59,14 @@ static void on_empty(il_loop *loop, void *arg)
 	CHECK_RC(il_loop_detach(loop), 0);
 }
 
-IL_TEST_ADOPTED(N, a_timer_fires_after_the_host_has_closed_all_handles)
+static void close_all_and_shut_down(il_fn *fn)
 {
 	void *native = il_native.create();
 	struct guest g = {.begun = false};
 	il_loop *loop = NULL;
 
 	CHECK_RC(il_native.attach(&loop, native, NULL), 0);
-	CHECK_RC(il_loop_spawn(loop, NULL, nap_at_the_end, &g), 0);
+	CHECK_RC(il_loop_spawn(loop, NULL, fn, &g), 0);
 	while (!g.begun) {
 		il_native.after(native, IL_MSEC(1), stop, native);
 		il_native.run(native);
@@ -80,4 +80,27 @@ IL_TEST_ADOPTED(N, a_timer_fires_after_the_host_has_closed_all_handles)
 	CHECK(g.napped && g.empty);
 	il_native.run(native);
 	CHECK_RC(il_native.destroy(native), 0);
+}
+
+IL_TEST_ADOPTED(N, a_timer_fires_after_the_host_has_closed_all_handles)
+{
+	close_all_and_shut_down(nap_at_the_end);
+}
+
+static int nap_all_the_time(void *arg)
+{
+	struct guest *g = arg;
+	il_scope shielded = IL_SCOPE_INIT;
+	int rc;
+
+	CHECK_RC(il_scope_enter(&shielded, IL_FOREVER, IL_SHIELD), 0);
+	g->begun = true;
+	rc = il_sleep(IL_MSEC(300));
+	g->napped = rc == 0;
+	return il_scope_exit(&shielded, rc);
+}
+
+IL_TEST_ADOPTED(N, a_timer_fires_that_was_set_before_the_host_closed_all_handles)
+{
+	close_all_and_shut_down(nap_all_the_time);
 }
