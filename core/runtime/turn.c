@@ -278,6 +278,15 @@ static void keep_going(il_loop *loop)
 	loop->wake_signalled = true;
 }
 
+/* False: it was refused; the next turn has to look itself whether a timer is due. */
+static bool turn_set_timer(il_loop *loop)
+{
+	if (il__likely(il__wake_timer_set(loop)))
+		return true;
+	loop->timers.late = true;
+	return false;
+}
+
 /* Back to poll. False: more came in meanwhile. */
 static bool turn_rest(il_loop *loop)
 {
@@ -298,8 +307,7 @@ static bool turn_rest(il_loop *loop)
 	guarded = il__unlikely(loop->errands.count) && il__errands_guard(loop);
 	if (guarded != loop->guarded)
 		stay_awake(loop); /* it is told below */
-	if (il__unlikely(!il__wake_timer_set(loop))) {
-		loop->timers.late = true; /* the next turn has to look itself whether one is due */
+	if (il__unlikely(!turn_set_timer(loop))) {
 		keep_going(loop);
 		return true;
 	}
@@ -352,7 +360,7 @@ static void turn_run(il_loop *loop)
 			continue;
 		}
 		if (loop->backlog || !il__list_empty(&loop->ready) || round == ROUNDS_MAX) {
-			il__wake_timer_set(loop);
+			turn_set_timer(loop);
 			keep_going(loop);
 			break;
 		}

@@ -21,12 +21,42 @@ static int nap(void *arg)
 	return 0;
 }
 
+static int nap_and_tell(void *napped)
+{
+	int rc = nap(NULL);
+
+	*(bool *)napped = true;
+	return rc;
+}
+
+static int nap_beside_one_that_yields(void *arg)
+{
+	bool napped = false;
+	il_group group;
+
+	(void)arg;
+	CHECK_RC(il_group_open(&group), 0);
+	CHECK_RC(il_group_start_soon(&group, NULL, nap_and_tell, &napped), 0);
+	while (!napped)
+		CHECK_RC(il_yield(), 0);
+	return il_group_close(&group, 0);
+}
+
 IL_TEST_OWN_REAL(N, timers_fire_where_the_native_loop_has_no_memory_for_its_timer)
 {
 	il_backend backend = *il_test_backend();
 
 	backend.driver.timer = refuse_timer;
 	CHECK_RC(il_run(&backend, nap, NULL), 0);
+}
+
+/* The other is always ready, so that no turn ends with nothing left to run. */
+IL_TEST_OWN_REAL(N, timers_fire_also_while_a_task_is_always_ready)
+{
+	il_backend backend = *il_test_backend();
+
+	backend.driver.timer = refuse_timer;
+	CHECK_RC(il_run(&backend, nap_beside_one_that_yields, NULL), 0);
 }
 
 struct guest {
