@@ -170,6 +170,8 @@ int il__scope_exit_for(il_task *task, struct il__cancel_scope *s, int rc)
 	bool outer = !s->shield && s->parent->effective;
 
 	il__timer_disarm(s->loop, &s->timer);
+	if (il__unlikely(s->stale)) /* cancelled by code that an interruption has called */
+		stale_remove(&s->loop->stale_scopes, s);
 	move_task(task, s->parent);
 	il__list_remove(&s->sibling);
 	s->state = IL__SCOPE_LEFT;
