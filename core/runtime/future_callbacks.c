@@ -13,6 +13,7 @@
 
 enum { DEPTH_MAX = 8 };
 
+/* The log function is the user's, too, and may wait no more than the callback. */
 static void callbacks_call(il_future *f, struct il__callback *callback)
 {
 	const unsigned before = il__self.no_wait; /* in a child that it forks it is 0 */
@@ -20,10 +21,10 @@ static void callbacks_call(il_future *f, struct il__callback *callback)
 
 	il__self.no_wait++;
 	rc = callback->fn(f, callback->arg);
-	il__self.no_wait = before;
 	if (rc < 0)
 		il__log(IL_LOG_WARNING, "a callback of il_future_on_done failed: %s",
 			il_strerror(rc));
+	il__self.no_wait = before;
 	il__free(callback);
 }
 

@@ -296,6 +296,26 @@ IL_TEST_CORE(A, n11_a_failing_callback_is_logged_and_changes_nothing)
 	il_future_unref(f);
 }
 
+static void log_and_wait(int level, const char *message, void *rc)
+{
+	(void)level;
+	(void)message;
+	*(int *)rc = il_yield();
+}
+
+IL_TEST(A, n11_where_a_failing_callback_is_logged_the_log_function_may_not_wait_either)
+{
+	il_future *f = new_future();
+	int rc = 1;
+
+	il_set_log(log_and_wait, &rc);
+	CHECK_RC(il_future_on_done(f, fail_in_callback, "failing"), 0);
+	CHECK_RC(il_future_set_result(f, 8), 0);
+	il_set_log(NULL, NULL);
+	CHECK_EQ(rc, -EPERM);
+	il_future_unref(f);
+}
+
 static int drop_in_callback(il_future *f, void *arg)
 {
 	*(bool *)arg = true;
