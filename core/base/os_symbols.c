@@ -75,14 +75,23 @@ static size_t symbols_count(const struct symbols *s)
 	return last + 1;
 }
 
+/* One that is undefined has a value only where it is a function of another object, whose address is an entry of a
+ * table of this one: in programs that lie at a fixed address. Some assembler code gives its functions no type. */
+static bool symbol_is_function(const ElfW(Sym) * symbol)
+{
+	const unsigned type = ELF32_ST_TYPE(symbol->st_info);
+
+	return symbol->st_value != 0 && symbol->st_shndx != SHN_ABS &&
+	       (type == STT_FUNC || type == STT_NOTYPE || type == STT_GNU_IFUNC);
+}
+
 static const char *symbols_name(const struct symbols *s, uintptr_t value)
 {
 	const size_t count = s->table && s->names ? symbols_count(s) : 0;
 
 	for (size_t i = 0; i < count; i++) {
 		const ElfW(Sym) *symbol = &s->table[i];
-		if (symbol->st_shndx != SHN_UNDEF && symbol->st_value == value &&
-		    ELF32_ST_TYPE(symbol->st_info) == STT_FUNC)
+		if (symbol->st_value == value && symbol_is_function(symbol))
 			return s->names + symbol->st_name;
 	}
 	return NULL;
