@@ -26,7 +26,8 @@ static const char *last_part(const char *path)
 struct symbols {
 	const ElfW(Sym) * table;
 	const char *names;
-	const uint32_t *gnu_hash, *hash;
+	const uint32_t *gnu_hash;
+	const Elf_Symndx *hash; /* 64 bits wide on few systems */
 };
 
 struct search {
