@@ -11,10 +11,8 @@
 #include <dlfcn.h>
 
 #if IL__LINUX
-#include <link.h>
-#endif
+#include "os_dynamic.h"
 
-#if IL__LINUX
 static int take_count(struct dl_phdr_info *info, size_t size, void *count)
 {
 	(void)size;
@@ -30,14 +28,33 @@ unsigned long il__os_loaded_count(void)
 	return count;
 }
 
-/* With a longer version, too. */
+/* What an object calls itself, or "". */
+static const char *object_soname(const struct dl_phdr_info *info)
+{
+	const ElfW(Dyn) *d = NULL;
+	const char *names = NULL;
+	size_t at = 0;
+
+	for (size_t i = 0; i < info->dlpi_phnum; i++)
+		if (info->dlpi_phdr[i].p_type == PT_DYNAMIC)
+			d = (const void *)(info->dlpi_addr + info->dlpi_phdr[i].p_vaddr);
+	for (; d && d->d_tag != DT_NULL; d++)
+		if (d->d_tag == DT_STRTAB)
+			names = il__dynamic_part(info, d->d_un.d_ptr);
+		else if (d->d_tag == DT_SONAME)
+			at = d->d_un.d_val;
+	return names && at ? names + at : "";
+}
+
+/* Its file with a longer version, too; or a file of any name, as the loader knows it. */
 static int compare_name(struct dl_phdr_info *info, size_t size, void *object)
 {
 	const char *slash = strrchr(info->dlpi_name, '/');
 	const char *name = slash ? slash + 1 : info->dlpi_name;
 
 	(void)size;
-	return strncmp(name, object, strlen(object)) == 0;
+	return strncmp(name, object, strlen(object)) == 0 ||
+	       strcmp(object_soname(info), object) == 0;
 }
 
 /* dlopen keeps its lock while constructors run, which may wait for who asks here. */

@@ -20,7 +20,7 @@ static const char *last_part(const char *path)
 }
 
 #if IL__LINUX
-#include <link.h>
+#include "os_dynamic.h"
 
 /* Of the two hash tables, of which an object may have both, one tells how many symbols there are. */
 struct symbols {
@@ -35,16 +35,10 @@ struct search {
 	struct il__os_place *place;
 };
 
-/* What a dynamic section points to: some loaders have added the object's address, others have not. */
-static const void *symbols_part(const struct dl_phdr_info *object, ElfW(Addr) value)
-{
-	return (const void *)(value < object->dlpi_addr ? object->dlpi_addr + value : value);
-}
-
 static void symbols_take(struct symbols *s, const struct dl_phdr_info *object, const ElfW(Dyn) * d)
 {
 	for (; d->d_tag != DT_NULL; d++) {
-		const void *part = symbols_part(object, d->d_un.d_ptr);
+		const void *part = il__dynamic_part(object, d->d_un.d_ptr);
 		if (d->d_tag == DT_SYMTAB)
 			s->table = part;
 		else if (d->d_tag == DT_STRTAB)
