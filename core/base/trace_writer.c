@@ -14,7 +14,6 @@
 #include "os.h"
 #include "trace_json.h"
 
-#include <dlfcn.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -69,19 +68,16 @@ struct il__trace_writer {
 static void find_label(struct label *label, il_fn *fn)
 {
 	char text[IL__TRACE_NAME / 2];
-	Dl_info info = {0};
-	const char *file;
+	const void *address = (const void *)(uintptr_t)fn;
+	struct il__os_place place;
 
 	label->fn = fn;
-	snprintf(text, sizeof text, "%p", (void *)(uintptr_t)fn);
-	if (dladdr((void *)(uintptr_t)fn, &info) && info.dli_fname) {
-		file = strrchr(info.dli_fname, '/');
-		if (info.dli_sname && info.dli_saddr == (void *)(uintptr_t)fn)
-			snprintf(text, sizeof text, "%s", info.dli_sname);
-		else
-			snprintf(text, sizeof text, "%s+0x%zx", file ? file + 1 : info.dli_fname,
-				 (size_t)((uintptr_t)fn - (uintptr_t)info.dli_fbase));
-	}
+	if (!il__os_find_place(address, &place))
+		snprintf(text, sizeof text, "%p", address);
+	else if (place.symbol)
+		snprintf(text, sizeof text, "%s", place.symbol);
+	else
+		snprintf(text, sizeof text, "%s+0x%zx", place.object, place.offset);
 	il__trace_json_escape(label->text, sizeof label->text, text);
 }
 
