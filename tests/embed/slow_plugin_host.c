@@ -1,6 +1,6 @@
 /*
  * slow_plugin_host.c: while another thread is in a dlopen, whose constructors may take long and may call the loop, the
- * loop goes on: tasks begin, of functions too that it has not seen before, and a dump names them; and a plugin may
+ * loop goes on: tasks begin, of functions too that it has not seen before, a dump and a trace name them, and a plugin may
  * bring a backend. A loader holds its lock until the constructors have returned, so each of these would be a deadlock if
  * it asked for that, or held a lock of its own meanwhile.
  *
@@ -11,6 +11,7 @@
 #include <interloop.h>
 #include <interloop/backend.h>
 #include <interloop/inspect.h>
+#include <interloop/trace.h>
 #include <interloop/virtual.h>
 
 #include <dlfcn.h>
@@ -134,13 +135,17 @@ static void check_dump(void)
 static int dump_meanwhile(void *path)
 {
 	il_group group;
+	FILE *trace = tmpfile();
 
+	CHECK(trace && il_trace_start(fileno(trace), NULL) == 0);
 	constructs = construct_slowly;
 	CHECK(il_group_open(&group) == 0);
 	CHECK(il_group_start_soon(&group, NULL, asleep_in_the_host, NULL) == 0);
 	CHECK(il_group_start_soon(&group, NULL, load_in_thread, path) == 0);
 	wait_until_loading();
 	check_dump();
+	CHECK(il_trace_stop() == 0); /* it names them, too */
+	fclose(trace);
 	CHECK(sem_post(&proceed) == 0);
 	CHECK(il_scope_cancel(il_group_scope(&group)) == 0);
 	return il_group_close(&group, 0);
