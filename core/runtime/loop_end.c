@@ -186,6 +186,26 @@ static int detach_in_child(il_loop *loop)
 	return 0;
 }
 
+/* Whether nothing of the loop lives, and nothing of it is on the stack. */
+static int detach_check(const il_loop *loop)
+{
+	if (loop->closing)
+		return il__refuse(-EBUSY, "il_loop_detach: called by what it calls itself");
+	if (loop->ledger.lives)
+		return il__refuse(
+		    -EBUSY,
+		    "il_loop_detach: %zu tasks, open portals, offloaded calls or callbacks live; "
+		    "use il_loop_shutdown and detach in its callback",
+		    loop->ledger.lives);
+	if (loop->turning || loop->backlog)
+		return il__refuse(-EBUSY,
+				  "il_loop_detach: %s; use il_loop_shutdown and detach in its "
+				  "callback",
+				  loop->turning ? "called by what a turn of the loop calls"
+						: "what other threads sent is not handled yet");
+	return 0;
+}
+
 int il_loop_detach(il_loop *loop)
 {
 	int rc;
@@ -201,12 +221,9 @@ int il_loop_detach(il_loop *loop)
 		return il__refuse(-EPERM,
 				  loop->own ? "il_loop_detach: an own loop ends with il_loop_close"
 					    : "il_loop_detach: called in a task; let it end first");
-	if (loop->ledger.lives || loop->turning || loop->closing || loop->backlog)
-		return il__refuse(
-		    -EBUSY,
-		    "il_loop_detach: %zu tasks, open portals, offloaded calls or callbacks live; "
-		    "use il_loop_shutdown and detach in its callback",
-		    loop->ledger.lives);
+	rc = detach_check(loop);
+	if (rc < 0)
+		return rc;
 	loop->shut = loop->closing = true;
 	loop->on_empty = NULL;
 	loop_release(loop);

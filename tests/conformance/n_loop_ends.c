@@ -105,6 +105,7 @@ IL_TEST_OWN(N, a_loop_is_not_closed_in_the_middle_of_its_end)
 static void detach_twice(void *self)
 {
 	ends.rc = il_loop_detach(ends.loop);
+	CHECK(strstr(il_error_detail(), "called by what it calls itself"));
 	il_test_backend()->driver.close(self);
 }
 
