@@ -88,19 +88,22 @@ grep -q 'INTERLOOP_DUMP_SIGNAL: .*"NONE" is neither the name nor the number' "$f
 end
 
 # A set-uid program is ended by the signal: whoever starts it may not steer it. Only root can make one that another user starts. Its
-# own user is root, who may read the library wherever it was built.
+# own user is root, who may read the library wherever it was built. It is tried with id whether such programs can be started, and
+# have an effect: not so in a container of one user, with no_new_privs, or on a file system that is mounted with nosuid.
 if [ "$(id -u)" = 0 ]; then
   chmod 755 "$folder"
-  cp "$program" "$folder/setuid" && chmod 4755 "$folder/setuid" || exit 1
+  for file in "$program" "$(command -v id)"; do
+    cp "$file" "$folder" && chmod 4755 "$folder/${file##*/}" || exit 1
+  done
   as_nobody="setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=-all"
-  # shellcheck disable=SC2086
-  INTERLOOP_DUMP_SIGNAL=USR1 begin $as_nobody "$folder/setuid" event
-  if ! grep -q hangs "$folder/out"; then
-    fail "a set-uid program does not start: $(cat "$folder/said")"
-  elif ! grep -Eq '^Uid:.65534.0.' "/proc/$hung/status"; then
+  if [ "$($as_nobody "$folder/id" -u 2>&1)" != 0 ]; then
     echo "set-uid programs are without effect in $folder: one that gets the signal is not tested"
-    end
   else
+    # shellcheck disable=SC2086
+    INTERLOOP_DUMP_SIGNAL=USR1 begin $as_nobody "$folder/${program##*/}" event
+    if ! grep -q hangs "$folder/out"; then
+      fail "a set-uid program does not start: $(cat "$folder/said")"
+    fi
     kill -USR1 $hung
     while lives && [ ! -s "$folder/said" ] && [ "$(date +%s)" -le $end ]; do sleep 0.02; done
     ! lives || kill -KILL $hung
