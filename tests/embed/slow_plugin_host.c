@@ -3,6 +3,8 @@
  * loop goes on: tasks begin, of functions too that it has not seen before, a dump and a trace name them, and a plugin may
  * bring a backend. A loader holds its lock until the constructors have returned, so each of these would be a deadlock if
  * it asked for that, or held a lock of its own meanwhile.
+ * Exception: a plugin that brings the first C++ runtime along. Once that is loaded the loop asks the loader for it, and waits
+ * for the constructors, so these must not wait for the loop; here the runtime comes beforehand.
  *
  *     embed-slow_plugin_host PLUGIN [LOOP]
  */
