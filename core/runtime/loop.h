@@ -183,7 +183,8 @@ static inline struct il__message *il__loop_next_message(il_loop *loop)
 		loop->backlog_end = &loop->backlog;
 	return m;
 }
-void il__loop_handle_later(il_loop *loop, struct il__message *m); /* in the next turn */
+/* After what has come: in this turn, if it looks once more, or in the next. */
+void il__loop_handle_later(il_loop *loop, struct il__message *m);
 /* Runs a function as a plain call on the loop's own context: it may not wait, and sees these locals. */
 int il__plain_call(il_fn *fn, void *arg, struct il__locals *locals);
 
