@@ -97,7 +97,7 @@ int il__remote_send(struct il__remote_connection *c, uint32_t type, const struct
 }
 
 /* What had no room takes more when the other side has got some of it: a sign of life, for a reply may be long on its way behind
- * something large. */
+ * something large. Last comes what a layer holds back until it is flushed. */
 static int write_all(struct il__remote_connection *c, char *from, size_t size)
 {
 	while (size > 0) {
@@ -112,7 +112,7 @@ static int write_all(struct il__remote_connection *c, char *from, size_t size)
 		from += n;
 		size -= (size_t)n;
 	}
-	return 0;
+	return il_stream_write_all(c->stream, NULL, 0);
 }
 
 int il__remote_flush(struct il__remote_connection *c)

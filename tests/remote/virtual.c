@@ -7,6 +7,7 @@
 #include "../../core/remote/pool.h"
 
 #include <interloop/function.h>
+#include <interloop/layer.h>
 #include <interloop/virtual.h>
 
 #include <errno.h>
@@ -201,6 +202,126 @@ static int lose_the_oldest(void *arg)
 	return 0;
 }
 
+/* ---- a layer that holds back ---- */
+
+/* Until it is flushed, or full. */
+struct holder {
+	il_stream *under;
+	size_t size;
+	char held[ROOM];
+};
+
+static int holder_receive(void *self, void *to, size_t max)
+{
+	const struct holder *h = self;
+
+	return il_stream_read_now(h->under, to, max);
+}
+
+static int send_held(struct holder *h)
+{
+	while (h->size > 0) {
+		const struct iovec all = {h->held, h->size};
+		int n = il_stream_write_now(h->under, &all, 1);
+		if (n < 0)
+			return n;
+		h->size -= (size_t)n;
+		memmove(h->held, h->held + n, h->size);
+	}
+	return 0;
+}
+
+static int holder_send(void *self, const struct iovec *pieces, int count)
+{
+	struct holder *h = self;
+	int rc = count == 0 || h->size == ROOM ? send_held(h) : 0;
+	size_t n;
+
+	if (rc < 0)
+		return rc;
+	if (count == 0)
+		return il_stream_write_now(h->under, pieces, 0);
+	n = pieces->iov_len < ROOM - h->size ? pieces->iov_len : ROOM - h->size;
+	memcpy(h->held + h->size, pieces->iov_base, n);
+	h->size += n;
+	return (int)n;
+}
+
+static void holder_close(void *self)
+{
+	il_stream_close(((struct holder *)self)->under);
+}
+
+static void holder_destroy(void *self)
+{
+	il_stream_destroy(((struct holder *)self)->under);
+	free(self);
+}
+
+static il_stream *holder_under(void *self)
+{
+	return ((struct holder *)self)->under;
+}
+
+static int hold_back(il_stream **s, il_stream *under, const char *host, void *self)
+{
+	static const struct il_transport holder = {.name = "holder",
+						   .receive = holder_receive,
+						   .send = holder_send,
+						   .close = holder_close,
+						   .destroy = holder_destroy,
+						   .under = holder_under};
+	struct holder *h = calloc(1, sizeof *h);
+
+	(void)host;
+	(void)self;
+	CHECK(h != NULL);
+	h->under = under;
+	return il_stream_open_transport(s, &holder, h);
+}
+
+static il_time taken_last;
+
+static void take_call(struct peer *p, unsigned type, char *data, size_t size)
+{
+	char handle[32];
+
+	if (type == IL__GEARMAN_ECHO_REQ) {
+		put_packet(p, IL__GEARMAN_ECHO_RES, data, size);
+	} else if (type == IL__GEARMAN_SUBMIT_JOB) {
+		taken_last = il_now();
+		size = (size_t)snprintf(handle, sizeof handle, "H:%ld", taken++);
+		put_packet(p, IL__GEARMAN_JOB_CREATED, handle, size);
+	}
+}
+
+static int serve_calls(void *arg)
+{
+	(void)arg;
+	return serve_one(take_call);
+}
+
+/* All of a call comes at once, not with whatever is sent next. */
+static int call_through_it(void *arg)
+{
+	const struct test *t = arg;
+	static char in[ROOM / 4];
+	static il_bytes b[8];
+	il_future *f;
+
+	CHECK(il_sleep(IL_SEC(1)) == 0);
+	taken = 0;
+	for (int i = 0; i < 8; i++) {
+		il_time begin = il_now();
+		b[i] = (il_bytes){.in = in, .in_size = (size_t)i * sizeof in / 8};
+		CHECK(il_executor_submit(t->pool->executor, &f, function, &b[i], IL_BYTES) == 0);
+		CHECK(il_sleep(t->options.heartbeat * 2 / 3) == 0);
+		CHECK(taken == i + 1 && taken_last - begin < IL_MSEC(100));
+		il_future_unref(f);
+	}
+	return il_executor_shutdown(t->pool->executor, IL_NOWAIT);
+}
+
 /* ---- a server that only accepts ---- */
 
 static int accept_only(void *arg)
@@ -230,6 +351,7 @@ static int reach_nobody(void *arg)
 int main(void)
 {
 	const il_remote_pool_options o = {.heartbeat = IL_SEC(5), .queue_limit = LONG};
+	const struct il_layer layer = {.connect = hold_back};
 	struct test t = {.options = o};
 
 	if (il_function_register("function", function) < 0)
@@ -238,6 +360,11 @@ int main(void)
 	t.serve = serve_queue;
 	t.call = lose_the_oldest;
 	run_test(t, "a worker that has the oldest of many calls");
+	t.serve = serve_calls;
+	t.call = call_through_it;
+	t.options.layer = &layer;
+	run_test(t, "a layer that holds back");
+	t.options.layer = NULL;
 	t.options.heartbeat = IL_SEC(3);
 	t.options.connect_timeout = IL_SEC(10);
 	t.serve = accept_only;
