@@ -27,8 +27,7 @@ void send_all(int fd, const void *data, size_t size)
 	CHECK_EQ(send(fd, data, size, MSG_NOSIGNAL), (ssize_t)size);
 }
 
-/* False: the peer has left. */
-static bool try_packet(int fd, unsigned type, const char *data, size_t size)
+bool try_packet(int fd, unsigned type, const char *data, size_t size)
 {
 	unsigned char header[12] = {0, 'R', 'E', 'S'};
 

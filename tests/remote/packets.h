@@ -14,6 +14,8 @@ void listen_here(void);
 void listen_no_more(void);
 int accept_one(void);
 void send_all(int fd, const void *data, size_t size);
+/* False: the peer has left, as one may that has got what it waits for. */
+bool try_packet(int fd, unsigned type, const char *data, size_t size);
 void send_packet(int fd, unsigned type, const char *data, size_t size);
 void send_text(int fd, unsigned type, const char *text);
 /* Its type; 0: the connection has ended. */

@@ -58,7 +58,7 @@ static void *obey(int fd)
 	while ((n = recv(fd, line, sizeof line - 1, 0)) > 0) {
 		line[n] = 0;
 		if (strcmp(line, "status\n") == 0) {
-			send_all(fd, ".\n", 2);
+			send(fd, ".\n", 2, MSG_NOSIGNAL);
 		} else if (strcmp(line, "cancel job H:1\n") == 0) {
 			atomic_fetch_add(&doubts, 1);
 		} else {
@@ -103,10 +103,10 @@ static void take(int fd, unsigned type, char *data, size_t size)
 {
 	pthread_mutex_lock(&lock);
 	if (type == ECHO_REQ) {
-		send_packet(fd, ECHO_RES, data, size);
+		try_packet(fd, ECHO_RES, data, size);
 	} else if (type == GET_STATUS) {
 		memcpy(data + size, "\0001\0000\0000\0000", 8);
-		send_packet(fd, STATUS_RES, data, size + 8);
+		try_packet(fd, STATUS_RES, data, size + 8);
 	} else if (type == SUBMIT_JOB) {
 		take_call(fd, data, size);
 	}
