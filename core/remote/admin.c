@@ -47,7 +47,7 @@ static void note_cancelled(struct il__remote_server *s, const char *handle, cons
 	bool done = strncmp(reply, "OK", 2) == 0, unserved, unwanted;
 	bool unknown = strncmp(reply, "ERR UNKNOWN_JOB", 15) == 0;
 
-	s->replied = il_now();
+	s->replied = il__remote_clock(&s->connection);
 	if (!out)
 		return;
 	pthread_mutex_lock(&s->pool->lock);

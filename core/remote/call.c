@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 /* ---- made ---- */
 
@@ -184,24 +183,25 @@ void il__remote_is_served(struct il__remote_out *out)
 		il__remote_list_remove(&out->cancel);
 }
 
-/* That of the portal's loop, in any thread: the caller's loop may have a clock of its own. */
-static il_time call_now(const struct il__remote_pool *pool)
-{
-	struct timespec t;
-
-	if (!pool->has_thread)
-		return il_now();
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return IL_SEC(t.tv_sec) + t.tv_nsec;
-}
-
 bool il__remote_give_up(struct il__remote_out *out, int verdict)
 {
 	if (!out->verdict || verdict == -ECANCELED)
 		out->verdict = verdict;
 	if (!out->handle[0] || out->cancel.list)
 		return false; /* it is asked for when it has one */
-	out->given_up = call_now(out->server->pool);
+	out->given_up = 0;    /* this may be any thread, and the clock is the portal's */
 	il__remote_list_push(&out->server->cancels, &out->cancel);
 	return true;
+}
+
+void il__remote_date_cancels(struct il__remote_server *s)
+{
+	struct il__remote_node *n = il__remote_list_last(&s->cancels);
+	il_time now;
+
+	if (!n || il__remote_cancelled_at(n)->given_up)
+		return;
+	now = il__remote_clock(&s->connection);
+	for (; n && !il__remote_cancelled_at(n)->given_up; n = il__remote_list_before(n))
+		il__remote_cancelled_at(n)->given_up = now;
 }

@@ -205,15 +205,7 @@ il_time il__remote_clock(struct il__remote_connection *c)
 
 	c->looked = now;
 	c->clock += passed < c->heartbeat ? passed : c->heartbeat;
-	if (passed > c->heartbeat)
-		c->stopped = now;
 	return c->clock;
-}
-
-il_time il__remote_since(struct il__remote_connection *c, il_time time)
-{
-	il__remote_clock(c);
-	return c->looked - time >= c->stopped ? c->looked - time : -1;
 }
 
 /* Until the server is lost. */

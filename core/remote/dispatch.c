@@ -20,12 +20,13 @@ static struct il__remote_server *least_loaded(struct il__remote_pool *pool)
 }
 
 /* Under the lock: a bit for each server with something in its list. */
-static void find_work(const struct il__remote_pool *pool, uint64_t *unsent, uint64_t *cancels)
+static void find_work(struct il__remote_pool *pool, uint64_t *unsent, uint64_t *cancels)
 {
 	*unsent = *cancels = 0;
 	for (size_t i = 0; i < pool->server_count; i++) {
 		*unsent |= (uint64_t)(pool->servers[i].unsent.first != NULL) << i;
 		*cancels |= (uint64_t)(pool->servers[i].cancels.first != NULL) << i;
+		il__remote_date_cancels(&pool->servers[i]);
 	}
 }
 

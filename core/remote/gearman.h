@@ -45,7 +45,6 @@ struct il__remote_connection {
 	il_stream *stream;
 	il_time heartbeat;
 	il_time clock, looked; /* its clock, and when that was looked at: by il_now() */
-	il_time stopped;       /* by il_now(): that this program had not looked for a beat */
 	il_time heard; /* by its clock: of a reply, or of a part of what is large, either way */
 	size_t max;    /* bytes of one that are kept */
 	/* out: what tasks have sent in a turn is written at once, by a task of its own */
@@ -117,9 +116,6 @@ const char *il__remote_rest(struct il__remote_packet *packet, size_t *size);
 /* By which silence is measured: while this program is stopped, or has no processor, nobody else is silent. So it goes on by a
  * beat at most from one look to the next. */
 il_time il__remote_clock(struct il__remote_connection *c);
-/* By il_now(): what was before that has been so for the time. Nothing has while that goes back behind such a stop, which nobody else is
- * to be blamed for. */
-il_time il__remote_since(struct il__remote_connection *c, il_time time);
 /* Sends ECHO_REQ each beat; returns -EOWNERDEAD when nothing has come for three beats. A cancellation point. */
 int il__remote_beat(struct il__remote_connection *c);
 

@@ -44,6 +44,11 @@ struct il__remote_node *il__remote_list_last(const struct il__remote_list *list)
 	return list->first ? (struct il__remote_node *)(void *)list->last : NULL; /* its `next` */
 }
 
+struct il__remote_node *il__remote_list_before(const struct il__remote_node *node)
+{
+	return node->at == &node->list->first ? NULL : (struct il__remote_node *)(void *)node->at;
+}
+
 void il__remote_list_remove(struct il__remote_node *node)
 {
 	*node->at = node->next;

@@ -57,5 +57,5 @@ void il__remote_name_seen(struct il__remote_pool *pool, size_t server, const cha
 	n = name_find(pool->names, line, (size_t)(tab - line));
 	pthread_mutex_unlock(&pool->lock);
 	if (n)
-		n->at[server].served = il_now();
+		n->at[server].served = il__remote_clock(&pool->servers[server].connection);
 }

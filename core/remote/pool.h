@@ -40,7 +40,8 @@ struct il__remote_name {
 	const char *text;
 	size_t size;
 	struct il__remote_at {
-		il_time served; /* when a worker was seen to have it; the portal's thread */
+		/* by its connection's clock: when a worker was seen to have it; the portal's thread */
+		il_time served;
 		/* under the lock: those that the server had no room for, and those that have come since, in the order of
 		 * their numbers; a server may be full for one name only */
 		struct il__remote_list put_off;
@@ -65,13 +66,13 @@ struct il__remote_out {
 	/* it ends with this, unless its result comes and that is not -ECANCELED; 0: none. -ENOENT is taken back if a worker
 	 * has it all the same */
 	int verdict;
-	il_time given_up; /* since when it is in `cancels` */
+	/* by its connection's clock: since when it is in `cancels`; 0: the portal's thread has not seen it there */
+	il_time given_up;
 	/* the portal's thread */
 	struct il__remote_out *same; /* of the bucket of handles */
-	il_time created;             /* at the server */
-	/* by its connection's clock: when it was last known to be in good hands; when a worker was first seen to have it and
-	 * say nothing */
-	il_time heard, assigned;
+	/* by its connection's clock: when it was created there; when it was last known to be in good hands; when a worker was first
+	 * seen to have it and say nothing */
+	il_time created, heard, assigned;
 	il_time beat; /* its worker's; 0: no sign of one yet */
 	/* The server was told to drop it, or has said that it did, and its own WORK_FAIL may come. */
 	enum { IL__REMOTE_KEPT, IL__REMOTE_TOLD, IL__REMOTE_DONE } cancelling;
@@ -109,7 +110,7 @@ struct il__remote_server {
 	struct il__remote_handles handles;
 	bool wants_names;  /* the watch waits for `status` */
 	bool options_done; /* it has replied to them, one way or the other */
-	il_time replied;   /* to a cancellation; 0: never */
+	il_time replied;   /* to a cancellation, by its connection's clock; 0: never */
 };
 
 struct il__remote_pool {
@@ -155,6 +156,8 @@ void il__remote_list_insert(struct il__remote_node *before, struct il__remote_no
 void il__remote_list_remove(struct il__remote_node *node);
 /* NULL: it is empty. */
 struct il__remote_node *il__remote_list_last(const struct il__remote_list *list);
+/* NULL: it is the first. */
+struct il__remote_node *il__remote_list_before(const struct il__remote_node *node);
 
 /* Never fails: without memory chains get longer. */
 void il__remote_handles_add(struct il__remote_handles *handles, struct il__remote_out *out);
@@ -188,6 +191,8 @@ void il__remote_uncount(struct il__remote_pool *pool);
 void il__remote_stop_if_done(struct il__remote_pool *pool);
 /* Its server is asked to drop the call, which ends with `verdict`. Under the lock; true: wake the portal's thread. */
 bool il__remote_give_up(struct il__remote_out *out, int verdict);
+/* Those that were given up since it was called last, by any thread, are so from now on. Under the lock; the portal's thread. */
+void il__remote_date_cancels(struct il__remote_server *s);
 
 /* The portal's thread. */
 void il__remote_dispatch(struct il__remote_pool *pool);

@@ -67,12 +67,12 @@ static int on_created(struct il__remote_server *s, struct il__remote_packet *p)
 	out = il__remote_out_at(first);
 	il__remote_list_remove(first);
 	il__remote_list_push(&s->waiting, first);
-	out->created = il_now();
-	out->heard = il__remote_clock(&s->connection);
+	out->created = out->heard = il__remote_clock(&s->connection);
 	pthread_mutex_lock(&s->pool->lock);
 	strcpy(out->handle, handle);
 	if (out->verdict && il__remote_give_up(out, out->verdict))
 		il__remote_ring(s->admin_work);
+	il__remote_date_cancels(s);
 	others = il__remote_put_off_of(s, out->name)->first != NULL;
 	pthread_mutex_unlock(&s->pool->lock);
 	il__remote_handles_add(&s->handles, out);

@@ -150,11 +150,12 @@ static void lose_silent(struct il__remote_server *s, const struct il__remote_lis
 
 static struct il__remote_out *next_overdue(struct il__remote_server *s)
 {
-	const il_time since = il__remote_since(&s->connection, 3 * s->pool->options.heartbeat);
+	const il_time since = il__remote_clock(&s->connection) - 3 * s->pool->options.heartbeat;
 	struct il__remote_out *out = NULL;
 	struct il__remote_node *first;
 
 	pthread_mutex_lock(&s->pool->lock);
+	il__remote_date_cancels(s);
 	first = s->cancels.first;
 	if (first && il__remote_cancelled_at(first)->given_up <= since && s->replied <= since)
 		out = il__remote_cancelled_at(first);
@@ -177,7 +178,7 @@ static void lose_overdue(struct il__remote_server *s)
 /* In the order of creation: those that came last have not waited for so long, whatever is known of their names. */
 void il__remote_judge_names(struct il__remote_server *s)
 {
-	const il_time since = il__remote_since(&s->connection, s->pool->options.unserved_timeout);
+	const il_time since = il__remote_clock(&s->connection) - s->pool->options.unserved_timeout;
 	struct il__remote_node *n = s->waiting.first;
 	bool any = false;
 
@@ -187,6 +188,7 @@ void il__remote_judge_names(struct il__remote_server *s)
 		if (!out->assigned && !out->verdict && out->name->at[s->index].served <= since)
 			any |= il__remote_give_up(out, -ENOENT);
 	}
+	il__remote_date_cancels(s);
 	pthread_mutex_unlock(&s->pool->lock);
 	if (any)
 		il__remote_ring(s->admin_work);
@@ -197,7 +199,8 @@ static void doubt_names(struct il__remote_server *s)
 	struct il__remote_node *first = s->waiting.first;
 
 	if (first && s->pool->options.unserved_timeout != IL_FOREVER &&
-	    il_now() - il__remote_out_at(first)->created >= s->pool->options.unserved_timeout / 2) {
+	    il__remote_clock(&s->connection) - il__remote_out_at(first)->created >=
+		s->pool->options.unserved_timeout / 2) {
 		s->wants_names = true;
 		il__remote_ring(s->admin_work);
 	}

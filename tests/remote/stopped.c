@@ -1,6 +1,6 @@
 /*
  * stopped.c: a program that is stopped for a while, as by SIGSTOP or a debugger, blames nobody for the time in which it did not
- * look. The server is one of the test; the library is inside, so that its threads can be held.
+ * look. One that pauses again and again, as on a busy machine, still notices what is overdue. The server is one of the test; the library is inside, so that its threads can be held.
  */
 #define MOMENTS_ITSELF
 #include "moments.h"
@@ -12,18 +12,33 @@
 #include <stdatomic.h>
 #include <sys/socket.h>
 
-enum { BEAT = 2000, LIMIT = 3 * BEAT, STOP = LIMIT + 500, POOLS = 3 }; /* ms */
+enum { BEAT = 2000, LIMIT = 3 * BEAT, STOP = LIMIT + 500, POOLS = 3, SHORT_BEAT = 100 }; /* ms */
 
 /* ---- the stop ---- */
 
 static atomic_bool stopping;
 static atomic_int stopped; /* pools that have been */
 static _Thread_local bool goes_on;
+static atomic_bool pausing;
+
+/* For longer than a beat, each few beats. */
+static void pause_at_times(void)
+{
+	static _Thread_local double next;
+
+	if (seconds() < next)
+		return;
+	if (next > 0)
+		usleep(SHORT_BEAT * 1500);
+	next = seconds() + SHORT_BEAT * 2.5 / 1e3;
+}
 
 int moments_unlock(pthread_mutex_t *lock)
 {
 	int rc = pthread_mutex_unlock(lock);
 
+	if (!goes_on && atomic_load(&pausing))
+		pause_at_times();
 	if (goes_on || !atomic_load(&stopping))
 		return rc;
 	goes_on = true;
@@ -192,7 +207,31 @@ static void stop_all(void)
 	usleep(1000000); /* whoever blames others has done so by then */
 }
 
-void test_all(void)
+/* Nobody has the name, and the server never says whether it has dropped the call. */
+static void pause_again_and_again(void)
+{
+	const char *servers[] = {address};
+	il_remote_pool_options o = pool_options(servers, 1);
+	struct sum s = {1, 2, 0};
+	il_executor *ex;
+	il_future *f;
+
+	o.prefix = "unserved.";
+	o.heartbeat = IL_MSEC(SHORT_BEAT);
+	o.unserved_timeout = 10 * o.heartbeat;
+	ex = pool_with(&o);
+	UNTIL(statistics_of(ex, 0).connected);
+	atomic_store(&pausing, true);
+	CHECK_EQ(il_executor_submit(ex, &f, add, &s, sizeof s), 0);
+	UNTIL(atomic_load(&doubts) > 0);
+	CHECK_EQ(until_done(f), -EOWNERDEAD);
+	CHECK(strstr(il_error_detail(), "whether it has dropped") != NULL);
+	atomic_store(&pausing, false);
+	il_executor_destroy(ex);
+	printf("pauses hide nothing\n");
+}
+
+static void stop_once(void)
 {
 	char nowhere[64];
 	int late = bind_one(nowhere);
@@ -200,12 +239,6 @@ void test_all(void)
 	il_future *f[POOLS];
 	pthread_t thread;
 
-	signal(SIGPIPE, SIG_IGN);
-	goes_on = true;
-	sem_init(&asked, 0, 0);
-	sem_init(&reply, 0, 0);
-	listen_here();
-	pthread_create(&thread, NULL, serve, (void *)(intptr_t)-1);
 	ex[0] = call_one("cancelled.", address, &f[0]);
 	ex[1] = call_one("unserved.", address, &f[1]);
 	ex[2] = call_one("unsent.", nowhere, &f[2]);
@@ -230,4 +263,18 @@ void test_all(void)
 	for (int i = 0; i < POOLS; i++)
 		il_executor_destroy(ex[i]);
 	printf("nobody is blamed\n");
+}
+
+void test_all(void)
+{
+	pthread_t thread;
+
+	signal(SIGPIPE, SIG_IGN);
+	goes_on = true;
+	sem_init(&asked, 0, 0);
+	sem_init(&reply, 0, 0);
+	listen_here();
+	pthread_create(&thread, NULL, serve, (void *)(intptr_t)-1);
+	stop_once();
+	pause_again_and_again();
 }
