@@ -48,18 +48,28 @@ static int await_room(const struct il__remote_job *j)
 	return rc < 0 ? rc : il_scope_exit(&scope, il__remote_await_room(c));
 }
 
-static int send_last(const struct il__remote_job *j, uint32_t type, const struct iovec *pieces,
-		     int count)
+/* Before the answer is sent, for whose turn it may wait for long: whoever waits begins first. */
+static void leave_slot(struct il__remote_job *j)
+{
+	if (!j->in_slot)
+		return;
+	j->in_slot = false;
+	j->link->worker->running--;
+	il__remote_start_queued(j->link->worker);
+}
+
+static int send_last(struct il__remote_job *j, uint32_t type, const struct iovec *pieces, int count)
 {
 	int rc;
 
+	leave_slot(j);
 	if (!is_of_connection(j))
 		return -EOWNERDEAD;
 	rc = await_room(j);
 	return rc < 0 ? rc : il__remote_send_now(&j->link->connection, type, pieces, count);
 }
 
-static int answer(const struct il__remote_job *j, const struct il__remote_answer *a)
+static int answer(struct il__remote_job *j, const struct il__remote_answer *a)
 {
 	char envelope[IL__REMOTE_ENVELOPE];
 	const struct iovec pieces[5] = {{(char *)(uintptr_t)j->handle, strlen(j->handle) + 1},
@@ -72,7 +82,7 @@ static int answer(const struct il__remote_job *j, const struct il__remote_answer
 	return send_last(j, IL__GEARMAN_WORK_COMPLETE, pieces, 5);
 }
 
-static int refuse(const struct il__remote_job *j, int rc, const char *detail)
+static int refuse(struct il__remote_job *j, int rc, const char *detail)
 {
 	return answer(j, &(struct il__remote_answer){.kind = IL__REMOTE_REFUSED,
 						     .rc = rc,
@@ -84,7 +94,7 @@ static int refuse(const struct il__remote_job *j, int rc, const char *detail)
 
 /* Not for an envelope of ours: a client of another version understands the exception. One that writes none may wait for an
  * exception in vain, which servers leave out by default; a failure it always sees. */
-static int send_refusal(const struct il__remote_job *j)
+static int send_refusal(struct il__remote_job *j)
 {
 	bool fails = j->refused == -EBADMSG;
 	const struct iovec pieces[2] = {{(char *)(uintptr_t)j->handle, strlen(j->handle) + !fails},
@@ -95,16 +105,6 @@ static int send_refusal(const struct il__remote_job *j)
 }
 
 /* ---- run ---- */
-
-/* Before the answer is sent: whoever waits begins first. */
-static void leave_slot(struct il__remote_job *j)
-{
-	if (!j->in_slot)
-		return;
-	j->in_slot = false;
-	j->link->worker->running--;
-	il__remote_start_queued(j->link->worker);
-}
 
 /* What the caller takes, in a packet whose size has 32 bits. */
 static size_t result_limit(const struct il__remote_job *j)
@@ -137,7 +137,6 @@ static int answer_result(struct il__remote_job *j, il_fn *fn, int rc, const void
 	il__remote_name_build(build, fn);
 	a.build_size = strlen(build);
 	il__remote_judge_executor(j->link->worker, rc);
-	leave_slot(j);
 	return answer(j, &a);
 }
 
@@ -167,7 +166,7 @@ static int run_bytes(struct il__remote_job *j, il_fn *fn)
 	return rc;
 }
 
-static int refuse_name(const struct il__remote_job *j)
+static int refuse_name(struct il__remote_job *j)
 {
 	char build[IL__REMOTE_BUILD_MAX + 1], detail[400];
 
