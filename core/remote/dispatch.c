@@ -30,14 +30,40 @@ static void find_work(struct il__remote_pool *pool, uint64_t *unsent, uint64_t *
 	}
 }
 
-/* Under the lock. First come, first served: whoever waits for room goes behind those of its name that do. */
+/* From where on its place is: behind the last one, or the one that was put in last, for mostly they come in order. */
+static struct il__remote_node *search_from(const struct il__remote_list *list, uint64_t id)
+{
+	struct il__remote_node *last = il__remote_list_last(list);
+
+	if (!last || il__remote_out_at(last)->id < id)
+		return NULL;
+	return list->put && il__remote_out_at(list->put)->id < id ? list->put->next : list->first;
+}
+
+/* Under the lock. Those that were sent again come before others that never were. */
+static void insert(struct il__remote_list *list, struct il__remote_out *out)
+{
+	struct il__remote_node *n = search_from(list, out->id);
+
+	while (n && il__remote_out_at(n)->id < out->id)
+		n = n->next;
+	if (n)
+		il__remote_list_insert(n, &out->place);
+	else
+		il__remote_list_push(list, &out->place);
+}
+
+/* Under the lock. First come, first served: whoever waits for room goes among those of its name that do, in their order. */
 static void give(struct il__remote_server *s, struct il__remote_out *out)
 {
 	struct il__remote_list *put_off = il__remote_put_off_of(s, out->name);
 	bool waits = out->waits || out->attempt > 0;
 
 	il__remote_list_remove(&out->place);
-	il__remote_list_push(waits && put_off->first ? put_off : &s->unsent, &out->place);
+	if (waits && put_off->first)
+		insert(put_off, out);
+	else
+		il__remote_list_push(&s->unsent, &out->place);
 	out->server = s;
 	s->calls++;
 }
@@ -59,26 +85,6 @@ void il__remote_dispatch(struct il__remote_pool *pool)
 		if (cancels >> i & 1)
 			il__remote_ring(pool->servers[i].admin_work);
 	}
-}
-
-/* Its `last` points to the first member of the last one. */
-static bool comes_last(const struct il__remote_list *list, const struct il__remote_out *out)
-{
-	return !list->first ||
-	       il__remote_out_at((struct il__remote_node *)(void *)list->last)->id < out->id;
-}
-
-/* Under the lock. Mostly they come in order; those that were sent again come before others that never were. */
-static void insert(struct il__remote_list *list, struct il__remote_out *out)
-{
-	struct il__remote_node *n = comes_last(list, out) ? NULL : list->first;
-
-	while (n && il__remote_out_at(n)->id < out->id)
-		n = n->next;
-	if (n)
-		il__remote_list_insert(n, &out->place);
-	else
-		il__remote_list_push(list, &out->place);
 }
 
 bool il__remote_put_off(struct il__remote_out *out)

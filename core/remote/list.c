@@ -5,7 +5,7 @@
 
 void il__remote_list_init(struct il__remote_list *list)
 {
-	list->first = NULL;
+	list->first = list->put = NULL;
 	list->last = &list->first;
 }
 
@@ -37,6 +37,7 @@ void il__remote_list_insert(struct il__remote_node *before, struct il__remote_no
 	*before->at = node;
 	before->at = &node->next;
 	node->list = before->list;
+	node->list->put = node;
 }
 
 struct il__remote_node *il__remote_list_last(const struct il__remote_list *list)
@@ -56,5 +57,7 @@ void il__remote_list_remove(struct il__remote_node *node)
 		node->next->at = node->at;
 	else
 		node->list->last = node->at;
+	if (node->list->put == node)
+		node->list->put = NULL;
 	node->list = NULL;
 }

@@ -32,6 +32,7 @@ struct il__remote_node {
 
 struct il__remote_list {
 	struct il__remote_node *first, **last;
+	struct il__remote_node *put; /* what was put before another one last, while it is here */
 };
 
 /* A function's, with the pool's prefix; as long as the pool. */

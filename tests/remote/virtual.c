@@ -322,6 +322,55 @@ static int call_through_it(void *arg)
 	return il_executor_shutdown(t->pool->executor, IL_NOWAIT);
 }
 
+/* ---- two servers that were full ---- */
+
+enum { WAITING = 12, HALF = WAITING / 2 };
+
+/* As if the server had refused it. */
+static void wait_for_room(struct il__remote_server *s, struct il__remote_node *n)
+{
+	struct il__remote_out *out = il__remote_out_at(n);
+
+	out->server = s;
+	s->calls++;
+	il__remote_list_remove(n);
+	il__remote_list_push(il__remote_put_off_of(s, out->name), n);
+}
+
+/* What waited for room at one that is lost, with what was sent there, goes to the other one, where some wait that came in between and
+ * later: all are served in the order in which they came. */
+static int join_those_that_wait(void *arg)
+{
+	static il_future *f[WAITING];
+	struct il__remote_pool *pool = ((const struct test *)arg)->pool;
+	struct il__remote_server *s = &pool->servers[0];
+	struct il__remote_node *n, *next;
+	uint64_t id = 0, in_order = 0;
+
+	for (int i = 0; i < WAITING; i++)
+		CHECK(il_executor_submit(pool->executor, &f[i], function, NULL, 0) == 0);
+	n = pool->pending.first;
+	for (int i = 0; n; n = next, i++) {
+		next = n->next;
+		il__remote_out_at(n)->attempt = 1;
+		if (i == 2 || i >= HALF)
+			wait_for_room(s, n);
+	}
+	s->connected = true;
+	il__remote_dispatch(pool);
+	CHECK(!pool->pending.first && !s->unsent.first);
+	for (n = il__remote_put_off_of(s, pool->names)->first; n; n = n->next) {
+		in_order += il__remote_out_at(n)->id > id;
+		id = il__remote_out_at(n)->id;
+	}
+	CHECK(in_order == WAITING);
+	s->connected = false;
+	CHECK(il_executor_shutdown(pool->executor, IL_NOWAIT) == 0);
+	for (int i = 0; i < WAITING; i++)
+		il_future_unref(f[i]);
+	return 0;
+}
+
 /* ---- a server that only accepts ---- */
 
 static int accept_only(void *arg)
@@ -370,6 +419,8 @@ int main(void)
 	t.serve = accept_only;
 	t.call = reach_nobody;
 	run_test(t, "nobody is reached");
+	t.call = join_those_that_wait;
+	run_test(t, "those that wait for room keep their order");
 	printf("%d failures\n", failures);
 	return failures != 0;
 }
