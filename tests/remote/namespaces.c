@@ -94,7 +94,7 @@ static void begin_calls_and_cut(il_executor *ex)
 	cut_link();
 }
 
-/* Noticed after three beats. How many were lost. */
+/* Noticed after three beats; by when where nothing else runs virtual.c says. How many were lost. */
 static int end_calls(double begin, const char *whose)
 {
 	int lost = 0;

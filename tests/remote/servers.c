@@ -177,7 +177,7 @@ static void lose_each_in_turn(void)
 	printf("each in turn\n");
 }
 
-/* A server that is silent, as one behind a cut link, is given up after three beats. */
+/* A server that is silent, as one behind a cut link, is given up after three beats; see also virtual.c. */
 static void notice_silence(void)
 {
 	struct server s;

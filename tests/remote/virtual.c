@@ -105,6 +105,7 @@ static int serve_one(void (*serve)(struct peer *p, unsigned type, char *data, si
 /* ---- all machines ---- */
 
 static struct test {
+	il_virtual_network *network;
 	il_fn *serve, *call; /* the server's machine, and what is called on the client's */
 	il_remote_pool_options options;
 	struct il__remote_pool *pool;
@@ -139,6 +140,7 @@ static int run(void *arg)
 
 	now = arg;
 	CHECK(il_virtual_network_open(&n, &options) == 0);
+	now->network = n;
 	CHECK(il_virtual_host_start(n, "server", now->serve, now) == 0);
 	CHECK(il_virtual_host_start(n, "client", use, now) == 0);
 	CHECK(il_virtual_host_wait(n, "client", IL_SEC(600)) == 0);
@@ -200,6 +202,89 @@ static int lose_the_oldest(void *arg)
 	for (int i = 0; i < LONG; i++)
 		il_future_unref(f[i]);
 	return 0;
+}
+
+/* ---- a link that is cut ---- */
+
+static const struct cut {
+	const char *from, *to, *name; /* from: NULL: both ways */
+} cuts[] = {{NULL, NULL, "a link that is cut"},
+	    {"client", "server", "a link that is cut on the way there"},
+	    {"server", "client", "a link that is cut on the way back"}};
+
+static const struct cut *cut;
+static il_time cut_after; /* the call has begun */
+static il_stream *runs_at;
+
+static void run_call(struct peer *p, unsigned type, char *data, size_t size)
+{
+	if (type == IL__GEARMAN_ECHO_REQ) {
+		put_packet(p, IL__GEARMAN_ECHO_RES, data, size);
+	} else if (type == IL__GEARMAN_SUBMIT_JOB) {
+		put_packet(p, IL__GEARMAN_JOB_CREATED, "H:0", 3);
+		runs_at = p->stream;
+	}
+}
+
+/* Of its worker, each second: they also come where nothing arrives any more that the pool sends. */
+static int give_signs(void *arg)
+{
+	static char sign[] = "\0RES\0\0\0\14\0\0\0\12H:0\0001\0005000";
+	const struct iovec all = {sign, sizeof sign - 1};
+
+	(void)arg;
+	while (il_sleep(IL_SEC(1)) == 0)
+		if (runs_at)
+			CHECK(il_stream_write_now(runs_at, &all, 1) > 0);
+	return 0;
+}
+
+static int serve_and_give_signs(void *arg)
+{
+	il_group group;
+
+	(void)arg;
+	CHECK(il_group_open(&group) == 0);
+	CHECK(il_group_start_soon(&group, NULL, give_signs, NULL) == 0);
+	serve_one(run_call);
+	il_scope_cancel(il_group_scope(&group));
+	return il_group_close(&group, 0);
+}
+
+/* Noticed after three beats, whenever in a beat it was. */
+static int cut_the_link(void *arg)
+{
+	const struct test *t = arg;
+	il_time begin, took;
+	il_future *f;
+
+	CHECK(il_executor_submit(t->pool->executor, &f, function, NULL, 0) == 0);
+	CHECK(il_sleep(IL_SEC(1) + cut_after) == 0);
+	CHECK(runs_at != NULL);
+	if (cut->from)
+		CHECK(il_virtual_partition_oneway(t->network, cut->from, cut->to) == 0);
+	else
+		CHECK(il_virtual_partition(t->network, "client", "server") == 0);
+	begin = il_now();
+	CHECK(il_future_result(f, IL_FOREVER) == -EOWNERDEAD);
+	took = il_now() - begin;
+	CHECK(took >= t->options.heartbeat && took <= 3 * t->options.heartbeat + IL_SEC(1));
+	il_future_unref(f);
+	return 0;
+}
+
+static void cut_links(struct test t)
+{
+	t.serve = serve_and_give_signs;
+	t.call = cut_the_link;
+	for (size_t i = 0; i < sizeof cuts / sizeof cuts[0]; i++) {
+		cut = &cuts[i];
+		for (cut_after = 0; cut_after < t.options.heartbeat; cut_after += IL_MSEC(450)) {
+			runs_at = NULL;
+			CHECK(il_run(il_virtual(), run, &t) == 0);
+		}
+		printf("%s\n", cut->name);
+	}
 }
 
 /* ---- a layer that holds back ---- */
@@ -409,6 +494,7 @@ int main(void)
 	t.serve = serve_queue;
 	t.call = lose_the_oldest;
 	run_test(t, "a worker that has the oldest of many calls");
+	cut_links(t);
 	t.serve = serve_calls;
 	t.call = call_through_it;
 	t.options.layer = &layer;
