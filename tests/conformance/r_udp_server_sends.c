@@ -50,12 +50,13 @@ static int lose_the_first(il_client *client, void *data)
 IL_TEST_REAL(R, n359_a_client_whose_way_was_gone_for_a_while_is_not_closing)
 {
 	const il_handler h = handler_with(lose_the_first);
+	struct visits v = {.connected = 0};
 	struct service s;
-	il_datagram *d = udp_start_with_peer(&s, &h, &s.visits, il_protocol_bytes(), NULL);
+	il_datagram *d = udp_start_with_peer(&s, &h, &v, il_protocol_bytes(), NULL);
 
 	for (int i = 0; i < 2; i++)
 		UDP_ASK(d, "hello", "heard");
-	CHECK_EQ(s.visits.connected, 1);
+	CHECK_EQ(v.connected, 1);
 	udp_end_with_peer(&s, d);
 	CHECK_LOGGED(IL_LOG_ERROR, "", 0);
 }
@@ -72,11 +73,12 @@ static int give_up(il_client *client, void *data)
 IL_TEST_REAL(R, n359_a_handler_that_gives_such_a_client_up_is_not_reported)
 {
 	const il_handler h = handler_with(give_up);
+	struct visits v = {.connected = 0};
 	struct service s;
-	il_datagram *d = udp_start_with_peer(&s, &h, &s.visits, il_protocol_bytes(), NULL);
+	il_datagram *d = udp_start_with_peer(&s, &h, &v, il_protocol_bytes(), NULL);
 
 	udp_say(d, "hello");
-	UNTIL(s.visits.disconnected == 1);
+	UNTIL(v.disconnected == 1);
 	udp_end_with_peer(&s, d);
 	CHECK_LOGGED(IL_LOG_ERROR, "", 0);
 }
@@ -115,8 +117,9 @@ static int keep_the_client(il_client *client, void *data)
 IL_TEST_REAL(R, n359_a_reply_outside_a_task_is_refused_and_harms_nobody)
 {
 	const il_handler h = handler_with(keep_the_client);
+	struct visits v = {.connected = 0};
 	struct service s;
-	il_datagram *d = udp_start_with_peer(&s, &h, &s.visits, il_protocol_bytes(), NULL);
+	il_datagram *d = udp_start_with_peer(&s, &h, &v, il_protocol_bytes(), NULL);
 
 	UDP_ASK(d, "hello", "heard");
 	udp_end_with_peer(&s, d);
