@@ -132,9 +132,9 @@ static void complete_by_pieces(int fd, const char *payload, bool again)
 	(void)payload;
 	(void)again;
 	send_text(fd, JOB_CREATED, "H:1");
-	send_packet(fd, WORK_DATA, data, sizeof data);
-	send_packet(fd, WORK_DATA, data, sizeof data);
-	send_text(fd, WORK_COMPLETE, "H:1");
+	try_packet(fd, WORK_DATA, data, sizeof data);
+	try_packet(fd, WORK_DATA, data, sizeof data);
+	try_packet(fd, WORK_COMPLETE, "H:1", 3);
 }
 
 /* Told to drop a call, it says that it cannot: then the pool waits no longer for that. */

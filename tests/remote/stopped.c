@@ -12,7 +12,7 @@
 #include <stdatomic.h>
 #include <sys/socket.h>
 
-enum { BEAT = 2000, LIMIT = 3 * BEAT, STOP = LIMIT + 500, POOLS = 3, SHORT_BEAT = 100 }; /* ms */
+enum { BEAT = 2000, LIMIT = 3 * BEAT, STOP = LIMIT + 500, POOLS = 3, SHORT_BEAT = 400 }; /* ms */
 
 /* ---- the stop ---- */
 
@@ -82,7 +82,7 @@ static void *obey(int fd)
 			while (sem_wait(&reply) < 0)
 				;
 			pthread_mutex_lock(&lock);
-			send_text(cancelled, WORK_FAIL, "H:2");
+			try_packet(cancelled, WORK_FAIL, "H:2", 3); /* if its pool is there yet */
 			pthread_mutex_unlock(&lock);
 			send(fd, "OK\r\n", 4, MSG_NOSIGNAL);
 		}
@@ -218,7 +218,7 @@ static void pause_again_and_again(void)
 
 	o.prefix = "unserved.";
 	o.heartbeat = IL_MSEC(SHORT_BEAT);
-	o.unserved_timeout = 10 * o.heartbeat;
+	o.unserved_timeout = 4 * o.heartbeat;
 	ex = pool_with(&o);
 	UNTIL(statistics_of(ex, 0).connected);
 	atomic_store(&pausing, true);
