@@ -50,7 +50,9 @@ static void process_bury(struct il__process_worker *w)
 {
 	il__worker_index_release(&w->pool->indexes, w->index);
 	w->pool->live--;
-	il__process_free(w);
+	w->buried = true;
+	if (!w->left)
+		il__process_free(w);
 }
 
 /* Who sees to the end of a worker that this thread gives up: it may take a while, and by the real clock. */
@@ -80,6 +82,7 @@ static void process_discard(struct il__process_worker *w)
 		pool->outstanding++;
 		il__pump_hand(pump, w);
 	} else {
+		il__worker_leave(w, NULL);
 		il__list_push(&pool->unwanted, &w->link);
 	}
 }
@@ -390,6 +393,8 @@ void il__process_finished(struct il__process_worker *w, enum il__outcome outcome
 	pthread_mutex_lock(&pool->lock);
 	call = w->call;
 	il__list_remove(&w->link);
+	if (outcome != IL__DIED && pump->loop && pump->loop == il__self.loop)
+		il__worker_rest(w, pump->loop);
 	process_judge(pool, w, outcome, &v);
 	if (call) {
 		call->worker = NULL;
@@ -404,9 +409,6 @@ void il__process_finished(struct il__process_worker *w, enum il__outcome outcome
 	}
 	process_put_back(pool, w, outcome);
 	il__process_dispatch(pool);
-	if (outcome != IL__DIED && pump->loop && pump->loop == il__self.loop &&
-	    !(w->call && w->pump == pump))
-		il__worker_unwatch(w, pump->loop);
 	unwanted = !il__list_empty(&pool->unwanted);
 	pthread_mutex_unlock(&pool->lock);
 	if (v.tell)

@@ -75,6 +75,18 @@ void il__process_close(struct il__child *child);
 
 /* ---- workers ---- */
 
+/* A loop's watch of a worker's stream. It stays while the worker is idle, for to register a descriptor and to take it away costs
+ * up to six system calls; so another thread may take the worker before this loop knows of it: then the watch is left, and
+ * goes when the loop comes to it. Until then the descriptor stays open. */
+struct il__stream_watch {
+	struct il__source source; /* its loop's thread */
+	bool rests;               /* likewise: the worker has no call of this loop */
+	struct il__list link;     /* under lock: its pump's */
+	struct il__pump *pump;    /* whose loop it is */
+	struct il__process_worker
+	    *worker; /* which has another watch, or none, when this one is left */
+};
+
 enum { IL__STDERR_KEPT = 160, IL__LAST_WORDS = 320 };
 
 /* Of one visit to a worker by its pump. */
@@ -95,6 +107,8 @@ struct il__process_worker {
 	bool killed;        /* under lock: by us */
 	bool reaped;        /* under lock: it is, or is about to be; its number may be another's */
 	bool committed;     /* under lock: to its call, which cannot be taken back any more */
+	bool buried;        /* under lock: freed with the last watch that was left */
+	size_t left;        /* under lock: watches that were */
 	il_time idle_since; /* under lock */
 	il__ticks given;    /* under lock: when it got its call */
 
@@ -134,8 +148,9 @@ struct il__process_worker {
 	size_t last_size;
 	char last_words[IL__LAST_WORDS];
 
-	/* in a loop: stream, errors, process */
-	struct il__source source[3];
+	/* in a loop */
+	struct il__stream_watch *watch; /* under lock, unless it is busy; NULL: none */
+	struct il__source errors, process;
 	struct il__timer timer; /* when to look, or to watch all of it, or its `due` */
 };
 
@@ -186,6 +201,8 @@ struct il__pump {
 	bool attended;           /* by the attendant thread */
 	bool wanted;             /* back by its loop, which runs again */
 	bool posted;             /* the message is under way */
+	struct il__list watches; /* of the loop; their driver's part is its thread's */
+	size_t left;             /* of those */
 
 	/* a loop's, its thread only */
 	struct il__message message; /* look at your lists */
@@ -201,6 +218,8 @@ struct il__pump *il__pump_here(struct il__process_pool *pool, int *rc);
 /* Under the lock: the pump that can take what this thread wants done without waiting; NULL: it may wait. */
 struct il__pump *il__pump_of_thread(struct il__process_pool *pool);
 void il__pump_hand(struct il__pump *pump, struct il__process_worker *w);
+/* Before it goes to that one, or to none, NULL: a loop that still watches it is to come to that. */
+void il__worker_leave(struct il__process_worker *w, const struct il__pump *to);
 void il__pump_drop(struct il__pump *pump, il_call *call, int rc);
 void il__pump_kick(struct il__pump *pump);
 /* Not under it, in the pump's thread or the call's own: one less is outstanding. */
@@ -213,8 +232,12 @@ void il__pump_finish_dropped(struct il__pump *pump, il_call *call);
 
 /* watch.c, a loop's thread, not under the lock. Talks to the worker, and waits for more or finishes. */
 void il__worker_visit(struct il__process_worker *w, il_loop *loop);
-/* Also under it. */
+/* Under it. */
 void il__worker_unwatch(struct il__process_worker *w, il_loop *loop);
+/* Under it: the worker has no call of this loop any more. */
+void il__worker_rest(struct il__process_worker *w, il_loop *loop);
+/* Under it: the loop's watches, all, or those that were left. */
+void il__pump_unwatch(struct il__pump *pump, bool all);
 
 /* attendant.c, under the lock */
 int il__attendant_start(struct il__process_pool *pool);

@@ -39,8 +39,21 @@ static void pump_tell(struct il__pump *pump)
 		il__pump_kick(pump);
 }
 
+void il__worker_leave(struct il__process_worker *w, const struct il__pump *to)
+{
+	struct il__stream_watch *watch = w->watch;
+
+	if (!watch || watch->pump == to)
+		return;
+	w->watch = NULL;
+	w->left++;
+	watch->pump->left++;
+	pump_tell(watch->pump);
+}
+
 void il__pump_hand(struct il__pump *pump, struct il__process_worker *w)
 {
+	il__worker_leave(w, pump);
 	if (w->pump != pump) /* its pump's thread reads that without the lock */
 		w->pump = pump;
 	il__list_push(&pump->handed, &w->link);
@@ -121,6 +134,7 @@ static void close_pump(struct il__pump *pump)
 	struct il__process_pool *pool = pump->pool;
 
 	pthread_mutex_lock(&pool->lock);
+	il__pump_unwatch(pump, true);
 	il__list_remove(&pump->link);
 	pthread_mutex_unlock(&pool->lock);
 	il__free(pump);
@@ -137,6 +151,8 @@ bool il__pump_run(struct il__pump *pump)
 	pump->turning = true;
 	do {
 		pthread_mutex_lock(&pool->lock);
+		if (il__unlikely(pump->left))
+			il__pump_unwatch(pump, false);
 		more = !pump->attended && il__pump_next(pump, &call, &w);
 		over = pump->outstanding == 0;
 		if (over)
@@ -228,10 +244,22 @@ static void on_paused(struct il__extension *x, il_loop *loop)
 		pump->attended = rc == 0;
 		il__pump_kick(pump);
 	}
+	il__pump_unwatch(pump, true);
 	pump->wanted = false;
 	pthread_mutex_unlock(&pool->lock);
 	if (rc < 0)
 		fail_all(pump, rc);
+}
+
+/* Nothing lives on the loop: what is still watched would keep a host's loop from ending. */
+static void on_idle(struct il__extension *x, il_loop *loop)
+{
+	struct il__pump *pump = il__container_of(x, struct il__pump, extension);
+
+	(void)loop;
+	pthread_mutex_lock(&pump->pool->lock);
+	il__pump_unwatch(pump, true);
+	pthread_mutex_unlock(&pump->pool->lock);
 }
 
 static void on_resumed(struct il__extension *x, il_loop *loop)
@@ -298,6 +326,7 @@ static int pump_on_closing(struct il__extension *x, il_loop *loop)
 }
 
 static const struct il__extension_ops pump_ops = {.shutdown = on_shutdown,
+						  .idle = on_idle,
 						  .paused = on_paused,
 						  .resumed = on_resumed,
 						  .closing = pump_on_closing};
@@ -317,6 +346,7 @@ static struct il__pump *make_pump(struct il__process_pool *pool, il_loop *loop)
 	il__list_init(&pump->handed);
 	il__list_init(&pump->dropped);
 	il__list_init(&pump->busy);
+	il__list_init(&pump->watches);
 	il__loop_extend(loop, &pump->extension, &pump_ops);
 	il__list_push(&pool->pumps, &pump->link);
 	return pump;
