@@ -82,6 +82,7 @@ int il__remote_send_now(struct il__remote_connection *c, uint32_t type, const st
 	put(header + 4, type);
 	put(header + 8, (uint32_t)size);
 	append(c, header, HEADER);
+	c->unwritten++;
 	for (int i = 0; i < count; i++)
 		append(c, pieces[i].iov_base, pieces[i].iov_len);
 	il__remote_ring(c->work);
@@ -123,6 +124,7 @@ int il__remote_flush(struct il__remote_connection *c)
 
 	c->out = NULL;
 	c->out_size = c->out_room = 0;
+	c->unwritten = 0;
 	for (int i = 0; i < c->users; i++)
 		il_semaphore_release(c->room);
 	rc = write_all(c, out, size);
@@ -130,13 +132,14 @@ int il__remote_flush(struct il__remote_connection *c)
 	return rc;
 }
 
-int il__remote_write(struct il__remote_connection *c)
+int il__remote_await_output(struct il__remote_connection *c)
 {
 	int rc = 0;
 
-	while (rc == 0 && !c->failed)
-		rc = c->out_size ? il__remote_flush(c) : il_semaphore_acquire(c->work);
-	return rc < 0 ? rc : il_fail(-ENOMEM, "no memory for what goes to the job server");
+	while (rc == 0 && !c->failed && !c->out_size)
+		rc = il_semaphore_acquire(c->work);
+	return rc < 0 || !c->failed ? rc
+				    : il_fail(-ENOMEM, "no memory for what goes to the job server");
 }
 
 int il__remote_send_text(struct il__remote_connection *c, uint32_t type, const char *argument)

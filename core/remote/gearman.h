@@ -50,6 +50,7 @@ struct il__remote_connection {
 	/* out: what tasks have sent in a turn is written at once, by a task of its own */
 	char *out;
 	size_t out_size, out_room;
+	int unwritten; /* packets in it */
 	il_semaphore *work,
 	    *room; /* work: at most one permit; room: one for each who waits for it */
 	int users; /* who wait for room */
@@ -92,8 +93,8 @@ int il__remote_open_stream(il_stream **stream, const struct il__remote_endpoint 
 int il__remote_connect(struct il__remote_connection *c, const struct il__remote_endpoint *to,
 		       size_t max);
 void il__remote_close(struct il__remote_connection *c);
-/* The pieces follow each other; between arguments the caller has put a NUL. They are written by il__remote_write; waits while much is to
- * be written. */
+/* The pieces follow each other; between arguments the caller has put a NUL. A task of the connection writes them; waits while much is
+ * to be written. */
 int il__remote_send(struct il__remote_connection *c, uint32_t type, const struct iovec *pieces,
 		    int count);
 /* Both parts of it: the first waits, and the second does not, for packets that are small and few, or whose sender has waited. */
@@ -103,8 +104,8 @@ bool il__remote_is_full(const struct il__remote_connection *c);
 int il__remote_send_now(struct il__remote_connection *c, uint32_t type, const struct iovec *pieces,
 			int count);
 int il__remote_send_text(struct il__remote_connection *c, uint32_t type, const char *argument);
-/* A task: writes what is sent, until that fails, or something could not be sent. And once, what there is. */
-int il__remote_write(struct il__remote_connection *c);
+/* For the task that writes: until something was sent, or could not be. Then: writes all of it. */
+int il__remote_await_output(struct il__remote_connection *c);
 int il__remote_flush(struct il__remote_connection *c);
 /* 1; negative: -ENODATA: the end. Cancelled, the connection is of no more use. The packet's data is the caller's, to be freed by
  * il__remote_free_packet. */

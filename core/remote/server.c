@@ -81,8 +81,14 @@ static int receive(void *arg)
 static int write_out(void *arg)
 {
 	struct il__remote_server *s = arg;
+	int rc;
 
-	return il__remote_write(&s->connection);
+	do {
+		rc = il__remote_await_output(&s->connection);
+		if (rc == 0)
+			rc = il__remote_flush(&s->connection);
+	} while (rc == 0);
+	return rc;
 }
 
 static int beat(void *arg)

@@ -41,6 +41,7 @@ struct il__remote_worker {
 	int running; /* at most `slots` */
 	int taken;   /* jobs, and questions without a reply: at most slots and prefetch */
 	int jobs;
+	bool brief;                                /* the last call was */
 	struct il__remote_job *queue, **queue_end; /* jobs that wait for a slot */
 	size_t asked;                              /* the server that was asked last */
 	bool draining;

@@ -106,6 +106,8 @@ static int send_refusal(struct il__remote_job *j)
 
 /* ---- run ---- */
 
+static const il_time brief_call = IL_USEC(200);
+
 /* What the caller takes, in a packet whose size has 32 bits. */
 static size_t result_limit(const struct il__remote_job *j)
 {
@@ -137,6 +139,7 @@ static int answer_result(struct il__remote_job *j, il_fn *fn, int rc, const void
 	il__remote_name_build(build, fn);
 	a.build_size = strlen(build);
 	il__remote_judge_executor(j->link->worker, rc);
+	j->link->worker->brief = il_now() - j->since < brief_call;
 	return answer(j, &a);
 }
 

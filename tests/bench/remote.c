@@ -231,10 +231,11 @@ static int serve(void *options)
 static void start_worker(const struct bench_case *c)
 {
 	const char *server = address;
+	int slots = (int)c->workers;
 	il_remote_worker_options o = {.servers = &server,
 				      .server_count = 1,
-				      .slots = (int)c->workers,
-				      .prefetch = c->inflight > 1 ? CREDITS - 1 : 0};
+				      .slots = slots,
+				      .prefetch = c->inflight > 1 ? slots * (CREDITS - 1) : 0};
 
 	bench_must(il_function_register("bench.nothing", nothing));
 	start_server();

@@ -1,9 +1,10 @@
 /*
- * virtual.c: a remote pool in virtual time: what it promises to notice by a certain time it has noticed by then. The library is
+ * virtual.c: a remote pool, and a worker, in virtual time: what is promised by a certain time has happened by then. The library is
  * inside, so that its tasks run on the loop of the test; the server is one of the test.
  */
 #include "gearman.h"
 
+#include "../../core/remote/envelope.h"
 #include "../../core/remote/pool.h"
 
 #include <interloop/function.h>
@@ -107,6 +108,7 @@ static int serve_one(void (*serve)(struct peer *p, unsigned type, char *data, si
 static struct test {
 	il_virtual_network *network;
 	il_fn *serve, *call; /* the server's machine, and what is called on the client's */
+	il_fn *client;       /* that one; NULL: it has a pool, for what is called */
 	il_remote_pool_options options;
 	struct il__remote_pool *pool;
 } * now;
@@ -142,7 +144,7 @@ static int run(void *arg)
 	CHECK(il_virtual_network_open(&n, &options) == 0);
 	now->network = n;
 	CHECK(il_virtual_host_start(n, "server", now->serve, now) == 0);
-	CHECK(il_virtual_host_start(n, "client", use, now) == 0);
+	CHECK(il_virtual_host_start(n, "client", now->client ? now->client : use, now) == 0);
 	CHECK(il_virtual_host_wait(n, "client", IL_SEC(600)) == 0);
 	return il_virtual_network_close(n);
 }
@@ -482,6 +484,117 @@ static int reach_nobody(void *arg)
 	return 0;
 }
 
+/* ---- answers that go out together ---- */
+
+enum { JOBS = 60, STUCK = 34, SLOTS = 2, PREFETCH = 6 };
+
+static struct work {
+	il_time took; /* by a call; those with STUCK are long, one in each slot */
+	int given, ended, begun;
+	il_time end[JOBS];            /* of a call in the worker */
+	il_time answered[JOBS], last; /* by the server's clock, which is the worker's */
+	int writes;                   /* with answers: what comes at one time was written at once */
+} work;
+
+static void give_job(struct peer *p)
+{
+	struct il__remote_call call = {.form = IL_CALL_FLAT, .left = -1, .id = 1, .build = ""};
+	char job[128];
+	int n = snprintf(job, sizeof job, "H:%d%cfunction%c", work.given++, 0, 0) + 1;
+
+	il__remote_write_call(job + n, &call);
+	put_packet(p, IL__GEARMAN_JOB_ASSIGN_UNIQ, job, (size_t)n + IL__REMOTE_ENVELOPE);
+}
+
+static void note_answer(int job)
+{
+	if (il_now() > work.last)
+		work.writes++;
+	work.last = work.answered[job] = il_now();
+	work.ended++;
+}
+
+static void give_jobs(struct peer *p, unsigned type, char *data, size_t size)
+{
+	if (type == IL__GEARMAN_ECHO_REQ)
+		put_packet(p, IL__GEARMAN_ECHO_RES, data, size);
+	else if (type == IL__GEARMAN_GRAB_JOB_UNIQ && work.given < JOBS)
+		give_job(p);
+	else if (type == IL__GEARMAN_GRAB_JOB_UNIQ)
+		put_packet(p, IL__GEARMAN_NO_JOB, "", 0);
+	else if (type == IL__GEARMAN_WORK_COMPLETE)
+		note_answer(atoi(data + 2));
+}
+
+static int serve_jobs(void *arg)
+{
+	(void)arg;
+	return serve_one(give_jobs);
+}
+
+static int run_call_slowly(void *call)
+{
+	int i = work.begun++;
+
+	CHECK(il_sleep(i / SLOTS == STUCK / SLOTS ? IL_MSEC(50) : work.took) == 0);
+	work.end[i] = il_now();
+	il_call_run(call);
+	return 0;
+}
+
+static int submit_slowly(void *self, il_call *call)
+{
+	(void)self;
+	return il_loop_spawn(il_loop_current(), NULL, run_call_slowly, call);
+}
+
+static int serve_as_worker(void *options)
+{
+	return il_remote_worker_serve(options);
+}
+
+static int be_a_worker(void *arg)
+{
+	static const char *const servers[] = {"server:4730"};
+	const il_executor_ops ops = {.submit = submit_slowly, .copies = true, .in_loop = true};
+	il_remote_worker_options o = {.servers = servers,
+				      .server_count = 1,
+				      .slots = SLOTS,
+				      .prefetch = PREFETCH,
+				      .insecure = true};
+
+	(void)arg;
+	CHECK(il_executor_create(&o.executor, &ops, NULL) == 0);
+	CHECK(il_fail_after(IL_SEC(2), serve_as_worker, &o) == -ETIMEDOUT);
+	il_executor_unref(o.executor);
+	return 0;
+}
+
+/* Nobody's answer is held up by more than that, also where the next call is long all of a sudden. */
+static void check_answers(il_time at_most)
+{
+	const il_time latency = IL_MSEC(1);
+
+	CHECK(work.ended == JOBS);
+	for (int i = 0; i < JOBS; i++) {
+		il_time late = work.answered[i] - work.end[i] - latency;
+		CHECK(late >= 0 && late <= at_most);
+	}
+}
+
+static void answer_together(struct test t)
+{
+	t.serve = serve_jobs;
+	t.client = be_a_worker;
+	work = (struct work){.took = IL_USEC(20)};
+	run_test(t, "answers of brief calls go out together");
+	CHECK(work.writes <= JOBS / 2);
+	check_answers(IL_USEC(250));
+	work = (struct work){.took = IL_MSEC(3)};
+	run_test(t, "those of others do not wait");
+	check_answers(IL_USEC(50));
+}
+
 int main(void)
 {
 	const il_remote_pool_options o = {.heartbeat = IL_SEC(5), .queue_limit = LONG};
@@ -507,6 +620,7 @@ int main(void)
 	run_test(t, "nobody is reached");
 	t.call = join_those_that_wait;
 	run_test(t, "those that wait for room keep their order");
+	answer_together(t);
 	printf("%d failures\n", failures);
 	return failures != 0;
 }
