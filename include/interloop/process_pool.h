@@ -74,13 +74,14 @@ typedef struct il_process_pool_options {
  * worker dies of it); -ENOTRECOVERABLE: the initializer failed, or the restart budget is used up.
  *
  * If a worker was dead before it read its call, the call goes to another. The loop in whose thread
- * a call was submitted watches the worker itself; one extra thread does it for plain threads,
- * and for a loop between two runs. So a task that blocks its loop's thread, with pthread_join() for
- * instance, holds up the answers to what the loop has submitted, for other threads that wait for
- * them, too, and the workers that run it: use il_run_in_thread() for what blocks. The end of a loop cancels the calls with a future that it
- * submitted and that no task waits for, and kills their workers. il_executor_map() kills what still
- * runs when its time is up. A call without a future that is not run (the pool breaks first, or its
- * worker has gone and no other can be started) is logged.
+ * a call was submitted watches the worker itself; one extra thread does it for plain threads, and
+ * for a loop between two runs. So a task that blocks its loop's thread, with pthread_join() for
+ * instance, holds up the results of what the loop has submitted, for other threads that wait for
+ * them, too, and the workers that run it: use il_run_in_thread() for what blocks. The end of a loop
+ * cancels the calls with a future that it submitted and that no task waits for, and kills their
+ * workers. il_executor_map() kills what still runs when its time is up. A call without a future
+ * that is not run (the pool breaks first, or its worker has gone and no other can be started) is
+ * logged.
  *
  * A worker has default signal dispositions, no signal blocked, no standard input and no descriptor
  * of yours but stdout, and the processors, the policy and the niceness that the program
