@@ -134,7 +134,8 @@ struct il__remote_pool {
 	bool shut, released, cancels_all;
 	bool stopping, stopped; /* a thread stops the tasks; they have stopped */
 	uint64_t ids;
-	il_time alone; /* for so long no server has been there; the portal's thread */
+	/* for so long no server has been there, and when that was looked at; the portal's thread */
+	il_time alone, looked;
 	size_t server_count;
 	struct il__remote_server servers[];
 };

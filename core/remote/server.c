@@ -119,6 +119,7 @@ static void set_connected(struct il__remote_server *s, bool connected, int error
 	struct il__remote_pool *pool = s->pool;
 
 	pool->alone = 0;
+	pool->looked = il_now();
 	pthread_mutex_lock(&pool->lock);
 	s->connected = connected;
 	s->statistics.last_error = error;
@@ -241,22 +242,24 @@ static void fail_alone(struct il__remote_pool *pool)
 }
 
 /* Beside the attempts to connect, which may take as long as calls wait for one. While this program is stopped no server is away: the
- * time goes on by two ticks at most from one look to the next. */
+ * time goes on by two ticks at most from one look to the next. The last look is when the time is up. */
 int il__remote_watch_pool(void *arg)
 {
 	struct il__remote_pool *pool = arg;
 	const il_time limit = pool->options.connect_timeout, tick = il__remote_tick(limit);
-	il_time looked = il_now();
+	il_time left = limit;
 	int rc;
 
-	while ((rc = il_sleep(tick)) == 0) {
-		il_time now = il_now(), passed = now - looked;
-		looked = now;
+	pool->looked = il_now();
+	while ((rc = il_sleep(left > 0 && left < tick ? left : tick)) == 0) {
+		il_time now = il_now(), passed = now - pool->looked;
+		pool->looked = now;
 		pool->alone += passed < 2 * tick ? passed : 2 * tick;
 		if (!is_alone(pool))
 			pool->alone = 0;
 		else if (pool->alone >= limit)
 			fail_alone(pool);
+		left = limit - pool->alone;
 		il__remote_stop_if_done(pool);
 	}
 	return rc;

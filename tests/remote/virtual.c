@@ -484,6 +484,21 @@ static int reach_nobody(void *arg)
 	return 0;
 }
 
+/* The time begins when the last one is lost, whenever that is between two looks. */
+static int reach_nobody_any_more(void *arg)
+{
+	const struct test *t = arg;
+	il_time lost;
+
+	CHECK(il_sleep(IL_MSEC(1300)) == 0);
+	CHECK(il_virtual_reset(t->network, "client", "server") == 0);
+	lost = il_now();
+	CHECK(il_sleep(IL_MSEC(1)) == 0);
+	CHECK(il_executor_run(t->pool->executor, function, NULL, 0) == -EHOSTUNREACH);
+	CHECK(il_now() - lost == t->options.connect_timeout);
+	return 0;
+}
+
 /* ---- answers that go out together ---- */
 
 enum { JOBS = 60, STUCK = 34, SLOTS = 2, PREFETCH = 6 };
@@ -620,6 +635,9 @@ int main(void)
 	run_test(t, "nobody is reached");
 	t.call = join_those_that_wait;
 	run_test(t, "those that wait for room keep their order");
+	t.serve = serve_calls;
+	t.call = reach_nobody_any_more;
+	run_test(t, "nobody is reached any more");
 	answer_together(t);
 	printf("%d failures\n", failures);
 	return failures != 0;
