@@ -16,7 +16,7 @@
 il_fn explore_shutdown, explore_timeouts, explore_starttls, explore_udp, explore_connects,
     explore_remote, explore_cancels;
 
-/* In a function that returns a code. */
+/* In a function that returns a code. A MUST that has failed further down has told where. */
 #define MUST(condition)                                                                        \
 	do {                                                                                   \
 		if (!(condition))                                                              \
@@ -25,6 +25,8 @@ il_fn explore_shutdown, explore_timeouts, explore_starttls, explore_udp, explore
 #define MUST_DO(call)                                                                             \
 	do {                                                                                      \
 		int must_rc_ = (call);                                                            \
+		if (must_rc_ == -EBADMSG)                                                         \
+			return must_rc_;                                                          \
 		if (must_rc_ < 0)                                                                 \
 			return il_fail(must_rc_, "%s:%d: %s: %s (%s)", __FILE__, __LINE__, #call, \
 				       il_error_name(must_rc_), il_error_detail());               \

@@ -165,14 +165,13 @@ static int use(void *arg)
 	const struct user *u = arg;
 
 	for (int i = 0; i < 2; i++) {
-		il_client *c;
+		il_client *c = NULL;
 		int rc = il_client_connect_tcp(&c, "server", "7", il_protocol_lines(), &o);
-		if (rc == 0) {
+		if (rc == 0)
 			rc = draw(u->s->n, 4) ? tell(u->s, c, u->name) : slip(c);
-			il_client_destroy(c);
-		}
 		if (rc < 0 && !explore_is_failure(rc))
-			return rc;
+			return rc; /* before the client's end has words of its own */
+		il_client_destroy(c);
 		MUST_DO(il_sleep(draw_time(u->s->n, 300)));
 	}
 	return 0;
