@@ -9,23 +9,6 @@
 
 static bool traced;
 
-int explore_connected(il_client *client, void *data)
-{
-	struct explore_clients *clients = data;
-
-	(void)client;
-	clients->connected++;
-	return 0;
-}
-
-void explore_disconnected(il_client *client, void *data)
-{
-	struct explore_clients *clients = data;
-
-	(void)client;
-	clients->disconnected++;
-}
-
 int explore_open(il_virtual_network **network, bool ipv6)
 {
 	const il_virtual_network_options none = {.ipv6 = ipv6};

@@ -32,6 +32,14 @@ il_fn explore_shutdown, explore_timeouts, explore_starttls, explore_udp, explore
 				       il_error_name(must_rc_), il_error_detail());               \
 	} while (0)
 
+/* In virtual time nothing is late: whatever the statement does ends by then, to the nanosecond. */
+#define MUST_END_IN(time, statement)                         \
+	do {                                                 \
+		const il_time must_end_ = il_deadline(time); \
+		statement;                                   \
+		MUST(il_now() <= must_end_);                 \
+	} while (0)
+
 /* 0 to most - 1. */
 static inline unsigned draw(il_virtual_network *n, unsigned most)
 {
@@ -44,12 +52,34 @@ static inline il_time draw_time(il_virtual_network *n, unsigned most)
 	return IL_USEC(il_virtual_random(n) % (most * 1000u));
 }
 
-/* Whom a server has met: the first member of its handler's data. The two functions are the handler's. */
+/* ---- clients.c: whom a server has, and by when it gets rid of them ---- */
+
+/*
+ * The first member of a handler's data. A handler that waits for its client by the functions below finds out whether the server's
+ * limits end that in time: there is no network between the two, so they do so at one moment.
+ */
 struct explore_clients {
+	const il_server_options *limits; /* NULL, or a time of 0: none */
 	int connected, disconnected;
+	const char *late; /* a limit that has ended a wait too late; NULL: none */
 };
+
+/* The handler's. */
 int explore_connected(il_client *client, void *data);
 void explore_disconnected(il_client *client, void *data);
+/* il_protocol_lines(), which sees when a line begins. */
+il_protocol explore_lines(void);
+/* As il_select with nothing but the client, il_client_receive and il_client_send. `data` is the handler's. */
+int explore_select(il_client *client, void *data, il_time timeout);
+int explore_receive(il_client *client, void *data, il_packet *packet, il_time timeout);
+int explore_send(il_client *client, void *data, const void *bytes, size_t size);
+/* What began then has ended now: was it in time? 0, or IL_FOREVER: it has no limit, or has not begun. */
+void explore_note_late(struct explore_clients *clients, il_time since, il_time limit,
+		       const char *name);
+/* When all have left: -EBADMSG, or 0. */
+int explore_check_clients(const struct explore_clients *clients);
+
+/* ---- explore.c ---- */
 
 /* A network with some latency and some loss. */
 int explore_open(il_virtual_network **n, bool ipv6);

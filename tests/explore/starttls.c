@@ -1,6 +1,7 @@
 /*
  * starttls.c: clients that start TLS in the middle of a conversation while links fail, and others that slip a packet in
- * before it: what is secret is never taken in the clear, and no reply is cut or another one's.
+ * before it: what is secret is never taken in the clear, no reply is cut or another one's, and nobody waits for longer than his limits
+ * say.
  */
 #include "explore.h"
 
@@ -15,6 +16,10 @@ struct service {
 	il_tls *serves, *asks;
 	int secrets, slipped;
 };
+
+#define CONNECT   IL_SEC(3)
+#define HANDSHAKE IL_SEC(6)
+#define REPLY     IL_SEC(5)
 
 /* ---- a certificate ---- */
 
@@ -53,9 +58,11 @@ static int contexts_open(struct service *s)
 
 	if (!certificate)
 		make_certificate(&certificate, &key);
-	MUST_DO(
-	    il_tls_create(&s->serves, &(il_tls_options){.certificate = certificate, .key = key}));
-	return il_tls_create(&s->asks, &(il_tls_options){.verify = IL_TLS_VERIFY_NONE});
+	MUST_DO(il_tls_create(&s->serves, &(il_tls_options){.certificate = certificate,
+							    .key = key,
+							    .handshake_timeout = HANDSHAKE}));
+	return il_tls_create(&s->asks, &(il_tls_options){.verify = IL_TLS_VERIFY_NONE,
+							 .handshake_timeout = HANDSHAKE});
 }
 
 /* ---- the server ---- */
@@ -71,10 +78,13 @@ static bool is_secure(il_client *client)
 static int service_start(struct service *s, il_client *client, bool slips)
 {
 	int rc = il_client_send(client, "go", 2);
+	il_time begun;
 
 	if (rc < 0)
 		return rc;
+	begun = il_now();
 	rc = il_client_start_layer(client, il_tls_layer(s->serves));
+	explore_note_late(&s->clients, begun, HANDSHAKE, "handshake_timeout");
 	s->slipped += slips && rc != -EPROTO;
 	return rc;
 }
@@ -83,7 +93,7 @@ static int service_answer(il_client *client, void *data)
 {
 	struct service *s = data;
 	il_packet p;
-	int rc = il_client_receive(client, &p, IL_FOREVER);
+	int rc = explore_receive(client, s, &p, IL_FOREVER);
 
 	if (rc <= 0)
 		return rc;
@@ -99,10 +109,11 @@ static int serve(void *arg)
 	static const il_handler handler = {.on_connection = explore_connected,
 					   .handle = service_answer,
 					   .on_disconnection = explore_disconnected};
-	static const il_server_options o = {.idle_timeout = IL_SEC(20), .send_timeout = IL_SEC(5)};
+	static const il_server_options o = {.idle_timeout = IL_SEC(6), .send_timeout = IL_SEC(5)};
 	struct service *s = arg;
 	int rc;
 
+	s->clients.limits = &o;
 	MUST_DO(il_tcp_server_open(&s->server, NULL, "7", il_protocol_lines(), &handler, s, &o));
 	rc = il_server_serve(s->server);
 	il_server_destroy(s->server);
@@ -118,11 +129,11 @@ static int start(struct service *s, il_client *c)
 	int rc = il_client_send(c, "STARTTLS", 8);
 
 	if (rc == 0)
-		rc = il_client_receive(c, &p, IL_SEC(5));
+		MUST_END_IN(REPLY, rc = il_client_receive(c, &p, REPLY));
 	if (rc <= 0)
 		return rc;
 	MUST(strcmp(p.data, "go") == 0);
-	rc = il_client_start_layer(c, il_tls_layer(s->asks));
+	MUST_END_IN(HANDSHAKE, rc = il_client_start_layer(c, il_tls_layer(s->asks)));
 	return rc < 0 ? rc : 1;
 }
 
@@ -135,7 +146,7 @@ static int tell(struct service *s, il_client *c, const char *name)
 		il_packet p;
 		rc = il_client_printf(c, "%s %d", name, i);
 		if (rc == 0)
-			rc = il_client_receive(c, &p, IL_SEC(5));
+			MUST_END_IN(REPLY, rc = il_client_receive(c, &p, REPLY));
 		if (rc <= 0)
 			return rc;
 		snprintf(expected, sizeof expected, "%s %d!", name, i);
@@ -161,12 +172,14 @@ struct user {
 
 static int use(void *arg)
 {
-	const il_client_options o = {.connect = {.timeout = IL_SEC(3)}};
+	const il_client_options o = {.connect = {.timeout = CONNECT}};
 	const struct user *u = arg;
 
 	for (int i = 0; i < 2; i++) {
 		il_client *c = NULL;
-		int rc = il_client_connect_tcp(&c, "server", "7", il_protocol_lines(), &o);
+		int rc;
+		MUST_END_IN(CONNECT,
+			    rc = il_client_connect_tcp(&c, "server", "7", il_protocol_lines(), &o));
 		if (rc == 0)
 			rc = draw(u->s->n, 4) ? tell(u->s, c, u->name) : slip(c);
 		if (rc < 0 && !explore_is_failure(rc))
@@ -194,8 +207,7 @@ static int run(struct service *s)
 	MUST_DO(il_sleep(IL_SEC(60)));
 	MUST(s->slipped == 0);
 	MUST(il_server_clients(s->server) == 0);
-	MUST(s->clients.connected == s->clients.disconnected);
-	return 0;
+	return explore_check_clients(&s->clients);
 }
 
 int explore_starttls(void *arg)

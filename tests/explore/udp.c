@@ -18,7 +18,7 @@ static int service_answer(il_client *client, void *data)
 	struct service *s = data;
 	char question[32];
 	il_packet p;
-	int rc = il_client_receive(client, &p, IL_FOREVER);
+	int rc = explore_receive(client, data, &p, IL_FOREVER);
 
 	if (rc <= 0)
 		return rc;
@@ -38,6 +38,7 @@ static int serve(void *arg)
 	struct service *s = arg;
 	int rc;
 
+	s->clients.limits = &o;
 	MUST_DO(il_udp_server_open(&s->server, NULL, "9", NULL, &handler, s, &o));
 	rc = il_server_serve(s->server);
 	il_server_destroy(s->server);
@@ -59,8 +60,9 @@ static int hear(struct peer *p, il_datagram *d)
 	int number, rc;
 
 	for (;;) {
+		const il_time most = draw_time(p->s->n, 30);
 		il_case c = il_case_datagram(d);
-		rc = il_select(&c, 1, draw_time(p->s->n, 30));
+		MUST_END_IN(most, rc = il_select(&c, 1, most));
 		if (rc == -ETIMEDOUT)
 			return 0;
 		if (rc == 0)
@@ -119,8 +121,7 @@ static int run(struct service *s, struct peer *peers)
 	MUST(il_server_clients(s->server) <= PLACES);
 	MUST_DO(il_sleep(IL_SEC(6)));
 	MUST(il_server_clients(s->server) == 0);
-	MUST(s->clients.connected == s->clients.disconnected);
-	return 0;
+	return explore_check_clients(&s->clients);
 }
 
 int explore_udp(void *arg)
