@@ -1,6 +1,6 @@
 /*
- * shutdown.c: a server is shut down while clients ask it and links fail: it ends within its grace period, whoever came
- * has left, and no client takes a cut reply for a whole one.
+ * shutdown.c: a server is shut down while clients ask it and links fail: it ends within its grace period, or with its last reply,
+ * whoever came has left, and no client takes a cut reply for a whole one.
  */
 #include "explore.h"
 
@@ -9,8 +9,12 @@ struct service {
 	il_virtual_network *n;
 	il_server *server;
 	il_time grace;
+	il_time shut, worked; /* when: its shutdown began, a handler ended its work last */
 	bool over;
 };
+
+#define CONNECT IL_SEC(3)
+#define REPLY   IL_SEC(5)
 
 /* "7" is 7 lines of work later "7 7 7 7 7 7 7" */
 static int service_answer(il_client *client, void *data)
@@ -27,7 +31,10 @@ static int service_answer(il_client *client, void *data)
 		snprintf(reply + strlen(reply), sizeof reply - strlen(reply), "%d", times);
 		rc = il_sleep(draw_time(s->n, 30));
 	}
-	return rc < 0 ? rc : il_client_send(client, reply, strlen(reply));
+	if (rc >= 0)
+		rc = il_client_send(client, reply, strlen(reply));
+	s->worked = il_now();
+	return rc;
 }
 
 static int serve(void *arg)
@@ -43,7 +50,8 @@ static int serve(void *arg)
 	rc = il_server_serve(s->server);
 	s->over = true;
 	MUST(il_server_clients(s->server) == 0);
-	MUST(s->clients.connected == s->clients.disconnected);
+	MUST(il_now() == (s->worked > s->shut ? s->worked : s->shut));
+	MUST_DO(explore_check_clients(&s->clients));
 	il_server_destroy(s->server);
 	s->server = NULL;
 	return rc;
@@ -56,7 +64,7 @@ static int ask(il_client *c, int times)
 	int rc = il_client_printf(c, "%d", times);
 
 	if (rc == 0)
-		rc = il_client_receive(c, &p, IL_SEC(5));
+		MUST_END_IN(REPLY, rc = il_client_receive(c, &p, REPLY));
 	if (rc <= 0)
 		return rc;
 	for (int i = 0; i < times; i++)
@@ -68,12 +76,14 @@ static int ask(il_client *c, int times)
 
 static int use(void *arg)
 {
-	const il_client_options o = {.connect = {.timeout = IL_SEC(3)}};
+	const il_client_options o = {.connect = {.timeout = CONNECT}};
 	struct service *s = arg;
 
 	while (!s->over) {
 		il_client *c;
-		int rc = il_client_connect_tcp(&c, "server", "7", il_protocol_lines(), &o);
+		int rc;
+		MUST_END_IN(CONNECT,
+			    rc = il_client_connect_tcp(&c, "server", "7", il_protocol_lines(), &o));
 		if (rc == 0) {
 			for (int i = 1; (rc = ask(c, i)) == 1 && i < 8; i++)
 				;
@@ -89,17 +99,16 @@ static int use(void *arg)
 static int run(struct service *s)
 {
 	static const char *const hosts[] = {"server", "one", "two", "three"};
-	il_time begun;
 
 	MUST_DO(il_virtual_host_start(s->n, "server", serve, s));
 	for (int i = 1; i < 4; i++)
 		MUST_DO(il_virtual_host_start(s->n, hosts[i], use, s));
 	MUST_DO(explore_break_links(s->n, hosts, 4));
 	MUST_DO(il_sleep(draw_time(s->n, 300)));
-	begun = il_now();
+	s->shut = il_now();
 	il_server_shutdown(s->server);
 	MUST_DO(il_virtual_host_wait(s->n, "server", IL_SEC(60)));
-	MUST(il_now() - begun <= s->grace);
+	MUST(il_now() - s->shut <= s->grace);
 	for (int i = 1; i < 4; i++)
 		MUST_DO(il_virtual_host_wait(s->n, hosts[i], IL_SEC(60)));
 	return 0;
