@@ -1,7 +1,8 @@
 /*
  * cancels.c: a call that waits in a job server's queue is cancelled while the server hangs or cannot take it back, or while a link
  * hangs in one direction or both, so that nobody says that it was dropped. It ends all the same, within the three beats in which a cut
- * link is noticed, and it never runs. Another call of the same client runs all the while, and its worker's signs of it keep coming.
+ * link is noticed, and it never runs. Another call of the same client runs all the while, and its worker's signs of it keep coming, until
+ * that one is cut off, too. The clock is virtual and latencies are bounded, so it is known by when each of these ends.
  */
 #include "job_server.h"
 
@@ -9,7 +10,11 @@
 
 #include <interloop/function.h>
 
-enum { BEAT = 2, CLIENT_BEAT = 1 }; /* seconds */
+#define BEAT        IL_SEC(2) /* of the worker */
+#define CLIENT_BEAT IL_SEC(1)
+#define WATCH       (CLIENT_BEAT / 4) /* so often the client looks for what is silent */
+#define LATENCY     IL_MSEC(30)       /* one way, at most */
+
 enum { RUNS, WAITS, CALLS };
 
 enum fault { NOTHING, MUTE, UNABLE, DEAF, NOTHING_ARRIVES, NOTHING_COMES, HELD, CUT, FAULTS };
@@ -21,6 +26,7 @@ static struct machines {
 	enum fault fault;
 	bool by_future;    /* that is cancelled; else the scope of il_executor_run */
 	il_scope scope;    /* of the call that waits */
+	il_time failed;    /* when the fault began */
 	il_time ended;     /* 0: not yet */
 	int begun[CALLS];  /* how often */
 	int ids[CALLS];    /* their arguments */
@@ -58,7 +64,7 @@ static int work(void *arg)
 				      .names = names,
 				      .name_count = 1,
 				      .slots = 1,
-				      .heartbeat = IL_SEC(BEAT),
+				      .heartbeat = BEAT,
 				      .insecure = true};
 	int rc;
 
@@ -105,6 +111,7 @@ static int queue_one(struct machines *m, il_group *group, il_future **f)
 	const struct il__remote_server *s = &m->pool->servers[0];
 
 	m->server.deaf = m->fault == DEAF;
+	m->failed = il_now();
 	if (m->by_future) {
 		MUST_DO(il_executor_submit(m->pool->executor, f, stay, &m->ids[WAITS],
 					   sizeof m->ids[WAITS]));
@@ -119,6 +126,8 @@ static int queue_one(struct machines *m, il_group *group, il_future **f)
 
 static int make_fault(struct machines *m)
 {
+	if (m->fault != DEAF)
+		m->failed = il_now();
 	switch (m->fault) {
 	case MUTE:
 		m->server.mute = true;
@@ -139,9 +148,23 @@ static int make_fault(struct machines *m)
 	}
 }
 
+/* A server that replies is connected to first, and then told. The last reply of one that hangs, or is cut off, may be under way when that
+ * begins. */
+static il_time latest_end(const struct machines *m, il_time begin)
+{
+	switch (m->fault) {
+	case NOTHING:
+	case UNABLE:
+		return begin + 4 * LATENCY;
+	case MUTE:
+		return begin + 3 * CLIENT_BEAT + WATCH;
+	default:
+		return m->failed + LATENCY + 3 * CLIENT_BEAT;
+	}
+}
+
 static int cancel_one(struct machines *m, il_future *f)
 {
-	const il_time most = m->fault == NOTHING ? IL_SEC(1) : IL_SEC(3 * CLIENT_BEAT + 1);
 	il_time begin;
 
 	MUST_DO(make_fault(m));
@@ -154,8 +177,23 @@ static int cancel_one(struct machines *m, il_future *f)
 	while (!m->ended && il_now() < begin + IL_SEC(120))
 		MUST_DO(il_sleep(IL_MSEC(100)));
 	MUST(m->ended);
-	MUST(m->ended - begin <= most);
+	MUST(m->ended <= latest_end(m, begin));
 	MUST(!f || il_future_result(f, 0) == -ECANCELED);
+	return 0;
+}
+
+/* A server that is lost takes it along. Else its worker is cut off, whose last sign may be on its way then. */
+static int lose_running(struct machines *m)
+{
+	int rc;
+
+	if (m->fault > UNABLE) {
+		MUST(il_future_result(m->future, 0) == -EOWNERDEAD);
+		return 0;
+	}
+	MUST_DO(il_virtual_partition(m->n, "worker", "server"));
+	MUST_END_IN(LATENCY + 3 * BEAT + WATCH, rc = il_future_result(m->future, IL_FOREVER));
+	MUST(rc == -EOWNERDEAD);
 	return 0;
 }
 
@@ -172,19 +210,20 @@ static int use_pool(struct machines *m)
 		rc = queue_one(m, &group, &f);
 	if (rc == 0)
 		rc = cancel_one(m, f);
+	if (rc == 0)
+		rc = lose_running(m);
 	il_future_unref(f);
 	il_future_unref(m->future);
 	il_scope_cancel(il_group_scope(&group));
-	return il_group_close(&group, rc);
+	MUST_END_IN(0, rc = il_group_close(&group, rc));
+	return rc;
 }
 
 static int use(void *arg)
 {
 	static const char *const servers[] = {address};
-	const il_remote_pool_options o = {.servers = servers,
-					  .server_count = 1,
-					  .heartbeat = IL_SEC(CLIENT_BEAT),
-					  .insecure = true};
+	const il_remote_pool_options o = {
+	    .servers = servers, .server_count = 1, .heartbeat = CLIENT_BEAT, .insecure = true};
 	struct machines *m = arg;
 	il_portal *portal;
 	int rc;
@@ -201,8 +240,7 @@ static int use(void *arg)
 
 static int run(struct machines *m)
 {
-	const il_virtual_link_options well = {.latency_min = IL_MSEC(1),
-					      .latency_max = IL_MSEC(30)};
+	const il_virtual_link_options well = {.latency_min = IL_MSEC(1), .latency_max = LATENCY};
 
 	m->fault = (enum fault)draw(m->n, FAULTS);
 	m->by_future = draw(m->n, 2);
