@@ -1,7 +1,9 @@
 /*
  * remote.c: a remote pool, job servers and worker programs, each on a machine of its own, while machines lose power, come again
  * and are drained, and links fail. Every call ends once, with the right result or a code that says what happened; it runs at most as
- * often as the options allow; afterwards calls succeed again, and of all that were made nothing is left.
+ * often as the options allow; afterwards calls succeed again, and of all that were made nothing is left. A call that no server or no
+ * worker program takes ends when its time is up, not before; and where nothing fails, it is known by when every one that is cancelled
+ * has ended.
  */
 #include "job_server.h"
 
@@ -17,6 +19,14 @@ enum {
 	LAST = 8, /* more than a worker takes at once */
 	CALLS = CALLERS * ROUNDS + LAST
 };
+
+#define HEARTBEAT IL_SEC(2)       /* of all */
+#define WATCH     (HEARTBEAT / 4) /* so often the pool looks at what waits */
+#define CONNECT   IL_SEC(4)
+#define UNSERVED  IL_SEC(3)
+#define LATENCY   IL_MSEC(30) /* one way, at most, where nothing fails */
+#define REPAIRED  IL_MSEC(1)  /* one way, once nothing fails any more */
+#define BEGIN     IL_MSEC(20) /* that a call takes to begin, at most */
 
 struct number {
 	int id;
@@ -45,6 +55,9 @@ static struct machines {
 	const char *addresses[SERVERS];
 	struct il__remote_pool *pool;
 	int runs[CALLS]; /* of each call */
+	int busy;        /* calls that executors of worker programs have */
+	il_time met;     /* when the pool was seen to have a server last */
+	bool stuck;      /* a call was seen to wait for one for too long */
 	bool quiet;      /* nothing fails: nothing may be lost */
 	bool drains;     /* workers end and start again */
 	bool well;       /* nothing fails any more */
@@ -80,19 +93,23 @@ static void register_functions(void)
 /* A call takes its time to begin. */
 static int run_call(void *call)
 {
-	int rc = il_sleep(draw_time(now->n, 20));
+	int rc = il_sleep(draw_time(now->n, BEGIN / IL_MSEC(1)));
 
 	if (rc < 0)
 		il_call_fail(call, rc);
 	else
 		il_call_run(call);
+	now->busy--;
 	return 0;
 }
 
 static int submit(void *self, il_call *call)
 {
+	int rc = il_loop_spawn(il_loop_current(), NULL, run_call, call);
+
 	(void)self;
-	return il_loop_spawn(il_loop_current(), NULL, run_call, call);
+	now->busy += rc == 0;
+	return rc;
 }
 
 static int serve(void *options)
@@ -113,7 +130,7 @@ static int work(void *arg)
 				      .name_count = 1,
 				      .slots = w->slots,
 				      .prefetch = w->prefetch,
-				      .heartbeat = IL_SEC(2),
+				      .heartbeat = HEARTBEAT,
 				      .insecure = true};
 	int rc;
 
@@ -139,6 +156,7 @@ static int most_runs(const struct machines *m)
 
 static int check(const struct machines *m, const struct number *n, int rc, bool cancels)
 {
+	MUST_DO(rc == -EBADMSG ? rc : 0);
 	MUST(m->runs[n->id] <= most_runs(m));
 	if (rc >= 0) {
 		MUST(rc == n->id && n->square == n->id * n->id);
@@ -153,9 +171,17 @@ static int check(const struct machines *m, const struct number *n, int rc, bool 
 	return 0;
 }
 
+static int run_call_of(il_fn *fn, struct number *n)
+{
+	int rc = il_executor_run(now->pool->executor, fn, n, sizeof *n);
+
+	MUST(rc != -EHOSTUNREACH || il_now() >= now->met + CONNECT);
+	return rc;
+}
+
 static int run_square(void *arg)
 {
-	return il_executor_run(now->pool->executor, square, arg, sizeof(struct number));
+	return run_call_of(square, arg);
 }
 
 static int call_and_wait(struct machines *m, struct number *n)
@@ -163,17 +189,32 @@ static int call_and_wait(struct machines *m, struct number *n)
 	return check(m, n, run_square(n), false);
 }
 
-static int call_with_deadline(struct machines *m, struct number *n)
+/* One that has not begun is created and taken back, for which there may be no connection yet; of another the result is waited for. */
+static il_time latest_end(const struct number *n, il_time cancelled, int rc)
 {
-	return check(m, n, il_fail_after(draw_time(m->n, 3000), run_square, n), true);
+	return cancelled + (rc < 0 ? 6 * LATENCY : BEGIN + IL_MSEC(n->ms) + 2 * LATENCY);
 }
 
+static int call_with_deadline(struct machines *m, struct number *n)
+{
+	const il_time most = draw_time(m->n, 3000), deadline = il_deadline(most);
+	int rc = il_fail_after(most, run_square, n);
+
+	MUST(!m->quiet || il_now() <= latest_end(n, deadline, rc));
+	return check(m, n, rc, true);
+}
+
+/* One look finds that no worker has its name, so the server is told to drop it; the next one asks what became of it. In between there
+ * are some ways there and back, also such as others need first. */
 static int call_unserved(struct machines *m, struct number *n)
 {
-	int rc = il_executor_run(m->pool->executor, nowhere, n, sizeof *n);
+	const il_time begun = il_now();
+	int rc = run_call_of(nowhere, n);
 
 	MUST(rc < 0 && m->runs[n->id] == 0);
+	MUST(rc != -ENOENT || il_now() >= begun + UNSERVED);
 	MUST(!m->quiet || rc == -ENOENT);
+	MUST(!m->quiet || il_now() <= begun + UNSERVED + 2 * WATCH + 20 * LATENCY);
 	return check(m, n, rc, true);
 }
 
@@ -189,12 +230,15 @@ static int cancel_soon(struct machines *m, struct number *n, il_fn *fn)
 	il_future *f;
 	int ends = 0, rc;
 	bool cancelled;
+	il_time when;
 
 	MUST_DO(il_executor_submit(m->pool->executor, &f, fn, n, sizeof *n));
 	MUST_DO(il_future_on_done(f, count_end, &ends));
 	MUST_DO(il_sleep(draw_time(m->n, 600)));
+	when = il_now();
 	cancelled = il_future_cancel(f);
 	rc = il_future_result(f, IL_FOREVER);
+	MUST(!m->quiet || il_now() <= latest_end(n, when, rc));
 	MUST(cancelled == (rc == -ECANCELED));
 	il_future_unref(f);
 	MUST_DO(il_sleep(IL_SEC(1)));
@@ -245,6 +289,48 @@ static int call_all(struct machines *m)
 	return il_gather(call, callers, CALLERS, sizeof callers[0], NULL);
 }
 
+/* Of those without a server the oldest is the first. */
+static int watch_pending(void *arg)
+{
+	struct machines *m = arg;
+	uint64_t id = 0;
+	il_time since = 0;
+	int rc = 0;
+
+	m->met = il_now();
+	while (rc == 0) {
+		struct il__remote_node *first = m->pool->pending.first;
+		const uint64_t oldest = first ? il__remote_out_at(first)->id : 0;
+		bool alone = true;
+		for (size_t i = 0; i < m->pool->server_count; i++)
+			alone = alone && !m->pool->servers[i].connected;
+		if (!alone)
+			m->met = il_now();
+		if (!alone || oldest != id)
+			since = il_now();
+		id = oldest;
+		m->stuck |= id && il_now() > since + CONNECT;
+		rc = il_sleep(IL_MSEC(20));
+	}
+	return rc;
+}
+
+/* Where nothing else is to be done: no server has a job, not even one whose worker it does not know to be lost, and no worker has one that
+ * its server does not know of. A worker that is told of the call only as it falls asleep (3 ways), and waits for what another server
+ * replies (2), asks and gets the call (2), whose answer goes by way of the server (2). And a server may wake what was a worker before
+ * a power cut, until another one asks by itself. */
+static il_time latest_answer(const struct machines *m, const struct number *n)
+{
+	bool idle = !m->pool->calls && !m->busy;
+
+	for (unsigned i = 0; i < m->server_count; i++)
+		idle = idle && !m->servers[i].first;
+	if (!idle)
+		return IL_FOREVER;
+	return il_deadline(BEGIN + IL_MSEC(n->ms) +
+			   (m->quiet ? 9 * LATENCY : HEARTBEAT + 9 * REPAIRED));
+}
+
 /* What failed is noticed by then, and everybody is connected again. */
 static int call_once_more(struct machines *m)
 {
@@ -254,7 +340,9 @@ static int call_once_more(struct machines *m)
 	MUST_DO(il_sleep(IL_SEC(14)));
 	for (int i = CALLS - LAST; i < CALLS; i++) {
 		struct number n = {.id = i, .ms = 5};
+		const il_time latest = latest_answer(m, &n);
 		MUST(run_square(&n) == i && n.square == i * i);
+		MUST(il_now() <= latest);
 	}
 	return 0;
 }
@@ -281,13 +369,14 @@ static int use_pool(struct machines *m)
 
 	MUST_DO(il_group_open(&group));
 	MUST_DO(il_group_start_soon(&group, NULL, il__remote_run_pool, m->pool));
+	MUST_DO(il_group_start_soon(&group, NULL, watch_pending, m));
 	rc = call_all(m);
 	if (rc == 0)
 		rc = call_once_more(m);
 	if (rc == 0)
 		rc = check_empty(m->pool);
 	il_scope_cancel(il_group_scope(&group));
-	rc = il_group_close(&group, rc);
+	MUST_END_IN(0, rc = il_group_close(&group, rc));
 	return rc;
 }
 
@@ -298,9 +387,9 @@ static int use(void *arg)
 				    .server_count = m->server_count,
 				    .prefix = "x.",
 				    .resubmits = m->resubmits,
-				    .heartbeat = IL_SEC(2),
-				    .connect_timeout = IL_SEC(8),
-				    .unserved_timeout = IL_SEC(3),
+				    .heartbeat = HEARTBEAT,
+				    .connect_timeout = CONNECT,
+				    .unserved_timeout = UNSERVED,
 				    .insecure = true};
 	il_portal *portal;
 	int rc;
@@ -379,8 +468,7 @@ static void prepare(struct machines *m)
 
 static int run(struct machines *m)
 {
-	const il_virtual_link_options well = {.latency_min = IL_MSEC(1),
-					      .latency_max = IL_MSEC(30)};
+	const il_virtual_link_options well = {.latency_min = IL_MSEC(1), .latency_max = LATENCY};
 
 	prepare(m);
 	if (m->quiet)
@@ -394,6 +482,7 @@ static int run(struct machines *m)
 	MUST_DO(break_all(m));
 	m->well = true;
 	MUST_DO(il_virtual_host_wait(m->n, "client", IL_SEC(600)));
+	MUST(!m->stuck);
 	MUST_DO(il_sleep(IL_SEC(1)));
 	for (int i = 0; i < CALLS; i++)
 		MUST(m->runs[i] <= most_runs(m));
