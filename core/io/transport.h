@@ -23,7 +23,7 @@ struct il__transport {
 	struct il__fd_share lower[2]; /* by direction: for what is below, while somebody waits */
 	int error[2];                 /* by direction: what was said, and its words */
 	char *why[2];
-	unsigned told;   /* directions that it has said to be ready since `want` was asked last */
+	unsigned told;   /* directions that it has said to be ready, until -EAGAIN or a try */
 	bool ended;      /* nothing more is received */
 	bool drained;    /* as it says itself: where it cannot be waited for it is asked */
 	unsigned inside; /* operations on the stack */

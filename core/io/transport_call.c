@@ -85,6 +85,13 @@ static int transport_fail_again(const struct il__transport *t, int d)
 	return il__refuse(t->error[d], "%s", t->why[d] ? t->why[d] : il_strerror(t->error[d]));
 }
 
+/* What it has said of this direction before is old. */
+static int transport_again(struct il__transport *t, unsigned direction)
+{
+	t->told &= ~direction;
+	return -EAGAIN;
+}
+
 int il__transport_receive(il_stream *s, void *data, size_t max)
 {
 	struct il__transport *t = il__transport_of(s);
@@ -102,7 +109,7 @@ int il__transport_receive(il_stream *s, void *data, size_t max)
 	if (!il__transport_leave(t, before))
 		return il__transport_closed();
 	if (n == -EAGAIN)
-		return n;
+		return transport_again(t, IL_READABLE);
 	if (n > 0 && (size_t)n > max)
 		n = il__refuse(-EPROTO, "transport %s: receive returned %d, there was room for %zu",
 			       t->ops.name, n, max);
@@ -126,7 +133,7 @@ int il__transport_send(il_stream *s, const struct iovec *pieces, int count)
 	if (!il__transport_leave(t, before))
 		return il__transport_closed();
 	if (n == -EAGAIN)
-		return n;
+		return transport_again(t, IL_WRITABLE);
 	if (!count && n > 0)
 		n = 0;
 	if (n == 0 && total)
@@ -140,9 +147,13 @@ int il__transport_send(il_stream *s, const struct iovec *pieces, int count)
 
 void il_transport_drained(il_stream *stream)
 {
+	struct il__transport *t;
+
 	if (!stream || il__stream_is_closed(stream) || stream->kind != IL__STREAM_TRANSPORT)
 		return;
-	il__transport_of(stream)->drained = true;
+	t = il__transport_of(stream);
+	t->drained = true;
+	t->told &= ~(unsigned)IL_READABLE;
 	il__stream_drained(stream, IL_READABLE);
 }
 

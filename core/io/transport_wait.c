@@ -94,12 +94,13 @@ static int transport_ask(struct il__fd *fd, unsigned directions)
 	const bool drained = t->drained;
 	int rc = 0;
 
-	t->told = 0;
 	for (int d = 0; rc == 0 && d < 2; d++)
 		if (directions & il__transport_bit(d))
 			rc = transport_want(t, d);
-	if (rc == 0 && t->told & directions)
+	if (rc == 0 && t->told & directions) {
+		t->told &= ~directions;
 		return 1;
+	}
 	return rc < 0 && drained && directions == IL_READABLE ? 1 : rc;
 }
 

@@ -98,8 +98,9 @@ IL_MUST_CHECK IL_API int il_stream_open_transport(il_stream **stream,
 
 /**
  * @brief Says that these directions of a transport are worth trying again: wakes whoever waits for
- * them, and the streams above. Loop's thread, in a task or not, also from inside the transport's
- * own functions; another thread stops the program with a sentence. Calls none of the transport's
+ * them, and the streams above. A select that has got -EAGAIN from them and still asks its other
+ * cases asks them again. Loop's thread, in a task or not, also from inside the transport's own
+ * functions; another thread stops the program with a sentence. Calls none of the transport's
  * functions. Does nothing for NULL, for a closed stream and for a stream that is no transport's.
  */
 IL_API void il_transport_ready(il_stream *stream, unsigned mask);
