@@ -29,7 +29,8 @@ struct il__network {
 		       const il_connect_options *options, struct il__fd **end);
 	/* Then: 1, or why it has failed. */
 	int (*connected)(struct il__fd *end);
-	/* What has connected becomes a stream; on failure it is closed. With words. */
+	/* What has connected becomes a stream; on failure it is closed. With words. What asking that stream changes for
+	 * others they learn later, from the loop, or by il_transport_ready. */
 	int (*stream)(struct il__fd *end, const il_address *peer, il_stream **stream);
 
 	int (*listen)(il_loop *loop, const il_address *address, const il_listen_options *options,

@@ -172,11 +172,8 @@ static inline bool il__stream_is_closed(const il_stream *s)
 {
 	return s->number < 0;
 }
-/* Whether to ask it, or to wait for it, calls functions of the user's. */
-static inline bool il__stream_calls_out(const il_stream *s)
-{
-	return s->kind == IL__STREAM_TRANSPORT;
-}
+/* Whether to ask it, or to wait for it, calls functions of the user's (stream_ready.c). */
+bool il__stream_calls_out(const il_stream *s);
 /* Whether a task receives from it, or a select watches it for that. */
 static inline bool il__stream_is_read(const il_stream *s)
 {

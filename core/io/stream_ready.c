@@ -20,6 +20,12 @@ void il__stream_expect_nothing(il_stream *s)
 		il__stream_drained(s, IL_READABLE);
 }
 
+/* A network's own does not: network.h. */
+bool il__stream_calls_out(const il_stream *s)
+{
+	return s->kind == IL__STREAM_TRANSPORT && !il__transport_of(s)->network;
+}
+
 /* -EAGAIN; else the next receiving call need not wait. */
 static int transport_readable(il_stream *s, const char *function)
 {

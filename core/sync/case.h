@@ -50,7 +50,7 @@ struct il__case_ops {
 	/* It begins to wait, after take has returned 0: 0, or the code of the call. */
 	int (*enqueue)(il_case *c, il_task *task);
 	/* Whether take, look and enqueue call the user's functions, which may change what other cases wait for: those
-	 * are asked once more before they wait, and begin to before this one does. NULL: they never do. */
+	 * before it are asked once more before they wait, and all begin to before it does. NULL: they never do. */
 	bool (*calls_out)(const il_case *c);
 	/* It ends to; also if it was woken, or enqueue failed. No lock is held. May be NULL. */
 	void (*dequeue)(il_case *c, il_task *task);

@@ -107,12 +107,13 @@ static int case_enqueue(struct il__select *s, il_case *c)
 	return case_ops(c)->enqueue(c, s->task);
 }
 
-/* Does it with those that call out, or with the others, until one has happened. */
-static int select_each(struct il__select *s, bool out, int (*act)(struct il__select *, il_case *))
+/* Does it with those of the first `count` that call out, or with the others, until one has happened. */
+static int select_each(struct il__select *s, size_t count, bool out,
+		       int (*act)(struct il__select *, il_case *))
 {
 	int rc = 0;
 
-	for (size_t i = 0; rc == 0 && i < s->count && !s->happened; i++) {
+	for (size_t i = 0; rc == 0 && i < count && !s->happened; i++) {
 		il_case *c = &s->cases[i];
 		if (case_is_on(c) && case_calls_out(c) == out)
 			rc = act(s, c);
@@ -120,21 +121,22 @@ static int select_each(struct il__select *s, bool out, int (*act)(struct il__sel
 	return rc;
 }
 
+/* Those behind the last that calls out were asked after it. */
 static int select_enqueue(struct il__select *s)
 {
-	bool out = false;
-	int rc = 0;
+	size_t out = 0; /* up to and with that one */
+	int rc;
 
 	for (size_t i = 0; i < s->count; i++) {
 		il__case_inside(&s->cases[i])->select = NULL;
-		out |= case_is_on(&s->cases[i]) && case_calls_out(&s->cases[i]);
+		if (case_is_on(&s->cases[i]) && case_calls_out(&s->cases[i]))
+			out = i + 1;
 	}
-	if (out)
-		rc = select_each(s, false, case_take);
+	rc = select_each(s, out, false, case_take);
 	if (rc == 0)
-		rc = select_each(s, false, case_enqueue);
-	if (rc == 0 && out)
-		rc = select_each(s, true, case_enqueue);
+		rc = select_each(s, s->count, false, case_enqueue);
+	if (rc == 0)
+		rc = select_each(s, out, true, case_enqueue);
 	return rc < 0 ? rc : 0;
 }
 

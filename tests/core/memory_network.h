@@ -42,7 +42,7 @@ struct memory_end {
 };
 
 static struct memory_end *bound[PORTS]; /* listeners and datagram sockets alike */
-static unsigned opened, next_port = FIRST_FREE_PORT;
+static unsigned opened, next_port = FIRST_FREE_PORT, asked; /* whether an end is ready */
 
 static const struct il__network memory_network;
 
@@ -138,6 +138,7 @@ static int memory_ready(struct il__fd *fd, unsigned mask)
 {
 	const struct memory_end *e = memory_end(fd);
 
+	asked++;
 	return (int)((e->waits || e->queued ? mask & IL_READABLE : 0) | (mask & IL_WRITABLE));
 }
 

@@ -237,6 +237,60 @@ static void udp(void)
 	il_server_destroy(server);
 }
 
+/* ---- a select asks again for what came before a transport of the user's, whose functions may do anything ---- */
+
+static int nothing_received(void *self, void *data, size_t max)
+{
+	(void)self;
+	(void)data;
+	(void)max;
+	return -EAGAIN;
+}
+
+static int nothing_sent(void *self, const struct iovec *pieces, int count)
+{
+	(void)self;
+	(void)pieces;
+	(void)count;
+	return -EAGAIN;
+}
+
+/* How often a select that waits in vain asks for the one datagram socket among its cases. */
+static unsigned asks(il_case first, il_case second)
+{
+	il_case cases[] = {first, second};
+
+	asked = 0;
+	CHECK_RC(il_select(cases, 2, IL_MSEC(1)), -ETIMEDOUT);
+	return asked;
+}
+
+static void selects(void)
+{
+	const struct il_transport transport = {.receive = nothing_received, .send = nothing_sent};
+	const il_address any = {.storage.ss_family = AF_INET, .length = sizeof(struct sockaddr_in)};
+	struct pipe_end *pipe = calloc(1, sizeof *pipe);
+	il_stream *theirs, *simulated;
+	il_datagram *d;
+	il_case datagram, stream;
+
+	CHECK(pipe);
+	opened++;
+	CHECK_RC(pipe_stream(pipe, &any, &any, &simulated), 0);
+	CHECK_RC(il_stream_open_transport(&theirs, &transport, NULL), 0);
+	CHECK_RC(il_datagram_open_udp(&d, NULL, "0", NULL), 0);
+	datagram = il_case_datagram(d);
+	stream = il_case_stream(theirs, IL_READABLE);
+	CHECK(asks(datagram, stream) == 2);
+	CHECK(asks(stream, datagram) == 1);
+	stream = il_case_stream(simulated, IL_READABLE);
+	CHECK(asks(datagram, stream) == 1);
+	CHECK(asks(stream, datagram) == 1);
+	il_datagram_destroy(d);
+	il_stream_destroy(theirs);
+	il_stream_destroy(simulated);
+}
+
 static int all(void *arg)
 {
 	const size_t before = descriptors();
@@ -248,6 +302,7 @@ static int all(void *arg)
 	tcp();
 	listener();
 	udp();
+	selects();
 	CHECK(opened == 0);
 	CHECK(descriptors() == before);
 	/* What is the system's stays so beside it. */
