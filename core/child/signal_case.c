@@ -37,6 +37,13 @@ static int signal_case_check(il_case *c, il_task *task)
 	return rc;
 }
 
+static int signal_case_occupy(il_case *c, struct il__select *s)
+{
+	const il_signal_receiver *r = c->object;
+
+	return il__case_occupy(c, s, r->open ? r->fd : NULL, IL_READABLE);
+}
+
 /* 1: one has come, and is taken. */
 static int signal_case_look(il_case *c)
 {
@@ -88,8 +95,6 @@ static int signal_case_enqueue(il_case *c, il_task *task)
 	w->gone = false;
 	w->share =
 	    (struct il__fd_share){.fd = r->fd, .asked = IL_READABLE, .fire = signal_case_fire};
-	if (r->gone)
-		return il__refuse(-EBUSY, "il_select: one signal receiver in two cases");
 	r->gone = &w->gone;
 	return il__fd_share(&w->share);
 }
@@ -114,6 +119,7 @@ static void signal_case_tell(struct il__report *r, il_case *c)
 static const struct il__case_ops signal_case = {
     .tell = signal_case_tell,
     .check = signal_case_check,
+    .occupy = signal_case_occupy,
     .take = signal_case_take,
     .enqueue = signal_case_enqueue,
     .dequeue = signal_case_dequeue,

@@ -30,9 +30,16 @@ static int datagram_case_check(il_case *c, il_task *task)
 	int rc = d->fd ? il__loop_check_thread(d->loop, "il_select") : 0;
 
 	(void)task;
-	if (rc == 0 && d->receiver)
+	if (rc == 0 && d->fd && (d->receiver || il__fd_asked(d->fd) & IL_READABLE))
 		return il__refuse(-EBUSY, "il_select: another task receives; one at a time");
 	return rc;
+}
+
+static int datagram_case_occupy(il_case *c, struct il__select *s)
+{
+	const il_datagram *d = c->object;
+
+	return il__case_occupy(c, s, d->fd, IL_READABLE);
 }
 
 /* Where something is there, il_datagram_receive is to try at once. */
@@ -66,8 +73,6 @@ static int datagram_case_enqueue(il_case *c, il_task *task)
 	w->share =
 	    (struct il__fd_share){.fd = d->fd, .asked = IL_READABLE, .fire = datagram_case_fire};
 	w->place = (struct il__datagram_place){.gone = false};
-	if (d->receiver)
-		return il__refuse(-EBUSY, "il_select: one datagram socket in two cases");
 	d->receiver = &w->place;
 	return il__fd_share(&w->share);
 }
@@ -94,6 +99,7 @@ static void datagram_case_tell(struct il__report *r, il_case *c)
 static const struct il__case_ops datagram_case = {
     .tell = datagram_case_tell,
     .check = datagram_case_check,
+    .occupy = datagram_case_occupy,
     .take = datagram_case_take,
     .enqueue = datagram_case_enqueue,
     .dequeue = datagram_case_dequeue,

@@ -3,7 +3,6 @@
  */
 #include "../base/base.h"
 #include "../base/error.h"
-#include "../runtime/loop.h"
 #include "../runtime/task.h"
 #include "../runtime/thread_state.h"
 #include "../sync/case.h"
@@ -21,24 +20,15 @@ static struct fd_case *fd_case_of(il_case *c)
 	return (struct fd_case *)(void *)il__case_inside(c);
 }
 
-static int fd_case_refuse_busy(const il_case *c)
+/* NULL: nobody has waited for it yet. */
+static const struct il__fd *fd_case_find(const il_case *c)
 {
-	return il__refuse(-EBUSY,
-			  "il_select: another task, or another case, waits for descriptor %d: "
-			  "one a direction",
-			  c->fd);
-}
-
-static bool fd_case_is_taken(il_loop *loop, const il_case *c)
-{
-	const struct il__fd *fd = il__fd_find(loop, c->fd);
-
-	return fd && il__fd_asked(fd) & c->mask;
+	return il__self.loop ? il__fd_find(il__self.loop, c->fd) : NULL;
 }
 
 static int fd_case_check(il_case *c, il_task *task)
 {
-	il_loop *loop = il__self.loop;
+	const struct il__fd *fd = fd_case_find(c);
 
 	(void)task;
 	if (!c->mask || c->mask & ~(unsigned)(IL_READABLE | IL_WRITABLE))
@@ -46,7 +36,20 @@ static int fd_case_check(il_case *c, il_task *task)
 				  "il_select: the mask of descriptor %d is %#x, it must be "
 				  "IL_READABLE, IL_WRITABLE or both",
 				  c->fd, c->mask);
-	return loop && fd_case_is_taken(loop, c) ? fd_case_refuse_busy(c) : 0;
+	if (fd && il__fd_asked(fd) & c->mask)
+		return il__refuse(
+		    -EBUSY, "il_select: another task waits for descriptor %d: one a direction",
+		    c->fd);
+	return 0;
+}
+
+/* One that nobody has waited for yet has its number in the place of an address, made odd. */
+static int fd_case_occupy(il_case *c, struct il__select *s)
+{
+	const struct il__fd *fd = fd_case_find(c);
+
+	return il__select_occupy(s, &il__case_places(c)->own,
+				 fd ? (uintptr_t)fd : (uintptr_t)c->fd * 2 + 1, c->mask);
 }
 
 static int fd_case_take(il_case *c, il_task *task)
@@ -72,8 +75,6 @@ static int fd_case_enqueue(il_case *c, il_task *task)
 	int rc;
 
 	w->share = (struct il__fd_share){.asked = (unsigned char)c->mask, .fire = fd_case_fire};
-	if (fd_case_is_taken(task->loop, c))
-		return fd_case_refuse_busy(c);
 	rc = il__fd_get(task->loop, c->fd, &w->share.fd);
 	if (rc < 0)
 		return rc;
@@ -95,6 +96,7 @@ static void fd_case_tell(struct il__report *r, il_case *c)
 static const struct il__case_ops fd_case = {
     .tell = fd_case_tell,
     .check = fd_case_check,
+    .occupy = fd_case_occupy,
     .take = fd_case_take,
     .enqueue = fd_case_enqueue,
     .dequeue = fd_case_dequeue,

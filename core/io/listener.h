@@ -4,6 +4,7 @@
 #ifndef IL_CORE_IO_LISTENER_H
 #define IL_CORE_IO_LISTENER_H
 
+#include "../sync/case.h"
 #include "network.h"
 #include "unix_path.h"
 
@@ -14,6 +15,7 @@ struct il__listening {
 	struct il__fd_wait wait;   /* of the accepting task */
 	struct il__fd_share share; /* of a case, which is `waiter` */
 	struct il__waiter *waiter;
+	struct il__place place; /* of a case that is checked */
 };
 
 /* The accepting call, on its task's stack; or who stands in its place for a case of a select. */

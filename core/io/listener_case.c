@@ -23,14 +23,34 @@ static struct listener_case *listener_case_of(il_case *c)
 	return (struct listener_case *)(void *)il__case_inside(c);
 }
 
+static bool listener_is_waited_for(const il_listener *l)
+{
+	bool waits = l->accepting != NULL;
+
+	for (int i = 0; i < l->count; i++)
+		waits |= il__fd_asked(l->sockets[i].fd) & IL_READABLE;
+	return waits;
+}
+
 static int listener_case_check(il_case *c, il_task *task)
 {
 	const il_listener *l = c->object;
 	int rc = l->count ? il__loop_check_thread(l->loop, "il_select") : 0;
 
 	(void)task;
-	if (rc == 0 && l->count && l->accepting)
+	if (rc == 0 && l->count && listener_is_waited_for(l))
 		return il__refuse(-EBUSY, "il_select: another task is accepting; one at a time");
+	return rc;
+}
+
+static int listener_case_occupy(il_case *c, struct il__select *s)
+{
+	il_listener *l = c->object;
+	int rc = 0;
+
+	for (int i = 0; rc == 0 && i < l->count; i++)
+		rc = il__select_occupy(s, &l->sockets[i].place, (uintptr_t)l->sockets[i].fd,
+				       IL_READABLE);
 	return rc;
 }
 
@@ -65,8 +85,6 @@ static int listener_case_enqueue(il_case *c, il_task *task)
 
 	(void)task;
 	w->place = (struct il__accepting){.waiter = &w->base.waiter};
-	if (l->accepting)
-		return il__refuse(-EBUSY, "il_select: one listener in two cases");
 	l->accepting = &w->place;
 	for (int i = 0; i < l->count; i++)
 		l->sockets[i].share.link = NULL;
@@ -101,6 +119,7 @@ static void listener_case_tell(struct il__report *r, il_case *c)
 static const struct il__case_ops listener_case = {
     .tell = listener_case_tell,
     .check = listener_case_check,
+    .occupy = listener_case_occupy,
     .take = listener_case_take,
     .enqueue = listener_case_enqueue,
     .dequeue = listener_case_dequeue,

@@ -172,6 +172,11 @@ static inline bool il__stream_is_closed(const il_stream *s)
 {
 	return s->number < 0;
 }
+/* Where whoever waits for it does; NULL: it is closed. */
+static inline const struct il__fd *il__stream_place(const il_stream *s)
+{
+	return il__stream_is_closed(s) ? NULL : s->fd;
+}
 /* Whether to ask it, or to wait for it, calls functions of the user's (stream_ready.c). */
 bool il__stream_calls_out(const il_stream *s);
 /* Whether a task receives from it, or a select watches it for that. */

@@ -48,6 +48,11 @@ static int stream_case_check(il_case *c, il_task *task)
 	return 0;
 }
 
+static int stream_case_occupy(il_case *c, struct il__select *s)
+{
+	return il__case_occupy(c, s, il__stream_place(c->object), c->mask);
+}
+
 static int stream_case_take(il_case *c, il_task *task)
 {
 	il_stream *s = c->object;
@@ -137,6 +142,7 @@ static void stream_case_tell(struct il__report *r, il_case *c)
 static const struct il__case_ops stream_case = {
     .tell = stream_case_tell,
     .check = stream_case_check,
+    .occupy = stream_case_occupy,
     .take = stream_case_take,
     .enqueue = stream_case_enqueue,
     .calls_out = stream_case_calls_out,

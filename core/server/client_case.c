@@ -15,7 +15,6 @@
 struct client_case {
 	struct il__case base;
 	struct il__fd_share share;
-	bool entered; /* it has the place, and a reference */
 };
 
 il__case_fits(struct client_case);
@@ -36,6 +35,15 @@ static int client_case_check(il_case *c, il_task *task)
 	if (client->receiving || (!client->ops && il__stream_is_read(client->stream)))
 		return il__refuse(-EBUSY, "il_select: another task receives from this client");
 	return 0;
+}
+
+static int client_case_occupy(il_case *c, struct il__select *s)
+{
+	const il_client *client = c->object;
+
+	if (!client->ops)
+		return il__case_occupy(c, s, il__stream_place(client->stream), IL_READABLE);
+	return il__client_is_closed(client) ? 0 : il__case_occupy(c, s, client, IL_READABLE);
 }
 
 static int client_case_take(il_case *c, il_task *task)
@@ -100,9 +108,6 @@ static int client_case_enqueue(il_case *c, il_task *task)
 
 	(void)task;
 	w->share = (struct il__fd_share){.asked = IL_READABLE, .fire = client_case_fire};
-	w->entered = !client->receiving;
-	if (!w->entered)
-		return il__refuse(-EBUSY, "il_select: one client in two cases");
 	il_client_ref(client);
 	client->receiving = true;
 	client->selecting = &w->base;
@@ -137,16 +142,13 @@ static int client_case_look(il_case *c, il_task *task)
 static void client_case_rest(il_case *c, il_task *task)
 {
 	il_client *client = c->object;
-	struct client_case *w = client_case_of(c);
 
 	(void)task;
-	if (!w->entered)
-		return;
 	il__timer_disarm(client->loop, &client->select_limit);
 	if (client->ops)
 		client->ops->watch(client, NULL);
 	else
-		il__stream_unwatch(&w->share);
+		il__stream_unwatch(&client_case_of(c)->share);
 	client->waited += il__loop_now(client->loop) - client->select_since;
 	client->receiving = client->idle = false;
 	client->selecting = NULL;
@@ -163,6 +165,7 @@ static void client_case_tell(struct il__report *r, il_case *c)
 static const struct il__case_ops client_case = {
     .tell = client_case_tell,
     .check = client_case_check,
+    .occupy = client_case_occupy,
     .take = client_case_take,
     .enqueue = client_case_enqueue,
     .calls_out = client_case_calls_out,

@@ -40,11 +40,21 @@ struct il__select {
 	struct il__wakeup wakeup;
 };
 
+/* Where only one may wait in each direction, as a descriptor; while a select is checked. */
+struct il__place {
+	struct il__place *next; /* with the same hash */
+	uintptr_t at;           /* the same for all that would wait there */
+	unsigned mask;
+};
+
 /* None of them waits. Only take and look touch c->rc. */
 struct il__case_ops {
 	/* Whether the task (NULL: outside of one, then nothing will be waited for) may wait: 0, or the code of the
 	 * whole call. Changes nothing. */
 	int (*check)(il_case *c, il_task *task);
+	/* After check: il__select_occupy for each place where it would wait and only one may: 0, or the code of that.
+	 * NULL: any number may wait. */
+	int (*occupy)(il_case *c, struct il__select *s);
 	/* 1: it happens now, c->rc is its code, and all is taken. 0: not now. Negative: the code of the call. */
 	int (*take)(il_case *c, il_task *task);
 	/* It begins to wait, after take has returned 0: 0, or the code of the call. */
@@ -91,6 +101,20 @@ static inline il_case il__case(const struct il__case_ops *ops, const void *objec
 	return c;
 }
 
+/* What there is instead until the case waits: the cases of a select are a hash table of all their places. */
+struct il__case_places {
+	const struct il__case_ops *ops;
+	struct il__place *first; /* of those whose hash is this case's index */
+	struct il__place own;
+};
+
+il__case_fits(struct il__case_places);
+
+static inline struct il__case_places *il__case_places(il_case *c)
+{
+	return (struct il__case_places *)(void *)c->reserved;
+}
+
 static inline struct il__case *il__case_inside(il_case *c)
 {
 	return (struct il__case *)(void *)c->reserved;
@@ -106,6 +130,13 @@ static inline il_case *il__case_outside(struct il__case *w)
 void il__case_join(il_case *c, struct il__list *queue, void *for_waker);
 /* dequeue for those. */
 void il__case_leave(il_case *c, il_task *task);
+/* For occupy: -EBUSY if another case would wait there in one of these directions. */
+int il__select_occupy(struct il__select *s, struct il__place *place, uintptr_t at, unsigned mask);
+/* Likewise for a case with one place, or none (NULL). */
+static inline int il__case_occupy(il_case *c, struct il__select *s, const void *at, unsigned mask)
+{
+	return at ? il__select_occupy(s, &il__case_places(c)->own, (uintptr_t)at, mask) : 0;
+}
 /* Whether it is decided, by a case or without one. */
 static inline bool il__select_is_over(const struct il__select *s)
 {

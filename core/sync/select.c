@@ -2,9 +2,10 @@
  * select.c: waiting for the first of several cases. All are asked in the order of the array; if none is ready each
  * goes into the queue of what it waits for, and the task parks. Invariants: the first that is handed something
  * decides, and from then on none of them is in a queue; a task that was given up (cancelled, or late) has none
- * there either. What is undone in the task only (rest) asks whether the select is over. Some cases call out: a
- * transport's functions, which may set an event or send an item. What that changes is not missed: between the last
- * answer of the others and their places in the queues nobody calls out. Loop's thread only.
+ * there either. Where only one may wait, no two of them do. What is undone in the task only (rest) asks whether the
+ * select is over. Some cases call out: a transport's functions, which may set an event or send an item. What that
+ * changes is not missed: between the last answer of the others and their places in the queues nobody calls out.
+ * Loop's thread only.
  */
 #include "../base/base.h"
 #include "../base/error.h"
@@ -64,6 +65,41 @@ void il__case_leave(il_case *c, il_task *task)
 {
 	(void)task;
 	il__list_remove(&il__case_inside(c)->waiter.link);
+}
+
+/* ---- the places where only one may wait ---- */
+
+static struct il__place **select_list_of(const struct il__select *s, uintptr_t at)
+{
+	const uint32_t mixed = (uint32_t)(at ^ at >> 16 >> 16) * UINT32_C(2654435761);
+
+	return &il__case_places(&s->cases[(mixed >> 7) % s->count])->first;
+}
+
+int il__select_occupy(struct il__select *s, struct il__place *place, uintptr_t at, unsigned mask)
+{
+	struct il__place **list = select_list_of(s, at);
+
+	for (const struct il__place *other = *list; other; other = other->next)
+		if (other->at == at && other->mask & mask)
+			return il__refuse(-EBUSY,
+					  "il_select: two cases wait for the same direction "
+					  "of one descriptor or object; one a direction");
+	*place = (struct il__place){.next = *list, .at = at, .mask = mask};
+	*list = place;
+	return 0;
+}
+
+static int select_check_places(struct il__select *s)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < s->count; i++)
+		il__case_places(&s->cases[i])->first = NULL;
+	for (size_t i = 0; rc == 0 && i < s->count; i++)
+		if (case_is_on(&s->cases[i]) && case_ops(&s->cases[i])->occupy)
+			rc = case_ops(&s->cases[i])->occupy(&s->cases[i], s);
+	return rc;
 }
 
 /* ---- the queues ---- */
@@ -199,6 +235,8 @@ static int select_check(struct il__select *s, il_time timeout)
 	for (size_t i = 0; rc == 0 && i < s->count; i++)
 		if (case_is_on(&s->cases[i]))
 			rc = case_ops(&s->cases[i])->check(&s->cases[i], s->task);
+	if (rc == 0 && s->count > 1)
+		rc = select_check_places(s);
 	if (rc == 0 && s->task)
 		rc = il__task_check(s->task);
 	return rc;

@@ -462,9 +462,12 @@ static int choose_packet(il_client *client, void *data)
 {
 	struct chooser *x = data;
 	il_case cases[] = {il_case_client(client), il_case_event(x->stop)};
+	il_case twice[] = {cases[0], cases[0]};
 	il_packet p;
-	int rc = il_select(cases, 2, IL_FOREVER);
+	int rc;
 
+	CHECK_RC(il_select(twice, 2, 0), -EBUSY);
+	rc = il_select(cases, 2, IL_FOREVER);
 	if (rc < 0)
 		return rc;
 	x->chosen[rc]++;

@@ -24,6 +24,29 @@ IL_TEST_VIRTUAL(U, n407_a_select_waits_for_streams_listeners_and_time)
 	pair_close(p);
 }
 
+/* Streams, listeners and datagram sockets alike. */
+IL_TEST_VIRTUAL(U, n407_nothing_of_it_is_in_two_cases_of_a_select)
+{
+	struct pair *p = pair_open(NULL);
+	il_datagram *d = NULL;
+	il_case kinds[3];
+
+	CHECK_RC(il_datagram_open_udp(&d, NULL, "9", NULL), 0);
+	kinds[0] = il_case_stream(p->near, IL_READABLE);
+	kinds[1] = il_case_listener(p->listener);
+	kinds[2] = il_case_datagram(d);
+	CHECK_RC(il_stream_write_all(p->far, "x", 1), 0);
+	CHECK_RC(il_select(&kinds[0], 1, IL_FOREVER), 0);
+	for (int i = 0; i < 3; i++) {
+		il_case three[] = {kinds[0], kinds[i], kinds[i]};
+		CHECK_RC(il_select(three, 3, 0), -EBUSY);
+		CHECK_RC(il_select(&three[1], 2, IL_SEC(1)), -EBUSY);
+	}
+	CHECK_RC(il_select(kinds, 3, 0), 0);
+	il_datagram_destroy(d);
+	pair_close(p);
+}
+
 IL_TEST_VIRTUAL(U, n408_an_error_that_a_select_has_met_is_still_said)
 {
 	struct pair *p = pair_open(NULL);
