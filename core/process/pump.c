@@ -128,12 +128,12 @@ void il__pump_done(struct il__pump *pump)
 		il__process_bury(pool);
 }
 
-/* Frees it once the pool is shut and nothing is left, in the loop's thread. */
+/* Frees it once nothing is left, in the loop's thread. Under the lock, which it gives up: no other thread tells it of anything
+ * between a look at what is left and this. */
 static void close_pump(struct il__pump *pump)
 {
 	struct il__process_pool *pool = pump->pool;
 
-	pthread_mutex_lock(&pool->lock);
 	il__pump_unwatch(pump, true);
 	il__list_remove(&pump->link);
 	pthread_mutex_unlock(&pool->lock);
@@ -171,7 +171,6 @@ static void pump_on_message(struct il__message *m, il_loop *loop)
 {
 	struct il__pump *pump = il__container_of(m, struct il__pump, message);
 	struct il__process_pool *pool = pump->pool;
-	bool over;
 
 	(void)loop;
 	pthread_mutex_lock(&pool->lock);
@@ -185,12 +184,12 @@ static void pump_on_message(struct il__message *m, il_loop *loop)
 		return;
 	pump_release(pump);
 	pthread_mutex_lock(&pool->lock);
-	over = pool->shut && !pump->posted && pump->outstanding == 0;
-	pthread_mutex_unlock(&pool->lock);
-	if (over) {
-		il__list_remove(&pump->extension.link);
-		close_pump(pump);
+	if (!pool->shut || pump->posted || pump->outstanding > 0) {
+		pthread_mutex_unlock(&pool->lock);
+		return;
 	}
+	il__list_remove(&pump->extension.link);
+	close_pump(pump);
 }
 
 /* ---- the loop's life ---- */
@@ -227,6 +226,16 @@ static void fail_all(struct il__pump *pump, int rc)
 	il__pump_run(pump);
 }
 
+/* Under the lock: none of its workers is watched, and those that are busy are visited again. */
+static void begin_anew(struct il__pump *pump)
+{
+	il__list_splice(&pump->handed, &pump->busy);
+	il__list_each (node, &pump->handed)
+		il__worker_unwatch(il__container_of(node, struct il__process_worker, link),
+				   pump->loop);
+	il__pump_unwatch(pump, true);
+}
+
 /* Nobody turns this loop now: the attendant does. */
 static void on_paused(struct il__extension *x, il_loop *loop)
 {
@@ -234,17 +243,15 @@ static void on_paused(struct il__extension *x, il_loop *loop)
 	struct il__process_pool *pool = pump->pool;
 	int rc = 0;
 
+	(void)loop;
 	pthread_mutex_lock(&pool->lock);
+	if (!pump->attended)
+		begin_anew(pump);
 	if (pump->outstanding > 0 && !pump->attended) {
-		il__list_splice(&pump->handed, &pump->busy);
-		il__list_each (node, &pump->handed)
-			il__worker_unwatch(il__container_of(node, struct il__process_worker, link),
-					   loop);
 		rc = il__attendant_start(pool);
 		pump->attended = rc == 0;
 		il__pump_kick(pump);
 	}
-	il__pump_unwatch(pump, true);
 	pump->wanted = false;
 	pthread_mutex_unlock(&pool->lock);
 	if (rc < 0)
@@ -295,7 +302,8 @@ static void end_with_loop(struct il__process_worker *w)
 	}
 }
 
-/* The loop ends: what it submitted and no task waits for is cancelled, which kills what runs. */
+/* The loop ends: what it submitted and no task waits for is cancelled, which kills what runs. A host may have closed its watches:
+ * what goes on has new ones. */
 static void on_shutdown(struct il__extension *x, il_loop *loop)
 {
 	struct il__pump *pump = il__container_of(x, struct il__pump, extension);
@@ -315,13 +323,20 @@ static void on_shutdown(struct il__extension *x, il_loop *loop)
 	for (int i = 0; i < 2; i++)
 		il__list_each_safe (node, lists[i])
 			end_with_loop(il__container_of(node, struct il__process_worker, link));
+	if (!pump->attended) {
+		begin_anew(pump);
+		il__pump_kick(pump);
+	}
 	pthread_mutex_unlock(&pool->lock);
 }
 
 static int pump_on_closing(struct il__extension *x, il_loop *loop)
 {
+	struct il__pump *pump = il__container_of(x, struct il__pump, extension);
+
 	(void)loop;
-	close_pump(il__container_of(x, struct il__pump, extension));
+	pthread_mutex_lock(&pump->pool->lock);
+	close_pump(pump);
 	return 0;
 }
 

@@ -218,7 +218,7 @@ static void use_workers(il_executor *ex)
 	struct argument arguments[5];
 	int results[5];
 
-	switch (race_draw(5)) {
+	switch (race_draw(6)) {
 	case 0:
 	case 1:
 		call_flat(ex);
@@ -229,20 +229,18 @@ static void use_workers(il_executor *ex)
 	case 3:
 		call_four(ex);
 		break;
+	case 4:
+		if (race_draw(8) == 0)
+			RACE(il_executor_shutdown(ex, race_draw(4)));
+		else if (il_loop_current())
+			RACE(il_sleep(IL_USEC(race_draw(3000))));
+		break;
 	default:
 		for (int i = 0; i < 5; i++)
 			arguments[i] = some_argument();
 		RACE(il_executor_map(ex, work, arguments, 5, sizeof arguments[0], results,
 				     race_draw(3) ? IL_FOREVER : IL_USEC(race_draw(3000))));
 	}
-}
-
-static void *use_workers_often(void *ex)
-{
-	for (int i = 0; i < 6; i++)
-		use_workers(ex);
-	il_executor_unref(ex);
-	return NULL;
 }
 
 static int workers_task(void *ex)
@@ -262,6 +260,17 @@ static int workers_task(void *ex)
 static int workers_main(void *ex)
 {
 	return three_tasks(workers_task, ex);
+}
+
+/* In a loop of its own, or without. */
+static void *use_workers_often(void *ex)
+{
+	if (race_draw(2))
+		RACE(il_run(race_backend, workers_main, ex));
+	for (int i = 0; i < 6; i++)
+		use_workers(ex);
+	il_executor_unref(ex);
+	return NULL;
 }
 
 void round_process(void)
