@@ -14,7 +14,7 @@
 #include "../base/parker.h"
 #include "executor.h"
 
-enum { IL__THREAD_POOL_WHY = 160 };
+enum { IL__THREAD_POOL_WHY = 320 };
 
 struct il__thread_worker {
 	struct il__list idle; /* linked while idle and not assigned; under lock */

@@ -115,9 +115,13 @@ static bool thread_worker_initialize(struct il__thread_pool *pool)
 	pthread_mutex_unlock(&pool->lock);
 	if (broken)
 		return false;
+	il__clear_refusal();
 	rc = pool->options.initializer(pool->options.initializer_arg);
-	if (rc < 0)
-		fail_initializer(pool, rc, il_strerror(rc));
+	if (rc < 0) {
+		char *said = il__keep_refusal(rc);
+		fail_initializer(pool, rc, said ? said : il_strerror(rc));
+		il__free(said);
+	}
 	return rc >= 0;
 }
 

@@ -149,11 +149,16 @@ static struct il__process_worker *take_idle(struct il__process_pool *pool)
 
 /* ---- calls ---- */
 
+static void explain_broken(const struct il__process_pool *pool, char *detail, size_t size)
+{
+	snprintf(detail, size, "process pool %s is broken: %s", pool->name, pool->why);
+}
+
 void il__process_fail_queue(struct il__process_pool *pool, int rc)
 {
 	char detail[IL__LAST_WORDS + 48];
 
-	snprintf(detail, sizeof detail, "process pool %s is broken: %s", pool->name, pool->why);
+	explain_broken(pool, detail, sizeof detail);
 	il__list_each_safe (node, &pool->queue) {
 		il_call *call = il__container_of(node, il_call, link);
 		il__list_remove(node);
@@ -252,7 +257,7 @@ struct verdict {
 	bool back;   /* the argument is as the function left it */
 	bool tell;   /* of the death */
 	bool broken; /* the pool is, by this */
-	char detail[IL__LAST_WORDS];
+	char detail[IL__LAST_WORDS + 48];
 };
 
 static void kill_busy(struct il__process_pool *pool)
@@ -286,8 +291,7 @@ static void process_break_pool(struct il__process_pool *pool, struct verdict *v,
 static void judge_death(struct il__process_pool *pool, struct il__process_worker *w,
 			struct verdict *v)
 {
-	const char *why = "workers died again and again, no call was completed between";
-	char failed[IL__LAST_WORDS + 32];
+	char why[IL__LAST_WORDS + 96];
 
 	v->rc = w->killed ? -ECANCELED : -EOWNERDEAD;
 	pool->counts.deaths += w->call && !w->killed;
@@ -297,12 +301,19 @@ static void judge_death(struct il__process_pool *pool, struct il__process_worker
 	if (w->call && !w->killed && (!w->initialized || !v->again)) {
 		v->tell = w->initialized;
 		snprintf(v->detail, sizeof v->detail, "%s", w->last_words);
-		snprintf(failed, sizeof failed, "%s: %s",
-			 w->ready ? "its initializer failed" : "a worker did not start",
-			 w->last_words);
-		if (pool->options.break_on_death || !w->initialized)
-			why = w->initialized ? w->last_words : failed;
-		if (pool->options.break_on_death || ++pool->deaths >= pool->options.restart_budget)
+		pool->deaths++;
+		if (!w->initialized)
+			snprintf(why, sizeof why, "%s: %s",
+				 w->ready ? "its initializer failed" : "a worker did not start",
+				 w->last_words);
+		else if (pool->options.break_on_death)
+			snprintf(why, sizeof why, "%s", w->last_words);
+		else
+			snprintf(why, sizeof why,
+				 "worker deaths with no completed call between: %d "
+				 "(restart_budget); the last: %s",
+				 pool->deaths, w->last_words);
+		if (pool->options.break_on_death || pool->deaths >= pool->options.restart_budget)
 			process_break_pool(pool, v, why);
 	}
 	if (pool->broken && (pool->options.break_on_death || !w->initialized)) {
@@ -310,13 +321,15 @@ static void judge_death(struct il__process_pool *pool, struct il__process_worker
 		v->again = false;
 		if (!w->initialized)
 			snprintf(v->detail, sizeof v->detail, "%s", pool->why);
+		else if (w->killed)
+			explain_broken(pool, v->detail, sizeof v->detail);
 	}
 }
 
 static void process_judge(struct il__process_pool *pool, struct il__process_worker *w,
 			  enum il__outcome outcome, struct verdict *v)
 {
-	char why[160];
+	char why[IL__LAST_WORDS];
 
 	v->rc = w->rc;
 	switch (outcome) {
@@ -325,11 +338,10 @@ static void process_judge(struct il__process_pool *pool, struct il__process_work
 		break;
 	case IL__FAILED:
 		snprintf(why, sizeof why, "its initializer failed: %s (%s)", il_error_name(w->rc),
-			 il_strerror(w->rc));
+			 w->why[0] ? w->why : il_strerror(w->rc));
 		process_break_pool(pool, v, why);
 		v->rc = -ENOTRECOVERABLE;
-		snprintf(v->detail, sizeof v->detail, "process pool %s is broken: %s", pool->name,
-			 why);
+		explain_broken(pool, v->detail, sizeof v->detail);
 		break;
 	case IL__REPLIED:
 		pool->deaths = 0;

@@ -323,19 +323,33 @@ static const struct il__executor_type process_pool_ops = {.runs_in = "a worker p
 
 /* ---- creation ---- */
 
+/* Its name; NULL: none is. */
+static const char *process_pool_negative(const il_process_pool_options *o)
+{
+	if (o->max_workers < 0)
+		return "max_workers";
+	if (o->max_calls_per_worker < 0)
+		return "max_calls_per_worker";
+	if (o->restart_budget < 0)
+		return "restart_budget";
+	if (o->idle_timeout < 0)
+		return "idle_timeout";
+	return o->start_timeout < 0 ? "start_timeout" : NULL;
+}
+
 static int process_pool_check_options(il_process_pool_options *to,
 				      const il_process_pool_options *from)
 {
+	const char *negative;
+
 	*to = from ? *from : (il_process_pool_options){0};
-	if (to->max_workers < 0 || to->max_calls_per_worker < 0 || to->restart_budget < 0 ||
-	    to->idle_timeout < 0 || to->start_timeout < 0 ||
-	    (to->initializer_size && !to->initializer_arg))
-		return il__refuse(-EINVAL, "il_process_pool_create: an option is negative, or "
-					   "initializer_size is given without initializer_arg");
-	if (to->initializer_arg && !to->initializer_size)
+	negative = process_pool_negative(to);
+	if (negative)
+		return il__refuse(-EINVAL, "il_process_pool_create: %s is negative", negative);
+	if (!to->initializer_arg != !to->initializer_size)
 		return il__refuse(-EINVAL,
 				  "il_process_pool_create: initializer_arg is copied to each "
-				  "worker: give initializer_size");
+				  "worker: give it and initializer_size, or neither");
 	if (to->cpu_count && !to->cpus)
 		return il__refuse(-EINVAL, "il_process_pool_create: cpu_count without cpus");
 	if (!to->max_workers)

@@ -33,7 +33,8 @@ typedef struct il_process_pool_options {
 	const char *name; /**< Workers are called name_0, name_1, ...; NULL: "il-process". */
 	/** Most calls that wait for a worker. Default: 65,536; SIZE_MAX: no limit. */
 	size_t queue_limit;
-	/** Runs first in each worker; a negative result breaks the pool. One that ends its worker,
+	/** Runs first in each worker; a negative result breaks the pool, whose calls then say why
+	 * (il_error_detail(), with what il_fail() said). One that ends its worker,
 	 * or takes longer than start_timeout, is tried again in another, restart_budget times at
 	 * most. There is no finalizer, but what it registers with atexit() runs when the worker
 	 * ends. */

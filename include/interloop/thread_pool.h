@@ -25,8 +25,9 @@ typedef struct il_thread_pool_options {
 	const char *name; /**< Threads are called name_0, name_1, ...; NULL: unique per pool. */
 	/** Most calls that wait for a worker. Default: 65,536; SIZE_MAX: no limit. */
 	size_t queue_limit;
-	/** Runs first in each worker. A negative result breaks the pool, and so does a function
-	 * that ends its thread instead of returning. */
+	/** Runs first in each worker. A negative result breaks the pool, whose calls then say why
+	 * (il_error_detail(), with what il_fail() said), and so does a function that ends its thread
+	 * instead of returning. */
 	il_fn *initializer;
 	void *initializer_arg; /**< Must stay valid until the last worker has ended. */
 	bool copy_args;        /**< Copy arg in and out as a process pool does, so that a call which

@@ -381,6 +381,27 @@ IL_TEST(B, n44_a_tasks_first_call_gets_the_error_of_the_initializer)
 	break_at_the_first_call();
 }
 
+static int lack_a_licence(void *arg)
+{
+	(void)arg;
+	return il_fail(-EACCES, "no licence for %d machines", 3);
+}
+
+IL_TEST_CORE(B, n44_what_an_initializer_says_is_told_to_the_calls)
+{
+	const il_thread_pool_options options = {.initializer = lack_a_licence};
+	il_executor *ex = NULL;
+	atomic_int ran = 0;
+
+	CHECK_RC(il_thread_pool_create(&ex, &options), 0);
+	for (int i = 0; i < 2; i++) {
+		CHECK_RC(il_executor_run(ex, count_in, &ran, 0), -ENOTRECOVERABLE);
+		CHECK_DETAIL("EACCES (no licence for 3 machines)");
+	}
+	CHECK_LOGGED(IL_LOG_ERROR, "no licence for 3 machines", 1);
+	il_executor_destroy(ex);
+}
+
 IL_TEST_CORE(B, n44_a_failed_initializer_breaks_the_pool)
 {
 	break_a_pool();

@@ -195,8 +195,11 @@ static void break_the_pool(void)
 		f[i] = submit_job(ex, linger, &j[i]);
 	UNTIL_THREAD(atomic_load(&b->begun) == 2);
 	CHECK_RC(il_executor_run(ex, die, &dying, sizeof dying), -ENOTRECOVERABLE);
-	for (int i = 0; i < 2; i++)
+	CHECK_DETAIL("was killed by signal 9");
+	for (int i = 0; i < 2; i++) { /* they run beside it */
 		CHECK_RC(end_of(f[i]), -ENOTRECOVERABLE);
+		CHECK_DETAIL("is broken: worker process ");
+	}
 	CHECK_RC(il_executor_run(ex, square, &dying, sizeof dying), -ENOTRECOVERABLE);
 	CHECK_LOGGED(IL_LOG_ERROR, "is broken", 1);
 	CHECK_RC(il_executor_shutdown(ex, 0), 0);
@@ -251,7 +254,8 @@ static void use_up_the_budget(void)
 	}
 	CHECK_RC(il_executor_run(ex, die, &j, sizeof j), -EOWNERDEAD);
 	CHECK_RC(il_executor_run(ex, square, &j, sizeof j), -ENOTRECOVERABLE);
-	CHECK(strstr(il_error_detail(), "again and again"));
+	CHECK_DETAIL("worker deaths with no completed call between: 3 (restart_budget)");
+	CHECK_DETAIL("was killed by signal 9");
 	il_executor_destroy(ex);
 }
 

@@ -770,6 +770,24 @@ static void fail_to_initialize(void)
 	il_executor_destroy(ex);
 }
 
+static int lack_a_licence(void *arg)
+{
+	(void)arg;
+	return il_fail(-EACCES, "no licence for %d machines", 3);
+}
+
+IL_TEST_CORE(C, n44_what_an_initializer_says_is_told_to_the_calls)
+{
+	il_executor *ex = new_processes((il_process_pool_options){.initializer = lack_a_licence});
+
+	for (int i = 0; i < 2; i++) {
+		CHECK_RC(il_executor_run(ex, get_state, NULL, 0), -ENOTRECOVERABLE);
+		CHECK_DETAIL("EACCES (no licence for 3 machines)");
+	}
+	CHECK_LOGGED(IL_LOG_ERROR, "no licence for 3 machines", 1);
+	il_executor_destroy(ex);
+}
+
 IL_TEST_CORE(C, n44_a_failed_initializer_breaks_the_pool)
 {
 	fail_to_initialize();
@@ -901,15 +919,23 @@ IL_TEST_CORE(C, a_worker_inherits_no_descriptor_no_mask_and_no_disposition)
 
 IL_TEST_CORE(C, options_out_of_range_are_refused)
 {
-	il_process_pool_options bad[] = {{.max_workers = -1},
-					 {.max_calls_per_worker = -1},
-					 {.restart_budget = -1},
-					 {.idle_timeout = -1},
-					 {.initializer_size = 4}};
+	const struct {
+		il_process_pool_options options;
+		const char *name;
+	} bad[] = {{{.max_workers = -1}, "max_workers"},
+		   {{.max_calls_per_worker = -1}, "max_calls_per_worker"},
+		   {{.restart_budget = -1}, "restart_budget"},
+		   {{.idle_timeout = -1}, "idle_timeout"},
+		   {{.start_timeout = -1}, "start_timeout"},
+		   {{.initializer_size = 4}, "initializer_size"},
+		   {{.initializer_arg = &bad}, "initializer_size"},
+		   {{.cpu_count = 1}, "cpu_count"}};
 	il_executor *ex = NULL;
 
-	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-		CHECK_RC(il_process_pool_create(&ex, &bad[i]), -EINVAL);
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		CHECK_RC(il_process_pool_create(&ex, &bad[i].options), -EINVAL);
+		CHECK_DETAIL(bad[i].name);
+	}
 	CHECK_RC(il_process_pool_create(NULL, NULL), -EINVAL);
 	CHECK(ex == NULL);
 	CHECK_RC(il_process_pool_create(&ex, NULL), 0);
