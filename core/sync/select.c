@@ -300,10 +300,18 @@ static int select_park(struct il__select *s, il_time deadline)
 	if (!s->news)
 		return il__task_park_until(s->task, select_give_up, s, &parked, deadline);
 	il__task_yield(s->task);
-	return deadline != IL_FOREVER && deadline <= il__loop_now(s->task->loop) ? -ETIMEDOUT : 0;
+	return 0;
 }
 
-/* Until a case happens, at once if one causes another. 0, or why none has. */
+/* Nothing has happened. 0; or why it waits no more: news that there is always would keep it for ever. */
+static int select_check_end(const struct il__select *s, il_time deadline)
+{
+	if (il__task_cancelled(s->task)) /* since it was woken */
+		return -ECANCELED;
+	return s->news && deadline <= il__loop_now(s->task->loop) ? -ETIMEDOUT : 0;
+}
+
+/* Until a case happens, at once if one causes another; what is ready is taken, late or not. 0, or why none has. */
 static int select_wait_until(struct il__select *s, il_time deadline)
 {
 	int rc = select_enqueue(s);
@@ -316,8 +324,8 @@ static int select_wait_until(struct il__select *s, il_time deadline)
 			break;
 		s->news = false;
 		rc = select_look(s);
-		if (rc == 0 && !s->happened && il__task_cancelled(s->task)) /* since it was woken */
-			rc = -ECANCELED;
+		if (rc == 0 && !s->happened)
+			rc = select_check_end(s, deadline);
 	}
 	select_dequeue(s);
 	select_rest(s);
