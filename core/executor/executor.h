@@ -117,6 +117,11 @@ static inline int il__executor_submit_waiting(il_executor *ex, il_call *call, il
 	return ex->ops->submit_waiting ? ex->ops->submit_waiting(ex->self, call, deadline)
 				       : ex->ops->submit(ex->self, call, true);
 }
+/* It is the user's own and takes no call back: one that is cancelled before it begins is left there, until the user ends it. */
+static inline bool il__executor_keeps_calls(const il_executor *ex)
+{
+	return ex->ops->visit && !ex->ops->withdraw;
+}
 /* No lock is held. Takes it back, or ends it; false: it has an answer, or will have one. */
 static inline bool il__executor_withdraw(il_executor *ex, il_call *call)
 {

@@ -1,7 +1,7 @@
 /*
- * executor_map.c: il_executor_map. The items and their calls are one allocation. `lock` orders the workers that
- * end with the waiter: whoever ends last, or fails first, fires the waiter under it, and the
- * waiter takes it once more before it leaves.
+ * executor_map.c: il_executor_map. All of it is one allocation, which goes with the last of its calls or with the waiter.
+ * `lock` orders the workers that end with the waiter: whoever ends last, or fails first, fires the waiter under it, and
+ * the waiter takes it once more before it leaves. It leaves calls behind that have not begun and cannot be taken back.
  */
 #include "../base/base.h"
 #include "../base/error.h"
@@ -23,30 +23,53 @@ struct item {
 	struct map *map;
 	int rc;
 	bool finished; /* under lock */
-	bool begun;    /* by its worker, before its end */
+	bool begun;    /* by its worker, before its end; under lock where the map keeps_calls */
 };
 
 struct map {
 	pthread_mutex_t lock;
 	size_t left;               /* under lock: submitted and not finished */
+	size_t running;            /* under lock, where it keeps_calls: begun and not finished */
 	bool failed;               /* under lock */
 	bool killed;               /* under lock: those that ran, too */
+	bool over;                 /* under lock: the waiter has left */
+	bool keeps_calls;          /* il__executor_keeps_calls */
 	struct il__wakeup *waiter; /* under lock */
-	atomic_bool stopped;       /* set by the waiter, or by the first failure: run no more */
+	atomic_bool stopped; /* set under lock, by the waiter or the first failure: run no more */
 	struct il__caller caller;
 	struct il__account account; /* of all its calls */
 	size_t owed;                /* calls that the waiter has entered there */
 	bool virtual_time; /* each end of a call wakes the waiter: one call less holds the clock */
-	struct item *items;
 	size_t submitted;
+	struct item items[];
 };
 
+static void map_free(struct map *map)
+{
+	pthread_mutex_destroy(&map->lock);
+	il__free(map);
+}
+
+/* Where the map keeps its calls none begins any more once it was stopped. */
 static bool claim_item(il_call *call)
 {
 	struct item *item = il__container_of(call, struct item, call);
+	struct map *map = item->map;
+	bool runs;
 
-	item->begun = !atomic_load_explicit(&item->map->stopped, memory_order_relaxed);
-	return item->begun;
+	if (!map->keeps_calls)
+		return item->begun = !atomic_load_explicit(&map->stopped, memory_order_relaxed);
+	pthread_mutex_lock(&map->lock);
+	runs = item->begun = !atomic_load_explicit(&map->stopped, memory_order_relaxed);
+	map->running += runs;
+	pthread_mutex_unlock(&map->lock);
+	return runs;
+}
+
+/* Under the lock: the calls to wait for. Those that have not begun never will. */
+static size_t map_owed(const struct map *map)
+{
+	return map->keeps_calls && map->stopped ? map->running : map->left;
 }
 
 static void finish_item(il_call *call, int rc)
@@ -54,10 +77,12 @@ static void finish_item(il_call *call, int rc)
 	struct item *item = il__container_of(call, struct item, call);
 	struct map *map = item->map;
 	struct il__wakeup *waiter = NULL;
+	bool last;
 
 	pthread_mutex_lock(&map->lock);
 	item->rc = rc;
 	item->finished = true;
+	map->running -= map->keeps_calls && item->begun;
 	item->begun &= !(map->killed && rc == -ECANCELED);
 	map->left--;
 	if (rc < 0 && !map->failed) {
@@ -65,13 +90,16 @@ static void finish_item(il_call *call, int rc)
 		atomic_store_explicit(&map->stopped, true, memory_order_relaxed);
 		waiter = map->waiter;
 	}
-	if (map->left == 0 || map->virtual_time)
+	if (map->virtual_time || map_owed(map) == 0)
 		waiter = map->waiter;
 	if (waiter) {
 		map->waiter = NULL;
 		il__wakeup_fire(waiter);
 	}
+	last = map->left == 0 && map->over;
 	pthread_mutex_unlock(&map->lock);
+	if (last)
+		map_free(map);
 }
 
 static const struct il__call_ops item_ops = {.claim = claim_item, .finish = finish_item};
@@ -79,7 +107,9 @@ static const struct il__call_ops item_ops = {.claim = claim_item, .finish = fini
 /* Takes back what has not begun; with `kill` ends what has. */
 static void map_stop(struct map *map, il_executor *ex, bool kill)
 {
+	pthread_mutex_lock(&map->lock);
 	atomic_store_explicit(&map->stopped, true, memory_order_relaxed);
+	pthread_mutex_unlock(&map->lock);
 	for (size_t i = 0; (ex->ops->withdraw || kill) && i < map->submitted; i++) {
 		struct item *item = &map->items[i];
 		bool mine;
@@ -137,7 +167,7 @@ static int map_await(struct map *map, il_executor *ex, il_time deadline)
 		il__wakeup_init(wakeup, "il_executor_map");
 		wakeup->wait.tell = map_tell;
 		pthread_mutex_lock(&map->lock);
-		left = map->left;
+		left = map_owed(map);
 		over = left == 0;
 		failed = map->failed;
 		map->waiter = over || (failed && !stopped) ? NULL : wakeup;
@@ -178,34 +208,62 @@ static int map_await(struct map *map, il_executor *ex, il_time deadline)
 	}
 }
 
+/* It is the failure, as if it had run. */
+static void refuse_item(struct item *item, int rc)
+{
+	struct map *map = item->map;
+
+	pthread_mutex_lock(&map->lock);
+	item->rc = rc;
+	item->call.detail = il__keep_refusal(rc);
+	map->failed = true;
+	pthread_mutex_unlock(&map->lock);
+}
+
+/* 1: the call is there, but the task was cancelled meanwhile. */
+static int submit_item(struct item *item, il_executor *ex, il_fn *fn, void *arg, size_t size,
+		       il_time deadline)
+{
+	struct map *map = item->map;
+	int rc = il__call_init(&item->call, ex, fn, arg, size);
+
+	if (rc < 0)
+		return rc;
+	item->call.ops = &item_ops;
+	item->call.caller = map->caller.loop ? &map->caller : NULL;
+	item->call.account = &map->account;
+	pthread_mutex_lock(&map->lock);
+	map->left++;
+	pthread_mutex_unlock(&map->lock);
+	rc = il__executor_submit_waiting(ex, &item->call, deadline);
+	if (rc >= 0) {
+		map->submitted++;
+		return rc;
+	}
+	il__call_fini(&item->call);
+	pthread_mutex_lock(&map->lock);
+	map->left--;
+	pthread_mutex_unlock(&map->lock);
+	return rc;
+}
+
+/* 0; -ETIMEDOUT, -ECANCELED: that came meanwhile. */
 static int submit_all(struct map *map, il_executor *ex, il_fn *fn, char *items, size_t count,
-		      size_t size, il_time deadline, il_task *task)
+		      size_t size, il_time deadline)
 {
 	int rc = 0;
 
 	for (size_t i = 0; i < count && rc == 0; i++) {
-		struct item *item = &map->items[i];
 		if (atomic_load_explicit(&map->stopped, memory_order_relaxed))
 			break;
-		rc = il__call_init(&item->call, ex, fn, items + i * il__form_stride(size), size);
-		if (rc < 0)
-			break;
-		item->call.ops = &item_ops;
-		item->call.caller = task ? &map->caller : NULL;
-		item->call.account = &map->account;
-		pthread_mutex_lock(&map->lock);
-		map->left++;
-		pthread_mutex_unlock(&map->lock);
-		rc = il__executor_submit_waiting(ex, &item->call, deadline);
-		if (rc < 0) {
-			il__call_fini(&item->call);
-			pthread_mutex_lock(&map->lock);
-			map->left--;
-			pthread_mutex_unlock(&map->lock);
-		} else {
-			map->submitted++;
-			rc = rc > 0 ? -ECANCELED : 0;
-		}
+		rc = submit_item(&map->items[i], ex, fn, items + i * il__form_stride(size), size,
+				 deadline);
+		if (rc > 0)
+			rc = -ECANCELED;
+		if (rc == 0 || rc == -ECANCELED || rc == -ETIMEDOUT)
+			continue;
+		refuse_item(&map->items[i], rc);
+		return 0;
 	}
 	return rc;
 }
@@ -213,7 +271,7 @@ static int submit_all(struct map *map, il_executor *ex, il_fn *fn, char *items, 
 static int map_run(struct map *map, il_executor *ex, il_fn *fn, void *items, size_t count,
 		   size_t size, il_time deadline, il_task *task)
 {
-	int rc, refused;
+	int rc, cut;
 
 	for (size_t i = 0; i < count; i++) {
 		map->items[i].map = map;
@@ -225,13 +283,13 @@ static int map_run(struct map *map, il_executor *ex, il_fn *fn, void *items, siz
 		map->virtual_time = task->loop->own_clock;
 	}
 	map->account = il__executor_account(ex, SIZE_MAX);
-	refused = submit_all(map, ex, fn, items, count, size, deadline, task);
-	if (refused == -ECANCELED)
+	cut = submit_all(map, ex, fn, items, count, size, deadline);
+	if (cut == -ECANCELED)
 		atomic_store_explicit(&map->caller.cancelled, true, memory_order_relaxed);
-	if (refused < 0)
+	if (cut < 0)
 		map_stop(map, ex, false);
 	rc = map_await(map, ex, deadline);
-	return refused < 0 ? refused : rc;
+	return cut < 0 ? cut : rc;
 }
 
 static bool all_begun(const struct map *map, size_t count)
@@ -280,40 +338,53 @@ static int map_check(il_executor *ex, il_fn *fn, void *items, size_t count, size
 	return 0;
 }
 
+/* The map goes now, or with the last call that is left behind. */
+static int map_end(struct map *map, size_t count, int *results, int rc)
+{
+	bool last;
+
+	pthread_mutex_lock(&map->lock);
+	if (rc == -ECANCELED && all_begun(map, count))
+		rc = 0; /* it came too late to stop anything: the results are whole */
+	if (rc == -ETIMEDOUT)
+		il__refuse(rc, "il_executor_map: not all of %zu calls ended in time", count);
+	rc = map_collect(map, count, results, rc);
+	if (rc == 0 && !all_begun(map, count))
+		rc = -ECANCELED; /* somebody shut the executor down with IL_CANCEL_FUTURES */
+	map->over = true;
+	last = map->left == 0;
+	pthread_mutex_unlock(&map->lock);
+	if (last)
+		map_free(map);
+	return rc;
+}
+
 int il_executor_map(il_executor *ex, il_fn *fn, void *items, size_t count, size_t size,
 		    int *results, il_time timeout)
 {
 	il_time deadline = timeout == IL_FOREVER ? IL_FOREVER : il_deadline(timeout);
-	struct map map = {.left = 0};
 	bool waits = count > 0 && timeout > 0;
+	struct map *map;
 	il_task *task = NULL;
 	int rc = map_check(ex, fn, items, count, size, timeout);
 
 	if (rc < 0 || (waits && (rc = il__may_wait("il_executor_map", &task)) < 0))
 		return rc;
-	map.items = waits ? il__calloc(count, sizeof *map.items) : NULL;
-	if (waits && !map.items)
-		return il__refuse(-ENOMEM, "il_executor_map: no memory for %zu calls", count);
 	for (size_t i = 0; results && i < count; i++)
 		results[i] = -ECANCELED;
 	if (!waits)
 		return count ? il__refuse(-ETIMEDOUT, "il_executor_map: the timeout is 0") : 0;
-	if (task && (rc = il__task_check(task)) < 0) {
-		il__free(map.items);
+	if (task && (rc = il__task_check(task)) < 0)
 		return rc;
-	}
-	pthread_mutex_init(&map.lock, NULL);
+	map = il__is_array(count, 2 * sizeof(struct item))
+		  ? il__calloc(1, sizeof *map + count * sizeof(struct item))
+		  : NULL;
+	if (!map)
+		return il__refuse(-ENOMEM, "il_executor_map: no memory for %zu calls", count);
+	pthread_mutex_init(&map->lock, NULL);
+	map->keeps_calls = il__executor_keeps_calls(ex);
 	il_executor_ref(ex); /* another task may drop the last one while this one waits */
-	rc = map_run(&map, ex, fn, items, count, size, deadline, task);
+	rc = map_run(map, ex, fn, items, count, size, deadline, task);
 	il_executor_unref(ex);
-	if (rc == -ECANCELED && all_begun(&map, count))
-		rc = 0; /* it came too late to stop anything: the results are whole */
-	if (rc == -ETIMEDOUT)
-		il__refuse(rc, "il_executor_map: not all of %zu calls ended in time", count);
-	rc = map_collect(&map, count, results, rc);
-	if (rc == 0 && !all_begun(&map, count))
-		rc = -ECANCELED; /* somebody shut the executor down with IL_CANCEL_FUTURES */
-	pthread_mutex_destroy(&map.lock);
-	il__free(map.items);
-	return rc;
+	return map_end(map, count, results, rc);
 }

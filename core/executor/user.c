@@ -11,6 +11,7 @@ void il__user_unref(struct il__user *user)
 	if (!il__drop_reference(&user->refs))
 		return;
 	pthread_mutex_destroy(&user->lock);
+	il__free(user->spare);
 	il__free(user->executor);
 	il__free(user);
 }

@@ -24,6 +24,7 @@ struct il__user {
 	 * `withdraw` or `kill`, or in il_executor_room */
 	atomic_uint refs;
 	_Atomic uint64_t submitted; /* relaxed: a count that orders nothing */
+	_Atomic(void *) spare;      /* memory for a call that may be left behind; executor_run.c */
 	pthread_mutex_t lock;
 	/* under lock */
 	bool shut;

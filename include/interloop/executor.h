@@ -139,8 +139,8 @@ typedef struct il_executor_ops {
 	void (*destroy)(void *self);
 	/** The call was cancelled before it began; il_call_begin() returns false from here on. True:
 	 * given up, nothing follows and its memory goes now. False: it will be finished, and only
-	 * then is its future done. May be NULL: the future is done at once, and the end changes
-	 * nothing. Must not wait. */
+	 * then is its future done. May be NULL: the future is done at once, il_executor_run() and
+	 * il_executor_map() do not wait for the call, and the end changes nothing. Must not wait. */
 	bool (*withdraw)(void *self, il_call *call);
 	/** The call was cancelled while it runs: finish it soon. Its future is cancelled, whatever the
 	 * result; il_executor_run() returns the result. NULL: it cannot be ended, and
