@@ -37,7 +37,7 @@ IL_API void il_future_unref(il_future *f);
  * @return 0 once done, also when f was cancelled; -ETIMEDOUT; -ECANCELED: this wait was cancelled;
  *         -EPERM: a place that may not wait; -EDEADLK: without a timeout, f is the calling task's
  *         own, or this thread is the pool's only worker, and f is queued behind it; -ESHUTDOWN: f
- *         was inherited across fork and is not done; -EINVAL.
+ *         was inherited across fork and is not done; -ENOMEM: for a task's timeout; -EINVAL.
  */
 IL_API int il_future_wait(il_future *f, il_time timeout);
 
@@ -135,8 +135,8 @@ IL_MUST_CHECK IL_API int il_as_completed_open(il_as_completed **it, il_future *c
  * @brief Waits for the next one. A cancellation point.
  * @param f  receives it; borrowed from the caller's own array.
  * @return 1 and the next one; 0 at the end; -ETIMEDOUT: il_error_detail() says "n of m futures
- *         unfinished"; -ECANCELED; -EPERM; -EDEADLK as in il_future_wait; -ESHUTDOWN: inherited
- * across fork.
+ *         unfinished"; -ECANCELED; -EPERM, -EDEADLK and -ENOMEM as in il_future_wait; -ESHUTDOWN:
+ *         inherited across fork.
  */
 IL_MUST_CHECK IL_API int il_as_completed_next(il_as_completed *it, il_future **f);
 
