@@ -62,6 +62,7 @@ static void begin_call(struct il__process_worker *w)
 	else
 		begin_frame(w, IL__WIRE_CALL, call->arg, call->arg ? call->size : 0);
 	w->out.form = call->form;
+	w->out.rc = w->at_once;
 	w->out.memory = call->form == IL_CALL_SHARED ? shared->size : 0;
 	if (il__unlikely(call->traced)) {
 		w->traced_since = il__trace_now();
@@ -377,7 +378,8 @@ static enum il__outcome frames_talk(struct il__process_worker *w)
 	if (was_left(w))
 		return frames_refuse(w, -ECANCELED, NULL);
 	do {
-		int rc = w->ready && !w->begun ? frames_begin(w) : 0;
+		bool begins = w->ready && !w->begun;
+		int rc = begins ? frames_begin(w) : 0;
 		if (rc < 0) {
 			frames_refuse(w, rc, NULL);
 			if (rc != -ECANCELED)
@@ -391,6 +393,7 @@ static enum il__outcome frames_talk(struct il__process_worker *w)
 		if (rc < 0)
 			return meet_lack(w, rc);
 		w->lacks = 0;
+		w->at_once = begins && rc > 0;
 		if (rc == 0)
 			return IL__WAITS;
 		outcome = take_reply(w);
