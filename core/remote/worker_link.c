@@ -18,7 +18,7 @@ static const size_t packet_max = UINT32_MAX / 2 + 4096;
 /* So long a call runs, or waits here, without a sign, which the server would pass on at the cost of an answer. */
 static const il_time short_call = IL_MSEC(1), short_wait = IL_MSEC(100);
 
-static const il_time collected_within = IL_USEC(200);
+static const il_time collected_within = IL_MSEC(1);
 
 static const char drain_word[] = "drain";
 
