@@ -119,11 +119,10 @@ static int client_case_enqueue(il_case *c, il_task *task)
 	return il__select_is_over(w->base.select) ? 0 : client_case_watch(c);
 }
 
+/* The protocol's `find`, and perhaps a transport's functions. */
 static bool client_case_calls_out(const il_case *c)
 {
-	const il_client *client = c->object;
-
-	return !client->ops && il__stream_calls_out(client->stream);
+	return !((const il_client *)c->object)->ops;
 }
 
 static int client_case_look(il_case *c, il_task *task)

@@ -3,9 +3,9 @@
  * goes into the queue of what it waits for, and the task parks. Invariants: the first that is handed something
  * decides, and from then on none of them is in a queue; a task that was given up (cancelled, or late) has none
  * there either. Where only one may wait, no two of them do. What is undone in the task only (rest) asks whether the
- * select is over. Some cases call out: a transport's functions, which may set an event or send an item. What that
- * changes is not missed: between the last answer of the others and their places in the queues nobody calls out.
- * Loop's thread only.
+ * select is over. Some cases call out: a transport's functions, or a protocol's `find`, which may set an event or send
+ * an item. What that changes is not missed: between the last answer of the others and their places in the queues
+ * nobody calls out. Loop's thread only.
  */
 #include "../base/base.h"
 #include "../base/error.h"

@@ -101,6 +101,31 @@ IL_TEST(S, n372_an_event_that_another_case_sets_is_not_missed)
 	il_event_destroy(event);
 }
 
+static int find_and_set(const il_protocol *p, il_parse *parse)
+{
+	CHECK_RC(il_event_set(p->state.pointer), 0);
+	parse->consumed = 0;
+	return 0;
+}
+
+IL_TEST_REAL(S, n372_nor_is_one_that_a_protocol_sets)
+{
+	il_event *event = new_event();
+	const il_protocol setter = {.find = find_and_set, .state.pointer = event};
+	il_stream *mine = NULL, *peer = NULL;
+	il_client *client = NULL;
+	il_case cases[2] = {il_case_event(event)};
+
+	CHECK_RC(il_stream_pair(&mine, &peer), 0);
+	CHECK_RC(il_stream_write_all(peer, "half", 4), 0);
+	CHECK_RC(il_client_open(&client, mine, &setter, NULL), 0);
+	cases[1] = il_case_client(client);
+	CHECK_RC(il_select(cases, 2, IL_SEC(1)), 0);
+	il_client_destroy(client);
+	il_stream_destroy(peer);
+	il_event_destroy(event);
+}
+
 static int count_turns(void *turns)
 {
 	while (il_yield() == 0)
