@@ -34,7 +34,7 @@ static void on_wake(struct il__source *source, il_loop *loop, unsigned mask)
 {
 	(void)source;
 	(void)mask;
-	loop->wake_signalled = true;
+	loop->wake_seen = true;
 	il__loop_interrupt(loop);
 }
 

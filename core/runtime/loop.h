@@ -72,7 +72,10 @@ struct il_loop {
 	struct il__wake_timer wake_timer;
 	struct il__source wake;
 	struct il__list watched; /* il__source */
-	bool wake_signalled, watching;
+	bool wake_signalled;     /* we wrote to the wake descriptor, and have not drained it */
+	/* It was readable when it was polled: a turn may have drained it before its upcall came. */
+	bool wake_seen;
+	bool watching;
 	bool awake;   /* the inbox's `asleep` was cleared by us */
 	bool guarded; /* it was told that we look again after a moment */
 

@@ -90,7 +90,7 @@ int il__loop_drive(il_loop *loop)
 	loop->running = true;
 	atomic_store_explicit(&loop->entry.visited, true, memory_order_relaxed);
 	loop->stopping = false;
-	loop->wake_signalled = false;
+	loop->wake_signalled = loop->wake_seen = false;
 	loop->steps = 0;
 	il__loop_kick(loop);
 	il__self.loop = loop;

@@ -292,11 +292,11 @@ static bool turn_rest(il_loop *loop)
 {
 	bool guarded;
 
-	if (loop->wake_signalled) {
+	if (loop->wake_signalled || loop->wake_seen) {
 		/* It may be a poster's signal, who does not give another: so look once more below. */
 		stay_awake(loop);
 		il__inbox_drain_fd(loop->inbox);
-		loop->wake_signalled = false;
+		loop->wake_signalled = loop->wake_seen = false;
 		/* What was drained may have been the signal handler's. */
 		if (il__unlikely(il__loop_interrupt(loop)))
 			return false;
@@ -344,7 +344,7 @@ static inline void turn_end(il_loop *loop)
 static void turn_run(il_loop *loop)
 {
 	turn_begin(loop);
-	if (loop->wake_signalled || il__ledger_expects_mail(&loop->ledger))
+	if (loop->wake_signalled || loop->wake_seen || il__ledger_expects_mail(&loop->ledger))
 		stay_awake(loop);
 	for (int round = 0;; round++) {
 		/* Not only other threads' signal and the wake timer. */

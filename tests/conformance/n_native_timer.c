@@ -4,6 +4,8 @@
  */
 #include "harness.h"
 
+#include <interloop/sync.h>
+
 static int refuse_timer(void *self, il_time deadline)
 {
 	(void)self;
@@ -58,6 +60,70 @@ IL_TEST_OWN_REAL(N, timers_fire_also_while_a_task_is_always_ready)
 	backend.driver.timer = refuse_timer;
 	CHECK_RC(il_run(&backend, nap_beside_one_that_yields, NULL), 0);
 }
+
+/* ---- with a descriptor, and a turn that was cut short, in one poll ---- */
+
+struct rounds {
+	il_stream *mine, *peer;
+	il_semaphore *begin, *end;
+	bool due;
+};
+
+static int sleep_in_rounds(void *arg)
+{
+	struct rounds *r = arg;
+	int rc;
+
+	while ((rc = il_semaphore_acquire(r->begin)) == 0) {
+		CHECK_RC(il_sleep(IL_USEC(20)), 0);
+		r->due = true;
+	}
+	return rc;
+}
+
+/* For more than a turn with what it reads. */
+static int read_in_rounds(void *arg)
+{
+	struct rounds *r = arg;
+	char byte;
+	int n;
+
+	while ((n = il_stream_read(r->peer, &byte, 1)) == 1) {
+		for (int i = 0; i < 5000; i++)
+			CHECK_RC(il_yield(), 0);
+		CHECK_RC(il_semaphore_release(r->end), 0);
+	}
+	return n;
+}
+
+/* The turn of the timer sees to the signal for another turn, whose own upcall comes after it. */
+IL_TEST_REAL(N, no_turn_is_lost_that_a_timers_turn_was_to_bring)
+{
+	struct rounds r = {.due = false};
+	il_group group;
+
+	CHECK_RC(il_stream_pair(&r.mine, &r.peer), 0);
+	CHECK_RC(il_semaphore_create(&r.begin, 0, 1), 0);
+	CHECK_RC(il_semaphore_create(&r.end, 0, 1), 0);
+	CHECK_RC(il_group_open(&group), 0);
+	CHECK_RC(il_group_start_soon(&group, NULL, sleep_in_rounds, &r), 0);
+	CHECK_RC(il_group_start_soon(&group, NULL, read_in_rounds, &r), 0);
+	for (int i = 0; i < 30; i++) {
+		CHECK_RC(il_stream_write_all(r.mine, "x", 1), 0);
+		CHECK_RC(il_semaphore_release(r.begin), 0);
+		for (r.due = false; !r.due;)
+			CHECK_RC(il_yield(), 0);
+		CHECK_RC(il_semaphore_acquire(r.end), 0);
+	}
+	CHECK_RC(il_scope_cancel(il_group_scope(&group)), 0);
+	CHECK_RC(il_group_close(&group, 0), 0);
+	il_semaphore_destroy(r.begin);
+	il_semaphore_destroy(r.end);
+	il_stream_destroy(r.mine);
+	il_stream_destroy(r.peer);
+}
+
+/* ---- a host that closes all ---- */
 
 struct guest {
 	bool begun, napped, empty;
