@@ -144,7 +144,8 @@ static int receive(void *arg)
 /* Answers, and the questions for the next jobs. */
 static bool may_collect(const struct il__remote_link *l)
 {
-	return l->worker->brief && l->worker->queue && l->connection.unwritten < l->window;
+	return l->worker->brief && l->worker->queue && l->connection.unwritten < l->window &&
+	       !il__remote_is_full(&l->connection);
 }
 
 /* While calls are brief and jobs wait behind them, the answers of half of the jobs go out together: a packet for each costs the
@@ -157,8 +158,8 @@ static int collect(struct il__remote_link *l)
 	if (!may_collect(l))
 		return 0;
 	rc = il_scope_enter(&scope, il_deadline(collected_within), 0);
-	if (rc < 0)
-		return rc;
+	if (rc < 0) /* what there is goes out now */
+		return rc == -ENOMEM ? 0 : rc;
 	while (rc == 0 && may_collect(l))
 		rc = il_semaphore_acquire(l->connection.work);
 	return il_scope_exit(&scope, rc);

@@ -100,7 +100,7 @@ typedef struct il_remote_worker_options {
 	int slots;                  /**< Calls at once, over all servers. Default: processors. */
 	/** Calls taken beyond, which wait here: more calls a second, but they are lost with the worker
 	 * too. While calls of less than 0.2 ms wait, several results are sent together, each at most
-	 * 0.2 ms later. Default: 0. */
+	 * 1 ms later. Default: 0. */
 	int prefetch;
 	/** How often it gives a sign of itself and of each call that it has. Default: 5 s. */
 	il_time heartbeat;
