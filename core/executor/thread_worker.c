@@ -118,9 +118,10 @@ static bool thread_worker_initialize(struct il__thread_pool *pool)
 	il__clear_refusal();
 	rc = pool->options.initializer(pool->options.initializer_arg);
 	if (rc < 0) {
-		char *said = il__keep_refusal(rc);
-		fail_initializer(pool, rc, said ? said : il_strerror(rc));
-		il__free(said);
+		char said[sizeof il__refusal.words]; /* calls that fail run, and end this thread */
+		snprintf(said, sizeof said, "%s",
+			 il__has_refused(rc) ? il__refusal.words : il_strerror(rc));
+		fail_initializer(pool, rc, said);
 	}
 	return rc >= 0;
 }
