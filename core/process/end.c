@@ -41,9 +41,12 @@ static void worker_end_keep(struct il__process_worker *w, const char *bytes, siz
 /* To be relayed later: a dead one cannot wait, and the clock of virtual time stands meanwhile. */
 static bool worker_end_may_wait(const struct il__process_worker *w)
 {
-	const il_loop *loop = w->pump ? w->pump->loop : NULL;
+	const il_loop *loop;
 
-	return !w->ending && !(loop && loop->own_clock);
+	if (w->ending) /* and its pump may be gone before it */
+		return false;
+	loop = w->pump ? w->pump->loop : NULL;
+	return !loop || !loop->own_clock;
 }
 
 void il__process_relay(struct il__process_worker *w)
