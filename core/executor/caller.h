@@ -10,7 +10,8 @@
 struct il__inbox;
 struct il__cancel_scope;
 
-/* Lives as long as the call: on the waiting task's stack, or in an abandonable call. */
+/* Lives as long as the call: on the waiting task's stack, in an abandonable call, or in a call that may be left behind: that
+ * one never runs then, and what is named here may be gone. */
 struct il__caller {
 	struct il__inbox
 	    *inbox; /* the waiting task keeps it; an abandonable call has a reference */

@@ -9,9 +9,9 @@
 #include "wait.h"
 
 /*
- * On the waiter's stack. Prepared by the waiter, fired at most once by any thread, waited for by the
- * waiter only. The waiter must not leave before it was fired, or before it made sure (under the lock
- * of whoever fires) that it never will be.
+ * On the waiter's stack, or in memory that outlives its wait. Prepared by the waiter, fired at most once by any
+ * thread, waited for by the waiter only. The waiter must not leave before it was fired, or before it made sure
+ * (under the lock of whoever fires, or by an exchange with it) that it never will be.
  */
 struct il__wakeup {
 	struct il__message message;
