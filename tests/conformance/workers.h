@@ -8,6 +8,7 @@
 #include "harness.h"
 
 #include <dirent.h>
+#include <stdio.h>
 
 struct gate {
 	atomic_int begun, ended;
@@ -71,6 +72,25 @@ static inline int finished(il_future *f)
 	return rc;
 }
 
+/* One that was joined is in the table for a moment, on its way out. */
+static inline bool thread_lives(const char *number)
+{
+	enum { EXITING = 4 }; /* PF_EXITING */
+	char path[64], stat[512] = "";
+	unsigned flags = 0;
+	const char *rest;
+	FILE *f;
+
+	snprintf(path, sizeof path, "/proc/self/task/%s/stat", number);
+	f = fopen(path, "r");
+	if (!f)
+		return false;
+	rest = fgets(stat, sizeof stat, f) ? strrchr(stat, ')') : NULL;
+	fclose(f);
+	return rest && sscanf(rest, ") %*c %*d %*d %*d %*d %*d %u", &flags) == 1 &&
+	       !(flags & EXITING);
+}
+
 /* Of this process, the caller's included. */
 static inline int count_threads(void)
 {
@@ -79,7 +99,7 @@ static inline int count_threads(void)
 
 	CHECK(dir != NULL);
 	for (struct dirent *e = readdir(dir); e; e = readdir(dir))
-		n += e->d_name[0] != '.';
+		n += e->d_name[0] != '.' && thread_lives(e->d_name);
 	closedir(dir);
 	return n;
 }
