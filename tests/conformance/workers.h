@@ -8,6 +8,7 @@
 #include "harness.h"
 
 #include <dirent.h>
+#include <limits.h>
 #include <stdio.h>
 
 struct gate {
@@ -76,7 +77,7 @@ static inline int finished(il_future *f)
 static inline bool thread_lives(const char *number)
 {
 	enum { EXITING = 4 }; /* PF_EXITING */
-	char path[64], stat[512] = "";
+	char path[sizeof "/proc/self/task//stat" + NAME_MAX], stat[512] = "";
 	unsigned flags = 0;
 	const char *rest;
 	FILE *f;
