@@ -271,7 +271,8 @@ int il_group_close(il_group *group, int body)
 		il__scope_cancel(&g->scope, "the group's body failed");
 	group_join(g);
 	g->open = false;
-	outer = !g->scope.shield && g->scope.parent->effective;
+	outer = !g->scope.shield &&
+		(cancelled ? il__scope_is_over(g->scope.parent) : g->scope.parent->effective);
 	il__scope_exit_for(task, &g->scope, cancelled ? -ECANCELED : 0);
 	if (g->errors && (body >= 0 || cancelled))
 		return il__refuse_again(g->codes[0], g->why);

@@ -165,9 +165,23 @@ int il__scope_enter_for(il_task *task, struct il__cancel_scope *s, il_time deadl
 	return 0;
 }
 
+bool il__scope_is_over(struct il__cancel_scope *s)
+{
+	struct il__timers *timers = &s->loop->timers;
+
+	if (!s->effective && s->until <= il__loop_now(s->loop)) {
+		timers->in_task = true;
+		while (il__timers_expire(s->loop) && !s->effective)
+			;
+		timers->in_task = false;
+	}
+	return s->effective;
+}
+
 int il__scope_exit_for(il_task *task, struct il__cancel_scope *s, int rc)
 {
-	bool outer = !s->shield && s->parent->effective;
+	const bool ours = rc == -ECANCELED && s->cancelled;
+	const bool outer = ours && !s->shield && il__scope_is_over(s->parent);
 
 	il__timer_disarm(s->loop, &s->timer);
 	if (il__unlikely(s->stale)) /* cancelled by code that an interruption has called */
@@ -175,7 +189,7 @@ int il__scope_exit_for(il_task *task, struct il__cancel_scope *s, int rc)
 	move_task(task, s->parent);
 	il__list_remove(&s->sibling);
 	s->state = IL__SCOPE_LEFT;
-	if (rc == -ECANCELED && s->cancelled && !outer) {
+	if (ours && !outer) {
 		s->caught = true;
 		return s->fails_at_deadline && s->expired
 			   ? il__refuse(-ETIMEDOUT, "il_scope_exit: the scope's deadline passed")

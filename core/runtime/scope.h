@@ -48,6 +48,8 @@ void il__scope_init_root(struct il__cancel_scope *s, il_loop *loop,
 			 struct il__cancel_scope *parent);
 int il__scope_enter_for(il_task *task, struct il__cancel_scope *s, il_time deadline,
 			unsigned flags);
+/* Whether it is over by now: where the thread was busy its deadline, or an outer one's, may have passed unnoticed. In a task. */
+bool il__scope_is_over(struct il__cancel_scope *s);
 int il__scope_exit_for(il_task *task, struct il__cancel_scope *s, int rc);
 void il__scope_cancel(struct il__cancel_scope *s, const char *reason);
 /* Of a root: as if it had never been cancelled, for those who begin in it from now on. */

@@ -321,16 +321,7 @@ void il__task_yield(il_task *self)
 
 static __attribute__((noinline)) bool cancelled_or_late(il_task *self)
 {
-	struct il__cancel_scope *s = self->scope;
-	struct il__timers *timers = &self->loop->timers;
-
-	if (!s->effective && s->until <= il__loop_now(self->loop)) {
-		timers->in_task = true;
-		while (il__timers_expire(self->loop) && !s->effective)
-			;
-		timers->in_task = false;
-	}
-	if (il__likely(!s->effective))
+	if (il__likely(!il__scope_is_over(self->scope)))
 		return false;
 	tell_reason(self);
 	return true;

@@ -73,6 +73,58 @@ IL_TEST(S, n382_an_outer_cancellation_is_no_timeout_of_the_inner_scope)
 	CHECK_RC(il_scope_exit(&first, -ECANCELED), -ETIMEDOUT);
 }
 
+static int keep_busy(il_time deadline)
+{
+	while (il_now() < deadline)
+		;
+	return 0;
+}
+
+/* While the task was busy, and it looked for the first time within a scope that was over, too. */
+IL_TEST_REAL(S, n382_an_outer_deadline_that_passed_unnoticed_wins_over_an_inner_scope)
+{
+	for (int how = 0; how < 3; how++) {
+		il_scope outer = IL_SCOPE_INIT, inner = IL_SCOPE_INIT;
+		il_time soon = il_deadline(IL_MSEC(1));
+
+		CHECK_RC(il_scope_enter(&outer, soon, IL_FAIL_AT_DEADLINE), 0);
+		keep_busy(soon);
+		CHECK_RC(il_scope_enter(&inner, how ? IL_FOREVER : soon, IL_FAIL_AT_DEADLINE), 0);
+		if (how)
+			CHECK_RC(il_scope_cancel(&inner), 0);
+		CHECK_RC(il_scope_exit(&inner, how == 2 ? -ECANCELED : il_yield()), -ECANCELED);
+		CHECK(!il_scope_caught(&inner));
+		CHECK_RC(il_scope_exit(&outer, -ECANCELED), -ETIMEDOUT);
+		CHECK(il_scope_caught(&outer) && il_scope_expired(&outer));
+	}
+}
+
+IL_TEST_REAL(S, n382_nor_does_a_group_catch_what_an_outer_deadline_has_ended)
+{
+	il_scope outer = IL_SCOPE_INIT;
+	il_time soon = il_deadline(IL_MSEC(1));
+	il_group g;
+
+	CHECK_RC(il_scope_enter(&outer, soon, IL_FAIL_AT_DEADLINE), 0);
+	CHECK_RC(il_group_open(&g), 0);
+	CHECK_RC(il_scope_cancel(il_group_scope(&g)), 0);
+	keep_busy(soon);
+	CHECK_RC(il_group_close(&g, il_check_cancelled()), -ECANCELED);
+	CHECK_RC(il_scope_exit(&outer, -ECANCELED), -ETIMEDOUT);
+}
+
+IL_TEST_REAL(S, n382_a_shielded_scope_answers_for_itself)
+{
+	il_scope outer = IL_SCOPE_INIT, inner = IL_SCOPE_INIT;
+	il_time soon = il_deadline(IL_MSEC(1));
+
+	CHECK_RC(il_scope_enter(&outer, soon, IL_FAIL_AT_DEADLINE), 0);
+	keep_busy(soon);
+	CHECK_RC(il_scope_enter(&inner, soon, IL_FAIL_AT_DEADLINE | IL_SHIELD), 0);
+	CHECK_RC(il_scope_exit(&inner, il_yield()), -ETIMEDOUT);
+	CHECK_RC(il_scope_exit(&outer, il_yield()), -ETIMEDOUT);
+}
+
 IL_TEST(S, n382_a_cancelled_outer_scope_wins_over_the_deadline)
 {
 	il_scope outer = IL_SCOPE_INIT, inner = IL_SCOPE_INIT;
