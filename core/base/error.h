@@ -7,7 +7,7 @@
 #include "base.h"
 
 /* What il_error_detail() tells; rc 0: nothing. In a loop's thread a task has its own, as it has its own errno: it
- * is set aside while others run. Without one it may find what another has left, but no failure leaves that. */
+ * is set aside while others run. */
 struct il__refusal {
 	int rc;
 	bool own; /* of the task, or the call, that runs */

@@ -126,7 +126,7 @@ static __attribute__((noinline, cold)) void switch_with_words(struct il__context
 	const int rc = il__refusal.rc;
 
 	memcpy(words, il__refusal.words, size);
-	il__refusal.own = false;
+	il__clear_refusal();
 	il__context_switch(from, to, ending);
 	memcpy(il__refusal.words, words, size);
 	il__refusal.rc = rc;

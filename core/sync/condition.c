@@ -150,7 +150,7 @@ int il_condition_wait_for(il_condition *condition, il_fn *predicate, void *arg)
 		return rc;
 	rc = il__task_check(task);
 	while (rc == 0) {
-		rc = predicate(arg);
+		rc = il__pass_on(predicate(arg));
 		if (rc != 0)
 			break;
 		rc = il_condition_wait(condition);

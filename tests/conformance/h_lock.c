@@ -414,6 +414,24 @@ static void notify(il_condition *c, size_t n)
 	CHECK_RC(il_condition_release(c), 0);
 }
 
+static int fail_alone(void *arg)
+{
+	(void)arg;
+	return -EIO;
+}
+
+IL_TEST(H, n151_a_predicates_failure_has_no_words_of_another)
+{
+	il_condition *c = new_condition();
+
+	CHECK_RC(il_condition_acquire(c), 0);
+	CHECK_RC(il_sleep(-7), -EINVAL);
+	CHECK_RC(il_condition_wait_for(c, fail_alone, NULL), -EIO);
+	CHECK_STR(il_error_detail(), "");
+	CHECK_RC(il_condition_release(c), 0);
+	il_condition_destroy(c);
+}
+
 IL_TEST(H, n151_wait_for_sleeps_until_its_predicate_holds)
 {
 	const int values[] = {3, -EIO};

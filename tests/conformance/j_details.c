@@ -137,6 +137,35 @@ IL_TEST(J, a_detail_goes_with_its_task)
 	il_lock_destroy(lock);
 }
 
+static int be_refused_and_go_on(void *arg)
+{
+	(void)arg;
+	CHECK_RC(il_sleep(-7), -EINVAL);
+	return il_yield();
+}
+
+static int have_no_words(void *arg)
+{
+	il_scope s = IL_SCOPE_INIT;
+
+	CHECK_STR(il_error_detail(), "");
+	CHECK_RC(il_scope_enter(&s, IL_FOREVER, 0), 0);
+	CHECK_RC(il_scope_exit(&s, -EINVAL), -EINVAL);
+	CHECK_STR(il_error_detail(), "");
+	(void)arg;
+	return 0;
+}
+
+IL_TEST(J, a_task_does_not_find_what_another_was_refused)
+{
+	il_group g;
+
+	CHECK_RC(il_group_open(&g), 0);
+	CHECK_RC(il_group_start_soon(&g, NULL, be_refused_and_go_on, NULL), 0);
+	CHECK_RC(il_group_start_soon(&g, NULL, have_no_words, NULL), 0);
+	CHECK_RC(il_group_close(&g, 0), 0);
+}
+
 /* ---- failures without words ---- */
 
 /* The code is the function's own; what it was refused before is not why. */
