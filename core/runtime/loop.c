@@ -131,6 +131,8 @@ static int loop_equip(il_loop *loop, const il_loop_options *options)
 		loop->reports_overflow = true;
 	}
 	loop->stacks.measured = loop->options.measure_stacks;
+	if (!loop->own_clock) /* what happens is not the loop's to choose */
+		loop->options.seed = loop->options.step_limit = 0;
 	loop->random = loop->options.seed;
 	loop->scripted = loop->options.seed || loop->options.step_limit || loop->options.slow_task;
 	if (loop->options.slow_task)

@@ -66,6 +66,7 @@ struct il_loop {
 	struct il__errands errands;
 	uint64_t random, steps;
 	bool scripted; /* there is a seed, a step_limit or a slow_task */
+	size_t ending; /* tasks that lived when il_loop_close began to run the loop */
 	struct il__slow slow;
 
 	struct il__timers timers;

@@ -65,6 +65,7 @@ static int loop_drain(il_loop *loop)
 	if (!loop->ledger.lives)
 		return 0;
 	loop->draining = true;
+	loop->ending = loop->tasks;
 	rc = il__loop_drive(loop);
 	if (loop->ledger.lives)
 		il__fatal("il_loop_close: the driver of %s failed while tasks waited on it: %s",

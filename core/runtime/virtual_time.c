@@ -27,12 +27,16 @@ static void virtual_give_up(il_loop *loop, int rc)
 
 void il__loop_step(il_loop *loop)
 {
-	if (++loop->steps % loop->options.step_limit || (loop->main && !loop->main->task))
+	const uint64_t limit = loop->options.step_limit;
+
+	if (++loop->steps % limit || (loop->main && !loop->main->task))
 		return; /* a run whose main task has ended is about to end itself */
+	if (!loop->main && loop->steps / limit <= loop->ending) /* each may take as many to end */
+		return;
 	if (loop->main)
 		snprintf(loop->main->report, sizeof loop->main->report,
 			 "virtual time: step_limit of %llu task steps is used up",
-			 (unsigned long long)loop->options.step_limit);
+			 (unsigned long long)limit);
 	virtual_give_up(loop, -ETIMEDOUT);
 }
 

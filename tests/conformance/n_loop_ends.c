@@ -1,6 +1,6 @@
 /*
- * n_loop_ends.c: the end of a loop whose driver fails, whose driver calls back, or whose native loop was asked to stop; and
- * that nothing of the native loop is to be had after it.
+ * n_loop_ends.c: the end of a loop whose driver fails, whose driver calls back, or whose native loop was asked to stop or runs
+ * within its run; and that nothing of the native loop is to be had after it.
  */
 #include "dies.h"
 
@@ -161,5 +161,88 @@ IL_TEST_OWN_REAL(N, a_loop_ends_whose_native_loop_was_asked_to_stop)
 	CHECK_RC(il_loop_open(&loop, il_test_backend(), NULL), 0);
 	CHECK_RC(il_loop_run(loop, nothing, NULL), 0);
 	il_native.stop(il_loop_native(loop));
+	il_loop_destroy(loop);
+}
+
+static int sleep_a_little(void *arg)
+{
+	(void)arg;
+	return il_sleep(IL_MSEC(20));
+}
+
+static void run_within(void *native)
+{
+	il_native.run(native);
+}
+
+/* libev allows it. Main ends within the inner run, which is not the one that is to return. */
+IL_TEST_OWN_REAL(N, a_loop_ends_that_a_callback_runs_again_within_its_run)
+{
+	il_loop *loop = NULL;
+
+	if (strcmp(il_native.name, "libev") != 0)
+		return;
+	CHECK_RC(il_loop_open(&loop, il_test_backend(), NULL), 0);
+	il_native.after(il_loop_native(loop), IL_MSEC(1), run_within, il_loop_native(loop));
+	CHECK_RC(il_loop_run(loop, sleep_a_little, NULL), 0);
+	il_loop_destroy(loop);
+}
+
+/* ---- what only virtual time has ---- */
+
+static int idle(void *arg)
+{
+	(void)arg;
+	return il_sleep_forever();
+}
+
+static int leave_many(void *arg)
+{
+	(void)arg;
+	for (int i = 0; i < 300; i++)
+		CHECK_RC(il_loop_spawn(il_loop_current(), NULL, idle, NULL), 0);
+	return 0;
+}
+
+IL_TEST_OWN_VIRTUAL(N, more_tasks_than_step_limit_have_their_end)
+{
+	il_loop *loop = NULL;
+
+	CHECK_RC(il_loop_open(&loop, il_test_backend(), &(il_loop_options){.step_limit = 100}), 0);
+	CHECK_RC(il_loop_run(loop, leave_many, NULL), 0);
+	CHECK_RC(il_loop_close(loop), 0);
+	il_loop_destroy(loop);
+}
+
+static int line_up(void *word)
+{
+	TRACE(word);
+	return 0;
+}
+
+static int run_in_order(void *arg)
+{
+	static char *const words[] = {"a", "b", "c", "d", "e", "f", "g", "h"};
+	il_group g;
+
+	(void)arg;
+	CHECK_RC(il_group_open(&g), 0);
+	for (int i = 0; i < 8; i++)
+		CHECK_RC(il_group_start_soon(&g, NULL, line_up, words[i]), 0);
+	CHECK_RC(il_group_close(&g, 0), 0);
+	CHECK_TRACE("a b c d e f g h");
+	for (int turns = 0; turns < 200; turns++)
+		CHECK_RC(il_yield(), 0);
+	return 0;
+}
+
+IL_TEST_OWN_REAL(N, a_real_loop_has_no_seed_and_no_step_limit)
+{
+	il_loop *loop = NULL;
+
+	CHECK_RC(il_loop_open(&loop, il_test_backend(),
+			      &(il_loop_options){.seed = 7, .step_limit = 100}),
+		 0);
+	CHECK_RC(il_loop_run(loop, run_in_order, NULL), 0);
 	il_loop_destroy(loop);
 }
