@@ -92,7 +92,7 @@ static void driver_stop(void *self)
 {
 	struct driver *d = self;
 
-	ev_break(d->native, EVBREAK_ONE);
+	ev_break(d->native, EVBREAK_ALL); /* a callback may have run the loop within our run */
 }
 
 static int driver_timer(void *self, il_time deadline)
