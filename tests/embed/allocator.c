@@ -176,10 +176,26 @@ static int use_dump(void)
 	return il_group_close(&g, rc);
 }
 
+/* A start that was refused has started nothing. */
+static int use_host(void)
+{
+	il_virtual_network *n = NULL;
+	int rc = il_virtual_network_open(&n, NULL);
+
+	if (rc < 0)
+		return rc;
+	rc = il_virtual_host_start(n, "a", sleep_a_little, NULL);
+	if (rc < 0)
+		CHECK(il_virtual_host_start(n, "a", sleep_a_little, NULL) == 0);
+	CHECK(il_virtual_host_start(n, "a", sleep_a_little, NULL) == -EALREADY);
+	il_virtual_network_close(n);
+	return rc;
+}
+
 static int program(void *arg)
 {
 	int (*const uses[])(void) = {use_pool,    use_futures, use_portal, use_stream,
-				     use_channel, use_group,   use_dump};
+				     use_channel, use_group,   use_dump,   use_host};
 
 	(void)arg;
 	for (size_t i = 0; i < sizeof uses / sizeof *uses; i++) {

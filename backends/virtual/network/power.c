@@ -99,7 +99,10 @@ int il_virtual_host_start(il_virtual_network *n, const char *name, il_fn *main, 
 	il__scope_init_root(&host->tasks.scope, n->loop, &n->loop->scope);
 	host->tasks.scope.of_host = true;
 	rc = host_boot(host, function);
-	host->down = rc < 0;
+	if (rc < 0) { /* nobody has met it */
+		n->count--;
+		il__sim_host_free(host);
+	}
 	return rc;
 }
 
