@@ -37,6 +37,12 @@ static inline bool il__was_negative(size_t n)
 	return n > PTRDIFF_MAX;
 }
 
+/* Whether a byte can be put there. */
+static inline bool il__is_room(const void *data, size_t max)
+{
+	return data && max && !il__was_negative(max);
+}
+
 /* Whether there can be an array of so many elements. */
 static inline bool il__is_array(size_t count, size_t size)
 {

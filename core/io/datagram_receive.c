@@ -129,7 +129,7 @@ static int datagram_receive_check(const il_datagram *d, const il_datagram_messag
 	if (!messages || !count)
 		return il__refuse(-EINVAL, "%s: there are no messages", function);
 	for (size_t i = 0; i < count; i++)
-		if (!messages[i].data || !messages[i].max)
+		if (!il__is_room(messages[i].data, messages[i].max))
 			return il__refuse(-EINVAL, "%s: there must be room for at least one byte",
 					  function);
 	return 0;

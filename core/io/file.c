@@ -274,7 +274,7 @@ int il_file_read(il_file *file, void *data, size_t max, int64_t offset)
 	struct file_call call = {
 	    .to = data, .size = max > INT_MAX ? INT_MAX : max, .offset = offset};
 
-	if (!data || !max)
+	if (!il__is_room(data, max))
 		return il__refuse(-EINVAL,
 				  "il_file_read: there must be room for at least one byte");
 	if (file_check_offset(offset, "il_file_read") < 0)

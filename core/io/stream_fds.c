@@ -23,7 +23,7 @@ static int fds_check(il_stream *s, const char *function, size_t size, const void
 {
 	if (!s)
 		return il__refuse(-EINVAL, "%s: the stream is NULL", function);
-	if (!size || !fds || count < 1 || count > MOST)
+	if (!size || il__was_negative(size) || !fds || count < 1 || count > MOST)
 		return il__refuse(-EINVAL,
 				  "%s: at least one byte and 1 to %d descriptors, not %zu and %d",
 				  function, MOST, size, fds ? count : 0);

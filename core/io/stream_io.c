@@ -71,7 +71,7 @@ int il__stream_read(il_stream *s, void *data, size_t max, il_time deadline, cons
 	struct il__op op;
 	int rc;
 
-	if (!data || !max)
+	if (!il__is_room(data, max))
 		return il__refuse(-EINVAL, "%s: there must be room for at least one byte",
 				  function);
 	if (max > INT_MAX)

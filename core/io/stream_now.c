@@ -53,7 +53,7 @@ int il_stream_read_now(il_stream *stream, void *data, size_t max)
 
 	if (n < 0)
 		return n;
-	if (!data || !max)
+	if (!il__is_room(data, max))
 		return il__refuse(-EINVAL, "%s: there must be room for at least one byte",
 				  function);
 	if (il__stream_has_kept(stream))

@@ -26,7 +26,7 @@ int il__stream_check_free(const il_stream *s, const char *function)
 {
 	int rc = il__stream_check(s, function);
 
-	if (rc == 0 && (s->op[0] || s->op[1]))
+	if (rc == 0 && (s->op[0] || s->op[1] || il__stream_asked(s)))
 		rc = il__refuse(-EBUSY, "%s: another task reads from this stream or writes to it",
 				function);
 	return rc;

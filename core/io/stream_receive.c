@@ -141,8 +141,8 @@ int il_stream_receive_until(il_stream *stream, void *data, size_t max, const voi
 	struct il__op op;
 	int rc;
 
-	if ((!data && max) || !delimiter || !length)
-		return il__refuse(-EINVAL, "%s: the data or the delimiter is NULL or empty",
+	if ((!data && max) || il__was_negative(max) || !delimiter || !length)
+		return il__refuse(-EINVAL, "%s: the data or the delimiter is NULL, or has no size",
 				  function);
 	f.max = max < INT_MAX ? max : INT_MAX;
 	rc = il__op_begin(stream, &op, IL_READABLE, IL_FOREVER, function);

@@ -157,7 +157,7 @@ IL_MUST_CHECK IL_API int il_stream_open_fd(il_stream **stream, int fd);
 
 /**
  * @brief Receives 1 to max bytes, as many as are there; waits for the first. A cancellation point.
- * @param max  -EINVAL when 0; more than INT_MAX counts as INT_MAX.
+ * @param max  -EINVAL when 0 or a negative number; more than INT_MAX counts as INT_MAX.
  * @return the number of bytes; 0: the peer will send no more, or this is the controlling side of a
  *         terminal that nobody has open any more; -EBUSY: another task reads; -EBADF: closed, also
  *         by another task while this one waits; -ECANCELED.
@@ -213,7 +213,7 @@ IL_MUST_CHECK IL_API int il_stream_write(il_stream *stream, const void *data, si
 /**
  * @brief Receives what is there: 1 to max bytes, first those that are kept. For those who write
  * layers. Never waits, never yields, is no cancellation point; in a task or not.
- * @param max  -EINVAL when 0; more than INT_MAX counts as INT_MAX.
+ * @param max  -EINVAL when 0 or a negative number; more than INT_MAX counts as INT_MAX.
  * @return the number of bytes; 0: the peer will send no more; -EAGAIN: nothing is there now;
  *         -EBUSY: a task reads; else as il_stream_read().
  */

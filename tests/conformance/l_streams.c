@@ -129,6 +129,9 @@ IL_TEST_REAL(L, n214_no_room_is_refused_and_takes_nothing)
 		struct ends e = ends_of(kind);
 		say(e.a, "x");
 		CHECK_RC(il_stream_read(e.b, &byte, 0), -EINVAL);
+		CHECK_RC(il_stream_read(e.b, &byte, (size_t)-1), -EINVAL);
+		CHECK_RC(il_stream_read_now(e.b, &byte, (size_t)-1), -EINVAL);
+		CHECK_RC(il_stream_receive_until(e.b, &byte, (size_t)-1, "x", 1), -EINVAL);
 		CHECK_RC(il_stream_read(e.b, NULL, 1), -EINVAL);
 		CHECK_RC(il_stream_read(NULL, &byte, 1), -EINVAL);
 		CHECK_RC(il_stream_write_all(NULL, &byte, 1), -EINVAL);
@@ -952,6 +955,7 @@ IL_TEST_REAL(L, n225_bad_counts_are_refused_and_nothing_moves)
 	CHECK_RC(il_stream_receive_fds(e.b, data, sizeof data, got, &count), -EINVAL);
 	count = MOST;
 	CHECK_RC(il_stream_receive_fds(e.b, data, 0, got, &count), -EINVAL);
+	CHECK_RC(il_stream_receive_fds(e.b, data, (size_t)-1, got, &count), -EINVAL);
 	CHECK_RC(il_stream_receive_fds(e.b, data, sizeof data, NULL, &count), -EINVAL);
 	CHECK_RC(il_stream_receive_fds(e.b, data, sizeof data, got, NULL), -EINVAL);
 	CHECK_RC(il_stream_receive_fds(tcp.b, data, sizeof data, got, &count), -ENOTSUP);

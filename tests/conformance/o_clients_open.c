@@ -257,6 +257,14 @@ static int read_stream(void *arg)
 	return il_stream_read((il_stream *)(uintptr_t)s->bytes, &byte, 1);
 }
 
+static int select_stream(void *arg)
+{
+	const struct side *s = arg;
+	il_case c = il_case_stream((il_stream *)(uintptr_t)s->bytes, IL_READABLE);
+
+	return il_select(&c, 1, IL_FOREVER);
+}
+
 IL_TEST_REAL(O, n272_a_stream_in_use_or_closed_is_refused)
 {
 	struct side s = {.call = NULL};
@@ -270,6 +278,13 @@ IL_TEST_REAL(O, n272_a_stream_in_use_or_closed_is_refused)
 	CHECK(c == NULL);
 	say(peer, "x");
 	CHECK_RC(side_join(&s), 1);
+
+	s = (struct side){.bytes = mine};
+	side_start(&s, select_stream, NULL);
+	CHECK_RC(il_client_open(&c, mine, il_protocol_lines(), NULL), -EBUSY);
+	CHECK(c == NULL);
+	say(peer, "x");
+	CHECK_RC(side_join(&s), 0);
 	CHECK_RC(il_stream_close(mine), 0);
 	CHECK_RC(il_client_open(&c, mine, il_protocol_lines(), NULL), -EBADF);
 	il_stream_destroy(mine);

@@ -155,6 +155,7 @@ IL_TEST_REAL(R, n333_a_datagram_of_no_bytes_is_one)
 	CHECK_RC(il_datagram_send(d, NULL, 0, &at), 0);
 	send_text(d, "next", &at);
 	CHECK_RC(il_datagram_receive(d, data, 0, &from), -EINVAL);
+	CHECK_RC(il_datagram_receive(d, data, (size_t)-1, &from), -EINVAL);
 	CHECK_RC(il_datagram_receive(d, NULL, 8, &from), -EINVAL);
 	CHECK_RC(il_datagram_receive(d, data, sizeof data, &from), 0);
 	CHECK(same_address(&from, &at));

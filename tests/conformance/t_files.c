@@ -82,6 +82,7 @@ IL_TEST(T, what_is_wrong_with_a_file_is_said_with_its_name)
 	CHECK_RC(il_file_write(f, "x", 1, 0), -EBADF);
 	CHECK_DETAIL("il_file_write");
 	CHECK_RC(il_file_read(f, &byte, 0, 0), -EINVAL);
+	CHECK_RC(il_file_read(f, &byte, (size_t)-1, 0), -EINVAL);
 	CHECK_RC(il_file_read(f, NULL, 1, 0), -EINVAL);
 	CHECK_RC(il_file_read(f, &byte, 1, -2), -EINVAL);
 	CHECK_RC(il_file_write(f, NULL, 1, 0), -EINVAL);
