@@ -15,7 +15,6 @@
 #include "../base/trace.h"
 #include "ledger.h"
 #include "task.h"
-#include "thread_state.h"
 #include "wakeup.h"
 
 static unsigned state_of(const il_future *f)
@@ -40,8 +39,7 @@ void il__future_init(il_future *f, const struct il__future_ops *ops, void *self)
 	il__list_init(&f->watchers);
 	f->callbacks = NULL;
 	f->callbacks_end = &f->callbacks;
-	atomic_init(&f->completer, NULL);
-	f->put_off = 0;
+	atomic_init(&f->put_off, 0);
 	f->ops = ops;
 	f->self = self;
 }
@@ -71,7 +69,6 @@ static void future_complete(il_future *f, unsigned state)
 	struct il__list *node;
 
 	f->callbacks = NULL;
-	atomic_store_explicit(&f->completer, &il__self, memory_order_relaxed);
 	il__released(&f->state);
 	atomic_store_explicit(&f->state, state, memory_order_release);
 	while ((node = il__list_pop(&f->watchers))) {

@@ -42,8 +42,7 @@ struct il_future {
 	pthread_mutex_t lock;
 	struct il__list watchers;                        /* under lock */
 	struct il__callback *callbacks, **callbacks_end; /* under lock */
-	_Atomic(struct il__thread *) completer;          /* compared with one's own, nothing else */
-	size_t put_off; /* of its callbacks; the completer's thread only */
+	atomic_size_t put_off; /* of its callbacks, by all threads: each looks for its own */
 	const struct il__future_ops *ops;
 	void *self; /* for ops */
 };

@@ -28,10 +28,16 @@ static void callbacks_call(il_future *f, struct il__callback *callback)
 	il__free(callback);
 }
 
-/* What another thread has completed has nothing in this thread's queue. */
+/* By this thread, which sees its own part of the count; others have queues of their own. */
 static bool has_put_off(const il_future *f)
 {
-	return atomic_load_explicit(&f->completer, memory_order_relaxed) == &il__self && f->put_off;
+	const struct il__callback *callback = il__self.put_off.first;
+
+	if (atomic_load_explicit(&f->put_off, memory_order_relaxed) == 0)
+		return false;
+	while (callback && callback->future != f)
+		callback = callback->next;
+	return callback != NULL;
 }
 
 static void put_off(il_future *f, struct il__callback *callbacks)
@@ -43,7 +49,7 @@ static void put_off(il_future *f, struct il__callback *callbacks)
 	*queue->end = callbacks;
 	for (struct il__callback *c = callbacks; c; c = c->next) {
 		c->future = il_future_ref(f);
-		f->put_off++;
+		atomic_fetch_add_explicit(&f->put_off, 1, memory_order_relaxed);
 		queue->end = &c->next;
 	}
 }
@@ -56,7 +62,7 @@ static void call_those_put_off(void)
 	while ((callback = queue->first)) {
 		il_future *f = callback->future;
 		queue->first = callback->next;
-		f->put_off--;
+		atomic_fetch_sub_explicit(&f->put_off, 1, memory_order_relaxed);
 		callbacks_call(f, callback);
 		il_future_unref(f);
 	}

@@ -255,6 +255,84 @@ IL_TEST_CORE(A, a_future_lives_until_its_last_callback_was_called)
 	CHECK_TRACE("bottom end third");
 }
 
+/* ---- a done future that two threads ask ---- */
+
+enum { LEVELS = 8 }; /* the last one puts off what it asks for */
+
+struct asker {
+	il_future *done, *levels[LEVELS];
+	int depth;
+	atomic_bool put_off, go_on;
+};
+
+static int ask_from_below(il_future *f, void *arg)
+{
+	struct asker *a = arg;
+	int level = ++a->depth;
+
+	(void)f;
+	if (level < LEVELS)
+		CHECK_RC(il_future_set_result(a->levels[level], 0), 0);
+	if (level < LEVELS - 1)
+		return 0;
+	CHECK_RC(il_future_on_done(a->done, trace, level == LEVELS ? "below" : "above"), 0);
+	atomic_store(&a->put_off, true);
+	UNTIL_THREAD(atomic_load(&a->go_on));
+	return 0;
+}
+
+static int complete_it(void *f)
+{
+	return il_future_set_result(f, 0);
+}
+
+static void make_asker(struct asker *a)
+{
+	*a = (struct asker){.done = new_future()};
+	for (int i = 0; i < LEVELS; i++) {
+		a->levels[i] = new_future();
+		CHECK_RC(il_future_on_done(a->levels[i], ask_from_below, a), 0);
+	}
+}
+
+static void drop_asker(struct asker *a)
+{
+	for (int i = 0; i < LEVELS; i++)
+		il_future_unref(a->levels[i]);
+	il_future_unref(a->done);
+}
+
+IL_TEST_CORE(A, n9_a_callback_does_not_wait_for_those_that_another_thread_has_put_off)
+{
+	struct il_test_thread thread;
+	struct asker a;
+
+	make_asker(&a);
+	CHECK_RC(il_future_set_result(a.done, 0), 0);
+	il_test_thread_start(&thread, complete_it, a.levels[0]);
+	UNTIL_THREAD(atomic_load(&a.put_off));
+	CHECK_RC(il_future_on_done(a.done, trace, "at once"), 0);
+	CHECK_TRACE("at once");
+	atomic_store(&a.go_on, true);
+	CHECK_RC(il_test_thread_join(&thread), 0);
+	CHECK_TRACE("at once below above");
+	drop_asker(&a);
+}
+
+IL_TEST_CORE(A, n9_callbacks_keep_their_order_where_another_thread_has_completed_the_future)
+{
+	struct il_test_thread thread;
+	struct asker a;
+
+	make_asker(&a);
+	atomic_store(&a.go_on, true);
+	il_test_thread_start(&thread, complete_it, a.done);
+	CHECK_RC(il_test_thread_join(&thread), 0);
+	CHECK_RC(il_future_set_result(a.levels[0], 0), 0);
+	CHECK_TRACE("below above");
+	drop_asker(&a);
+}
+
 /* ---- what a callback may not do ---- */
 
 static int note_begun(void *arg)
