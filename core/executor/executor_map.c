@@ -331,11 +331,17 @@ static int map_check(il_executor *ex, il_fn *fn, void *items, size_t count, size
 	if (il__inherited(ex->generation))
 		return il__refuse(-ESHUTDOWN,
 				  "il_executor_map: the executor was inherited across fork");
+	return 0;
+}
+
+/* What need not wait may be asked for anywhere. */
+static int map_may_wait(il_executor *ex, il_task **task)
+{
 	if (ex->ops->only_worker(ex->self))
 		return il__refuse(
 		    -EDEADLK, "il_executor_map: called by the pool's only worker, which would wait "
 			      "for itself; give the pool more workers");
-	return 0;
+	return il__may_wait("il_executor_map", task);
 }
 
 /* The map goes now, or with the last call that is left behind. */
@@ -368,7 +374,7 @@ int il_executor_map(il_executor *ex, il_fn *fn, void *items, size_t count, size_
 	il_task *task = NULL;
 	int rc = map_check(ex, fn, items, count, size, timeout);
 
-	if (rc < 0 || (waits && (rc = il__may_wait("il_executor_map", &task)) < 0))
+	if (rc < 0 || (waits && (rc = map_may_wait(ex, &task)) < 0))
 		return rc;
 	for (size_t i = 0; results && i < count; i++)
 		results[i] = -ECANCELED;

@@ -211,6 +211,20 @@ IL_TEST_CORE(B, n41_a_worker_cannot_wait_for_what_is_queued_behind_it)
 	il_executor_unref(i.ex);
 }
 
+static int map_in_the_only_worker(void *ex)
+{
+	map_without_waiting(ex);
+	return 0;
+}
+
+IL_TEST_CORE(B, n34_map_without_time_may_be_called_by_a_pools_only_worker)
+{
+	il_executor *ex = new_pool(1);
+
+	CHECK_RC(il_executor_run(ex, map_in_the_only_worker, ex, 0), 0);
+	il_executor_destroy(ex);
+}
+
 /* ---- names ---- */
 
 enum { NAMED = 5 };

@@ -259,17 +259,21 @@ static void map_without_time(void)
 		CHECK_EQ(ran[i], 0);
 }
 
-static int map_without_waiting(il_future *f, void *arg)
+static void map_without_waiting(il_executor *ex)
+{
+	int values[2] = {1, 2}, results[2] = {7, 7};
+
+	CHECK_RC(il_executor_map(ex, double_it, values, 2, sizeof *values, results, 0), -ETIMEDOUT);
+	CHECK_RC(results[1], -ECANCELED);
+	CHECK_RC(il_executor_map(ex, double_it, values, 0, sizeof *values, results, IL_FOREVER), 0);
+}
+
+static int map_in_callback(il_future *f, void *arg)
 {
 	int values[2] = {1, 2}, results[2] = {7, 7};
 
 	(void)f;
-	CHECK_RC(il_executor_map(arg, double_it, values, 2, sizeof *values, results, 0),
-		 -ETIMEDOUT);
-	CHECK_RC(results[1], -ECANCELED);
-	CHECK_RC(il_executor_map(arg, double_it, values, 0, sizeof *values, results, IL_FOREVER),
-		 0);
-	results[1] = 7;
+	map_without_waiting(arg);
 	CHECK_RC(il_executor_map(arg, double_it, values, 2, sizeof *values, results, IL_FOREVER),
 		 -EPERM);
 	CHECK_EQ(results[1], 7);
@@ -282,7 +286,7 @@ IL_TEST_CORE(EXECUTOR_GROUP, n34_map_without_time_may_be_called_anywhere)
 	il_future *f;
 
 	CHECK_RC(il_future_create(&f), 0);
-	CHECK_RC(il_future_on_done(f, map_without_waiting, ex), 0);
+	CHECK_RC(il_future_on_done(f, map_in_callback, ex), 0);
 	CHECK_RC(il_future_set_result(f, 0), 0);
 	il_future_unref(f);
 	il_executor_destroy(ex);
