@@ -198,7 +198,9 @@ static int map_await(struct map *map, il_executor *ex, il_time deadline)
 			atomic_store_explicit(&map->caller.cancelled, true, memory_order_relaxed);
 			cancelled = true;
 		}
-		kill = !killed && (rc == -ETIMEDOUT || ex->kills);
+		if (rc == -ENOMEM) /* for the time limit */
+			deadline = IL_FOREVER;
+		kill = !killed && (rc == -ETIMEDOUT || (rc == -ECANCELED && ex->kills));
 		if (!stopped)
 			outcome = rc;
 		if (!stopped || kill)

@@ -428,6 +428,42 @@ static void a_loop_that_pauses_without_an_attendant_hangs_nobody(void)
 	il_executor_destroy(p.ex);
 }
 
+struct map {
+	il_executor *ex;
+	struct job j[2];
+	int results[2];
+};
+
+/* The limit that it cannot have ends it, and what runs is waited for. */
+static int map_without_a_timer(void *arg)
+{
+	struct map *m = arg;
+	int pid = pid_of_next(m->ex), rc;
+
+	refuse(&reallocs, 0, 1000);
+	rc = il_executor_map(m->ex, work, m->j, 2, sizeof m->j[0], m->results, IL_SEC(5));
+	CHECK(reallocs.met == 1);
+	refuse(&reallocs, 0, 0);
+	CHECK(pid_of_next(m->ex) == pid);
+	return rc;
+}
+
+/* With one worker: the second call never begins. */
+static void a_map_that_has_no_timer_goes_not_round_and_round(void)
+{
+	reallocs.main_too = true;
+	for (int kills = 0; kills < 2; kills++) {
+		const il_process_pool_options options = {
+		    .max_workers = 1, .break_on_death = true, .kill_on_cancel = kills};
+		struct map m = {.j = {{.value = 1, .rest_ms = 50}, {.value = 2}}};
+		CHECK(il_process_pool_create(&m.ex, &options) == 0);
+		CHECK(il_run(il_virtual(), map_without_a_timer, &m) == -ENOMEM);
+		CHECK(m.results[0] == 1 && m.results[1] == -ECANCELED);
+		il_executor_destroy(m.ex);
+	}
+	reallocs.main_too = false;
+}
+
 struct counted {
 	int runs;
 	char rest[1000];
@@ -465,6 +501,7 @@ int main(void)
 	a_start_that_fails_costs_one_call();
 	a_reset_within_a_reply_runs_nothing_again();
 	a_loop_that_pauses_without_an_attendant_hangs_nobody();
+	a_map_that_has_no_timer_goes_not_round_and_round();
 	CHECK(waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD);
 	return 0;
 }
