@@ -72,7 +72,10 @@ struct il_call {
 			int dropped;                       /* it finishes so, without a worker */
 			bool claimed; /* by `claim`, which is not asked again */
 		};
-		bool own; /* a thread pool's, under its lock: the worker that submitted it comes */
+		struct {                /* a thread pool's, under its lock */
+			uint64_t place; /* in the order of its calls */
+			bool own;       /* the worker that submitted it comes */
+		};
 	};
 	bool
 	    followed; /* the thread that finishes it goes on with another, then says il__inbox_send */

@@ -66,6 +66,8 @@ static enum il__looked thread_pool_look(void *arg, enum il__look when)
 	held = pool->queued && when == IL__LOOK_FED && thread_pool_gathers(pool);
 	again = held || (pool->queued > FEW && when != IL__LOOK_LAST);
 	pool->watchers -= !again;
+	if (!again)
+		pool->left = pool->counts.submitted;
 	if (pool->queued && !held && thread_pool_is_behind(pool, !again))
 		roused = il__thread_worker_rouse(pool);
 	pthread_mutex_unlock(&pool->lock);
@@ -113,7 +115,9 @@ static int accept_call(struct il__thread_pool *pool, il_call *call, bool waits,
 		*roused = il__thread_worker_rouse(pool);
 	call->own = *roused && (*roused)->detained;
 	pool->own += call->own;
-	pool->counts.submitted++;
+	call->place = ++pool->counts.submitted;
+	if (!*put_off)
+		pool->left = call->place;
 	/* Those that are idle, and those that were woken and have not come yet, will each take one. */
 	if (call->own || !il__thread_pool_lacks_worker(pool))
 		return 0;

@@ -44,8 +44,10 @@ struct il__thread_pool {
 	bool waking;
 	bool gathered; /* a loop has let its calls wait for those of its next turn */
 	size_t burst;  /* how many calls the last wake-up served */
-	/* Loops that look after the queue: while there are any, its workers wake each other for it no more. */
+	/* Loops that look after the queue: while there are any, its workers wake each other for it no more. Except for the
+	 * calls up to the place `left`: no loop has put them off, or it looks no more, and another may be held up. */
 	unsigned watchers;
+	uint64_t left;
 	size_t emptied,
 	    seen_emptied; /* how often the queue was empty; when they last looked, and when that was new */
 	il_time seen_at;

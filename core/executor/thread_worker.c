@@ -268,12 +268,23 @@ static void thread_worker_note(struct il__thread_worker *w, const il_call *call)
 		w->served = call->caller->inbox;
 }
 
+/* Under the lock: a worker that one which has taken a call must wake for the next, or NULL. */
+static struct il__thread_worker *thread_worker_next(struct il__thread_pool *pool)
+{
+	const struct il__list *first = pool->queue.next;
+
+	if (pool->watchers && first != &pool->queue &&
+	    il__container_of(first, const il_call, link)->place > pool->left)
+		return NULL;
+	return il__thread_worker_rouse(pool);
+}
+
 /* Under the lock, not while it runs or finishes one: the call and those after it, while there are any. The last
  * one has not finished yet, and the worker counts as busy. */
 static il_call *run_calls(struct il__thread_worker *w, il_call *call, int *rc)
 {
 	struct il__thread_pool *pool = w->pool;
-	struct il__thread_worker *next = pool->watchers ? NULL : il__thread_worker_rouse(pool);
+	struct il__thread_worker *next = thread_worker_next(pool);
 	size_t burst = 0;
 
 	pool->busy++;

@@ -304,6 +304,126 @@ IL_TEST_REAL(D, a_loop_that_was_late_leaves_the_calls_it_looked_after_to_the_wor
 	il_executor_destroy(pool);
 }
 
+/* ---- the calls of others, while a loop does not come back ---- */
+
+/* The first call ends when the last one has begun, and so does the task that holds the loop up. */
+struct others {
+	il_executor *pool;
+	atomic_bool held_up, begun;
+	bool in_time;
+};
+
+/* Nothing else runs in the thread meanwhile. */
+static bool has_begun(struct others *o)
+{
+	const struct timespec a_moment = {.tv_nsec = 200000};
+	il_time limit = il_now() + il_test_patience();
+
+	while (!atomic_load(&o->begun) && il_now() < limit)
+		nanosleep(&a_moment, NULL);
+	return atomic_load(&o->begun);
+}
+
+static int wait_for_the_last(void *arg) /* in a worker */
+{
+	has_begun(arg);
+	return 0;
+}
+
+static int call_the_first(void *arg)
+{
+	struct others *o = arg;
+
+	return il_executor_run(o->pool, wait_for_the_last, o, 0);
+}
+
+static int call_the_last(void *arg)
+{
+	struct others *o = arg;
+
+	return il_executor_run(o->pool, set_flag, &o->begun, 0);
+}
+
+static int call_in_passing(void *arg)
+{
+	struct others *o = arg;
+
+	return il_executor_run(o->pool, nothing, NULL, 0);
+}
+
+static int hold_the_loop_up(void *arg)
+{
+	struct others *o = arg;
+
+	atomic_store(&o->held_up, true);
+	o->in_time = has_begun(o);
+	return 0;
+}
+
+/* Both in one turn. */
+static int run_both(il_fn *first, il_fn *second, struct others *o)
+{
+	il_group g;
+
+	CHECK_RC(il_group_open(&g), 0);
+	CHECK_RC(il_group_start_soon(&g, NULL, first, o), 0);
+	CHECK_RC(il_group_start_soon(&g, NULL, second, o), 0);
+	return il_group_close(&g, 0);
+}
+
+static int call_and_hold_up(void *arg)
+{
+	CHECK_RC(il_sleep(IL_MSEC(50)), 0); /* the workers sleep, and the loop is trusted */
+	return run_both(call_in_passing, hold_the_loop_up, arg);
+}
+
+static il_executor *pool_with_sleepers(void)
+{
+	const il_thread_pool_options options = {.max_workers = HANDS};
+	il_executor *pool;
+
+	CHECK_RC(il_thread_pool_create(&pool, &options), 0);
+	keep_loop_from_crowd(pool, 0, il_test_patience());
+	CHECK_RC(il_sleep(IL_MSEC(50)), 0);
+	return pool;
+}
+
+static int call_when_held_up(void *arg)
+{
+	struct others *o = arg;
+
+	UNTIL_THREAD(atomic_load(&o->held_up));
+	return call_the_last(o);
+}
+
+IL_TEST_REAL(D, a_plain_threads_call_finds_its_worker_while_a_loop_is_held_up)
+{
+	struct others o = {.pool = pool_with_sleepers()};
+	struct il_test_thread thread;
+
+	il_test_thread_start(&thread, call_when_held_up, &o);
+	CHECK_RC(run_both(call_the_first, hold_the_loop_up, &o), 0);
+	CHECK_RC(il_test_thread_join(&thread), 0);
+	CHECK(o.in_time);
+	il_executor_destroy(o.pool);
+}
+
+IL_TEST_REAL(D, a_loops_calls_find_their_workers_while_another_loop_is_held_up)
+{
+	struct others o = {.pool = pool_with_sleepers()};
+	il_portal *other;
+	il_future *f;
+
+	CHECK_RC(il_blocking_portal_start(&other, il_test_backend(), NULL), 0);
+	CHECK_RC(il_portal_run_coroutine_soon(other, &f, call_and_hold_up, &o), 0);
+	UNTIL(atomic_load(&o.held_up));
+	CHECK_RC(run_both(call_the_first, call_the_last, &o), 0);
+	CHECK_RC(il_future_join(f), 0);
+	CHECK(o.in_time);
+	CHECK_RC(il_blocking_portal_stop(other), 0);
+	il_executor_destroy(o.pool);
+}
+
 /* ---- calls that wait for those of the next turn ---- */
 
 struct asked {
