@@ -32,13 +32,18 @@ static void process_pool_unlock(struct il__process_pool *pool)
 
 /* ---- calls ---- */
 
-static int check_call(struct il__process_pool *pool, bool waits)
+static int check_call(struct il__process_pool *pool, const il_call *call, bool waits)
 {
 	if (pool->broken)
 		return il__refuse(-ENOTRECOVERABLE, "process pool %s is broken: %s", pool->name,
 				  pool->why);
 	if (pool->shut)
 		return il__refuse(-ESHUTDOWN, "process pool %s is shut down", pool->name);
+	if (il__self.loop && il__self.loop->shut && il__process_goes_with_loop(call))
+		return il__refuse(-ESHUTDOWN,
+				  "process pool %s: the loop ends, and a call with a future would "
+				  "keep it; use il_executor_run",
+				  pool->name);
 	if (!waits &&
 	    il__queue_is_full(pool->queued, pool->options.queue_limit, pool->max - pool->busy))
 		return il__refuse(
@@ -59,7 +64,7 @@ static int process_pool_submit(void *self, il_call *call, bool waits)
 	if (rc < 0)
 		return rc;
 	pthread_mutex_lock(&pool->lock);
-	rc = check_call(pool, waits);
+	rc = check_call(pool, call, waits);
 	pump = rc == 0 ? il__pump_here(pool, &rc) : NULL;
 	if (pump) {
 		call->pump = pump;

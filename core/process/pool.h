@@ -213,6 +213,12 @@ struct il__pump {
 	bool again; /* under lock: the busy ones are to be visited, for nothing will tell of them */
 };
 
+/* Whether the end of the loop that submitted it ends it, too. From then on the loop submits no other. */
+static inline bool il__process_goes_with_loop(const il_call *call)
+{
+	return !call->caller && !call->ops->unattended;
+}
+
 /* Under the lock: the submitting thread's pump, ready to take calls; made when it is not there. NULL with
  * *rc: no memory, no thread. */
 struct il__pump *il__pump_here(struct il__process_pool *pool, int *rc);

@@ -283,16 +283,11 @@ static void on_resumed(struct il__extension *x, il_loop *loop)
 	pthread_mutex_unlock(&pump->pool->lock);
 }
 
-static bool goes_with_loop(const il_call *call)
-{
-	return !call->caller && !call->ops->unattended;
-}
-
 static void end_with_loop(struct il__process_worker *w)
 {
 	il_call *call = w->call;
 
-	if (!call || !goes_with_loop(call))
+	if (!call || !il__process_goes_with_loop(call))
 		return;
 	if (il__process_take_back(call)) {
 		il__pump_drop(call->pump, call, -ECANCELED);
@@ -314,7 +309,7 @@ static void on_shutdown(struct il__extension *x, il_loop *loop)
 	pthread_mutex_lock(&pool->lock);
 	il__list_each_safe (node, &pool->queue) {
 		il_call *call = il__container_of(node, il_call, link);
-		if (call->pump != pump || !goes_with_loop(call))
+		if (call->pump != pump || !il__process_goes_with_loop(call))
 			continue;
 		il__list_remove(node);
 		pool->queued--;

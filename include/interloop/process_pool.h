@@ -80,7 +80,8 @@ typedef struct il_process_pool_options {
  * instance, holds up the results of what the loop has submitted, for other threads that wait for
  * them, too, and the workers that run it: use il_run_in_thread() for what blocks. The end of a loop
  * cancels the calls with a future that it submitted and that no task waits for, and kills their
- * workers. il_executor_map() kills what still runs when its time is up. A call without a future
+ * workers; from then on il_executor_submit() with a future is -ESHUTDOWN in its thread.
+ * il_executor_map() kills what still runs when its time is up. A call without a future
  * that is not run (the pool breaks first, or its worker has gone and no other can be started) is
  * logged.
  *

@@ -376,3 +376,78 @@ IL_TEST_OWN(C, n72_a_loop_ends_while_a_worker_gets_ready)
 	il_future_unref(l.f);
 	check_served_after(l.ex, b);
 }
+
+/* What its tasks and callbacks submit when the loop ends. */
+struct late {
+	il_executor *ex;
+	struct board *board;
+	struct job first, job;
+	il_future *f;
+	int again, by_task;
+	bool ran;
+};
+
+static int submit_late(struct late *l)
+{
+	il_future *f = NULL;
+	int rc = il_executor_submit(l->ex, &f, linger, &l->first, sizeof l->first);
+
+	il_future_unref(f);
+	return rc;
+}
+
+/* In the loop's thread, or the pool's own: there no loop submits. */
+static int submit_again(il_future *f, void *arg)
+{
+	struct late *l = arg;
+
+	(void)f;
+	if (il_loop_current())
+		l->again = submit_late(l);
+	return 0;
+}
+
+static int clean_up(void *arg)
+{
+	struct late *l = arg;
+	il_scope shielded = IL_SCOPE_INIT;
+
+	CHECK_RC(il_sleep_forever(), -ECANCELED);
+	l->by_task = submit_late(l);
+	CHECK_RC(il_scope_enter(&shielded, IL_FOREVER, IL_SHIELD), 0);
+	CHECK_RC(il_executor_run(l->ex, square, &l->job, sizeof l->job), 3);
+	CHECK_RC(il_executor_submit(l->ex, NULL, square, &l->job, sizeof l->job), 0);
+	l->ran = true;
+	return il_scope_exit(&shielded, 0);
+}
+
+static int leave_a_call_and_a_task(void *arg)
+{
+	struct late *l = arg;
+
+	l->f = submit_job(l->ex, linger, &l->first);
+	CHECK_RC(il_future_on_done(l->f, submit_again, l), 0);
+	CHECK_RC(il_loop_spawn(il_loop_current(), NULL, clean_up, l), 0);
+	UNTIL_THREAD(atomic_load(&l->board->begun) == 1);
+	return il_yield();
+}
+
+IL_TEST_OWN(C, a_loop_that_ends_submits_only_what_does_not_go_with_it)
+{
+	struct board *b = new_board();
+	struct late l = {.ex = new_processes((il_process_pool_options){.max_workers = 1}),
+			 .board = b,
+			 .first = job_on(b, 1),
+			 .job = job_on(NULL, 3),
+			 .again = -ESHUTDOWN};
+
+	CHECK_RC(il_run(il_test_backend(), leave_a_call_and_a_task, &l), 0);
+	CHECK_RC(end_of(l.f), -ECANCELED);
+	CHECK_RC(l.again, -ESHUTDOWN);
+	CHECK_RC(l.by_task, -ESHUTDOWN);
+	CHECK(l.ran);
+	CHECK_EQ(b->begun, 1);
+	pid_of_next(l.ex); /* the pool goes on */
+	il_executor_destroy(l.ex);
+	free_board(b);
+}
