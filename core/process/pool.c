@@ -198,8 +198,7 @@ static bool process_pool_shut_down(void *self, unsigned flags, struct il__watche
 
 	il__list_init(&cancelled);
 	pthread_mutex_lock(&pool->lock);
-	if ((flags & IL__UNLESS_IT_WAITS) &&
-	    (pool->live || pool->outstanding || pool->attendant.running)) {
+	if ((flags & IL__UNLESS_IT_WAITS) && (pool->live || pool->outstanding)) {
 		pthread_mutex_unlock(&pool->lock);
 		return true;
 	}
@@ -213,6 +212,8 @@ static bool process_pool_shut_down(void *self, unsigned flags, struct il__watche
 		il__pump_kick(il__container_of(node, struct il__pump, link));
 	il__process_fire_ends(pool);
 	process_pool_unlock(pool);
+	if (flags & IL__UNLESS_IT_WAITS) /* it has nothing to do any more, and ends alone */
+		il__attendant_detach(pool);
 	pool_finish_cancelled(&cancelled);
 	return waits;
 }
