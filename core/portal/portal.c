@@ -56,8 +56,7 @@ static bool is_closed(const il_portal *p)
 
 bool il__portal_is_own_thread(const il_portal *p)
 {
-	return il__portal_is_own_loop(p) ||
-	       (pthread_equal(p->thread, pthread_self()) && !is_closed(p));
+	return pthread_equal(p->thread, pthread_self());
 }
 
 static int portal_refuse_closed(const char *function)

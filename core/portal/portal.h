@@ -49,7 +49,7 @@ int il__portal_enter_gate(il_portal *p, const char *function);
 void il__portal_leave_gate(il_portal *p);   /* loop's thread */
 void il__portal_abandon_gate(il_portal *p); /* any thread: an accepted call that will not be made */
 bool il__portal_is_own_loop(const il_portal *p);
-/* Whether a wait here could not end: only this thread runs the portal's loop, now or later. */
+/* Whether a wait here for what lives in the loop could not end: only this thread runs it, now or later. */
 bool il__portal_is_own_thread(const il_portal *p);
 /* Checks of a call that waits. 0; *task is the waiting task of another loop, NULL: a plain thread. */
 int il__portal_may_wait(il_portal *p, il_fn *fn, const char *function, il_task **task);

@@ -171,7 +171,8 @@ int il_portal_hold(int value)
 int il_portal_exit(il_portal_context *c, int rc)
 {
 	il_task *task;
-	int result;
+	int result = 0;
+	bool waits;
 
 	if (!c)
 		return il__refuse(-EINVAL, "il_portal_exit: the context is NULL");
@@ -181,10 +182,12 @@ int il_portal_exit(il_portal_context *c, int rc)
 		return il__refuse(-ESHUTDOWN,
 				  "il_portal_exit: the context was inherited across fork");
 	}
-	if (il__portal_is_own_thread(c->portal))
+	waits = !il_future_done(c->future);
+	if (waits && il__portal_is_own_thread(c->portal))
 		return il__refuse(-EDEADLK,
 				  "il_portal_exit: called in the portal's own loop's thread");
-	result = il__may_wait("il_portal_exit", &task);
+	if (waits)
+		result = il__may_wait("il_portal_exit", &task);
 	if (result < 0)
 		return result;
 	c->rc = rc;

@@ -82,8 +82,8 @@ IL_MUST_CHECK IL_API int il_portal_enter(il_portal *p, il_portal_context **c, il
 IL_API int il_portal_hold(int value);
 /**
  * @brief Lets fn continue with rc, waits for its end and frees c.
- * @return fn's result, which need not be rc; -EDEADLK, -EPERM: c is kept; -ESHUTDOWN:
- * inherited across fork, c is freed.
+ * @return fn's result, which need not be rc; where it has not ended, -EDEADLK: called in the thread
+ * of the portal's loop, and -EPERM: c is kept; -ESHUTDOWN: inherited across fork, c is freed.
  */
 IL_API int il_portal_exit(il_portal_context *c, int rc);
 /** @} */

@@ -390,6 +390,51 @@ IL_TEST(F, n122_leaving_from_the_own_loop_is_refused_and_the_context_kept)
 	CHECK_RC(il_portal_close(h.p), 0);
 }
 
+static int await_thread(void *arg)
+{
+	UNTIL(atomic_load(&((struct il_test_thread *)arg)->ended));
+	return 0;
+}
+
+static int await_left(void *arg)
+{
+	UNTIL(((struct held *)arg)->context.left);
+	return 0;
+}
+
+IL_TEST_OWN(F, n122_leaving_in_the_thread_of_a_loop_that_does_not_run_is_refused)
+{
+	struct held h = {.context = {.value = 9, .result = 1}};
+	struct il_test_thread thread;
+	il_loop *loop = NULL;
+
+	CHECK_RC(il_loop_open(&loop, il_test_backend(), NULL), 0);
+	CHECK_RC(il_loop_create_threads_portal(loop, &h.p), 0);
+	il_test_thread_start(&thread, enter_only, &h);
+	CHECK_RC(il_loop_run(loop, await_thread, &thread), 0);
+	CHECK_RC(il_test_thread_join(&thread), 9);
+	CHECK_RC(il_portal_exit(h.entered, 1), -EDEADLK);
+	CHECK_RC(il_portal_stop(h.p, false), 0);
+	CHECK_RC(il_portal_exit(h.entered, 1), -EDEADLK);
+	CHECK(!h.context.left);
+	CHECK_RC(il_portal_stop(h.p, true), 0);
+	CHECK_RC(il_loop_run(loop, await_left, &h), 0);
+	CHECK_RC(il_portal_exit(h.entered, 1), -ECANCELED);
+	CHECK_RC(il_portal_close(h.p), 0);
+	il_loop_destroy(loop);
+}
+
+IL_TEST(F, n122_a_context_that_has_ended_is_left_anywhere)
+{
+	struct held h = {.p = il_test_portal(), .context = {.value = 9, .result = 1}};
+
+	CHECK_RC(il_test_aside(enter_only, &h), 9);
+	CHECK_RC(il_portal_stop(h.p, true), 0);
+	CHECK_RC(await_left(&h), 0);
+	CHECK_RC(il_portal_exit(h.entered, 1), -ECANCELED);
+	CHECK_RC(il_portal_close(h.p), 0);
+}
+
 IL_TEST(F, n122_stopping_the_portal_cancels_the_hold)
 {
 	struct held h = {.p = il_test_portal(), .context = {.value = 9, .result = 1}};
