@@ -9,7 +9,6 @@
 #include "../base/os_origin.h"
 #include "../base/sanitizer.h"
 #include "../runtime/ledger.h"
-#include "../runtime/loop.h"
 #include "../runtime/task.h"
 #include "../runtime/wakeup.h"
 
@@ -84,13 +83,15 @@ int il__executor_check(il_executor *ex, il_fn *fn, const char *function)
 /* Waits for the end, if it is not there. */
 static void wait_end(il_executor *ex, unsigned flags, struct il__watcher_of_end *end, il_task *task)
 {
+	struct il__account account = il__executor_account(ex, 0);
+
 	if (task)
-		il__owe(&task->loop->ledger, IL__OWED_RESULT);
+		il__owe_calls(task->loop, &account, 1);
 	if (ex->ops->shutdown(ex->self, flags, end))
 		il__wakeup_wait_shielded(&end->wakeup);
 	ex->ops->ended(ex->self);
 	if (task)
-		il__paid(&task->loop->ledger, IL__OWED_RESULT);
+		il__paid_calls(task->loop, &account, 1);
 }
 
 /* Whether the caller may wait here and now: 0, or a code. -EPERM leaves it to the executor, which may have

@@ -133,7 +133,7 @@ static inline void il__executor_kill(il_executor *ex, il_call *call)
 	if (!ex->ops->visit || ex->ops->visit(ex->self, call))
 		ex->ops->kill(ex->self, call);
 }
-/* What calls into ex owe a loop, so many at most. */
+/* What calls into ex owe a loop, so many at most; 0: what its end does. */
 struct il__account il__executor_account(const il_executor *ex, size_t calls);
 
 /* How many there are for a pool that may use all, or so many by its option. */

@@ -4,10 +4,10 @@
 #include "../base/error.h"
 #include "../base/memory.h"
 #include "executor.h"
+#include "loop_threads.h"
 #include "user.h"
 
 #include <interloop/scope.h>
-#include <interloop/thread.h>
 
 #include <stddef.h>
 #include <string.h>
@@ -47,7 +47,21 @@ static int run_shutdown(void *arg)
 	return s->user->ops.shutdown ? s->user->ops.shutdown(s->user->self, s->flags) : 0;
 }
 
-/* It may block: in a task it runs in a worker thread, shielded. */
+/* It may block: in a task it runs in a worker thread, which owes its result; with calls out, what the executor's end does: they may
+ * need the clock. */
+static int shut_down_in_thread(struct shutdown *s, il_task *task)
+{
+	struct il__user *user = s->user;
+	struct il__account account = il__executor_account(user->executor, 0);
+	const bool out = atomic_load_explicit(&user->refs, memory_order_relaxed) > 1;
+	int rc;
+
+	il__owe(&task->loop->ledger, IL__OWED_EVENT);
+	rc = il__run_in_thread(task, out ? &account : NULL, run_shutdown, s);
+	il__paid(&task->loop->ledger, IL__OWED_EVENT);
+	return rc;
+}
+
 static int user_shut_down(void *self, unsigned flags, il_task *task, int may_wait)
 {
 	struct il__user *user = self;
@@ -61,7 +75,7 @@ static int user_shut_down(void *self, unsigned flags, il_task *task, int may_wai
 	if (!task || (flags & IL_NOWAIT) || !user->ops.shutdown)
 		rc = run_shutdown(&s);
 	else if ((rc = il_scope_enter(&shield, IL_FOREVER, IL_SHIELD)) == 0)
-		rc = il_scope_exit(&shield, il_run_in_thread(run_shutdown, &s));
+		rc = il_scope_exit(&shield, shut_down_in_thread(&s, task));
 	return may_wait == -ECANCELED ? may_wait : rc;
 }
 

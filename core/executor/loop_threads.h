@@ -30,6 +30,8 @@ struct il__threads {
 };
 
 int il__threads_get(il_loop *loop, struct il__threads **threads);
+/* run_in_thread.c: as il_run_in_thread, in a task that may wait. Its result is owed by that account. */
+int il__run_in_thread(il_task *task, struct il__account *account, il_fn *fn, void *arg);
 /* One that ran does not any more. */
 void il__threads_count_out(struct il__threads *threads);
 /* A call is abandoned, and has ended: until then it may call into the loop, so nobody sleeps forever. */

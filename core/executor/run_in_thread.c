@@ -38,6 +38,7 @@ struct thread_call {
 	struct il__caller caller;
 	struct il__message message; /* carries the result to the loop */
 	struct il__threads *threads;
+	struct il__account *account; /* who owes the result; NULL: the call itself */
 	il_limiter *limiter;
 	struct il__limiter_waiter waiter;
 	il_task *task; /* who waits, unless it has gone */
@@ -292,6 +293,8 @@ static int thread_call_submit(struct thread_call *tc, il_task *task, struct il__
 	rc = il__call_init(&tc->call, threads->pool, fn, arg, 0);
 	tc->call.ops = &ops;
 	tc->call.caller = &tc->caller;
+	if (tc->account)
+		tc->call.account = tc->account;
 	tc->left.account = tc->call.account;
 	tc->left.drop = thread_call_drop_left;
 	tc->call.waiting_calls = il__limiter_waiting_calls(tc->limiter);
@@ -344,11 +347,32 @@ static int run_abandonable(il_task *task, struct il__threads *threads, il_fn *fn
 	return rc;
 }
 
+static int run_on_stack(il_task *task, struct il__threads *threads, struct il__account *account,
+			il_fn *fn, void *arg, const il_run_in_thread_options *options)
+{
+	struct thread_call tc;
+	int rc;
+
+	tc.abandonable = tc.releases = tc.finished = tc.owes = tc.gone = false;
+	tc.released_rc = 0;
+	tc.account = account;
+	rc = thread_call_submit(&tc, task, threads, fn, arg, options);
+	return rc < 0 ? rc : thread_call_await(&tc, task);
+}
+
+static const il_run_in_thread_options defaults = {0};
+
+int il__run_in_thread(il_task *task, struct il__account *account, il_fn *fn, void *arg)
+{
+	struct il__threads *threads;
+	int rc = il__threads_get(task->loop, &threads);
+
+	return rc < 0 ? rc : run_on_stack(task, threads, account, fn, arg, &defaults);
+}
+
 int il_run_in_thread_with(il_fn *fn, void *arg, const il_run_in_thread_options *options)
 {
-	static const il_run_in_thread_options defaults = {0};
 	struct il__threads *threads;
-	struct thread_call tc;
 	il_task *task;
 	int rc;
 
@@ -368,10 +392,7 @@ int il_run_in_thread_with(il_fn *fn, void *arg, const il_run_in_thread_options *
 		return rc;
 	if (options->abandon_on_cancel)
 		return run_abandonable(task, threads, fn, arg, options);
-	tc.abandonable = tc.releases = tc.finished = tc.owes = tc.gone = false;
-	tc.released_rc = 0;
-	rc = thread_call_submit(&tc, task, threads, fn, arg, options);
-	return rc < 0 ? rc : thread_call_await(&tc, task);
+	return run_on_stack(task, threads, NULL, fn, arg, options);
 }
 
 int il_core_run_in_thread(il_loop *loop, il_fn *fn, void *arg)

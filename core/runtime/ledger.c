@@ -38,6 +38,7 @@ struct pool {
 	size_t workers;
 	size_t owing; /* calls that are waited for and do not wait for the loop themselves */
 	size_t busy;  /* workers that wait for the loop */
+	size_t ends;  /* waits for its end */
 	struct il__list entries;
 };
 
@@ -72,9 +73,11 @@ static size_t ledger_min(size_t a, size_t b)
 /* What the pool counts for among the results. */
 static size_t ledger_weight(const struct pool *p)
 {
-	if (!p->workers)
-		return p->owing;
-	return ledger_min(p->owing, p->workers - ledger_min(p->workers, p->busy));
+	size_t owing = p->owing;
+
+	if (p->workers)
+		owing = ledger_min(owing, p->workers - ledger_min(p->workers, p->busy));
+	return owing ? owing : p->ends && !p->busy;
 }
 
 static void ledger_weigh(struct pool *p, const struct entry *e, size_t one)
@@ -82,7 +85,8 @@ static void ledger_weigh(struct pool *p, const struct entry *e, size_t one)
 	size_t claimed = ledger_min(e->claims, e->calls);
 
 	p->owing += one * (claimed - ledger_min(claimed, e->lent));
-	p->busy += one * ledger_min(e->lent, e->calls);
+	p->busy += one * (e->calls ? ledger_min(e->lent, e->calls) : e->lent);
+	p->ends += e->calls ? 0 : one * e->claims;
 }
 
 static struct pool *find_pool(struct il__ledger *ledger, const void *pool)

@@ -30,12 +30,13 @@ struct il__ledger {
 /*
  * Who owes a result: a call, or the calls of one map, in a pool of so many workers. A call behind busy
  * workers owes nothing yet, for these may wait for the clock themselves: so no more of a pool's calls
- * count than it has workers that do not wait for the loop.
+ * count than it has workers that do not wait for the loop. Nobody counts the calls that are left where its end
+ * is waited for: that owes one result, and none while a worker waits for the loop.
  */
 struct il__account {
 	const void *pool; /* compared only */
 	size_t workers;   /* 0: any number, and they never wait for the loop */
-	size_t calls;     /* how many it is for, at most */
+	size_t calls;     /* how many it is for, at most; 0: for the end of the pool */
 	size_t name;      /* of no other account; 0: it has none yet */
 	bool in_loop;     /* the loop itself ends them: it is owed nothing */
 };

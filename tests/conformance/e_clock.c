@@ -439,3 +439,177 @@ IL_TEST(E, each_future_of_a_set_owes_until_it_is_done)
 	check_set(wait_for_all);
 	check_set(take_one_by_one);
 }
+
+/* ---- the end of an executor ---- */
+
+/* The clock stands while the pool's worker works, and goes on while it naps. */
+static void check_end(il_fn *fn, void *arg, il_time naps)
+{
+	il_executor *ex = new_pool(2);
+	il_time start = il_now();
+	il_future *f = submitted(ex, fn, arg);
+	il_group g;
+
+	CHECK_RC(il_group_open(&g), 0);
+	CHECK_RC(il_group_start_soon(&g, NULL, sleep_long, NULL), 0);
+	CHECK_RC(il_executor_shutdown(ex, 0), 0);
+	CHECK(il_future_done(f));
+	if (il_test_virtual())
+		CHECK_EQ(il_now() - start, naps);
+	il_scope_cancel(il_group_scope(&g));
+	CHECK_RC(il_group_close(&g, 0), 0);
+	il_future_unref(f);
+	il_executor_unref(ex);
+}
+
+IL_TEST(E, the_clock_stands_for_the_end_of_a_pool_while_no_worker_waits_for_the_loop)
+{
+	il_portal *p = NULL;
+
+	CHECK_RC(il_loop_create_threads_portal(il_loop_current(), &p), 0);
+	check_end(work, NULL, 0);
+	check_end(nap_through_portal, p, NAP);
+	check_end(nap_by_portal_future, p, NAP);
+	check_end(work_then_nap, p, NAP);
+	CHECK_RC(il_portal_close(p), 0);
+}
+
+IL_TEST(E, a_pool_ends_with_a_call_that_another_task_waits_for)
+{
+	struct queue q = {.ex = new_pool(2)};
+	il_time start = il_now();
+	il_group g;
+
+	CHECK_RC(il_group_open(&g), 0);
+	CHECK_RC(il_group_start_soon(&g, NULL, occupy_worker, &q), 0);
+	UNTIL_THREAD(atomic_load(&q.begun));
+	CHECK_RC(il_executor_shutdown(q.ex, 0), 0);
+	if (il_test_virtual())
+		CHECK_EQ(il_now() - start, NAP);
+	CHECK_RC(il_group_close(&g, 0), 0);
+	il_executor_unref(q.ex);
+}
+
+/* Executors of the user's own: calls run in a pool of threads, or in tasks. */
+struct own {
+	il_executor *pool;
+	il_portal *portal;
+	atomic_int out;
+};
+
+static int run_call(void *call)
+{
+	il_call_run(call);
+	return 0;
+}
+
+static int submit_to_pool(void *self, il_call *call)
+{
+	return il_executor_submit(((struct own *)self)->pool, NULL, run_call, call, 0);
+}
+
+static int end_pool(void *self, unsigned flags)
+{
+	return il_executor_shutdown(((struct own *)self)->pool, flags);
+}
+
+struct sent {
+	struct own *own;
+	il_call *call;
+};
+
+static int nap_and_answer(void *arg)
+{
+	struct sent sent = *(struct sent *)arg;
+	int rc = il_sleep(NAP);
+
+	free(arg);
+	il_call_finish(sent.call, rc, NULL, 0, NULL);
+	atomic_fetch_sub(&sent.own->out, 1);
+	return 0;
+}
+
+static int submit_to_task(void *self, il_call *call)
+{
+	struct own *own = self;
+	struct sent *sent = malloc(sizeof *sent);
+
+	CHECK(sent != NULL);
+	*sent = (struct sent){own, call};
+	atomic_fetch_add(&own->out, 1);
+	return il_portal_run_coroutine_soon(own->portal, NULL, nap_and_answer, sent);
+}
+
+static int await_answers(void *self, unsigned flags)
+{
+	if (!(flags & IL_NOWAIT))
+		UNTIL_THREAD(atomic_load(&((struct own *)self)->out) == 0);
+	return 0;
+}
+
+static void check_own_end(struct own *own, const il_executor_ops *ops, il_fn *fn)
+{
+	il_time start = il_now();
+	il_executor *ex = NULL;
+	il_future *f;
+
+	CHECK_RC(il_executor_create(&ex, ops, own), 0);
+	f = submitted(ex, fn, own->portal);
+	CHECK_RC(il_executor_shutdown(ex, 0), 0);
+	CHECK_RC(finished(f), 0);
+	if (il_test_virtual())
+		CHECK_EQ(il_now() - start, NAP);
+	il_executor_unref(ex);
+}
+
+IL_TEST(E, an_own_executor_ends_though_its_calls_need_the_clock)
+{
+	const il_executor_ops threads = {.submit = submit_to_pool, .shutdown = end_pool};
+	const il_executor_ops tasks = {
+	    .submit = submit_to_task, .shutdown = await_answers, .in_loop = true};
+	struct own own = {.pool = new_pool(2)};
+
+	CHECK_RC(il_loop_create_threads_portal(il_loop_current(), &own.portal), 0);
+	check_own_end(&own, &threads, work_then_nap);
+	check_own_end(&own, &tasks, work_then_nap);
+	CHECK_RC(il_portal_close(own.portal), 0);
+	il_executor_unref(own.pool);
+}
+
+static int end_slowly(void *self, unsigned flags)
+{
+	(void)self;
+	(void)flags;
+	il_test_pause_really();
+	return 0;
+}
+
+static int sleep_for_an_hour(void *arg)
+{
+	(void)arg;
+	return il_sleep(IL_SEC(3600));
+}
+
+/* With a timer, which is not to pass, and without one, where every task sleeps until that thread has ended. */
+IL_TEST(E, the_clock_stands_for_an_own_executors_end_while_it_has_no_call)
+{
+	const il_executor_ops ops = {
+	    .submit = submit_to_task, .shutdown = end_slowly, .in_loop = true};
+
+	for (int timer = 0; timer < 2; timer++) {
+		il_executor *ex = NULL;
+		il_time start = il_now();
+		il_group g;
+		CHECK_RC(il_group_open(&g), 0);
+		if (timer)
+			CHECK_RC(il_group_start_soon(&g, NULL, sleep_for_an_hour, NULL), 0);
+		CHECK_RC(il_yield(), 0);
+		CHECK_RC(il_executor_create(&ex, &ops, NULL), 0);
+		CHECK_RC(il_executor_shutdown(ex, 0), 0);
+		if (il_test_virtual())
+			CHECK_EQ(il_now() - start, 0);
+		il_executor_unref(ex);
+		il_scope_cancel(il_group_scope(&g));
+		CHECK_RC(il_group_close(&g, 0), 0);
+	}
+}
