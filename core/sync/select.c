@@ -294,10 +294,10 @@ static void select_tell(struct il__report *r, const il_task *task)
 
 static const struct il__wait parked = {"il_select", select_tell};
 
-/* Until something has happened, or there is news, which may have come before. */
+/* Until something has happened, or there is news, which may have come before; of futures it has come by the wakeup. */
 static int select_park(struct il__select *s, il_time deadline)
 {
-	if (!s->news)
+	if (!s->news && !(s->wakes && s->wakeup.fired))
 		return il__task_park_until(s->task, select_give_up, s, &parked, deadline);
 	il__task_yield(s->task);
 	return 0;

@@ -8,13 +8,20 @@
 #include <interloop/server.h>
 
 struct caller {
-	void (*call)(void *object); /* in each receive, `calls` times */
+	void (*call)(void *object); /* in each receive, or each want, `calls` times */
 	void *object;
 	int calls;
+	bool in_want;
 	bool asked;
 	const char *text; /* and then receives this, once; NULL: nothing */
 	il_stream *stream;
 };
+
+static void caller_calls(struct caller *c, bool in_want)
+{
+	if (c->in_want == in_want && c->calls && c->calls--)
+		c->call(c->object);
+}
 
 static int caller_receive(void *self, void *data, size_t max)
 {
@@ -22,8 +29,7 @@ static int caller_receive(void *self, void *data, size_t max)
 	int n = c->text ? (int)strlen(c->text) : -EAGAIN;
 
 	c->asked = true;
-	if (c->calls && c->calls--)
-		c->call(c->object);
+	caller_calls(c, false);
 	if (n > 0) {
 		CHECK((size_t)n <= max);
 		memcpy(data, c->text, (size_t)n);
@@ -39,8 +45,15 @@ static int caller_send(void *self, const struct iovec *pieces, int count)
 	return count ? -EAGAIN : 0;
 }
 
+static int caller_want(void *self, unsigned direction, int *fd, unsigned *mask)
+{
+	(void)direction, (void)fd, (void)mask;
+	caller_calls(self, true);
+	return -ENOENT;
+}
+
 static const struct il_transport caller_transport = {
-    .name = "caller", .receive = caller_receive, .send = caller_send};
+    .name = "caller", .receive = caller_receive, .send = caller_send, .want = caller_want};
 
 static il_client *client_over(struct caller *c)
 {
@@ -56,6 +69,11 @@ static il_client *client_over(struct caller *c)
 static void set_event(void *event)
 {
 	CHECK_RC(il_event_set(event), 0);
+}
+
+static void complete(void *future)
+{
+	CHECK_RC(il_future_set_result(future, 0), 0);
 }
 
 static void release(void *semaphore)
@@ -124,6 +142,21 @@ IL_TEST_REAL(S, n372_nor_is_one_that_a_protocol_sets)
 	il_client_destroy(client);
 	il_stream_destroy(peer);
 	il_event_destroy(event);
+}
+
+/* The future waits before the client does. */
+IL_TEST(S, n372_nor_is_a_future_that_another_case_completes)
+{
+	for (int in_want = 0; in_want < 2; in_want++) {
+		il_future *f = new_future();
+		struct caller c = {.call = complete, .object = f, .calls = 1, .in_want = in_want};
+		il_client *client = client_over(&c);
+		il_case cases[] = {il_case_future(f), il_case_client(client)};
+
+		CHECK_RC(il_select(cases, 2, IL_SEC(1)), 0);
+		il_client_destroy(client);
+		il_future_unref(f);
+	}
 }
 
 static int count_turns(void *turns)
@@ -262,4 +295,24 @@ IL_TEST(S, n361_an_item_that_comes_while_another_case_is_looked_at_is_not_lost)
 	CHECK_EQ(item, 1);
 	CHECK_EQ(il_receiver_get_statistics(ch.in).buffered, 0);
 	destroy_channel(&ch);
+}
+
+IL_TEST(S, n372_a_future_that_is_completed_while_another_case_is_looked_at_is_not_missed)
+{
+	for (int in_want = 0; in_want < 2; in_want++) {
+		il_future *f = new_future();
+		struct caller c = {.call = complete, .object = f, .in_want = in_want};
+		il_client *client = client_over(&c);
+		struct chooser chooser = {.cases = {il_case_future(f), il_case_client(client)}};
+		il_group g;
+
+		CHECK_RC(il_group_open(&g), 0);
+		start_choosing(&g, &chooser, 2);
+		c.calls = 1;
+		il_transport_ready(c.stream, IL_READABLE);
+		CHECK_RC(il_group_close(&g, 0), 0);
+		check_chose(&chooser, 0, 0);
+		il_client_destroy(client);
+		il_future_unref(f);
+	}
 }
