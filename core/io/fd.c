@@ -231,10 +231,13 @@ static void fd_link_wait(struct il__fd_wait *w)
 	w->got = 0;
 }
 
+/* The transport's functions, to which this is the last call before the wait, may have cancelled the task. */
 static int fd_begin_asking(struct il__fd_wait *w)
 {
 	int rc = w->fd->asks->ask(w->fd, w->asked);
 
+	if (rc == 0)
+		rc = il__task_check(w->task);
 	if (rc == 0)
 		fd_link_wait(w);
 	return rc;

@@ -130,8 +130,8 @@ int il__fd_set_mask(struct il__fd *fd, unsigned mask);
 void il__fd_on_ready(struct il__source *source, il_loop *loop, unsigned mask);
 /* What anybody waits for. */
 unsigned il__fd_asked(const struct il__fd *fd);
-/* Links w (task, fd, asked) and watches. -EBUSY: taken. Then park; to give up, il__fd_end. 1, of a transport:
- * it is worth trying at once, and nothing is linked. */
+/* Links w (task, fd, asked) and watches. -EBUSY: taken. Then park; to give up, il__fd_end. Of a transport,
+ * with nothing linked, 1: it is worth trying at once; -ECANCELED: the task was cancelled, maybe by it. */
 int il__fd_begin(struct il__fd_wait *w);
 /* Unlinks w if it still is linked. */
 void il__fd_end(struct il__fd_wait *w);

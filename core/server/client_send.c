@@ -132,6 +132,8 @@ static int send_packet(il_client *c, struct il__op *op, const void *data, size_t
 	if (rc < 0)
 		return rc;
 	rc = client_send_check(c);
+	if (rc == 0 && il__task_cancelled(op->wait.task)) /* by `frame` */
+		rc = -ECANCELED;
 	if (rc == 0)
 		rc = client_send_translate(c, op, send_framed(c, op, &frame));
 	if (rc == 0)

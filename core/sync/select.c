@@ -173,6 +173,8 @@ static int select_enqueue(struct il__select *s)
 		rc = select_each(s, s->count, false, case_enqueue);
 	if (rc == 0)
 		rc = select_each(s, out, true, case_enqueue);
+	if (rc == 0 && out && !s->happened && il__task_cancelled(s->task)) /* by what was called */
+		rc = -ECANCELED;
 	return rc < 0 ? rc : 0;
 }
 
@@ -332,7 +334,7 @@ static int select_wait_until(struct il__select *s, il_time deadline)
 	/* Another thread's message must not be left behind. */
 	if (s->wakes && atomic_load_explicit(&s->fired, memory_order_acquire))
 		il__wakeup_wait_shielded(&s->wakeup);
-	if (s->happened && !others_ran)
+	if (!others_ran)
 		il__task_yield(s->task);
 	return s->happened ? 0 : rc;
 }

@@ -155,6 +155,31 @@ IL_TEST_REAL(O, n274_a_cancelled_send_in_mid_packet_closes_the_client)
 	drop(&l);
 }
 
+static int frame_and_cancel(const il_protocol *p, il_frame *frame)
+{
+	(void)frame;
+	return il_scope_cancel(p->state.pointer);
+}
+
+IL_TEST_REAL(O, n274_a_protocol_may_cancel_a_send_that_has_no_room)
+{
+	static char much[1 << 20];
+	const struct iovec piece = {.iov_base = much, .iov_len = sizeof much};
+	il_scope scope = IL_SCOPE_INIT;
+	const il_protocol canceller = {
+	    .find = il_protocol_lines()->find, .frame = frame_and_cancel, .state.pointer = &scope};
+	struct line l = line_with(OVER_PAIR, &canceller, NULL);
+	il_stream *s = il_client_stream(l.client);
+
+	while (il_stream_write_now(s, &piece, 1) > 0)
+		;
+	CHECK_RC(il_scope_enter(&scope, IL_FOREVER, 0), 0);
+	CHECK_RC(il_client_send(l.client, "x", 1), -ECANCELED);
+	CHECK_RC(il_scope_exit(&scope, -ECANCELED), 0);
+	CHECK(!il_client_is_closing(l.client)); /* nothing of the packet has gone */
+	drop(&l);
+}
+
 static int send_without_memory_to_wait(void *unused)
 {
 	static char packet[1 << 20];

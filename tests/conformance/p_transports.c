@@ -16,11 +16,12 @@ static int wait_flush(void *arg)
 
 /* ---- closing from inside ---- */
 
-/* Closes its own stream, or destroys it, in the function that is named; the others do nothing. */
+/* Closes its own stream, or destroys it, or cancels a scope, in the function that is named; the others do nothing. */
 struct closing {
 	il_stream *s;
 	const char *where;
 	bool destroys;
+	il_scope *cancels; /* NULL: it closes */
 	int inside, closes, destroyed;
 };
 
@@ -29,7 +30,9 @@ static int close_in(struct closing *c, const char *where, int rc)
 	CHECK_EQ(c->closes, 0);
 	c->inside++;
 	if (strcmp(c->where, where) == 0) {
-		if (c->destroys)
+		if (c->cancels)
+			CHECK_RC(il_scope_cancel(c->cancels), 0);
+		else if (c->destroys)
 			il_stream_destroy(c->s);
 		else
 			CHECK_RC(il_stream_close(c->s), 0);
@@ -156,6 +159,28 @@ IL_TEST(P, n289_a_stream_may_be_closed_where_its_transport_is_asked_for_the_loop
 {
 	for (int way = 0; way < 4; way++)
 		check_closing_later(way & 1, way & 2);
+}
+
+static void check_cancelling(const char *where)
+{
+	il_scope scope = IL_SCOPE_INIT;
+	struct closing c = {.where = where, .cancels = &scope};
+
+	CHECK_RC(il_stream_open_transport(&c.s, &closing_transport, &c), 0);
+	CHECK_RC(il_scope_enter(&scope, IL_FOREVER, 0), 0);
+	if (strcmp(where, "send") == 0)
+		CHECK_RC(il_stream_write_all(c.s, "x", 1), -ECANCELED);
+	else
+		CHECK_RC(read_some(c.s), -ECANCELED);
+	CHECK_RC(il_scope_exit(&scope, -ECANCELED), 0);
+	il_stream_destroy(c.s);
+}
+
+IL_TEST(P, n286_a_transport_may_cancel_the_wait_for_it)
+{
+	check_cancelling("receive");
+	check_cancelling("send");
+	check_cancelling("want");
 }
 
 /* ---- the loop's end ---- */

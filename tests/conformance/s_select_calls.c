@@ -76,6 +76,11 @@ static void complete(void *future)
 	CHECK_RC(il_future_set_result(future, 0), 0);
 }
 
+static void cancel(void *scope)
+{
+	CHECK_RC(il_scope_cancel(scope), 0);
+}
+
 static void release(void *semaphore)
 {
 	CHECK_RC(il_semaphore_release(semaphore), 0);
@@ -250,6 +255,51 @@ IL_TEST_REAL(S, n375_a_stream_that_another_case_closes_is_closed)
 	il_stream_destroy(other.stream);
 	il_client_destroy(client);
 	il_stream_destroy(stream);
+	il_stream_destroy(peer);
+}
+
+static void check_ends(il_case one, il_scope *scope)
+{
+	CHECK_RC(il_scope_enter(scope, IL_FOREVER, 0), 0);
+	CHECK_RC(il_select(&one, 1, IL_SEC(1)), -ECANCELED);
+	CHECK_RC(il_scope_exit(scope, -ECANCELED), 0);
+}
+
+IL_TEST(S, n366_a_case_may_cancel_the_select)
+{
+	for (int in_want = 0; in_want < 2; in_want++) {
+		il_scope scopes[] = {IL_SCOPE_INIT, IL_SCOPE_INIT};
+		struct caller c = {
+		    .call = cancel, .object = &scopes[0], .calls = 1, .in_want = in_want};
+		il_client *client = client_over(&c);
+
+		check_ends(il_case_client(client), &scopes[0]);
+		c.object = &scopes[1];
+		c.calls = 1;
+		check_ends(il_case_stream(c.stream, IL_READABLE), &scopes[1]);
+		il_client_destroy(client);
+	}
+}
+
+static int find_and_cancel(const il_protocol *p, il_parse *parse)
+{
+	cancel(p->state.pointer);
+	parse->consumed = 0;
+	return 0;
+}
+
+IL_TEST_REAL(S, n366_so_may_a_protocol)
+{
+	il_scope scope = IL_SCOPE_INIT;
+	const il_protocol canceller = {.find = find_and_cancel, .state.pointer = &scope};
+	il_stream *mine = NULL, *peer = NULL;
+	il_client *client = NULL;
+
+	CHECK_RC(il_stream_pair(&mine, &peer), 0);
+	CHECK_RC(il_stream_write_all(peer, "half", 4), 0);
+	CHECK_RC(il_client_open(&client, mine, &canceller, NULL), 0);
+	check_ends(il_case_client(client), &scope);
+	il_client_destroy(client);
 	il_stream_destroy(peer);
 }
 
