@@ -15,6 +15,7 @@
 struct client_case {
 	struct il__case base;
 	struct il__fd_share share;
+	bool late; /* the limit of the client's server has passed */
 };
 
 il__case_fits(struct client_case);
@@ -66,16 +67,15 @@ static void client_case_fire(struct il__fd_share *share)
 		il__case_news(w->base.select);
 }
 
-/* The limit of the client's server has passed: it is the end. */
+/* It is the end, unless a packet has come in time. */
 static void client_case_expire(struct il__timer *timer)
 {
-	il_client *client = il__container_of(timer, il_client, select_limit);
+	const il_client *client = il__container_of(timer, il_client, select_limit);
+	struct client_case *w = il__container_of(client->selecting, struct client_case, base);
 
-	/* Its own task may have ended since it had news: the look that comes finds it closed. */
-	if (il__select_is_over(client->selecting->select) || il__client_is_closed(client))
-		return;
-	il__client_expire(client);
-	il__case_happened(client->selecting, 0);
+	w->late = true;
+	if (!il__select_is_over(w->base.select))
+		il__case_news(w->base.select);
 }
 
 static int client_case_watch(il_case *c)
@@ -108,6 +108,7 @@ static int client_case_enqueue(il_case *c, il_task *task)
 
 	(void)task;
 	w->share = (struct il__fd_share){.asked = IL_READABLE, .fire = client_case_fire};
+	w->late = false;
 	il_client_ref(client);
 	client->receiving = true;
 	client->selecting = &w->base;
@@ -125,11 +126,26 @@ static bool client_case_calls_out(const il_case *c)
 	return !((const il_client *)c->object)->ops;
 }
 
+/* As il_client_receive at the end of its time. */
+static int client_case_look_late(il_case *c, il_task *task)
+{
+	int rc;
+
+	il__stream_unwatch(&client_case_of(c)->share);
+	rc = client_case_take(c, task);
+	if (rc == 0)
+		il__client_expire(c->object);
+	return rc < 0 ? rc : 1;
+}
+
 static int client_case_look(il_case *c, il_task *task)
 {
 	il_client *client = c->object;
-	int rc = client_case_of(c)->share.link ? 0 : client_case_take(c, task);
+	int rc;
 
+	if (client_case_of(c)->late)
+		return client_case_look_late(c, task);
+	rc = client_case_of(c)->share.link ? 0 : client_case_take(c, task);
 	if (client->ops)
 		return rc;
 	client->idle = client->idle && client->begin == client->end;

@@ -300,6 +300,24 @@ IL_TEST_REAL(S, n375_the_limits_of_a_client_hold_in_a_select)
 	end_talk(&t);
 }
 
+/* The loop stands until the limit has passed as well. */
+IL_TEST_REAL(S, n375_a_packet_that_has_come_in_time_counts_more_than_the_limit)
+{
+	const il_time limit = IL_MSEC(200);
+	struct talk t = new_talk(&(il_client_options){.idle_timeout = limit});
+	struct chooser c = {.cases = {il_case_client(t.client)}};
+	il_group g;
+
+	CHECK_RC(il_group_open(&g), 0);
+	start_choosing(&g, &c, 1);
+	slip(t.peer, "in time\n");
+	usleep((useconds_t)(limit / 1000));
+	CHECK_RC(il_group_close(&g, 0), 0);
+	check_chose(&c, 0, 0);
+	check_receives(t.client, "in time");
+	end_talk(&t);
+}
+
 /* The first to come counts, also where the second comes before the select has run. */
 IL_TEST_REAL(S, n366_a_case_that_comes_after_the_cancellation_does_not_count)
 {
@@ -372,6 +390,9 @@ static int ring_want(void *self, unsigned direction, int *fd, unsigned *mask)
 	return -ENOENT;
 }
 
+static const struct il_transport ring_transport = {
+    .name = "ring", .receive = ring_receive, .send = ring_send, .want = ring_want};
+
 static void ring_put(struct ring *r, char byte)
 {
 	r->bytes[r->count++] = byte;
@@ -380,13 +401,11 @@ static void ring_put(struct ring *r, char byte)
 
 IL_TEST(S, n292_a_transports_stream_in_a_select)
 {
-	const struct il_transport transport = {
-	    .name = "ring", .receive = ring_receive, .send = ring_send, .want = ring_want};
 	struct ring r = {.count = 0};
 	struct chooser c;
 	il_group g;
 
-	CHECK_RC(il_stream_open_transport(&r.stream, &transport, &r), 0);
+	CHECK_RC(il_stream_open_transport(&r.stream, &ring_transport, &r), 0);
 	c.cases[0] = il_case_stream(r.stream, IL_READABLE);
 	CHECK_RC(poll_case(c.cases[0]), -ETIMEDOUT);
 	CHECK_RC(il_group_open(&g), 0);
@@ -413,6 +432,26 @@ IL_TEST(S, n292_a_transports_stream_in_a_select)
 	il_stream_destroy(r.stream); /* before the task that was told has run */
 	CHECK_RC(il_group_close(&g, 0), 0);
 	check_chose(&c, 0, -EBADF);
+}
+
+IL_TEST(S, n292_at_a_clients_limit_its_transport_is_asked_once_more)
+{
+	const il_client_options options = {.idle_timeout = IL_MSEC(100)};
+	struct ring r = {.count = 0};
+	struct chooser c;
+	il_client *client = NULL;
+	il_group g;
+
+	CHECK_RC(il_stream_open_transport(&r.stream, &ring_transport, &r), 0);
+	CHECK_RC(il_client_open(&client, r.stream, il_protocol_lines(), &options), 0);
+	c.cases[0] = il_case_client(client);
+	CHECK_RC(il_group_open(&g), 0);
+	start_choosing(&g, &c, 1);
+	memcpy(r.bytes, "untold\n", r.count = 7);
+	CHECK_RC(il_group_close(&g, 0), 0);
+	check_chose(&c, 0, 0);
+	check_receives(client, "untold");
+	il_client_destroy(client);
 }
 
 /* Closes its own stream, or destroys it, when it is asked. */
