@@ -107,8 +107,13 @@ uint16_t il_listener_port(const il_listener *listener)
 
 static int listener_check(const il_listener *l, size_t index, const char *function)
 {
+	int rc;
+
 	if (!l->count)
 		return il__refuse(-EBADF, "%s: the listener is closed", function);
+	rc = il__loop_check_thread(l->loop, function);
+	if (rc < 0)
+		return rc;
 	if (index >= (size_t)l->count)
 		return il__refuse(-ENOENT, "%s: it has %d addresses, not %zu", function, l->count,
 				  index + 1);

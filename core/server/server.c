@@ -365,8 +365,10 @@ uint16_t il_server_port(const il_server *server)
 
 int il_server_fd(const il_server *server, size_t index)
 {
-	if (!server)
-		return il__refuse(-EINVAL, "il_server_fd: the server is NULL");
+	int rc = il__server_check(server, "il_server_fd");
+
+	if (rc < 0)
+		return rc;
 	if (server->closed)
 		return il__refuse(-EBADF, "il_server_fd: the server is closed");
 	return il__endpoints_fd(server, index);

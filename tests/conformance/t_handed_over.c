@@ -5,6 +5,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include "aside.h"
 #include "in_child.h"
 #include "m_server.h"
 #include "waits.h"
@@ -152,6 +153,48 @@ IL_TEST_REAL(T, n384_a_listening_socket_of_any_family_is_adopted)
 		CHECK_RC(il_listener_fd(l, 0), -EBADF);
 		il_listener_destroy(l);
 	}
+}
+
+struct listening {
+	il_listener *listener;
+	il_server *server;
+};
+
+static int ask_elsewhere(void *arg)
+{
+	const struct listening *l = arg;
+	il_address a;
+
+	CHECK_RC(il_listener_fd(l->listener, 0), -EPERM);
+	CHECK_RC(il_listener_address(l->listener, 0, &a), -EPERM);
+	CHECK_RC(il_server_fd(l->server, 0), -EPERM);
+	return 0;
+}
+
+static int ask_inherited(void *arg)
+{
+	const struct listening *l = arg;
+	il_address a;
+
+	CHILD_CHECK(il_listener_fd(l->listener, 0) == -ESHUTDOWN);
+	CHILD_CHECK(il_listener_address(l->listener, 0, &a) == -ESHUTDOWN);
+	CHILD_CHECK(il_server_fd(l->server, 0) == -ESHUTDOWN);
+	return 0;
+}
+
+IL_TEST_REAL(T, n384_only_its_own_thread_and_process_are_told_of_a_listening_socket)
+{
+	struct listening l = {.listener = listen_here()};
+
+	CHECK_RC(il_tcp_server_open(&l.server, "127.0.0.1", "0", il_protocol_lines(), &echo_handler,
+				    NULL, NULL),
+		 0);
+	CHECK_RC(il_test_aside(ask_elsewhere, &l), 0);
+	CHECK_IN_CHILD(ask_inherited, &l);
+	CHECK(il_listener_fd(l.listener, 0) >= 0);
+	CHECK(il_server_fd(l.server, 0) >= 0);
+	il_server_destroy(l.server);
+	il_listener_destroy(l.listener);
 }
 
 /* Both wait for the same connection, as two processes do. */
