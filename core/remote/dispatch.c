@@ -144,33 +144,35 @@ void il__remote_retry_all(struct il__remote_server *s)
 		il__remote_retry(s, n);
 }
 
-static struct il__remote_out *first_of(const struct il__remote_list *list, bool all)
+/* Of the numbers up to `last`. */
+static struct il__remote_out *first_of(const struct il__remote_list *list, bool all, uint64_t last)
 {
 	struct il__remote_node *n = list->first;
 
-	while (n && !all && !il__remote_out_at(n)->attended)
+	while (n && (il__remote_out_at(n)->id > last || !(all || il__remote_out_at(n)->attended)))
 		n = n->next;
 	return n ? il__remote_out_at(n) : NULL;
 }
 
-static struct il__remote_out *first_put_off(const struct il__remote_server *s, bool all)
+static struct il__remote_out *first_put_off(const struct il__remote_server *s, bool all,
+					    uint64_t last)
 {
 	struct il__remote_out *out = NULL;
 
 	for (struct il__remote_name *n = s->pool->names; n && !out; n = n->next)
-		out = first_of(il__remote_put_off_of(s, n), all);
+		out = first_of(il__remote_put_off_of(s, n), all, last);
 	return out;
 }
 
 /* Under the lock; NULL: there is none. */
-static struct il__remote_out *take_unsent(struct il__remote_pool *pool, bool all)
+static struct il__remote_out *take_unsent(struct il__remote_pool *pool, bool all, uint64_t last)
 {
-	struct il__remote_out *out = first_of(&pool->pending, all);
+	struct il__remote_out *out = first_of(&pool->pending, all, last);
 
 	for (size_t i = 0; i < pool->server_count && !out; i++) {
-		out = first_put_off(&pool->servers[i], all);
+		out = first_put_off(&pool->servers[i], all, last);
 		if (!out)
-			out = first_of(&pool->servers[i].unsent, all);
+			out = first_of(&pool->servers[i].unsent, all, last);
 	}
 	if (out) {
 		il__remote_list_remove(&out->place);
@@ -179,17 +181,20 @@ static struct il__remote_out *take_unsent(struct il__remote_pool *pool, bool all
 	return out;
 }
 
+/* Not those that come meanwhile: whoever is told of the failure may submit the call again at once, each time anew. */
 void il__remote_fail_unsent(struct il__remote_pool *pool, int rc, bool all, const char *detail)
 {
-	for (;;) {
-		struct il__remote_out *out;
-		pthread_mutex_lock(&pool->lock);
-		out = take_unsent(pool, all);
+	struct il__remote_out *out;
+	uint64_t last;
+
+	pthread_mutex_lock(&pool->lock);
+	last = pool->ids;
+	while ((out = take_unsent(pool, all, last))) {
 		pthread_mutex_unlock(&pool->lock);
-		if (!out)
-			return;
 		il__remote_answer_not_run(pool, out, rc, detail);
+		pthread_mutex_lock(&pool->lock);
 	}
+	pthread_mutex_unlock(&pool->lock);
 }
 
 /* Under the lock. */

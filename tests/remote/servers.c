@@ -95,6 +95,60 @@ static void lose_the_last_one(void)
 	printf("the last server\n");
 }
 
+struct again {
+	il_executor *ex;
+	struct sum sum;
+	double until;
+	int failures, rc;
+	bool over;
+};
+
+/* In the pool's thread: the call once more, as long as no server is there. */
+static int submit_again(il_future *f, void *arg)
+{
+	struct again *a = arg;
+	il_future *next = NULL;
+
+	a->rc = il_future_result(f, 0);
+	if (a->rc == -EHOSTUNREACH && seconds() < a->until) {
+		a->failures++;
+		CHECK_EQ(il_executor_submit(a->ex, &next, add, &a->sum, sizeof a->sum), 0);
+		CHECK_EQ(il_future_on_done(next, submit_again, a), 0);
+	} else {
+		__atomic_store_n(&a->over, true, __ATOMIC_RELEASE);
+	}
+	il_future_unref(f);
+	return 0;
+}
+
+/* Whoever is told that no server is there calls again at once: that does not keep the pool from connecting to one that comes. */
+static void call_until_it_is_there(void)
+{
+	struct server s;
+	server_start(&s, 1);
+	const char *servers[] = {s.address};
+	il_remote_pool_options o = pool_options(servers, 1);
+	struct again a = {.sum = {4, 5, 0}, .until = seconds() + 2 * PATIENCE};
+	il_future *f = NULL;
+	pid_t worker;
+
+	server_kill(&s);
+	o.connect_timeout = IL_MSEC(200);
+	a.ex = pool_with(&o);
+	CHECK_EQ(il_executor_submit(a.ex, &f, add, &a.sum, sizeof a.sum), 0);
+	CHECK_EQ(il_future_on_done(f, submit_again, &a), 0);
+	sleep(1);
+	server_again(&s, 1);
+	worker = worker_start(s.address, "");
+	UNTIL(__atomic_load_n(&a.over, __ATOMIC_ACQUIRE));
+	CHECK_EQ(a.rc, 9);
+	CHECK(a.failures > 0);
+	il_executor_destroy(a.ex);
+	worker_stop(worker);
+	server_stop(&s);
+	printf("called until it is there\n");
+}
+
 /* The only call in flight fails, the others go on by the other server; so do those that were not sent. */
 static void lose_one_of_two(void)
 {
@@ -271,6 +325,7 @@ void test_all(void)
 	lose_the_only_one();
 	send_again();
 	lose_the_last_one();
+	call_until_it_is_there();
 	lose_one_of_two();
 	lose_each_in_turn();
 	notice_silence();
