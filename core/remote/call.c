@@ -88,11 +88,11 @@ void il__remote_free_place(struct il__remote_pool *pool)
 	il_executor_room(pool->executor);
 }
 
-/* Under the lock. */
-static void leave_server(struct il__remote_out *out)
+void il__remote_leave_server(struct il__remote_out *out)
 {
 	if (!out->server)
 		return;
+	il__remote_end_retry(out);
 	out->server->calls--;
 	if (out->cancel.list)
 		il__remote_list_remove(&out->cancel);
@@ -106,7 +106,7 @@ void il__remote_answer(struct il__remote_pool *pool, struct il__remote_out *out,
 
 	pthread_mutex_lock(&pool->lock);
 	*il_call_link(call) = NULL; /* whoever cancels it finds it no more */
-	leave_server(out);
+	il__remote_leave_server(out);
 	if (out->verdict == -ECANCELED)
 		rc = -ECANCELED;
 	pool->places--;
@@ -143,7 +143,7 @@ void il__remote_answer_not_run(struct il__remote_pool *pool, struct il__remote_o
 /* Under the lock: whether it is sent again. */
 static bool send_again(struct il__remote_pool *pool, struct il__remote_out *out)
 {
-	leave_server(out);
+	il__remote_leave_server(out);
 	if (out->verdict == -ECANCELED || out->attempt == pool->options.resubmits)
 		return false;
 	il__remote_is_served(out); /* or so it may be elsewhere */

@@ -40,6 +40,16 @@ static struct il__remote_node *search_from(const struct il__remote_list *list, u
 	return list->put && il__remote_out_at(list->put)->id < id ? list->put->next : list->first;
 }
 
+/* Before that one; NULL: last. */
+static void insert_before(struct il__remote_list *list, struct il__remote_node *n,
+			  struct il__remote_out *out)
+{
+	if (n)
+		il__remote_list_insert(n, &out->place);
+	else
+		il__remote_list_push(list, &out->place);
+}
+
 /* Under the lock. Those that were sent again come before others that never were. */
 static void insert(struct il__remote_list *list, struct il__remote_out *out)
 {
@@ -47,20 +57,37 @@ static void insert(struct il__remote_list *list, struct il__remote_out *out)
 
 	while (n && il__remote_out_at(n)->id < out->id)
 		n = n->next;
-	if (n)
-		il__remote_list_insert(n, &out->place);
-	else
-		il__remote_list_push(list, &out->place);
+	insert_before(list, n, out);
 }
 
-/* Under the lock. First come, first served: whoever waits for room goes among those of its name that do, in their order. */
+/* Under the lock. Before all others that are not sent, but behind those that are tried again before it. */
+static void insert_retry(struct il__remote_server *s, struct il__remote_out *out)
+{
+	struct il__remote_node *n = s->unsent.first;
+
+	while (n && il__remote_out_at(n)->retried && il__remote_out_at(n)->id < out->id)
+		n = n->next;
+	insert_before(&s->unsent, n, out);
+	out->retried = true;
+	out->name->at[s->index].retries++;
+}
+
+void il__remote_end_retry(struct il__remote_out *out)
+{
+	if (out->retried)
+		out->name->at[out->server->index].retries--;
+	out->retried = false;
+}
+
+/* Under the lock. First come, first served: whoever waits for room goes among those of its name that do, in their order; also while
+ * the last of them is tried again. */
 static void give(struct il__remote_server *s, struct il__remote_out *out)
 {
 	struct il__remote_list *put_off = il__remote_put_off_of(s, out->name);
 	bool waits = out->waits || out->attempt > 0;
 
 	il__remote_list_remove(&out->place);
-	if (waits && put_off->first)
+	if (waits && (put_off->first || out->name->at[s->index].retries > 0))
 		insert(put_off, out);
 	else
 		il__remote_list_push(&s->unsent, &out->place);
@@ -95,6 +122,7 @@ bool il__remote_put_off(struct il__remote_out *out)
 	pthread_mutex_lock(&pool->lock);
 	wanted = out->verdict != -ECANCELED;
 	if (wanted) {
+		il__remote_end_retry(out);
 		il__remote_list_remove(&out->place);
 		insert(il__remote_put_off_of(out->server, out->name), out);
 		out->sent = false;
@@ -113,24 +141,30 @@ static struct il__remote_server *who_has_room(struct il__remote_server *s,
 	return least && !il__remote_put_off_of(least, name)->first ? least : s;
 }
 
-void il__remote_retry(struct il__remote_server *s, struct il__remote_name *name)
+/* Alone: not while another one is tried. */
+static void retry(struct il__remote_server *s, struct il__remote_name *name, bool alone)
 {
 	struct il__remote_server *to = NULL;
 	struct il__remote_node *first;
 
 	pthread_mutex_lock(&s->pool->lock);
 	first = il__remote_put_off_of(s, name)->first;
-	if (first) {
+	if (first && !(alone && name->at[s->index].retries > 0)) {
 		to = who_has_room(s, name);
 		s->calls--;
 		to->calls++;
 		il__remote_out_at(first)->server = to;
 		il__remote_list_remove(first);
-		il__remote_list_push_front(&to->unsent, first);
+		insert_retry(to, il__remote_out_at(first));
 	}
 	pthread_mutex_unlock(&s->pool->lock);
 	if (to)
 		il__remote_ring(to->work);
+}
+
+void il__remote_retry(struct il__remote_server *s, struct il__remote_name *name)
+{
+	retry(s, name, false);
 }
 
 void il__remote_retry_all(struct il__remote_server *s)
@@ -141,7 +175,7 @@ void il__remote_retry_all(struct il__remote_server *s)
 	n = s->pool->names;
 	pthread_mutex_unlock(&s->pool->lock);
 	for (; n; n = n->next)
-		il__remote_retry(s, n);
+		retry(s, n, true);
 }
 
 /* Of the numbers up to `last`. */

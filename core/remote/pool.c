@@ -112,8 +112,7 @@ static bool take_back(struct il__remote_out *out)
 	if (out->sent)
 		return false;
 	il__remote_list_remove(&out->place);
-	if (out->server)
-		out->server->calls--;
+	il__remote_leave_server(out);
 	return true;
 }
 

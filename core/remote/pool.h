@@ -46,7 +46,8 @@ struct il__remote_name {
 		/* under the lock: those that the server had no room for, and those that have come since, in the order of
 		 * their numbers; a server may be full for one name only */
 		struct il__remote_list put_off;
-	} at[]; /* by server */
+		size_t retries; /* likewise: calls that were put off and are tried again */
+	} at[];                 /* by server */
 };
 
 struct il__remote_server;
@@ -63,7 +64,7 @@ struct il__remote_out {
 	/* under the lock */
 	struct il__remote_server *server; /* NULL: none has it; never if it is `sent` and linked */
 	int attempt;
-	bool sent, begun;
+	bool sent, begun, retried; /* retried: one of its name's `retries` */
 	/* it ends with this, unless its result comes and that is not -ECANCELED; 0: none. -ENOENT is taken back if a worker
 	 * has it all the same */
 	int verdict;
@@ -184,6 +185,8 @@ void il__remote_answer(struct il__remote_pool *pool, struct il__remote_out *out,
 /* Likewise, with a code that says that it has not run; sent before, it may have. */
 void il__remote_answer_not_run(struct il__remote_pool *pool, struct il__remote_out *out, int rc,
 			       const char *detail);
+/* Under the lock: no server has it any more. */
+void il__remote_leave_server(struct il__remote_out *out);
 /* Its server or its worker is lost: once more, or -EOWNERDEAD. As il__remote_answer. */
 void il__remote_lost(struct il__remote_pool *pool, struct il__remote_out *out, const char *why);
 /* Room for another call; one of them is done. */
@@ -204,11 +207,13 @@ void il__remote_fail_unsent(struct il__remote_pool *pool, int rc, bool all, cons
 void il__remote_cancel_all(struct il__remote_pool *pool);
 /* Out of its server's lists. */
 void il__remote_take_out(struct il__remote_out *out);
-/* The server has no room for it now; false: it was cancelled, and nobody else ends it. And the first of those is sent again, or the
- * first of each name. */
+/* The server has no room for it now; false: it was cancelled, and nobody else ends it. And the first of those is tried again, or the
+ * first of each name of which none is. */
 bool il__remote_put_off(struct il__remote_out *out);
 void il__remote_retry(struct il__remote_server *s, struct il__remote_name *name);
 void il__remote_retry_all(struct il__remote_server *s);
+/* Under the lock: it is such a one no more, if it was. */
+void il__remote_end_retry(struct il__remote_out *out);
 /* Under the lock. */
 static inline struct il__remote_list *il__remote_put_off_of(const struct il__remote_server *s,
 							    struct il__remote_name *name)

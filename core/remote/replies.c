@@ -73,6 +73,7 @@ static int on_created(struct il__remote_server *s, struct il__remote_packet *p)
 	if (out->verdict && il__remote_give_up(out, out->verdict))
 		il__remote_ring(s->admin_work);
 	il__remote_date_cancels(s);
+	il__remote_end_retry(out);
 	others = il__remote_put_off_of(s, out->name)->first != NULL;
 	pthread_mutex_unlock(&s->pool->lock);
 	il__remote_handles_add(&s->handles, out);

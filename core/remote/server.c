@@ -148,8 +148,7 @@ static void return_list(struct il__remote_pool *pool, struct il__remote_list *li
 	while ((n = il__remote_list_last(list))) {
 		il__remote_list_remove(n);
 		il__remote_list_push_front(&pool->pending, n);
-		il__remote_out_at(n)->server->calls--;
-		il__remote_out_at(n)->server = NULL;
+		il__remote_leave_server(il__remote_out_at(n));
 	}
 	pthread_mutex_unlock(&pool->lock);
 }

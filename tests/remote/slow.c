@@ -78,7 +78,7 @@ static const char full[] = "QUEUE_ERROR\0it is full";
 
 struct numbered {
 	il_executor *ex;
-	int number;
+	int number, rc;
 	pthread_t thread;
 };
 
@@ -87,7 +87,7 @@ static void *run_numbered(void *arg)
 	struct numbered *n = arg;
 	struct sum s = {n->number, 0, 0};
 
-	CHECK_EQ(il_executor_run(n->ex, add, &s, sizeof s), -EOWNERDEAD);
+	n->rc = il_executor_run(n->ex, add, &s, sizeof s);
 	return NULL;
 }
 
@@ -98,10 +98,20 @@ static void start_numbered(struct numbered *n, il_executor *ex, int number)
 	pthread_create(&n->thread, NULL, run_numbered, n);
 }
 
+/* All of them; those from `lost` on are lost with the server. */
+static void join_numbered(struct numbered *calls, int count, int lost)
+{
+	for (int i = 0; i < count; i++) {
+		pthread_join(calls[i].thread, NULL);
+		CHECK_EQ(calls[i].rc, i < lost ? 0 : -EOWNERDEAD);
+	}
+}
+
+static char call[4096]; /* the last that came */
+
 /* The number of the next call. */
 static int await_numbered(int fd)
 {
-	static char call[4096];
 	struct sum s = {-1, 0, 0};
 	size_t size;
 
@@ -138,10 +148,83 @@ static void keep_the_order(void)
 		send_text(fd, JOB_CREATED, handle);
 	}
 	close(fd);
-	for (int i = 0; i < IN_ORDER; i++)
-		pthread_join(calls[i].thread, NULL);
+	join_numbered(calls, IN_ORDER, 0);
 	il_executor_destroy(ex);
 	printf("first come, first served\n");
+}
+
+static size_t add_packet(char *to, unsigned type, const void *payload, size_t size)
+{
+	memcpy(to, "\0RES\0\0\0\0\0\0\0", 12);
+	to[7] = (char)type;
+	to[11] = (char)size;
+	memcpy(to + 12, payload, size);
+	return 12 + size;
+}
+
+/* It has room for two of six calls, and then for the next two; all of that comes at once. */
+static void keep_the_order_of_a_batch(void)
+{
+	const char *servers[] = {address};
+	il_remote_pool_options o = pool_options(servers, 1);
+	il_executor *ex = pool_with(&o);
+	struct numbered calls[6];
+	char batch[1024], answers[2][128];
+	size_t size = 0, n = 0;
+	int fd = accept_one();
+
+	for (int i = 0; i < 6; i++) {
+		start_numbered(&calls[i], ex, i);
+		CHECK_EQ(await_numbered(fd), i);
+		if (i < 2)
+			n = make_answer(answers[i], strchr(strchr(call, 0) + 1, 0) + 1, 0, 0,
+					sizeof(struct sum));
+	}
+	for (int i = 0; i < 2; i++) {
+		answers[i][2] = (char)('0' + i);
+		size += add_packet(batch + size, JOB_CREATED, answers[i], 3);
+	}
+	for (int i = 2; i < 6; i++)
+		size += add_packet(batch + size, ERROR, full, sizeof full - 1);
+	for (int i = 0; i < 2; i++)
+		size += add_packet(batch + size, WORK_COMPLETE, answers[i], n);
+	send_all(fd, batch, size);
+	for (int i = 2; i < 6; i++) {
+		CHECK_EQ(await_numbered(fd), i);
+		if (i == 3) {
+			send_text(fd, JOB_CREATED, "H:2");
+			send_text(fd, JOB_CREATED, "H:3");
+		}
+	}
+	close(fd);
+	join_numbered(calls, 6, 2);
+	il_executor_destroy(ex);
+	printf("a batch in order\n");
+}
+
+/* The only call that it had no room for is on its way again: one that comes now does not overtake it. */
+static void wait_behind_a_retry(void)
+{
+	const char *servers[] = {address};
+	il_remote_pool_options o = pool_options(servers, 1);
+	il_executor *ex = pool_with(&o);
+	struct numbered calls[2];
+	int fd = accept_one();
+
+	start_numbered(&calls[0], ex, 0);
+	CHECK_EQ(await_numbered(fd), 0);
+	send_packet(fd, ERROR, full, sizeof full - 1);
+	CHECK_EQ(await_numbered(fd), 0);
+	start_numbered(&calls[1], ex, 1);
+	UNTIL(statistics_of(ex, 0).calls == 2);
+	send_packet(fd, ERROR, full, sizeof full - 1);
+	CHECK_EQ(await_numbered(fd), 0);
+	send_text(fd, JOB_CREATED, "H:0");
+	CHECK_EQ(await_numbered(fd), 1);
+	close(fd);
+	join_numbered(calls, 2, 0);
+	il_executor_destroy(ex);
+	printf("behind one that is tried again\n");
 }
 
 /* Which of two has a call; the other has none. */
@@ -169,7 +252,7 @@ static void ask_the_other_one(void)
 {
 	const char *servers[] = {address, address};
 	il_remote_pool_options o = pool_options(servers, 2);
-	struct numbered call;
+	struct numbered only;
 	int fds[2], which;
 	il_executor *ex;
 
@@ -183,13 +266,13 @@ static void ask_the_other_one(void)
 		send_packet(fds[i], ECHO_RES, packet, size);
 	}
 	UNTIL(statistics_of(ex, 0).connected && statistics_of(ex, 1).connected);
-	start_numbered(&call, ex, 0);
+	start_numbered(&only, ex, 0);
 	which = await_either(fds);
 	send_packet(fds[which], ERROR, full, sizeof full - 1);
 	CHECK_EQ(await_either(fds), 1 - which);
 	close(fds[0]);
 	close(fds[1]);
-	pthread_join(call.thread, NULL);
+	join_numbered(&only, 1, 0);
 	il_executor_destroy(ex);
 	printf("the other one is asked\n");
 }
@@ -527,6 +610,12 @@ void test_all(void)
 	listen_no_more();
 	listen_here(); /* on ports of their own: lost, a pool may come again */
 	keep_the_order();
+	listen_no_more();
+	listen_here();
+	keep_the_order_of_a_batch();
+	listen_no_more();
+	listen_here();
+	wait_behind_a_retry();
 	listen_no_more();
 	listen_here();
 	ask_the_other_one();
