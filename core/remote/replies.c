@@ -110,12 +110,9 @@ static int on_error(struct il__remote_server *s, struct il__remote_packet *p)
 
 /* ---- begun ---- */
 
-/* Numerator: whether it runs; denominator: the worker's beat in ms. Of a raw one any sign is its beginning. */
-static void on_status(struct il__remote_server *s, struct il__remote_out *out,
-		      struct il__remote_packet *p)
+/* Of its worker, with its beat in ms. Of a raw one any sign is its beginning. */
+static void note_sign(struct il__remote_server *s, struct il__remote_out *out, bool runs, long ms)
 {
-	const char *runs = il__remote_next(p), *beat = il__remote_next(p);
-	long ms = beat ? strtol(beat, NULL, 10) : 0;
 	bool begins;
 
 	if (!out->beat) {
@@ -129,11 +126,20 @@ static void on_status(struct il__remote_server *s, struct il__remote_out *out,
 								      : s->pool->options.heartbeat;
 	pthread_mutex_lock(&s->pool->lock);
 	il__remote_is_served(out);
-	begins = !out->verdict && (s->pool->options.raw || (runs && strcmp(runs, "1") == 0));
+	begins = !out->verdict && (s->pool->options.raw || runs);
 	out->begun |= begins;
 	pthread_mutex_unlock(&s->pool->lock);
 	if (begins)
 		il_call_begin(out->call);
+}
+
+/* Numerator: whether it runs; denominator: the worker's beat. */
+static void on_status(struct il__remote_server *s, struct il__remote_out *out,
+		      struct il__remote_packet *p)
+{
+	const char *runs = il__remote_next(p), *beat = il__remote_next(p);
+
+	note_sign(s, out, runs && strcmp(runs, "1") == 0, beat ? strtol(beat, NULL, 10) : 0);
 }
 
 /* ---- ended ---- */
@@ -237,15 +243,16 @@ static void on_complete(struct il__remote_out *out, struct il__remote_packet *p)
 		end_enveloped(out, data, size);
 }
 
-static void on_data(struct il__remote_out *out, struct il__remote_packet *p)
+static void on_data(struct il__remote_server *s, struct il__remote_out *out,
+		    struct il__remote_packet *p)
 {
 	size_t size;
 	const char *data = il__remote_rest(p, &size);
-
 	int rc;
 
-	if (!out->server->pool->options.raw)
+	if (!s->pool->options.raw)
 		return;
+	note_sign(s, out, true, 0);
 	rc = p->no_memory ? -ENOMEM : p->cut ? -EMSGSIZE : add_part(out, data, size);
 	if (rc < 0)
 		end_without(out, rc, out->parts_size + size + p->cut);
@@ -316,7 +323,7 @@ static void on_work(struct il__remote_server *s, struct il__remote_packet *p)
 	else if (p->type == IL__GEARMAN_WORK_COMPLETE)
 		on_complete(out, p);
 	else if (p->type == IL__GEARMAN_WORK_DATA)
-		on_data(out, p);
+		on_data(s, out, p);
 	else if (p->type == IL__GEARMAN_WORK_EXCEPTION)
 		on_exception(out, p);
 	else

@@ -435,6 +435,36 @@ static void send_again_in_order(void)
 	printf("sent again in order\n");
 }
 
+/* A part of the result says that the call has begun: it is not cancelled any more, and all of the result comes. */
+static void begin_by_data(void)
+{
+	const char *servers[] = {address};
+	il_remote_pool_options o = pool_options(servers, 1);
+	il_bytes b = {.in = "", .in_size = 1};
+	il_future *f = NULL;
+	char data[4096];
+	il_executor *ex;
+	size_t size;
+	int fd;
+
+	o.raw = true;
+	ex = pool_with(&o);
+	fd = accept_one();
+	CHECK_EQ(il_executor_submit(ex, &f, twice, &b, IL_BYTES), 0);
+	CHECK(await(fd, SUBMIT_JOB, data, sizeof data, &size));
+	send_text(fd, JOB_CREATED, "H:1");
+	send_packet(fd, WORK_DATA, "H:1\0one ", 8);
+	UNTIL(il_future_running(f));
+	CHECK(!il_future_cancel(f));
+	send_packet(fd, WORK_COMPLETE, "H:1\0two", 7);
+	CHECK_EQ(until_done(f), 0);
+	CHECK(b.out_size == 7 && memcmp(b.out, "one two", 7) == 0);
+	il_bytes_free(&b);
+	il_executor_destroy(ex);
+	close(fd);
+	printf("begun by data\n");
+}
+
 enum { LARGE = 400000, MANY = 60 };
 
 static void *read_nothing(void *arg)
@@ -500,6 +530,7 @@ void test_all(void)
 	listen_here();
 	lie_to_pools();
 	refuse_options();
+	begin_by_data();
 	send_again_in_order();
 	lie_to_a_worker();
 	count_questions();
