@@ -1,6 +1,7 @@
 /*
  * program.c: interloop-worker: the functions of a module are served; what is wrong with its command line is said.
  */
+#include "processors.h"
 #include "support.h"
 
 /* Here they have their names only. */
@@ -11,6 +12,12 @@ static int square(void *arg)
 }
 
 static int end_process(void *arg)
+{
+	(void)arg;
+	return -ENOSYS;
+}
+
+static int meet(void *arg)
 {
 	(void)arg;
 	return -ENOSYS;
@@ -35,6 +42,27 @@ static void serve(const char *address)
 	CHECK_EQ(worker_stop(worker), 0);
 	il_executor_destroy(ex);
 	printf("served\n");
+}
+
+/* As many as there are processors, and all of them at once. */
+static void serve_in_threads(const char *address)
+{
+	const char *servers[] = {address};
+	il_remote_pool_options o = {.servers = servers, .server_count = 1};
+	il_executor *ex = pool_with(&o);
+	char *const argv[] = {MANY_PROCESSORS, "--server", (char *)(uintptr_t)address,
+			      "--threads",     MODULE,     NULL};
+	pid_t worker = program_start(argv);
+	il_future *f[PROCESSORS] = {NULL};
+	int all = PROCESSORS;
+
+	for (int i = 0; i < PROCESSORS; i++)
+		CHECK_EQ(il_executor_submit(ex, &f[i], meet, &all, sizeof all), 0);
+	for (int i = 0; i < PROCESSORS; i++)
+		CHECK_EQ(until_done(f[i]), 0);
+	CHECK_EQ(worker_stop(worker), 0);
+	il_executor_destroy(ex);
+	printf("in threads\n");
 }
 
 static void say(const char *words, int status, const char *expected)
@@ -71,8 +99,10 @@ void test_all(void)
 
 	CHECK_EQ(il_function_register("m.square", square), 0);
 	CHECK_EQ(il_function_register("m.end", end_process), 0);
+	CHECK_EQ(il_function_register("m.meet", meet), 0);
 	server_start(&server, 1);
 	serve(server.address);
+	serve_in_threads(server.address);
 	refuse_words();
 	server_stop(&server);
 }
