@@ -10,6 +10,9 @@
 
 enum { IL__REMOTE_ENVELOPE = 32, IL__REMOTE_VERSION = 1, IL__REMOTE_BUILD_MAX = 100 };
 
+/* So long a call waits in a worker program without a sign. */
+#define IL__REMOTE_SHORT_WAIT IL_MSEC(100)
+
 struct il__remote_call {
 	il_call_form form;
 	uint64_t id;

@@ -3,6 +3,7 @@
  * of ours gives a sign each beat, and of calls without a sign the server is asked whether a worker has them. A call whose name no
  * worker has lies in the server's queue. The portal's thread.
  */
+#include "envelope.h"
 #include "pool.h"
 
 #include <errno.h>
@@ -127,7 +128,7 @@ static bool is_silent(const struct il__remote_out *out, il_time now, il_time hea
 {
 	if (out->beat)
 		return now - out->heard >= 3 * out->beat;
-	return out->assigned && now - out->assigned >= 2 * heartbeat &&
+	return out->assigned && now - out->assigned >= IL__REMOTE_SHORT_WAIT + 2 * heartbeat &&
 	       now - out->heard >= 3 * heartbeat;
 }
 

@@ -15,8 +15,8 @@
 /* The largest max_size of a pool, and what comes with it: handle, names, envelope. */
 static const size_t packet_max = UINT32_MAX / 2 + 4096;
 
-/* So long a call runs, or waits here, without a sign, which the server would pass on at the cost of an answer. */
-static const il_time short_call = IL_MSEC(1), short_wait = IL_MSEC(100);
+/* So long a call runs without a sign, which the server would pass on at the cost of an answer. */
+static const il_time short_call = IL_MSEC(1);
 
 static const il_time collected_within = IL_MSEC(1);
 
@@ -198,7 +198,7 @@ static struct il__remote_job *next_to_sign(const struct il__remote_link *l)
 
 static il_time news_due(const struct il__remote_job *j)
 {
-	return j->since + (j->runs ? short_call : short_wait);
+	return j->since + (j->runs ? short_call : IL__REMOTE_SHORT_WAIT);
 }
 
 /* The one of which the server is to be told first; NULL: of all it was. */

@@ -289,6 +289,60 @@ static void cut_links(struct test t)
 	}
 }
 
+/* ---- a worker that gives its first sign ---- */
+
+enum { FIRST_SIGN = 100, WORKERS_BEAT = 5000 }; /* ms */
+
+static void take_it(struct peer *p, unsigned type, char *data, size_t size)
+{
+	if (type == IL__GEARMAN_GET_STATUS)
+		put_packet(p, IL__GEARMAN_STATUS_RES, "H:0\0001\0001\0000\0000", 11);
+	else
+		run_call(p, type, data, size);
+}
+
+/* Of a call that waits in its program. */
+static int give_first_sign(void *arg)
+{
+	static char sign[] = "\0RES\0\0\0\14\0\0\0\12H:0\0000\0005000";
+	const struct iovec all = {sign, sizeof sign - 1};
+
+	(void)arg;
+	while (!runs_at)
+		CHECK(il_sleep(IL_USEC(100)) == 0);
+	CHECK(il_sleep(IL_MSEC(FIRST_SIGN)) == 0);
+	CHECK(il_stream_write_now(runs_at, &all, 1) > 0);
+	return 0;
+}
+
+static int serve_and_give_first_sign(void *arg)
+{
+	il_group group;
+
+	(void)arg;
+	runs_at = NULL;
+	CHECK(il_group_open(&group) == 0);
+	CHECK(il_group_start_soon(&group, NULL, give_first_sign, NULL) == 0);
+	serve_one(take_it);
+	return il_group_close(&group, 0);
+}
+
+/* Until then the pool does not know the worker's beat, and its own may be far shorter. */
+static int await_the_first_sign(void *arg)
+{
+	const struct test *t = arg;
+	il_time begin = il_now(), took;
+	il_future *f;
+
+	CHECK(il_executor_submit(t->pool->executor, &f, function, NULL, 0) == 0);
+	CHECK(il_future_result(f, IL_FOREVER) == -EOWNERDEAD);
+	took = il_now() - begin;
+	CHECK(took >= IL_MSEC(FIRST_SIGN + 3 * WORKERS_BEAT));
+	CHECK(took <= IL_MSEC(FIRST_SIGN + 3 * WORKERS_BEAT) + IL_SEC(1));
+	il_future_unref(f);
+	return 0;
+}
+
 /* ---- a layer that holds back ---- */
 
 /* Until it is flushed, or full. */
@@ -623,6 +677,11 @@ int main(void)
 	t.call = lose_the_oldest;
 	run_test(t, "a worker that has the oldest of many calls");
 	cut_links(t);
+	t.options.heartbeat = IL_MSEC(20);
+	t.serve = serve_and_give_first_sign;
+	t.call = await_the_first_sign;
+	run_test(t, "a worker that gives its first sign");
+	t.options.heartbeat = o.heartbeat;
 	t.serve = serve_calls;
 	t.call = call_through_it;
 	t.options.layer = &layer;
