@@ -97,6 +97,7 @@ void il__remote_leave_server(struct il__remote_out *out)
 	if (out->cancel.list)
 		il__remote_list_remove(&out->cancel);
 	out->server = NULL;
+	out->created = 0;
 }
 
 void il__remote_answer(struct il__remote_pool *pool, struct il__remote_out *out, int rc,

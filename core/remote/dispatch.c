@@ -60,6 +60,14 @@ static void insert(struct il__remote_list *list, struct il__remote_out *out)
 	insert_before(list, n, out);
 }
 
+/* Under the lock. Among those of its name that wait for room. */
+static void hold_back(struct il__remote_server *s, struct il__remote_out *out)
+{
+	if (!out->created)
+		out->created = il__remote_clock(&s->connection);
+	insert(il__remote_put_off_of(s, out->name), out);
+}
+
 /* Under the lock. Before all others that are not sent, but behind those that are tried again before it. */
 static void insert_retry(struct il__remote_server *s, struct il__remote_out *out)
 {
@@ -83,12 +91,12 @@ void il__remote_end_retry(struct il__remote_out *out)
  * the last of them is tried again. */
 static void give(struct il__remote_server *s, struct il__remote_out *out)
 {
-	struct il__remote_list *put_off = il__remote_put_off_of(s, out->name);
-	bool waits = out->waits || out->attempt > 0;
+	bool others =
+	    il__remote_put_off_of(s, out->name)->first || out->name->at[s->index].retries > 0;
 
 	il__remote_list_remove(&out->place);
-	if (waits && (put_off->first || out->name->at[s->index].retries > 0))
-		insert(put_off, out);
+	if (others && (out->waits || out->attempt > 0))
+		hold_back(s, out);
 	else
 		il__remote_list_push(&s->unsent, &out->place);
 	out->server = s;
@@ -114,17 +122,26 @@ void il__remote_dispatch(struct il__remote_pool *pool)
 	}
 }
 
+/* Under the lock: it has waited for room as long as a call waits for a worker, and no worker had its name meanwhile. */
+static bool is_unserved(const struct il__remote_out *out)
+{
+	const struct il__remote_server *s = out->server;
+
+	return out->created && out->created <= s->unserved &&
+	       out->name->at[s->index].served <= s->unserved;
+}
+
 bool il__remote_put_off(struct il__remote_out *out)
 {
 	struct il__remote_pool *pool = out->server->pool;
 	bool wanted;
 
 	pthread_mutex_lock(&pool->lock);
-	wanted = out->verdict != -ECANCELED;
+	wanted = out->verdict != -ECANCELED && !is_unserved(out);
 	if (wanted) {
 		il__remote_end_retry(out);
 		il__remote_list_remove(&out->place);
-		insert(il__remote_put_off_of(out->server, out->name), out);
+		hold_back(out->server, out);
 		out->sent = false;
 	}
 	pthread_mutex_unlock(&pool->lock);
@@ -141,6 +158,18 @@ static struct il__remote_server *who_has_room(struct il__remote_server *s,
 	return least && !il__remote_put_off_of(least, name)->first ? least : s;
 }
 
+/* Under the lock. What it has waited counts there, too. */
+static void move(struct il__remote_server *from, struct il__remote_server *to,
+		 struct il__remote_out *out)
+{
+	il_time waited = il__remote_clock(&from->connection) - out->created;
+
+	from->calls--;
+	to->calls++;
+	out->server = to;
+	out->created = il__remote_clock(&to->connection) - waited;
+}
+
 /* Alone: not while another one is tried. */
 static void retry(struct il__remote_server *s, struct il__remote_name *name, bool alone)
 {
@@ -151,10 +180,8 @@ static void retry(struct il__remote_server *s, struct il__remote_name *name, boo
 	first = il__remote_put_off_of(s, name)->first;
 	if (first && !(alone && name->at[s->index].retries > 0)) {
 		to = who_has_room(s, name);
-		s->calls--;
-		to->calls++;
-		il__remote_out_at(first)->server = to;
 		il__remote_list_remove(first);
+		move(s, to, il__remote_out_at(first));
 		insert_retry(to, il__remote_out_at(first));
 	}
 	pthread_mutex_unlock(&s->pool->lock);

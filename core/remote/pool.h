@@ -72,8 +72,8 @@ struct il__remote_out {
 	il_time given_up;
 	/* the portal's thread */
 	struct il__remote_out *same; /* of the bucket of handles */
-	/* by its connection's clock: when it was created there; when it was last known to be in good hands; when a worker was first
-	 * seen to have it and say nothing */
+	/* by its connection's clock: when it was created there, or before that began to wait for room (0: it did not); when it was
+	 * last known to be in good hands; when a worker was first seen to have it and say nothing */
 	il_time created, heard, assigned;
 	il_time beat; /* its worker's; 0: no sign of one yet */
 	/* The server was told to drop it, or has said that it did, and its own WORK_FAIL may come. */
@@ -110,7 +110,9 @@ struct il__remote_server {
 	struct il__remote_list running;
 	struct il__remote_node *asked; /* where the next questions begin in `waiting` */
 	struct il__remote_handles handles;
-	bool wants_names;  /* the watch waits for `status` */
+	bool wants_names; /* the watch waits for `status` */
+	/* by its connection's clock: what has waited since then, and no worker had its name, waits in vain */
+	il_time unserved;
 	bool options_done; /* it has replied to them, one way or the other */
 	il_time replied;   /* to a cancellation, by its connection's clock; 0: never */
 };
@@ -207,8 +209,8 @@ void il__remote_fail_unsent(struct il__remote_pool *pool, int rc, bool all, cons
 void il__remote_cancel_all(struct il__remote_pool *pool);
 /* Out of its server's lists. */
 void il__remote_take_out(struct il__remote_out *out);
-/* The server has no room for it now; false: it was cancelled, and nobody else ends it. And the first of those is tried again, or the
- * first of each name of which none is. */
+/* The server has no room for it now; false: it was cancelled, or no worker has its name, and nobody else ends it. And the first of
+ * those is tried again, or the first of each name of which none is. */
 bool il__remote_put_off(struct il__remote_out *out);
 void il__remote_retry(struct il__remote_server *s, struct il__remote_name *name);
 void il__remote_retry_all(struct il__remote_server *s);

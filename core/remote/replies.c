@@ -82,6 +82,16 @@ static int on_created(struct il__remote_server *s, struct il__remote_packet *p)
 	return 0;
 }
 
+/* Cancelled, or of a name that no worker has; so may the next one be. */
+static void end_unwanted(struct il__remote_out *out)
+{
+	struct il__remote_server *s = out->server;
+	struct il__remote_name *name = out->name;
+
+	il__remote_end_unserved(out);
+	il__remote_retry(s, name);
+}
+
 /* It took none of the first that was sent. Full, it is asked again as long as the caller waits, or if a server had taken it once. */
 static int on_error(struct il__remote_server *s, struct il__remote_packet *p)
 {
@@ -104,7 +114,7 @@ static int on_error(struct il__remote_server *s, struct il__remote_packet *p)
 	else if (!out->waits && out->attempt == 0)
 		end(out, -EAGAIN, NULL, 0, detail);
 	else if (!il__remote_put_off(out))
-		end(out, -ECANCELED, NULL, 0, NULL);
+		end_unwanted(out);
 	return 0;
 }
 

@@ -176,13 +176,15 @@ static void lose_overdue(struct il__remote_server *s)
 
 /* ---- names that no worker has ---- */
 
-/* In the order of creation: those that came last have not waited for so long, whatever is known of their names. */
+/* In the order of creation: those that came last have not waited for so long, whatever is known of their names. Those that the server
+ * has no room for are judged when it refuses them the next time. */
 void il__remote_judge_names(struct il__remote_server *s)
 {
 	const il_time since = il__remote_clock(&s->connection) - s->pool->options.unserved_timeout;
 	struct il__remote_node *n = s->waiting.first;
 	bool any = false;
 
+	s->unserved = since;
 	pthread_mutex_lock(&s->pool->lock);
 	for (; n && il__remote_out_at(n)->created <= since; n = n->next) {
 		struct il__remote_out *out = il__remote_out_at(n);
@@ -195,16 +197,30 @@ void il__remote_judge_names(struct il__remote_server *s)
 		il__remote_ring(s->admin_work);
 }
 
+static bool is_in_doubt(struct il__remote_server *s, struct il__remote_node *first)
+{
+	return first && il__remote_clock(&s->connection) - il__remote_out_at(first)->created >=
+			    s->pool->options.unserved_timeout / 2;
+}
+
+static bool are_in_doubt(struct il__remote_server *s)
+{
+	bool doubt = is_in_doubt(s, s->waiting.first);
+
+	pthread_mutex_lock(&s->pool->lock);
+	for (struct il__remote_name *n = s->pool->names; n && !doubt; n = n->next)
+		doubt = is_in_doubt(s, il__remote_put_off_of(s, n)->first);
+	pthread_mutex_unlock(&s->pool->lock);
+	return doubt;
+}
+
+/* Of calls that wait for a worker, or for room. */
 static void doubt_names(struct il__remote_server *s)
 {
-	struct il__remote_node *first = s->waiting.first;
-
-	if (first && s->pool->options.unserved_timeout != IL_FOREVER &&
-	    il__remote_clock(&s->connection) - il__remote_out_at(first)->created >=
-		s->pool->options.unserved_timeout / 2) {
-		s->wants_names = true;
-		il__remote_ring(s->admin_work);
-	}
+	if (s->pool->options.unserved_timeout == IL_FOREVER || !are_in_doubt(s))
+		return;
+	s->wants_names = true;
+	il__remote_ring(s->admin_work);
 }
 
 /* ---- */

@@ -266,13 +266,41 @@ struct runner {
 	int id, rc;
 };
 
-static void *run_note(void *arg)
+static int call_note(void *arg)
 {
 	struct runner *r = arg;
 	struct note n = {r->id, 0};
 
-	r->rc = il_executor_run(r->ex, note, &n, sizeof n);
+	return il_executor_run(r->ex, note, &n, sizeof n);
+}
+
+static void *run_note(void *arg)
+{
+	struct runner *r = arg;
+
+	r->rc = call_note(r);
 	return NULL;
+}
+
+/* It takes one call of `note`, whose name it has to know for that. */
+static void limit_queue(const struct server *s)
+{
+	const char *servers[] = {s->address};
+	il_remote_pool_options o = pool_options(servers, 1);
+	il_executor *ex = pool_with(&o);
+	struct note n = {99, 0};
+	pid_t worker = worker_start(s->address, "slots=1");
+	char command[160];
+
+	CHECK_EQ(il_executor_run(ex, note, &n, sizeof n), 99);
+	CHECK_EQ(worker_stop(worker), 0);
+	il_executor_destroy(ex);
+	snprintf(command, sizeof command,
+		 "exec 3<>/dev/tcp/127.0.0.1/%s && printf 'maxqueue test.t.note 1\\n' >&3 && read "
+		 "-r x <&3",
+		 s->port);
+	setenv("COMMAND", command, 1);
+	CHECK_EQ(system("bash -c \"$COMMAND\""), 0);
 }
 
 /* The server's own bound: who submits is told, who waits is sent again. */
@@ -287,18 +315,10 @@ static void fill(void)
 	pthread_t threads[4];
 	struct note n = {99, 0};
 	il_future *f = NULL;
-	char command[160];
-	pid_t worker = worker_start(s.address, "slots=1");
+	pid_t worker;
 
-	CHECK_EQ(il_executor_run(ex, note, &n, sizeof n), 99); /* the server knows the name */
-	CHECK_EQ(worker_stop(worker), 0);
+	limit_queue(&s);
 	journal_open();
-	snprintf(command, sizeof command,
-		 "exec 3<>/dev/tcp/127.0.0.1/%s && printf 'maxqueue test.t.note 1\\n' >&3 && read "
-		 "-r x <&3",
-		 s.port);
-	setenv("COMMAND", command, 1);
-	CHECK_EQ(system("bash -c \"$COMMAND\""), 0);
 	for (int i = 0; i < 4; i++) {
 		r[i] = (struct runner){ex, i, -1};
 		pthread_create(&threads[i], NULL, run_note, &r[i]);
@@ -319,6 +339,50 @@ static void fill(void)
 	printf("a full server\n");
 }
 
+static int call_in_time(void *arg)
+{
+	struct runner *r = arg;
+
+	r->rc = il_fail_after(IL_SEC(5), call_note, r);
+	return 0;
+}
+
+static int call_all(void *arg)
+{
+	struct runner *r = arg;
+	il_group g;
+	int rc = il_group_open(&g);
+
+	for (int i = 0; i < 4 && rc == 0; i++)
+		rc = il_group_start_soon(&g, NULL, call_in_time, &r[i]);
+	return il_group_close(&g, rc);
+}
+
+/* It is full of a call that no worker takes: those that wait for room wait for a worker no longer than that one. */
+static void fill_in_vain(void)
+{
+	struct server s;
+	server_start(&s, 1);
+	const char *servers[] = {s.address};
+	il_remote_pool_options o = pool_options(servers, 1);
+	struct runner r[4];
+	il_executor *ex;
+
+	o.unserved_timeout = IL_MSEC(300);
+	limit_queue(&s);
+	ex = pool_with(&o);
+	journal_open();
+	for (int i = 0; i < 4; i++)
+		r[i] = (struct runner){ex, i, 0};
+	CHECK_EQ(il_run(il_backend_find(NULL), call_all, r), 0);
+	for (int i = 0; i < 4; i++)
+		CHECK_EQ(r[i].rc, -ENOENT);
+	CHECK_EQ(journal_count(-1), 0);
+	il_executor_destroy(ex);
+	server_stop(&s);
+	printf("a server that is full in vain\n");
+}
+
 void test_all(void)
 {
 	journal_open(); /* which worker programs inherit */
@@ -330,4 +394,5 @@ void test_all(void)
 	lose_each_in_turn();
 	notice_silence();
 	fill();
+	fill_in_vain();
 }
