@@ -37,10 +37,10 @@ static int next_cancels(struct il__remote_server *s, char handles[][IL__REMOTE_H
 	return count;
 }
 
-/* Done, the server says that the call has failed, also of one that a worker has just begun, and which goes on. Else a failure that
- * has come was its worker's; and unknown, the call has ended by itself, so its answer is here or on its way. Or the server has done
- * it, and the connection broke before we read so: such a call never ran and ends as one that may have. A server that cannot do it says
- * neither, and who has cancelled does not wait for it. */
+/* Done, the server says that the call has failed, also of one that a worker has just begun, and which goes on; who has cancelled does
+ * not wait for that. Else a failure that has come was its worker's; and unknown, the call has ended by itself, so its answer is here or
+ * on its way. Or the server has done it, and the connection broke before we read so: such a call never ran and ends as one that may
+ * have. A server that cannot do it says neither, and who has cancelled does not wait for it. */
 static void note_cancelled(struct il__remote_server *s, const char *handle, const char *reply)
 {
 	struct il__remote_out *out = il__remote_handles_find(&s->handles, handle);
@@ -62,12 +62,14 @@ static void note_cancelled(struct il__remote_server *s, const char *handle, cons
 	pthread_mutex_unlock(&s->pool->lock);
 	if (out->cancelling == IL__REMOTE_TOLD) /* its failure has not come */
 		out->cancelling = done ? IL__REMOTE_DONE : IL__REMOTE_KEPT;
-	if (done)
-		return;
-	if (out->dropped)
+	if (done) {
+		if (unwanted)
+			il__remote_end_cancelled(out);
+	} else if (out->dropped) {
 		il__remote_lose_failed(out);
-	else if (unserved || unwanted)
+	} else if (unserved || unwanted) {
 		il__remote_end_unserved(out);
+	}
 }
 
 static int send_cancels(il_stream *stream, char handles[][IL__REMOTE_HANDLE_MAX + 1], int count)

@@ -115,6 +115,7 @@ struct il__remote_server {
 	il_time unserved;
 	bool options_done; /* it has replied to them, one way or the other */
 	il_time replied;   /* to a cancellation, by its connection's clock; 0: never */
+	size_t failing;    /* calls that it has dropped, which have ended before its WORK_FAIL */
 };
 
 struct il__remote_pool {
@@ -229,6 +230,8 @@ il_time il__remote_tick(il_time time);
 /* A reply to GET_STATUS. */
 void il__remote_on_asked(struct il__remote_out *out, struct il__remote_packet *p);
 void il__remote_end_unserved(struct il__remote_out *out);
+/* Its caller has cancelled it, and the server has dropped it. */
+void il__remote_end_cancelled(struct il__remote_out *out);
 /* A worker had it. */
 void il__remote_lose_failed(struct il__remote_out *out);
 /* Which names are served is known as of now. */

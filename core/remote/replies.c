@@ -287,6 +287,13 @@ void il__remote_lose_failed(struct il__remote_out *out)
 	il__remote_dispatch(pool);
 }
 
+void il__remote_end_cancelled(struct il__remote_out *out)
+{
+	if (out->cancelling == IL__REMOTE_DONE)
+		out->server->failing++;
+	end(out, -ECANCELED, NULL, 0, NULL);
+}
+
 /* Given up, the server confirms it; a worker may have taken it just before, and even have begun it, so it is asked about once more,
  * or its signs are awaited; and one that fails twice has been taken. Else its worker is lost; or one that is not ours says so. */
 static void on_fail(struct il__remote_out *out)
@@ -315,6 +322,10 @@ static void count_late(struct il__remote_server *s, uint32_t type)
 {
 	if (type == IL__GEARMAN_STATUS_RES || type == IL__GEARMAN_WORK_STATUS)
 		return;
+	if (type == IL__GEARMAN_WORK_FAIL && s->failing > 0) {
+		s->failing--;
+		return;
+	}
 	pthread_mutex_lock(&s->pool->lock);
 	s->statistics.late++;
 	pthread_mutex_unlock(&s->pool->lock);

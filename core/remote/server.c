@@ -174,6 +174,7 @@ static void lose_all(struct il__remote_server *s, int rc)
 	lose(&s->sent, why);
 	lose(&s->waiting, why);
 	lose(&s->running, why);
+	s->failing = 0;
 }
 
 static int serve_once(struct il__remote_server *s)

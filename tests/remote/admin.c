@@ -183,6 +183,31 @@ static void cancel_after_a_death(void)
 	printf("cancelled after a death\n");
 }
 
+/* Whoever has cancelled waits for that reply, and for no more. The word to the other connection is no late answer when it comes. */
+static void confirm_first(void)
+{
+	pthread_t calls;
+	il_executor *ex = open_pool(&calls, IL_SEC(3600), IL_FOREVER);
+	il_future *first = submit_one(ex), *second;
+	int fd;
+
+	CHECK(il_future_cancel(first));
+	fd = accept_one();
+	CHECK_EQ(await_cancel(fd), 1);
+	say(fd, "OK\r\n");
+	CHECK_EQ(until_done(first), -ECANCELED);
+	tell_client(WORK_FAIL, 1);
+	second = submit_one(ex); /* of which the pool hears behind that */
+	CHECK(il_future_cancel(second));
+	CHECK_EQ(await_cancel(fd), 2);
+	CHECK_EQ((long)statistics_of(ex, 0).late, 0);
+	say(fd, "OK\r\n");
+	CHECK_EQ(until_done(second), -ECANCELED);
+	close_pool(ex, calls);
+	close(fd);
+	printf("confirmed to the administrator first\n");
+}
+
 /* A name that begins with a dot does not end the list: the names behind it are served, and the next reply is another question's. */
 static void read_a_dot(void)
 {
@@ -214,6 +239,7 @@ void test_all(void)
 	listen_here();
 	cancel_many();
 	cancel_after_a_death();
+	confirm_first();
 	read_a_dot();
 	listen_no_more();
 }
