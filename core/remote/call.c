@@ -66,6 +66,23 @@ void il__remote_free_out(struct il__remote_out *out)
 	free(out);
 }
 
+bool il__remote_leave_place(struct il__remote_out *out)
+{
+	struct il__remote_out *left = calloc(1, sizeof *left);
+
+	if (!left)
+		return false;
+	left->name = out->name;
+	left->verdict = -ECANCELED;
+	left->sent = true;
+	pthread_mutex_lock(&out->server->pool->lock);
+	left->server = out->server;
+	left->server->calls++;
+	il__remote_list_insert(&out->place, &left->place);
+	pthread_mutex_unlock(&out->server->pool->lock);
+	return true;
+}
+
 void il__remote_address_out(struct il__remote_pool *pool, struct il__remote_out *out)
 {
 	il_time left = -1;
@@ -100,11 +117,24 @@ void il__remote_leave_server(struct il__remote_out *out)
 	out->created = 0;
 }
 
+/* Its caller has its answer. */
+static void forget(struct il__remote_pool *pool, struct il__remote_out *out)
+{
+	pthread_mutex_lock(&pool->lock);
+	il__remote_leave_server(out);
+	pthread_mutex_unlock(&pool->lock);
+	il__remote_free_out(out);
+}
+
 void il__remote_answer(struct il__remote_pool *pool, struct il__remote_out *out, int rc,
 		       const void *data, size_t size, const char *detail)
 {
 	il_call *call = out->call;
 
+	if (!call) {
+		forget(pool, out);
+		return;
+	}
 	pthread_mutex_lock(&pool->lock);
 	*il_call_link(call) = NULL; /* whoever cancels it finds it no more */
 	il__remote_leave_server(out);
@@ -151,7 +181,7 @@ static bool send_again(struct il__remote_pool *pool, struct il__remote_out *out)
 	out->attempt++;
 	out->sent = out->begun = false;
 	out->cancelling = IL__REMOTE_KEPT;
-	out->beat = out->assigned = 0;
+	out->beat = out->assigned = out->given_up = 0;
 	out->handle[0] = 0;
 	out->parts_size = 0;
 	il__remote_list_push_front(&pool->pending, &out->place);
@@ -163,6 +193,10 @@ void il__remote_lost(struct il__remote_pool *pool, struct il__remote_out *out, c
 	bool again;
 	int rc;
 
+	if (!out->call) {
+		forget(pool, out);
+		return;
+	}
 	pthread_mutex_lock(&pool->lock);
 	out->server->statistics.lost++;
 	rc = out->verdict == -ECANCELED ? -ECANCELED : -EOWNERDEAD;

@@ -56,7 +56,7 @@ struct il__remote_server;
 struct il__remote_out {
 	struct il__remote_node place;
 	struct il__remote_node cancel; /* in its server's `cancels` */
-	il_call *call;
+	il_call *call; /* NULL: its caller has left, and it keeps a place in `sent` */
 	struct il__remote_name *name;
 	uint64_t id;
 	il_time deadline; /* of who waits; IL_FOREVER: none */
@@ -68,7 +68,8 @@ struct il__remote_out {
 	/* it ends with this, unless its result comes and that is not -ECANCELED; 0: none. -ENOENT is taken back if a worker
 	 * has it all the same */
 	int verdict;
-	/* by its connection's clock: since when it is in `cancels`; 0: the portal's thread has not seen it there */
+	/* by its connection's clock: since when it is in `cancels`, or in `sent` with -ECANCELED; 0: the portal's thread has not seen it
+	 * there */
 	il_time given_up;
 	/* the portal's thread */
 	struct il__remote_out *same; /* of the bucket of handles */
@@ -180,6 +181,8 @@ void il__remote_name_seen(struct il__remote_pool *pool, size_t server, const cha
 struct il__remote_out *il__remote_make_out(struct il__remote_pool *pool, il_call *call,
 					   const il_call_info *info);
 void il__remote_free_out(struct il__remote_out *out);
+/* One without a call, before it in `sent`, where replies come in the order of what was sent. False: no memory. */
+bool il__remote_leave_place(struct il__remote_out *out);
 /* Just before it is sent: its attempt and the time that is left. */
 void il__remote_address_out(struct il__remote_pool *pool, struct il__remote_out *out);
 /* The call's answer; out is gone. In no list of the portal's, not under the lock. */

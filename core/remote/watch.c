@@ -164,14 +164,48 @@ static struct il__remote_out *next_overdue(struct il__remote_server *s)
 	return out;
 }
 
-/* The server that is to drop them may hang where an administrator asks, or take nothing back: who gives a call up waits no longer
- * for that than a cut link is. */
+/* From there on, of those that were sent and not created: the server knows no handle yet by which it could drop them. */
+static struct il__remote_node *next_uncreated(struct il__remote_server *s,
+					      struct il__remote_node *n)
+{
+	const il_time now = il__remote_clock(&s->connection);
+	const il_time since = now - 3 * s->pool->options.heartbeat;
+
+	pthread_mutex_lock(&s->pool->lock);
+	for (; n; n = n->next) {
+		struct il__remote_out *out = il__remote_out_at(n);
+		if (!out->call || out->verdict != -ECANCELED)
+			continue;
+		if (!out->given_up)
+			out->given_up = now;
+		if (out->given_up <= since)
+			break;
+	}
+	pthread_mutex_unlock(&s->pool->lock);
+	return n;
+}
+
+static void lose_uncreated(struct il__remote_server *s, const char *why)
+{
+	struct il__remote_node *n = s->sent.first, *next;
+
+	while ((n = next_uncreated(s, n)) && il__remote_leave_place(il__remote_out_at(n))) {
+		next = n->next;
+		lose_out(il__remote_out_at(n), why);
+		n = next;
+	}
+}
+
+/* The server that is to drop them may hang where an administrator asks, take nothing back, or not have come to them: who gives a call
+ * up waits no longer for that than a cut link is. */
 static void lose_overdue(struct il__remote_server *s)
 {
+	static const char why[] = "the job server does not say whether it has dropped the call";
 	struct il__remote_out *out;
 
 	while ((out = next_overdue(s)))
-		lose_out(out, "the job server does not say whether it has dropped the call");
+		lose_out(out, why);
+	lose_uncreated(s, why);
 }
 
 /* ---- names that no worker has ---- */

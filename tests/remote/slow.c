@@ -277,9 +277,82 @@ static void ask_the_other_one(void)
 	printf("the other one is asked\n");
 }
 
+/* ---- it does not create ---- */
+
+enum { BEAT = 500 };
+enum late { NEVER, REFUSED, CREATED };
+
+static void drop_late(const char *handle)
+{
+	char line[64] = "", expected[64];
+	int admin = accept_one();
+
+	snprintf(expected, sizeof expected, "cancel job %s\n", handle);
+	CHECK_EQ(recv(admin, line, strlen(expected), MSG_WAITALL), (ssize_t)strlen(expected));
+	CHECK(strcmp(line, expected) == 0);
+	CHECK_EQ(send(admin, "OK\r\n", 4, MSG_NOSIGNAL), 4);
+	close(admin);
+}
+
+/* The first call it replies to when the second is there, whose reply comes behind that. */
+static void *create_late(void *arg)
+{
+	const enum late late = *(const enum late *)arg;
+	char data[4096], answer[128];
+	size_t size;
+	int fd = accept_one();
+
+	CHECK(await(fd, SUBMIT_JOB, data, sizeof data, &size));
+	if (await(fd, SUBMIT_JOB, data, sizeof data, &size)) {
+		if (late == REFUSED)
+			send_packet(fd, ERROR, full, sizeof full - 1);
+		else
+			send_text(fd, JOB_CREATED, "H:2");
+		send_text(fd, JOB_CREATED, "H:1");
+		size = make_answer(answer, strchr(strchr(data, 0) + 1, 0) + 1, 0, 41,
+				   sizeof(struct sum));
+		send_packet(fd, WORK_COMPLETE, answer, size);
+	}
+	if (late == CREATED)
+		drop_late("H:2");
+	while (receive_packet(fd, data, sizeof data, &size)) /* until the caller leaves */
+		;
+	close(fd);
+	return NULL;
+}
+
+/* Whoever has cancelled a call that the server has got, and says nothing of, waits no longer for that than a cut link is. What the
+ * server says of it in the end is no other call's: created it is to be dropped. */
+static void leave_before_it_is_created(enum late late)
+{
+	const char *servers[] = {address};
+	il_remote_pool_options o = pool_options(servers, 1);
+	double begin, took;
+	il_executor *ex;
+	pthread_t server;
+
+	o.heartbeat = IL_MSEC(BEAT);
+	ex = pool_with(&o);
+	pthread_create(&server, NULL, create_late, &late);
+	UNTIL(statistics_of(ex, 0).connected);
+	begin = seconds();
+	CHECK_EQ(il_run(il_backend_find(NULL), run_limited, ex), -ETIMEDOUT);
+	took = seconds() - begin;
+	CHECK(took >= 0.1 + 3 * BEAT / 1e3 && took < 0.1 + 3 * BEAT / 1e3 + PATIENCE);
+	if (late != NEVER)
+		CHECK_EQ(run_add(ex), 41);
+	CHECK_EQ((long)statistics_of(ex, 0).sent, late == NEVER ? 1 : 2);
+	CHECK_EQ((long)statistics_of(ex, 0).lost, 1);
+	if (late == CREATED)
+		UNTIL(statistics_of(ex, 0).calls == 0);
+	il_executor_destroy(ex);
+	pthread_join(server, NULL);
+	printf("left before it was created, after %.2f s\n", took);
+}
+
 /* ---- it does not read ---- */
 
-enum { LARGE = 4000000, BEAT = 500 };
+enum { LARGE = 4000000 };
 static const int little = 65536; /* of what comes the system keeps no more */
 
 static char data[2 * LARGE + 65536];
@@ -620,4 +693,9 @@ void test_all(void)
 	listen_here();
 	ask_the_other_one();
 	listen_no_more();
+	for (enum late late = NEVER; late <= CREATED; late++) {
+		listen_here();
+		leave_before_it_is_created(late);
+		listen_no_more();
+	}
 }
