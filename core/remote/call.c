@@ -163,7 +163,7 @@ static void answer_unknown(struct il__remote_pool *pool, struct il__remote_out *
 void il__remote_answer_not_run(struct il__remote_pool *pool, struct il__remote_out *out, int rc,
 			       const char *detail)
 {
-	if (out->attempt > 0 && rc != -ECANCELED)
+	if ((out->attempt > 0 || out->put_back) && rc != -ECANCELED)
 		answer_unknown(pool, out, -EOWNERDEAD, detail);
 	else
 		il__remote_answer(pool, out, rc, NULL, 0, detail);

@@ -77,6 +77,9 @@ struct il__remote_out {
 	 * last known to be in good hands; when a worker was first seen to have it and say nothing */
 	il_time created, heard, assigned;
 	il_time beat; /* its worker's; 0: no sign of one yet */
+	/* it has been silent for a beat, and the server is asked whether a worker has it still; a worker that had it has died, and the
+	 * server has put it back */
+	bool doubted, put_back;
 	/* The server was told to drop it, or has said that it did, and its own WORK_FAIL may come. */
 	enum { IL__REMOTE_KEPT, IL__REMOTE_TOLD, IL__REMOTE_DONE } cancelling;
 	bool dropped; /* that has come, or a worker's, at `heard`; who has it is asked */

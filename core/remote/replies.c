@@ -132,6 +132,7 @@ static void note_sign(struct il__remote_server *s, struct il__remote_out *out, b
 		il__remote_list_push(&s->running, &out->place);
 	}
 	out->heard = il__remote_clock(&s->connection);
+	out->doubted = false;
 	out->beat = !s->pool->options.raw && ms > 0 && ms <= 86400000 ? IL_MSEC(ms)
 								      : s->pool->options.heartbeat;
 	pthread_mutex_lock(&s->pool->lock);

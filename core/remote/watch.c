@@ -1,7 +1,8 @@
 /*
  * watch.c: calls of which nothing is heard. A server that has given a call to a worker whose link is cut never says so: a worker
- * of ours gives a sign each beat, and of calls without a sign the server is asked whether a worker has them. A call whose name no
- * worker has lies in the server's queue. The portal's thread.
+ * of ours gives a sign each beat, and of calls without a sign the server is asked whether a worker has them. A server with retries
+ * puts a call back into its queue when its worker dies, and does not say so. A call whose name no worker has lies in that queue. The
+ * portal's thread.
  */
 #include "envelope.h"
 #include "pool.h"
@@ -77,6 +78,23 @@ static int ask(struct il__remote_server *s)
 	return rc;
 }
 
+/* Before they are lost, for their worker may have died and the server have put them back. */
+static int ask_silent(struct il__remote_server *s)
+{
+	const il_time now = il__remote_clock(&s->connection);
+	int rc = 0;
+
+	for (struct il__remote_node *n = s->running.first; n && rc == 0; n = n->next) {
+		struct il__remote_out *out = il__remote_out_at(n);
+		if (now - out->heard < out->beat || out->dropped)
+			continue;
+		out->doubted = true;
+		if (!il__remote_is_full(&s->connection))
+			rc = ask_about(out);
+	}
+	return rc;
+}
+
 void il__remote_end_unserved(struct il__remote_out *out)
 {
 	il__remote_take_out(out);
@@ -103,13 +121,40 @@ static bool judge_dropped(struct il__remote_out *out, bool taken)
 	return true;
 }
 
+/* The server has put it back, behind all others of its name: it waits for a worker as one that has just been created. */
+static void wait_again(struct il__remote_out *out, il_time now)
+{
+	il__remote_list_remove(&out->place);
+	il__remote_list_push(&out->server->waiting, &out->place);
+	out->created = out->heard = now;
+	out->beat = out->assigned = 0;
+	out->parts_size = 0;
+	out->put_back = true;
+}
+
+/* Of a worker that is not ours no sign is expected, so it is enough that it has the call. */
+static void on_asked_silent(struct il__remote_out *out, bool taken, il_time now)
+{
+	if (out->dropped || now - out->heard < out->beat)
+		return;
+	if (!taken)
+		wait_again(out, now);
+	else if (out->server->pool->options.raw)
+		out->heard = now;
+}
+
 void il__remote_on_asked(struct il__remote_out *out, struct il__remote_packet *p)
 {
 	const char *known = il__remote_next(p), *taken = il__remote_next(p);
 	const il_time now = il__remote_clock(&out->server->connection);
 
-	if (!known || !taken || out->beat)
+	if (!known || !taken)
 		return;
+	if (out->beat) {
+		if (strcmp(known, "1") == 0)
+			on_asked_silent(out, strcmp(taken, "1") == 0, now);
+		return;
+	}
 	if (out->dropped && judge_dropped(out, strcmp(taken, "1") == 0))
 		return;
 	if (strcmp(known, "1") != 0) {
@@ -132,7 +177,13 @@ static bool is_silent(const struct il__remote_out *out, il_time now, il_time hea
 	       now - out->heard >= 3 * heartbeat;
 }
 
-/* Of workers that are not ours nothing is expected, but after a failure that may be theirs. */
+/* Of workers that are not ours nothing is expected, but after a failure that may be theirs. And a beat may be shorter than the time
+ * from one look to the next, by which the server has replied. */
+static bool may_be_lost(const struct il__remote_out *out)
+{
+	return out->dropped || (!out->server->pool->options.raw && (!out->beat || out->doubted));
+}
+
 static void lose_silent(struct il__remote_server *s, const struct il__remote_list *list)
 {
 	const il_time now = il__remote_clock(&s->connection);
@@ -140,7 +191,7 @@ static void lose_silent(struct il__remote_server *s, const struct il__remote_lis
 
 	for (struct il__remote_node *n = list->first; n; n = next) {
 		next = n->next;
-		if ((!s->pool->options.raw || il__remote_out_at(n)->dropped) &&
+		if (may_be_lost(il__remote_out_at(n)) &&
 		    is_silent(il__remote_out_at(n), now, s->pool->options.heartbeat))
 			lose_out(il__remote_out_at(n),
 				 "the worker program has been silent for 3 beats");
@@ -265,12 +316,15 @@ int il__remote_watch(void *arg)
 
 	for (;;) {
 		int rc = il_sleep(il__remote_tick(shorter_of(&s->pool->options)));
-		if (rc == 0)
-			rc = ask(s);
 		if (rc < 0)
 			return rc;
 		lose_silent(s, &s->running);
 		lose_silent(s, &s->waiting);
+		rc = ask_silent(s);
+		if (rc == 0)
+			rc = ask(s);
+		if (rc < 0)
+			return rc;
 		lose_overdue(s);
 		doubt_names(s);
 		il__remote_retry_all(s);

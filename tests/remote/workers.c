@@ -36,6 +36,73 @@ static void lose_program(int resubmits)
 	printf("a lost program, %d resubmits\n", resubmits);
 }
 
+static struct server retrying;
+
+/* It dies with a call, which the server puts back into its queue and says nothing of: there the call may wait for longer than a
+ * worker may be silent, whatever the pool's own beat is. */
+static void wait_in_the_queue(const char *options, il_time heartbeat)
+{
+	const char *list[] = {retrying.address};
+	il_remote_pool_options o = pool_options(list, 1);
+	pid_t busy = worker_start(retrying.address, options), dying;
+	struct note n[2] = {{0, UNTIL_OPENED}, {1, UNTIL_OPENED}};
+	il_future *f[2] = {NULL};
+	il_executor *ex;
+
+	o.heartbeat = heartbeat;
+	ex = pool_with(&o);
+	journal_open();
+	CHECK_EQ(il_executor_submit(ex, &f[0], note, &n[0], sizeof n[0]), 0);
+	UNTIL(journal_count(0) == 1);
+	dying = worker_start(retrying.address, options);
+	CHECK_EQ(il_executor_submit(ex, &f[1], note, &n[1], sizeof n[1]), 0);
+	UNTIL(il_future_running(f[1]) && journal_count(1) == 1);
+	worker_kill(dying);
+	sleep(3);
+	CHECK(!il_future_done(f[1]));
+	gate_open();
+	for (int i = 0; i < 2; i++)
+		CHECK_EQ(until_done(f[i]), i);
+	CHECK_EQ(journal_count(1), 2);
+	CHECK_EQ((long)statistics_of(ex, 0).lost, 0);
+	il_executor_destroy(ex);
+	CHECK_EQ(worker_stop(busy), 0);
+	printf("a call that is put back: %s\n", options);
+}
+
+/* Likewise, and nobody else has the name: the call has run all the same. */
+static void wait_in_vain(void)
+{
+	const char *list[] = {retrying.address};
+	il_remote_pool_options o = pool_options(list, 1);
+	pid_t worker = worker_start(retrying.address, "slots=1 beat=500");
+	struct note n = {7, 10000};
+	il_future *f = NULL;
+	il_executor *ex;
+
+	o.unserved_timeout = IL_MSEC(300);
+	ex = pool_with(&o);
+	journal_open();
+	CHECK_EQ(il_executor_submit(ex, &f, note, &n, sizeof n), 0);
+	UNTIL(il_future_running(f));
+	worker_kill(worker);
+	CHECK_EQ(until_done(f), -EOWNERDEAD);
+	CHECK(strstr(il_error_detail(), "no worker program") != NULL);
+	CHECK(strstr(il_error_detail(), "not known") != NULL);
+	CHECK_EQ((long)statistics_of(ex, 0).lost, 0);
+	il_executor_destroy(ex);
+	printf("put back for nobody\n");
+}
+
+static void put_back(void)
+{
+	server_start(&retrying, 3);
+	wait_in_the_queue("slots=1 beat=500", IL_MSEC(500));
+	wait_in_the_queue("slots=1 beat=100", IL_SEC(5));
+	wait_in_vain();
+	server_stop(&retrying);
+}
+
 enum { CRASHES = 40 };
 
 /* The only program with the name dies: sent again the call finds nobody, but it has run. -ENOENT would say that it has not. */
@@ -450,6 +517,7 @@ void test_all(void)
 	lose_program(0);
 	lose_program(3);
 	lose_last_program();
+	put_back();
 	lose_process();
 	return_as_if_broken();
 	lose_silent_program(0);
