@@ -62,6 +62,8 @@ static void note_cancelled(struct il__remote_server *s, const char *handle, cons
 	pthread_mutex_unlock(&s->pool->lock);
 	if (out->cancelling == IL__REMOTE_TOLD) /* its failure has not come */
 		out->cancelling = done ? IL__REMOTE_DONE : IL__REMOTE_KEPT;
+	if (out->cancelling == IL__REMOTE_DONE)
+		out->heard = s->replied;
 	if (done) {
 		if (unwanted)
 			il__remote_end_cancelled(out);

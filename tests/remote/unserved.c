@@ -40,6 +40,7 @@ static const struct course courses[] = {
     {"F", -EOWNERDEAD},     /* who has failed it is never told */
     {"F-wc", -ECANCELED},   /* likewise, and its caller waits no more */
     {"0", -EOWNERDEAD},     /* whether it was dropped is never told */
+    {"O0", -EOWNERDEAD},    /* it was, and it lies there all the same */
 };
 
 static sem_t cancels;
@@ -173,10 +174,11 @@ static int call_once(il_executor *ex, const struct course *c)
 	return rc;
 }
 
-/* Without a reply to the cancellation the pool waits for some beats, but not once its caller has cancelled. */
+/* Without a reply to the cancellation, or a failure that follows it, the pool waits for some beats, but not once its caller has
+ * cancelled. */
 static il_time beat_of(const struct course *c)
 {
-	if (strpbrk(c->steps, "OUX"))
+	if (strpbrk(c->steps, "OUX") && strpbrk(c->steps, "FAX"))
 		return 0; /* its own */
 	return strchr(c->steps, 'c') ? IL_SEC(3600) : IL_SEC(1);
 }
