@@ -181,6 +181,29 @@ IL_TEST_REAL(M, n246_within_the_grace_period_handlers_finish)
 	CHECK_LOGGED(IL_LOG_ERROR, "", 0);
 }
 
+IL_TEST_REAL(M, n246_within_the_grace_period_requests_that_have_come_are_served)
+{
+	enum { REQUESTS = 3 };
+	const il_handler h = handler_with(nap_on_request);
+	struct shut x = {.nap = IL_MSEC(30)};
+	struct service s;
+	il_stream *c;
+
+	service_start(&s, &h, &x, il_protocol_lines(),
+		      &(il_server_options){.grace_period = IL_SEC(3600)});
+	c = dial(&s);
+	say(c, "received\nwith the first\n");
+	UNTIL(x.v.handled == 1);
+	say(c, "not received yet\n");
+	service_end(&s);
+	CHECK_EQ(x.v.handled, REQUESTS);
+	CHECK_EQ(x.cancelled, 0);
+	for (int i = 0; i < REQUESTS; i++)
+		CHECK_HEARS(c, "done");
+	check_gone(c);
+	CHECK_LOGGED(IL_LOG_ERROR, "", 0);
+}
+
 struct slow {
 	struct visits v;
 	il_event *begin;
