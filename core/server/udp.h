@@ -100,7 +100,9 @@ void il__udp_batch_free(struct il__udp_batch *b);
 /* ---- udp_peer.c: a peer as a client ---- */
 
 /* Whether there is a place for one peer more, now or when one that is ended for it has left. */
-bool il__udp_make_place(struct il__udp *u);
+bool il__udp_has_place(const struct il__udp *u);
+/* Then: ends the one that has been idle longest if none is free. */
+void il__udp_make_place(struct il__udp *u);
 /* It has datagrams and no client: it gets one with the next place. */
 void il__udp_peer_queue(struct il__udp_peer *p);
 /* Ends the handler of one that is idle: its receive returns 0. */

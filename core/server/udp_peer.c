@@ -307,17 +307,24 @@ static bool udp_ends(const struct il__udp *u)
 	return u->server->stopping || u->server->closed;
 }
 
-bool il__udp_make_place(struct il__udp *u)
+static bool udp_has_free_place(const struct il__udp *u)
 {
 	const il_server *s = u->server;
 
-	if (s->client_count + u->waits - u->leaves < s->options.max_clients)
-		return true;
-	if (il__list_empty(&u->idle))
-		return false;
+	return s->client_count + u->waits - u->leaves < s->options.max_clients;
+}
+
+bool il__udp_has_place(const struct il__udp *u)
+{
+	return udp_has_free_place(u) || !il__list_empty(&u->idle);
+}
+
+void il__udp_make_place(struct il__udp *u)
+{
+	if (udp_has_free_place(u))
+		return;
 	il__udp_peer_end(il__container_of(u->idle.next, struct il__udp_peer, idle));
 	u->evicted++;
-	return true;
 }
 
 /* On a server that ends nobody gets one. */
@@ -356,7 +363,8 @@ static void udp_peer_left(il_client *c)
 	if (!c->received)
 		il__free(udp_peer_take(p));
 	udp_give_places(u);
-	if (p->count && !udp_ends(u) && il__udp_make_place(u)) {
+	if (p->count && !udp_ends(u) && il__udp_has_place(u)) {
+		il__udp_make_place(u);
 		il__udp_peer_queue(p);
 	} else {
 		u->dropped += udp_ends(u) ? 0 : p->count;

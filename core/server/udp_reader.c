@@ -121,6 +121,8 @@ static const char *udp_is_full(const struct il__udp *u, const struct il__udp_pee
 {
 	const size_t most = u->server->options.peer_queue;
 
+	if (!p && !il__udp_has_place(u))
+		return "there are max_clients peers, and all are at work";
 	if (p && p->count >= most)
 		return "a peer sends more than its handler takes, and peer_queue of them wait";
 	if (most != SIZE_MAX && u->queued + size > QUEUED_MOST)
@@ -128,25 +130,19 @@ static const char *udp_is_full(const struct il__udp *u, const struct il__udp_pee
 	return NULL;
 }
 
-/* A peer that is not known yet. */
+/* A peer that is not known yet. Nobody is ended for one that is dropped. */
 static void udp_welcome(struct il__udp *u, const struct il__udp_key *key, struct il__os_message *m)
 {
-	struct il__udp_datagram *d;
-	struct il__udp_peer *p;
-	const char *full;
+	const char *full = udp_is_full(u, NULL, m->size);
+	struct il__udp_datagram *d = full ? NULL : udp_keep(u, m);
+	struct il__udp_peer *p = d ? udp_peer_make(u, key, &m->header) : NULL;
 
-	if (!il__udp_make_place(u)) {
-		udp_drop(u, "there are max_clients peers, and all are at work");
-		return;
-	}
-	full = udp_is_full(u, NULL, m->size);
-	d = full ? NULL : udp_keep(u, m);
-	p = d ? udp_peer_make(u, key, &m->header) : NULL;
 	if (!p) {
 		il__free(d);
 		udp_drop(u, full ? full : "there is no memory for a new peer");
 		return;
 	}
+	il__udp_make_place(u);
 	il__udp_peer_give(p, d);
 	il__udp_peer_queue(p);
 	if (u->waits) /* who was ended for it may leave at once */

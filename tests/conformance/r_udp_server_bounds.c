@@ -151,6 +151,40 @@ IL_TEST_REAL(R, n351_the_peer_idle_longest_makes_room_for_a_new_one)
 	service_end(&s);
 }
 
+IL_TEST_REAL(R, n351_nobody_is_ended_for_a_peer_whose_datagram_is_dropped)
+{
+	enum { SIZE = 60000 }; /* bytes, of which there is room for 64 MiB */
+	const il_server_options o = {.max_clients = 2, .peer_queue = 2000};
+	char *large = calloc(1, SIZE);
+	struct work w;
+	struct service s;
+	il_datagram *busy, *idle, *new_peer;
+	uint64_t dropped;
+
+	work_serve(&s, &w, &o);
+	busy = work_give(&s, &w, "work");
+	idle = udp_peer(&s);
+	UDP_ASK(idle, "quick", "at once");
+	while (udp_statistics(&s).dropped_datagrams == 0) {
+		CHECK_RC(il_datagram_send(busy, large, SIZE, NULL), 0);
+		CHECK_RC(il_yield(), 0);
+	}
+	CHECK_RC(il_sleep(IL_MSEC(5)), 0);
+	UDP_ASK(idle, "quick", "at once"); /* so all before have come */
+	dropped = udp_statistics(&s).dropped_datagrams;
+	new_peer = udp_peer(&s);
+	CHECK_RC(il_datagram_send(new_peer, large, SIZE, NULL), 0);
+	UNTIL(udp_statistics(&s).dropped_datagrams == dropped + 1);
+	CHECK_EQ(udp_statistics(&s).dropped_peers, 0);
+	UDP_ASK(idle, "quick", "at once");
+	CHECK_EQ(w.v.connected, 2);
+	il_datagram_destroy(busy);
+	il_datagram_destroy(idle);
+	udp_end_with_peer(&s, new_peer);
+	il_event_destroy(w.wake);
+	free(large);
+}
+
 /* All sockets stay open: a port that is free again may be the next one's. */
 IL_TEST_REAL(R, n351_a_flood_of_idle_peers_never_takes_more_than_the_places)
 {
