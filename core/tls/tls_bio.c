@@ -96,7 +96,9 @@ static int tls_bio_write(BIO *bio, const char *data, size_t size, size_t *writte
 	if (t->send_rc || (size_t)(n > 0 ? n : 0) == size)
 		return 1;
 	n = n > 0 ? n : 0;
-	return tls_hold(t, data + n, size - (size_t)n);
+	if (!tls_hold(t, data + n, size - (size_t)n))
+		t->send_rc = -ENOMEM;
+	return 1;
 }
 
 void il__tls_begin_call(struct il__tls_stream *t)

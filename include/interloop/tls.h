@@ -28,6 +28,8 @@
  * - -EPIPE from a write after one that was cut half-way, for its bytes cannot be taken back: it was
  *   cancelled, or il_stream_send_file() could not read further. Reads go on. One of which no byte
  *   was taken is not cut: the stream goes on, and what it holds back of others goes out by itself.
+ * - -ENOMEM from a write: there is no memory for what the stream below did not take. It is returned
+ *   again by each later write. Reads go on.
  *
  * il_stream_shutdown_write() sends close_notify; receiving goes on. Where none can be sent any more
  * it returns what a write would: -EPIPE after one that was cut, -EPROTO, -ECONNRESET. il_stream_close()

@@ -2,9 +2,14 @@
  * q_tls_ends.c: the end of what one side sends over TLS: where the peer cannot be told of it, whoever wants to tell learns
  * that; a write that was cut is known as one, however little it lacked; and a server's handler leaves nothing behind.
  */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* RTLD_NEXT */
+#endif
 #include "m_server.h"
 #include "p_layers.h"
 #include "q_tls.h"
+
+#include <dlfcn.h>
 
 #define EACH_KIND(kind) for (int kind = 0; kind < KINDS; kind++)
 
@@ -77,6 +82,41 @@ IL_TEST_REAL(Q, n314_a_peer_that_has_reset_cannot_be_told)
 	CHECK(rc == -EPIPE || rc == -ECONNRESET);
 	CHECK_DETAIL("TLS");
 	secure_drop(&s);
+}
+
+/* ---- 314: no memory for what the stream below does not take ---- */
+
+static atomic_bool scarce;
+
+/* Under OpenSSL's name, which has memory itself. */
+void *CRYPTO_malloc(size_t size, const char *file, int line)
+{
+	void *(*real)(size_t, const char *, int);
+
+	if (atomic_load(&scarce) && strstr(file, "tls_bio.c"))
+		return NULL;
+	*(void **)&real = dlsym(RTLD_NEXT, "CRYPTO_malloc");
+	return real(size, file, line);
+}
+
+IL_TEST_REAL(Q, n314_a_write_without_memory_ends_writing_and_not_reading)
+{
+	char *data = calloc(1, LARGE);
+
+	EACH_KIND(kind)
+	{
+		struct secure s;
+
+		secure_open(&s, kind);
+		atomic_store(&scarce, true);
+		CHECK_RC(il_stream_write_all(s.client, data, LARGE), -ENOMEM);
+		atomic_store(&scarce, false);
+		check_untold(s.client, -ENOMEM);
+		say(s.server, "hello");
+		check_hears(s.client, "hello");
+		secure_drop(&s);
+	}
+	free(data);
 }
 
 /* ---- 319: cut at the very end ---- */
