@@ -68,18 +68,21 @@ void il__remote_free_out(struct il__remote_out *out)
 
 bool il__remote_leave_place(struct il__remote_out *out)
 {
-	struct il__remote_out *left = calloc(1, sizeof *left);
+	struct il__remote_server *s = out->server;
+	struct il__remote_out *left =
+	    s->left < s->pool->options.queue_limit ? calloc(1, sizeof *left) : NULL;
 
 	if (!left)
 		return false;
 	left->name = out->name;
 	left->verdict = -ECANCELED;
 	left->sent = true;
-	pthread_mutex_lock(&out->server->pool->lock);
-	left->server = out->server;
-	left->server->calls++;
+	pthread_mutex_lock(&s->pool->lock);
+	left->server = s;
+	s->left++;
+	s->calls++;
 	il__remote_list_insert(&out->place, &left->place);
-	pthread_mutex_unlock(&out->server->pool->lock);
+	pthread_mutex_unlock(&s->pool->lock);
 	return true;
 }
 
@@ -121,6 +124,7 @@ void il__remote_leave_server(struct il__remote_out *out)
 static void forget(struct il__remote_pool *pool, struct il__remote_out *out)
 {
 	pthread_mutex_lock(&pool->lock);
+	out->server->left--;
 	il__remote_leave_server(out);
 	pthread_mutex_unlock(&pool->lock);
 	il__remote_free_out(out);

@@ -158,11 +158,13 @@ static struct il__remote_server *who_has_room(struct il__remote_server *s,
 	return least && !il__remote_put_off_of(least, name)->first ? least : s;
 }
 
-/* Under the lock. What it has waited counts there, too. */
+/* Under the lock. What it has waited since a worker had its name counts there, too. */
 static void move(struct il__remote_server *from, struct il__remote_server *to,
 		 struct il__remote_out *out)
 {
-	il_time waited = il__remote_clock(&from->connection) - out->created;
+	il_time served = out->name->at[from->index].served;
+	il_time since = served > out->created ? served : out->created;
+	il_time waited = il__remote_clock(&from->connection) - since;
 
 	from->calls--;
 	to->calls++;
@@ -170,7 +172,7 @@ static void move(struct il__remote_server *from, struct il__remote_server *to,
 	out->created = il__remote_clock(&to->connection) - waited;
 }
 
-/* Alone: not while another one is tried. */
+/* Alone: not while another one is tried there. */
 static void retry(struct il__remote_server *s, struct il__remote_name *name, bool alone)
 {
 	struct il__remote_server *to = NULL;
@@ -178,8 +180,11 @@ static void retry(struct il__remote_server *s, struct il__remote_name *name, boo
 
 	pthread_mutex_lock(&s->pool->lock);
 	first = il__remote_put_off_of(s, name)->first;
-	if (first && !(alone && name->at[s->index].retries > 0)) {
+	if (first)
 		to = who_has_room(s, name);
+	if (to && alone && name->at[to->index].retries > 0)
+		to = NULL;
+	if (to) {
 		il__remote_list_remove(first);
 		move(s, to, il__remote_out_at(first));
 		insert_retry(to, il__remote_out_at(first));

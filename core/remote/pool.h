@@ -120,6 +120,7 @@ struct il__remote_server {
 	bool options_done; /* it has replied to them, one way or the other */
 	il_time replied;   /* to a cancellation, by its connection's clock; 0: never */
 	size_t failing;    /* calls that it has dropped, which have ended before its WORK_FAIL */
+	size_t left;       /* under the lock: places in `sent` without a call */
 };
 
 struct il__remote_pool {
@@ -184,7 +185,8 @@ void il__remote_name_seen(struct il__remote_pool *pool, size_t server, const cha
 struct il__remote_out *il__remote_make_out(struct il__remote_pool *pool, il_call *call,
 					   const il_call_info *info);
 void il__remote_free_out(struct il__remote_out *out);
-/* One without a call, before it in `sent`, where replies come in the order of what was sent. False: no memory. */
+/* One without a call, before it in `sent`, where replies come in the order of what was sent. False: no memory,
+ * or the server owes queue_limit such replies. */
 bool il__remote_leave_place(struct il__remote_out *out);
 /* Just before it is sent: its attempt and the time that is left. */
 void il__remote_address_out(struct il__remote_pool *pool, struct il__remote_out *out);

@@ -169,8 +169,8 @@ static void lose_all(struct il__remote_server *s, int rc)
 	char why[240];
 
 	snprintf(why, sizeof why, "the job server %s is lost: %s", s->name, il_strerror(rc));
+	return_put_off(s); /* behind those of them that are tried again */
 	return_list(s->pool, &s->unsent);
-	return_put_off(s);
 	lose(&s->sent, why);
 	lose(&s->waiting, why);
 	lose(&s->running, why);

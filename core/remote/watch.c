@@ -160,9 +160,12 @@ void il__remote_on_asked(struct il__remote_out *out, struct il__remote_packet *p
 	if (strcmp(known, "1") != 0) {
 		lose_out(out, "the job server has forgotten the call");
 	} else if (strcmp(taken, "1") != 0 || out->server->pool->options.raw) {
+		out->assigned = 0;
 		if (strcmp(taken, "1") == 0 || out->cancelling != IL__REMOTE_DONE)
 			out->heard = now;
-		out->assigned = 0;
+		else if (now - out->heard >= 3 * out->server->pool->options.heartbeat)
+			lose_out(out, "the job server has dropped the call, and does not say that "
+				      "it has failed");
 	} else if (!out->assigned) {
 		out->assigned = now;
 	}
@@ -185,27 +188,17 @@ static bool may_be_lost(const struct il__remote_out *out)
 	return out->dropped || (!out->server->pool->options.raw && (!out->beat || out->doubted));
 }
 
-/* Why it is; NULL: it is not. */
-static const char *loss_of(const struct il__remote_out *out, il_time now, il_time heartbeat)
-{
-	if (may_be_lost(out) && is_silent(out, now, heartbeat))
-		return "the worker program has been silent for 3 beats";
-	if (out->cancelling == IL__REMOTE_DONE && !out->beat && !out->assigned &&
-	    now - out->heard >= 3 * heartbeat)
-		return "the job server has dropped the call, and does not say that it has failed";
-	return NULL;
-}
-
 static void lose_silent(struct il__remote_server *s, const struct il__remote_list *list)
 {
 	const il_time now = il__remote_clock(&s->connection);
 	struct il__remote_node *next;
 
 	for (struct il__remote_node *n = list->first; n; n = next) {
-		const char *why = loss_of(il__remote_out_at(n), now, s->pool->options.heartbeat);
 		next = n->next;
-		if (why)
-			lose_out(il__remote_out_at(n), why);
+		if (may_be_lost(il__remote_out_at(n)) &&
+		    is_silent(il__remote_out_at(n), now, s->pool->options.heartbeat))
+			lose_out(il__remote_out_at(n),
+				 "the worker program has been silent for 3 beats");
 	}
 }
 
