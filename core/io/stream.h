@@ -188,8 +188,6 @@ static inline bool il__stream_is_shut(const il_stream *s) /* for writing */
 {
 	return s->shut;
 }
-/* Whoever waits to receive from it has had its time: one last try, then -ETIMEDOUT. A select looks once more. */
-void il__stream_hurry(il_stream *s);
 /* Until there may be something to read. 0; the same errors. */
 int il__stream_wait(il_stream *s, il_time deadline, const char *function);
 /*

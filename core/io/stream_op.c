@@ -78,20 +78,6 @@ static __attribute__((noinline, cold)) int op_wait_failed(il_stream *s, struct i
 	return rc == -ETIMEDOUT ? last_try(s, op) : rc;
 }
 
-void il__stream_hurry(il_stream *s)
-{
-	struct il__op *op = s->op[0];
-
-	if (il__stream_is_closed(s))
-		return;
-	if (op) {
-		op->deadline = 0;
-		il__task_interrupt(op->wait.task, -ETIMEDOUT);
-	} else {
-		il__fd_fire(s->fd, IL_READABLE);
-	}
-}
-
 static bool op_is_late(const il_stream *s, const struct il__op *op)
 {
 	return op->deadline != IL_FOREVER && op->deadline <= il__loop_now(s->loop);

@@ -185,12 +185,6 @@ static bool takes_too_long(const il_client *c, const struct wait *w)
 	       (w->timeout > 0 && il__client_is_overdue(c));
 }
 
-/* It is idle and its server ends: what is there is received, but nothing is waited for. */
-static bool client_is_over(const il_client *c, const struct wait *w)
-{
-	return c->idle && c->rules->ending && w->timeout;
-}
-
 static int on_timeout(il_client *c, const struct wait *w)
 {
 	if (w->deadline <= w->limit)
@@ -207,11 +201,6 @@ void il__client_has_ended(il_client *c, int rc)
 		il__client_fails(c, rc);
 }
 
-static int refuse_closed(void)
-{
-	return il__refuse(-EBADF, "il_client_receive: the client is closed");
-}
-
 /* What it means that no bytes came. 0: the end; the caller looks again. */
 static int on_failure(il_client *c, const struct wait *w, int rc)
 {
@@ -219,10 +208,6 @@ static int on_failure(il_client *c, const struct wait *w, int rc)
 
 	if (rc == -EAGAIN || rc == -EWOULDBLOCK)
 		return no_request();
-	if (rc == -ETIMEDOUT && client_is_over(c, w)) {
-		il__client_shut(c);
-		return refuse_closed();
-	}
 	if (rc == -ETIMEDOUT && until != IL_FOREVER && until <= il__loop_now(c->loop))
 		return on_timeout(c, w);
 	if (rc == -ECANCELED || rc == -EBADF || rc == -EBUSY || rc == -ENOMEM || rc == -EPERM)
@@ -231,13 +216,18 @@ static int on_failure(il_client *c, const struct wait *w, int rc)
 	return 0;
 }
 
+static int refuse_closed(void)
+{
+	return il__refuse(-EBADF, "il_client_receive: the client is closed");
+}
+
 /* Who has sent nothing waits without a buffer, when those of the others are enough to keep. */
 static int client_receive_rest(il_client *c, const struct wait *w)
 {
 	int rc;
 
 	if (!w->task || c->begin < c->end || c->rules->buffered <= KEPT_BUFFERS ||
-	    (c->buffer && il__stream_may_have_more(c->stream)) || client_is_over(c, w))
+	    (c->buffer && il__stream_may_have_more(c->stream)))
 		return 0;
 	if (!c->buffer)
 		il__stream_expect_nothing(c->stream);
@@ -253,7 +243,6 @@ static int client_receive_rest(il_client *c, const struct wait *w)
 static int client_receive_fill(il_client *c, struct wait *w)
 {
 	unsigned char *to;
-	il_time until;
 	size_t room;
 	int n = il__client_make_room(c);
 
@@ -263,8 +252,7 @@ static int client_receive_fill(il_client *c, struct wait *w)
 		return on_timeout(c, w);
 	to = c->buffer + c->end;
 	room = il__client_room_left(c);
-	until = client_is_over(c, w) ? 0 : end_of(w);
-	n = w->task ? il__stream_read(c->stream, to, room, until, "il_client_receive")
+	n = w->task ? il__stream_read(c->stream, to, room, end_of(w), "il_client_receive")
 		    : il_stream_read_now(c->stream, to, room);
 	if (il__client_is_closed(c))
 		return refuse_closed();
@@ -277,11 +265,26 @@ static int client_receive_fill(il_client *c, struct wait *w)
 	return 0;
 }
 
+/* It is idle and its server ends: what is there is received, but nothing is waited for. */
+static int client_receive_last(il_client *c)
+{
+	struct wait now = {.timeout = 0};
+	int rc = client_receive_fill(c, &now);
+
+	if (rc != -ETIMEDOUT)
+		return rc;
+	il__client_shut(c);
+	return refuse_closed();
+}
+
 /* As fill; it may be at its end. */
 static int client_receive_more(il_client *c, struct wait *w)
 {
-	int rc = client_receive_rest(c, w);
+	int rc;
 
+	if (c->idle && c->rules->ending && w->timeout)
+		return client_receive_last(c);
+	rc = client_receive_rest(c, w);
 	return rc == 0 && !c->ended ? client_receive_fill(c, w) : rc;
 }
 

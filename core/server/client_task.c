@@ -60,22 +60,10 @@ static int client_call(il_client *c, int (*function)(il_client *, void *))
 	return function(c, c->server->data);
 }
 
-/* Something of its next packet, or its end. The packet given last stays as it is. */
-static bool client_has_more(const il_client *c)
-{
-	if (c->ops)
-		return c->ops->ready(c);
-	return c->begin + c->packet < c->end ||
-	       il__stream_is_ready(c->stream, IL_READABLE, "il_server_serve") > 0;
-}
-
-/* Within the grace period what has come is served. */
 static bool client_stays(const il_client *c, il_task *task)
 {
-	const il_server *s = c->server;
-
-	return !il__client_is_closed(c) && !c->end_reported && !il__task_cancelled(task) &&
-	       (!s->stopping || (s->options.grace_period && !c->receiving && client_has_more(c)));
+	return !il__client_is_closed(c) && !c->end_reported && !c->server->stopping &&
+	       !il__task_cancelled(task);
 }
 
 static void client_converse(il_client *c, il_task *task)

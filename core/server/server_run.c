@@ -31,15 +31,6 @@ static bool is_over(const il_server *s)
 	return s->stopping || (s->closed && !s->client_count && !s->accepting);
 }
 
-/* What has come is served first, though nobody has seen it yet. */
-static void end_idle(il_client *c)
-{
-	if (c->ops || c->layering)
-		il__client_shut(c);
-	else
-		il__stream_hurry(c->stream);
-}
-
 /* Clients in the middle of something may finish it; who is idle, or comes to be, is closed. */
 static int grant_grace(il_server *s)
 {
@@ -50,7 +41,7 @@ static int grant_grace(il_server *s)
 	il__list_each (node, &s->clients) {
 		il_client *c = il__container_of(node, il_client, link);
 		if (c->idle)
-			end_idle(c);
+			il__client_shut(c);
 	}
 	while (rc == 0 && s->served.count && !s->hurried)
 		rc = il__server_wait(s, false, deadline);

@@ -278,7 +278,7 @@ IL_API int il_server_serve(il_server *server);
  * clients are closed at once, others when they come to be idle), then their scope is cancelled. A
  * client is idle while it waits in the first receive of a call of handle or on_connection and
  * nothing of a packet has come; in a second receive, in il_sleep() or anywhere else its handler is
- * at work. It is called again if something of its next packet has come meanwhile.
+ * at work.
  *
  * Returns when il_server_serve() has ended. Exception: at once if it is not running, in a handler
  * or another task of the server, and outside a task. Any number of times, by any task of the loop.

@@ -4,10 +4,7 @@
  */
 #include "workers.h"
 
-#include "l_net.h"
 #include "m_server.h"
-
-#include <interloop/select.h>
 
 /* ---- 245: a closed server serves on ---- */
 
@@ -181,63 +178,6 @@ IL_TEST_REAL(M, n246_within_the_grace_period_handlers_finish)
 	CHECK_HEARS(busy, "done");
 	check_gone(busy);
 	check_gone(idle);
-	CHECK_LOGGED(IL_LOG_ERROR, "", 0);
-}
-
-IL_TEST_REAL(M, n246_within_the_grace_period_requests_that_have_come_are_served)
-{
-	enum { REQUESTS = 3 };
-	const il_handler h = handler_with(nap_on_request);
-	struct shut x = {.nap = IL_MSEC(30)};
-	struct service s;
-	il_stream *c;
-
-	service_start(&s, &h, &x, il_protocol_lines(),
-		      &(il_server_options){.grace_period = IL_SEC(3600)});
-	c = dial(&s);
-	say(c, "received\nwith the first\n");
-	UNTIL(x.v.handled == 1);
-	say(c, "not received yet\n");
-	service_end(&s);
-	CHECK_EQ(x.v.handled, REQUESTS);
-	CHECK_EQ(x.cancelled, 0);
-	for (int i = 0; i < REQUESTS; i++)
-		CHECK_HEARS(c, "done");
-	check_gone(c);
-	CHECK_LOGGED(IL_LOG_ERROR, "", 0);
-}
-
-static int select_and_echo(il_client *client, void *data)
-{
-	il_case c = il_case_client(client);
-	int rc = il_select(&c, 1, IL_FOREVER);
-
-	return rc < 0 ? rc : visit_echo(client, data);
-}
-
-/* The handler waits, and has not been told yet of what has come. */
-static void check_beside_shutdown(int (*handle)(il_client *client, void *data), size_t buffer)
-{
-	const il_handler h = handler_with(handle);
-	const il_server_options o = {
-	    .grace_period = IL_SEC(3600), .max_packet = (size_t)32 << 20, .receive_buffer = buffer};
-	struct service s = {0};
-	il_stream *c;
-
-	service_start(&s, &h, &s.visits, il_protocol_lines(), &o);
-	c = dial(&s);
-	CHECK_ASK(c, "first", "first");
-	slip(c, "second\n");
-	service_end(&s);
-	CHECK_HEARS(c, "second");
-	check_gone(c);
-}
-
-IL_TEST_REAL(M, n246_a_request_that_comes_right_before_the_shutdown_is_served)
-{
-	check_beside_shutdown(visit_echo, 0);
-	check_beside_shutdown(visit_echo, (size_t)17 << 20); /* it waits without a buffer */
-	check_beside_shutdown(select_and_echo, 0);
 	CHECK_LOGGED(IL_LOG_ERROR, "", 0);
 }
 

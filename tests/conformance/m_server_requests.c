@@ -190,32 +190,6 @@ IL_TEST_REAL(M, a_request_of_bytes_that_come_without_end_is_given_up)
 	check_flood_is_given_up(select_sentence);
 }
 
-static int receive_one(il_client *client, void *data)
-{
-	il_packet p;
-
-	return visit_receive(client, data, &p, IL_FOREVER);
-}
-
-/* Who never comes to be idle is cancelled like any other at the end of the grace period. */
-IL_TEST_REAL(M, requests_that_come_without_end_end_with_the_grace_period)
-{
-	const struct il_layer layer = {.accept = flood_accept};
-	const il_handler h = handler_with(receive_one);
-	struct service s = {0};
-	il_time start;
-	il_stream *c;
-
-	service_start(&s, &h, &s.visits, il_protocol_bytes(),
-		      &(il_server_options){.grace_period = IL_MSEC(30), .layer = &layer});
-	c = dial(&s);
-	UNTIL(s.visits.handled > 0);
-	start = il_now();
-	service_end(&s);
-	CHECK(il_now() - start >= IL_MSEC(30));
-	il_stream_destroy(c);
-}
-
 static int tell_send_buffer(il_client *client, void *data)
 {
 	int *size = data;

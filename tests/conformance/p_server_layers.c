@@ -5,8 +5,6 @@
 #include "p_rings.h"
 #include "p_xor.h"
 
-#include <interloop/select.h>
-
 static il_server_options layered(const struct xor_layer *x)
 {
 	return (il_server_options){.layer = &x->layer};
@@ -254,45 +252,6 @@ IL_TEST_REAL(P, n284_a_layer_takes_a_place_and_a_shutdown_does_not_wait_for_it)
 	CHECK_EQ(v.connected, 0);
 	check_gone(waiting);
 	xor_check_gone(&x);
-}
-
-static int select_and_echo(il_client *client, void *data)
-{
-	il_case c = il_case_client(client);
-	int rc = il_select(&c, 1, IL_FOREVER);
-
-	return rc < 0 ? rc : visit_echo(client, data);
-}
-
-static void check_beside_shutdown(int (*handle)(il_client *client, void *data))
-{
-	const struct iovec piece = {(void *)(uintptr_t) "second\n", 7};
-	const il_handler h = handler_with(handle);
-	struct xor_layer x;
-	struct service s = {0};
-	il_server_options so;
-	il_client_options co;
-	il_client *c = NULL;
-
-	xor_init(&x);
-	so = layered(&x);
-	so.grace_period = IL_SEC(3600);
-	co = connecting(&x);
-	service_start(&s, &h, &s.visits, il_protocol_lines(), &so);
-	CHECK_RC(enter_layered(&c, &s, &co), 0);
-	CHECK_RC(il_client_printf(c, "first"), 0);
-	CHECK_RECEIVES(c, "first");
-	CHECK_RC(il_stream_write_now(il_client_stream(c), &piece, 1), 7);
-	service_end(&s);
-	CHECK_RECEIVES(c, "second");
-	il_client_destroy(c);
-	xor_check_gone(&x);
-}
-
-IL_TEST_REAL(P, a_request_that_comes_over_a_layer_right_before_the_shutdown_is_served)
-{
-	check_beside_shutdown(visit_echo);
-	check_beside_shutdown(select_and_echo);
 }
 
 /* ---- 292: clients over a transport ---- */

@@ -157,31 +157,6 @@ IL_TEST_REAL(R, n356_a_handler_at_work_may_finish_within_the_grace_period)
 	check_graceful(begin_shutdown);
 }
 
-IL_TEST_REAL(R, n356_what_waits_for_a_handler_at_work_is_served_within_the_grace_period)
-{
-	const il_server_options o = {.grace_period = IL_SEC(3600)};
-	struct work w;
-	struct service s;
-	il_datagram *busy, *other;
-
-	work_serve(&s, &w, &o);
-	busy = work_give(&s, &w, "work");
-	other = udp_peer(&s);
-	udp_say(busy, "quick");
-	UDP_ASK(other, "quick", "at once"); /* so the one before has come, too */
-	CHECK_RC(begin_shutdown(s.server), 0);
-	UNTIL(!il_server_is_serving(s.server));
-	CHECK_RC(il_event_set(w.wake), 0);
-	CHECK_RC(service_result(&s), 0);
-	CHECK_EQ(w.v.handled, 3);
-	udp_hear(busy, "work");
-	udp_hear(busy, "at once");
-	il_datagram_destroy(busy);
-	il_datagram_destroy(other);
-	il_server_destroy(s.server);
-	il_event_destroy(w.wake);
-}
-
 /* It works before its second receive, in a call of its own. */
 static int receive_late(il_client *client, void *data)
 {
