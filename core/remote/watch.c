@@ -145,23 +145,25 @@ static void on_asked_silent(struct il__remote_out *out, bool taken, il_time now)
 
 void il__remote_on_asked(struct il__remote_out *out, struct il__remote_packet *p)
 {
-	const char *known = il__remote_next(p), *taken = il__remote_next(p);
+	const char *first = il__remote_next(p), *second = il__remote_next(p);
+	const bool known = first && strcmp(first, "1") == 0;
+	const bool taken = second && strcmp(second, "1") == 0;
 	const il_time now = il__remote_clock(&out->server->connection);
 
-	if (!known || !taken)
+	if (!first || !second)
 		return;
 	if (out->beat) {
-		if (strcmp(known, "1") == 0)
-			on_asked_silent(out, strcmp(taken, "1") == 0, now);
+		if (known)
+			on_asked_silent(out, taken, now);
 		return;
 	}
-	if (out->dropped && judge_dropped(out, strcmp(taken, "1") == 0))
+	if (out->dropped && judge_dropped(out, taken))
 		return;
-	if (strcmp(known, "1") != 0) {
+	if (!known) {
 		lose_out(out, "the job server has forgotten the call");
-	} else if (strcmp(taken, "1") != 0 || out->server->pool->options.raw) {
+	} else if (!taken || out->server->pool->options.raw) {
 		out->assigned = 0;
-		if (strcmp(taken, "1") == 0 || out->cancelling != IL__REMOTE_DONE)
+		if (taken || out->cancelling != IL__REMOTE_DONE)
 			out->heard = now;
 		else if (now - out->heard >= 3 * out->server->pool->options.heartbeat)
 			lose_out(out, "the job server has dropped the call, and does not say that "
