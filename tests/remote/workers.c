@@ -70,28 +70,29 @@ static void wait_in_the_queue(const char *options, il_time heartbeat)
 	printf("a call that is put back: %s\n", options);
 }
 
-/* Likewise, and nobody else has the name: the call has run all the same. */
-static void wait_in_vain(void)
+/* The only program with the name dies, and the call finds nobody else: but it has run. -ENOENT would say that it has not. */
+static void lose_only_worker(const char *where, const char *options, int resubmits, long lost,
+			     long resent)
 {
-	const char *list[] = {retrying.address};
-	il_remote_pool_options o = pool_options(list, 1);
-	pid_t worker = worker_start(retrying.address, "slots=1 beat=500");
+	il_remote_pool_options o = pool_options(&where, 1);
+	pid_t worker = worker_start(where, options);
 	struct note n = {7, 10000};
 	il_future *f = NULL;
 	il_executor *ex;
 
+	o.resubmits = resubmits;
 	o.unserved_timeout = IL_MSEC(300);
 	ex = pool_with(&o);
 	journal_open();
 	CHECK_EQ(il_executor_submit(ex, &f, note, &n, sizeof n), 0);
-	UNTIL(il_future_running(f));
+	UNTIL(il_future_running(f) && journal_count(7) == 1);
 	worker_kill(worker);
 	CHECK_EQ(until_done(f), -EOWNERDEAD);
 	CHECK(strstr(il_error_detail(), "no worker program") != NULL);
 	CHECK(strstr(il_error_detail(), "not known") != NULL);
-	CHECK_EQ((long)statistics_of(ex, 0).lost, 0);
+	CHECK_EQ((long)statistics_of(ex, 0).lost, lost);
+	CHECK_EQ((long)statistics_of(ex, 0).resent, resent);
 	il_executor_destroy(ex);
-	printf("put back for nobody\n");
 }
 
 static void put_back(void)
@@ -99,33 +100,16 @@ static void put_back(void)
 	server_start(&retrying, 3);
 	wait_in_the_queue("slots=1 beat=500", IL_MSEC(500));
 	wait_in_the_queue("slots=1 beat=100", IL_SEC(5));
-	wait_in_vain();
+	lose_only_worker(retrying.address, "slots=1 beat=500", 0, 0, 0);
+	printf("put back for nobody\n");
 	server_stop(&retrying);
 }
 
 enum { CRASHES = 40 };
 
-/* The only program with the name dies: sent again the call finds nobody, but it has run. -ENOENT would say that it has not. */
 static void lose_last_program(void)
 {
-	il_remote_pool_options o = pool_options(servers, 1);
-	pid_t worker = worker_start(server.address, "slots=1");
-	struct note n = {7, 10000};
-	il_future *f = NULL;
-	il_executor *ex;
-
-	o.resubmits = 1;
-	o.unserved_timeout = IL_MSEC(300);
-	ex = pool_with(&o);
-	journal_open();
-	CHECK_EQ(il_executor_submit(ex, &f, note, &n, sizeof n), 0);
-	UNTIL(journal_count(7) == 1);
-	worker_kill(worker);
-	CHECK_EQ(until_done(f), -EOWNERDEAD);
-	CHECK(strstr(il_error_detail(), "no worker program") != NULL);
-	CHECK(strstr(il_error_detail(), "not known") != NULL);
-	CHECK_EQ((long)statistics_of(ex, 0).resent, 1);
-	il_executor_destroy(ex);
+	lose_only_worker(server.address, "slots=1", 1, 1, 1);
 	printf("the last program\n");
 }
 
