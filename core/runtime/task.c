@@ -263,6 +263,7 @@ static void on_alarm(struct il__timer *timer)
 {
 	il_task *task = il__container_of(timer, il_task, alarm);
 
+	il__task_prefetch(task);
 	/* When it ends soon it leaves its neighbours, who have slept as long. */
 	__builtin_prefetch(task->scope_link.prev);
 	__builtin_prefetch(task->scope_link.next);

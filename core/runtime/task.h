@@ -176,6 +176,7 @@ il__always_inline void il__task_prefetch(const il_task *task)
 		__builtin_prefetch(sp + IL__LINE * i);
 	__builtin_prefetch(&task->loop);
 	__builtin_prefetch(task->base);
+	__builtin_prefetch(&task->base->locals);
 }
 
 #endif

@@ -49,8 +49,9 @@ static void sift_down(struct il__timers *timers, size_t i, struct il__timer_entr
 		size_t first = CHILDREN * i + 1, least = first;
 		if (first >= timers->count)
 			break;
-		for (size_t c = 0; c < CHILDREN; c++) /* whichever is least, its children */
-			__builtin_prefetch(&timers->heap[CHILDREN * (first + c) + 1]);
+		if (CHILDREN * (first + CHILDREN - 1) + 1 < timers->count)
+			for (size_t c = 0; c < CHILDREN; c++) /* whichever is least, its children */
+				__builtin_prefetch(&timers->heap[CHILDREN * (first + c) + 1]);
 		for (size_t c = first + 1; c < first + CHILDREN && c < timers->count; c++)
 			least = timer_before(&timers->heap[c], &timers->heap[least]) ? c : least;
 		if (!timer_before(&timers->heap[least], &entry))
