@@ -38,6 +38,7 @@ static void portal_run_task_ended(il_task *task, int rc)
 
 	if (r->lender.name)
 		il__back(task->loop, &r->lender);
+	r->task = NULL;
 	portal_run_finish(r, rc);
 }
 
@@ -71,7 +72,8 @@ static void portal_run_start_task(struct il__portal_run *r, il_loop *loop)
 					 .locals = r->locals};
 
 	il__loop_meet(loop, r->fn);
-	if (!il__task_spawn(loop, portal_run_run, r, &options)) {
+	r->task = il__task_spawn(loop, portal_run_run, r, &options);
+	if (!r->task) {
 		portal_run_finish(r, -ENOMEM);
 		return;
 	}
@@ -110,12 +112,45 @@ static void portal_run_on_message(struct il__message *m, il_loop *loop)
 		portal_run_call(r);
 }
 
+/* ---- the waiting side ---- */
+
 static void portal_run_tell(struct il__report *r, const il_task *task)
 {
 	const struct il__wakeup *s = il__wakeup_of(task->base->wait);
 
 	il__report_function(r, il__container_of(s, const struct il__portal_run, wakeup)->fn);
 	il__report(r, " in another loop");
+}
+
+/* From the task that waits to the one that it waits for. */
+struct cancellation {
+	struct il__message message;
+	struct il__portal_run *run;
+	struct il__wakeup heard;
+};
+
+static void portal_run_on_cancellation(struct il__message *m, il_loop *loop)
+{
+	struct cancellation *c = il__container_of(m, struct cancellation, message);
+
+	(void)loop;
+	if (c->run->task)
+		il__task_cancel(c->run->task);
+	il__wakeup_fire(&c->heard);
+}
+
+/* A task of a loop that the worker runs: cancelled, it takes the other with it. */
+static void portal_run_wait_in_task(struct il__portal_run *r, struct il__inbox *inbox,
+				    const char *function)
+{
+	struct cancellation c = {.message.handle = portal_run_on_cancellation, .run = r};
+
+	if (il__wakeup_wait(&r->wakeup, IL_FOREVER) == 0)
+		return;
+	if (r->as_task && il__wakeup_init(&c.heard, function) == 0 &&
+	    il__inbox_post(inbox, &c.message) == 0)
+		il__wakeup_wait_shielded(&c.heard);
+	il__wakeup_wait_shielded(&r->wakeup);
 }
 
 static int portal_run_wait(struct il__portal_run *r, struct il__inbox *inbox, const char *function)
@@ -127,6 +162,8 @@ static int portal_run_wait(struct il__portal_run *r, struct il__inbox *inbox, co
 	if (il__working.account)
 		r->lender = il__account_named(il__working.account);
 	rc = il__wakeup_init(&r->wakeup, function);
+	if (rc == 0 && r->wakeup.task)
+		rc = il__task_check(r->wakeup.task);
 	if (rc < 0)
 		return rc;
 	IL__PROBE(portal_post, r->portal, r->fn);
@@ -134,8 +171,14 @@ static int portal_run_wait(struct il__portal_run *r, struct il__inbox *inbox, co
 	if (rc < 0)
 		return il__refuse(rc, "%s: the loop is closed, or closing", function);
 	r->wakeup.wait.tell = portal_run_tell;
-	il__wakeup_wait_shielded(&r->wakeup);
-	return il__refuse_again(r->rc, r->why);
+	if (r->wakeup.task)
+		portal_run_wait_in_task(r, inbox, function);
+	else
+		il__wakeup_wait_shielded(&r->wakeup);
+	il__refuse_again(r->rc, r->why);
+	if (r->wakeup.task && r->rc == -ECANCELED)
+		il__task_cancelled(r->wakeup.task); /* the reason, if it is this task's */
+	return r->rc;
 }
 
 static __attribute__((noinline)) int portal_run_wait_traced(struct il__portal_run *r,

@@ -24,6 +24,7 @@ struct il__portal_run {
 	int rc;
 	char *why; /* the function's il_error_detail() */
 	bool as_task;
+	il_task *task;             /* as_task, from its start to its end; the loop's thread's */
 	struct il__caller *caller; /* from_thread: whose scope; NULL: the portal's */
 	struct il__account lender; /* of the call that the thread runs; name 0: it runs none */
 	il_portal *portal;

@@ -79,13 +79,15 @@ IL_API int il_threads_wait(void);
  * @{ */
 /**
  * @brief Runs fn as a task on the loop of the task that waits for this thread, under that task's
- * scope (of an abandonable call: not under it), and waits for its result.
- * @return fn's result; -EPERM; -ESHUTDOWN: the loop is closed or closing, and no task waits for
+ * scope (of an abandonable call: not under it), and waits for its result. In a task of a loop that
+ * the worker runs itself it waits as that task does: a cancellation point, which cancels fn's task
+ * too.
+ * @return fn's result; -ECANCELED: the calling task was cancelled before fn began; -EPERM; -ESHUTDOWN: the loop is closed or closing, and no task waits for
  *         this thread; -ENOMEM.
  */
 IL_API int il_from_thread_run(il_fn *fn, void *arg);
 /** @brief Runs fn as a plain call in that loop's thread, where it must not wait; waits for its
- * result. */
+ * result. -ECANCELED: the calling task was cancelled before. */
 IL_API int il_from_thread_run_sync(il_fn *fn, void *arg);
 /**
  * @brief Tells a long function whether its result is still wanted. Never waits.

@@ -949,3 +949,42 @@ IL_TEST(E, calls_behind_workers_that_wait_for_the_clock_do_not_stop_it)
 	CHECK(il_now() - begin >= IL_MSEC(60));
 	il_executor_destroy(n.ex);
 }
+
+/* ---- in a task of a loop that the worker runs itself ---- */
+
+static int note_the_cancellation(void *arg)
+{
+	*(int *)arg = il_sleep_forever();
+	return *(int *)arg;
+}
+
+static int forever_in_the_outer_loop(void *arg)
+{
+	return il_from_thread_run(note_the_cancellation, arg);
+}
+
+static int cut_short(void *woken)
+{
+	int begun = 0;
+	il_scope scope = IL_SCOPE_INIT;
+
+	CHECK_RC(il_fail_after(IL_MSEC(10), forever_in_the_outer_loop, woken), -ETIMEDOUT);
+	CHECK_RC(il_scope_enter(&scope, 0, 0), 0);
+	CHECK_RC(il_from_thread_run(note_the_cancellation, &begun), -ECANCELED);
+	CHECK_RC(il_from_thread_run_sync(note_the_cancellation, &begun), -ECANCELED);
+	CHECK_RC(il_scope_exit(&scope, -ECANCELED), 0);
+	return begun;
+}
+
+static int run_cut_short(void *woken)
+{
+	return il_run(il_test_backend(), cut_short, woken);
+}
+
+IL_TEST_REAL(E, a_call_from_a_workers_own_task_is_cancelled_with_it)
+{
+	int woken = 0;
+
+	CHECK_RC(il_run_in_thread(run_cut_short, &woken), 0);
+	CHECK_RC(woken, -ECANCELED);
+}
