@@ -314,7 +314,8 @@ int il_server_close(il_server *server)
 
 	if (rc < 0)
 		return rc;
-	rc = task ? il__task_check(task) : 0; /* before this call itself cancels a set-up */
+	rc = task && il__task_cancelled(task) ? -ECANCELED
+					      : 0; /* before this call itself cancels a set-up */
 	server->closed = true;
 	il__endpoints_close(server);
 	if (server->udp)

@@ -417,18 +417,30 @@ IL_TEST_REAL(M, n231_a_closed_server_without_clients_ends_by_itself)
 	il_server_destroy(s.server);
 }
 
+static int note_run(void *ran)
+{
+	*(bool *)ran = true;
+	return 0;
+}
+
 IL_TEST_REAL(M, n231_closing_in_an_expired_scope_frees_the_listeners)
 {
 	struct visits v = {0};
 	struct service s;
 	il_scope scope = IL_SCOPE_INIT;
+	bool ran = false;
+	il_group g;
 	uint16_t port;
 
 	service_lines(&s, &echo_handler, &v);
 	port = il_server_port(s.server);
+	CHECK_RC(il_group_open(&g), 0);
+	CHECK_RC(il_group_start_soon(&g, NULL, note_run, &ran), 0);
 	CHECK_RC(il_scope_enter(&scope, 0, 0), 0);
 	CHECK_RC(il_server_close(s.server), -ECANCELED);
+	CHECK(!ran); /* it never waits */
 	CHECK_RC(il_scope_exit(&scope, -ECANCELED), 0);
+	CHECK_RC(il_group_close(&g, 0), 0);
 	check_refused(port);
 	CHECK_RC(service_result(&s), 0);
 	il_server_destroy(s.server);
