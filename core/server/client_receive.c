@@ -55,6 +55,22 @@ int il__client_find_packet(il_client *c)
 	return c->found;
 }
 
+/* The words are the protocol's, if it has any. */
+int il__client_refuse_packet(const struct il__client_rules *rules, int rc)
+{
+	const char *name = rules->protocol.name ? rules->protocol.name : "without a name";
+
+	if (il__refusal.rc != rc && rc == -EMSGSIZE)
+		return il__refuse(rc,
+				  "il_client_receive: protocol %s: a packet was larger than "
+				  "max_packet, %zu bytes",
+				  name, rules->max_packet);
+	if (il__refusal.rc != rc && rc == -EBADMSG)
+		return il__refuse(
+		    rc, "il_client_receive: protocol %s: what the peer sent is not a packet", name);
+	return il__pass_on(rc);
+}
+
 /* 1: given; 0: more bytes are needed; negative: an error for the handler. */
 static int next_packet(il_client *c, il_packet *packet)
 {
@@ -68,7 +84,7 @@ static int next_packet(il_client *c, il_packet *packet)
 	c->begin += c->parse.consumed;
 	if (!c->parse.consumed)
 		il__client_receive_no_more(c);
-	return il__pass_on(rc);
+	return il__client_refuse_packet(c->rules, rc);
 }
 
 /* ---- receiving ---- */

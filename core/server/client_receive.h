@@ -11,6 +11,8 @@ void il__client_release_packet(il_client *c);
 /* 1: c->parse has it; 0: more bytes are needed; negative: there is none, and c->parse tells how much of it is one.
  * `find` may rewrite the bytes, so what it has found is kept until it is taken. */
 int il__client_find_packet(il_client *c);
+/* What `find` failed with, in words. */
+int il__client_refuse_packet(const struct il__client_rules *rules, int rc);
 /* rc is why nothing more comes, which il_client_receive is to say in these words; 0: the peer's end. */
 void il__client_has_ended(il_client *c, int rc);
 

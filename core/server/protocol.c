@@ -28,7 +28,7 @@ int il__protocol_find(const il_protocol *p, il_parse *parse)
 			"is given up",
 			p->name ? p->name : "without a name", rc, parse->consumed, parse->size);
 		parse->consumed = 0;
-		return -EBADMSG;
+		return il__refuse(-EBADMSG, "il_client_receive: the protocol is at fault");
 	}
 	if (rc)
 		parse->scanned = 0;

@@ -10,6 +10,7 @@
 #include "../base/report.h"
 #include "../runtime/task.h"
 #include "client.h"
+#include "client_receive.h"
 #include "protocol.h"
 #include "server.h"
 #include "udp.h"
@@ -84,7 +85,7 @@ static int udp_peer_parse(il_client *c, struct il__udp_datagram *d, il_packet *p
 	*parse = (il_parse){.data = d->data, .size = d->size, .limit = c->rules->max_packet};
 	rc = d->size ? il__protocol_find(&c->rules->protocol, parse) : 0;
 	if (rc < 0)
-		return rc;
+		return il__client_refuse_packet(c->rules, rc);
 	if (rc == 0 || parse->consumed != d->size)
 		return il__refuse(-EBADMSG,
 				  "il_client_receive: a datagram of %zu bytes is not exactly one "

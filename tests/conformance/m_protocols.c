@@ -336,8 +336,10 @@ static int write_down(il_client *client, void *data)
 		CHECK(((const char *)p.data)[p.size] == '\0');
 		return il_client_send(client, p.data, p.size);
 	}
-	if (rc == -EBADMSG || rc == -EMSGSIZE)
+	if (rc == -EBADMSG || rc == -EMSGSIZE) {
+		CHECK(il_error_detail()[0]);
 		note_error(&x->feed, rc, false);
+	}
 	return rc == 0 || rc == -ENODATA ? rc : 0;
 }
 
