@@ -165,8 +165,11 @@ int il_threads_wait(void)
 {
 	struct il__threads *threads;
 	int rc;
-	il_task *task = il__task_current("il_threads_wait", &rc);
+	il_task *task;
 
+	if (!il__task_here() && il_loop_current() && il_threads_active() == 0)
+		return 0;
+	task = il__task_current("il_threads_wait", &rc);
 	if (!task || (rc = il__task_check(task)) < 0 ||
 	    (rc = il__threads_get(task->loop, &threads)) < 0)
 		return rc;

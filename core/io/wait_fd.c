@@ -71,14 +71,12 @@ int il_wait_fd(int fd, unsigned mask)
 
 int il_notify_closing(int fd)
 {
-	il_loop *loop = il_loop_current();
 	struct il__fd *known;
+	il_loop *loop;
+	int rc = il__loop_here(&loop, "il_notify_closing");
 
-	if (!loop)
-		return il__refuse(-EPERM,
-				  "il_notify_closing: call it in the thread of the loop that waits "
-				  "for descriptor %d",
-				  fd);
+	if (rc < 0)
+		return rc;
 	known = il__fd_find(loop, fd);
 	if (known)
 		il__fd_forget(known, -ECANCELED);

@@ -73,12 +73,14 @@ int il_client_finish(il_client *client, il_time timeout)
 		return rc;
 	if (timeout < 0)
 		return il__refuse(-EINVAL, "il_client_finish: the timeout is negative");
-	task = il__task_current("il_client_finish", &rc);
-	if (!task)
-		return rc;
 	if (client->receiving)
 		return il__refuse(-EBUSY,
 				  "il_client_finish: another task receives from this client");
+	if (!il__task_here() && (timeout == 0 || client->ops || il__client_is_closed(client)))
+		return il_client_close(client);
+	task = il__task_current("il_client_finish", &rc);
+	if (!task)
+		return rc;
 	client->refs++;
 	client->receiving = client->end_reported = true;
 	rc = il__task_check(task);

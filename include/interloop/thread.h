@@ -69,7 +69,7 @@ IL_API size_t il_threads_active(void);
 
 /**
  * @brief Waits until il_threads_active() is 0. A cancellation point.
- * @return 0; -ECANCELED; -EPERM: not in a task; -ENOMEM.
+ * @return 0; -ECANCELED; -EPERM: not in a task, and one runs; -ENOMEM.
  */
 IL_API int il_threads_wait(void);
 

@@ -255,6 +255,14 @@ static int finish_kept(void *arg)
 	return il_client_finish(((struct misuse *)arg)->kept, 0);
 }
 
+static int finish_in_callback(il_future *f, void *client)
+{
+	(void)f;
+	CHECK_RC(il_client_finish(client, IL_FOREVER), 0); /* closed: nothing to wait for */
+	CHECK_RC(il_threads_wait(), 0);
+	return 0;
+}
+
 IL_TEST_REAL(M, a_finish_that_cannot_be_is_refused_and_changes_nothing)
 {
 	const il_handler h = {
@@ -263,6 +271,7 @@ IL_TEST_REAL(M, a_finish_that_cannot_be_is_refused_and_changes_nothing)
 	struct misuse x = {.kept = NULL};
 	struct service s;
 	il_stream *c;
+	il_future *f;
 
 	service_lines(&s, &h, &x);
 	c = dial(&s);
@@ -277,6 +286,10 @@ IL_TEST_REAL(M, a_finish_that_cannot_be_is_refused_and_changes_nothing)
 	il_stream_destroy(c);
 	UNTIL(x.v.disconnected == 1);
 	CHECK_RC(il_client_finish(x.kept, IL_FOREVER), 0); /* it is closed */
+	CHECK_RC(il_future_create(&f), 0);
+	CHECK_RC(il_future_on_done(f, finish_in_callback, x.kept), 0);
+	CHECK_RC(il_future_set_result(f, 0), 0);
+	il_future_unref(f);
 	il_client_unref(x.kept);
 	service_end(&s);
 }
