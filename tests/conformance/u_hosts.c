@@ -120,10 +120,19 @@ static int life_main(void *arg)
 	return rc;
 }
 
+static int crash_in_callback(il_future *f, void *n)
+{
+	(void)f;
+	CHECK_RC(il_virtual_host_crash(n, "b"), -EPERM);
+	CHECK_RC(il_virtual_host_crash(n, "a"), 0); /* it is down: nothing to wait for */
+	return 0;
+}
+
 IL_TEST_VIRTUAL(U, n404_a_crash_ends_all_tasks_of_its_host_and_frees_its_ports)
 {
 	il_virtual_network *n = network_with(NULL);
 	struct life life = {.starts = 0}, other = {.starts = 0};
+	il_future *f;
 
 	host(n, "a", life_main, &life);
 	host(n, "b", life_main, &other);
@@ -141,6 +150,11 @@ IL_TEST_VIRTUAL(U, n404_a_crash_ends_all_tasks_of_its_host_and_frees_its_ports)
 	}
 	CHECK_EQ(other.starts, 1);
 	CHECK_EQ(other.children, 2);
+	CHECK_RC(il_virtual_host_crash(n, "a"), 0);
+	CHECK_RC(il_future_create(&f), 0);
+	CHECK_RC(il_future_on_done(f, crash_in_callback, n), 0);
+	CHECK_RC(il_future_set_result(f, 0), 0);
+	il_future_unref(f);
 	CHECK_RC(il_virtual_network_close(n), 0);
 	CHECK_EQ(life.children + other.children, 0);
 }
@@ -184,14 +198,25 @@ IL_TEST_VIRTUAL(U, n404_nothing_leaves_a_host_after_its_power_cut)
 	pair_close(p);
 }
 
+static int come_later(void *arg)
+{
+	(void)arg;
+	TRACE("meanwhile");
+	return 0;
+}
+
 static int crash_oneself(void *n)
 {
+	il_group g;
+
+	CHECK_RC(il_group_open(&g), 0);
+	CHECK_RC(il_group_start_soon(&g, NULL, come_later, NULL), 0);
 	CHECK_RC(il_virtual_network_close(n), -EDEADLK);
 	CHECK_RC(il_virtual_host_restart(n, "lemming"), -EDEADLK);
 	CHECK_RC(il_virtual_host_wait(n, "lemming", 0), -EDEADLK);
-	int rc = il_virtual_host_crash(n, "lemming");
+	int rc = il_virtual_host_crash(n, "lemming"); /* does not wait */
 	TRACE("crashed");
-	return rc;
+	return il_group_close(&g, rc);
 }
 
 IL_TEST_VIRTUAL(U, n404_a_task_may_crash_its_own_host)
@@ -203,7 +228,7 @@ IL_TEST_VIRTUAL(U, n404_a_task_may_crash_its_own_host)
 	CHECK_RC(il_virtual_host_restart(n, "lemming"), 0);
 	CHECK_RC(ended(n, "lemming"), -ECANCELED);
 	CHECK_RC(il_virtual_network_close(n), 0);
-	CHECK_TRACE("crashed crashed");
+	CHECK_TRACE("crashed meanwhile crashed meanwhile");
 }
 
 static int fail_with_words(void *arg)

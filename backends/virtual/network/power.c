@@ -148,29 +148,18 @@ static void host_crash(struct il__sim_host *host)
 static int host_leave(struct il__sim_host *host)
 {
 	if (il__sim_here(host->network) == host)
-		return il__task_check(host->network->loop->current);
+		return il__task_cancelled(host->network->loop->current) ? -ECANCELED : 0;
 	il__sim_host_join(host);
 	return 0;
-}
-
-/* For what waits. */
-static int host_find_from_task(il_virtual_network *n, const char *name, struct il__sim_host **host,
-			       const char *function)
-{
-	int rc = host_find_started(n, name, host, function);
-
-	if (rc == 0)
-		il__task_current(function, &rc); /* sets it, outside a task */
-	return rc;
 }
 
 int il_virtual_host_crash(il_virtual_network *n, const char *name)
 {
 	static const char function[] = "il_virtual_host_crash";
 	struct il__sim_host *host;
-	int rc = host_find_from_task(n, name, &host, function);
+	int rc = host_find_started(n, name, &host, function);
 
-	if (rc < 0)
+	if (rc < 0 || (host->down && host->tasks.roots == 0) || !il__task_current(function, &rc))
 		return rc;
 	host_crash(host);
 	return host_leave(host);
@@ -180,9 +169,9 @@ int il_virtual_host_restart(il_virtual_network *n, const char *name)
 {
 	static const char function[] = "il_virtual_host_restart";
 	struct il__sim_host *host;
-	int rc = host_find_from_task(n, name, &host, function);
+	int rc = host_find_started(n, name, &host, function);
 
-	if (rc < 0)
+	if (rc < 0 || !il__task_current(function, &rc))
 		return rc;
 	if (il__sim_here(n) == host)
 		return il__refuse(-EDEADLK,
