@@ -145,6 +145,7 @@ void il__remote_answer(struct il__remote_pool *pool, struct il__remote_out *out,
 	if (out->verdict == -ECANCELED)
 		rc = -ECANCELED;
 	pool->places--;
+	pool->answering++;
 	pthread_mutex_unlock(&pool->lock);
 	il_executor_room(pool->executor);
 	if (rc == -ECANCELED && !out->begun)
@@ -152,7 +153,7 @@ void il__remote_answer(struct il__remote_pool *pool, struct il__remote_out *out,
 	else
 		il_call_finish(call, rc, data, size, detail);
 	il__remote_free_out(out);
-	il__remote_uncount(pool);
+	il__remote_uncount(pool, true);
 }
 
 static void answer_unknown(struct il__remote_pool *pool, struct il__remote_out *out, int rc,

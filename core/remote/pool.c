@@ -136,7 +136,7 @@ static bool pool_withdraw(void *self, il_call *call)
 		return false;
 	il__remote_free_out(out);
 	il__remote_free_place(pool);
-	il__remote_uncount(pool);
+	il__remote_uncount(pool, false);
 	return true;
 }
 
@@ -189,10 +189,11 @@ void il__remote_stop_if_done(struct il__remote_pool *pool)
 }
 
 /* Whoever waits for the last call waits for the stop, too. */
-void il__remote_uncount(struct il__remote_pool *pool)
+void il__remote_uncount(struct il__remote_pool *pool, bool answered)
 {
 	pthread_mutex_lock(&pool->lock);
 	pool->calls--;
+	pool->answering -= answered;
 	stop_if_done(pool);
 	if (pool->shut) /* nobody waits before */
 		pthread_cond_broadcast(&pool->changed);

@@ -137,9 +137,10 @@ struct il__remote_pool {
 	/* under lock */
 	struct il__remote_list pending;
 	struct il__remote_name *names;
-	size_t places; /* taken, of queue_limit */
-	size_t calls;  /* without an answer */
-	bool posted;   /* the portal's thread is about to look */
+	size_t places;    /* taken, of queue_limit */
+	size_t calls;     /* without an answer, and */
+	size_t answering; /* of these: who waits may have it already */
+	bool posted;      /* the portal's thread is about to look */
 	bool shut, released, cancels_all;
 	bool stopping, stopped; /* a thread stops the tasks; they have stopped */
 	uint64_t ids;
@@ -202,7 +203,7 @@ void il__remote_leave_server(struct il__remote_out *out);
 void il__remote_lost(struct il__remote_pool *pool, struct il__remote_out *out, const char *why);
 /* Room for another call; one of them is done. */
 void il__remote_free_place(struct il__remote_pool *pool);
-void il__remote_uncount(struct il__remote_pool *pool);
+void il__remote_uncount(struct il__remote_pool *pool, bool answered);
 /* Its tasks stop, if they are not needed any more. */
 void il__remote_stop_if_done(struct il__remote_pool *pool);
 /* Its server is asked to drop the call, which ends with `verdict`. Under the lock; true: wake the portal's thread. */

@@ -51,7 +51,7 @@ void il__remote_pool_list(struct il__remote_pool *pool, bool listed)
 static void fill_in(struct il__remote_pool *pool, il_remote_statistics *s)
 {
 	pthread_mutex_lock(&pool->lock);
-	s->calls = pool->calls;
+	s->calls = pool->calls - pool->answering;
 	s->server_count = pool->server_count;
 	for (size_t i = 0; i < pool->server_count; i++) {
 		s->servers[i] = pool->servers[i].statistics;

@@ -34,6 +34,30 @@ static void plain_calls(il_executor *ex)
 	printf("plain calls\n");
 }
 
+/* A call is counted before its result is known. */
+static void counted(const char *address)
+{
+	il_remote_pool_options o = pool_options(&address, 1);
+	il_executor *ex = pool_with(&o);
+	struct sum s = {1, 2, 0};
+
+	for (unsigned i = 1; i <= 30; i++) {
+		il_executor_statistics all;
+		il_remote_statistics remote;
+		CHECK_EQ(il_executor_run(ex, i % 2 ? add : refuse, &s, sizeof s),
+			 i % 2 ? 3 : -EDOM);
+		CHECK_EQ(il_executor_get_statistics(ex, &all), 0);
+		CHECK_EQ(il_remote_pool_get_statistics(ex, &remote), 0);
+		CHECK_EQ((long)remote.calls, 0);
+		CHECK_EQ((long)all.submitted, i);
+		CHECK_EQ((long)all.completed, (i + 1) / 2);
+		CHECK_EQ((long)all.failed, i / 2);
+		CHECK_EQ((long)(all.queued + all.running), 0);
+	}
+	il_executor_destroy(ex);
+	printf("counted\n");
+}
+
 static void oversize(il_executor *ex)
 {
 	il_bytes b = {.in_size = 3u << 20};
@@ -344,6 +368,7 @@ void test_all(void)
 	shut_down_and_cancel(address);
 	first = worker_start(address, "all=1");
 	plain_calls(ex);
+	counted(address);
 	oversize(ex);
 	large(address);
 	drain(ex, first);
