@@ -41,11 +41,12 @@ int il__user_offer(struct il__user *user, il_call *call, bool waits)
 	call_describe(call);
 	call->user.waits = waits;
 	atomic_fetch_add_explicit(&user->refs, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&user->submitted, 1, memory_order_relaxed);
 	rc = user->ops.submit(user->self, call);
-	if (rc < 0)
+	if (rc < 0) {
+		atomic_fetch_sub_explicit(&user->submitted, 1, memory_order_relaxed);
 		il__user_unref(user);
-	else
-		atomic_fetch_add_explicit(&user->submitted, 1, memory_order_relaxed);
+	}
 	return rc;
 }
 
@@ -86,11 +87,20 @@ bool il_call_begin(il_call *call)
 		return false;
 	user = user_of(call);
 	pthread_mutex_lock(&user->lock);
-	if (call->user.begin == IL__BEGIN_OPEN)
+	if (call->user.begin == IL__BEGIN_OPEN) {
 		call->user.begin = call->ops->claim(call) ? IL__BEGUN : IL__NOT_BEGUN;
+		user->running += call->user.begin == IL__BEGUN;
+	}
 	begun = call->user.begin == IL__BEGUN;
 	pthread_mutex_unlock(&user->lock);
 	return begun;
+}
+
+/* Under the lock, before the result is known. */
+static void count_answer(struct il__user *user, const il_call *call, int rc)
+{
+	il__call_count(&user->counts, rc);
+	user->running -= call->user.begin == IL__BEGUN;
 }
 
 /* The call is gone then. */
@@ -113,6 +123,8 @@ static void call_answer(il_call *call, int rc)
 	call->user.answered = true;
 	call->user.rc = rc;
 	later = call->user.visited;
+	if (!later)
+		count_answer(user, call, rc);
 	pthread_mutex_unlock(&user->lock);
 	if (!later)
 		call_end(call, rc);
@@ -270,7 +282,9 @@ static bool end_visit(struct il__user *user, il_call *call, bool given_up)
 	pthread_mutex_lock(&user->lock);
 	call->user.visited = false;
 	answered = call->user.answered;
-	rc = call->user.rc;
+	rc = answered ? call->user.rc : -ECANCELED;
+	if (answered || given_up)
+		count_answer(user, call, rc);
 	pthread_mutex_unlock(&user->lock);
 	if (answered)
 		call_end(call, rc);

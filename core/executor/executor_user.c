@@ -3,7 +3,6 @@
  */
 #include "../base/error.h"
 #include "../base/memory.h"
-#include "executor.h"
 #include "loop_threads.h"
 #include "user.h"
 
@@ -31,8 +30,14 @@ static int user_submit_waiting(void *self, il_call *call, il_time deadline)
 static void user_statistics(void *self, il_executor_statistics *statistics)
 {
 	struct il__user *user = self;
+	struct il__call_counts counts;
 
-	statistics->submitted = atomic_load_explicit(&user->submitted, memory_order_relaxed);
+	pthread_mutex_lock(&user->lock);
+	counts = user->counts;
+	counts.submitted = atomic_load_explicit(&user->submitted, memory_order_relaxed);
+	statistics->queued = il__calls_left(&counts) - user->running;
+	pthread_mutex_unlock(&user->lock);
+	il__call_counts_tell(&counts, statistics);
 }
 
 struct shutdown {

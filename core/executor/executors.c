@@ -29,6 +29,11 @@ void il__executors_remove(il_executor *ex)
 	pthread_mutex_unlock(&lock);
 }
 
+size_t il__calls_left(const struct il__call_counts *counts)
+{
+	return (size_t)(counts->submitted - counts->completed - counts->failed - counts->cancelled);
+}
+
 void il__call_counts_tell(const struct il__call_counts *counts, il_executor_statistics *s)
 {
 	s->submitted = counts->submitted;
@@ -37,7 +42,7 @@ void il__call_counts_tell(const struct il__call_counts *counts, il_executor_stat
 	s->cancelled = counts->cancelled;
 	s->worker_deaths = counts->deaths;
 	s->longest_wait = il__ticks_time(counts->longest_wait);
-	s->running = (size_t)(s->submitted - s->queued - s->completed - s->failed - s->cancelled);
+	s->running = il__calls_left(counts) - s->queued;
 }
 
 int il_executor_get_statistics(il_executor *ex, il_executor_statistics *statistics)
@@ -56,8 +61,8 @@ int il_executor_get_statistics(il_executor *ex, il_executor_statistics *statisti
 
 static void tell_counts(struct il__report *r, const il_executor_statistics *s)
 {
-	il__report(r, "%zu workers, %zu idle; %zu calls running, %zu queued; %llu submitted, ",
-		   s->workers, s->idle, s->running, s->queued, (unsigned long long)s->submitted);
+	il__report(r, "%zu calls running, %zu queued; %llu submitted, ", s->running, s->queued,
+		   (unsigned long long)s->submitted);
 	il__report(r, "%llu completed, %llu failed, %llu cancelled",
 		   (unsigned long long)s->completed, (unsigned long long)s->failed,
 		   (unsigned long long)s->cancelled);
@@ -71,10 +76,9 @@ static void tell_executor(struct il__report *r, il_executor *ex)
 	if (il_executor_get_statistics(ex, &s) < 0)
 		return;
 	il__report(r, "executor %s%s(%s): ", name, name[0] ? " " : "", ex->ops->runs_in);
-	if (ex->ops->name)
-		il__report(r, "%llu calls submitted", (unsigned long long)s.submitted);
-	else
-		tell_counts(r, &s);
+	if (!ex->ops->name)
+		il__report(r, "%zu workers, %zu idle; ", s.workers, s.idle);
+	tell_counts(r, &s);
 	il__report_line_end(r);
 	if (ex->ops->tell)
 		ex->ops->tell(ex->self, r);

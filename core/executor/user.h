@@ -12,7 +12,7 @@
 #define IL_CORE_EXECUTOR_USER_H
 
 #include "../base/list.h"
-#include "call.h"
+#include "executor.h"
 
 #include <interloop/executor.h>
 
@@ -23,10 +23,13 @@ struct il__user {
 	/* the executor's, one of each call without an answer, one of each visit: a thread that is in the user's
 	 * `withdraw` or `kill`, or in il_executor_room */
 	atomic_uint refs;
-	_Atomic uint64_t submitted; /* relaxed: a count that orders nothing */
-	_Atomic(void *) spare;      /* memory for a call that may be left behind; executor_run.c */
+	_Atomic uint64_t
+	    submitted; /* relaxed: added before a call is known, so never less than the others */
+	_Atomic(void *) spare; /* memory for a call that may be left behind; executor_run.c */
 	pthread_mutex_t lock;
 	/* under lock */
+	struct il__call_counts counts; /* but `submitted` */
+	size_t running;                /* calls that have begun, without an answer */
 	bool shut;
 	unsigned visits; /* of threads in a function of the user's that needs self */
 	bool released;   /* the executor is gone: the last visit destroys self */

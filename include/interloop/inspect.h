@@ -77,7 +77,7 @@ typedef struct il_executor_statistics {
 /**
  * @brief Writes the figures of the executor (il_executor_statistics). Any thread; never waits. The
  * counters stay after a shutdown; a call is counted before its result is known. Of an executor of
- * your own only `submitted` is known.
+ * your own, and of a remote pool, the workers and longest_wait are not known: they are 0.
  * @return 0; -EINVAL: NULL; -ESHUTDOWN: the executor was inherited across fork.
  */
 IL_API int il_executor_get_statistics(il_executor *ex, il_executor_statistics *statistics);

@@ -235,25 +235,54 @@ static int keep_call(void *self, il_call *call)
 	return 0;
 }
 
-IL_TEST_CORE(V, n420_of_an_executor_of_ones_own_the_submitted_calls_are_known)
+static bool take_back(void *self, il_call *call)
 {
-	const il_executor_ops ops = {.name = "ours", .submit = keep_call};
+	(void)self;
+	(void)call;
+	return true;
+}
+
+static int refuse_call(void *self, il_call *call)
+{
+	(void)self;
+	(void)call;
+	return -EBUSY;
+}
+
+static int look_at_itself(void *ex)
+{
+	CHECK_EQ(executor_statistics(ex).running, 1);
+	return 0;
+}
+
+IL_TEST_CORE(V, n420_of_an_executor_of_ones_own_the_calls_are_known)
+{
+	const il_executor_ops ops = {.name = "ours", .submit = keep_call, .withdraw = take_back};
+	const il_executor_ops none = {.name = "none", .submit = refuse_call};
 	il_call *call = NULL;
-	il_executor *ex = NULL;
+	il_executor *ex = NULL, *busy = NULL;
 	il_future *f;
 
 	CHECK_RC(il_executor_create(&ex, &ops, &call), 0);
 	f = submitted(ex, fail, NULL);
-	for (int i = 0; i < 2; i++) {
-		il_executor_statistics s;
-		CHECK_RC(il_executor_get_statistics(ex, &s), 0);
-		CHECK_EQ(s.submitted, 1);
-		CHECK_EQ(s.running + s.queued + s.completed + s.failed + s.workers, 0);
-		if (i == 0)
-			il_call_run(call);
-	}
+	CHECK_EQ(executor_statistics(ex).queued, 1);
+	il_call_run(call);
 	CHECK_RC(finished(f), -EIO);
+	f = submitted(ex, look_at_itself, ex);
+	il_call_run(call);
+	CHECK_RC(finished(f), 0);
+	f = submitted(ex, fail, NULL);
+	CHECK(il_future_cancel(f));
+	CHECK_RC(finished(f), -ECANCELED);
+	CHECK_EQ(executor_statistics(ex).submitted, 3);
+	CHECK_EQ(executor_statistics(ex).failed, 1);
+	CHECK_EQ(executor_statistics(ex).completed, 1);
+	CHECK_EQ(executor_statistics(ex).cancelled, 1);
 	il_executor_destroy(ex);
+	CHECK_RC(il_executor_create(&busy, &none, NULL), 0);
+	CHECK_RC(il_executor_submit(busy, NULL, fail, NULL, 0), -EBUSY);
+	CHECK_EQ(executor_statistics(busy).submitted, 0);
+	il_executor_destroy(busy);
 }
 
 static int die_at_once(void *arg)
