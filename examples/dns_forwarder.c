@@ -1,7 +1,10 @@
 /*
  * dns_forwarder.c: a DNS forwarder with a cache. Questions come over UDP; each address that asks is a client of its
  * own, served by straight-line code: look into the cache, else ask the name server above and wait for its answer.
- * Strangers reach it, so everything has a bound: clients, their queues, the cache, and the wait.
+ * Strangers reach it, so everything has a bound: clients, their queues, the cache, and the wait. A forged answer has to
+ * guess a port and an identifier, and a query gets what was answered to the same query, bit by bit, and to no other.
+ *
+ * An answer that was cut (TC) is passed on, but nothing here listens on TCP.
  *
  *     dns_forwarder --port 5300 --upstream 9.9.9.9 &      dig @127.0.0.1 -p 5300 debian.org
  */
@@ -11,14 +14,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 enum {
 	HEADER = 12,
 	NAME_MAX_BYTES = 255,
 	QUESTION_MAX = NAME_MAX_BYTES + 4,
+	QUERY_MAX = 512,
 	ANSWER_MAX = 4096,
 	CACHE_PLACES = 4096,
 	TTL_MOST = 3600, /* seconds */
+	OPT = 41,        /* a record that is none: RFC 6891 */
 	TRIES = 2
 };
 
@@ -34,6 +40,12 @@ static unsigned number16(const unsigned char *at)
 static unsigned long number32(const unsigned char *at)
 {
 	return (unsigned long)number16(at) << 16 | number16(at + 2);
+}
+
+static void put_number32(unsigned char *at, unsigned long n)
+{
+	for (int i = 0; i < 4; i++)
+		at[i] = (unsigned char)(n >> (24 - 8 * i));
 }
 
 /* Where a name ends, or 0: it is broken. In a question it is not compressed. */
@@ -61,11 +73,17 @@ static bool is_query(const unsigned char *m)
 	return !(m[2] & 0xf8); /* neither an answer nor another operation */
 }
 
-/* How long an answer may be kept, in seconds: the shortest of its records'. 0: not at all. */
-static unsigned long answer_ttl(const unsigned char *m, size_t size)
+static bool is_answer(const unsigned char *m)
+{
+	return m[2] & 0x80;
+}
+
+/* Makes the records of an answer so many seconds older. Returns how long it may be kept, in seconds: the shortest of
+ * its records' times. 0: not at all. */
+static unsigned long make_older(unsigned char *m, size_t size, unsigned long age)
 {
 	size_t at = HEADER + question_size(m, size);
-	unsigned records = number16(m + 6) + number16(m + 8);
+	unsigned records = number16(m + 6) + number16(m + 8) + number16(m + 10);
 	unsigned long ttl = TTL_MOST;
 
 	if (at == HEADER || !number16(m + 6) || m[3] & 0x0f || m[2] & 0x02) /* failed, or cut */
@@ -74,19 +92,58 @@ static unsigned long answer_ttl(const unsigned char *m, size_t size)
 		at = name_end(m, size, at);
 		if (!at || at + 10 > size)
 			return 0;
-		if (number32(m + at + 4) < ttl)
-			ttl = number32(m + at + 4);
+		if (number16(m + at) != OPT) { /* which has flags there */
+			unsigned long left = number32(m + at + 4) - age;
+			put_number32(m + at + 4, left);
+			if (left < ttl)
+				ttl = left;
+		}
 		at += 10 + number16(m + at + 8);
 	}
 	return ttl;
 }
 
+/* Names are the same in small and capital letters. */
+static unsigned char small(unsigned char c)
+{
+	return c >= 'A' && c <= 'Z' ? c + 32 : c;
+}
+
+/* Whoever asks the same has the same bytes here. What differs in a flag or an option is another query: it may have
+ * another answer. */
+struct query {
+	unsigned char bytes[QUERY_MAX]; /* without an identifier, the name in small letters */
+	size_t size, question;
+};
+
+static bool take_query(struct query *q, const unsigned char *m, size_t size)
+{
+	*q = (struct query){.size = size, .question = question_size(m, size)};
+	if (!q->question || size > QUERY_MAX || !is_query(m))
+		return false;
+	memcpy(q->bytes + 2, m + 2, size - 2);
+	for (size_t i = HEADER; i < HEADER + q->question - 4; i++)
+		q->bytes[i] = small(q->bytes[i]);
+	return true;
+}
+
+static bool is_same(const struct query *a, const struct query *b)
+{
+	return a->size == b->size && memcmp(a->bytes + 2, b->bytes + 2, a->size - 2) == 0;
+}
+
 /* ---- the cache ---- */
 
-struct place { /* one answer, by the hash of its question; a newer one takes its place */
-	il_time until;
+struct kept {
+	struct query query;
+	il_time since, until;
 	size_t size;
-	unsigned char *answer;
+	unsigned char answer[];
+};
+
+struct place {                      /* of the queries with the same hash */
+	struct kept *kept;          /* the newest answer, or NULL */
+	struct exchange *under_way; /* a list */
 };
 
 struct forwarder {
@@ -95,85 +152,75 @@ struct forwarder {
 	unsigned long hits, asked, failed;
 };
 
-/* Names are the same in small and capital letters. */
-static unsigned char small(unsigned char c)
-{
-	return c >= 'A' && c <= 'Z' ? c + 32 : c;
-}
-
-static struct place *place_of(struct forwarder *f, const unsigned char *question, size_t size)
+static struct place *place_of(struct forwarder *f, const struct query *q)
 {
 	uint32_t hash = 2166136261u;
 
-	for (size_t i = 0; i < size; i++)
-		hash = (hash ^ small(question[i])) * 16777619u;
+	for (size_t i = 0; i < q->size; i++)
+		hash = (hash ^ q->bytes[i]) * 16777619u;
 	return &f->cache[hash % CACHE_PLACES];
 }
 
-static bool is_same_question(const unsigned char *a, const unsigned char *b, size_t size)
+/* The size of the answer; 0: there is none. */
+static int cache_find(const struct place *p, const struct query *q, unsigned char *answer)
 {
-	for (size_t i = 0; i < size; i++)
-		if (small(a[i]) != small(b[i]))
-			return false;
-	return true;
-}
+	const struct kept *k = p->kept;
+	il_time now = il_now();
 
-/* The size of the answer, which has the identifier and spelling of this query; 0: there is none. */
-static size_t cache_find(struct forwarder *f, const unsigned char *query, size_t question,
-			 unsigned char *answer)
-{
-	const struct place *p = place_of(f, query + HEADER, question);
-
-	if (p->until <= il_now() || question_size(p->answer, p->size) != question ||
-	    !is_same_question(p->answer + HEADER, query + HEADER, question))
+	if (!k || k->until <= now || !is_same(&k->query, q))
 		return 0;
-	memcpy(answer, p->answer, p->size);
-	memcpy(answer, query, 2);
-	memcpy(answer + HEADER, query + HEADER, question);
-	return p->size;
+	memcpy(answer, k->answer, k->size);
+	make_older(answer, k->size, (unsigned long)((now - k->since + IL_SEC(1) - 1) / IL_SEC(1)));
+	return (int)k->size;
 }
 
-static void cache_keep(struct forwarder *f, const unsigned char *answer, size_t size)
+static void cache_keep(struct place *p, const struct query *q, unsigned char *answer, size_t size)
 {
-	unsigned long ttl = answer_ttl(answer, size);
-	struct place *p = place_of(f, answer + HEADER, question_size(answer, size));
-	unsigned char *copy = ttl ? realloc(p->answer, size) : NULL;
+	unsigned long ttl = make_older(answer, size, 0);
+	struct kept *k = ttl ? realloc(p->kept, sizeof(*k) + size) : NULL;
 
-	if (!copy)
+	if (!k)
 		return;
-	p->answer = memcpy(copy, answer, size);
-	p->size = size;
-	p->until = il_deadline(IL_SEC((il_time)ttl));
+	p->kept = k;
+	*k = (struct kept){.query = *q, .since = il_now(), .size = size};
+	k->until = k->since + IL_SEC((il_time)ttl);
+	memcpy(k->answer, answer, size);
 }
 
 /* ---- the name server above ---- */
 
 /* [exchange] */
-struct exchange {
+struct exchange { /* of all who ask the same meanwhile: the last one frees it */
+	struct exchange *next;
+	struct query query; /* with an identifier of its own */
 	il_datagram *upstream;
-	const unsigned char *query;
-	size_t size, question;
-	unsigned char *answer;
+	unsigned char answer[ANSWER_MAX];
+	int rc; /* the answer's size, or what went wrong */
+	il_event *over;
+	int users;
 };
 
 /* Sends the query and waits for the answer to it: others are not for us. */
 static int exchange(void *arg)
 {
 	struct exchange *x = arg;
-	int n = il_datagram_send(x->upstream, x->query, x->size, NULL);
+	const struct query *q = &x->query;
+	int n = il_datagram_send(x->upstream, q->bytes, q->size, NULL);
 	while (n >= 0) {
 		n = il_datagram_receive(x->upstream, x->answer, ANSWER_MAX, NULL);
-		if (n > HEADER && memcmp(x->answer, x->query, 2) == 0 &&
-		    question_size(x->answer, (size_t)n) == x->question &&
-		    is_same_question(x->answer + HEADER, x->query + HEADER, x->question))
+		if (n > HEADER && is_answer(x->answer) && memcmp(x->answer, q->bytes, 2) == 0 &&
+		    question_size(x->answer, (size_t)n) == q->question &&
+		    memcmp(x->answer + HEADER, q->bytes + HEADER, q->question) == 0)
 			return n;
 	}
 	return n;
 }
 
-/* A socket for each query, so each has a port of its own, which nobody can guess. */
+/* Each exchange has a socket, so a port, and an identifier that nobody knows, not even who asks. */
 static int ask_upstream(struct forwarder *f, struct exchange *x)
 {
+	if (getrandom(x->query.bytes, 2, 0) != 2)
+		return -errno;
 	int rc = il_datagram_connect_udp(&x->upstream, f->upstream, f->upstream_port, NULL);
 	if (rc < 0)
 		return rc;
@@ -187,16 +234,79 @@ static int ask_upstream(struct forwarder *f, struct exchange *x)
 }
 /* [exchange] */
 
+static struct exchange *begin_exchange(struct place *p, const struct query *q)
+{
+	struct exchange *x = calloc(1, sizeof(*x));
+
+	if (!x || il_event_create(&x->over) < 0) {
+		free(x);
+		return NULL;
+	}
+	x->query = *q;
+	x->next = p->under_way;
+	p->under_way = x;
+	return x;
+}
+
+static void end_exchange(struct place *p, struct exchange *x, int rc)
+{
+	struct exchange **link = &p->under_way;
+
+	while (*link != x)
+		link = &(*link)->next;
+	*link = x->next;
+	x->rc = rc;
+	il_event_set(x->over);
+}
+
+static void leave_exchange(struct exchange *x)
+{
+	if (--x->users > 0)
+		return;
+	il_event_destroy(x->over);
+	free(x);
+}
+
+/* [join] */
+/* Those who ask the same meanwhile share one exchange. If each had its own, a forged answer could hit any of them. */
+static int ask(struct forwarder *f, struct place *p, const struct query *q, unsigned char *answer)
+{
+	struct exchange *x = p->under_way;
+	int rc = 0;
+	while (x && !is_same(&x->query, q))
+		x = x->next;
+	if (x) {
+		x->users++;
+		rc = il_event_wait(x->over);
+	} else {
+		x = begin_exchange(p, q);
+		if (!x)
+			return -ENOMEM;
+		x->users++;
+		f->asked++;
+		end_exchange(p, x, ask_upstream(f, x));
+		if (x->rc > 0)
+			cache_keep(p, q, x->answer, (size_t)x->rc);
+	}
+	if (rc == 0)
+		rc = x->rc;
+	if (rc > 0)
+		memcpy(answer, x->answer, (size_t)rc);
+	leave_exchange(x);
+	return rc;
+}
+/* [join] */
+
 /* ---- the handler ---- */
 
 /* The query itself as an answer that says "server failure". */
-static size_t make_failure(const unsigned char *query, size_t size, unsigned char *answer)
+static int make_failure(const unsigned char *query, size_t size, unsigned char *answer)
 {
 	memcpy(answer, query, size);
 	answer[2] |= 0x80;
 	answer[3] = (unsigned char)((answer[3] & 0x70) | 2);
 	memset(answer + 6, 0, 6);
-	return size;
+	return (int)size;
 }
 
 /* [handle] */
@@ -204,30 +314,27 @@ static int handle(il_client *client, void *data)
 {
 	struct forwarder *f = data;
 	unsigned char answer[ANSWER_MAX];
-	il_packet query; /* valid until the next receive, so across the wait below */
-	int rc = il_client_receive(client, &query, IL_FOREVER);
+	struct query query;
+	il_packet packet; /* valid until the next receive, so across the wait below */
+	int rc = il_client_receive(client, &packet, IL_FOREVER);
 	if (rc <= 0)
 		return rc == -EMSGSIZE ? 0 : rc;
-	size_t question = question_size(query.data, query.size), size;
-	if (!question || !is_query(query.data))
+	if (!take_query(&query, packet.data, packet.size))
 		return 0; /* no query: no answer */
-	size = cache_find(f, query.data, question, answer);
-	if (size) {
-		f->hits++;
-		return il_client_send(client, answer, size);
-	}
-	struct exchange x = {
-	    .query = query.data, .size = query.size, .question = question, .answer = answer};
-	f->asked++;
-	rc = ask_upstream(f, &x);
-	if (rc == -ECANCELED)
-		return rc;
+	struct place *place = place_of(f, &query);
+	rc = cache_find(place, &query, answer);
 	if (rc > 0)
-		cache_keep(f, answer, (size_t)rc);
+		f->hits++;
 	else
-		f->failed++;
-	size = rc > 0 ? (size_t)rc : make_failure(query.data, HEADER + question, answer);
-	return il_client_send(client, answer, size);
+		rc = ask(f, place, &query, answer);
+	if (il_check_cancelled() < 0)
+		return -ECANCELED;
+	f->failed += rc <= 0;
+	if (rc <= 0)
+		rc = make_failure(packet.data, HEADER + query.question, answer);
+	memcpy(answer, packet.data, 2); /* as this client has written it */
+	memcpy(answer + HEADER, (const char *)packet.data + HEADER, query.question);
+	return il_client_send(client, answer, (size_t)rc);
 }
 /* [handle] */
 
@@ -274,7 +381,7 @@ static int run(void *arg)
 	struct program *program = arg;
 	static const il_handler handler = {.handle = handle};
 	const il_server_options options = {
-	    .max_packet = 512, /* of a query */
+	    .max_packet = QUERY_MAX,
 	    .max_clients = (size_t)program->most_clients,
 	    .idle_timeout = IL_SEC(5), /* a resolver asks from another port each time */
 	    .grace_period = IL_SEC(1),
@@ -308,7 +415,7 @@ int main(int argc, char **argv)
 	program->most_clients = example_number(argc, argv, "--clients", 1000, 100000);
 	rc = example_main(argc, argv, run, program);
 	for (int i = 0; i < CACHE_PLACES; i++)
-		free(program->forwarder.cache[i].answer);
+		free(program->forwarder.cache[i].kept);
 	free(program);
 	return rc;
 }

@@ -567,7 +567,7 @@ has http_server nc && row 'http requests' as_it_is http_requests_expected - - ru
 has redis_server redis-cli redis-benchmark nc &&
   row redis_server as_it_is expected_file redis_server - run_redis
 has redis_client redis-check-rdb && row redis_client as_it_is expected_file redis_client - run_redis_client
-has dns_forwarder dnsmasq dig && row dns_forwarder as_it_is expected_file dns_forwarder - run_dns
+has dns_forwarder dnsmasq dig python3 && row dns_forwarder as_it_is expected_file dns_forwarder - run_dns
 has dns_forwarder dnsmasq dnsperf &&
   row 'dns_forwarder load' as_it_is dns_load_expected - - run_dns_load
 has chat_server nc && row chat_server as_it_is chat_expected - - run_chat
