@@ -182,6 +182,7 @@ sql_of() { # CLIENT: its requests, a line each
   cat <<END
 SELECT count(*), max(length(word)) FROM words WHERE word LIKE '$letter%'
 SELECT rowid, word FROM words WHERE rowid % 1000 = $1 ORDER BY rowid
+SELECT NULL; SELECT ''; SELECT 'no row is lost'; SELECT ''
 END
   [ $(($1 % 10)) -ne 0 ] || echo 'SELECT word FROM words WHERE length(word) > 8 ORDER BY rowid'
 }

@@ -39,6 +39,7 @@ struct query { /* on the stack of its handler, which waits for the worker that u
 	il_client *client;
 	const char *sql;
 	sqlite3_str *answer; /* what was not sent yet */
+	bool begun;          /* there is a line in it, which may be empty */
 	long rows;
 	bool failed; /* the answer ends in ERR */
 };
@@ -118,16 +119,17 @@ static void close_connection(void *arg) /* in each worker, after its last call *
 
 /* ---- a query, in a worker ---- */
 
-static void begin_line(sqlite3_str *answer)
+static void begin_line(struct query *q)
 {
-	if (sqlite3_str_length(answer) > 0)
-		sqlite3_str_appendchar(answer, 1, '\n');
+	if (q->begun)
+		sqlite3_str_appendchar(q->answer, 1, '\n');
+	q->begun = true;
 }
 
 static int fail(struct query *q, const char *message)
 {
 	q->failed = true;
-	begin_line(q->answer);
+	begin_line(q);
 	sqlite3_str_appendf(q->answer, "ERR %s", message);
 	return 0;
 }
@@ -152,9 +154,10 @@ static bool is_too_large(sqlite3_stmt *statement)
 	return size > ROW_MAX;
 }
 
-static void put_row(sqlite3_str *answer, sqlite3_stmt *statement)
+static void put_row(struct query *q, sqlite3_stmt *statement)
 {
-	begin_line(answer);
+	sqlite3_str *answer = q->answer;
+	begin_line(q);
 	for (int i = 0; i < sqlite3_column_count(statement); i++) {
 		const char *value = (const char *)sqlite3_column_text(statement, i);
 		if (i > 0)
@@ -172,6 +175,7 @@ static int send_rows(void *arg) /* in the loop, as a task: it waits while the cl
 	int rc = il_client_send(q->client, sqlite3_str_value(q->answer),
 				(size_t)sqlite3_str_length(q->answer));
 	sqlite3_str_reset(q->answer);
+	q->begun = false;
 	return rc;
 }
 
@@ -187,7 +191,7 @@ static int run_statement(struct query *q, sqlite3 *db, const char **sql)
 			rc = fail(q, "the row is too large");
 			break;
 		}
-		put_row(q->answer, statement);
+		put_row(q, statement);
 		q->rows++;
 		status = sqlite3_str_errcode(q->answer);
 		if (sqlite3_str_length(q->answer) >= BATCH)
@@ -235,7 +239,7 @@ static int answer(struct query *q)
 	if (rc < 0)
 		return rc; /* the client is gone, or the server ends */
 	if (!q->failed) {
-		begin_line(q->answer);
+		begin_line(q);
 		sqlite3_str_appendf(q->answer, "OK %ld", q->rows);
 	}
 	if (sqlite3_str_errcode(q->answer) != SQLITE_OK)
