@@ -489,6 +489,7 @@ run_redis() {
     # shellcheck disable=SC2016
     printf 'PING\r\nSET a b\r\nGET a\r\n*1\r\n$4\r\nPING\r\n*1\r\n$x\r\n' |
       nc -N 127.0.0.1 "$listening" | tr -d '\r'
+    printf 'PING\r\nPING\r\nGE' | nc -N 127.0.0.1 "$listening" | tr -d '\r'
     # Whoever sends still hears of it: no reset comes, which might overtake the reply.
     { printf '*x\r\n'; head -c 3000000 /dev/zero && echo 'all was sent' >"$out.sent"; } |
       nc -N 127.0.0.1 "$listening" | tr -d '\r'

@@ -260,6 +260,10 @@ static int execute_all(il_client *client, struct request *r)
 		il_time left = r->asked ? 0 : silence - il_now();
 		rc = il_client_receive(client, &command, left > 0 ? left : 0);
 	}
+	if (rc == -ENODATA && r->asked) {
+		r->broken = true; /* the end, inside a command: those before it are answered */
+		return 0;
+	}
 	if (rc == -EBADMSG || rc == -EMSGSIZE) {
 		fputs("-ERR Protocol error\r\n", r->replies);
 		r->broken = true;
