@@ -120,7 +120,9 @@ static int run_slices(struct job *job)
 	if (rc < 0)
 		return rc;
 	for (int i = 0; i < SLICES; i++) {
-		long from = job->up_to * i / SLICES + 1, to = job->up_to * (i + 1) / SLICES + 1;
+		int64_t up_to = job->up_to; /* a long may have 32 bits */
+		long from = (long)(up_to * i / SLICES) + 1;
+		long to = (long)(up_to * (i + 1) / SLICES) + 1;
 		tasks[i] =
 		    (struct task_of_slice){job, places, {.from = from < 2 ? 2 : from, .to = to}};
 	}
@@ -151,7 +153,7 @@ static struct job *find_place(struct service *s)
 	return best;
 }
 
-static struct job *find_job(struct service *s, int id)
+static struct job *find_job(struct service *s, long id)
 {
 	for (struct job *j = s->jobs; j < s->jobs + JOBS; j++)
 		if (j->state != FREE && j->id == id)
@@ -297,7 +299,7 @@ static const char page[] =
 static int answer_about_job(struct exchange *x, const char *rest)
 {
 	char *end;
-	struct job *job = find_job(x->service, (int)strtol(rest, &end, 10));
+	struct job *job = find_job(x->service, strtol(rest, &end, 10));
 	if (end == rest || !job)
 		return refuse(x, "404 Not Found");
 	if (is_method(x, "GET") && strcmp(end, "/events") == 0)

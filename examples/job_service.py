@@ -52,6 +52,7 @@ print("cancelled:", ask("DELETE", f"/jobs/{job['id']}")[0], list(watcher)[-1]["s
 print("and others go on:", list(events(ask("POST", "/jobs/1000")[1]["id"]))[-1]["primes"])
 
 for method, path in [("POST", "/jobs/0"), ("POST", "/jobs/x"), ("POST", "/jobs/1000000000"), ("GET", "/jobs/99"),
+                     ("GET", "/jobs/4294967297"),
                      ("GET", "/jobs/1/nothing"), ("PUT", "/jobs/1"), ("GET", "/nothing")]:
     print(method, path, ask(method, path)[0])
 print("a body:", ask("POST", "/jobs/10", b"x" * 10)[0])
