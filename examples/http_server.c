@@ -128,9 +128,9 @@ static int count_primes(void *arg)
 	char *composite = calloc((size_t)limit + 1, 1);
 	if (!composite)
 		return -ENOMEM;
-	for (long n = 2; n <= limit; n++) {
+	for (int64_t n = 2; n <= limit; n++) { /* a long may have 32 bits: no n * n */
 		count += !composite[n];
-		for (long m = n * n; !composite[n] && m <= limit; m += n)
+		for (int64_t m = n * n; !composite[n] && m <= limit; m += n)
 			composite[m] = 1;
 	}
 	free(composite);
