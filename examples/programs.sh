@@ -540,6 +540,7 @@ run_redis_client() {
   rm -rf "$directory"
   up "$bin/redis_server" --backend "$loop"
   redis_commands | timeout 60 "$bin/redis_client" --backend "$loop" --port "$listening" >>"$out" 2>>"$err"
+  printf 'PING\n\nPING\nGET a' | "$bin/redis_client" --backend "$loop" --port "$listening" >>"$out" 2>&1
   stop
   down
 }

@@ -1,6 +1,6 @@
 /*
  * redis_client.c: asks a Redis server the commands that it reads, a line each, and writes the
- * replies.
+ * replies. A last line without its end is not asked, and is a failure.
  *
  *     echo 'SET greeting hello' | redis_client --port 6379
  *     echo 'GET greeting' | redis_client --socket /run/redis/redis.sock
@@ -34,20 +34,20 @@ static int connect_to(il_client **redis, const struct options *o)
 /* [connect] */
 
 /* [ask] */
-/* Commands that are there already are sent together; then their replies come. 0: there are no more. */
+/* Commands that are there already are sent together; then their replies come, also if another line went wrong.
+ * 0: there are no more. */
 static int ask(il_client *redis, il_client *input)
 {
 	il_packet line, reply;
 	int rc = il_client_receive(input, &line, IL_FOREVER), asked = 0;
 	while (rc == 1) {
-		rc = il_client_send(redis, line.data, line.size);
-		if (rc < 0)
-			return rc;
-		rc = ++asked < PIPELINE ? il_client_receive(input, &line, 0) : -ETIMEDOUT;
+		bool empty = line.size == 0; /* which asks nothing */
+		rc = empty ? 0 : il_client_send(redis, line.data, line.size);
+		asked += rc == 0 && !empty;
+		if (rc == 0)
+			rc = asked < PIPELINE ? il_client_receive(input, &line, 0) : -ETIMEDOUT;
 	}
-	if (rc < 0 && rc != -ETIMEDOUT)
-		return rc;
-	bool last = rc == 0;
+	int end = rc == -ETIMEDOUT ? 1 : rc;
 	for (; asked > 0; asked--) {
 		rc = il_client_receive(redis, &reply, IL_SEC(10));
 		if (rc == 0)
@@ -56,7 +56,7 @@ static int ask(il_client *redis, il_client *input)
 			return rc;
 		resp_print(&reply, stdout);
 	}
-	return !last;
+	return end;
 }
 /* [ask] */
 
