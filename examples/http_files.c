@@ -108,6 +108,22 @@ static time_t time_of(const char *date) /* -1: that is no date */
 	return end && !*end ? timegm(&tm) : -1;
 }
 
+/* Whether a list has its tag. One behind W/ is not the file to the byte. */
+static bool lists_tag(const struct http_file *f, const char *tags)
+{
+	const char *at = strstr(tags, f->tag);
+	return strcmp(tags, "*") == 0 || (at && (at == tags || at[-1] != '/'));
+}
+
+/* Whether it is what the client takes it for: else nothing of it is sent. */
+static bool is_as_expected(const struct http_file *f, const struct http_request *r)
+{
+	const char *tags = r->kept[HTTP_IF_MATCH], *since = r->kept[HTTP_IF_UNMODIFIED_SINCE];
+	if (*tags)
+		return lists_tag(f, tags);
+	return time_of(since) < 0 || time_of(since) >= f->modified;
+}
+
 static bool is_unchanged(const struct http_file *f, const struct http_request *r)
 {
 	const char *tags = r->kept[HTTP_IF_NONE_MATCH], *since = r->kept[HTTP_IF_MODIFIED_SINCE];
@@ -170,5 +186,8 @@ int http_file_find(struct http_file *f, int folder, const struct http_request *r
 	strftime(f->date, sizeof(f->date), DATE, gmtime_r(&s.st_mtime, &tm));
 	snprintf(f->tag, sizeof(f->tag), "\"%llx-%llx-%lx\"", (long long)s.st_size,
 		 (long long)s.st_mtime, (long)s.st_mtim.tv_nsec);
-	return is_unchanged(f, r) ? 304 : take_range(f, r);
+	return !is_as_expected(f, r)       ? 412
+	       : is_unchanged(f, r)        ? 304
+	       : http_request_is(r, "GET") ? take_range(f, r)
+					   : 200;
 }

@@ -21,7 +21,7 @@ struct http_file {
 /* The folder's descriptor; -1: errno. */
 int http_folder_open(const char *folder);
 
-/* Blocks: call it in a worker thread. A status: 200, 206, 304, 416 with the file open, 400, 404;
+/* Blocks: call it in a worker thread. A status: 200, 206, 304, 412, 416 with the file open, 400, 404;
  * negative: the system lacks something. */
 int http_file_find(struct http_file *file, int folder, const struct http_request *request);
 

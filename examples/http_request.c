@@ -119,14 +119,14 @@ static bool name_is(const struct http_request *r, const char *name)
 	return r->name_size == strlen(name) && strncasecmp(r->name, name, r->name_size) == 0;
 }
 
-/* Several headers of this name are one list: RFC 9110, 5.3. */
-static int add_coding(struct http_request *r)
+/* Several headers of one name are one list: RFC 9110, 5.3. */
+static int add_value(struct http_request *r, char list[HTTP_VALUE_MAX], bool is_first)
 {
-	size_t size = strlen(r->coding), more = r->codings++ > 0 ? 2 : 0;
-	if (size + more + r->value_size >= sizeof(r->coding))
+	size_t size = strlen(list), more = is_first ? 0 : 2;
+	if (size + more + r->value_size >= HTTP_VALUE_MAX)
 		return reject(r, 431, "a header is too long");
-	memcpy(r->coding + size, ", ", more);
-	memcpy(r->coding + size + more, r->value, r->value_size + 1);
+	memcpy(list + size, ", ", more);
+	memcpy(list + size + more, r->value, r->value_size + 1);
 	return 0;
 }
 
@@ -137,35 +137,31 @@ static void end_value(struct http_request *r)
 	r->value[r->value_size] = '\0';
 }
 
-/* These only ask for less: one that is too long, or comes twice, asks for nothing. */
-static bool keep_header(struct http_request *r)
+/* Where a header is kept for the owner; NULL: nowhere. */
+static char *place_of(struct http_request *r)
 {
-	static const char *const names[HTTP_KEPT] = {"range", "if-range", "if-none-match",
-						     "if-modified-since"};
-	for (int i = 0; i < HTTP_KEPT; i++) {
-		if (!name_is(r, names[i]))
-			continue;
-		bool counts = !r->kept[i][0] && r->value_size < HTTP_VALUE_MAX;
-		if (counts)
-			end_value(r);
-		snprintf(r->kept[i], sizeof(r->kept[i]), "%s", counts ? r->value : "");
-		return true;
-	}
-	return false;
+	static const char *const names[HTTP_KEPT] = {
+	    "range",         "if-range",          "if-match",
+	    "if-none-match", "if-modified-since", "if-unmodified-since"};
+	for (int i = 0; i < HTTP_KEPT; i++)
+		if (name_is(r, names[i]))
+			return r->kept[i];
+	return NULL;
 }
 
 static int take_header(struct http_request *r)
 {
-	if (keep_header(r))
-		return 0;
 	bool is_host = name_is(r, "host"), is_coding = name_is(r, "transfer-encoding");
-	if (!is_host && !is_coding && !name_is(r, "expect"))
+	char *kept = place_of(r);
+	if (!is_host && !is_coding && !kept && !name_is(r, "expect"))
 		return 0;
 	if (r->value_size >= sizeof(r->value))
 		return reject(r, 431, "a header is too long");
 	end_value(r);
+	if (kept)
+		return add_value(r, kept, !*kept);
 	if (is_coding)
-		return add_coding(r);
+		return add_value(r, r->coding, r->codings++ == 0);
 	if (is_host) {
 		r->hosts++;
 		return http_is_authority(r->value, r->value_size)

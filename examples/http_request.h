@@ -14,7 +14,15 @@
 enum { HTTP_VALUE_MAX = 256, HTTP_BODY_MAX = 1 << 20 };
 
 /* Headers that are kept for the owner. */
-enum http_kept { HTTP_RANGE, HTTP_IF_RANGE, HTTP_IF_NONE_MATCH, HTTP_IF_MODIFIED_SINCE, HTTP_KEPT };
+enum http_kept {
+	HTTP_RANGE,
+	HTTP_IF_RANGE,
+	HTTP_IF_MATCH,
+	HTTP_IF_NONE_MATCH,
+	HTTP_IF_MODIFIED_SINCE,
+	HTTP_IF_UNMODIFIED_SINCE,
+	HTTP_KEPT
+};
 
 struct http_request;
 
@@ -37,7 +45,7 @@ struct http_request { /* those that are pipelined come one after the other in on
 	bool keep_alive;  /* the connection, afterwards */
 	char *body;       /* freed by http_request_end */
 	size_t body_size;
-	char kept[HTTP_KEPT][HTTP_VALUE_MAX]; /* "": it was not there, or is too long to count */
+	char kept[HTTP_KEPT][HTTP_VALUE_MAX]; /* "": it was not there; a list, if it came twice */
 
 	/* What follows is http_request.c's. */
 	struct http_lines lines;

@@ -63,6 +63,7 @@ static const char *phrase_of(int status)
 	    {404, "Not Found"},
 	    {405, "Method Not Allowed"},
 	    {408, "Request Timeout"},
+	    {412, "Precondition Failed"},
 	    {413, "Content Too Large"},
 	    {414, "URI Too Long"},
 	    {416, "Range Not Satisfiable"},
@@ -224,11 +225,12 @@ static int send_file(struct exchange *x)
 
 static int respond_with_file(struct exchange *x, int status)
 {
-	char range[64];
+	char range[64] = "";
 	int rc;
-	if (status == 416) {
-		snprintf(range, sizeof(range), "Content-Range: bytes */%lld\r\n",
-			 (long long)x->file.size);
+	if (status == 412 || status == 416) {
+		if (status == 416)
+			snprintf(range, sizeof(range), "Content-Range: bytes */%lld\r\n",
+				 (long long)x->file.size);
 		snprintf(x->answer, sizeof(x->answer), "%s\n", phrase_of(status));
 		rc = send_answer(x, status, range, x->answer, x->request.keep_alive);
 	} else {
