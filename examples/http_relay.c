@@ -89,8 +89,16 @@ static int take_connection(struct http_head *h, const char *value)
 	if (size + strlen(value) + 2 >= sizeof(h->single_hop))
 		return -EMSGSIZE;
 	snprintf(h->single_hop + size, sizeof(h->single_hop) - size, ",%s", value);
-	h->keep_alive = (h->keep_alive || lists(value, "keep-alive")) && !lists(value, "close");
+	h->keep_alive =
+	    (h->keep_alive || lists(value, "keep-alive")) && !lists(h->single_hop, "close");
 	return 0;
+}
+
+static int take_host(struct http_head *h, const char *value)
+{
+	h->hosts++;
+	int size = snprintf(h->host, sizeof(h->host), "%s", value);
+	return size < (int)sizeof(h->host) ? 0 : -EMSGSIZE;
 }
 
 /* 1: the field is passed on; 0: it is not; negative: the message is refused. */
@@ -98,8 +106,8 @@ static int take_field(struct http_head *h, const char *name, const char *value)
 {
 	static const char dropped[] =
 	    "keep-alive proxy-connection te trailer upgrade proxy-authenticate proxy-authorization "
-	    "forwarded x-forwarded-for x-forwarded-proto";
-	if (lists(dropped, name))
+	    "forwarded x-real-ip";
+	if (lists(dropped, name) || strncasecmp(name, "x-forwarded-", 12) == 0)
 		return 0;
 	if (strcasecmp(name, "content-length") == 0)
 		return take_length(h, value);
@@ -114,8 +122,7 @@ static int take_field(struct http_head *h, const char *name, const char *value)
 		h->expects_continue = true;
 		return strcasecmp(value, "100-continue") == 0 ? 0 : -EBADMSG;
 	}
-	h->hosts += strcasecmp(name, "host") == 0;
-	return 1;
+	return strcasecmp(name, "host") == 0 ? take_host(h, value) : 1;
 }
 
 static int read_field(struct http_reader *r, struct http_head *h)
@@ -162,7 +169,7 @@ static void drop_single_hop(struct http_head *h)
 	h->fields[h->size] = '\0';
 }
 
-static int read_head(struct http_reader *r, struct http_head *h)
+static int read_head(struct http_reader *r, struct http_head *h, bool is_request)
 {
 	r->left = IL_FOREVER;
 	int rc = http_wait(r);
@@ -171,8 +178,10 @@ static int read_head(struct http_reader *r, struct http_head *h)
 	r->left = HTTP_HEAD_TIME;
 	*h = (struct http_head){.length = -1};
 	rc = read_line(r, h->line, sizeof(h->line));
+	if (rc == 0 && is_request) /* an empty line comes before it: RFC 9112, 2.2 */
+		rc = read_line(r, h->line, sizeof(h->line));
 	if (rc < 0)
-		return rc;
+		return rc == -ENODATA ? 0 : rc;
 	h->keep_alive =
 	    strncmp(h->line, "HTTP/1.1", 8) == 0 || strstr(h->line, " HTTP/1.1") != NULL;
 	while ((rc = read_field(r, h)) == 0)
@@ -183,24 +192,44 @@ static int read_head(struct http_reader *r, struct http_head *h)
 	return h->chunked && h->length >= 0 ? -EBADMSG : 1; /* two readings of where it ends */
 }
 
+/* A target in absolute form names the host: RFC 9112, 3.2.2. */
+static int take_authority(struct http_head *h, char *target)
+{
+	size_t scheme = strncasecmp(target, "http://", 7) == 0    ? 7
+			: strncasecmp(target, "https://", 8) == 0 ? 8
+								  : 0;
+	char *host = target + scheme, *path = host + strcspn(host, "/? ");
+	size_t size = (size_t)(path - host);
+	if (scheme == 0 || size == 0 || size >= sizeof(h->host) || memchr(host, '@', size))
+		return -EBADMSG;
+	memcpy(h->host, host, size);
+	h->host[size] = '\0';
+	if (*path != '/')
+		*--path = '/'; /* the host has been copied */
+	memmove(target, path, strlen(path) + 1);
+	return 0;
+}
+
 /* Three words with one blank between them: whoever is lenient here reads another request than the server behind. */
 static int take_request_line(struct http_head *h)
 {
 	char *target = strchr(h->line, ' '), *version = target ? strchr(target + 1, ' ') : NULL;
 	size_t size = target ? (size_t)(target - h->line) : 0;
-	if (!version || size >= sizeof(h->method) || !is_token(h->line, size) || target[1] != '/')
+	if (!version || size >= sizeof(h->method) || !is_token(h->line, size))
 		return -EBADMSG;
 	for (const char *p = target + 1; p < version; p++)
 		if (*p <= ' ' || *p > '~')
 			return -EBADMSG;
 	memcpy(h->method, h->line, size);
 	h->old = strcmp(version, " HTTP/1.0") == 0;
-	return h->old || strcmp(version, " HTTP/1.1") == 0 ? 0 : -EBADMSG;
+	if (!h->old && strcmp(version, " HTTP/1.1") != 0)
+		return -EBADMSG;
+	return target[1] == '/' ? 0 : take_authority(h, target + 1);
 }
 
 int http_read_request(struct http_reader *r, struct http_head *h)
 {
-	int rc = read_head(r, h);
+	int rc = read_head(r, h, true);
 	if (rc <= 0)
 		return rc;
 	if (take_request_line(h) < 0 || h->hosts > 1 || (h->hosts == 0 && !h->old) ||
@@ -218,7 +247,7 @@ int http_read_response(struct http_reader *r, struct http_head *h, const struct 
 {
 	int rc;
 	do { /* 100 Continue and its like are for us */
-		rc = read_head(r, h);
+		rc = read_head(r, h, false);
 		if (rc == 1 && sscanf(h->line, "HTTP/1.%*1[01] %3d", &h->status) != 1)
 			rc = -EBADMSG;
 	} while (rc == 1 && h->status < 200);

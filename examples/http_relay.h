@@ -1,7 +1,7 @@
 /*
  * http_relay.h: HTTP/1.1 messages that are passed on: the head is read, checked and written anew, the body goes
  * through in pieces. What has two readings is refused (RFC 9112, 11.2: smuggling). Fields that are for one connection only
- * are dropped (RFC 9110, 7.6.1), and so is what a sender claims about its own address.
+ * are dropped (RFC 9110, 7.6.1), and so is what a sender claims about where it comes from: Forwarded, X-Forwarded-*, X-Real-IP.
  */
 #ifndef HTTP_RELAY_H
 #define HTTP_RELAY_H
@@ -32,6 +32,7 @@ struct http_head {
 	bool keep_alive; /* the connection, afterwards */
 	bool expects_continue;
 	int hosts;
+	char host[256];       /* of a request, not in fields; "": it names none */
 	int status;           /* of a response */
 	char method[16];      /* of a request */
 	bool old;             /* it is one of HTTP/1.0 */

@@ -8,6 +8,9 @@
  *
  * A request is tried at another server if the first cannot be connected to. It is sent once more if a kept connection
  * turned out to be gone, and only if to carry it out twice is as good as once.
+ *
+ * A request is sent whole before its answer is read. So a server that answers and reads no more, but stays connected, keeps
+ * its client waiting for a minute; and one that sends a body back while it reads it fails when no buffer takes any more.
  */
 #include "example.h"
 #include "http_relay.h"
@@ -126,9 +129,11 @@ static void leave_server(struct exchange *x, bool keep)
 static int send_request(struct exchange *x)
 {
 	const struct http_head *h = &x->request;
-	char length[64] = "", host[64];
-	snprintf(host, sizeof(host), "%s", il_client_address(x->from.client));
-	char *port = strrchr(host, ':'); /* the last one: an IPv6 address has others */
+	const struct server *s = x->server;
+	bool named = h->host[0] != '\0'; /* HTTP/1.0 need not, but what is sent is HTTP/1.1 */
+	char length[64] = "", client[64];
+	snprintf(client, sizeof(client), "%s", il_client_address(x->from.client));
+	char *port = strrchr(client, ':'); /* the last one: an IPv6 address has others */
 	if (port)
 		*port = '\0';
 	if (h->length >= 0)
@@ -136,10 +141,11 @@ static int send_request(struct exchange *x)
 	int version = (int)(strstr(h->line, " HTTP/") - h->line);
 	return il_client_printf(
 	    x->to.client,
-	    "%.*s HTTP/1.1\r\n%s%s%sX-Forwarded-For: %s\r\nX-Forwarded-Proto: %s\r\n"
-	    "Connection: keep-alive\r\n\r\n",
-	    version, h->line, h->fields, length, h->chunked ? "Transfer-Encoding: chunked\r\n" : "",
-	    host, x->proxy->tls ? "https" : "http");
+	    "%.*s HTTP/1.1\r\nHost: %s%s%s\r\n"
+	    "%s%s%sX-Forwarded-For: %s\r\nX-Forwarded-Proto: %s\r\nConnection: keep-alive\r\n\r\n",
+	    version, h->line, named ? h->host : s->host, named ? "" : ":", named ? "" : s->port,
+	    h->fields, length, h->chunked ? "Transfer-Encoding: chunked\r\n" : "", client,
+	    x->proxy->tls ? "https" : "http");
 }
 
 static int send_response(struct exchange *x)
@@ -179,7 +185,7 @@ static int relay_request(struct exchange *x)
 	if (rc < 0)
 		return rc == -ECANCELED ? rc : -EIO;
 	x->body_begun = x->request.chunked || x->request.length > 0;
-	if (x->body_begun && x->request.expects_continue)
+	if (x->body_begun && x->request.expects_continue && !x->request.old)
 		rc = il_client_send(x->from.client, go_on, sizeof(go_on) - 1);
 	return rc < 0 ? rc
 		      : http_relay_body(&x->from, x->to.client, &x->request, x->request.chunked);
@@ -248,6 +254,7 @@ static int serve_request(struct exchange *x)
 		return rc; /* a response that was cut is seen by the client, as its connection ends */
 	return refuse(x, rc == -EHOSTUNREACH || is_ours(rc) ? "503 Service Unavailable"
 			 : rc == -EBADMSG && !x->asked      ? "400 Bad Request"
+			 : rc == -EMSGSIZE && !x->asked     ? "413 Content Too Large"
 			 : rc == -ETIMEDOUT && !x->asked    ? "408 Request Timeout"
 			 : rc == -ETIMEDOUT                 ? "504 Gateway Timeout"
 							    : "502 Bad Gateway");

@@ -147,13 +147,19 @@ def ask(port, method, path, body=None, headers={}, **more):
     return r.status, data, {k.lower(): v for k, v in r.getheaders()}
 
 
-def raw(what, text):
+def reply_to(text):
     with socket.create_connection(("127.0.0.1", port), timeout=20) as s:
         s.sendall(text)
-        reply = b""
-        while piece := s.recv(65536):
-            reply += piece
-    print(f"{what}: {reply.split(chr(13).encode())[0].decode()}")
+        return b"".join(iter(lambda: s.recv(65536), b""))
+
+
+def raw(what, text):
+    print(f"{what}: {reply_to(text).split(chr(13).encode())[0].decode()}")
+
+
+def seen_of(text):
+    """What a server has seen of a request for /echo, which ends the connection."""
+    return json.loads(reply_to(text).split(b"\r\n\r\n")[-1])[1]
 
 
 def statuses_of(text, rest, seconds=10):
@@ -212,10 +218,10 @@ proxy, port = start()
 
 status, data, fields = ask(port, "POST", "/echo", b"\x01" * 300000,
                            {"Connection": "X-Hop", "X-Hop": "1", "X-End": "2", "X-Forwarded-For": "192.0.2.1",
-                            "X-Forwarded-Proto": "https"})
+                            "X-Forwarded-Proto": "https", "X-Forwarded-Host": "claimed", "X-Real-IP": "192.0.2.1"})
 method, seen, size, total = json.loads(data)
 print("post:", status, method, size, total, seen.get("x-hop"), seen["x-end"], seen["x-forwarded-for"],
-      seen["x-forwarded-proto"], fields.get("x-secret"), fields.get("keep-alive"), fields["x-shown"])
+      seen["x-forwarded-proto"], seen.get("x-forwarded-host"), seen.get("x-real-ip"), fields.get("x-secret"), fields.get("keep-alive"), fields["x-shown"])
 status, data, _ = ask(port, "PUT", "/echo", pieces(b"\x02" * 200000, 7001), encode_chunked=True,
                       headers={"Transfer-Encoding": "chunked"})
 print("chunked there:", status, json.loads(data)[2:])
@@ -251,6 +257,14 @@ raw("two hosts", b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n")
 raw("a large head", b"GET / HTTP/1.1\r\nHost: h\r\nX: " + b"y" * 20000 + b"\r\n\r\n")
 raw("a bad chunk", b"POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n\r\n")
 raw("HTTP/1.0", b"GET /chunked HTTP/1.0\r\n\r\n")
+raw("no 100-continue to HTTP/1.0", b"POST /echo HTTP/1.0\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\nx")
+raw("a long chunk extension", b"POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1;" + b"x" * 300 + b"\r\n")
+raw("an empty line before it", b"\r\nGET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+raw("close wins", b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nConnection: keep-alive\r\n\r\n")
+print("hosts:", seen_of(b"GET /echo HTTP/1.1\r\nHost: h\r\nConnection: close, Host\r\n\r\n")["host"],
+      seen_of(b"GET http://there:80/echo HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")["host"],
+      seen_of(b"GET /echo HTTP/1.0\r\n\r\n")["host"] in [f"127.0.0.1:{s.port}" for s in (a, b)])
+raw("a user in the target", b"GET http://u@there/ HTTP/1.1\r\nHost: h\r\n\r\n")
 raw("100-continue", b"POST /echo HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\nx")
 
 print("a body that is not wanted:", *statuses_of(
