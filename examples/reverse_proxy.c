@@ -8,9 +8,6 @@
  *
  * A request is tried at another server if the first cannot be connected to. It is sent once more if a kept connection
  * turned out to be gone, and only if to carry it out twice is as good as once.
- *
- * A request is sent whole before its answer is read. So a server that answers and reads no more, but stays connected, keeps
- * its client waiting for a minute; and one that sends a body back while it reads it fails when no buffer takes any more.
  */
 #include "example.h"
 #include "http_relay.h"
@@ -49,6 +46,7 @@ struct exchange { /* on the heap: heads are large */
 	struct server *server;
 	unsigned tried; /* a bit a server */
 	bool reused, body_begun, answered;
+	bool whole; /* the request has been sent */
 	bool asked; /* the server has all that it wants of the request: now it is its turn */
 };
 
@@ -108,7 +106,7 @@ static int join_server(struct exchange *x, bool fresh)
 	il_client *c = fresh ? NULL : take_kept(s);
 	x->reused = c != NULL;
 	int rc = c ? 0 : connect_to(s, &c);
-	x->to = (struct http_reader){.client = c, .limit = ANSWER_TIME};
+	x->to = (struct http_reader){.client = c, .limit = IL_FOREVER}; /* see send_body */
 	s->active += rc == 0;
 	return rc;
 }
@@ -178,34 +176,52 @@ static int refuse(struct exchange *x, const char *status)
 
 /* ---- a request ---- */
 
-static int relay_request(struct exchange *x)
+/* Sends the body, as a task beside the one that reads the answer: that may come before the end of the request. Then the
+ * server has a time for its answer. */
+static int send_body(void *arg)
 {
 	static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
-	int rc = send_request(x);
-	if (rc < 0)
-		return rc == -ECANCELED ? rc : -EIO;
-	x->body_begun = x->request.chunked || x->request.length > 0;
+	struct exchange *x = arg;
+	int rc = 0;
 	if (x->body_begun && x->request.expects_continue && !x->request.old)
 		rc = il_client_send(x->from.client, go_on, sizeof(go_on) - 1);
-	return rc < 0 ? rc
-		      : http_relay_body(&x->from, x->to.client, &x->request, x->request.chunked);
+	if (rc == 0)
+		rc = http_relay_body(&x->from, x->to.client, &x->request, x->request.chunked);
+	x->whole = rc == 0;
+	if (rc < 0 && rc != -EIO) /* it does not want the body: it may say why */
+		return rc;
+	x->asked = true;
+	rc = x->answered ? 0 : il_sleep(ANSWER_TIME);
+	return rc == 0 && !x->answered ? -ETIMEDOUT : rc;
+}
+
+static int relay_answer(struct exchange *x)
+{
+	int rc = http_read_response(&x->to, &x->response, &x->request);
+	x->asked = x->asked || rc != -ECANCELED; /* what is wrong now is the server's doing */
+	x->to.limit = ANSWER_TIME;
+	x->request.keep_alive = x->request.keep_alive && x->whole; /* else more of it may come */
+	return rc < 0 ? rc : send_response(x);
 }
 
 /* What the server has done with it: 0, or negative; x->answered: the client has a part of it. */
 static int ask_server(struct exchange *x)
 {
-	int rc = relay_request(x);
-	bool whole = rc == 0;
-	if (rc == -EIO && x->body_begun) {
-		x->request.keep_alive = false; /* what is left of the body is no request */
-		rc = 0;                        /* it does not want the body: it may have said why */
+	il_group body;
+	int rc = send_request(x);
+	if (rc < 0)
+		rc = rc == -ECANCELED ? rc : -EIO;
+	else
+		rc = il_group_open(&body);
+	if (rc == 0) {
+		x->body_begun = x->request.chunked || x->request.length > 0;
+		rc = il_group_start_soon(&body, NULL, send_body, x);
+		if (rc == 0)
+			rc = relay_answer(x);
+		il_scope_cancel(il_group_scope(&body)); /* what is left of it, or the wait */
+		rc = il_group_close(&body, rc);
 	}
-	x->asked = rc == 0;
-	if (rc == 0)
-		rc = http_read_response(&x->to, &x->response, &x->request);
-	if (rc >= 0)
-		rc = send_response(x);
-	leave_server(x, rc == 0 && whole && x->response.keep_alive);
+	leave_server(x, rc == 0 && x->whole && x->response.keep_alive);
 	return rc;
 }
 
@@ -227,7 +243,7 @@ static int forward(struct exchange *x)
 	int rc = -EHOSTUNREACH;
 	bool fresh = false; /* a new connection, for what is repeated: so it is repeated once */
 	x->tried = 0;
-	x->body_begun = x->asked = x->answered = false;
+	x->body_begun = x->whole = x->asked = x->answered = false;
 	while ((x->server = choose(x->proxy, x->tried))) {
 		rc = join_server(x, fresh);
 		if (rc == -ECANCELED || is_ours(rc))

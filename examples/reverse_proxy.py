@@ -43,10 +43,21 @@ class Origin(http.server.BaseHTTPRequestHandler):
         self.wfile.write(b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n")
         self.wfile.flush()
         self.close_connection = True
+        if self.path == "/early-open":
+            early_seen.wait(20)
+
+    def send_back(self):
+        """Each byte as soon as it is there."""
+        self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n")
+        for _ in range(2):
+            self.wfile.write(self.rfile.read(1))
+            self.wfile.flush()
 
     def do_GET(self):
-        if self.path == "/early":
+        if self.path.startswith("/early"):
             return self.refuse_early()
+        if self.path == "/back":
+            return self.send_back()
         body = self.body()
         asked[self.command, self.path] += 1
         if self.path == "/echo":
@@ -213,6 +224,7 @@ def repeated(method, path):
 log = tempfile.TemporaryFile("w+")
 asked = collections.Counter()
 unasked = threading.Event()
+early_seen = threading.Event()
 a, b = Server("a"), Server("b")
 proxy, port = start()
 
@@ -269,6 +281,16 @@ raw("100-continue", b"POST /echo HTTP/1.1\r\nHost: h\r\nConnection: close\r\nCon
 
 print("a body that is not wanted:", *statuses_of(
     b"POST /early HTTP/1.1\r\nHost: h\r\nContent-Length: 9000000\r\n\r\n", b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"))
+print("by one that stays connected:", *statuses_of(
+    b"POST /early-open HTTP/1.1\r\nHost: h\r\nContent-Length: 9000000\r\n\r\n", b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"))
+early_seen.set()
+with socket.create_connection(("127.0.0.1", port), timeout=5) as s:
+    s.sendall(b"POST /back HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\na")
+    reply = b""
+    while not reply.endswith(b"a"):
+        reply += s.recv(100)
+    s.sendall(b"b")
+    print("an answer before the end of the request:", (reply + s.recv(100))[-2:].decode())
 
 results = []
 threads = [threading.Thread(target=lambda: results.extend(ask(port, "GET", "/")[:2] for _ in range(20))) for _ in range(16)]
