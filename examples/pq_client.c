@@ -9,7 +9,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum { TASKS = 8, QUERIES = 20 };
 
@@ -30,8 +29,10 @@ static int query(void *arg)
 		const char *values[] = {text};
 		snprintf(text, sizeof(text), "%d", i);
 		rc = il_pq_exec_params(db, &result, "SELECT $1::int * $1::int", 1, values);
-		if (rc == 0)
+		if (rc == 0 && PQresultStatus(result) == PGRES_TUPLES_OK)
 			job->sum += atoi(PQgetvalue(result, 0, 0));
+		else if (rc == 0)
+			rc = il_fail(-EIO, "%s", PQresultErrorMessage(result));
 		PQclear(result);
 	}
 	PQfinish(db);
@@ -56,8 +57,10 @@ static void print_result(const char *what, int rc, PGresult *result)
 		printf("%s: %s\n", what, il_error_name(rc));
 	else if (PQresultStatus(result) == PGRES_FATAL_ERROR)
 		printf("%s: %s\n", what, PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
-	else
+	else if (PQresultStatus(result) == PGRES_TUPLES_OK)
 		printf("%s: %s\n", what, PQgetvalue(result, 0, 0));
+	else
+		printf("%s: %s\n", what, PQresStatus(PQresultStatus(result)));
 	PQclear(result);
 }
 
@@ -72,6 +75,39 @@ static void run_out_of_time(PGconn *db)
 	print_result("a query without end", rc, NULL);
 	rc = il_pq_exec(db, &result, "SELECT 'can be used on'");
 	print_result("the connection", rc, result);
+}
+
+/* What is cancelled before it begins is not sent. */
+static void begin_nothing(PGconn *db)
+{
+	PGresult *result;
+	il_scope scope = IL_SCOPE_INIT;
+	il_scope_cancel(&scope);
+	int rc = il_scope_enter(&scope, IL_FOREVER, 0);
+	if (rc == 0) {
+		rc = il_pq_exec(db, &result, "SELECT set_config('my.query', 'was run', false)");
+		print_result("a cancelled query", rc, result);
+		rc = il_scope_exit(&scope, rc);
+	}
+	rc = il_pq_exec(db, &result,
+			"SELECT coalesce(current_setting('my.query', true), 'was not run')");
+	print_result("it", rc, result);
+}
+
+/* COPY is the caller's to go on with, also in both directions. */
+static int replicate(const char *database)
+{
+	char conninfo[256];
+	PGconn *db;
+	PGresult *result;
+	snprintf(conninfo, sizeof(conninfo), "%s replication=true", database);
+	int rc = il_pq_connect(&db, conninfo);
+	if (rc < 0)
+		return rc;
+	rc = il_pq_exec(db, &result, "START_REPLICATION PHYSICAL 0/1000000");
+	print_result("replication", rc, result);
+	PQfinish(db);
+	return rc;
 }
 
 static int notify(void *database)
@@ -143,9 +179,12 @@ static int talk(void *database)
 	print_result("a long text", rc, result);
 	rc = il_pq_exec(db, &result, "SELECT 1 / 0");
 	print_result("a wrong query", rc, result);
+	begin_nothing(db);
 	run_out_of_time(db);
 	rc = listen_for_news(db, database);
 	PQfinish(db);
+	if (rc == 0)
+		rc = replicate(database);
 	if (rc == 0)
 		rc = replace(database);
 	if (rc < 0)

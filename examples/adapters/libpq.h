@@ -6,13 +6,18 @@
  *     PGresult *result;
  *     if (il_pq_connect(&db, "host=/run/postgresql dbname=shop") == 0 &&
  *         il_pq_exec(db, &result, "SELECT 6 * 7") == 0) {
- *             puts(PQgetvalue(result, 0, 0));
+ *             if (PQresultStatus(result) == PGRES_TUPLES_OK)
+ *                     puts(PQgetvalue(result, 0, 0));
+ *             else
+ *                     fputs(PQresultErrorMessage(result), stderr);
  *             PQclear(result);
  *     }
  *     PQfinish(db);
  *
  * No callback is needed: il_wait_fd() is all. A cancelled query is cancelled in the server, too, and the connection
- * can be used on. All in the loop's thread, PQfinish() too. To copy into your program; link -lpq.
+ * can be used on. A server that does not end the query within IL_PQ_CANCEL_LIMIT, such as one whose machine is gone,
+ * loses the connection instead: later calls return -EPIPE. All in the loop's thread, PQfinish() too. To copy into your
+ * program; link -lpq.
  */
 #ifndef ADAPTER_LIBPQ_H
 #define ADAPTER_LIBPQ_H
@@ -24,7 +29,12 @@
 #include <libpq-events.h>
 #include <libpq-fe.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
+
+#ifndef IL_PQ_CANCEL_LIMIT /* a cancelled task waits no longer than this */
+#define IL_PQ_CANCEL_LIMIT IL_SEC(2)
+#endif
 
 /* libpq's words, without the end of the line. */
 static inline int il_pq_fail(const PGconn *db, int rc)
@@ -116,7 +126,7 @@ static inline int il_pq_wait(const PGconn *db, unsigned mask)
 
 /*
  * Connects; waits. A cancellation point. (A host that is a name is looked up by libpq, which blocks: give hostaddr=,
- * or look it up with il_resolve() before.) 0: the caller ends it with PQfinish(), in this thread; -ECONNREFUSED: libpq's words are in
+ * or look it up with il_resolve() before. connect_timeout= has no effect: enter a scope with a deadline.) 0: the caller ends it with PQfinish(), in this thread; -ECONNREFUSED: libpq's words are in
  * il_error_detail(); -ENOMEM; -ECANCELED. After an error *db is NULL.
  */
 static inline int il_pq_connect(PGconn **db, const char *conninfo)
@@ -169,6 +179,13 @@ static inline int il_pq_read(PGconn *db)
 	return rc < 0 ? rc : PQconsumeInput(db) ? 0 : il_pq_fail(db, -EPIPE);
 }
 
+static inline bool il_pq_copies(const PGresult *result)
+{
+	ExecStatusType status = PQresultStatus(result);
+
+	return status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH;
+}
+
 /* The last result, as PQexec() has it; of COPY the state. */
 static inline int il_pq_collect(PGconn *db, PGresult **result)
 {
@@ -183,7 +200,7 @@ static inline int il_pq_collect(PGconn *db, PGresult **result)
 			break;
 		PQclear(*result);
 		*result = next;
-		if (PQresultStatus(next) == PGRES_COPY_IN || PQresultStatus(next) == PGRES_COPY_OUT)
+		if (il_pq_copies(next))
 			break;
 	}
 	if (rc == 0 && !*result)
@@ -203,20 +220,44 @@ static inline int il_pq_cancel_now(void *cancel)
 	return PQcancel((PGcancel *)cancel, words, sizeof(words)) ? 0 : -EIO;
 }
 
-/* Has the server give the query up, and takes what comes of it: then the connection is free again. */
+static inline void il_pq_free_cancel(void *cancel)
+{
+	PQfreeCancel((PGcancel *)cancel);
+}
+
+static inline int il_pq_cancel(PGconn *db)
+{
+	bool abandoned = false;
+	const il_run_in_thread_options options = {NULL,       "PQcancel", true, il_pq_free_cancel,
+						  &abandoned, {NULL}};
+	PGcancel *cancel = PQgetCancel(db);
+	int rc;
+
+	if (!cancel)
+		return -ENOMEM;
+	rc = il_run_in_thread_with(il_pq_cancel_now, cancel, &options);
+	if (!abandoned)
+		PQfreeCancel(cancel);
+	return rc;
+}
+
+/* Has the server give the query up, and takes what comes of it: then the connection is free again. If it is not, it
+ * is ended, and libpq made to notice. */
 static inline void il_pq_give_up(PGconn *db)
 {
-	PGcancel *cancel = PQgetCancel(db);
 	PGresult *rest;
 	il_scope shield = IL_SCOPE_INIT;
 
-	if (il_scope_enter(&shield, IL_FOREVER, IL_SHIELD) == 0) {
-		if (cancel && il_run_in_thread(il_pq_cancel_now, cancel) == 0 &&
-		    il_pq_collect(db, &rest) == 0)
+	if (il_scope_enter(&shield, il_deadline(IL_PQ_CANCEL_LIMIT), IL_SHIELD) == 0) {
+		if (il_pq_cancel(db) == 0 && il_pq_collect(db, &rest) == 0)
 			PQclear(rest);
 		(void)!il_scope_exit(&shield, 0);
 	}
-	PQfreeCancel(cancel);
+	if (PQtransactionStatus(db) != PQTRANS_ACTIVE)
+		return;
+	shutdown(PQsocket(db), SHUT_RDWR);
+	while (PQconsumeInput(db)) /* what has come already, then the end */
+		;
 }
 
 static inline int il_pq_finish(PGconn *db, PGresult **result)
@@ -229,13 +270,18 @@ static inline int il_pq_finish(PGconn *db, PGresult **result)
 }
 
 /*
- * Runs SQL; waits. A cancellation point, which cancels it in the server. 0: *result is the caller's, to free with
+ * Runs SQL; waits. A cancellation point, which cancels it in the server; if the task is cancelled before the call,
+ * nothing is sent. 0: *result is the caller's, to free with
  * PQclear(); what the server found wrong is in it (PQresultStatus()). -EPIPE: the connection is gone; -EIO: libpq
  * refused it, such as while another task uses the connection. After an error *result is NULL.
  */
 static inline int il_pq_exec(PGconn *db, PGresult **result, const char *sql)
 {
+	int rc = il_check_cancelled();
+
 	*result = NULL;
+	if (rc < 0)
+		return rc;
 	return PQsendQuery(db, sql) ? il_pq_finish(db, result) : il_pq_refused(db);
 }
 
@@ -243,7 +289,11 @@ static inline int il_pq_exec(PGconn *db, PGresult **result, const char *sql)
 static inline int il_pq_exec_params(PGconn *db, PGresult **result, const char *sql, int count,
 				    const char *const *values)
 {
+	int rc = il_check_cancelled();
+
 	*result = NULL;
+	if (rc < 0)
+		return rc;
 	return PQsendQueryParams(db, sql, count, NULL, values, NULL, NULL, 0)
 		   ? il_pq_finish(db, result)
 		   : il_pq_refused(db);
