@@ -28,9 +28,14 @@ static int converse(void *arg)
 	rc = il_redis_command(job->redis, &reply, "GET square:%d", job->number);
 	if (rc < 0)
 		return rc;
-	snprintf(job->line, sizeof(job->line), "the square of %d is %s", job->number, reply->str);
+	if (reply->type == REDIS_REPLY_STRING)
+		snprintf(job->line, sizeof(job->line), "the square of %d is %s", job->number,
+			 reply->str);
+	else /* an error of Redis, or no such key */
+		rc = il_fail(-EIO, "GET: %s", reply->str ? reply->str : "nothing there");
 	freeReplyObject(reply);
-	rc = il_redis_command(job->redis, &reply, "INCR done");
+	if (rc == 0)
+		rc = il_redis_command(job->redis, &reply, "INCR done");
 	if (rc == 0)
 		freeReplyObject(reply);
 	return rc;
@@ -54,6 +59,25 @@ static int run_out_of_time(const char *port)
 	printf("waiting for nothing: %s\n", il_error_name(rc));
 	il_redis_close(redis);
 	return rc == -ETIMEDOUT ? 0 : rc;
+}
+
+/* Nothing is sent for a task that was cancelled before, and nothing that has more than one reply. */
+static int refuse(il_redis *redis)
+{
+	redisReply *reply;
+	il_scope scope = IL_SCOPE_INIT;
+	il_scope_cancel(&scope);
+	int rc = il_scope_enter(&scope, IL_FOREVER, 0);
+	if (rc == 0) {
+		rc = il_redis_command(redis, &reply, "INCR done");
+		printf("cancelled before: %s\n", il_error_name(rc));
+		rc = il_scope_exit(&scope, rc);
+	}
+	if (rc == 0) {
+		rc = il_redis_command(redis, &reply, "%s news", "subscribe");
+		printf("replies without end: %s\n", il_error_name(rc));
+	}
+	return rc == -EINVAL ? 0 : rc;
 }
 
 static int converse_all(il_redis *redis, struct job jobs[TASKS])
@@ -82,9 +106,11 @@ static int talk(void *arg)
 	if (rc == 0)
 		rc = run_out_of_time(port);
 	if (rc == 0)
+		rc = refuse(redis);
+	if (rc == 0)
 		rc = il_redis_command(redis, &reply, "GET done");
 	if (rc == 0) {
-		printf("done by %s tasks\n", reply->str);
+		printf("done by %s tasks\n", reply->str ? reply->str : "no");
 		freeReplyObject(reply);
 		rc = il_redis_command(redis, &reply, "INCR square:x y");
 	}

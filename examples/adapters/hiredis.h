@@ -6,10 +6,14 @@
  *     redisReply *reply;
  *     il_redis_connect(&redis, "127.0.0.1", "6379");
  *     if (il_redis_command(redis, &reply, "GET %s", key) == 0) {
- *             use(reply);
+ *             if (reply->type == REDIS_REPLY_STRING)
+ *                     use(reply->str);
  *             freeReplyObject(reply);
  *     }
  *     il_redis_close(redis);
+ *
+ * What belongs to the connection is common to its tasks: for SELECT, WATCH and MULTI a task needs one of its own. Each
+ * command has one reply: SUBSCRIBE, PSUBSCRIBE, SSUBSCRIBE and MONITOR, which have more, are refused.
  *
  * It is an event adapter for hiredis's asynchronous context (0.14 and later), and a function that waits. All in the
  * loop's thread. To copy into your program; link -lhiredis.
@@ -26,6 +30,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* One command under way: it outlives a task that was cancelled, and is used again. */
 struct il_redis_call {
@@ -105,6 +110,10 @@ static inline int il_redis_code(int err)
 		return -EPROTO;
 	case REDIS_ERR_OOM:
 		return -ENOMEM;
+#ifdef REDIS_ERR_TIMEOUT
+	case REDIS_ERR_TIMEOUT: /* redisAsyncSetTimeout() */
+		return -ETIMEDOUT;
+#endif
 	default:
 		return -EIO;
 	}
@@ -366,18 +375,50 @@ static inline int il_redis_wait(struct il_redis_call *call, redisReply **reply)
 	return rc;
 }
 
+/* hiredis keeps the call of such a command for all that comes. A formatted one begins "*COUNT\r\n$SIZE\r\nNAME\r\n". */
+static inline bool il_redis_is_endless(const char *command)
+{
+	static const char *const names[] = {"SUBSCRIBE\r", "PSUBSCRIBE\r", "SSUBSCRIBE\r",
+					    "MONITOR\r"};
+	const char *name = strchr(strchr(command, '\n') + 1, '\n') + 1;
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (strncasecmp(name, names[i], strlen(names[i])) == 0)
+			return true;
+	return false;
+}
+
+static inline int il_redis_send(il_redis *r, struct il_redis_call *call, const char *format,
+				va_list ap)
+{
+	char *command;
+	int rc, length = redisvFormatCommand(&command, format, ap);
+
+	if (length < 0)
+		return -EINVAL;
+	rc = il_redis_is_endless(command) ||
+		     redisAsyncFormattedCommand(r->context, il_redis_on_reply, call, command,
+						(size_t)length) != REDIS_OK
+		 ? -EINVAL
+		 : 0;
+	redisFreeCommand(command);
+	return rc;
+}
+
 static inline int il_redis_vcommand(il_redis *r, redisReply **reply, const char *format, va_list ap)
 {
 	struct il_redis_call *call = NULL;
-	int rc;
+	int rc = il_check_cancelled();
 
 	*reply = NULL;
+	if (rc < 0)
+		return rc;
 	if (!r->context)
 		return il_fail(r->why, "redis: %s", r->words);
 	rc = il_redis_take_call(r, &call);
 	if (rc < 0)
 		return rc;
-	if (redisvAsyncCommand(r->context, il_redis_on_reply, call, format, ap) != REDIS_OK) {
+	if (il_redis_send(r, call, format, ap) < 0) {
 		il_redis_put_call(r, call);
 		return il_fail(-EINVAL, "redis: the command was refused");
 	}
@@ -391,8 +432,9 @@ static inline int il_redis_vcommand(il_redis *r, redisReply **reply, const char 
 }
 
 /*
- * Sends a command, as redisCommand() does, and waits for its reply. A cancellation point: the command has been sent
- * then, and its reply is dropped. 0: *reply is the caller's, to free with freeReplyObject(); it may be an error of
+ * Sends a command, as redisCommand() does, and waits for its reply. A cancellation point: if the task is cancelled
+ * before the call, nothing is sent; later the command has been sent, and its reply is dropped. -EINVAL: a command that
+ * hiredis refuses, or whose replies have no end. 0: *reply is the caller's, to free with freeReplyObject(); it may be an error of
  * Redis (REDIS_REPLY_ERROR). Else the connection's error, with words in il_error_detail(), and *reply is NULL.
  */
 __attribute__((format(printf, 3, 4))) static inline int il_redis_command(il_redis *redis,
