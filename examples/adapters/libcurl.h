@@ -205,24 +205,27 @@ static inline void il_curl_unlink(il_curl *c, const struct il_curl_call *call)
 
 /*
  * Transfers; waits. A cancellation point, which ends the transfer. 0; above 0: the CURLcode of what went wrong, with
- * libcurl's words in il_error_detail(); -ECANCELED; -ENOMEM; -ESHUTDOWN: the loop is being closed; -EINVAL: the handle
- * is in use.
+ * libcurl's words in il_error_detail(); -ECANCELED; -ENOMEM; -ESHUTDOWN: the loop is being closed; -EINVAL: libcurl
+ * takes no such handle, such as one that is in use.
  */
 static inline int il_curl_perform(il_curl *c, CURL *easy)
 {
 	struct il_curl_call call = {c->calls, easy, NULL, 0};
+	CURLMcode added;
 	int rc = il_semaphore_create(&call.done, 0, 1);
 
 	if (rc < 0)
 		return rc;
 	c->calls = &call;
-	if (curl_multi_add_handle(c->multi, easy) == CURLM_OK) {
+	added = curl_multi_add_handle(c->multi, easy);
+	if (added == CURLM_OK) {
 		rc = il_curl_begin(c);
 		if (rc == 0)
 			rc = il_semaphore_acquire(call.done);
 		curl_multi_remove_handle(c->multi, easy);
 	} else {
-		rc = il_fail(-EINVAL, "libcurl: the handle is in use");
+		rc = il_fail(added == CURLM_OUT_OF_MEMORY ? -ENOMEM : -EINVAL, "libcurl: %s",
+			     curl_multi_strerror(added));
 	}
 	il_curl_unlink(c, &call);
 	il_semaphore_destroy(call.done);
