@@ -285,6 +285,17 @@ run_web_chat() {
   wait $server || status=$?
 }
 
+# A peer that leaves without having answered is an error.
+run_nghttp2() {
+  up perl -MIO::Socket::INET -e '$| = 1; my $s = IO::Socket::INET->new(Listen => 1, LocalAddr => "127.0.0.1");
+    print "listening on port ", $s->sockport, "\n"; my $c = $s->accept; shutdown($c, 1); 1 while <$c>'
+  in_environment recipes/nghttp2 127.0.0.1 "$listening" /0.txt
+  left=$status
+  wait $server
+  in_environment recipes/nghttp2 127.0.0.1 "$http2_port" /0.txt
+  [ $left = 1 ] || status=4
+}
+
 run_client() { # PROGRAM OPTION VALUE
   timeout 60 "$bin/$1" --backend "$loop" "$2" "$3" >"$out" 2>"$err"
   status=$?
@@ -592,7 +603,7 @@ has curl_client nginx curl && begin curl_client nginx &&
     run_client curl_client --url "http://127.0.0.1:$nginx_port"
 [ ! -e "$servers/nginx.conf" ] || ! has recipes/nghttp2 nginx curl || ! begin nghttp2 nginx_http2 ||
   row 'recipe nghttp2' as_it_is expected_file nghttp2 - \
-    in_environment recipes/nghttp2 127.0.0.1 "$http2_port" /0.txt
+    run_nghttp2
 has ares_client dnsmasq && begin ares_client dnsmasq &&
   row ares_client as_it_is expected_file ares_client - \
     run_client ares_client --servers "127.0.0.1:$dns_port"

@@ -1,5 +1,5 @@
 /*
- * inotify.c: a task that is told of changes in a folder; another one makes them.
+ * inotify.c: a task that is told of changes in a folder, until it is removed; another one makes them.
  */
 #include <interloop.h>
 
@@ -20,8 +20,13 @@ static int watch_folder(void *folder)
 		ssize_t n = read(fd, buffer, sizeof(buffer)); /* whole events only */
 		for (char *at = buffer; at < buffer + n;) {
 			const struct inotify_event *event = (const void *)at;
-			printf("%s %s\n", event->mask & IN_DELETE ? "deleted" : "written",
-			       event->name);
+			if (event->mask & IN_IGNORED)
+				rc = -ENOENT; /* the folder is gone */
+			else if (event->mask & IN_Q_OVERFLOW)
+				printf("too many changes: some are not told\n");
+			else
+				printf("%s %s\n", event->mask & IN_DELETE ? "deleted" : "written",
+				       event->name);
 			at += sizeof(*event) + event->len;
 		}
 	}
@@ -47,9 +52,10 @@ static int change(void *folder)
 			fclose(file);
 		unlink(path);
 	}
-	il_sleep(IL_MSEC(20));
-	il_scope_cancel(il_group_scope(&group));
-	return il_group_close(&group, rc);
+	rmdir(folder);
+	rc = il_group_close(&group, rc);
+	printf("the watch ends: %s\n", il_error_name(rc));
+	return rc == -ENOENT ? 0 : rc;
 }
 
 int main(void)
@@ -58,7 +64,5 @@ int main(void)
 	const il_backend *backend = il_backend_find(NULL);
 	if (!backend || !mkdtemp(folder))
 		return 1;
-	int rc = il_run(backend, change, folder);
-	rmdir(folder);
-	return rc < 0;
+	return il_run(backend, change, folder) < 0;
 }

@@ -23,15 +23,18 @@ static int consume(void *consumer)
 {
 	static const uint64_t one = 1;
 	rd_kafka_queue_t *queue = rd_kafka_queue_get_consumer(consumer);
-	int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), rc = fd < 0 ? -errno : 0;
-	if (rc == 0)
+	int fd = eventfd(1, EFD_NONBLOCK | EFD_CLOEXEC), rc = fd < 0 ? -errno : 0;
+	if (rc == 0) /* not of what is there already: hence the 1 */
 		rd_kafka_queue_io_event_enable(queue, fd, &one, sizeof(one));
-	while (rc == 0 && (rc = il_wait_readable(fd)) == 0) {
+	while (rc == 0) {
 		rd_kafka_message_t *message;
 		uint64_t count;
-		if (read(fd, &count, sizeof(count)) < 0) /* before the look: nothing is missed */
-			continue;
-		while ((message = rd_kafka_consumer_poll(consumer, 0))) {
+		il_scope scope = IL_SCOPE_INIT; /* well below max.poll.interval.ms */
+		rc = il_scope_enter(&scope, il_deadline(IL_SEC(30)), 0);
+		if (rc == 0)
+			rc = il_scope_exit(&scope, il_wait_readable(fd));
+		(void)!read(fd, &count, sizeof(count)); /* before the look: nothing is missed */
+		while (rc == 0 && (message = rd_kafka_consumer_poll(consumer, 0))) {
 			if (!message->err)
 				rc = handle(message);
 			rd_kafka_message_destroy(message);
@@ -45,7 +48,7 @@ static int consume(void *consumer)
 }
 /* [librdkafka] */
 
-/* A cluster in this process, with a message for "recipe": librdkafka has one for tests. */
+/* A cluster in this process, with messages for "recipe": librdkafka has one for tests. */
 static rd_kafka_t *open_producer(void)
 {
 	char words[256];
@@ -54,8 +57,8 @@ static rd_kafka_t *open_producer(void)
 	rd_kafka_t *producer = rd_kafka_new(RD_KAFKA_PRODUCER, conf, words, sizeof(words));
 	rd_kafka_topic_t *topic = producer ? rd_kafka_topic_new(producer, "recipe", NULL) : NULL;
 	if (topic) {
-		rd_kafka_produce(topic, RD_KAFKA_PARTITION_UA, RD_KAFKA_MSG_F_COPY, "hello", 5,
-				 NULL, 0, NULL);
+		rd_kafka_produce(topic, 0, RD_KAFKA_MSG_F_COPY, "hello", 5, NULL, 0, NULL);
+		rd_kafka_produce(topic, 0, RD_KAFKA_MSG_F_COPY, "not taken", 9, NULL, 0, NULL);
 		rd_kafka_flush(producer, 10000);
 		rd_kafka_topic_destroy(topic);
 	}
@@ -89,6 +92,10 @@ int main(int argc, char **argv)
 		     : rd_kafka_mock_cluster_bootstraps(rd_kafka_handle_mock_cluster(producer)));
 	if (!backend || !consumer)
 		return 1;
+	rd_kafka_queue_t *queue = rd_kafka_queue_get_consumer(consumer);
+	while (rd_kafka_queue_length(queue) < 2) /* also what came before consume() is not missed */
+		usleep(10000);
+	rd_kafka_queue_destroy(queue);
 	int rc = il_run(backend, consume, consumer);
 	rd_kafka_consumer_close(consumer);
 	rd_kafka_destroy(consumer);

@@ -20,7 +20,7 @@ static int send_pending(nghttp2_session *session, il_stream *stream)
 	return rc < 0 ? rc : n < 0 ? -EPROTO : 0;
 }
 
-/* Until the session wants nothing more, or the peer has left. */
+/* Until the session wants nothing more. -ENODATA: the peer has left before. */
 static int drive(nghttp2_session *session, il_stream *stream)
 {
 	uint8_t data[16384];
@@ -28,7 +28,7 @@ static int drive(nghttp2_session *session, il_stream *stream)
 	while (rc == 0 && nghttp2_session_want_read(session)) {
 		int n = il_stream_read(stream, data, sizeof(data));
 		if (n <= 0)
-			return n;
+			return n < 0 ? n : -ENODATA;
 		if (nghttp2_session_mem_recv(session, data, (size_t)n) != n)
 			return -EPROTO;
 		rc = send_pending(session, stream);

@@ -9,7 +9,8 @@
 #include <zmq.h>
 
 /* [zeromq] */
-/* Waits until the socket can be received from (ZMQ_POLLIN) or sent to (ZMQ_POLLOUT). */
+/* Waits until the socket can be received from (ZMQ_POLLIN) or sent to (ZMQ_POLLOUT). Meanwhile no other task may use
+ * the socket: each call takes the event away from the one that waits. */
 static int wait_zmq(void *socket, int wanted)
 {
 	int fd, events;
