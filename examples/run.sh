@@ -238,6 +238,8 @@ run_coming_from() {
     up env INTERLOOP_BACKEND="$loop" $command
     # shellcheck disable=SC2046
     echo "$name:" $(printf '10\n1000\n20000\n' | timeout 20 nc -N 127.0.0.1 "$listening")
+    # One that ends within a line is let go, too.
+    printf '10\n20' | timeout 20 nc -N 127.0.0.1 "$listening" >/dev/null || status=$?
     kill -TERM $server
     ended $server || status=$?
   done >"$out"

@@ -16,6 +16,8 @@
 #include <stdlib.h>
 
 /* [handler] */
+enum { MOST = 64 }; /* bytes of a line */
+
 struct client {
 	struct bufferevent *stream;
 	struct event *worked; /* activated by the thread */
@@ -45,12 +47,16 @@ static void *in_thread(void *arg)
 static void on_read(struct bufferevent *stream, void *arg)
 {
 	struct client *c = arg;
+	struct evbuffer *input = bufferevent_get_input(stream);
 	pthread_t thread;
-	char *line = c->working
-			 ? NULL
-			 : evbuffer_readln(bufferevent_get_input(stream), NULL, EVBUFFER_EOL_LF);
-	if (!line)
+	if (c->working)
 		return;
+	char *line = evbuffer_readln(input, NULL, EVBUFFER_EOL_LF);
+	if (!line) {
+		if (evbuffer_get_length(input) >= MOST) /* it would be too long */
+			free_client(c);
+		return;
+	}
 	c->number = atoi(line);
 	free(line);
 	c->working = pthread_create(&thread, NULL, in_thread, c) == 0;
@@ -60,12 +66,11 @@ static void on_read(struct bufferevent *stream, void *arg)
 		free_client(c);
 }
 
-/* A client that has ended gets the answers that it waits for. */
+/* A client that has ended gets the answers that it waits for; what is no whole line by then is none. */
 static void on_written(struct bufferevent *stream, void *arg)
 {
 	struct client *c = arg;
-	if (c->ended && !c->working && evbuffer_get_length(bufferevent_get_input(stream)) == 0 &&
-	    evbuffer_get_length(bufferevent_get_output(stream)) == 0)
+	if (c->ended && !c->working && evbuffer_get_length(bufferevent_get_output(stream)) == 0)
 		free_client(c);
 }
 
@@ -106,7 +111,7 @@ static void on_connection(struct evconnlistener *listener, evutil_socket_t fd,
 	c->stream = bufferevent_socket_new(base, fd, BEV_OPT_CLOSE_ON_FREE);
 	c->worked = event_new(base, -1, 0, on_worked, c);
 	bufferevent_setcb(c->stream, on_read, on_written, on_event, c);
-	bufferevent_setwatermark(c->stream, EV_READ, 0, 64);
+	bufferevent_setwatermark(c->stream, EV_READ, 0, MOST);
 	bufferevent_enable(c->stream, EV_READ | EV_WRITE);
 }
 /* [handler] */
