@@ -64,8 +64,11 @@ static int run(void *arg)
 		return rc;
 	for (int i = 0; i < SUBSCRIBERS && rc == 0; i++) {
 		rc = subscribe(&topic, i, &subscribers[i].from);
-		if (rc == 0)
-			rc = il_group_start_soon(&group, NULL, read_all, &subscribers[i]);
+		if (rc < 0)
+			break;
+		rc = il_group_start_soon(&group, NULL, read_all, &subscribers[i]);
+		if (rc < 0)
+			il_receiver_destroy(subscribers[i].from);
 	}
 	for (int message = 0; message < 20 && rc == 0; message++) {
 		publish(&topic, message);

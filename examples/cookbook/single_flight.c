@@ -7,8 +7,8 @@
 
 /* [cache] */
 struct entry {
-	il_event *there; /* NULL: nobody has begun */
-	int key, value, rc;
+	il_event *there;    /* NULL: nobody has begun */
+	int key, value, rc; /* a failure is kept, too */
 };
 
 static int computed; /* how often */
