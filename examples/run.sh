@@ -195,14 +195,27 @@ each_client() { # AWK-EXPRESSION of i, the client's number, n, which is 1000i in
 
 . examples/servers.sh
 
-# The first process hands its socket to the next one, and ends.
+# The first process hands its socket to the next one, and ends. The next one is of the new file; while there is
+# none, the first one goes on.
 run_activated() {
-  up "$bin/activated" --backend "$loop"
+  copy=$work/activated.$loop
+  cp "$bin/activated" "$copy"
+  up "$copy" --backend "$loop"
   before=$(echo hello | nc -N 127.0.0.1 "$listening")
+  rm "$copy"
+  kill -HUP $server
+  wait_until all_have 1 'does not start: ENOENT' "$err"
+  still=$(echo hello | nc -N 127.0.0.1 "$listening")
+  cp "$bin/activated" "$copy"
   kill -HUP $server
   wait $server
   status=$?
   after=$(echo 'hello again' | nc -N 127.0.0.1 "$listening")
+  [ "$still" = "$before" ] || status=4
+  case $(readlink "/proc/${after%% *}/exe") in
+  *"$copy") ;; # not what was removed
+  *) status=3 ;;
+  esac
   kill -INT "${after%% *}" || status=1
   [ "${before%% *}" != "${after%% *}" ] || status=2
   printf '%s\n%s\n' "${before#* }" "${after#* }" >"$out"
@@ -289,6 +302,7 @@ run_web_chat() {
 
 # A peer that leaves without having answered is an error.
 run_nghttp2() {
+  # shellcheck disable=SC2016
   up perl -MIO::Socket::INET -e '$| = 1; my $s = IO::Socket::INET->new(Listen => 1, LocalAddr => "127.0.0.1");
     print "listening on port ", $s->sockport, "\n"; my $c = $s->accept; shutdown($c, 1); 1 while <$c>'
   in_environment recipes/nghttp2 127.0.0.1 "$listening" /0.txt
