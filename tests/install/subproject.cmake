@@ -1,5 +1,9 @@
 cmake_minimum_required(VERSION 3.21)
 project(whole LANGUAGES C ASM)
+# What a project asks of its own sources.
+set(CMAKE_C_STANDARD 11)
+set(CMAKE_C_EXTENSIONS OFF)
+set(CMAKE_UNITY_BUILD ON)
 include(FetchContent)
 FetchContent_Declare(interloop SOURCE_DIR ${INTERLOOP_SOURCE})
 FetchContent_MakeAvailable(interloop)
