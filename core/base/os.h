@@ -87,6 +87,9 @@ int il__os_cloexec_nonblock(int fd);
 /* A description of our own of this pipe or terminal, non-blocking: a descriptor above 2. Negative where that cannot
  * be had: another system, no right to it, the controlling side of a pseudo-terminal. */
 int il__os_reopen(int fd);
+/* Where a write of what is for fd does not sleep once there is room, though others write there too: such a description,
+ * which the caller closes, or fd itself, where it need not, or cannot, be had. */
+int il__os_nonblocking(int fd);
 bool il__os_is_pty_master(int fd);
 /* Makes the number fd another name of what `from` is, close-on-exec. */
 int il__os_rename(int from, int fd);

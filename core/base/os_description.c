@@ -63,6 +63,16 @@ int il__os_reopen(int fd)
 #endif
 }
 
+int il__os_nonblocking(int fd)
+{
+	int flags = fcntl(fd, F_GETFL), own;
+
+	if (flags < 0 || flags & O_NONBLOCK)
+		return fd;
+	own = il__os_reopen(fd);
+	return own < 0 ? fd : own;
+}
+
 int il__os_rename(int from, int fd)
 {
 #if IL__LINUX

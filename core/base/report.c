@@ -1,6 +1,6 @@
 /*
- * report.c: writing a report. Nothing is allocated, so that it can be had where memory is short. A pipe
- * whose reader has stopped must not stop the program: what is not taken within a second is not written.
+ * report.c: writing a report. Nothing is allocated, so that it can be had where memory is short. A pipe or
+ * terminal whose reader has stopped must not stop the program: what is not taken within a second is not written.
  */
 #include "report.h"
 #include "escape.h"
@@ -8,17 +8,19 @@
 
 #include <poll.h>
 #include <stdarg.h>
+#include <unistd.h>
 
 enum { DEEPEST = 20 };
 
 #define PATIENCE IL_SEC(1)
 
-/* No more than a pipe takes as a whole once it is writable, so a blocking one does not block. */
+/* No more than a pipe takes as a whole once it is writable, so one that must be used blocking does not block. */
 _Static_assert(sizeof((struct il__report *)0)->text <= 4096, "PIPE_BUF on Linux");
 
 void il__report_begin(struct il__report *r, int fd)
 {
-	r->fd = fd;
+	r->fd = il__os_nonblocking(fd);
+	r->own = r->fd != fd;
 	r->rc = 0;
 	r->used = 0;
 	r->now = 0;
@@ -53,6 +55,10 @@ static void report_flush(struct il__report *r)
 			done += (size_t)n;
 		else if (n != -EAGAIN)
 			r->rc = (int)n;
+		else if (il__os_now() >= deadline)
+			r->rc = -ETIMEDOUT;
+		else
+			poll(NULL, 0, 1); /* it has room, but not for a whole line break */
 	}
 	r->used = 0;
 }
@@ -60,6 +66,8 @@ static void report_flush(struct il__report *r)
 int il__report_end(struct il__report *r)
 {
 	report_flush(r);
+	if (r->own)
+		close(r->fd);
 	return r->rc;
 }
 

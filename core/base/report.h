@@ -10,7 +10,8 @@
 /* On the writer's stack. */
 struct il__report {
 	int fd;
-	int rc; /* of the first write that failed: from then on nothing is written; 0 */
+	bool own; /* fd is a description that the report has opened */
+	int rc;   /* of the first write that failed: from then on nothing is written; 0 */
 	size_t used;
 	il_time now;     /* by the clock of what is reported: for "how long already" */
 	char text[2048]; /* not written yet */

@@ -1,7 +1,7 @@
 /*
  * end.c: a worker's stderr, which goes where ours goes, and its death. Its pump's thread alone.
  *
- * Ours may be a pipe that nobody reads: then the worker has to wait, as if it had that pipe itself, and
+ * Ours may be a pipe or terminal that nobody reads: then the worker has to wait, as if it had that itself, and
  * not the loop.
  */
 #ifndef _GNU_SOURCE
@@ -20,7 +20,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { ROUNDS = 16, CHUNK = 4096 }; /* a pipe that is writable takes a chunk */
+enum { ROUNDS = 16 };
+
+_Static_assert(IL__STDERR_CHUNK <= 4096, "a pipe that is writable takes a chunk");
 
 /* ---- stderr ---- */
 
@@ -49,34 +51,66 @@ static bool worker_end_may_wait(const struct il__process_worker *w)
 	return !loop || !loop->own_clock;
 }
 
+/* Ours may be no place to write to: then it is all the same read. */
+static bool worker_end_has_more(const struct il__process_worker *w)
+{
+	struct pollfd p = {.fd = w->child.errors, .events = POLLIN};
+
+	return w->unsent || (!w->errors_over && poll(&p, 1, 0) != 0);
+}
+
+static bool worker_end_read(struct il__process_worker *w)
+{
+	ssize_t n = il__os_read(w->child.errors, w->chunk, sizeof w->chunk);
+
+	w->errors_over = n == 0;
+	if (n <= 0)
+		return false;
+	worker_end_keep(w, w->chunk, (size_t)n);
+	w->unsent = (size_t)n;
+	return true;
+}
+
+/* What cannot wait, or cannot be written at all, is lost. */
+static void worker_end_write(struct il__process_worker *w, int out)
+{
+	const struct iovec piece = {w->chunk, w->unsent};
+	ssize_t n = out < 0 ? -EBADF : il__os_write_pieces(out, &piece, 1);
+	size_t done = n > 0 ? (size_t)n : 0;
+
+	if ((n < 0 && n != -EAGAIN) || !worker_end_may_wait(w))
+		done = w->unsent;
+	w->unsent -= done;
+	memmove(w->chunk, w->chunk + done, w->unsent);
+	w->choked = w->unsent > 0;
+}
+
+/* False: there is no more for now, or no room. */
+static bool worker_end_relay(struct il__process_worker *w, int out)
+{
+	struct pollfd p = {.fd = out, .events = POLLOUT};
+
+	if (poll(&p, 1, 0) < 0)
+		p.revents = POLLERR;
+	w->choked = !p.revents && worker_end_may_wait(w);
+	if (w->choked || (!w->unsent && !worker_end_read(w)))
+		return false;
+	worker_end_write(w, p.revents == POLLOUT ? out : -1);
+	return !w->choked;
+}
+
 void il__process_relay(struct il__process_worker *w)
 {
-	char bytes[CHUNK];
+	int out;
 
 	w->choked = false;
-	for (int i = 0; i < ROUNDS && !w->errors_over; i++) {
-		struct pollfd fds[2] = {{.fd = w->child.errors, .events = POLLIN},
-					{.fd = STDERR_FILENO, .events = POLLOUT}};
-		struct iovec piece = {.iov_base = bytes};
-		ssize_t n;
-		if (poll(fds, 2, 0) < 0) { /* it is read all the same, and not passed on */
-			fds[0].revents = POLLIN;
-			fds[1].revents = POLLERR;
-		}
-		if (!fds[0].revents)
-			return;
-		w->choked = !fds[1].revents && worker_end_may_wait(w);
-		if (w->choked)
-			return;
-		n = il__os_read(w->child.errors, bytes, sizeof bytes);
-		w->errors_over = n == 0;
-		if (n <= 0)
-			return;
-		worker_end_keep(w, bytes, (size_t)n);
-		piece.iov_len = (size_t)n;
-		if (fds[1].revents == POLLOUT)
-			il__os_write_pieces(STDERR_FILENO, &piece, 1);
-	}
+	if (!worker_end_has_more(w))
+		return;
+	out = il__os_nonblocking(STDERR_FILENO);
+	for (int i = 0; i < ROUNDS && worker_end_has_more(w) && worker_end_relay(w, out); i++)
+		;
+	if (out != STDERR_FILENO)
+		close(out);
 }
 
 void il__process_look(struct il__process_worker *w)

@@ -87,7 +87,7 @@ struct il__stream_watch {
 	    *worker; /* which has another watch, or none, when this one is left */
 };
 
-enum { IL__STDERR_KEPT = 160, IL__LAST_WORDS = 320 };
+enum { IL__STDERR_KEPT = 160, IL__LAST_WORDS = 320, IL__STDERR_CHUNK = 4096 };
 
 /* Of one visit to a worker by its pump. */
 enum il__outcome {
@@ -147,6 +147,8 @@ struct il__process_worker {
 	bool lasts;                 /* its call has lasted a while, so a loop watches all of it */
 	char last[IL__STDERR_KEPT]; /* of its stderr */
 	size_t last_size;
+	char chunk[IL__STDERR_CHUNK]; /* of its stderr, too: what ours has not taken yet */
+	size_t unsent;                /* bytes of it */
 	char last_words[IL__LAST_WORDS];
 
 	/* in a loop */

@@ -5,6 +5,7 @@
  */
 #define _GNU_SOURCE
 #include "processes.h"
+#include "terminal.h"
 
 #include <dirent.h>
 #include <sys/resource.h>
@@ -122,15 +123,27 @@ static int call_flood(void *arg)
 	return 0;
 }
 
-/* Nobody reads our own stderr: the worker waits, the loop does not. */
-IL_TEST_REAL(C, n57_a_full_pipe_for_stderr_stops_the_worker_and_not_the_loop)
+/* Each line as it was written; so nothing is lost within one. */
+static void check_lines(const char *bytes, ssize_t count, size_t *column)
+{
+	for (ssize_t i = 0; i < count; i++)
+		if (bytes[i] != '\n') {
+			++*column;
+		} else {
+			CHECK_EQ(*column, 1023);
+			*column = 0;
+		}
+}
+
+/* p[1] is our own stderr, and nobody reads it: the worker waits, the loop does not. */
+static void flood_what_nobody_reads(const int p[2])
 {
 	struct stuck s = {.ended = false};
 	char bytes[4096];
-	int p[2], saved[2];
+	size_t column = 0;
+	int saved[2];
 	il_group g;
 
-	CHECK_EQ(pipe2(p, O_CLOEXEC), 0);
 	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
 	redirect(p[1], saved);
 	dup2(null, 1); /* the worker writes there itself */
@@ -143,8 +156,9 @@ IL_TEST_REAL(C, n57_a_full_pipe_for_stderr_stops_the_worker_and_not_the_loop)
 	CHECK(!s.ended);
 	fcntl(p[0], F_SETFL, O_NONBLOCK);
 	while (!s.ended) {
-		while (read(p[0], bytes, sizeof bytes) > 0)
-			;
+		ssize_t n;
+		while ((n = read(p[0], bytes, sizeof bytes)) > 0)
+			check_lines(bytes, n, &column);
 		CHECK_RC(il_sleep(IL_MSEC(1)), 0);
 	}
 	CHECK_RC(il_group_close(&g, 0), 0);
@@ -152,6 +166,24 @@ IL_TEST_REAL(C, n57_a_full_pipe_for_stderr_stops_the_worker_and_not_the_loop)
 	restore(saved);
 	close(p[0]);
 	close(p[1]);
+}
+
+IL_TEST_REAL(C, n57_a_full_pipe_for_stderr_stops_the_worker_and_not_the_loop)
+{
+	int p[2];
+
+	CHECK_EQ(pipe2(p, O_CLOEXEC), 0);
+	flood_what_nobody_reads(p);
+}
+
+IL_TEST_REAL(C, n57_nor_does_a_full_terminal)
+{
+	int p[2];
+
+	if (IL_TEST_PORTABLE) /* which cannot write there without sleeping */
+		return;
+	open_terminal(p);
+	flood_what_nobody_reads(p);
 }
 
 /* ---- cancelling ---- */

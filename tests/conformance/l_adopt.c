@@ -6,30 +6,12 @@
 #define _GNU_SOURCE
 #endif
 #include "l_net.h"
+#include "terminal.h"
 #include "waits.h"
 
 #include <sys/stat.h>
-#include <termios.h>
 
 /* ---- pairs of descriptors ---- */
-
-/* The controlling side of a pseudo-terminal and, raw, the other. */
-static void open_terminal(int fd[2])
-{
-	struct termios raw;
-	char name[64];
-
-	fd[0] = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
-	CHECK(fd[0] >= 0);
-	CHECK_EQ(grantpt(fd[0]), 0);
-	CHECK_EQ(unlockpt(fd[0]), 0);
-	CHECK_EQ(ptsname_r(fd[0], name, sizeof name), 0);
-	fd[1] = open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
-	CHECK(fd[1] >= 0);
-	CHECK_EQ(tcgetattr(fd[1], &raw), 0);
-	cfmakeraw(&raw);
-	CHECK_EQ(tcsetattr(fd[1], TCSANOW, &raw), 0);
-}
 
 static void open_fifo(int fd[2])
 {
