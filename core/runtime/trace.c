@@ -56,13 +56,20 @@ void il__trace_not_from_environment(void)
 	atomic_store(&asked, true);
 }
 
+static void file_close(void)
+{
+	if (file >= 0)
+		close(file);
+	file = -1;
+}
+
 static void trace_finish(void)
 {
 	int rc = il_trace_stop();
 
 	if (rc < 0 && rc != -EALREADY)
 		il__log(IL_LOG_WARNING, "INTERLOOP_TRACE: %s", il_error_detail());
-	close(file);
+	file_close();
 }
 
 static int open_file(const char *path)
@@ -83,10 +90,10 @@ static int start_from(const char *path)
 	if (file < 0)
 		return file;
 	rc = il_trace_start(file, NULL);
-	if (rc < 0)
-		close(file);
-	else
+	if (rc == 0)
 		atexit(trace_finish);
+	else
+		file_close();
 	return rc;
 }
 
@@ -104,8 +111,14 @@ void il__trace_from_environment(void)
 	}
 }
 
-/* The file is the parent's. */
-static struct il__fork_hook fork_hook = {.run = il__trace_not_from_environment};
+/* The trace is the parent's; the child may give the file's number to another one. */
+static void trace_forget(void)
+{
+	il__trace_not_from_environment();
+	file_close();
+}
+
+static struct il__fork_hook fork_hook = {.run = trace_forget};
 
 static void trace_add_fork_hook(void)
 {

@@ -29,6 +29,9 @@ ln -s "$folder/elsewhere" "$folder/link"
 INTERLOOP_TRACE=$folder/link "$program" 2>/dev/null || fail "a link stopped the program"
 [ ! -e "$folder/elsewhere" ] || fail "a symbolic link was followed"
 
+INTERLOOP_TRACE=$folder/forked "$program" "$folder/childs" || fail "a forked child failed"
+grep -qx written "$folder/childs" || fail "a file of a forked child was closed, for it had the number of the trace's"
+
 INTERLOOP_TRACE='' "$program" || fail "an empty name stopped the program"
 
 # A set-uid program, if we may make one.
