@@ -19,8 +19,9 @@
 
 enum { BUCKETS = 1 << 12, ARROWS = 1 << 16, LABELS = 256 };
 
-/* Tracks of tasks are numbered beyond the numbers of threads. */
-static const uint64_t FIRST_TASK = UINT64_C(1) << 32;
+/* Tracks of tasks are numbered beyond the numbers of threads, which Linux has up to 2^22, and within the 32 bits that
+ * Perfetto reads. */
+static const uint64_t TASKS = UINT64_C(1) << 31;
 
 /* Rows of the picture, from the top. */
 enum { ORDER_LOOP = 1, ORDER_TASK, ORDER_THREAD };
@@ -147,7 +148,7 @@ static struct traced_task *find_task(struct il__trace_writer *w, const void *tas
 static struct il__trace_track track_of_task(const struct il__trace_writer *w,
 					    const struct traced_task *t)
 {
-	return (struct il__trace_track){w->process, FIRST_TASK + t->number};
+	return (struct il__trace_track){w->process, TASKS + t->number % TASKS};
 }
 
 /* What people know it by; unnamed tasks that run the same function are told apart by their numbers. */

@@ -170,6 +170,14 @@ static inline int trace_file(void)
 	return fd;
 }
 
+/* All who show traces read numbers of 32 bits, and no task's is a thread's. */
+static inline void check_track(const struct event *e)
+{
+	CHECK(e->track <= UINT32_MAX);
+	if (strcmp(e->name, "running") == 0)
+		CHECK(e->track > 1 << 22);
+}
+
 /* Closes it. */
 static inline struct events trace_read(int fd)
 {
@@ -191,6 +199,8 @@ static inline struct events trace_read(int fd)
 	close(fd);
 	e = events_parse(text);
 	free(text);
+	for (size_t i = 0; i < e.count; i++)
+		check_track(&e.all[i]);
 	return e;
 }
 
