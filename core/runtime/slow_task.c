@@ -17,17 +17,23 @@
 
 static const il_time BETWEEN = IL_SEC(1); /* two lines about one task */
 
-/* The log function is the user's, and may wait for nothing. */
-static void slow_task_say(const il_task *task, il_time held)
+/* The log function is the user's, and may wait for nothing. It is called for this task, though the next one has been
+ * taken, which shall not find its words. */
+static void slow_task_say(il_task *task, il_time held)
 {
+	const struct il__refusal before = il__refusal;
+	il_task *next = task->loop->current;
 	char room[IL__TASK_TITLE];
 
+	task->loop->current = task->waiter.state == IL__TASK_ENDED ? NULL : task;
 	il__self.no_wait++;
 	il__log(IL_LOG_WARNING,
 		"slow task: %s has held the loop for %lld ms; give such work to a thread "
 		"(il_run_in_thread), or call il_yield in it",
 		il__task_title(task, room), (long long)(held / IL_MSEC(1)));
 	il__self.no_wait--;
+	task->loop->current = next;
+	il__refusal = before;
 }
 
 void il__slow_task_look(il_loop *loop, il_task *task)

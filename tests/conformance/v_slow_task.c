@@ -1,6 +1,8 @@
 /*
  * v_slow_task.c: a task that holds its loop for longer than it may is logged afterwards, by name, and counted.
  */
+#define _GNU_SOURCE
+#include "v_dump.h"
 #include "v_options.h"
 
 #include <interloop/inspect.h>
@@ -180,6 +182,73 @@ static int compute_seen(void *unused)
 	CHECK_LOGGED(IL_LOG_WARNING, "slow task: main has held the loop for ", 1);
 	return 0;
 }
+
+/* ---- in the log function ---- */
+
+static void log_slow_ones(int level, const char *message, void *lines)
+{
+	const bool ended = strstr(message, "slow task: ended ");
+	char *text;
+
+	(void)level;
+	if (!ended && !strstr(message, "slow task: yielded "))
+		return;
+	text = dump_loop();
+	CHECK(!DUMP_HAS(text, "next: runs"));
+	CHECK(DUMP_HAS(text, "yielded: runs") == !ended);
+	CHECK(ended ? !il_task_name() : strcmp(il_task_name(), "yielded") == 0);
+	free(text);
+	CHECK(il_sleep(IL_SEC(1)) < 0);
+	CHECK_DETAIL("il_sleep");
+	++*(int *)lines;
+}
+
+static int compute_and_yield(void *unused)
+{
+	(void)unused;
+	compute(IL_MSEC(6));
+	return il_yield();
+}
+
+static int compute_a_little(void *unused)
+{
+	(void)unused;
+	compute(IL_MSEC(6));
+	return 0;
+}
+
+static int look_at_words(void *unused)
+{
+	(void)unused;
+	CHECK(!*il_error_detail());
+	return 0;
+}
+
+static void start(il_group *g, il_fn *fn, const char *name)
+{
+	CHECK_RC(il_group_start_soon_with(g, NULL, fn, NULL, &(il_task_options){.name = name}), 0);
+}
+
+static int log_where_it_was(void *unused)
+{
+	int lines = 0;
+	il_group g;
+
+	(void)unused;
+	il_set_log(log_slow_ones, &lines);
+	CHECK_RC(il_group_open(&g), 0);
+	start(&g, compute_and_yield, "yielded");
+	start(&g, look_at_words, "next");
+	start(&g, compute_a_little, "ended");
+	start(&g, look_at_words, "next");
+	CHECK_RC(il_group_close(&g, 0), 0);
+	il_set_log(NULL, NULL);
+	CHECK_EQ(lines, 2);
+	return 0;
+}
+
+IL_TEST_OPTIONS(the_log_function_is_called_for_the_slow_task_and_not_for_the_next_one,
+		log_where_it_was, .slow_task = IL_MSEC(5));
 
 IL_TEST_OWN(V, n422_the_environment_says_it_for_loops_without_the_option)
 {
