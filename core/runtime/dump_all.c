@@ -19,6 +19,8 @@
 
 #include <interloop/inspect.h>
 
+#define PATIENCE IL_SEC(1)
+
 /* One il_dump, on its caller's stack. */
 struct dump {
 	struct il__list link; /* open ones */
@@ -168,14 +170,26 @@ static bool dump_end(struct dump *d)
 	return fired;
 }
 
-/* A second, cancelled or not. */
+/* Where a timer would take memory the task asks again and again; its loop runs meanwhile. */
+static int dump_wait_awake(struct il__wakeup *w)
+{
+	const il_time end = il__os_now() + PATIENCE;
+
+	while (!w->fired && il__os_now() < end)
+		il__task_yield(w->task);
+	return w->fired ? 0 : -ETIMEDOUT;
+}
+
+/* Cancelled or not. */
 static int dump_wait(struct il__wakeup *w)
 {
 	il_time now = w->task ? il__loop_now(w->task->loop) : il__os_now();
 	int rc;
 
+	if (w->task && !il__timer_has_room(w->task->loop))
+		return dump_wait_awake(w);
 	do
-		rc = il__wakeup_wait(w, il__deadline_from(now, IL_SEC(1)));
+		rc = il__wakeup_wait(w, il__deadline_from(now, PATIENCE));
 	while (rc == -ECANCELED);
 	return rc;
 }

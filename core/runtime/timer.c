@@ -142,13 +142,18 @@ static bool timer_is_placed(const struct il__timers *timers, const struct il__ti
 	return timer->index && timers->places[timer->index - 1] != DUE;
 }
 
+/* Not `count`: those that are about to fire have slots too. */
+bool il__timer_has_room(const il_loop *loop)
+{
+	return loop->timers.free_slot < loop->timers.capacity;
+}
+
 int il__timer_arm(il_loop *loop, struct il__timer *timer, il_time deadline)
 {
 	struct il__timers *timers = &loop->timers;
 	int rc;
 
-	/* Not `count`: those that are about to fire have slots too. */
-	if (timers->free_slot == timers->capacity && !timer_is_placed(timers, timer) &&
+	if (!il__timer_has_room(loop) && !timer_is_placed(timers, timer) &&
 	    (rc = timer_grow(timers)) < 0)
 		return rc;
 	il__timer_disarm(loop, timer);

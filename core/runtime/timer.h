@@ -32,6 +32,7 @@ struct il__timers {
 
 /* 0, or -ENOMEM: it stays as it was. */
 int il__timer_arm(il_loop *loop, struct il__timer *timer, il_time deadline);
+bool il__timer_has_room(const il_loop *loop);                  /* arming one more takes no memory */
 void il__timer_disarm(il_loop *loop, struct il__timer *timer); /* also if not armed */
 il_time il__timer_deadline(const il_loop *loop,
 			   const struct il__timer *timer); /* IL_FOREVER: not armed */

@@ -3,6 +3,7 @@
  * and it may say no at any time. What a block holds at first is the allocator's business: it is filled with all
  * zeros, or all ones.
  */
+#define _GNU_SOURCE
 #include "../core/check.h"
 
 #include <interloop.h>
@@ -10,9 +11,11 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 static atomic_long blocks, calls;
@@ -176,6 +179,59 @@ static int use_dump(void)
 	return il_group_close(&g, rc);
 }
 
+static atomic_bool rests, over;
+
+static int rest_elsewhere(void *unused)
+{
+	int rc = il_task_set_name("elsewhere");
+
+	(void)unused;
+	while (rc == 0 && !atomic_load(&over)) {
+		rc = il_sleep(IL_MSEC(1));
+		atomic_store(&rests, true);
+	}
+	return rc;
+}
+
+static void *run_elsewhere(void *backend)
+{
+	CHECK(il_run(backend, rest_elsewhere, NULL) == 0);
+	return NULL;
+}
+
+/* Nor where it waits for another thread's loop, in a loop that has no timer yet. */
+static int dump_elsewhere(void *unused)
+{
+	int fd = memfd_create("dump", MFD_CLOEXEC);
+	char text[4096] = "";
+	long before;
+
+	(void)unused;
+	CHECK(fd >= 0);
+	before = atomic_load(&calls);
+	CHECK(il_dump(fd) == 0);
+	CHECK(atomic_load(&calls) == before);
+	CHECK(pread(fd, text, sizeof text - 1, 0) > 0 && strstr(text, "elsewhere: il_sleep"));
+	close(fd);
+	return 0;
+}
+
+static void dump_two_loops(const il_backend *backend)
+{
+	pthread_t thread;
+
+	if (!backend) /* not built */
+		return;
+	atomic_store(&rests, false);
+	atomic_store(&over, false);
+	CHECK(pthread_create(&thread, NULL, run_elsewhere, (void *)(uintptr_t)backend) == 0);
+	while (!atomic_load(&rests))
+		sched_yield();
+	CHECK(il_run(backend, dump_elsewhere, NULL) == 0);
+	atomic_store(&over, true);
+	CHECK(pthread_join(thread, NULL) == 0);
+}
+
 /* A start that was refused has started nothing. */
 static int use_host(void)
 {
@@ -251,5 +307,10 @@ int main(void)
 		CHECK(rc == 0 || rc == -ENOMEM);
 		CHECK(atomic_load(&blocks) == 0);
 	}
+
+	atomic_store(&fails_at, 0);
+	dump_two_loops(il_backend_find("libuv"));
+	dump_two_loops(il_backend_find("libev"));
+	dump_two_loops(il_backend_find("libevent"));
 	return 0;
 }
