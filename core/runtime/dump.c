@@ -202,6 +202,7 @@ void il__loop_tell_from_outside(struct il__report *r, il_loop *loop, const char 
 		il__report(r, "; %s has held it for ",
 			   *title ? title : "a plain call, or a callback,");
 		il__report_duration(r, il__ticks_ago(began));
+		il__report(r, " at most"); /* others may have run before it in this turn */
 	} else {
 		il__report(r, "; no task of it runs");
 	}

@@ -101,9 +101,10 @@ IL_API int il_loop_dump(il_loop *loop, int fd);
  * @brief Writes down every loop and every executor of the process. Any thread; allocates no memory.
  *
  * Each loop adds its part in its own thread, as il_loop_dump(). A loop that does not come to it
- * within a second is listed with the task that keeps it busy, and since when. In a task it waits for
- * them, at most a second, and is no cancellation point. Where nothing may wait (in a loop's thread
- * outside a task, in a callback) and in virtual time, other loops are listed without their tasks.
+ * within a second is listed with the task that keeps it busy, and since when at most: since the loop
+ * began its turn, in which other tasks may have run before. In a task it waits for them, at most a
+ * second, and is no cancellation point. Where nothing may wait (in a loop's thread outside a task, in
+ * a callback) and in virtual time, other loops are listed without their tasks.
  * @param fd  as for il_loop_dump().
  * @return 0; -EINVAL: fd is negative; -ETIMEDOUT: fd took nothing for a second; or why it could not be
  *         written.
