@@ -151,7 +151,7 @@ il_task *il__task_spawn(il_loop *loop, il_fn *fn, void *arg, const struct il__ta
 	task->base = base;
 	base->slack = loop->options.timer_slack;
 	if (il__unlikely(options->with && options->with->name))
-		snprintf(base->name, sizeof base->name, "%s", options->with->name);
+		il__task_set_name(task, options->with->name);
 	if (options->own_scope) {
 		base->has_own = true;
 		il__scope_init_root(&base->own, loop, options->scope);

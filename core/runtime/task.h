@@ -136,6 +136,8 @@ static inline bool il__task_wake(il_task *task, int rc)
 void il__task_interrupt(il_task *task, int rc);
 /* In `ended`: whether rc says no more than that the task was cancelled. */
 bool il__task_was_cancelled(const il_task *task, int rc);
+void il__task_set_name(il_task *task,
+		       const char *name); /* cut between characters, if it is too long */
 /* For people: its name; "main", or "task N", where it has none, which is written to `room`. */
 enum { IL__TASK_TITLE = 32 };
 const char *il__task_title(const il_task *task, char room[IL__TASK_TITLE]);

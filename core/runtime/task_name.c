@@ -2,6 +2,7 @@
  * task_name.c: what a task is called, by people and by those who must tell it from others. Loop's thread only.
  */
 #include "../base/error.h"
+#include "../base/escape.h"
 #include "loop.h"
 #include "task.h"
 #include "thread_state.h"
@@ -13,6 +14,14 @@ const char *il_task_name(void)
 	il_loop *loop = il__self.loop;
 
 	return loop && loop->current ? loop->current->base->name : NULL;
+}
+
+void il__task_set_name(il_task *task, const char *name)
+{
+	struct il__task_base *base = task->base;
+
+	snprintf(base->name, sizeof base->name, "%.*s",
+		 il__text_within(name, sizeof base->name - 1), name);
 }
 
 const char *il__task_title(const il_task *task, char room[IL__TASK_TITLE])
@@ -52,7 +61,7 @@ int il_task_set_name(const char *name)
 		return rc;
 	if (!name)
 		return il__refuse(-EINVAL, "il_task_set_name: name is NULL");
-	snprintf(task->base->name, sizeof task->base->name, "%s", name);
+	il__task_set_name(task, name);
 	task->base->traced = 0;
 	return 0;
 }

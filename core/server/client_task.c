@@ -168,7 +168,7 @@ static int client_main(void *arg)
 	c->task = task;
 	/* Whom the server's end has overtaken its handler does not get to know. */
 	rc = overtaken(c->server, task) ? -ECANCELED : 0;
-	snprintf(task->base->name, sizeof task->base->name, "%s", c->address);
+	il__task_set_name(task, c->address);
 	client_note(c, "connected");
 	if (rc == 0 && h->on_connection) {
 		rc = client_call(c, h->on_connection);

@@ -229,6 +229,29 @@ IL_TEST(V, n417_names_are_shown_or_made_up_and_escaped)
 	il_event_destroy(event);
 }
 
+/* 30 bytes and half a character fit. */
+static const char too_long[] = "123456789012345678901234567890\xc3\xa9";
+
+static int check_name(void *unused)
+{
+	(void)unused;
+	CHECK_EQ(strlen(il_task_name()), 30);
+	return 0;
+}
+
+IL_TEST(V, n417_a_name_that_is_too_long_is_cut_between_characters)
+{
+	il_group g;
+
+	CHECK_RC(il_group_open(&g), 0);
+	CHECK_RC(il_group_start_soon_with(&g, NULL, check_name, NULL,
+					  &(il_task_options){.name = too_long}),
+		 0);
+	CHECK_RC(il_group_close(&g, 0), 0);
+	CHECK_RC(il_task_set_name(too_long), 0);
+	check_name(NULL);
+}
+
 /* ---- among many ---- */
 
 enum { TASKS = 1000 };
