@@ -78,8 +78,6 @@ void il__loop_meet_other(il_loop *loop, il_fn *fn)
 	il__context_choose();
 }
 
-__attribute__((used)) static const struct il_gdb_layout *const for_gdb = &il_gdb_layout;
-
 void il__loop_free(il_loop *loop)
 {
 	il__wake_timer_close(loop);
@@ -97,6 +95,7 @@ void il__loop_free(il_loop *loop)
 static void loop_init(il_loop *loop, const il_backend *backend, bool own)
 {
 	loop->backend = backend;
+	loop->for_gdb = &il_gdb_layout;
 	loop->generation = il__generation;
 	loop->thread = pthread_self();
 	loop->own = own;

@@ -97,6 +97,7 @@ struct il_loop {
 	void *on_empty_arg;
 	struct il__main *main; /* of the il_loop_run on the stack */
 	il_fn *met[IL__LOOP_MET], *last_met;
+	const struct il_gdb_layout *for_gdb; /* nobody reads it here: but so the linker keeps it */
 };
 
 struct il__main {

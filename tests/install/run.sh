@@ -211,6 +211,9 @@ for name in $backends; do
     -DCONSUMER_TLS -DCONSUMER_ACCESSOR="il_$name" -DCONSUMER_HEADER="<interloop/$name.h>"
   [ -z "$tls" ] || run "$work/$name-tls-static" "$name"
 done
+by_pkg_config interloop-virtual "$work/collected" -DCONSUMER_STATIC \
+  -DCONSUMER_ACCESSOR=il_virtual -DCONSUMER_HEADER="<interloop/virtual.h>" -Wl,--gc-sections
+nm "$work/collected" | grep -q ' il_gdb_layout$' || fail "what gdb looks for is not linked"
 by_cmake
 for name in $backends; do
   run "$work/consumer/build/$name" "$name"
