@@ -7,6 +7,7 @@
 #include "../base/fork.h"
 #include "../base/memory.h"
 #include "../base/os_origin.h"
+#include "../base/report.h"
 #include "../base/sanitizer.h"
 #include "../runtime/ledger.h"
 #include "../runtime/task.h"
@@ -94,6 +95,16 @@ static void wait_end(il_executor *ex, unsigned flags, struct il__watcher_of_end 
 		il__paid_calls(task->loop, &account, 1);
 }
 
+static void end_tell(struct il__report *r, const il_task *task)
+{
+	const struct il__wakeup *s = il__wakeup_of(task->base->wait);
+	const il_executor *ex =
+	    il__container_of(s, const struct il__watcher_of_end, wakeup)->executor;
+	const char *name = ex->ops->name ? ex->ops->name(ex->self) : "";
+
+	il__report(r, "the end of executor %s%s(%s)", name, name[0] ? " " : "", ex->ops->runs_in);
+}
+
 /* Whether the caller may wait here and now: 0, or a code. -EPERM leaves it to the executor, which may have
  * nothing to wait for; -ECANCELED: it must not. */
 static int executor_may_wait(il_executor *ex, struct il__watcher_of_end *end)
@@ -105,6 +116,8 @@ static int executor_may_wait(il_executor *ex, struct il__watcher_of_end *end)
 				  "il_executor_shutdown: called by a worker of that executor, "
 				  "which would wait for itself; use IL_NOWAIT");
 	rc = il__wakeup_init(&end->wakeup, "il_executor_shutdown");
+	end->wakeup.wait.tell = end_tell;
+	end->executor = ex;
 	if (rc == 0 && end->wakeup.task && il__task_cancelled(end->wakeup.task))
 		rc = -ECANCELED;
 	return rc;

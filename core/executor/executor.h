@@ -87,6 +87,7 @@ enum { IL__UNLESS_IT_WAITS = 1 << 8 };
 struct il__watcher_of_end {
 	struct il__list link;
 	struct il__wakeup wakeup;
+	il_executor *executor; /* for dumps */
 };
 
 struct il_executor {

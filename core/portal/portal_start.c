@@ -139,7 +139,13 @@ int il_portal_enter(il_portal *p, il_portal_context **context, il_fn *fn, void *
 	return value;
 }
 
-static const struct il__wait hold_wait = {"il_portal_hold", NULL};
+static void hold_tell(struct il__report *r, const il_task *task)
+{
+	(void)task;
+	il__report(r, "il_portal_exit");
+}
+
+static const struct il__wait hold_wait = {"il_portal_hold", hold_tell};
 
 int il_portal_hold(int value)
 {

@@ -75,6 +75,32 @@ IL_TEST_REAL(V, a_future_of_an_executor_says_whose_call_it_is)
 	il_executor_destroy(pool);
 }
 
+static int shut_down(void *pool)
+{
+	return il_executor_shutdown(pool, 0);
+}
+
+IL_TEST_REAL(V, a_shutdown_says_which_executor_it_waits_for)
+{
+	struct gate gate = {.open = false};
+	il_executor *pool = new_pool(1);
+	struct child c;
+	il_future *f = NULL;
+	char *text;
+
+	CHECK_RC(il_executor_submit(pool, &f, stay, &gate, 0), 0);
+	UNTIL(atomic_load(&gate.begun) == 1);
+	child_start(&c, "child", shut_down, pool);
+	text = dump_loop();
+	CHECK_DUMPED(text, "child: il_executor_shutdown", "the end of executor (a worker thread)");
+	free(text);
+	atomic_store(&gate.open, true);
+	CHECK_RC(il_group_close(&c.group, 0), 0);
+	il_future_unref(c.future);
+	il_future_unref(f);
+	il_executor_destroy(pool);
+}
+
 /* ---- another loop ---- */
 
 static int sleep_long(void *unused)
@@ -106,6 +132,37 @@ IL_TEST_REAL(V, a_call_of_another_loop_says_that_it_runs_there)
 }
 
 /* ---- another host ---- */
+
+static int stay_on(void *unused)
+{
+	il_scope s = IL_SCOPE_INIT;
+
+	(void)unused;
+	CHECK_RC(il_scope_enter(&s, IL_FOREVER, IL_SHIELD), 0);
+	return il_scope_exit(&s, il_sleep(IL_SEC(1)));
+}
+
+static int crash(void *network)
+{
+	return il_virtual_host_crash(network, "far");
+}
+
+IL_TEST_VIRTUAL(V, a_crash_says_which_host_it_waits_for)
+{
+	il_virtual_network *n = network_with(NULL);
+	struct child c;
+	char *text;
+
+	host(n, "far", stay_on, NULL);
+	CHECK_RC(il_sleep(IL_MSEC(1)), 0);
+	child_start(&c, "child", crash, n);
+	text = dump_loop();
+	CHECK_DUMPED(text, "child: il_virtual_host_crash", "the tasks of host far");
+	free(text);
+	CHECK_RC(il_group_close(&c.group, 0), 0);
+	il_future_unref(c.future);
+	CHECK_RC(il_virtual_network_close(n), 0);
+}
 
 static int connect_far(void *unused)
 {

@@ -3,6 +3,7 @@
  */
 #include "power.h"
 #include "../../../core/base/error.h"
+#include "../../../core/base/report.h"
 #include "../../../core/runtime/future.h"
 #include "../../../core/runtime/task.h"
 #include "../../../core/sync/queue.h"
@@ -121,18 +122,30 @@ void il__sim_host_cut(struct il__sim_host *host)
 		il__sim_end_cut(il__container_of(host->ends.next, struct il__sim_end, link));
 }
 
-static const struct il__wait join_wait = {"il_virtual_host_crash", NULL};
+struct host_join {
+	struct il__wait wait;
+	const struct il__sim_host *host;
+};
+
+static void join_tell(struct il__report *r, const il_task *task)
+{
+	const struct host_join *join =
+	    il__container_of(task->base->wait, const struct host_join, wait);
+
+	il__report(r, "the tasks of host %s", join->host->name);
+}
 
 void il__sim_host_join(struct il__sim_host *host)
 {
 	struct il_virtual_network *n = host->network;
 	il_task *task = n->loop->current;
+	const struct host_join join = {{"il_virtual_host_crash", join_tell}, host};
 
 	if (host->tasks.roots == 0)
 		return;
 	n->joining++;
 	il__list_push(&host->joiners, &task->waiter.link);
-	il__task_park(task, NULL, NULL, &join_wait);
+	il__task_park(task, NULL, NULL, &join.wait);
 	n->joining--;
 }
 
