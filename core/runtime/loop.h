@@ -65,8 +65,8 @@ struct il_loop {
 	struct il__patience patience; /* before it goes back to poll */
 	struct il__errands errands;
 	uint64_t random, steps;
-	bool scripted; /* there is a seed, a step_limit or a slow_task */
-	size_t ending; /* tasks that lived when il_loop_close began to run the loop */
+	bool scripted;   /* there is a seed, a step_limit or a slow_task */
+	uint64_t ending; /* times step_limit that tasks have to end, once all were cancelled */
 	struct il__slow slow;
 
 	struct il__timers timers;

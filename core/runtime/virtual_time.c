@@ -22,6 +22,8 @@ static void virtual_give_up(il_loop *loop, int rc)
 		    rc == -EDEADLK ? "every task is still asleep forever"
 				   : "the tasks go on after step_limit");
 	m->failure = rc;
+	if (loop->options.step_limit)
+		loop->ending = loop->steps / loop->options.step_limit + loop->tasks;
 	il__task_cancel(m->task);
 }
 
@@ -31,7 +33,8 @@ void il__loop_step(il_loop *loop)
 
 	if (++loop->steps % limit || (loop->main && !loop->main->task))
 		return; /* a run whose main task has ended is about to end itself */
-	if (!loop->main && loop->steps / limit <= loop->ending) /* each may take as many to end */
+	/* Each that was cancelled may take as many to end. */
+	if ((!loop->main || loop->main->failure) && loop->steps / limit <= loop->ending)
 		return;
 	if (loop->main)
 		snprintf(loop->main->report, sizeof loop->main->report,

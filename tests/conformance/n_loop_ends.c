@@ -214,6 +214,34 @@ IL_TEST_OWN_VIRTUAL(N, more_tasks_than_step_limit_have_their_end)
 	il_loop_destroy(loop);
 }
 
+static int yield_for_ever(void *arg)
+{
+	(void)arg;
+	while (il_yield() == 0)
+		;
+	return -ECANCELED;
+}
+
+static int yield_many(void *arg)
+{
+	il_group g;
+
+	(void)arg;
+	CHECK_RC(il_group_open(&g), 0);
+	for (int i = 0; i < 300; i++)
+		CHECK_RC(il_group_start_soon(&g, NULL, yield_for_ever, NULL), 0);
+	return il_group_close(&g, 0);
+}
+
+IL_TEST_OWN_VIRTUAL(N, more_tasks_than_step_limit_end_when_it_is_used_up)
+{
+	il_loop *loop = NULL;
+
+	CHECK_RC(il_loop_open(&loop, il_test_backend(), &(il_loop_options){.step_limit = 100}), 0);
+	CHECK_RC(il_loop_run(loop, yield_many, NULL), -ETIMEDOUT);
+	il_loop_destroy(loop);
+}
+
 static int line_up(void *word)
 {
 	TRACE(word);
