@@ -294,6 +294,23 @@ IL_TEST_VIRTUAL(U, n401_a_connect_waits_for_the_end_of_a_long_hold)
 	CHECK_RC(il_virtual_network_close(n), 0);
 }
 
+/* What was sent again meanwhile was not lost, so it counts for nothing. */
+IL_TEST_VIRTUAL(U, n401_a_connect_is_not_given_up_while_its_answer_comes)
+{
+	il_virtual_network *n =
+	    network_with(&(il_virtual_network_options){.latency_min = IL_MSEC(100)});
+	il_time none = 0;
+
+	host(n, "far", serve_streams, NULL);
+	CHECK_RC(il_sleep(IL_MSEC(1)), 0);
+	CHECK_RC(il_virtual_hold(n, NULL, NULL), 0);
+	host(n, "near", connect_within, &none);
+	CHECK_RC(il_sleep(IL_MSEC(126950)), 0); /* the last try is over at 127 s */
+	CHECK_RC(il_virtual_release(n, NULL, NULL), 0);
+	CHECK_RC(ended(n, "near"), 0);
+	CHECK_RC(il_virtual_network_close(n), 0);
+}
+
 /* From the word that it is accepted on: who has sent that does not give up either. */
 IL_TEST_VIRTUAL(U, n401_a_handshake_that_is_held_in_its_middle_goes_on)
 {
@@ -402,6 +419,50 @@ IL_TEST_VIRTUAL(U, n400_a_partition_of_all_hosts_cuts_off_those_that_start_later
 }
 
 /* ---- resets ---- */
+
+static int accept_any(void *listener)
+{
+	il_stream *s;
+
+	return il_listener_accept(listener, &s);
+}
+
+static int accept_none(void *arg)
+{
+	il_listener *l;
+
+	(void)arg;
+	CHECK_RC(il_listener_open_tcp(&l, NULL, "7", NULL), 0);
+	CHECK_RC(il_fail_after(IL_SEC(1), accept_any, l), -ETIMEDOUT);
+	il_listener_destroy(l);
+	return 0;
+}
+
+static int connect_and_reset(void *n)
+{
+	il_stream *s;
+	char byte;
+
+	CHECK_RC(il_stream_connect_tcp(&s, "far", "7", NULL), 0);
+	CHECK_RC(il_virtual_reset(n, NULL, NULL), 0);
+	CHECK_RC(il_stream_read(s, &byte, 1), -ECONNRESET);
+	il_stream_destroy(s);
+	return 0;
+}
+
+/* The last packet of the handshake is under way, and meets no half of a connection. */
+IL_TEST_VIRTUAL(U, n402_a_reset_just_after_the_connect_ends_both_ends)
+{
+	il_virtual_network *n =
+	    network_with(&(il_virtual_network_options){.latency_min = IL_MSEC(5)});
+
+	host(n, "far", accept_none, NULL);
+	CHECK_RC(il_sleep(IL_MSEC(1)), 0);
+	host(n, "near", connect_and_reset, n);
+	CHECK_RC(ended(n, "near"), 0);
+	CHECK_RC(ended(n, "far"), 0);
+	CHECK_RC(il_virtual_network_close(n), 0);
+}
 
 IL_TEST_VIRTUAL(U, n402_a_reset_ends_the_connections_of_a_pair)
 {

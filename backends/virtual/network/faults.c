@@ -108,11 +108,24 @@ static void link_hold(struct il_virtual_network *n, struct il__sim_link *link, c
 	link->holds = true;
 }
 
+/* What was sent again while the link was held has used up tries, though nothing was lost. */
+static void give_tries_back(struct il_virtual_network *n, const struct il__sim_link *link)
+{
+	for (size_t i = 0; i < n->count; i++)
+		il__list_each (node, &n->hosts[i]->connections) {
+			struct il__sim_tcp *t = il__container_of(node, struct il__sim_tcp, link);
+			if (il__sim_link(t->host, t->other) == link ||
+			    il__sim_link(t->other, t->host) == link)
+				t->tries = 0;
+		}
+}
+
 static void link_release(struct il_virtual_network *n, struct il__sim_link *link, const void *arg)
 {
 	(void)arg;
 	link->holds = false;
 	il__sim_release(n, link);
+	give_tries_back(n, link);
 }
 
 /* For hosts that are started later. */
@@ -179,6 +192,12 @@ static bool pairs_have(const struct pairs *pairs, const struct il__sim_host *one
 	return one != other && (!pairs->a || pairs->a == one) && (!pairs->b || pairs->b == other);
 }
 
+/* For one end at least: the last packet of the handshake may be under way to the other. */
+static bool is_established(const struct il__sim_tcp *t)
+{
+	return t->state == IL__SIM_OPEN || (t->peer && t->peer->state == IL__SIM_OPEN);
+}
+
 int il_virtual_reset(il_virtual_network *n, const char *a, const char *b)
 {
 	struct pairs pairs;
@@ -190,8 +209,8 @@ int il_virtual_reset(il_virtual_network *n, const char *a, const char *b)
 	for (size_t i = 0; i < n->count; i++)
 		il__list_each_safe (node, &n->hosts[i]->connections) {
 			struct il__sim_tcp *t = il__container_of(node, struct il__sim_tcp, link);
-			if (t->state == IL__SIM_OPEN && (pairs_have(&pairs, t->host, t->other) ||
-							 pairs_have(&pairs, t->other, t->host)))
+			if (is_established(t) && (pairs_have(&pairs, t->host, t->other) ||
+						  pairs_have(&pairs, t->other, t->host)))
 				il__sim_tcp_end(t, -ECONNRESET);
 		}
 	return 0;
