@@ -79,6 +79,8 @@ static void tcp_die(struct il__sim_tcp *t)
 	il__timer_disarm(loop, &t->keepalive_timer);
 	il__list_remove(&t->link);
 	t->host = NULL;
+	il__sim_rouse(
+	    t->peer); /* the reset that tells it may be lost: its next probe meets another */
 	il__sim_tcp_unref(t->peer);
 	t->peer = NULL;
 	tcp_leave_listener(t);

@@ -84,15 +84,20 @@ static void keepalive_resume(struct il__sim_tcp *t)
 
 /* ---- both ---- */
 
+void il__sim_rouse(struct il__sim_tcp *t)
+{
+	if (!t || !t->host)
+		return;
+	il__sim_tcp_ref(t);
+	il__sim_rest_end(t);
+	if (t->host)
+		keepalive_resume(t);
+	il__sim_tcp_unref(t);
+}
+
 void il__sim_changed(struct il_virtual_network *n)
 {
 	for (size_t i = 0; i < n->count; i++)
-		il__list_each_safe (node, &n->hosts[i]->connections) {
-			struct il__sim_tcp *t = il__container_of(node, struct il__sim_tcp, link);
-			il__sim_tcp_ref(t);
-			il__sim_rest_end(t);
-			if (t->host)
-				keepalive_resume(t);
-			il__sim_tcp_unref(t);
-		}
+		il__list_each_safe (node, &n->hosts[i]->connections)
+			il__sim_rouse(il__container_of(node, struct il__sim_tcp, link));
 }

@@ -17,7 +17,9 @@ void il__sim_keepalive_due(struct il__timer *timer);
 /* Something was heard of the peer, or an option was set. */
 void il__sim_keepalive_heard(struct il__sim_tcp *t);
 void il__sim_keepalive_set(struct il__sim_tcp *t);
-/* After a change of what lies between hosts: what rests, for nothing would change, goes on. */
+/* What rests, for nothing would change, goes on: its peer has ended. */
+void il__sim_rouse(struct il__sim_tcp *t);
+/* Likewise, after a change of what lies between hosts. */
 void il__sim_changed(struct il_virtual_network *n);
 
 #endif

@@ -212,12 +212,26 @@ static void tcp_repeated(struct il__sim_tcp *t)
 	tcp_send_segment(t, t->acknowledged, t->sent);
 }
 
+/* Its probe for a window was answered. It rests if that is the last that the peer has said; else what tells of an open
+ * window is under way, and may be lost. */
+static void tcp_probe_answered(struct il__sim_tcp *t)
+{
+	if (t->peer && t->peer->host && t->peer->told <= t->window_end) {
+		il__sim_rest(t);
+	} else {
+		t->tries = 0;
+		il__sim_tcp_arm(t);
+	}
+}
+
 void il__sim_tcp_acknowledged(struct il__sim_tcp *t, const struct il__sim_packet *p)
 {
 	const uint64_t window_end = p->acknowledged + p->window;
 	const bool opens = window_end > t->window_end;
 
 	if (opens) {
+		if (tcp_waits_for_window(t))
+			t->tries = 0; /* the probes are over: what is sent now is new */
 		t->window_end = window_end;
 		t->rests = false;
 	}
@@ -227,7 +241,7 @@ void il__sim_tcp_acknowledged(struct il__sim_tcp *t, const struct il__sim_packet
 		 !p->size && !p->ends)
 		tcp_repeated(t);
 	else if (tcp_waits_for_window(t) && !opens)
-		il__sim_rest(t);
+		tcp_probe_answered(t);
 	if (t->host)
 		il__sim_tcp_push(t);
 }
