@@ -350,6 +350,7 @@ stage_valgrind()
 {
   suites valgrind "core $slow_backends" "core|virtual|own|real" \
     valgrind -q --fair-sched=yes --error-exitcode=9 --num-callers=30 \
+    --suppressions="$PWD/tests/conformance/valgrind.supp" \
     --log-file="$out/findings/valgrind.%p"
 }
 
