@@ -122,8 +122,8 @@ IL_MUST_CHECK IL_API int il_virtual_host_start(il_virtual_network *network, cons
  * until all of them have ended, also in a cancelled scope. From the first moment on nothing that they do leaves the host: their
  * sockets return -ENETDOWN, and peers hear nothing, neither an end nor a reset. What had left the
  * host before still arrives. Its ports are free, and connects to it time out. Called by a task of
- * that host it does not wait.
- * @return 0, also if it is down already; -ECANCELED: the caller is a task of that host.
+ * that host it does not wait, nor on once its own host has crashed.
+ * @return 0, also if it is down already; -ECANCELED: the caller's own host is down.
  */
 IL_API int il_virtual_host_crash(il_virtual_network *network, const char *name);
 

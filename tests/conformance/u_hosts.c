@@ -159,6 +159,29 @@ IL_TEST_VIRTUAL(U, n404_a_crash_ends_all_tasks_of_its_host_and_frees_its_ports)
 	CHECK_EQ(life.children + other.children, 0);
 }
 
+static int crash_far(void *n)
+{
+	CHECK_RC(il_sleep(IL_SEC(1)), 0);
+	return il_virtual_host_crash(n, "far");
+}
+
+static int crash_near(void *n)
+{
+	CHECK_RC(il_sleep(IL_SEC(1)), 0);
+	return il_virtual_host_crash(n, "near");
+}
+
+IL_TEST_VIRTUAL(U, n404_two_hosts_may_crash_each_other)
+{
+	il_virtual_network *n = network_with(NULL);
+
+	host(n, "near", crash_far, n);
+	host(n, "far", crash_near, n);
+	CHECK_RC(ended(n, "near"), -ECANCELED);
+	CHECK_RC(ended(n, "far"), -ECANCELED);
+	CHECK_RC(il_virtual_network_close(n), 0);
+}
+
 /* Sends when it is too late. */
 static int say_goodbye(void *arg)
 {

@@ -109,6 +109,21 @@ int il_virtual_host_start(il_virtual_network *n, const char *name, il_fn *main, 
 
 /* ---- power cuts ---- */
 
+/* Two hosts that crash each other would wait for one another: whose own host goes down does not wait on. */
+static void stop_joining(const struct il__sim_host *host)
+{
+	const struct il_virtual_network *n = host->network;
+
+	for (size_t i = 1; i < n->count; i++)
+		il__list_each_safe (node, &n->hosts[i]->joiners) {
+			il_task *task = il__container_of(node, il_task, waiter.link);
+			if (il__host_of(task->scope) != &host->tasks)
+				continue;
+			il__list_remove(node);
+			il__task_wake(task, -ECANCELED);
+		}
+}
+
 void il__sim_host_cut(struct il__sim_host *host)
 {
 	host->down = true;
@@ -120,6 +135,7 @@ void il__sim_host_cut(struct il__sim_host *host)
 		il__sim_tcp_cut(il__container_of(host->connections.next, struct il__sim_tcp, link));
 	while (!il__list_empty(&host->ends))
 		il__sim_end_cut(il__container_of(host->ends.next, struct il__sim_end, link));
+	stop_joining(host);
 }
 
 struct host_join {
@@ -135,18 +151,22 @@ static void join_tell(struct il__report *r, const il_task *task)
 	il__report(r, "the tasks of host %s", join->host->name);
 }
 
-void il__sim_host_join(struct il__sim_host *host)
+int il__sim_host_join(struct il__sim_host *host)
 {
 	struct il_virtual_network *n = host->network;
+	int rc;
 	il_task *task = n->loop->current;
 	const struct host_join join = {{"il_virtual_host_crash", join_tell}, host};
 
 	if (host->tasks.roots == 0)
-		return;
+		return 0;
+	if (il__sim_here(n)->down)
+		return il__task_cancelled(task) ? -ECANCELED : 0;
 	n->joining++;
 	il__list_push(&host->joiners, &task->waiter.link);
-	il__task_park(task, NULL, NULL, &join.wait);
+	rc = il__task_park(task, NULL, NULL, &join.wait);
 	n->joining--;
+	return rc;
 }
 
 static void host_crash(struct il__sim_host *host)
@@ -155,15 +175,6 @@ static void host_crash(struct il__sim_host *host)
 		il__sim_trace(host->network, "%s crashes", host->name);
 	il__sim_host_cut(host);
 	il__sim_changed(host->network);
-}
-
-/* Its own task cannot wait for its own end. */
-static int host_leave(struct il__sim_host *host)
-{
-	if (il__sim_here(host->network) == host)
-		return il__task_cancelled(host->network->loop->current) ? -ECANCELED : 0;
-	il__sim_host_join(host);
-	return 0;
 }
 
 int il_virtual_host_crash(il_virtual_network *n, const char *name)
@@ -175,7 +186,8 @@ int il_virtual_host_crash(il_virtual_network *n, const char *name)
 	if (rc < 0 || (host->down && host->tasks.roots == 0) || !il__task_current(function, &rc))
 		return rc;
 	host_crash(host);
-	return host_leave(host);
+	return il__sim_host_join(
+	    host); /* its own task, whose host is down, cannot wait for its end */
 }
 
 int il_virtual_host_restart(il_virtual_network *n, const char *name)
@@ -191,7 +203,9 @@ int il_virtual_host_restart(il_virtual_network *n, const char *name)
 				  "%s: called by a task of host %s, whose end it waits for",
 				  function, name);
 	host_crash(host);
-	il__sim_host_join(host);
+	rc = il__sim_host_join(host);
+	if (rc < 0)
+		return rc;
 	if (!host->down || host->tasks.roots || n->closing) /* somebody else was faster */
 		return il__refuse(-EALREADY, "%s: host %s was started by another task meanwhile",
 				  function, name);
