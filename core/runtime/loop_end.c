@@ -178,6 +178,10 @@ static int detach_in_child(il_loop *loop)
 				  "il_loop_detach: the loop could not be made this process's: %s",
 				  il__system_words(rc));
 	loop->shut = loop->closed = true;
+	loop->stopping = true; /* a turn may be under way: it finds nothing more */
+	loop->backlog = NULL;
+	loop->backlog_end = &loop->backlog;
+	il__list_init(&loop->ready);
 	il__list_each_safe (node, &loop->watched)
 		il__source_watch(loop, il__container_of(node, struct il__source, link), 0);
 	loop->backend->driver.close(loop->driver);

@@ -357,6 +357,8 @@ static void turn_run(il_loop *loop)
 			il__errands_look(loop, fed ? IL__LOOK_FED : IL__LOOK);
 		if (loop->timers.late && round < ROUNDS_MAX) {
 			il__timers_expire(loop);
+			if (loop->stopping)
+				break;
 			continue;
 		}
 		if (loop->backlog || !il__list_empty(&loop->ready) || round == ROUNDS_MAX) {
@@ -424,7 +426,8 @@ void il_driver_on_timer(il_loop *loop)
 	loop->turning = true;
 	il__timers_expire(loop);
 	loop->turning = nested;
-	il__loop_turn(loop);
+	if (!loop->stopping)
+		il__loop_turn(loop);
 }
 
 /* One turn for all that was polled together, where the driver can tell when that is. */
@@ -449,6 +452,8 @@ void il_driver_on_ready(il_loop *loop, struct il_watch *w, unsigned mask)
 	loop->turning = true;
 	source->ready(source, loop, mask);
 	loop->turning = nested;
+	if (il__unlikely(loop->stopping)) /* a forked child has taken it off its loop */
+		return;
 	if (il__unlikely(nested)) {
 		il__wake_timer_set(loop); /* the turn that would is still to come */
 		return;

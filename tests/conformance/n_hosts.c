@@ -300,6 +300,58 @@ static void check_fork(bool renews, bool drops)
 	CHECK_RC(il_native.destroy(f.native), 0);
 }
 
+/* ---- forked within a callback ---- */
+
+struct daemon {
+	void *native;
+	il_loop *loop;
+	il_timer *timer;
+	pid_t child; /* 0: in it */
+	bool fired;
+};
+
+static void leave_the_parent(void *arg)
+{
+	struct daemon *d = arg;
+
+	fflush(NULL);
+	d->child = fork();
+	if (d->child == 0 && il_loop_detach(d->loop) < 0)
+		_exit(2);
+	il_native.stop(d->native);
+}
+
+static void note_in_daemon(void *arg)
+{
+	struct daemon *d = arg;
+
+	d->fired = true;
+	il_native.stop(d->native);
+}
+
+/* The child takes its copy off the loop in the callback, and returns to the loop. */
+IL_TEST_OWN_REAL(N, a_child_may_detach_in_the_callback_that_forked_it)
+{
+	struct daemon d = {.native = il_native.create()};
+	int status;
+
+	CHECK_RC(il_native.attach(&d.loop, d.native, NULL), 0);
+	CHECK_RC(il_timer_open(&d.timer, leave_the_parent, &d), 0);
+	CHECK_RC(il_timer_set(d.timer, il_now() + IL_MSEC(1)), 0);
+	il_native.run(d.native);
+	if (d.child == 0) {
+		il_native.after(d.native, IL_MSEC(1), note_in_daemon, &d);
+		il_native.run(d.native);
+		_exit(d.fired ? 0 : 3);
+	}
+	CHECK_EQ(waitpid(d.child, &status, 0), d.child);
+	CHECK_EQ(status, 0);
+	il_timer_close(d.timer);
+	CHECK_RC(il_loop_detach(d.loop), 0);
+	il_native.run(d.native);
+	CHECK_RC(il_native.destroy(d.native), 0);
+}
+
 IL_TEST_ADOPTED(N, a_forked_host_goes_on_with_its_loop)
 {
 	check_fork(true, false);
