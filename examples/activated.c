@@ -47,7 +47,7 @@ static int handle(il_client *client, void *data)
 static int open_server(il_server **server, const char *port)
 {
 	const il_handler handler = {.service_init = service_init, .handle = handle};
-	const il_server_options options = {.limits = IL_LIMITS_PUBLIC}; /* nobody stays for ever */
+	const il_server_options options = {.limits = IL_LIMITS_PUBLIC}; /* nobody stays forever */
 	int fds[8], count = il_listen_fds(fds, 8, true);
 	if (count == 0)
 		return il_tcp_server_open(server, "127.0.0.1", port, il_protocol_lines(), &handler,

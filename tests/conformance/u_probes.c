@@ -1,6 +1,6 @@
 /*
  * u_probes.c: connections that wait for a packet that was lost: probes of windows and of silent peers go on until something
- * is heard, whatever is lost, so that no connection waits for ever.
+ * is heard, whatever is lost, so that no connection waits forever.
  */
 #include "u_network.h"
 
@@ -93,15 +93,21 @@ static int read_nothing(void *arg)
 	return 0;
 }
 
-static int write_to_the_end(void *arg)
+static int connect_and_write(size_t size)
 {
-	static char much[MUCH];
+	static const char bytes[MUCH];
 	il_stream *s;
 
-	(void)arg;
 	CHECK_RC(il_stream_connect_tcp(&s, "server", "7", NULL), 0);
-	CHECK(il_stream_write_all(s, much, sizeof much) < 0);
+	int rc = il_stream_write_all(s, bytes, size);
 	il_stream_destroy(s);
+	return rc;
+}
+
+static int write_to_the_end(void *arg)
+{
+	(void)arg;
+	CHECK(connect_and_write(MUCH) < 0);
 	return 0;
 }
 
@@ -139,13 +145,8 @@ static int read_slowly(void *arg)
 
 static int write_much(void *arg)
 {
-	static char much[MUCH];
-	il_stream *s;
-
 	(void)arg;
-	CHECK_RC(il_stream_connect_tcp(&s, "server", "7", NULL), 0);
-	CHECK_RC(il_stream_write_all(s, much, sizeof much), 0);
-	il_stream_destroy(s);
+	CHECK_RC(connect_and_write(MUCH), 0);
 	return 0;
 }
 
@@ -185,13 +186,8 @@ static int read_after_a_cut(void *arg)
 
 static int write_a_little(void *arg)
 {
-	static char bytes[4 * WINDOW + 900];
-	il_stream *s;
-
 	(void)arg;
-	CHECK_RC(il_stream_connect_tcp(&s, "server", "7", NULL), 0);
-	CHECK_RC(il_stream_write_all(s, bytes, sizeof bytes), 0);
-	il_stream_destroy(s);
+	CHECK_RC(connect_and_write(4 * WINDOW + 900), 0);
 	return 0;
 }
 
