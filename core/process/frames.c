@@ -62,7 +62,7 @@ static void begin_call(struct il__process_worker *w)
 	else
 		begin_frame(w, IL__WIRE_CALL, call->arg, call->arg ? call->size : 0);
 	w->out.form = call->form;
-	w->out.rc = w->at_once;
+	w->out.rc = w->at_once || w->shares;
 	w->out.memory = call->form == IL_CALL_SHARED ? shared->size : 0;
 	if (il__unlikely(call->traced)) {
 		w->traced_since = il__trace_now();
@@ -91,6 +91,7 @@ static bool frames_commit(struct il__process_worker *w)
 	if (call && !call->claimed)
 		call->claimed = call->ops->claim(call);
 	w->committed = call && call->claimed;
+	w->shares = pool->busy > 1;
 	pthread_mutex_unlock(&pool->lock);
 	return w->committed;
 }

@@ -137,6 +137,7 @@ struct il__process_worker {
 	char *reply;                              /* where what comes back goes */
 	size_t sent, got;                         /* bytes of the frames so far */
 	bool at_once;                             /* the last reply was there when all was sent */
+	bool shares;                              /* other workers are busy, too */
 	bool stalled;                             /* it did not go out at once */
 	unsigned wants;                           /* IL_READABLE | IL_WRITABLE of the stream */
 	int rc;                                   /* of the call */
