@@ -1,14 +1,15 @@
 /*
  * callback.c: the life of callbacks for other libraries. While one is armed it keeps the loop, as a task does,
  * until the loop is shut down: who has armed it may never disarm it, and would not let the loop end. From then on
- * they are called while there are tasks, which may need them to end, and are disarmed after the last. Loop's
- * thread only.
+ * they are called while there are tasks, which may need them to end, and are disarmed after the last. Likewise those
+ * of a host whose power is cut. Loop's thread only.
  */
 #include "callback.h"
 #include "../base/error.h"
 #include "../base/fork.h"
 #include "../base/memory.h"
 #include "../runtime/extension.h"
+#include "../runtime/host.h"
 #include "../runtime/ledger.h"
 #include "../runtime/local.h"
 #include "../runtime/thread_state.h"
@@ -48,19 +49,35 @@ static void callbacks_on_shutdown(struct il__extension *x, il_loop *loop)
 	all->weak = true;
 }
 
+static void callback_end(struct il__callback *callback)
+{
+	il__list_remove(&callback->link);
+	callback->disarm(callback);
+	callback->loop = NULL;
+}
+
 static void callbacks_on_idle(struct il__extension *x, il_loop *loop)
 {
 	struct il__callbacks *all = il__container_of(x, struct il__callbacks, extension);
 
 	if (!loop->shut)
 		return;
-	while (!il__list_empty(&all->open)) {
-		struct il__callback *callback =
-		    il__container_of(il__list_pop(&all->open), struct il__callback, link);
-		callback->disarm(callback);
-		callback->loop = NULL;
-	}
+	while (!il__list_empty(&all->open))
+		callback_end(il__container_of(all->open.next, struct il__callback, link));
 	il__wake_timer_set(loop); /* or the driver's own would keep a host's loop */
+}
+
+static void callbacks_on_cut(struct il__extension *x, const struct il__cancel_scope *host)
+{
+	struct il__callbacks *all = il__container_of(x, struct il__callbacks, extension);
+
+	if (il__host_of(host)->roots)
+		return;
+	il__list_each_safe (node, &all->open) {
+		struct il__callback *callback = il__container_of(node, struct il__callback, link);
+		if (callback->scope == host)
+			callback_end(callback);
+	}
 }
 
 static int callbacks_on_closing(struct il__extension *x, il_loop *loop)
@@ -75,7 +92,11 @@ static int callbacks_on_closing(struct il__extension *x, il_loop *loop)
 }
 
 static const struct il__extension_ops callbacks_ops = {
-    .shutdown = callbacks_on_shutdown, .idle = callbacks_on_idle, .closing = callbacks_on_closing};
+    .shutdown = callbacks_on_shutdown,
+    .idle = callbacks_on_idle,
+    .cut = callbacks_on_cut,
+    .closing = callbacks_on_closing,
+};
 
 static struct il__callbacks *callbacks_of(il_loop *loop)
 {
@@ -98,19 +119,23 @@ static struct il__callbacks *callbacks_of(il_loop *loop)
 int il__callback_open(struct il__callback *callback, void (*disarm)(struct il__callback *callback),
 		      const char *function)
 {
+	struct il__cancel_scope *scope;
 	il_loop *loop;
 	int rc;
 
 	rc = il__loop_here(&loop, function);
 	if (rc < 0)
 		return rc;
-	if (loop->shut)
-		return il__refuse(-ESHUTDOWN, "%s: the loop is being closed", function);
+	scope = il__host_scope(loop);
+	if (loop->shut || scope->cancelled)
+		return il__refuse(-ESHUTDOWN, "%s: %s", function,
+				  loop->shut ? "the loop is being closed" : "the host has crashed");
 	callback->all = callbacks_of(loop);
 	if (!callback->all)
 		return il__refuse(-ENOMEM, "%s: out of memory", function);
 	callback->loop = loop;
 	callback->disarm = disarm;
+	callback->scope = scope;
 	callback->locals = il__locals_ref(il__locals_current());
 	il__list_push(&callback->all->open, &callback->link);
 	return 0;
@@ -119,7 +144,8 @@ int il__callback_open(struct il__callback *callback, void (*disarm)(struct il__c
 int il__callback_check(const struct il__callback *callback, const char *function)
 {
 	if (!callback->loop)
-		return il__refuse(-ESHUTDOWN, "%s: the loop was closed", function);
+		return il__refuse(-ESHUTDOWN, "%s: its loop was closed, or its host has crashed",
+				  function);
 	return il__loop_check_thread(callback->loop, function);
 }
 

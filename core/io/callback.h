@@ -13,9 +13,10 @@ struct il__callbacks; /* all of a loop; lives as long as the loop */
 
 struct il__callback {
 	struct il__list link; /* of those that are open */
-	il_loop *loop;        /* NULL: it was closed, or nothing but callbacks was left of it */
+	il_loop *loop;        /* NULL: of it, or of its host, nothing but callbacks was left */
 	struct il__callbacks *all;
 	struct il__locals *locals;                     /* of whoever has opened it */
+	struct il__cancel_scope *scope;                /* of its host, or the loop's */
 	void (*disarm)(struct il__callback *callback); /* it is not called any more */
 };
 

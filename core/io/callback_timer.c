@@ -34,7 +34,7 @@ static void timer_fire(struct il__timer *timer)
 	if (il__timer_put_off(t->callback.loop, timer))
 		return;
 	t->set = false;
-	il__plain_call(timer_run, t, t->callback.locals);
+	il__plain_call(timer_run, t, t->callback.locals, t->callback.scope);
 	il__callback_let_go(all);
 }
 

@@ -93,7 +93,7 @@ static void watch_on_ready(struct il__fd_callback *entry, unsigned mask)
 	il_fd_watch *w = il__container_of(entry, il_fd_watch, entry);
 	struct watch_call call = {.ready = w->ready, .arg = w->arg, .mask = mask};
 
-	il__plain_call(watch_run, &call, w->callback.locals);
+	il__plain_call(watch_run, &call, w->callback.locals, w->callback.scope);
 }
 
 static void watch_on_lost(struct il__fd_callback *entry, int rc)

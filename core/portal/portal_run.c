@@ -82,12 +82,12 @@ static void portal_run_start_task(struct il__portal_run *r, il_loop *loop)
 }
 
 /* The plain call; r is gone when it has finished. */
-static void portal_run_call(struct il__portal_run *r)
+static void portal_run_call(struct il__portal_run *r, il_loop *loop)
 {
 	il_time begin = r->traced ? il__trace_now() : 0;
 	il_fn *fn = r->fn;
 
-	portal_run_finish(r, il__plain_call(fn, r->arg, r->locals));
+	portal_run_finish(r, il__plain_call(fn, r->arg, r->locals, scope_of(r, loop)));
 	if (il__unlikely(begin))
 		il__trace_span(begin, "portal call", fn, IL__TRACE_HERE);
 }
@@ -109,7 +109,7 @@ static void portal_run_on_message(struct il__message *m, il_loop *loop)
 	else if (r->as_task)
 		portal_run_start_task(r, loop);
 	else
-		portal_run_call(r);
+		portal_run_call(r, loop);
 }
 
 /* ---- the waiting side ---- */

@@ -260,7 +260,7 @@ static void run_with_future(struct il__soon *soon, il_future *f, il_loop *loop)
 	if (loop->shut)
 		rc = il__refuse(-ESHUTDOWN, "the loop shut down before the call began");
 	else
-		rc = il__plain_call(soon->fn, soon->arg, soon->locals);
+		rc = il__plain_call(soon->fn, soon->arg, soon->locals, &soon->portal->scope);
 	if (il__unlikely(f->traced))
 		il__trace_point(f->traced, IL__TRACE_DONE, IL__TRACE_HERE);
 	if (!il__future_finish(f, rc, false, il__keep_refusal(rc)))
@@ -275,7 +275,7 @@ static void run_plain(struct il__soon *soon, il_loop *loop)
 	il_future *f = soon->has_future ? future_of(soon) : NULL;
 
 	if (!f)
-		il__plain_call(soon->fn, soon->arg, soon->locals);
+		il__plain_call(soon->fn, soon->arg, soon->locals, &soon->portal->scope);
 	else if (soon->portal->scope.effective && !loop->shut)
 		il__future_cancelled_early(f, NULL);
 	else if (il__future_begin(f))

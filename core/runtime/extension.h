@@ -18,7 +18,8 @@ struct il__extension {
 struct il__extension_ops {
 	void (*shutdown)(struct il__extension *x, il_loop *loop); /* refuse new work */
 	void (*idle)(struct il__extension *x, il_loop *loop);     /* nothing lives any more */
-	/* The power of a host is cut, whose scope this is: ends what began in it. */
+	/* The power of a host is cut, whose scope this is: ends what began in it. And once more when it was cut, and nothing
+	 * of it is left. */
 	void (*cut)(struct il__extension *x, const struct il__cancel_scope *host);
 	/* An own loop begins to run, and has ended to. */
 	void (*resumed)(struct il__extension *x, il_loop *loop);
@@ -32,7 +33,7 @@ struct il__extension_ops {
 void il__loop_extend(il_loop *loop, struct il__extension *x, const struct il__extension_ops *ops);
 /* The first with these operations; NULL: there is none. */
 struct il__extension *il__loop_extension(const il_loop *loop, const struct il__extension_ops *ops);
-/* Tells all of them that the power of a host is cut. */
+/* Tells all of them so. */
 void il__extensions_cut(const struct il__cancel_scope *host);
 
 #endif

@@ -17,7 +17,9 @@ struct il__host *il__host_of(const struct il__cancel_scope *scope)
 
 struct il__host *il__host_here(const il_loop *loop)
 {
-	return loop->current ? il__host_of(loop->current->scope) : NULL;
+	const bool plain = !loop->current || il__self.no_wait >= IL__PLAIN_CALL;
+
+	return il__host_of(plain ? il__self.scope : loop->current->scope);
 }
 
 struct il__cancel_scope *il__host_scope(il_loop *loop)

@@ -190,7 +190,8 @@ static inline struct il__message *il__loop_next_message(il_loop *loop)
 }
 /* After what has come: in this turn, if it looks once more, or in the next. */
 void il__loop_handle_later(il_loop *loop, struct il__message *m);
-/* Runs a function as a plain call on the loop's own context: it may not wait, and sees these locals. */
-int il__plain_call(il_fn *fn, void *arg, struct il__locals *locals);
+/* Runs a function as a plain call on the loop's own context: it may not wait, and sees these locals. It is made for
+ * whoever began in that scope; NULL: for nobody. */
+int il__plain_call(il_fn *fn, void *arg, struct il__locals *locals, struct il__cancel_scope *scope);
 
 #endif

@@ -74,8 +74,10 @@ static void task_end(il_task *task, int rc)
 	task_retire(task);
 	loop->current = NULL;
 	il__self.no_wait++;
+	il__self.scope = base->parent_scope; /* whose future's callbacks run */
 	if (base->ended)
 		base->ended(task, rc);
+	il__self.scope = NULL;
 	il__self.no_wait--;
 	il__locals_unref(base->locals);
 	il__paid(&loop->ledger, IL__OWED_TASK);

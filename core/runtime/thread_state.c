@@ -19,6 +19,7 @@ static void forget_loop(void)
 		il__self.orphaned = true;
 	il__self.loop = NULL;
 	il__self.no_wait = 0;
+	il__self.scope = NULL;
 	il__sigint_after_fork();
 }
 

@@ -18,7 +18,9 @@ enum { IL__PLAIN_CALL = 1 << 16 };
 struct il__thread {
 	il_loop *loop; /* the loop whose thread this is */
 	struct il__locals
-	    *locals;      /* outside a task: a worker call's, a portal call's, or the thread's */
+	    *locals; /* outside a task: a worker call's, a portal call's, or the thread's */
+	/* Outside a task: where those began for whom a plain call is made, or of the task that has just ended. */
+	struct il__cancel_scope *scope;
 	unsigned no_wait; /* inside a plain call or callback that may not wait: how many */
 	bool orphaned;    /* a forked child of a loop's thread */
 	struct il__patience patience; /* of its waits for other threads */

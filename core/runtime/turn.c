@@ -232,13 +232,15 @@ void il__loop_handle_later(il_loop *loop, struct il__message *m)
 	loop->backlog_end = &m->next;
 }
 
-int il__plain_call(il_fn *fn, void *arg, struct il__locals *locals)
+int il__plain_call(il_fn *fn, void *arg, struct il__locals *locals, struct il__cancel_scope *scope)
 {
 	struct il__locals *saved = il__self.locals;
+	struct il__cancel_scope *outer = il__self.scope;
 	const unsigned before = il__self.no_wait; /* in a child that it forks it is 0 */
 	int rc;
 
 	il__self.locals = il__locals_ref(locals);
+	il__self.scope = scope;
 	il__self.no_wait += IL__PLAIN_CALL;
 	if (il__unlikely(il__refusal.rc)) /* what it is refused is told with its code */
 		il__clear_refusal();
@@ -246,6 +248,7 @@ int il__plain_call(il_fn *fn, void *arg, struct il__locals *locals)
 	il__self.no_wait = before;
 	il__locals_unref(il__self.locals);
 	il__self.locals = saved;
+	il__self.scope = outer;
 	return rc;
 }
 

@@ -37,7 +37,8 @@ IL_API const il_backend *il_virtual(void);
  * any process. Unix sockets, pipes, descriptors, threads and child processes stay real.
  *
  * Whatever a task of a host begins is that host's: child tasks, root tasks (il_loop_spawn()),
- * portals, sockets. Tasks of no host, such as the loop's main task, are on a host of their own,
+ * portals, sockets; and so is what is begun in a callback of its timers and watches, or by a call
+ * through its portals. Tasks of no host, such as the loop's main task, are on a host of their own,
  * "". A host has an IPv4 address and, with il_virtual_network_options.ipv6, an IPv6 address; a name
  * resolves to those, IPv6 first, "localhost" to 127.0.0.1 and ::1, which are the host itself, and
  * "db" to all of "1.db", "2.db" and so on, if no host is called db. Sockets of both families,
@@ -119,7 +120,7 @@ IL_MUST_CHECK IL_API int il_virtual_host_start(il_virtual_network *network, cons
 
 /**
  * @brief Cuts a host's power: its tasks are cancelled, its portals are stopped, and this call waits
- * until all of them have ended, also in a cancelled scope. From the first moment on nothing that they do leaves the host: their
+ * until all of them have ended, also in a cancelled scope. Its timers and watches end with the last of them. From the first moment on nothing that they do leaves the host: their
  * sockets return -ENETDOWN, and peers hear nothing, neither an end nor a reset. What had left the
  * host before still arrives. Its ports are free, and connects to it time out. Called by a task of
  * that host it does not wait, nor on once its own host has crashed.

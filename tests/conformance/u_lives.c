@@ -1,8 +1,10 @@
 /*
  * u_lives.c: the lives of hosts and of the simulated network, and who waits for their ends: power cuts and restarts at the
- * same time, what is opened while the network is closed, portals of hosts.
+ * same time, what is opened while the network is closed, portals of hosts, what runs for hosts outside of tasks.
  */
 #include "u_network.h"
+
+#include <unistd.h>
 
 /* ---- who waits for the end of a host ---- */
 
@@ -271,5 +273,186 @@ IL_TEST_VIRTUAL(U, a_host_that_has_crashed_opens_no_portal)
 	CHECK_RC(il_virtual_host_crash(n, "a"), 0);
 	CHECK_RC(ended(n, "a"), -ESHUTDOWN);
 	CHECK(!h.portal);
+	CHECK_RC(il_virtual_network_close(n), 0);
+}
+
+/* ---- what runs for a host outside of its tasks ---- */
+
+struct errand {
+	il_portal *through;
+	il_timer *timer;
+	il_fd_watch *watch;
+	int ends[2];
+	il_future *ended; /* of a task that ends at once */
+
+	il_portal *portal; /* begun in the errand, and a task */
+	il_future *task;
+	int runs;
+};
+
+static int begin_more(void *arg)
+{
+	struct errand *e = arg;
+
+	e->runs++;
+	if (e->task)
+		return 0;
+	CHECK_RC(il_loop_spawn(il_loop_current(), &e->task, sleep_forever, NULL), 0);
+	return il_loop_create_threads_portal(il_loop_current(), &e->portal);
+}
+
+static void begin_when_due(void *arg)
+{
+	CHECK_RC(begin_more(arg), 0);
+}
+
+static void begin_when_readable(void *arg, unsigned mask)
+{
+	struct errand *e = arg;
+
+	(void)mask;
+	CHECK_RC(il_fd_watch_set(e->watch, 0), 0);
+	CHECK_RC(begin_more(e), 0);
+}
+
+static int begin_when_ended(il_future *f, void *arg)
+{
+	(void)f;
+	return begin_more(arg);
+}
+
+static int set_a_timer(void *arg)
+{
+	struct errand *e = arg;
+
+	CHECK_RC(il_timer_open(&e->timer, begin_when_due, e), 0);
+	return il_timer_set(e->timer, il_deadline(IL_MSEC(1)));
+}
+
+static int watch_a_pipe(void *arg)
+{
+	struct errand *e = arg;
+
+	CHECK_RC(il_fd_watch_open(&e->watch, e->ends[0], IL_READABLE, begin_when_readable, e), 0);
+	CHECK_EQ(write(e->ends[1], "x", 1), 1);
+	return 0;
+}
+
+static int post_a_call(void *arg)
+{
+	struct errand *e = arg;
+
+	CHECK_RC(il_loop_create_threads_portal(il_loop_current(), &e->through), 0);
+	return il_portal_run_sync_soon(e->through, NULL, begin_more, e);
+}
+
+static int call_from_thread(void *arg)
+{
+	return il_from_thread_run_sync(begin_more, arg);
+}
+
+static int have_a_thread_call(void *arg)
+{
+	return il_run_in_thread(call_from_thread, arg);
+}
+
+static int return_at_once(void *arg)
+{
+	(void)arg;
+	return 0;
+}
+
+static int have_a_task_end(void *arg)
+{
+	struct errand *e = arg;
+
+	CHECK_RC(il_loop_spawn(il_loop_current(), &e->ended, return_at_once, NULL), 0);
+	return il_future_on_done(e->ended, begin_when_ended, e);
+}
+
+static void errand_free(struct errand *e)
+{
+	il_timer_close(e->timer);
+	il_fd_watch_close(e->watch);
+	if (e->through)
+		CHECK_RC(il_portal_close(e->through), 0);
+	CHECK_RC(il_portal_close(e->portal), 0);
+	il_future_unref(e->ended);
+	il_future_unref(e->task);
+}
+
+IL_TEST_VIRTUAL(U, what_is_begun_for_a_host_outside_of_its_tasks_is_the_hosts)
+{
+	il_fn *const ways[] = {set_a_timer, watch_a_pipe, post_a_call, have_a_thread_call,
+			       have_a_task_end};
+
+	for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+		struct errand e = {.runs = 0};
+		il_virtual_network *n = network_with(NULL);
+
+		CHECK_EQ(pipe(e.ends), 0);
+		host(n, "a", ways[i], &e);
+		CHECK_RC(ended(n, "a"), 0);
+		UNTIL(e.portal);
+		CHECK_RC(il_virtual_host_crash(n, "a"), 0);
+		CHECK(il_future_done(e.task));
+		CHECK_RC(il_future_result(e.task, 0), -ECANCELED);
+		CHECK_RC(il_portal_run_sync_soon(e.portal, NULL, return_at_once, NULL), -ESHUTDOWN);
+		CHECK_RC(il_virtual_network_close(n), 0);
+		CHECK_EQ(e.runs, 1);
+		errand_free(&e);
+		close(e.ends[0]);
+		close(e.ends[1]);
+	}
+}
+
+IL_TEST_VIRTUAL(U, a_timer_does_not_outlast_a_power_cut)
+{
+	struct errand e = {.runs = 0};
+	il_virtual_network *n = network_with(NULL);
+
+	host(n, "a", set_a_timer, &e);
+	CHECK_RC(ended(n, "a"), 0); /* the host stays up, with its timer and no task */
+	CHECK_RC(il_virtual_host_crash(n, "a"), 0);
+	CHECK_RC(il_sleep(IL_SEC(1)), 0);
+	CHECK_EQ(e.runs, 0);
+	CHECK_RC(il_timer_set(e.timer, 0), -ESHUTDOWN);
+	il_timer_close(e.timer);
+	CHECK_RC(il_virtual_network_close(n), 0);
+}
+
+static void count_run(void *arg)
+{
+	((struct errand *)arg)->runs++;
+}
+
+/* What the tasks of a host that has crashed need to end goes on, but nothing new begins. */
+static int end_by_a_timer(void *arg)
+{
+	struct errand *e = arg;
+	il_scope shield = IL_SCOPE_INIT;
+	il_timer *late = NULL;
+
+	CHECK_RC(il_timer_open(&e->timer, count_run, e), 0);
+	CHECK_RC(il_sleep_forever(), -ECANCELED);
+	CHECK_RC(il_timer_open(&late, count_run, e), -ESHUTDOWN);
+	CHECK_DETAIL("crashed");
+	CHECK_RC(il_timer_set(e->timer, il_deadline(IL_SEC(1))), 0);
+	CHECK_RC(il_scope_enter(&shield, IL_FOREVER, IL_SHIELD), 0);
+	UNTIL(e->runs);
+	return il_scope_exit(&shield, 0);
+}
+
+IL_TEST_VIRTUAL(U, a_timer_runs_while_a_crashed_host_has_tasks)
+{
+	struct errand e = {.runs = 0};
+	il_virtual_network *n = network_with(NULL);
+
+	host(n, "a", end_by_a_timer, &e);
+	CHECK_RC(il_sleep(IL_MSEC(1)), 0);
+	CHECK_RC(il_virtual_host_crash(n, "a"), 0);
+	CHECK_EQ(e.runs, 1);
+	CHECK_RC(il_timer_set(e.timer, 0), -ESHUTDOWN);
+	il_timer_close(e.timer);
 	CHECK_RC(il_virtual_network_close(n), 0);
 }

@@ -36,6 +36,8 @@ static void host_on_left(struct il__host *tasks)
 {
 	struct il__sim_host *host = il__container_of(tasks, struct il__sim_host, tasks);
 
+	if (host->down)
+		il__extensions_cut(&tasks->scope);
 	il__queue_wake_all(&host->joiners, 0);
 }
 
