@@ -33,6 +33,8 @@ int il_condition_create(il_condition **condition, il_lock *lock)
 		return rc;
 	}
 	c->lock = lock;
+	c->visits = 0;
+	c->gone = false;
 	il__list_push(&lock->conditions, &c->link);
 	il__list_init(&c->waiters);
 	*condition = c;
@@ -46,10 +48,12 @@ void il_condition_destroy(il_condition *condition)
 	if (!il__home_is_inherited(&condition->lock->home)) {
 		il__queue_check_empty(&condition->waiters, "il_condition_destroy");
 		il__list_remove(&condition->link);
+		condition->gone = condition->visits > 0;
 	}
 	if (condition->own_lock)
 		il_lock_destroy(condition->lock);
-	il__free(condition);
+	if (!condition->gone)
+		il__free(condition);
 }
 
 il_lock *il_condition_lock(il_condition *condition)
@@ -149,12 +153,18 @@ int il_condition_wait_for(il_condition *condition, il_fn *predicate, void *arg)
 	if (!task)
 		return rc;
 	rc = il__task_check(task);
+	condition->visits++;
 	while (rc == 0) {
 		rc = il__pass_on(predicate(arg));
 		if (rc != 0)
 			break;
+		if (condition->gone)
+			il__fatal("il_condition_wait_for: the condition was destroyed before the "
+				  "predicate held; join the tasks that wait for it first");
 		rc = il_condition_wait(condition);
 	}
+	if (--condition->visits == 0 && condition->gone)
+		il__free(condition);
 	return rc;
 }
 

@@ -19,6 +19,8 @@
 struct il_limiter {
 	struct il__home home;
 	size_t total, borrowed;
+	size_t handed; /* tasks that have a token and have not returned with it yet */
+	bool gone;     /* destroyed meanwhile: the last of those frees it */
 	struct il__borrowers borrowers;
 	struct il__list queue;         /* of waiters */
 	struct il__list *frontier;     /* those before it are offered; &queue: all are */
@@ -62,14 +64,23 @@ int il_limiter_create(il_limiter **limiter, size_t total)
 	return 0;
 }
 
+static void limiter_free(il_limiter *l)
+{
+	il__free(l->borrowers.places);
+	il__free(l);
+}
+
 void il_limiter_destroy(il_limiter *limiter)
 {
 	if (!limiter)
 		return;
-	if (!il__home_is_inherited(&limiter->home))
+	if (!il__home_is_inherited(&limiter->home)) {
 		il__queue_check_empty(&limiter->queue, "il_limiter_destroy");
-	il__free(limiter->borrowers.places);
-	il__free(limiter);
+		limiter->gone = limiter->handed > 0;
+		if (limiter->gone)
+			return;
+	}
+	limiter_free(limiter);
 }
 
 /* ---- the queue ---- */
@@ -133,8 +144,10 @@ static bool take_token(il_limiter *l, struct il__limiter_waiter *a)
 		return false;
 	il__borrowers_find(&l->borrowers, a->borrower)->holds = true;
 	l->borrowed++;
-	if (!a->ops)
-		il__waiter_wake(a->waiter, 0);
+	if (a->ops)
+		return true;
+	l->handed += il__waiter_looks_back(a->waiter);
+	il__waiter_wake(a->waiter, 0);
 	return true;
 }
 
@@ -236,6 +249,7 @@ static int limiter_acquire(il_limiter *l, const void *borrower, const char *func
 	if (rc < 0)
 		return rc;
 	if (free) {
+		l->handed++;
 		il__task_yield(task);
 	} else {
 		struct waiter w = {.limiter = l,
@@ -246,12 +260,14 @@ static int limiter_acquire(il_limiter *l, const void *borrower, const char *func
 		if (rc < 0)
 			return rc;
 	}
-	if (!il__task_cancelled(task))
-		return 0;
-	place = il__borrowers_find(&l->borrowers, borrower);
-	if (place && place->holds) /* else somebody has given it back meanwhile */
+	l->handed--;
+	rc = il__task_cancelled(task) ? -ECANCELED : 0;
+	place = rc < 0 ? il__borrowers_find(&l->borrowers, borrower) : NULL;
+	if (l->gone && !l->handed)
+		limiter_free(l);
+	else if (place && place->holds) /* else somebody has given it back meanwhile */
 		limiter_give_back(l, place);
-	return -ECANCELED;
+	return rc;
 }
 
 int il__limiter_check(il_limiter *l, il_task *task, const char *function)

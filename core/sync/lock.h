@@ -31,6 +31,8 @@ struct il_condition {
 	bool own_lock;
 	struct il__list link;    /* lock->conditions */
 	struct il__list waiters; /* likewise */
+	size_t visits;           /* of il_condition_wait_for */
+	bool gone;               /* destroyed meanwhile: the last of those frees it */
 };
 
 /* "the lock that NAME has". */

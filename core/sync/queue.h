@@ -2,7 +2,7 @@
  * queue.h: queues of waiters: tasks, and cases of a select (case.h).
  *
  * Waiters queue by their own links. Whoever wakes one unlinks it first; the woken task does not
- * touch the queue. So an object may be freed as soon as nobody is in its queues, and nothing is
+ * touch the queue. So an object may be destroyed as soon as nobody is in its queues, and nothing is
  * allocated in order to wait.
  *
  * What is only held (a lock, a permit, a token) is given on when a cancellation came between the
@@ -30,6 +30,12 @@ struct il__report;
 void il__queue_tell(struct il__report *r, const struct il__list *queue);
 /* For a destroy: stops the program if somebody waits. */
 void il__queue_check_empty(const struct il__list *queue, const char *function);
+
+/* Whether it looks at the object once more: a task does, a case does not. */
+static inline bool il__waiter_looks_back(const struct il__waiter *w)
+{
+	return w->state != IL__TASK_STAND_IN;
+}
 
 /* Wakes the first one; false: nobody waits. */
 static inline bool il__queue_wake(struct il__list *queue, int rc)

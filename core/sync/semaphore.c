@@ -18,7 +18,9 @@
 struct il_semaphore {
 	struct il__home home;
 	size_t value, max;
+	size_t handed; /* tasks that have a permit and have not returned with it yet */
 	bool fast;
+	bool gone; /* destroyed meanwhile: the last of those frees it */
 	struct il__list waiters;
 };
 
@@ -46,7 +48,9 @@ int il_semaphore_create_with(il_semaphore **semaphore, size_t initial, size_t ma
 	il__home_init(&s->home, il__self.loop);
 	s->value = initial;
 	s->max = max;
+	s->handed = 0;
 	s->fast = flags & IL_FAST_ACQUIRE;
+	s->gone = false;
 	il__list_init(&s->waiters);
 	*semaphore = s;
 	return 0;
@@ -61,15 +65,25 @@ void il_semaphore_destroy(il_semaphore *semaphore)
 {
 	if (!semaphore)
 		return;
-	if (!il__home_is_inherited(&semaphore->home))
+	if (!il__home_is_inherited(&semaphore->home)) {
 		il__queue_check_empty(&semaphore->waiters, "il_semaphore_destroy");
+		semaphore->gone = semaphore->handed > 0;
+		if (semaphore->gone)
+			return;
+	}
 	il__free(semaphore);
 }
 
 static void semaphore_give_back(il_semaphore *s)
 {
-	if (!il__queue_wake(&s->waiters, 0))
+	struct il__list *node = il__list_pop(&s->waiters);
+
+	if (!node) {
 		s->value++;
+		return;
+	}
+	s->handed += il__waiter_looks_back(il__queued(node));
+	il__waiter_wake(il__queued(node), 0);
 }
 
 static void semaphore_tell(struct il__report *r, const il_semaphore *s)
@@ -102,16 +116,20 @@ int il_semaphore_acquire(il_semaphore *semaphore)
 		semaphore->value--;
 		if (semaphore->fast)
 			return 0;
+		semaphore->handed++;
 		il__task_yield(task);
 	} else {
 		rc = il__queue_wait(&semaphore->waiters, task, semaphore, &semaphore_wait);
 		if (rc < 0)
 			return rc;
 	}
-	if (!il__task_cancelled(task))
-		return 0;
-	semaphore_give_back(semaphore);
-	return -ECANCELED;
+	semaphore->handed--;
+	rc = il__task_cancelled(task) ? -ECANCELED : 0;
+	if (semaphore->gone && !semaphore->handed)
+		il__free(semaphore);
+	else if (rc < 0)
+		semaphore_give_back(semaphore);
+	return rc;
 }
 
 int il_semaphore_acquire_nowait(il_semaphore *semaphore)

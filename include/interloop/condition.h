@@ -37,7 +37,7 @@ typedef struct il_condition_statistics {
 IL_MUST_CHECK IL_API int il_condition_create(il_condition **condition, il_lock *lock);
 
 /** @brief Frees it, and the lock if it is its own. NULL is allowed. Stops the program with a
- * sentence if a task waits for it. */
+ * sentence if a task waits for it, as does waiting on in il_condition_wait_for() afterwards. */
 IL_API void il_condition_destroy(il_condition *condition);
 
 /** @brief Returns its lock, borrowed. NULL for NULL. */

@@ -39,7 +39,7 @@ typedef struct il_limiter_statistics {
 IL_MUST_CHECK IL_API int il_limiter_create(il_limiter **limiter, size_t total);
 
 /** @brief Frees it. NULL is allowed. Must not happen while a worker thread runs under it. Stops the
- * program with a sentence if a task waits for it. */
+ * program with a sentence if a task waits for it. A task that was handed a token still returns with it. */
 IL_API void il_limiter_destroy(il_limiter *limiter);
 
 /**

@@ -43,7 +43,8 @@ IL_MUST_CHECK IL_API int il_semaphore_create(il_semaphore **semaphore, size_t in
 IL_MUST_CHECK IL_API int il_semaphore_create_with(il_semaphore **semaphore, size_t initial,
 						  size_t max, unsigned flags);
 
-/** @brief Frees it. NULL is allowed. Stops the program with a sentence if a task waits for it. */
+/** @brief Frees it. NULL is allowed. Stops the program with a sentence if a task waits for it. A task
+ * that was handed a permit still returns with it. */
 IL_API void il_semaphore_destroy(il_semaphore *semaphore);
 
 /**

@@ -453,3 +453,110 @@ IL_TEST_OWN(H, destroying_one_that_a_task_waits_for_stops_with_a_sentence)
 	il_test_dies(run_fatal, &semaphore, "il_semaphore_destroy");
 	il_test_dies(run_fatal, &limiter, "il_limiter_destroy");
 }
+
+/* The lock of the condition is another's: who was notified waits for that. */
+static void notify_condition(struct objects *o)
+{
+	CHECK_RC(il_lock_acquire(o->lock), 0);
+	CHECK_RC(il_condition_notify_all(o->condition), 0);
+	il_condition_destroy(o->condition);
+	CHECK_RC(il_lock_release(o->lock), 0);
+}
+
+static int is_set(void *arg)
+{
+	return il_event_is_set(((struct objects *)arg)->event);
+}
+
+static int wait_for_predicate(void *arg)
+{
+	struct objects *o = arg;
+
+	CHECK_RC(il_condition_acquire(o->condition), 0);
+	CHECK_RC(il_condition_wait_for(o->condition, is_set, o), 1);
+	return il_lock_release(o->lock);
+}
+
+struct handed {
+	struct objects objects;
+	int semaphore, limiter; /* what their calls returned */
+};
+
+static int take_semaphore(void *arg)
+{
+	struct handed *h = arg;
+
+	h->semaphore = il_semaphore_acquire(h->objects.semaphore);
+	return 0;
+}
+
+static int take_limiter(void *arg)
+{
+	struct handed *h = arg;
+
+	h->limiter = il_limiter_acquire(h->objects.limiter);
+	return 0;
+}
+
+static void give_both(struct objects *o)
+{
+	CHECK_RC(il_semaphore_release(o->semaphore), 0);
+	CHECK_RC(il_limiter_release(o->limiter), 0);
+}
+
+/* Two tasks wait, or have just taken what was free, and are about to return when all is destroyed. */
+static void destroy_what_was_handed(bool they_wait, bool cancelled)
+{
+	struct handed h;
+	int expected = cancelled ? -ECANCELED : 0;
+	il_group g;
+
+	create_objects(&h.objects);
+	CHECK_RC(il_limiter_acquire(h.objects.limiter), 0);
+	if (!they_wait)
+		give_both(&h.objects);
+	CHECK_RC(il_group_open(&g), 0);
+	CHECK_RC(il_group_start_soon(&g, NULL, take_semaphore, &h), 0);
+	CHECK_RC(il_group_start_soon(&g, NULL, take_limiter, &h), 0);
+	CHECK_RC(il_yield(), 0);
+	if (they_wait)
+		give_both(&h.objects);
+	destroy_objects(&h.objects);
+	if (cancelled)
+		il_scope_cancel(il_group_scope(&g));
+	CHECK_RC(il_group_close(&g, 0), 0);
+	CHECK_RC(h.semaphore, expected);
+	CHECK_RC(h.limiter, expected);
+}
+
+IL_TEST_FIFO(H, a_task_returns_with_what_it_was_handed_before_that_was_destroyed)
+{
+	destroy_what_was_handed(true, false);
+	destroy_what_was_handed(true, true);
+	destroy_what_was_handed(false, false);
+	destroy_what_was_handed(false, true);
+}
+
+IL_TEST_OWN(H, waiting_again_for_a_condition_that_was_destroyed_stops_likewise)
+{
+	struct fatal condition = {.wait = wait_for_predicate, .destroy = notify_condition};
+
+	il_test_dies(run_fatal, &condition, "il_condition_wait_for: the condition was destroyed");
+}
+
+IL_TEST(H, a_condition_may_be_destroyed_once_all_are_notified_whose_predicate_holds)
+{
+	struct objects o;
+	il_group g;
+
+	create_objects(&o);
+	CHECK_RC(il_group_open(&g), 0);
+	for (int i = 0; i < 3; i++)
+		CHECK_RC(il_group_start_soon(&g, NULL, wait_for_predicate, &o), 0);
+	UNTIL(il_condition_get_statistics(o.condition).waiting == 3);
+	CHECK_RC(il_event_set(o.event), 0);
+	notify_condition(&o);
+	CHECK_RC(il_group_close(&g, 0), 0);
+	o.condition = NULL;
+	destroy_objects(&o);
+}
