@@ -6,6 +6,7 @@
 #include "../base/memory.h"
 #include "../runtime/loop.h"
 #include "../runtime/timer.h"
+#include "../runtime/wake_timer.h"
 #include "callback.h"
 
 #include <interloop/watch.h>
@@ -93,6 +94,8 @@ int il_timer_set(il_timer *timer, il_time deadline)
 		timer->set = true;
 	else if (!timer->set) /* one that was set stays so */
 		il__callback_let_go(timer->callback.all);
+	if (timer->callback.loop->turning)
+		il__wake_timer_set(timer->callback.loop); /* who sets it may run the native loop */
 	return rc;
 }
 

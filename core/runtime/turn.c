@@ -429,8 +429,10 @@ void il_driver_on_timer(il_loop *loop)
 	loop->turning = true;
 	il__timers_expire(loop);
 	loop->turning = nested;
-	if (!loop->stopping)
-		il__loop_turn(loop);
+	if (loop->stopping)
+		return;
+	il__wake_timer_set(loop); /* the native loop may be run by what the turn runs */
+	il__loop_turn(loop);
 }
 
 /* One turn for all that was polled together, where the driver can tell when that is. */

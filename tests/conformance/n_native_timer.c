@@ -200,3 +200,74 @@ IL_TEST_ADOPTED(N, a_timer_fires_that_was_set_before_the_host_closed_all_handles
 {
 	close_all_and_shut_down(nap_all_the_time);
 }
+
+/* ---- a task that runs the native loop ---- */
+
+struct nested {
+	void *native;
+	il_timer *timer;
+	int left;
+	bool ended;
+};
+
+static void nested_due(void *arg)
+{
+	struct nested *n = arg;
+
+	if (--n->left > 0)
+		CHECK_RC(il_timer_set(n->timer, il_deadline(IL_MSEC(1))), 0);
+	else
+		il_native.stop(n->native);
+}
+
+/* Until the timer was due three times. */
+static void nested_run(struct nested *n)
+{
+	n->left = 3;
+	while (n->left > 0)
+		il_native.run(n->native);
+}
+
+static int run_nested(void *arg)
+{
+	struct nested *n = arg;
+	il_stream *mine, *peer;
+	char byte;
+
+	CHECK_RC(il_timer_open(&n->timer, nested_due, n), 0);
+	CHECK_RC(il_timer_set(n->timer, il_deadline(IL_MSEC(2))), 0);
+	nested_run(n);
+	CHECK_RC(il_timer_set(n->timer, il_deadline(IL_MSEC(20))), 0);
+	CHECK_RC(il_sleep(IL_MSEC(1)), 0); /* a timer has brought the turn */
+	nested_run(n);
+	CHECK_RC(il_stream_pair(&mine, &peer), 0);
+	CHECK_RC(il_stream_write_all(peer, "x", 1), 0);
+	for (int i = 0; i < 3; i++) /* a descriptor has */
+		CHECK_RC(il_sleep(0), 0);
+	CHECK_RC(il_stream_read(mine, &byte, 1), 1);
+	CHECK_RC(il_timer_set(n->timer, il_deadline(IL_MSEC(2))), 0);
+	nested_run(n);
+	il_stream_destroy(mine);
+	il_stream_destroy(peer);
+	il_timer_close(n->timer);
+	n->ended = true;
+	return 0;
+}
+
+IL_TEST_ADOPTED(N, a_timer_is_due_also_in_a_native_loop_that_a_task_runs)
+{
+	struct nested n = {.native = il_native.create()};
+	il_loop *loop = NULL;
+
+	CHECK_RC(il_native.attach(&loop, n.native, NULL), 0);
+	if (strcmp(il_native.name, "libevent") != 0) /* which cannot be run within itself */
+		CHECK_RC(il_loop_spawn(loop, NULL, run_nested, &n), 0);
+	else
+		n.ended = true;
+	do
+		il_native.run(n.native);
+	while (!n.ended);
+	CHECK_RC(il_loop_detach(loop), 0);
+	il_native.run(n.native);
+	CHECK_RC(il_native.destroy(n.native), 0);
+}
