@@ -119,6 +119,8 @@ int il__loop_watch_own(il_loop *loop, unsigned mask);
 int il__loop_update_watch(il_loop *loop);
 /* Where the host may have closed all watches of its loop, ours too. On failure none is left. */
 int il__loop_watch_again(il_loop *loop);
+/* Before an own loop goes on that the application has stopped: it may have closed whatever the loop would wait for. */
+void il__loop_resume(il_loop *loop);
 
 /* Has the driver open, or adopt, its loop (native.c). */
 int il__native_open(il_loop *loop, void *native);

@@ -95,9 +95,11 @@ int il__loop_drive(il_loop *loop)
 	il__loop_kick(loop);
 	il__self.loop = loop;
 	notify_extensions(loop, true);
-	do /* an application that stops our native loop only pauses it */
-		rc = loop->backend->driver.run(loop->driver);
-	while (rc == 0 && !loop->stopping);
+	/* An application that stops our native loop only pauses it. */
+	while ((rc = loop->backend->driver.run(loop->driver)) == 0 && !loop->stopping) {
+		il__loop_resume(loop);
+		il__wake_timer_again(loop);
+	}
 	il__errands_look(loop, IL__LOOK_LAST);
 	notify_extensions(loop, false);
 	il__self.loop = outer;

@@ -58,6 +58,15 @@ int il__loop_watch_again(il_loop *loop)
 	return rc;
 }
 
+void il__loop_resume(il_loop *loop)
+{
+	il__list_each (node, &loop->watched) {
+		struct il_watch *w = &il__container_of(node, struct il__source, link)->watch;
+		loop->backend->driver.watch(loop->driver, w, w->mask);
+	}
+	il__loop_kick(loop);
+}
+
 int il__loop_update_watch(il_loop *loop)
 {
 	bool wanted = loop->own || loop->ledger.lives > 0 || loop->on_empty || loop->backlog;

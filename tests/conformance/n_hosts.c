@@ -16,6 +16,13 @@ static int nap(void *arg)
 	return il_sleep(IL_MSEC(1));
 }
 
+static int read_byte(void *stream)
+{
+	char byte;
+
+	return il_stream_read(stream, &byte, 1);
+}
+
 static int nap_again(void *arg)
 {
 	*(bool *)arg = il_sleep(IL_MSEC(1)) == 0;
@@ -99,6 +106,31 @@ IL_TEST_ADOPTED(N, tasks_can_be_ended_after_the_host_has_closed_all_handles)
 	il_native.run(native);
 	CHECK(a.ended && empty);
 	CHECK_RC(il_native.destroy(native), 0);
+}
+
+static int lose_all_handles(void *arg)
+{
+	void *native = il_loop_native(il_loop_current());
+	il_stream *x, *y;
+	char byte;
+
+	(void)arg;
+	CHECK_RC(il_stream_pair(&x, &y), 0);
+	il_native.close_all(native);
+	CHECK_RC(il_sleep(IL_MSEC(2)), 0);
+	CHECK_RC(il_fail_after(IL_MSEC(2), read_byte, x), -ETIMEDOUT);
+	il_native.close_all(native);
+	CHECK_RC(il_stream_write_all(y, "x", 1), 0);
+	CHECK_RC(il_stream_read(x, &byte, 1), 1);
+	il_stream_destroy(x);
+	il_stream_destroy(y);
+	return 0;
+}
+
+IL_TEST_OWN_REAL(N, an_own_loop_goes_on_after_the_application_has_closed_all_its_handles)
+{
+	if (il_native.close_all)
+		CHECK_RC(il_run(il_test_backend(), lose_all_handles, NULL), 0);
 }
 
 /* ---- a native loop that refuses a watch ---- */
