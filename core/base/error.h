@@ -6,12 +6,14 @@
 
 #include "base.h"
 
+enum { IL__DETAIL = 240 };
+
 /* What il_error_detail() tells; rc 0: nothing. In a loop's thread a task has its own, as it has its own errno: it
  * is set aside while others run. */
 struct il__refusal {
 	int rc;
 	bool own; /* of the task, or the call, that runs */
-	char words[240];
+	char words[IL__DETAIL];
 };
 
 extern IL__THREAD_LOCAL struct il__refusal il__refusal;

@@ -4,6 +4,7 @@
 #ifndef IL_CORE_LOOP_H
 #define IL_CORE_LOOP_H
 
+#include "../base/error.h"
 #include "../base/list.h"
 #include "../base/patience.h"
 #include "../base/ticks.h"
@@ -103,10 +104,10 @@ struct il_loop {
 struct il__main {
 	il_task *task; /* NULL: it has ended */
 	int result;
-	char *why;        /* its words */
-	bool interrupted; /* SIGINT cancelled it */
-	int failure;      /* virtual time gave up: -EDEADLK or -ETIMEDOUT */
-	char report[200]; /* and why */
+	char *why;                    /* its words */
+	bool interrupted;             /* SIGINT cancelled it */
+	int failure;                  /* virtual time gave up: -EDEADLK or -ETIMEDOUT */
+	char report[IL__DETAIL - 13]; /* and why: what goes behind "il_loop_run: " */
 };
 
 il_time il__loop_now(il_loop *loop);

@@ -4,6 +4,7 @@
  */
 #include "../base/base.h"
 #include "../base/error.h"
+#include "../base/escape.h"
 #include "../base/list.h"
 #include "host.h"
 #include "ledger.h"
@@ -55,34 +56,58 @@ static struct il__cancel_scope *next_scope(struct il__cancel_scope *root,
 			 : il__container_of(s->sibling.next, struct il__cancel_scope, sibling);
 }
 
-/* Of the last resort: what a network holds back could wake somebody, if it were released. */
-static size_t virtual_report_held(const il_loop *loop, char *text, size_t size)
+/* The detail that is left for whoever ran the loop: it has room for a few tasks. */
+struct virtual_report {
+	char *text;
+	size_t size, used;
+	size_t left; /* tasks that are not named yet */
+	bool full;
+};
+
+static __attribute__((format(printf, 2, 3))) void virtual_add(struct virtual_report *r,
+							      const char *format, ...)
 {
-	return loop->held ? (size_t)snprintf(text, size, " (%zu messages are held)", loop->held)
-			  : 0;
+	va_list args;
+
+	va_start(args, format);
+	il__text_format(r->text + r->used, r->size - r->used, format, args);
+	va_end(args);
+	r->used += strlen(r->text + r->used);
+}
+
+/* Whole, or not at all: then, and for those that come after it, how many there are. */
+static void virtual_report_task(struct virtual_report *r, const il_task *task,
+				const struct il__host *host)
+{
+	char room[IL__TASK_TITLE], more[32] = "", words[IL__DETAIL];
+	struct virtual_report entry = {.text = words, .size = sizeof words};
+	const bool first = r->left == task->loop->tasks;
+
+	virtual_add(&entry, "%s%s%s%s waits in %s", first ? ": " : ", ", host ? host->name : "",
+		    host ? "/" : "", il__task_title(task, room), task->base->wait->call);
+	if (r->left > 1)
+		snprintf(more, sizeof more, ", and %zu more", r->left - 1);
+	r->full = r->used + entry.used + strlen(more) >= r->size;
+	if (r->full)
+		virtual_add(r, first ? ": %zu tasks" : ", and %zu more", r->left);
+	else
+		virtual_add(r, "%s", words);
+	r->left--;
 }
 
 /* "every task is asleep forever: worker in il_event_wait, ..."; a task of a host is host/task. */
 static void virtual_report(il_loop *loop, char *text, size_t size)
 {
-	size_t used = (size_t)snprintf(text, size, "every task is asleep forever");
-	const char *separator = ": ";
+	struct virtual_report r = {.text = text, .size = size, .left = loop->tasks};
 
-	used += virtual_report_held(loop, text + used, size - used);
-
+	virtual_add(&r, "every task is asleep forever");
+	if (loop->held) /* who releases them could wake somebody */
+		virtual_add(&r, " (%zu messages are held)", loop->held);
 	for (struct il__cancel_scope *s = &loop->scope; s; s = next_scope(&loop->scope, s))
-		il__list_each (node, &s->tasks) {
-			il_task *task = il__container_of(node, il_task, scope_link);
-			const struct il__host *host = il__host_of(s);
-			char room[IL__TASK_TITLE];
-			if (used + 1 >= size)
-				return;
-			used +=
-			    (size_t)snprintf(text + used, size - used, "%s%s%s%s waits in %s",
-					     separator, host ? host->name : "", host ? "/" : "",
-					     il__task_title(task, room), task->base->wait->call);
-			separator = ", ";
-		}
+		il__list_each (node, &s->tasks)
+			if (!r.full)
+				virtual_report_task(&r, il__container_of(node, il_task, scope_link),
+						    il__host_of(s));
 }
 
 void il__loop_check_deadlock(il_loop *loop)

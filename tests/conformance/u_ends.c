@@ -302,6 +302,44 @@ IL_TEST_OWN_VIRTUAL(U, n411_closed_windows_and_keepalive_are_no_life)
 	il_loop_destroy(loop);
 }
 
+static int crowd_main(void *arg)
+{
+	il_virtual_network *n;
+	char name[64];
+	int rc;
+
+	CHECK_RC(il_virtual_network_open(&n, NULL), 0);
+	for (int i = 0; i < *(const int *)arg; i++) {
+		snprintf(name, sizeof name, "a-host-of-which-there-are-many-%d", i);
+		host(n, name, sleep_forever, NULL);
+	}
+	rc = il_sleep_forever();
+	CHECK_RC(il_virtual_network_close(n), 0);
+	return rc;
+}
+
+/* Each is named, or counted; none in part. */
+IL_TEST_OWN_VIRTUAL(U, of_more_tasks_than_fit_it_is_told_how_many_there_are)
+{
+	for (int hosts = 0; hosts < 12; hosts++) {
+		const char *told, *more;
+		int named = 0;
+		il_loop *loop;
+
+		CHECK_RC(il_loop_open(&loop, il_test_backend(), NULL), 0);
+		CHECK_RC(il_loop_run(loop, crowd_main, &hosts), -EDEADLK);
+		told = il_error_detail();
+		CHECK_EQ(strncmp(told, "il_loop_run: every task is asleep forever: main ", 48), 0);
+		for (const char *at = told; (at = strstr(at, "waits in il_sleep_forever")); at++)
+			named++;
+		more = strstr(told, ", and ");
+		CHECK_EQ(named + (more ? atoi(more + 6) : 0), hosts + 1);
+		CHECK_STR(told + strlen(told) - (more ? 5 : 14), more ? " more" : "_sleep_forever");
+		CHECK(more || hosts < 4);
+		il_loop_destroy(loop);
+	}
+}
+
 /* ---- what is real ---- */
 
 IL_TEST_VIRTUAL(U, n412_descriptors_stay_real_and_streams_have_none)
