@@ -109,7 +109,8 @@ IL_API int il_virtual_network_close(il_virtual_network *network);
 
 /**
  * @brief Starts a host: main runs as its first task, called "main". Never waits.
- * @param name  1 to 63 characters, copied; without blanks, ':' and '>'. Case does not matter.
+ * @param name  1 to 63 characters, copied; without blanks, ':', '>' and a final dot. Case does not
+ *              matter.
  * @param main  called again by il_virtual_host_restart(); what it returns is for
  *              il_virtual_host_wait(). When it has returned the host stays up.
  * @return 0; -EALREADY: a host of that name was started; -EINVAL; -ENOBUFS: there are 65,535 hosts;

@@ -186,6 +186,7 @@ IL_TEST_VIRTUAL(U, n400_names_are_checked)
 	CHECK_RC(il_virtual_host_start(n, "a", serve_streams, NULL), -EALREADY);
 	CHECK_RC(il_virtual_host_start(n, "localhost", serve_streams, NULL), -EINVAL);
 	CHECK_RC(il_virtual_host_start(n, "a b", serve_streams, NULL), -EINVAL);
+	CHECK_RC(il_virtual_host_start(n, "b.", serve_streams, NULL), -EINVAL);
 	CHECK_RC(il_virtual_host_start(n, "", serve_streams, NULL), -EINVAL);
 	CHECK_RC(il_virtual_host_start(n, "b", NULL, NULL), -EINVAL);
 	CHECK_RC(il_virtual_host_crash(n, ""), -EINVAL);

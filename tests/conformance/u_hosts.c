@@ -303,6 +303,12 @@ IL_TEST_VIRTUAL(U, n405_names_are_those_of_hosts)
 	check_resolves(NULL, 0, "127.0.0.1:80");
 	check_resolves(NULL, IL_RESOLVE_PASSIVE, "0.0.0.0:80");
 	check_resolves("192.0.2.1", 0, "192.0.2.1:80");
+	check_resolves("server.", 0, "10.0.0.2:80");
+	check_resolves("2.db.", 0, "10.0.0.4:80");
+	CHECK_RC(il_resolve("db.", "80", 0, list, 4), 2);
+	check_resolves("Localhost.", 0, "127.0.0.1:80");
+	CHECK_RC(il_resolve("server..", "80", 0, list, 4), -ENOENT);
+	CHECK_RC(il_resolve(".", "80", 0, list, 4), -ENOENT);
 	check_resolves("::1", 0, "[::1]:80");
 	CHECK_RC(il_resolve("server", "http", 0, list, 4), 1);
 	CHECK_EQ(il_address_port(&list[0]), 80);
@@ -314,6 +320,28 @@ IL_TEST_VIRTUAL(U, n405_names_are_those_of_hosts)
 	CHECK_RC(il_virtual_host_crash(n, "server"), 0);
 	check_resolves("server", 0, "10.0.0.2:80"); /* a name outlives a power cut */
 	CHECK_RC(il_virtual_network_close(n), 0);
+}
+
+/* What the machine's resolver takes for a number, and what not, is the C library's. */
+IL_TEST(U, n405_numbers_are_those_of_the_real_resolver)
+{
+	static const char *const good[] = {"127.1",      "127.0.1",    "0x7f.1",
+					   "2130706433", "0x7f000001", "0177.0.0.1"};
+	static const char *const bad[] = {"127.0.0.1.", "256.1",      "1.2.3.4.5", "127.1 ",
+					  " 127.1",     "127.1 x",    "1..2",      "4294967296",
+					  "::1.",       "127.0.65536"};
+	il_virtual_network *n = il_test_virtual() ? network_with(NULL) : NULL;
+	il_address address;
+
+	for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+		check_resolves(good[i], 0, "127.0.0.1:80");
+		check_resolves(good[i], IL_RESOLVE_NUMERIC | IL_RESOLVE_IPV4, "127.0.0.1:80");
+		CHECK_RC(il_resolve(good[i], "80", IL_RESOLVE_IPV6, &address, 1), -ENOENT);
+	}
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+		CHECK_RC(il_resolve(bad[i], "80", IL_RESOLVE_NUMERIC, &address, 1), -ENOENT);
+	if (n)
+		CHECK_RC(il_virtual_network_close(n), 0);
 }
 
 IL_TEST_VIRTUAL(U, n405_an_address_of_no_host_cannot_be_reached)

@@ -26,6 +26,7 @@ struct il__sim_host {
 };
 
 enum { IL__SIM_FIRST_PORT = 32768, IL__SIM_PORTS = 28232 };
+enum { IL__SIM_NAME = 63 }; /* characters that a host's name has at most */
 
 /* The calling task's; a task of no host is on the first. */
 struct il__sim_host *il__sim_here(const struct il_virtual_network *n);

@@ -87,7 +87,8 @@ static int names_number(const char *text, unsigned flags, il_address *address)
 	const bool only4 = (flags & IL_RESOLVE_IPV4) && !(flags & IL_RESOLVE_IPV6),
 		   only6 = (flags & IL_RESOLVE_IPV6) && !(flags & IL_RESOLVE_IPV4);
 
-	if (inet_pton(AF_INET, text, &in.sin_addr) == 1) {
+	/* Also "127.1" and "0x7f000001", as getaddrinfo; inet_aton alone takes blanks behind it. */
+	if (!text[strcspn(text, " \t\n\v\f\r")] && inet_aton(text, &in.sin_addr)) {
 		memcpy(&address->storage, &in, sizeof in);
 		address->length = sizeof in;
 		return only6 ? -ENOENT : 1;
@@ -100,16 +101,23 @@ static int names_number(const char *text, unsigned flags, il_address *address)
 	return 0;
 }
 
+/* A final dot says that the name is whole, as all are here. */
 static int names_look_up(const struct il_virtual_network *n, const char *host, unsigned flags,
 			 il_address *list)
 {
+	char name[IL__SIM_NAME + 1];
+	size_t size = strlen(host);
 	int count = 0;
 
-	if (flags & IL_RESOLVE_NUMERIC)
+	if (size && host[size - 1] == '.')
+		size--;
+	if (flags & IL_RESOLVE_NUMERIC || size > IL__SIM_NAME)
 		return -ENOENT;
+	memcpy(name, host, size);
+	name[size] = '\0';
 	for (int ipv4 = 0; ipv4 < 2; ipv4++)
 		if (names_want(n, flags, ipv4))
-			names_hosts(n, host, ipv4, list, &count);
+			names_hosts(n, name, ipv4, list, &count);
 	return count ? count : -ENOENT;
 }
 

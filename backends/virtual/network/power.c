@@ -14,7 +14,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { HOSTS_MOST = 0xffff, NAME_MOST = 63 };
+enum { HOSTS_MOST = 0xffff };
 
 /* Of one that can crash: it was started. */
 static int host_find_started(const struct il_virtual_network *n, const char *name,
@@ -62,12 +62,12 @@ static int host_boot(struct il__sim_host *host, const char *function)
 static int host_check_name(const struct il_virtual_network *n, const char *name,
 			   const char *function)
 {
-	if (!name || !*name || strlen(name) > NAME_MOST ||
-	    strcspn(name, " \t\r\n:>") < strlen(name))
+	if (!name || !*name || strlen(name) > IL__SIM_NAME ||
+	    strcspn(name, " \t\r\n:>") < strlen(name) || name[strlen(name) - 1] == '.')
 		return il__refuse(-EINVAL,
 				  "%s: a host needs a name of 1 to %d characters without blanks, "
-				  "\":\" and \">\"",
-				  function, NAME_MOST);
+				  "\":\", \">\" and a final dot",
+				  function, IL__SIM_NAME);
 	if (strcasecmp(name, "localhost") == 0)
 		return il__refuse(-EINVAL, "%s: localhost is what every host calls itself",
 				  function);
