@@ -147,12 +147,16 @@ static int dump_on(int number)
 		rc = thread_begin();
 	if (rc < 0)
 		return rc;
+	if (number == before) { /* our handler was taken away */
+		il__signal_end(IL__SIGNAL_RECEIVER, before);
+		dumper.number = 0;
+	}
 	rc = dump_begin_on(number);
-	if (rc < 0 && !before)
+	if (rc < 0 && !dumper.number)
 		thread_end();
 	if (rc < 0)
 		return rc;
-	if (before)
+	if (dumper.number)
 		il__signal_end(IL__SIGNAL_RECEIVER, before);
 	dumper.number = number;
 	return 0;
@@ -166,7 +170,7 @@ int il_dump_on_signal(int number)
 		return il__refuse(-EBUSY, "il_dump_on_signal: another thread is in this function");
 	if (number == 0)
 		dump_off();
-	else if (number != dumper.number)
+	else if (number != dumper.number || !il__signal_is_held(IL__SIGNAL_RECEIVER, number))
 		rc = dump_on(number);
 	atomic_store(&dumper.changing, false);
 	return rc;

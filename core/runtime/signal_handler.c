@@ -309,6 +309,17 @@ void il__signal_end(enum il__signal_level level, int number)
 	pthread_mutex_unlock(&lock);
 }
 
+bool il__signal_is_held(enum il__signal_level level, int number)
+{
+	struct sigaction now;
+	bool yes;
+
+	pthread_mutex_lock(&lock);
+	yes = signal_get(level, number, &now) == 0 && signal_is_ours(level, &now);
+	pthread_mutex_unlock(&lock);
+	return yes;
+}
+
 void il__signal_raise(int number)
 {
 	sigset_t blocked;

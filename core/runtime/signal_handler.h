@@ -31,6 +31,8 @@ int il__signal_begin(enum il__signal_level level, int number, struct il__signal_
 /* In the same thread: puts back what was there before, unless somebody has put a handler over ours. From then
  * on `use` is the caller's alone: no handler is in it any more. */
 void il__signal_end(enum il__signal_level level, int number);
+/* Whether the system calls our handler, over which nobody has put another. */
+bool il__signal_is_held(enum il__signal_level level, int number);
 /* As it came: to the process, but here and at once where this thread takes it. */
 void il__signal_raise(int number);
 /* Nobody can return from those. */

@@ -128,8 +128,8 @@ IL_API int il_dump(int fd);
  * when the child opens a loop.
  * @param number  the signal, such as SIGQUIT or SIGUSR1; another one than before takes its place. 0: no signal any more;
  *                what was there before is put back, if no other handler has been set since.
- * @return 0, also if nothing changes; -EBUSY: the signal is taken, that is, it has a handler or a receiver, or
- *         another thread is in this function; -EINVAL: there is no such signal, nobody may catch it, or it is
+ * @return 0, also if nothing changes; -EBUSY: the signal is taken, that is, it has a handler (also one that was
+ *         set since an earlier call) or a receiver, or another thread is in this function; -EINVAL: there is no such signal, nobody may catch it, or it is
  *         a fault; -ENOMEM, -EMFILE, -ENFILE: there is not enough for the thread or its descriptor.
  */
 IL_API int il_dump_on_signal(int number);

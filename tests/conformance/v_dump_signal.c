@@ -189,6 +189,32 @@ IL_TEST_CORE(V, another_signal_takes_the_place_of_the_first)
 	CHECK(signal(SIGUSR1, SIG_DFL) == SIG_IGN);
 }
 
+/* Whoever sets a handler later has the signal. Whoever takes ours away leaves it free. */
+IL_TEST_CORE(V, asking_again_tells_whether_the_signal_still_brings_dumps)
+{
+	struct said said = said_begin();
+	il_executor *pool = NULL;
+
+	CHECK_RC(il_thread_pool_create(&pool, NULL), 0);
+	CHECK_RC(il_dump_on_signal(SIGUSR1), 0);
+	CHECK(signal(SIGUSR1, handle_it) != SIG_DFL);
+	CHECK_RC(il_dump_on_signal(SIGUSR1), -EBUSY);
+	CHECK_DETAIL("has a handler already");
+	CHECK(signal(SIGUSR1, SIG_DFL) == handle_it);
+	CHECK_RC(il_dump_on_signal(SIGUSR1), 0);
+	CHECK_EQ(raise(SIGUSR1), 0);
+	CHECK_RC(il_dump_on_signal(0), 0);
+	CHECK(said_has(&said, "executor"));
+	CHECK(handler_of(SIGUSR1) == SIG_DFL);
+	CHECK_RC(il_dump_on_signal(SIGUSR1), 0);
+	CHECK(signal(SIGUSR1, handle_it) != SIG_DFL);
+	CHECK_RC(il_dump_on_signal(SIGUSR2), 0);
+	CHECK_RC(il_dump_on_signal(0), 0);
+	CHECK(signal(SIGUSR1, SIG_DFL) == handle_it);
+	il_executor_destroy(pool);
+	said_end(&said);
+}
+
 static int dump_in_child(void *unused)
 {
 	il_executor *pool = NULL;
