@@ -7,6 +7,7 @@
 #include "user.h"
 
 #include <interloop/scope.h>
+#include <interloop/task.h>
 
 #include <stddef.h>
 #include <string.h>
@@ -43,12 +44,14 @@ static void user_statistics(void *self, il_executor_statistics *statistics)
 struct shutdown {
 	struct il__user *user;
 	unsigned flags;
+	bool ran;
 };
 
 static int run_shutdown(void *arg)
 {
 	struct shutdown *s = arg;
 
+	s->ran = true;
 	return s->user->ops.shutdown ? s->user->ops.shutdown(s->user->self, s->flags) : 0;
 }
 
@@ -67,10 +70,30 @@ static int shut_down_in_thread(struct shutdown *s, il_task *task)
 	return rc;
 }
 
+/* There is nothing to make a thread of: it must not block then, and its calls are waited for here. */
+static int shut_down_without_thread(struct shutdown *s)
+{
+	int rc;
+
+	s->flags |= IL_NOWAIT;
+	rc = run_shutdown(s);
+	while (atomic_load_explicit(&s->user->refs, memory_order_acquire) > 1)
+		if (il_sleep(IL_MSEC(1)) < 0)
+			il_yield_shielded();
+	return rc;
+}
+
+static int shut_down_in_task(struct shutdown *s, il_task *task)
+{
+	int rc = shut_down_in_thread(s, task);
+
+	return s->ran ? rc : shut_down_without_thread(s);
+}
+
 static int user_shut_down(void *self, unsigned flags, il_task *task, int may_wait)
 {
 	struct il__user *user = self;
-	struct shutdown s = {user, flags};
+	struct shutdown s = {.user = user, .flags = flags};
 	il_scope shield = IL_SCOPE_INIT;
 	int rc;
 
@@ -80,7 +103,7 @@ static int user_shut_down(void *self, unsigned flags, il_task *task, int may_wai
 	if (!task || (flags & IL_NOWAIT) || !user->ops.shutdown)
 		rc = run_shutdown(&s);
 	else if ((rc = il_scope_enter(&shield, IL_FOREVER, IL_SHIELD)) == 0)
-		rc = il_scope_exit(&shield, shut_down_in_thread(&s, task));
+		rc = il_scope_exit(&shield, shut_down_in_task(&s, task));
 	return may_wait == -ECANCELED ? may_wait : rc;
 }
 

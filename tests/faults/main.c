@@ -24,6 +24,7 @@ const struct workload workloads[] = {
     {"tasks", work_tasks, false, "ETIMEDOUT,ECANCELED,"},
     {"select", work_select, false, ""},
     {"threads", work_threads, false, ""},
+    {"executor", work_executor, false, "ECANCELED,"},
     {"portal", work_portal, false, ""},
     {"blocking_portal", work_blocking_portal, false, ""},
     {"pool", work_pool, true, "EOWNERDEAD,"},

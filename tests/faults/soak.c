@@ -24,9 +24,9 @@
 enum { ROUNDS_A_MINUTE = 10, WARM_ROUNDS = 4, HANGS_AFTER = 60, MORE_BLOCKS = 64 };
 
 /* Those of one file are one thread's: they have state. */
-static void (*const of_main[])(void) = {work_threads, work_portal,     work_blocking_portal,
-					work_pool,    work_pool_plain, work_children,
-					work_signals, work_adopted};
+static void (*const of_main[])(void) = {work_threads,         work_executor, work_portal,
+					work_blocking_portal, work_pool,     work_pool_plain,
+					work_children,        work_signals,  work_adopted};
 static void (*const of_second[])(void) = {
     work_tasks,  work_select,  work_streams,       work_files,     work_resolver,
     work_server, work_clients, work_server_thread, work_datagrams, work_udp_server,

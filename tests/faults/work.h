@@ -74,9 +74,13 @@ int work_once(void *arg);    /* counts: for calls without a future */
 int work_nap(void *arg);     /* a task that sleeps for a millisecond */
 int work_started(void *arg); /* a task that tells 7 */
 
+/* Calls of all kinds, whose results must be right. */
+void work_calls(il_executor *ex);
+
 void work_tasks(void);
 void work_select(void);
 void work_threads(void);
+void work_executor(void);
 void work_portal(void);
 void work_blocking_portal(void);
 void work_pool(void);

@@ -78,7 +78,7 @@ static void submit_four(il_executor *ex)
 		work_odd("a future's callback ran %d times", done);
 }
 
-static void use_pool(il_executor *ex)
+void work_calls(il_executor *ex)
 {
 	int items[3] = {1, 2, 3}, results[3], value = 5;
 
@@ -96,7 +96,7 @@ static void pool_with(const il_thread_pool_options *options, il_fn *more)
 
 	if (TRY(il_thread_pool_create(&ex, options)) < 0)
 		return;
-	use_pool(ex);
+	work_calls(ex);
 	if (more)
 		TRY(il_executor_run(ex, more, NULL, 0));
 	MUST(il_executor_shutdown(ex, 0));
