@@ -11,7 +11,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 enum { LOOPS_MAX = 256 };
 
@@ -91,7 +90,7 @@ int main(int argc, char **argv)
 	const il_backend *backend = example_backend(argc, argv);
 	long count = example_number(argc, argv, "--loops", 0, LOOPS_MAX); /* 0: one for each core */
 	if (count == 0)
-		count = sysconf(_SC_NPROCESSORS_ONLN);
+		count = il_processor_count();
 	if (count > LOOPS_MAX)
 		count = LOOPS_MAX;
 	sigset_t signals; /* blocked before the first thread starts, so that sigwait has them */

@@ -188,7 +188,7 @@ static int count_processors(void)
 
 #endif
 
-int il__os_cpu_count(void)
+int il_processor_count(void)
 {
 	int quota = il__os_cpu_quota(""), count = count_processors();
 

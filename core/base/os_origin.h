@@ -12,11 +12,8 @@ bool il__os_is_as_loaded(void);
 void il__os_be_as_loaded(void);
 /* Pins this thread. -EINVAL: none of them is there. -ENOTSUP. */
 int il__os_affinity(const int *cpus, size_t count);
-/* Processors that the program had then, or those that its control groups allow it now, if that is
- * fewer: 1 or more. */
-int il__os_cpu_count(void);
-/* The second alone (os_quota.c), by the files below that root, "" is the system's. INT_MAX: there
- * is no limit. */
+/* What the control groups allow (os_quota.c), by the files below that root, "" is the system's.
+ * INT_MAX: there is no limit. */
 int il__os_cpu_quota(const char *root);
 /* Runs fn where what it starts gets nothing of this thread's, in another one if need be; pinned,
  * unless cpus is NULL. fn's result, or why it was not run. */

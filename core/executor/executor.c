@@ -6,7 +6,6 @@
 #include "../base/error.h"
 #include "../base/fork.h"
 #include "../base/memory.h"
-#include "../base/os_origin.h"
 #include "../base/report.h"
 #include "../base/sanitizer.h"
 #include "../runtime/ledger.h"
@@ -64,7 +63,7 @@ void il_executor_destroy(il_executor *ex)
 
 int il__processors_for(size_t cpu_count)
 {
-	int all = il__os_cpu_count();
+	int all = il_processor_count();
 
 	return cpu_count && cpu_count < (size_t)all ? (int)cpu_count : all;
 }

@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static const char function[] = "il_remote_worker_serve";
 
@@ -71,7 +70,7 @@ static int check_options(il_remote_worker_options *to, const il_remote_worker_op
 	if (!to->heartbeat)
 		to->heartbeat = IL_SEC(5);
 	if (!to->slots)
-		to->slots = (int)sysconf(_SC_NPROCESSORS_ONLN);
+		to->slots = il_processor_count();
 	return il__remote_check_servers(function, to->servers, to->server_count,
 					to->layer || to->insecure);
 }

@@ -150,6 +150,15 @@ IL_API int il_fail(int rc, const char *format, ...) IL_PRINTF(2, 3);
  * the headers. Any thread. */
 IL_API const char *il_version(void);
 
+/**
+ * @brief Returns how many processors the program has: those that it had when the library was loaded,
+ * or as many as its control groups allow now, if that is fewer; 1 or more.
+ *
+ * The defaults of thread pools, process pools and remote workers follow from it. It reads the files of
+ * the control groups. Any thread.
+ */
+IL_API int il_processor_count(void);
+
 /** Where the library's memory comes from; see il_set_allocator(). */
 typedef struct il_allocator {
 	/** As malloc: aligned for any type; NULL: there is none. */

@@ -97,7 +97,7 @@ typedef struct il_remote_worker_options {
 	const char *const *names;   /**< Which registered functions are served; NULL: all. */
 	size_t name_count;          /**< How many names lists. */
 	il_executor *executor;      /**< Where they run. Default: a process pool of its own. */
-	int slots;                  /**< Calls at once, over all servers. Default: processors. */
+	int slots; /**< Calls at once, over all servers. Default: il_processor_count(). */
 	/** Calls taken beyond, which wait here: more calls a second, but they are lost with the worker
 	 * too. While calls of less than 0.2 ms wait, several results are sent together, each at most
 	 * 1 ms later. Default: 0. */

@@ -5,9 +5,7 @@
 #define _GNU_SOURCE
 #define EXECUTOR_GROUP B
 #include "executor_rules.h"
-#include "processors.h"
 
-#include <sched.h>
 #include <semaphore.h>
 #include <stdio.h>
 #include <sys/wait.h>
@@ -26,10 +24,7 @@ IL_TEST_CORE(B, n26_a_negative_number_of_workers_is_refused)
 
 static int default_workers(void)
 {
-	cpu_set_t set;
-
-	CHECK_EQ(sched_getaffinity(0, sizeof set, &set), 0);
-	return il_test_processors(&set) + 4 < 32 ? il_test_processors(&set) + 4 : 32;
+	return il_processor_count() + 4 < 32 ? il_processor_count() + 4 : 32;
 }
 
 IL_TEST_CORE(B, n26_by_default_there_are_four_more_than_processors)

@@ -8,6 +8,7 @@
 
 #include <ftw.h>
 #include <limits.h>
+#include <sched.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -162,6 +163,16 @@ static void check_strange(void)
 	end(INT_MAX);
 }
 
+/* Of this program, by what it was started with. */
+static void check_all(void)
+{
+	int quota = il__os_cpu_quota("");
+	cpu_set_t set;
+
+	CHECK(sched_getaffinity(0, sizeof set, &set) == 0);
+	CHECK(il_processor_count() == (CPU_COUNT(&set) < quota ? CPU_COUNT(&set) : quota));
+}
+
 int main(void)
 {
 	check_second();
@@ -169,6 +180,6 @@ int main(void)
 	check_part();
 	check_both();
 	check_strange();
-	CHECK(il__os_cpu_count() >= 1);
+	check_all();
 	return 0;
 }

@@ -5,10 +5,10 @@
 #ifndef IL_TESTS_REMOTE_PROCESSORS_H
 #define IL_TESTS_REMOTE_PROCESSORS_H
 
-#include <unistd.h>
+#include <interloop/base.h>
 
 enum { PROCESSORS = 40 };
 
-#define sysconf(name) ((name) == _SC_NPROCESSORS_ONLN ? (long)PROCESSORS : sysconf(name))
+#define il_processor_count() PROCESSORS
 
 #endif

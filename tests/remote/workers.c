@@ -1,7 +1,10 @@
 /*
  * workers.c: worker programs that are lost, silent, stopped, or have taken more than they run.
  */
+#define _GNU_SOURCE
 #include "support.h"
+
+#include <sched.h>
 
 static struct server server;
 static const char *servers[1];
@@ -403,6 +406,37 @@ static void too_old(void)
 	printf("too old\n");
 }
 
+/* Pinned to one processor, by default it runs one call after the other. */
+static void count_slots(void)
+{
+	enum { CALLS = 4, MS = 100 };
+	il_executor *ex = pool_resubmitting(0);
+	struct note n = {1, MS};
+	il_future *f[CALLS] = {NULL};
+	cpu_set_t all, one;
+	double begin;
+	pid_t worker;
+
+	CHECK_EQ(sched_getaffinity(0, sizeof all, &all), 0);
+	CPU_ZERO(&one);
+	for (size_t i = 0; i < CPU_SETSIZE && CPU_COUNT(&one) == 0; i++)
+		if (CPU_ISSET(i, &all))
+			CPU_SET(i, &one);
+	CHECK_EQ(sched_setaffinity(0, sizeof one, &one), 0);
+	worker = worker_start(server.address, "slots=0");
+	CHECK_EQ(sched_setaffinity(0, sizeof all, &all), 0);
+	journal_open();
+	begin = seconds();
+	for (int i = 0; i < CALLS; i++)
+		CHECK_EQ(il_executor_submit(ex, &f[i], note, &n, sizeof n), 0);
+	for (int i = 0; i < CALLS; i++)
+		CHECK_EQ(until_done(f[i]), 1);
+	CHECK(seconds() - begin >= CALLS * MS / 1e3);
+	il_executor_destroy(ex);
+	CHECK_EQ(worker_stop(worker), 0);
+	printf("slots of one processor\n");
+}
+
 /* No server is there, or it has gone with a call that runs: it ends all the same. */
 static void drain_alone(void)
 {
@@ -511,6 +545,7 @@ void test_all(void)
 	wake_the_wrong_ones();
 	prefetch();
 	too_old();
+	count_slots();
 	drain_alone();
 	drain_with_a_limit();
 	unattended();

@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { SERVERS = 64, NAMES = 1024 };
 
@@ -131,7 +130,7 @@ static void read_options(struct arguments *a, int argc, char **argv)
 	if (optind == argc)
 		wrong("no module", "");
 	if (!a->options.slots) /* of a pool of threads, too, which by default has 32 at most */
-		a->options.slots = (int)sysconf(_SC_NPROCESSORS_ONLN);
+		a->options.slots = il_processor_count();
 	a->options.servers = a->servers;
 	a->options.names = a->options.name_count ? a->names : NULL;
 }
