@@ -98,6 +98,35 @@ void il__remote_address_out(struct il__remote_pool *pool, struct il__remote_out 
 		il__remote_address_call(out->payload, out->id, (uint16_t)out->attempt, left);
 }
 
+/* ---- its wait for a worker ---- */
+
+void il__remote_begin_wait(struct il__remote_server *s, struct il__remote_out *out)
+{
+	if (out->created)
+		return;
+	out->created = il__remote_clock(&s->connection) - out->waited;
+	out->waited = 0;
+}
+
+il_time il__remote_waited(const struct il__remote_out *out)
+{
+	struct il__remote_server *s = out->server;
+	il_time served = out->name->at[s->index].served;
+	il_time since = served > out->created ? served : out->created;
+
+	if (!out->created)
+		return out->waited;
+	return out->beat || out->assigned ? 0 : il__remote_clock(&s->connection) - since;
+}
+
+bool il__remote_is_unserved(const struct il__remote_out *out)
+{
+	const struct il__remote_server *s = out->server;
+
+	return out->created && out->created <= s->unserved &&
+	       out->name->at[s->index].served <= s->unserved;
+}
+
 /* ---- ended ---- */
 
 void il__remote_free_place(struct il__remote_pool *pool)

@@ -63,8 +63,7 @@ static void insert(struct il__remote_list *list, struct il__remote_out *out)
 /* Under the lock. Among those of its name that wait for room. */
 static void hold_back(struct il__remote_server *s, struct il__remote_out *out)
 {
-	if (!out->created)
-		out->created = il__remote_clock(&s->connection);
+	il__remote_begin_wait(s, out);
 	insert(il__remote_put_off_of(s, out->name), out);
 }
 
@@ -122,22 +121,13 @@ void il__remote_dispatch(struct il__remote_pool *pool)
 	}
 }
 
-/* Under the lock: it has waited for room as long as a call waits for a worker, and no worker had its name meanwhile. */
-static bool is_unserved(const struct il__remote_out *out)
-{
-	const struct il__remote_server *s = out->server;
-
-	return out->created && out->created <= s->unserved &&
-	       out->name->at[s->index].served <= s->unserved;
-}
-
 bool il__remote_put_off(struct il__remote_out *out)
 {
 	struct il__remote_pool *pool = out->server->pool;
 	bool wanted;
 
 	pthread_mutex_lock(&pool->lock);
-	wanted = out->verdict != -ECANCELED && !is_unserved(out);
+	wanted = out->verdict != -ECANCELED && !il__remote_is_unserved(out);
 	if (wanted) {
 		il__remote_end_retry(out);
 		il__remote_list_remove(&out->place);
@@ -158,18 +148,16 @@ static struct il__remote_server *who_has_room(struct il__remote_server *s,
 	return least && !il__remote_put_off_of(least, name)->first ? least : s;
 }
 
-/* Under the lock. What it has waited since a worker had its name counts there, too. */
+/* Under the lock. */
 static void move(struct il__remote_server *from, struct il__remote_server *to,
 		 struct il__remote_out *out)
 {
-	il_time served = out->name->at[from->index].served;
-	il_time since = served > out->created ? served : out->created;
-	il_time waited = il__remote_clock(&from->connection) - since;
-
+	out->waited = il__remote_waited(out);
+	out->created = 0;
 	from->calls--;
 	to->calls++;
 	out->server = to;
-	out->created = il__remote_clock(&to->connection) - waited;
+	il__remote_begin_wait(to, out);
 }
 
 /* Alone: not while another one is tried there. */

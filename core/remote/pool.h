@@ -73,9 +73,10 @@ struct il__remote_out {
 	il_time given_up;
 	/* the portal's thread */
 	struct il__remote_out *same; /* of the bucket of handles */
-	/* by its connection's clock: when it was created there, or before that began to wait for room (0: it did not); when it was
-	 * last known to be in good hands; when a worker was first seen to have it and say nothing */
-	il_time created, heard, assigned;
+	/* by its connection's clock: when it was created there, or before that began to wait for room, less what it had waited at other
+	 * servers, which is in `waited` until then (0: not yet); when it was last known to be in good hands; when a worker was
+	 * first seen to have it and say nothing */
+	il_time created, waited, heard, assigned;
 	il_time beat; /* its worker's; 0: no sign of one yet */
 	/* it has been silent for a beat, and the server is asked whether a worker has it still; a worker that had it has died, and the
 	 * server has put it back */
@@ -197,6 +198,11 @@ void il__remote_answer(struct il__remote_pool *pool, struct il__remote_out *out,
 /* Likewise, with a code that says that it has not run; sent before, it may have. */
 void il__remote_answer_not_run(struct il__remote_pool *pool, struct il__remote_out *out, int rc,
 			       const char *detail);
+/* The portal's thread: it waits for a worker from now on, if it has not before; for how long it does already, since a worker had it or
+ * its name; and whether that is as long as a call may. */
+void il__remote_begin_wait(struct il__remote_server *s, struct il__remote_out *out);
+il_time il__remote_waited(const struct il__remote_out *out);
+bool il__remote_is_unserved(const struct il__remote_out *out);
 /* Under the lock: no server has it any more. */
 void il__remote_leave_server(struct il__remote_out *out);
 /* Its server or its worker is lost: once more, or -EOWNERDEAD. As il__remote_answer. */

@@ -67,9 +67,12 @@ static int on_created(struct il__remote_server *s, struct il__remote_packet *p)
 	out = il__remote_out_at(first);
 	il__remote_list_remove(first);
 	il__remote_list_push(&s->waiting, first);
-	out->created = out->heard = il__remote_clock(&s->connection);
+	out->heard = il__remote_clock(&s->connection);
 	pthread_mutex_lock(&s->pool->lock);
 	strcpy(out->handle, handle);
+	il__remote_begin_wait(s, out);
+	if (!out->verdict && il__remote_is_unserved(out))
+		out->verdict = -ENOENT;
 	if (out->verdict && il__remote_give_up(out, out->verdict))
 		il__remote_ring(s->admin_work);
 	il__remote_date_cancels(s);

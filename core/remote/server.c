@@ -126,7 +126,8 @@ static void set_connected(struct il__remote_server *s, bool connected, int error
 	pthread_mutex_unlock(&pool->lock);
 }
 
-/* The last first: what is sent again comes before all others, and the first of it before the rest. */
+/* The last first: what is sent again comes before all others, and the first of it before the rest. What it has waited for a worker
+ * counts elsewhere, too. */
 static void lose(struct il__remote_list *list, const char *why)
 {
 	struct il__remote_node *n;
@@ -135,6 +136,7 @@ static void lose(struct il__remote_list *list, const char *why)
 		struct il__remote_out *out = il__remote_out_at(n);
 		struct il__remote_pool *pool = out->server->pool;
 		il__remote_take_out(out);
+		out->waited = il__remote_waited(out);
 		il__remote_lost(pool, out, why);
 	}
 }
@@ -146,9 +148,11 @@ static void return_list(struct il__remote_pool *pool, struct il__remote_list *li
 
 	pthread_mutex_lock(&pool->lock);
 	while ((n = il__remote_list_last(list))) {
+		struct il__remote_out *out = il__remote_out_at(n);
 		il__remote_list_remove(n);
 		il__remote_list_push_front(&pool->pending, n);
-		il__remote_leave_server(il__remote_out_at(n));
+		out->waited = il__remote_waited(out);
+		il__remote_leave_server(out);
 	}
 	pthread_mutex_unlock(&pool->lock);
 }
@@ -175,6 +179,7 @@ static void lose_all(struct il__remote_server *s, int rc)
 	lose(&s->waiting, why);
 	lose(&s->running, why);
 	s->failing = 0;
+	s->unserved = 0;
 }
 
 static int serve_once(struct il__remote_server *s)
@@ -193,8 +198,8 @@ static int serve_once(struct il__remote_server *s)
 	il__remote_dispatch(s->pool);
 	rc = talk(s);
 	set_connected(s, false, rc);
+	lose_all(s, rc); /* by the connection's clock */
 	il__remote_close(&s->connection);
-	lose_all(s, rc);
 	il__remote_dispatch(s->pool);
 	return rc;
 }

@@ -267,19 +267,18 @@ static void lose_overdue(struct il__remote_server *s)
 
 /* ---- names that no worker has ---- */
 
-/* In the order of creation: those that came last have not waited for so long, whatever is known of their names. Those that the server
- * has no room for are judged when it refuses them the next time. */
+/* Some have waited elsewhere, or for room, before they were created. Those that the server has no room for are judged when it refuses
+ * them the next time. */
 void il__remote_judge_names(struct il__remote_server *s)
 {
 	const il_time since = il__remote_clock(&s->connection) - s->pool->options.unserved_timeout;
-	struct il__remote_node *n = s->waiting.first;
 	bool any = false;
 
 	s->unserved = since;
 	pthread_mutex_lock(&s->pool->lock);
-	for (; n && il__remote_out_at(n)->created <= since; n = n->next) {
+	for (struct il__remote_node *n = s->waiting.first; n; n = n->next) {
 		struct il__remote_out *out = il__remote_out_at(n);
-		if (!out->assigned && !out->verdict && out->name->at[s->index].served <= since)
+		if (!out->assigned && !out->verdict && il__remote_is_unserved(out))
 			any |= il__remote_give_up(out, -ENOENT);
 	}
 	il__remote_date_cancels(s);
@@ -288,19 +287,21 @@ void il__remote_judge_names(struct il__remote_server *s)
 		il__remote_ring(s->admin_work);
 }
 
-static bool is_in_doubt(struct il__remote_server *s, struct il__remote_node *first)
-{
-	return first && il__remote_clock(&s->connection) - il__remote_out_at(first)->created >=
-			    s->pool->options.unserved_timeout / 2;
-}
-
 static bool are_in_doubt(struct il__remote_server *s)
 {
-	bool doubt = is_in_doubt(s, s->waiting.first);
+	const il_time half = s->pool->options.unserved_timeout / 2;
+	const il_time since = il__remote_clock(&s->connection) - half;
+	struct il__remote_node *n = s->waiting.first, *first;
+	bool doubt;
 
+	while (n && il__remote_out_at(n)->created > since)
+		n = n->next;
+	doubt = n != NULL;
 	pthread_mutex_lock(&s->pool->lock);
-	for (struct il__remote_name *n = s->pool->names; n && !doubt; n = n->next)
-		doubt = is_in_doubt(s, il__remote_put_off_of(s, n)->first);
+	for (struct il__remote_name *name = s->pool->names; name && !doubt; name = name->next) {
+		first = il__remote_put_off_of(s, name)->first;
+		doubt = first && il__remote_out_at(first)->created <= since;
+	}
 	pthread_mutex_unlock(&s->pool->lock);
 	return doubt;
 }

@@ -553,6 +553,115 @@ static int reach_nobody_any_more(void *arg)
 	return 0;
 }
 
+/* ---- a name that no worker has ---- */
+
+enum { HALF_TIME = 6 }; /* s, after which that changes which the test is of */
+
+static struct vain {
+	bool room, lost; /* the server takes calls; it is lost in between */
+	int resubmits, code;
+	const char *name;
+} * vain;
+
+static void take_or_refuse(struct peer *p, unsigned type, char *data, size_t size)
+{
+	static const char full[] = "QUEUE_ERROR\0full";
+
+	if (type == IL__GEARMAN_SUBMIT_JOB && !vain->room)
+		put_packet(p, IL__GEARMAN_ERROR, full, sizeof full - 1);
+	else
+		queue_call(p, type, data, size);
+}
+
+/* It knows of no worker, and takes nothing back. */
+static int administer(struct peer *p)
+{
+	int rc;
+
+	while ((rc = il_stream_receive_until(p->stream, p->in, ROOM, "\n", 1)) >= 0)
+		rc = p->in[0] == 'c' ? il_stream_write_all(p->stream, "ERR UNKNOWN_COMMAND\n", 20)
+				     : il_stream_write_all(p->stream, ".\n", 2);
+	return rc;
+}
+
+static int serve_anybody(void *stream)
+{
+	struct peer *p = calloc(1, sizeof *p);
+	int rc;
+
+	CHECK(p != NULL);
+	p->stream = stream;
+	rc = il_stream_read(p->stream, p->in, 1);
+	p->in_size = 1;
+	if (rc > 0 && p->in[0])
+		rc = administer(p);
+	while (rc >= 0)
+		rc = serve_some(p, take_or_refuse);
+	il_stream_destroy(p->stream);
+	free(p);
+	return 0;
+}
+
+static int serve_in_vain(void *arg)
+{
+	il_stream *stream;
+	il_listener *l;
+	il_group group;
+
+	(void)arg;
+	CHECK(il_group_open(&group) == 0);
+	CHECK(il_listener_open_tcp(&l, NULL, "4730", NULL) == 0);
+	while (il_listener_accept(l, &stream) >= 0)
+		CHECK(il_group_start_soon(&group, NULL, serve_anybody, stream) == 0);
+	il_listener_destroy(l);
+	return il_group_close(&group, -ECANCELED);
+}
+
+static int run_in_vain(void *arg)
+{
+	const struct test *t = arg;
+	il_time begin = il_now(), took;
+
+	CHECK(il_executor_run(t->pool->executor, function, NULL, 0) == vain->code);
+	took = il_now() - begin;
+	CHECK(took >= t->options.unserved_timeout);
+	CHECK(took <= t->options.unserved_timeout + IL_SEC(2));
+	return 0;
+}
+
+/* It waits for room, and then for a worker, or once more, and no longer than others do for a worker. */
+static int wait_in_vain(void *arg)
+{
+	const struct test *t = arg;
+	il_group group;
+
+	CHECK(il_group_open(&group) == 0);
+	CHECK(il_group_start_soon(&group, NULL, run_in_vain, arg) == 0);
+	CHECK(il_sleep(IL_SEC(HALF_TIME)) == 0);
+	if (vain->lost)
+		CHECK(il_virtual_reset(t->network, "client", "server") == 0);
+	else
+		vain->room = true;
+	return il_group_close(&group, 0);
+}
+
+static void wait_for_a_worker(struct test t)
+{
+	struct vain all[] = {
+	    {false, false, 0, -ENOENT, "a server without room, and a worker"},
+	    {false, true, 0, -ENOENT, "a server without room that is lost"},
+	    {true, true, 1, -EOWNERDEAD, "a server without a worker that is lost"}};
+
+	t.options.unserved_timeout = IL_SEC(10);
+	t.serve = serve_in_vain;
+	t.call = wait_in_vain;
+	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+		vain = &all[i];
+		t.options.resubmits = vain->resubmits;
+		run_test(t, vain->name);
+	}
+}
+
 /* ---- answers that go out together ---- */
 
 enum { JOBS = 60, STUCK = 34, SLOTS = 2, PREFETCH = 6 };
@@ -697,6 +806,7 @@ int main(void)
 	t.serve = serve_calls;
 	t.call = reach_nobody_any_more;
 	run_test(t, "nobody is reached any more");
+	wait_for_a_worker(t);
 	answer_together(t);
 	printf("%d failures\n", failures);
 	return failures != 0;
