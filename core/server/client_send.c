@@ -57,13 +57,13 @@ static void client_send_give_up(il_client *c)
 	il_stream_close(c->stream);
 }
 
-/* Whoever receives must know of a reset, too: the system tells of it once. */
+/* Whoever receives must know of it, too, for the system tells of it once: but of the peer's end by itself. */
 static int client_send_broken(il_client *c, int rc)
 {
 	char *why = il__stream_has_words(c->stream, rc) ? il__keep_refusal(rc) : NULL;
 
 	c->broken = true;
-	if (rc == -ECONNRESET && !c->ended)
+	if (rc != -EPIPE && !c->ended && !il__client_is_closed(c))
 		il__client_fails(c, rc);
 	rc = il__refuse(-EPIPE, "il_client_send: client %s is gone: %s", c->address,
 			why ? why : il__system_words(rc));
@@ -108,7 +108,9 @@ static int client_send_frame(const il_client *c, il_frame *frame, const void *da
 static int client_send_check(const il_client *c)
 {
 	if (c->broken)
-		return il__refuse(-EPIPE, "il_client_send: client %s is gone", c->address);
+		return il__refuse(-EPIPE, "il_client_send: client %s is gone: %s", c->address,
+				  c->why ? c->why
+					 : il__system_words(c->failure ? c->failure : -EPIPE));
 	if (il__stream_is_shut(c->stream))
 		return il__refuse(-EPIPE, "il_client_send: client %s: this side has ended sending",
 				  c->address);

@@ -67,22 +67,32 @@ IL_TEST(P, a_select_that_meets_the_failure_leaves_its_words_to_the_receive)
 	check_said(&l);
 }
 
-IL_TEST(P, a_send_says_what_its_transport_says_and_the_receive_hears_of_a_reset)
+/* -EPIPE is the peer's end, which the receive sees by itself. */
+IL_TEST(P, a_send_says_what_its_transport_says_and_the_receive_hears_of_a_failure)
 {
-	struct ring_end *ends[2];
-	struct line l = ring_line(ends);
-	il_packet p;
+	const int codes[] = {-ECONNRESET, -ETIMEDOUT, -EHOSTUNREACH, -EPROTO, -EPIPE};
 
-	ends[0]->words = "the moon is new";
-	ends[0]->send_rc = -ECONNRESET;
-	CHECK_RC(il_client_send(l.client, "x", 1), -EPIPE);
-	CHECK_DETAIL("the moon is new");
-	refuse_something();
-	ends[1]->shut = true;
-	CHECK_RC(il_stream_close(l.peer), 0);
-	CHECK_RC(il_client_receive(l.client, &p, IL_FOREVER), -ECONNRESET);
-	CHECK_DETAIL("the moon is new");
-	drop(&l);
+	for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
+		struct ring_end *ends[2];
+		struct line l = ring_line(ends);
+		il_packet p;
+		ends[0]->words = "the moon is new";
+		ends[0]->send_rc = codes[i];
+		CHECK_RC(il_client_send(l.client, "x", 1), -EPIPE);
+		CHECK_DETAIL("the moon is new");
+		refuse_something();
+		CHECK_RC(il_client_send(l.client, "x", 1), -EPIPE);
+		CHECK_DETAIL(codes[i] == -EPIPE ? "is gone" : "the moon is new");
+		ends[1]->shut = true;
+		CHECK_RC(il_stream_close(l.peer), 0);
+		refuse_something();
+		CHECK_RC(il_client_receive(l.client, &p, IL_FOREVER),
+			 codes[i] == -EPIPE ? 0 : codes[i]);
+		if (codes[i] != -EPIPE)
+			CHECK_DETAIL("the moon is new");
+		CHECK_RC(il_client_receive(l.client, &p, IL_FOREVER), 0);
+		drop(&l);
+	}
 }
 
 /* Dropped without having been told: nothing of the words is left. */
