@@ -64,6 +64,8 @@ static int accept_out(struct il__remote_pool *pool, struct il__remote_out *out, 
 {
 	if (pool->shut)
 		return il_fail(-ESHUTDOWN, "the remote pool is shut down");
+	if (pool->unreachable && out->waits) /* it may have waited for room all the time */
+		return il__remote_refuse_unreachable(pool->unreachable);
 	if (pool->places == pool->options.queue_limit)
 		return il_fail(-EAGAIN, "the remote pool is full: %zu calls are out", pool->places);
 	out->name = il__remote_name_of(pool, name);

@@ -142,6 +142,7 @@ struct il__remote_pool {
 	size_t calls;     /* without an answer, and */
 	size_t answering; /* of these: who waits may have it already */
 	bool posted;      /* the portal's thread is about to look */
+	int unreachable;  /* why no server is there, while calls fail for that; else 0 */
 	bool shut, released, cancels_all;
 	bool stopping, stopped; /* a thread stops the tasks; they have stopped */
 	uint64_t ids;
@@ -221,6 +222,8 @@ void il__remote_date_cancels(struct il__remote_server *s);
 void il__remote_dispatch(struct il__remote_pool *pool);
 /* Calls that no server has now; the attended ones only, or all. */
 void il__remote_fail_unsent(struct il__remote_pool *pool, int rc, bool all, const char *detail);
+/* -EHOSTUNREACH; its words. */
+int il__remote_refuse_unreachable(int error);
 /* What a shutdown wants cancelled. */
 void il__remote_cancel_all(struct il__remote_pool *pool);
 /* Out of its server's lists. */

@@ -237,13 +237,28 @@ static int last_error(const struct il__remote_pool *pool)
 	return -ETIMEDOUT;
 }
 
+int il__remote_refuse_unreachable(int error)
+{
+	return il_fail(-EHOSTUNREACH, "no job server could be reached: %s", il_strerror(error));
+}
+
+static void set_unreachable(struct il__remote_pool *pool, int error)
+{
+	pthread_mutex_lock(&pool->lock);
+	pool->unreachable = error;
+	pthread_mutex_unlock(&pool->lock);
+}
+
+/* Calls that wait for room get it as the others leave, and fail at once. */
 static void fail_alone(struct il__remote_pool *pool)
 {
 	char detail[240];
+	int error = last_error(pool), rc = il__remote_refuse_unreachable(error);
 
-	snprintf(detail, sizeof detail, "no job server could be reached: %s",
-		 il_strerror(last_error(pool)));
-	il__remote_fail_unsent(pool, -EHOSTUNREACH, true, detail);
+	snprintf(detail, sizeof detail, "%s", il_error_detail());
+	set_unreachable(pool, error);
+	il__remote_fail_unsent(pool, rc, true, detail);
+	set_unreachable(pool, 0);
 }
 
 /* Beside the attempts to connect, which may take as long as calls wait for one. While this program is stopped no server is away: the

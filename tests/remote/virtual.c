@@ -538,6 +538,17 @@ static int reach_nobody(void *arg)
 	return 0;
 }
 
+/* Most of them wait for room: by then all the same. */
+static int reach_nobody_together(void *arg)
+{
+	il_group group;
+
+	CHECK(il_group_open(&group) == 0);
+	for (int i = 0; i < WAITING; i++)
+		CHECK(il_group_start_soon(&group, NULL, reach_nobody, arg) == 0);
+	return il_group_close(&group, 0);
+}
+
 /* The time begins when the last one is lost, whenever that is between two looks. */
 static int reach_nobody_any_more(void *arg)
 {
@@ -801,6 +812,10 @@ int main(void)
 	t.serve = accept_only;
 	t.call = reach_nobody;
 	run_test(t, "nobody is reached");
+	t.call = reach_nobody_together;
+	t.options.queue_limit = 1;
+	run_test(t, "nobody is reached by those that wait for room");
+	t.options.queue_limit = o.queue_limit;
 	t.call = join_those_that_wait;
 	run_test(t, "those that wait for room keep their order");
 	t.serve = serve_calls;
