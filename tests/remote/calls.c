@@ -191,6 +191,7 @@ static void unserved(const char *server)
 	il_executor *ex = NULL;
 	il_future *f[3] = {NULL};
 	il_shared shared;
+	uint64_t sent;
 
 	CHECK_EQ(il_remote_pool_create(&ex, &o), 0);
 	CHECK_EQ(il_shared_create(&shared, 64), 0);
@@ -206,8 +207,9 @@ static void unserved(const char *server)
 		CHECK_EQ(il_future_result(f[i], IL_SEC(5)), -ENOENT);
 		il_future_unref(f[i]);
 	}
+	sent = statistics_of(ex, 0).sent;
 	CHECK_EQ(il_executor_submit(ex, &f[0], add, &s, sizeof s), 0);
-	usleep(100000);
+	UNTIL(statistics_of(ex, 0).sent == sent + 1);
 	CHECK(il_future_cancel(f[0]));
 	CHECK_EQ(il_future_result(f[0], IL_SEC(5)), -ECANCELED);
 	il_future_unref(f[0]);

@@ -11,35 +11,6 @@ enum { CALLS = 5, AFTER = 99 };
 
 static struct server server;
 
-/* What the server's status says of the calls of `note`: how many there are, and how many run. */
-static void count_jobs(int *jobs, int *running)
-{
-	static const char name[] = "test.t.note\t";
-	char text[4096] = "", *at;
-	size_t size = 0;
-	ssize_t n = 1;
-	int fd = server_connect(&server);
-
-	CHECK_EQ(write(fd, "status\n", 7), 7);
-	while (n > 0 && !strstr(text, ".\n")) {
-		n = read(fd, text + size, sizeof text - 1 - size);
-		size += n > 0 ? (size_t)n : 0;
-	}
-	close(fd);
-	at = strstr(text, name);
-	*jobs = *running = 0;
-	if (at)
-		CHECK_EQ(sscanf(at + sizeof name - 1, "%d\t%d", jobs, running), 2);
-}
-
-static bool has_jobs(int jobs, int running)
-{
-	int has, run;
-
-	count_jobs(&has, &run);
-	return has == jobs && run == running;
-}
-
 /* One call runs, and the worker has taken so many more. */
 static void end_client(int prefetch)
 {
@@ -53,15 +24,15 @@ static void end_client(int prefetch)
 	snprintf(options, sizeof options, "slots=1 prefetch=%d", prefetch);
 	journal_open();
 	client = client_start(server.address, "calls=5 ms=500");
-	UNTIL(has_jobs(CALLS, 0));
+	UNTIL(has_jobs(&server, "t.note", CALLS, 0));
 	worker = worker_start(server.address, options);
-	UNTIL(journal_count(0) == 1 && has_jobs(CALLS, 1 + prefetch));
+	UNTIL(journal_count(0) == 1 && has_jobs(&server, "t.note", CALLS, 1 + prefetch));
 	kill(client, SIGKILL);
 	CHECK_EQ(waitpid(client, NULL, 0), client);
 	CHECK_EQ(il_executor_run(ex, note, &n, sizeof n), AFTER); /* behind all of them */
 	for (int i = 0; i < CALLS; i++)
 		CHECK_EQ(journal_count(i), i < 1 + prefetch);
-	UNTIL(has_jobs(0, 0));
+	UNTIL(has_jobs(&server, "t.note", 0, 0));
 	il_executor_destroy(ex);
 	CHECK_EQ(worker_stop(worker), 0);
 	printf("a client ends, %d calls are taken\n", 1 + prefetch);
@@ -75,12 +46,12 @@ static void stop_client(void)
 
 	journal_open();
 	client = client_start(server.address, "calls=2 ms=2000 beat=200 resubmits=1");
-	UNTIL(journal_count(0) == 1 && has_jobs(2, 2));
+	UNTIL(journal_count(0) == 1 && has_jobs(&server, "t.note", 2, 2));
 	usleep(2 * BEAT * 1000);
 	kill(client, SIGSTOP);
 	usleep(5 * BEAT * 1000);
 	kill(client, SIGCONT);
-	UNTIL(has_jobs(0, 0));
+	UNTIL(has_jobs(&server, "t.note", 0, 0));
 	CHECK_EQ(journal_count(-1), 2);
 	kill(client, SIGKILL);
 	CHECK_EQ(waitpid(client, NULL, 0), client);

@@ -319,6 +319,33 @@ void server_start(struct server *s, int retries)
 	server_start_at(s, "127.0.0.1", retries);
 }
 
+struct status server_status(const struct server *s, const char *name)
+{
+	struct status status = {0, 0, 0};
+	char text[4096] = "", wanted[64], *line;
+	size_t size = 0;
+	int fd = server_connect(s);
+	ssize_t n = write(fd, "status\n", 7);
+
+	while (n > 0 && !strstr(text, ".\n") && size < sizeof text - 1) {
+		n = read(fd, text + size, sizeof text - 1 - size);
+		size += n > 0 ? (size_t)n : 0;
+	}
+	close(fd);
+	snprintf(wanted, sizeof wanted, "test.%s\t", name);
+	line = strstr(text, wanted);
+	CHECK(!line || sscanf(line + strlen(wanted), "%d %d %d", &status.jobs, &status.taken,
+			      &status.workers) == 3);
+	return status;
+}
+
+bool has_jobs(const struct server *s, const char *name, int jobs, int taken)
+{
+	struct status status = server_status(s, name);
+
+	return status.jobs == jobs && status.taken == taken;
+}
+
 void server_kill(struct server *s)
 {
 	kill(s->pid, SIGKILL);

@@ -77,6 +77,13 @@ void server_start_at(struct server *s, const char *host, int retries);
 void server_again(struct server *s, int retries);
 /* A bare connection; negative: nobody listens. */
 int server_connect(const struct server *s);
+/* What it says of a name, which has the prefix of all workers here: how many jobs there are, how many of them workers have, and how
+ * many workers have the name. */
+struct status {
+	int jobs, taken, workers;
+};
+struct status server_status(const struct server *s, const char *name);
+bool has_jobs(const struct server *s, const char *name, int jobs, int taken);
 void server_kill(struct server *s);
 void server_stop(struct server *s);
 

@@ -168,37 +168,6 @@ static void return_as_if_broken(void)
 	printf("returned as if broken\n");
 }
 
-struct status {
-	int jobs, taken, workers;
-};
-
-/* How many jobs of the name there are, as the server knows, how many of them workers have, and how many workers have the name. */
-static struct status status_of(const char *name)
-{
-	struct status status = {0, 0, 0};
-	char text[2048] = "", *line;
-	size_t size = 0;
-	int fd = server_connect(&server);
-	ssize_t n = write(fd, "status\n", 7);
-
-	while (n > 0 && !strstr(text, "\n.\n") && size < sizeof text - 1) {
-		n = read(fd, text + size, sizeof text - 1 - size);
-		size += n > 0 ? (size_t)n : 0;
-	}
-	close(fd);
-	line = strstr(text, name);
-	CHECK(!line || sscanf(line + strlen(name), "%d %d %d", &status.jobs, &status.taken,
-			      &status.workers) == 3);
-	return status;
-}
-
-static bool has_jobs(const char *name, int jobs, int taken)
-{
-	struct status status = status_of(name);
-
-	return status.jobs == jobs && status.taken == taken;
-}
-
 /* A machine that is gone without a word: its call, and one that it has taken and not begun. */
 static void lose_silent_program(int resubmits)
 {
@@ -215,7 +184,7 @@ static void lose_silent_program(int resubmits)
 	journal_open();
 	for (int i = 0; i < 2; i++)
 		CHECK_EQ(il_executor_submit(ex, &f[i], note, &n[i], sizeof n[i]), 0);
-	UNTIL(journal_count(1) == 1 && has_jobs("test.t.note\t", 2, 2));
+	UNTIL(journal_count(1) == 1 && has_jobs(&server, "t.note", 2, 2));
 	kill(silent, SIGSTOP);
 	begin = seconds();
 	other = worker_start(server.address, "slots=2 beat=200");
@@ -288,7 +257,7 @@ static void lose_before_a_sign(void)
 	ex = pool_with(&o);
 	journal_open();
 	CHECK_EQ(il_executor_submit(ex, &f, note, &n, sizeof n), 0);
-	UNTIL(has_jobs("test.t.note\t", 1, 0));
+	UNTIL(has_jobs(&server, "t.note", 1, 0));
 	fd = take_a_call("test.t.note");
 	begin = seconds();
 	worker = worker_start(server.address, "slots=1 beat=200");
@@ -314,8 +283,8 @@ static void prefetch(void)
 	journal_open();
 	for (int i = 0; i < 3; i++)
 		CHECK_EQ(il_executor_submit(ex, &f[i], note, &n[i], sizeof n[i]), 0);
-	UNTIL(il_future_running(f[0]));
-	usleep(100000);
+	UNTIL(il_future_running(f[0]) && has_jobs(&server, "t.note", 3, 3));
+	usleep(150000);                  /* for their signs */
 	CHECK(!il_future_running(f[1])); /* taken is not begun */
 	other = worker_start(server.address, "slots=1");
 	CHECK_EQ(il_executor_run(ex, program, NULL, 0), other);
@@ -350,7 +319,7 @@ static void wake_the_wrong_ones(void)
 
 	for (int i = 0; i < SLEEPERS; i++)
 		sleepers[i] = worker_start(server.address, "slots=1 beat=200");
-	UNTIL(status_of("test.t.program\t").workers == SLEEPERS);
+	UNTIL(server_status(&server, "t.program").workers == SLEEPERS);
 	usleep(100000); /* and they have asked */
 	for (int i = 1; i < SLEEPERS; i++)
 		kill(sleepers[i], SIGSTOP);
