@@ -311,8 +311,8 @@ IL_TEST_CORE(M, n236_each_protocol_frames_its_packets)
 
 struct session {
 	struct feed feed;
-	il_client *client; /* NULL: not there */
-	int connected;
+	il_client *client;     /* NULL: not there */
+	il_semaphore *changed; /* a permit each time that it comes, and that it leaves */
 };
 
 static int begin_session(il_client *client, void *data)
@@ -320,8 +320,7 @@ static int begin_session(il_client *client, void *data)
 	struct session *x = data;
 
 	x->client = client;
-	x->connected++;
-	return 0;
+	return il_semaphore_release(x->changed);
 }
 
 /* Writes down what comes, and answers each packet. */
@@ -345,8 +344,11 @@ static int write_down(il_client *client, void *data)
 
 static void end_session(il_client *client, void *data)
 {
+	struct session *x = data;
+
 	(void)client;
-	((struct session *)data)->client = NULL;
+	x->client = NULL;
+	CHECK_RC(il_semaphore_release(x->changed), 0);
 }
 
 /* What the server has to answer: the stream's packets, framed. */
@@ -386,7 +388,7 @@ static void check_served(const struct service *service, struct session *x, const
 	char *lost;
 	il_stream *c = dial(service);
 
-	UNTIL(x->client);
+	CHECK_RC(il_semaphore_acquire(x->changed), 0);
 	snprintf(packets, sizeof packets, "%s", s->packets);
 	lost = strstr(packets, ";lost"); /* the client is given up: it hears nothing more */
 	if (lost)
@@ -397,7 +399,8 @@ static void check_served(const struct service *service, struct session *x, const
 	CHECK_RC(il_stream_receive_exactly(c, got, size), 0);
 	CHECK(memcmp(got, expected, size) == 0);
 	check_gone(c);
-	UNTIL(!x->client);
+	CHECK_RC(il_semaphore_acquire(x->changed), 0);
+	CHECK(!x->client);
 	if (strcmp(x->feed.text, packets) != 0)
 		il_test_fail(__FILE__, __LINE__,
 			     "stream %d in chunks of %zu: \"%s\", expected \"%s\"",
@@ -411,14 +414,16 @@ IL_TEST_REAL(M, n236_a_server_finds_the_same_packets_in_chunks_of_each_size)
 	const il_server_options options = {.max_packet = LIMIT, .quiet = true};
 
 	for (const struct stream *s = streams; s < streams + STREAMS; s++) {
-		struct session x = {.connected = 0};
+		struct session x = {.client = NULL};
 		struct service service;
 		s->make(&x.feed.protocol);
+		CHECK_RC(il_semaphore_create(&x.changed, 0, SIZE_MAX), 0);
 		service_start(&service, &h, &x, &x.feed.protocol, &options);
 		for (size_t chunk = 1; chunk <= s->size; chunk += chunk < 4 ? 1 : 3)
 			check_served(&service, &x, s, chunk);
 		check_served(&service, &x, s, s->size);
 		service_end(&service);
+		il_semaphore_destroy(x.changed);
 	}
 	CHECK_LOGGED(IL_LOG_ERROR, "", 0);
 }
