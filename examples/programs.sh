@@ -215,12 +215,16 @@ sql_expected() {
   cat examples/expected/program.txt
 }
 
+# What never ends has a short time; all else has what a busy machine takes.
 run_sqlite() {
   make_database
-  up "$bin/sqlite_server" --backend "$loop" --database "$work/words.db" --timeout 2000
+  up "$bin/sqlite_server" --backend "$loop" --database "$work/words.db" --timeout 100
+  echo "$endless" | nc -N 127.0.0.1 "$listening" >"$out.endless"
+  stop
+  wait "$server"
+  up "$bin/sqlite_server" --backend "$loop" --database "$work/words.db" --timeout 60000
   began=$(date +%s%N)
-  echo "$endless" | nc -N 127.0.0.1 "$listening" >"$out.endless" &
-  asking=$!
+  asking=
   for i in $(seq "$clients"); do
     { sql_of "$i"; echo 'SELECT absent FROM words'; } >"$work/sql.$i"
     nc -N 127.0.0.1 "$listening" <"$work/sql.$i" >"$out.$i" &
@@ -241,7 +245,6 @@ run_sqlite() {
   for i in $(seq "$clients") large endless; do
     cat "$out.$i"
   done >"$out"
-  # A statement that a busy machine gives no time is answered whole, too, and not stored.
   # SIGTERM comes while all of them write.
   files=
   for i in $(seq "$clients"); do
@@ -262,7 +265,7 @@ run_sqlite() {
   {
     [ "$answered" -gt 0 ] && [ "$stored" -eq "$answered" ] && stored=yes
     echo "every insert that was answered is stored: $stored"
-    echo "half an answer: $(grep -vc '^OK 0$\|^ERR timeout$' "$out.visits")"
+    echo "half an answer: $(grep -vc '^OK 0$' "$out.visits")"
     echo "database: $(sqlite3 -cmd '.timeout 30000' "$work/words.db" 'PRAGMA integrity_check')"
   } >>"$out"
   down
