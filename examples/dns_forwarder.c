@@ -4,7 +4,8 @@
  * Strangers reach it, so everything has a bound: clients, their queues, the cache, and the wait. A forged answer has to
  * guess a port and an identifier, and a query gets what was answered to the same query, bit by bit, and to no other.
  *
- * An answer that was cut (TC) is passed on, but nothing here listens on TCP.
+ * An answer that was cut (TC) is passed on; whoever asks again over TCP is served by the same handler, which asks above
+ * over TCP, too.
  *
  *     dns_forwarder --port 5300 --upstream 9.9.9.9 &      dig @127.0.0.1 -p 5300 debian.org
  */
@@ -21,7 +22,7 @@ enum {
 	NAME_MAX_BYTES = 255,
 	QUESTION_MAX = NAME_MAX_BYTES + 4,
 	QUERY_MAX = 512,
-	ANSWER_MAX = 4096,
+	ANSWER_MAX = 16384,
 	CACHE_PLACES = 4096,
 	TTL_MOST = 3600, /* seconds */
 	OPT = 41,        /* a record that is none: RFC 6891 */
@@ -114,6 +115,7 @@ static unsigned char small(unsigned char c)
 struct query {
 	unsigned char bytes[QUERY_MAX]; /* without an identifier, the name in small letters */
 	size_t size, question;
+	bool by_tcp; /* its answer is not cut */
 };
 
 static bool take_query(struct query *q, const unsigned char *m, size_t size)
@@ -129,7 +131,8 @@ static bool take_query(struct query *q, const unsigned char *m, size_t size)
 
 static bool is_same(const struct query *a, const struct query *b)
 {
-	return a->size == b->size && memcmp(a->bytes + 2, b->bytes + 2, a->size - 2) == 0;
+	return a->by_tcp == b->by_tcp && a->size == b->size &&
+	       memcmp(a->bytes + 2, b->bytes + 2, a->size - 2) == 0;
 }
 
 /* ---- the cache ---- */
@@ -192,6 +195,7 @@ static void cache_keep(struct place *p, const struct query *q, unsigned char *an
 /* [exchange] */
 struct exchange { /* of all who ask the same meanwhile: the last one frees it */
 	struct exchange *next;
+	const struct forwarder *forwarder;
 	struct query query; /* with an identifier of its own */
 	il_datagram *upstream;
 	unsigned char answer[ANSWER_MAX];
@@ -200,7 +204,15 @@ struct exchange { /* of all who ask the same meanwhile: the last one frees it */
 	int users;
 };
 
-/* Sends the query and waits for the answer to it: others are not for us. */
+/* Others are not for us. */
+static bool is_answer_to(const struct query *q, const unsigned char *m, size_t size)
+{
+	return size > HEADER && is_answer(m) && memcmp(m, q->bytes, 2) == 0 &&
+	       question_size(m, size) == q->question &&
+	       memcmp(m + HEADER, q->bytes + HEADER, q->question) == 0;
+}
+
+/* Sends the query and waits for the answer to it. */
 static int exchange(void *arg)
 {
 	struct exchange *x = arg;
@@ -208,19 +220,46 @@ static int exchange(void *arg)
 	int n = il_datagram_send(x->upstream, q->bytes, q->size, NULL);
 	while (n >= 0) {
 		n = il_datagram_receive(x->upstream, x->answer, ANSWER_MAX, NULL);
-		if (n > HEADER && is_answer(x->answer) && memcmp(x->answer, q->bytes, 2) == 0 &&
-		    question_size(x->answer, (size_t)n) == q->question &&
-		    memcmp(x->answer + HEADER, q->bytes + HEADER, q->question) == 0)
+		if (n >= 0 && is_answer_to(q, x->answer, (size_t)n))
 			return n;
 	}
 	return n;
 }
 
-/* Each exchange has a socket, so a port, and an identifier that nobody knows, not even who asks. */
-static int ask_upstream(struct forwarder *f, struct exchange *x)
+/* Two bytes of length before each message. */
+static int exchange_by_tcp(void *arg)
 {
+	struct exchange *x = arg;
+	const il_client_options options = {.max_packet = ANSWER_MAX};
+	il_client *upstream;
+	il_protocol protocol;
+	il_packet packet;
+	il_protocol_length_prefixed_with(&protocol, 2, IL_BIG_ENDIAN);
+	int rc = il_client_connect_tcp(&upstream, x->forwarder->upstream,
+				       x->forwarder->upstream_port, &protocol, &options);
+	if (rc < 0)
+		return rc;
+	rc = il_client_send(upstream, x->query.bytes, x->query.size);
+	if (rc == 0)
+		rc = il_client_receive(upstream, &packet, IL_FOREVER);
+	if (rc == 1 && is_answer_to(&x->query, packet.data, packet.size)) {
+		memcpy(x->answer, packet.data, packet.size);
+		rc = (int)packet.size;
+	} else if (rc >= 0) {
+		rc = -EBADMSG;
+	}
+	il_client_destroy(upstream);
+	return rc;
+}
+
+/* Each exchange has a socket, so a port, and an identifier that nobody knows, not even who asks. */
+static int ask_upstream(const struct forwarder *f, struct exchange *x)
+{
+	x->forwarder = f;
 	if (getrandom(x->query.bytes, 2, 0) != 2)
 		return -errno;
+	if (x->query.by_tcp)
+		return il_fail_after(TRY_FOR, exchange_by_tcp, x);
 	int rc = il_datagram_connect_udp(&x->upstream, f->upstream, f->upstream_port, NULL);
 	if (rc < 0)
 		return rc;
@@ -321,6 +360,7 @@ static int handle(il_client *client, void *data)
 		return rc == -EMSGSIZE ? 0 : rc;
 	if (!take_query(&query, packet.data, packet.size))
 		return 0; /* no query: no answer */
+	query.by_tcp = il_client_stream(client) != NULL;
 	struct place *place = place_of(f, &query);
 	rc = cache_find(place, &query, answer);
 	if (rc > 0)
@@ -376,25 +416,54 @@ static void tell(il_server *server, const struct forwarder *f)
 }
 
 /* [open] */
-static int run(void *arg)
+static int open_both(il_server *servers[2], struct program *program)
 {
-	struct program *program = arg;
 	static const il_handler handler = {.handle = handle};
 	const il_server_options options = {
+	    .limits = IL_LIMITS_PUBLIC,
 	    .max_packet = QUERY_MAX,
 	    .max_clients = (size_t)program->most_clients,
 	    .idle_timeout = IL_SEC(5), /* a resolver asks from another port each time */
 	    .grace_period = IL_SEC(1),
 	    .stop_at_signals = true};
-	il_server *server;
-	int rc = il_udp_server_open(&server, "127.0.0.1", program->port, NULL, &handler,
+	il_protocol protocol;
+	char port[8];
+	int rc = il_udp_server_open(&servers[0], "127.0.0.1", program->port, NULL, &handler,
 				    &program->forwarder, &options);
 	if (rc < 0)
 		return rc;
-	printf("listening on port %u\n", il_server_port(server));
-	rc = il_server_serve(server);
-	tell(server, &program->forwarder);
-	il_server_destroy(server);
+	snprintf(port, sizeof port, "%u", il_server_port(servers[0]));
+	il_protocol_length_prefixed_with(&protocol, 2, IL_BIG_ENDIAN);
+	return il_tcp_server_open(&servers[1], "127.0.0.1", port, &protocol, &handler,
+				  &program->forwarder, &options);
+}
+
+static int serve(void *server)
+{
+	return il_server_serve(server);
+}
+
+static int serve_both(il_server *servers[2])
+{
+	il_group group;
+	int rc = il_group_open(&group);
+	for (int i = 0; i < 2 && rc == 0; i++)
+		rc = il_group_start_soon(&group, NULL, serve, servers[i]);
+	return il_group_close(&group, rc);
+}
+
+static int run(void *arg)
+{
+	struct program *program = arg;
+	il_server *servers[2] = {NULL};
+	int rc = open_both(servers, program);
+	if (rc == 0) {
+		printf("listening on port %u\n", il_server_port(servers[0]));
+		rc = serve_both(servers);
+		tell(servers[0], &program->forwarder);
+	}
+	il_server_destroy(servers[1]);
+	il_server_destroy(servers[0]);
 	return rc;
 }
 /* [open] */

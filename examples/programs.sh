@@ -644,7 +644,7 @@ name_server() {
     dnsmasq --no-daemon --conf-file=/dev/null --pid-file= --no-resolv --no-hosts --user="$(id -un)" \
       --listen-address=127.0.0.1 --bind-interfaces --port=$above_port --local=/test/ \
       --host-record=one.test,192.0.2.1 --host-record=two.test,192.0.2.2,2001:db8::2 \
-      --local-ttl=600 >"$out.above" 2>&1 &
+      --txt-record=long.test,$(printf '%0200d,' 1 2 3 4 5 6 7 8 9)end --local-ttl=600 >"$out.above" 2>&1 &
     above=$!
     wait_until grep -q 'started\|failed' "$out.above"
     ! grep -q failed "$out.above" && return
@@ -668,6 +668,8 @@ run_dns() {
     ask_dns ONE.test A
     ask_dns two.test AAAA
     ask_dns nobody.test A
+    # Cut, dig asks again over TCP.
+    echo "long.test TXT: $(dig @127.0.0.1 -p "$listening" +nocookie +tries=8 +time=1 +short long.test TXT | wc -c)"
   } >"$out" 2>>"$err"
   # Made-up peers beyond number: the others are served meanwhile, and memory stays as it is.
   timeout 60 "$bin/made_up" --backend "$loop" --port "$listening" --count 20000 >>"$out" 2>>"$err"
