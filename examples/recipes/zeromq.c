@@ -46,7 +46,12 @@ static int talk(void *context)
 	zmq_bind(a, "inproc://recipe");
 	zmq_connect(b, "inproc://recipe");
 	zmq_send(b, "hello", 5, 0);
-	int n = receive_zmq(a, text, sizeof(text));
+	int n = il_sleep(IL_MSEC(10)); /* ZeroMQ does not look again at once */
+	zmq_send(a, "hi", 2, 0);       /* takes the event of what has come */
+	if (n == 0)
+		n = wait_zmq(a, ZMQ_POLLIN);
+	if (n == 0)
+		n = receive_zmq(a, text, sizeof(text));
 	if (n > 0)
 		printf("%.*s\n", n, text);
 	zmq_close(a);
