@@ -705,9 +705,11 @@ void test_all(void)
 	read_one_slowly();
 	read_nothing();
 	refuse_unread();
-	notice_silence();
 	listen_no_more();
 	listen_here(); /* on ports of their own: lost, a pool may come again */
+	notice_silence();
+	listen_no_more();
+	listen_here();
 	keep_the_order();
 	listen_no_more();
 	listen_here();
