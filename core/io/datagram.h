@@ -33,6 +33,7 @@ struct il_datagram {
 	struct il__fd *fd; /* NULL: closed */
 	sa_family_t family;
 	bool connected;
+	int failure; /* what a datagram met that was not the first of its call; 0: nothing */
 	bool dual;                           /* IPv6 that serves IPv4, too */
 	struct il__datagram_place *receiver; /* NULL: nobody receives */
 	struct il__datagram_call *sender;    /* who has the sending side; NULL: it is free */
@@ -51,6 +52,8 @@ int il__datagram_create(il_datagram **d, il_loop *loop, const struct il__network
  * nowhere) before others run, for the socket may be gone when this returns. */
 int il__datagram_receive(il_datagram *d, struct il__os_message *messages, int count,
 			 il_datagram_message *told, const char *function);
+/* What the system has told a call that could not return it: to be told once. 0: nothing. */
+int il__datagram_take_failure(il_datagram *d, const char *function);
 /* Sends 1 to count of them, whose addresses were checked; the call has its function. Yields if asked to, and it has not
  * waited. */
 int il__datagram_send(il_datagram *d, struct il__datagram_call *c, struct il__os_message *messages,

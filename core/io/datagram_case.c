@@ -51,6 +51,8 @@ static int datagram_case_take(il_case *c, il_task *task)
 	c->rc = d->fd ? 0 : il__refuse(-EBADF, "il_select: the socket is closed");
 	if (c->rc < 0)
 		return 1;
+	if (d->failure)
+		return 1;
 	if (d->network->ready(d->fd, IL_READABLE) <= 0)
 		return 0;
 	d->fd->ready |= IL_READABLE;

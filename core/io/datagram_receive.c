@@ -58,9 +58,12 @@ static int datagram_receive_wait(struct il__datagram_call *c)
 static int datagram_receive_some(il_datagram *d, struct il__datagram_call *c,
 				 struct il__os_message *messages, int count)
 {
-	for (;;) {
-		int rc = d->fd->ready & IL_READABLE ? 0 : datagram_receive_wait(c);
+	int rc = il__datagram_take_failure(d, c->function);
 
+	if (rc < 0)
+		return rc;
+	for (;;) {
+		rc = d->fd->ready & IL_READABLE ? 0 : datagram_receive_wait(c);
 		if (rc < 0)
 			return rc;
 		rc = d->network->receive(d->fd, messages, count);

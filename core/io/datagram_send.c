@@ -92,14 +92,46 @@ static int datagram_send_wait(il_datagram *d, struct il__datagram_call *c, il_ti
 	return rc == -ETIMEDOUT ? 0 : rc;
 }
 
+int il__datagram_take_failure(il_datagram *d, const char *function)
+{
+	int rc = d->failure;
+
+	d->failure = 0;
+	return rc < 0 ? il__refuse(rc, "%s: %s", function, il__system_words(rc)) : 0;
+}
+
+/* Of a peer, not of a datagram or of this machine: the system tells of it once. */
+static bool is_of_peer(int rc)
+{
+	return rc == -ECONNREFUSED || rc == -EHOSTUNREACH || rc == -ENETUNREACH;
+}
+
+/* One by one where the system tells of a peer that is not there: where some have gone, sendmmsg loses the error. */
+static int datagram_send_now(il_datagram *d, struct il__os_message *messages, int count)
+{
+	int done = 0, rc = 1;
+
+	if (!d->connected || d->family == AF_UNIX)
+		return d->network->send(d->fd, messages, count);
+	while (rc > 0 && done < count) {
+		rc = d->network->send(d->fd, &messages[done], 1);
+		done += rc > 0;
+	}
+	if (done && is_of_peer(rc))
+		d->failure = rc;
+	return done ? done : rc;
+}
+
 static int datagram_send_some(il_datagram *d, struct il__datagram_call *c,
 			      struct il__os_message *messages, int count)
 {
 	il_time pause = 0;
+	int rc = il__datagram_take_failure(d, c->function);
 
+	if (rc < 0)
+		return rc;
 	for (;;) {
-		int rc = c->withdrawn ? -EBADF : d->network->send(d->fd, messages, count);
-
+		rc = c->withdrawn ? -EBADF : datagram_send_now(d, messages, count);
 		if (rc > 0)
 			return rc;
 		if (rc != -EAGAIN && rc != -ENOBUFS)

@@ -229,6 +229,36 @@ IL_TEST_REAL(R, n336_a_peer_that_is_not_there_is_told_once_by_the_next_call)
 	il_datagram_destroy(c);
 }
 
+/* The system tells of the peer in the midst of it. */
+static void send_two(il_datagram *c)
+{
+	il_datagram_message two[2] = {{.data = "any", .size = 3}, {.data = "body", .size = 4}};
+
+	CHECK_RC(il_datagram_send_many(c, two, 2), 1);
+}
+
+IL_TEST_REAL(R, n336_a_refusal_among_many_is_told_once_by_the_next_call)
+{
+	uint16_t port = closed_port();
+	il_datagram *c = connected_to(port), *server = NULL;
+	il_case readable;
+	char byte, text[8];
+
+	send_two(c);
+	CHECK_RC(il_datagram_receive(c, &byte, 1, NULL), -ECONNREFUSED);
+	send_two(c);
+	CHECK_RC(il_datagram_send(c, "?", 1, NULL), -ECONNREFUSED);
+	send_two(c);
+	readable = il_case_datagram(c);
+	CHECK_RC(il_select(&readable, 1, IL_FOREVER), 0);
+	CHECK_RC(il_datagram_receive(c, &byte, 1, NULL), -ECONNREFUSED);
+	CHECK_RC(il_datagram_open_udp(&server, "127.0.0.1", port_text(port, text), NULL), 0);
+	send_text(c, "there you are", NULL);
+	check_text(server, "there you are", NULL);
+	il_datagram_destroy(server);
+	il_datagram_destroy(c);
+}
+
 IL_TEST_REAL(R, n336_a_waiting_receive_is_woken_by_a_refusal)
 {
 	il_datagram *c = connected_to(closed_port());
