@@ -38,6 +38,7 @@ struct il_stream {
 	bool shared;                 /* of a description that is not its own */
 	bool inheritable;            /* close-on-exec was not set, and is to be taken back */
 	struct il__op *op[2];        /* the reader's and the writer's */
+	unsigned char selected;      /* directions that a select waits for */
 	size_t kept_begin, kept_end; /* of received bytes in kept that no call took yet */
 	char *kept;
 	size_t kept_capacity;

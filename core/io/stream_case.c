@@ -14,6 +14,7 @@
 struct stream_case {
 	struct il__case base;
 	struct il__fd_share share; /* until the case happens, or is not waited for any more */
+	il_stream *entered;        /* whose directions are this select's; NULL: none is */
 	bool news;
 };
 
@@ -79,10 +80,12 @@ static void stream_case_fire(struct il__fd_share *share)
 {
 	struct stream_case *w = il__container_of(share, struct stream_case, share);
 
-	if (share->rc < 0)
-		il__case_happened(&w->base, -EBADF);
-	else
+	if (share->rc >= 0) {
 		stream_case_has_news(w);
+		return;
+	}
+	w->entered = NULL; /* it may be gone before the select's task runs */
+	il__case_happened(&w->base, -EBADF);
 }
 
 static int stream_case_watch(il_case *c)
@@ -102,8 +105,13 @@ static int stream_case_enqueue(il_case *c, il_task *task)
 	(void)task;
 	w->share = (struct il__fd_share){.asked = (unsigned char)c->mask, .fire = stream_case_fire};
 	w->news = false;
-	if (il__stream_is_closed(c->object)) /* by what another case has called */
+	w->entered = NULL;
+	if (il__stream_is_closed(c->object)) { /* by what another case has called */
 		il__case_happened(&w->base, -EBADF);
+	} else {
+		w->entered = c->object;
+		w->entered->selected |= (unsigned char)c->mask;
+	}
 	return il__select_is_over(w->base.select) ? 0 : stream_case_watch(c);
 }
 
@@ -123,6 +131,17 @@ static int stream_case_look(il_case *c, il_task *task)
 	il__fd_unshare(&w->share);
 	rc = stream_case_take(c, task);
 	return rc ? rc : stream_case_watch(c);
+}
+
+/* Before the stream may be gone. */
+static void stream_case_dequeue(il_case *c, il_task *task)
+{
+	struct stream_case *w = stream_case_of(c);
+
+	(void)task;
+	if (w->entered)
+		w->entered->selected &= (unsigned char)~c->mask;
+	w->entered = NULL;
 }
 
 static void stream_case_rest(il_case *c, il_task *task)
@@ -145,6 +164,7 @@ static const struct il__case_ops stream_case = {
     .occupy = stream_case_occupy,
     .take = stream_case_take,
     .enqueue = stream_case_enqueue,
+    .dequeue = stream_case_dequeue,
     .calls_out = stream_case_calls_out,
     .rest = stream_case_rest,
     .look = stream_case_look,

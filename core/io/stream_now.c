@@ -18,7 +18,7 @@ static int now_check(const il_stream *s, unsigned direction, const char *functio
 		if (rc < 0)
 			return rc;
 	}
-	if (s->op[il__fd_direction(direction)])
+	if (s->op[il__fd_direction(direction)] || s->selected & direction)
 		return il__refuse(-EBUSY, "%s: a task is %s this stream", function,
 				  direction == IL_READABLE ? "reading from" : "writing to");
 	return 0;

@@ -215,7 +215,7 @@ IL_MUST_CHECK IL_API int il_stream_write(il_stream *stream, const void *data, si
  * layers. Never waits, never yields, is no cancellation point; in a task or not.
  * @param max  -EINVAL when 0 or a negative number; more than INT_MAX counts as INT_MAX.
  * @return the number of bytes; 0: the peer will send no more; -EAGAIN: nothing is there now;
- *         -EBUSY: a task reads; else as il_stream_read().
+ *         -EBUSY: a task reads, or waits for that in a select; else as il_stream_read().
  */
 IL_MUST_CHECK IL_API int il_stream_read_now(il_stream *stream, void *data, size_t max);
 
@@ -225,9 +225,9 @@ IL_MUST_CHECK IL_API int il_stream_read_now(il_stream *stream, void *data, size_
  * @param count  pieces; up to 16 of them are looked at. 0: flushes, that is, sends what a layer
  *               holds back.
  * @return the number of bytes taken, fewer than offered when there is no room for more; -EAGAIN:
- *         none now; -EBUSY: a task writes; -EINVAL: a negative count; else as
- *         il_stream_write_all(). With count 0: 0 when nothing is held back and more would be taken,
- *         as far as is known; else -EAGAIN.
+ *         none now; -EBUSY: a task writes, or waits for that in a select; -EINVAL: a negative count;
+ *         else as il_stream_write_all(). With count 0: 0 when nothing is held back and more would be
+ *         taken, as far as is known; else -EAGAIN.
  */
 IL_MUST_CHECK IL_API int il_stream_write_now(il_stream *stream, const struct iovec *pieces,
 					     int count);

@@ -58,10 +58,12 @@ static inline int use_stream(void *choice)
 
 	if (c->mask == IL_WRITABLE) {
 		CHECK_RC(il_stream_write(c->object, &byte, 1), -EBUSY);
+		CHECK_RC(il_stream_write_now(c->object, &(struct iovec){&byte, 1}, 1), -EBUSY);
 		return il_stream_write_all(c->object, &byte, 1);
 	}
 	rc = il_stream_receive_until(c->object, line, sizeof line, "\n", 1);
 	CHECK_RC(il_stream_read(c->object, &byte, 1), -EBUSY);
+	CHECK_RC(il_stream_read_now(c->object, &byte, 1), -EBUSY);
 	return rc;
 }
 
@@ -78,6 +80,9 @@ static inline void check_has_alone(il_stream *s, unsigned direction)
 	CHECK_RC(il_scope_cancel(&c.scope), 0);
 	CHECK_RC(il_group_close(&g, 0), 0);
 	check_chose(&c, -ECANCELED, 0);
+	CHECK_RC(direction == IL_READABLE ? il_stream_read_now(s, &(char){0}, 1)
+					  : il_stream_write_now(s, &(struct iovec){"x", 1}, 1),
+		 -EAGAIN);
 }
 
 /* Selects now, without waiting. */
