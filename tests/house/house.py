@@ -13,7 +13,7 @@ Reads the includes of core/ and the symbols of the compiled objects, and says wh
 - memory of the core comes from base/memory.c, which knows the program's allocator;
 - the environment is read by secure_getenv, so a set-uid program ignores it: in the libraries beside the core, too;
 - a file includes a header of the core only if it uses something that this header declares;
-- docs/internals.md, the map, has every file of the core, and no other.
+- docs/internals.md, the map, has every file of the core and of the backends, and no other.
 
 Exits 0 if nothing does.
 """
@@ -181,7 +181,7 @@ def check_beside():
 
 def check_map():
     """Its tables, a folder's after its heading, name the .c files; `name_*` stands for several."""
-    there = {path.name for folder in [*floor_of, *BESIDE] for path in place_of(folder).glob("*.c")}
+    there = {path.name for part in ("core", "backends") for path in (root / part).rglob("*.c")}
     rows = re.findall(r"^\| ([^|]*\.c[^|]*|[^|]*_\*[^|]*) \|", (root / "docs/internals.md").read_text(), re.M)
     named = {name for row in rows for name in re.findall(r"[\w*]+(?:\.c)?", row)}
     for name in sorted(there):
