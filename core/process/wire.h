@@ -33,7 +33,7 @@ struct il__wire_header {
 	uint64_t offset, build;
 	uint64_t limit;  /* of the size of what comes back */
 	uint64_t memory; /* IL_CALL_SHARED: bytes of it */
-	int64_t rc;      /* to the worker: 1, its last reply was there at once */
+	int64_t rc;      /* to the worker: 1, wait for the next call by poll() */
 };
 /* [frame] */
 

@@ -42,9 +42,10 @@ bool il__process_main_serves(void)
 
 /* ---- the stream ---- */
 
-/* To take turns with the pool on one processor, where to be woken for nothing costs more than to be asked twice: a thread in
- * recvmsg is also woken when the pool has read the last reply. On another processor that has it awake in time. */
-static bool takes_turns;
+/* Whether to wait by poll(), as the pool has said: a thread in recvmsg is also woken when the pool has read the last reply. On
+ * another processor that has it awake in time; where it takes turns with the pool on one, or the pool serves other
+ * workers meanwhile, it costs more than to ask twice. */
+static bool polls_first;
 
 /* What was read too far: a small frame comes in one piece. */
 static struct {
@@ -67,7 +68,7 @@ static ssize_t worker_receive(void *to, size_t size, int *fd)
 	struct cmsghdr *c;
 	ssize_t n;
 
-	if (takes_turns)
+	if (polls_first)
 		poll(&(struct pollfd){.fd = stream, .events = POLLIN}, 1, -1);
 	do
 		n = recvmsg(stream, &message, 0);
@@ -340,7 +341,7 @@ static bool serve_one(void)
 		while_it_runs(false);
 	}
 	more = more && worker_reply(&r);
-	takes_turns = r.h.rc == 1;
+	polls_first = r.h.rc == 1;
 	il__free(r.payload);
 	il_bytes_free(&r.bytes);
 	if (r.fd >= 0)
