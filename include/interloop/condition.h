@@ -1,7 +1,6 @@
 /**
  * @file condition.h
  * @brief Conditions: tasks that hold a lock wait to be notified of a change.
-
  *
  * The rules that locks, conditions, semaphores and limiters share are at the top of sync.h.
  */

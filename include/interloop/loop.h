@@ -54,12 +54,12 @@ typedef struct il_loop_options {
 	il_time timer_slack;
 	/** A task that holds the loop for longer than this, without a call that waits or yields, is logged
 	 * afterwards as a warning, with its name and the milliseconds, at most once a second per
-	 * task, and counted in il_loop_statistics. By the real clock, also in virtual time. 0 is what the
-	 * environment variable INTERLOOP_SLOW_TASK_MS says, which is ignored in programs that are set-uid or
-	 * the like. Default: off. */
+	 * task, and counted in il_loop_statistics. By the real clock, also in virtual time. Default: 0,
+	 * off, unless the environment variable INTERLOOP_SLOW_TASK_MS has a number of milliseconds. It
+	 * is ignored in programs that are set-uid or the like. */
 	il_time slow_task;
-	/** Measures how much of its stack each task uses: il_loop_dump() says it of each, and
-	 * il_loop_statistics the most. Stacks are written to from end to end before their first use, and
+	/** Measures how much of its stack each task uses: il_loop_dump() shows it for each, and
+	 * il_loop_statistics has the most. Stacks are written to from end to end before their first use, and
 	 * what was used is written to again before the next, so a task takes all the memory of its
 	 * stack, and starting one takes longer. Default: off. */
 	bool measure_stacks;

@@ -28,22 +28,22 @@ extern "C" {
 typedef struct il_remote_pool_options {
 	const char *const *servers; /**< "host:port" or "unix:/path", all alike. */
 	size_t server_count;        /**< 1 to 64. */
-	/** Before each name on the servers; NULL: none. Programs that share servers take different
-	 * ones. Neither it nor a name may contain a tab or the end of a line: -EINVAL. */
+	/** Before each name on the servers, at most 128 bytes; NULL: none. Programs that share servers
+	 * take different ones. Neither it nor a name may contain a tab or the end of a line: -EINVAL. */
 	const char *prefix;
 	/** How often a call is sent again after its server or its worker was lost: it may then run more
 	 * than once. Default: 0: never, the caller gets -EOWNERDEAD. Up to 65,535. */
 	int resubmits;
 	/** Period of the signs of life. A server that replies to nothing for three periods counts as
-	 * lost. Default: 5 s. A worker program is judged by its own period, which
-	 * it sends with each status. */
+	 * lost. Default: 5 s; at most a day. A worker program is judged by its own period, which it
+	 * sends with each status. */
 	il_time heartbeat;
 	/** No server for so long: calls that wait get -EHOSTUNREACH. Default: 30 s. */
 	il_time connect_timeout;
 	/** No worker has the name for so long: -ENOENT. IL_FOREVER: wait. Default: 10 s. */
 	il_time unserved_timeout;
-	size_t queue_limit; /**< Calls that are out, sent or not. Default: 65,536. */
-	size_t max_size;    /**< Bytes each way. Default: 64 MiB. */
+	size_t queue_limit; /**< Most calls that are out, sent or not. Default: 65,536. */
+	size_t max_size;    /**< Most bytes each way. Default: 64 MiB; at most 2 GiB less a byte. */
 	/** Over each connection, those to Unix sockets with the host "localhost"; copied. NULL: none. */
 	const struct il_layer *layer;
 	bool insecure;             /**< Beyond loopback without a layer. Default: -EACCES. */
@@ -97,12 +97,14 @@ typedef struct il_remote_worker_options {
 	const char *const *names;   /**< Which registered functions are served; NULL: all. */
 	size_t name_count;          /**< How many names lists. */
 	il_executor *executor;      /**< Where they run. Default: a process pool of its own. */
-	int slots; /**< Calls at once, over all servers. Default: il_processor_count(). */
-	/** Calls taken beyond, which wait here: more calls a second, but they are lost with the worker
-	 * too. While calls of less than 0.2 ms wait, several results are sent together, each at most
-	 * 1 ms later. Default: 0. */
+	/** Calls at once, over all servers, at most 100,000. Default: il_processor_count(). */
+	int slots;
+	/** Calls taken beyond, at most 100,000, which wait here: more calls a second, but they are lost
+	 * with the worker too. While calls of less than 0.2 ms wait, several results are sent together,
+	 * each at most 1 ms later. Default: 0. */
 	int prefetch;
-	/** How often it gives a sign of itself and of each call that it has. Default: 5 s. */
+	/** How often it gives a sign of itself and of each call that it has. Default: 5 s; at most a
+	 * day. */
 	il_time heartbeat;
 	const struct il_layer *layer; /**< Over each connection; not copied. NULL: none. */
 	bool insecure;                /**< As of the pool. */

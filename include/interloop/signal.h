@@ -3,11 +3,12 @@
  * @brief Receiving signals in a task, one after the other, as AnyIO's and Trio's
  * open_signal_receiver.
  *
- * A receiver handles its signals from open to close. The library handles no other signal, except
- * SIGINT where il_run(), il_loop_options.handle_sigint or a blocking portal's asks for it. A
- * receiver for SIGINT takes precedence over those until it is closed, whichever began or ends
- * first: a loop that begins meanwhile handles SIGINT once the receiver is closed, and one that ends
- * does not affect the receiver.
+ * A receiver handles its signals from open to close. The library handles no other signal unless
+ * asked: SIGINT by il_run(), il_loop_options.handle_sigint or a blocking portal's, SIGTERM and SIGINT
+ * by il_server_options.stop_at_signals, SIGSEGV and SIGBUS by il_loop_options.report_overflow, and
+ * the signal of il_dump_on_signal(). A receiver for SIGINT takes precedence over a loop and a portal
+ * until it is closed, whichever began or ends first: a loop that begins meanwhile handles SIGINT once
+ * the receiver is closed, and one that ends does not affect the receiver.
  *
  *     rc = il_signal_receiver_open(&r, (const int[]){SIGHUP, SIGTERM}, 2);
  *     while ((rc = il_signal_receiver_next(r, IL_FOREVER)) > 0)

@@ -64,9 +64,10 @@ typedef struct il_virtual_network il_virtual_network;
 /** Options of il_virtual_network_open(); zero means the default everywhere. */
 typedef struct il_virtual_network_options {
 	uint64_t seed;       /**< Of latencies and losses. Default: 0, the loop's. */
-	il_time latency_min; /**< One way, between two hosts. Default: 0. */
-	il_time latency_max; /**< Each packet takes a time between the two. Default: latency_min. */
-	double loss;         /**< Of each packet: 0 to 1. Default: 0. */
+	il_time latency_min; /**< One way, between two hosts; at most a day. Default: 0. */
+	/** Each packet takes a time between the two; at most a day. Default: latency_min. */
+	il_time latency_max;
+	double loss; /**< Of each packet: 0 to 1. Default: 0. */
 	/** Bytes that a connection keeps at each end, in each direction: 1 KiB to 1 GiB. Default:
 	 * 64 KiB. */
 	size_t buffer;
