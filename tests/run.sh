@@ -8,7 +8,7 @@
 #   sh tests/run.sh STAGE...       these only; their names: see `stages` below
 #   sh tests/run.sh soak [MIN]     all areas at once, with faults and without by turns, an hour (or MIN minutes) on every
 #                                  backend, in lines and pictures; worker processes killed at random, a minute on each
-#   sh tests/run.sh remote_soak    worker programs and job servers killed under 100,000 calls, on every backend
+#   sh tests/run.sh remote_soak    worker programs and job servers killed under 200,000 calls, on every backend
 #   sh tests/run.sh foreign        calls from this machine to an emulated one of another byte order
 #   sh tests/run.sh churn          1,000,000 connections on every backend: minutes
 #   sh tests/run.sh explore [N]    1,000,000 (or N) seeds of each program on the simulated network: an hour or two
