@@ -242,7 +242,7 @@ static int parse_apart(void)
 static void write_log(int level, const char *message, void *file) /* in any thread */
 {
 	static const char *const names[] = {"error", "warning", "info", "debug"};
-	if (level <= IL_LOG_WARNING) /* INFO: clients come and go; DEBUG: why one was closed */
+	if (level <= IL_LOG_WARNING) /* INFO: clients come and go, or are too slow */
 		fprintf(file, "log, %s: %s\n", names[level], message);
 }
 /* [log] */

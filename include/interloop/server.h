@@ -97,7 +97,8 @@ typedef struct il_server_options {
 	/** Most connections that wait to be accepted. Default: the system's maximum. */
 	int backlog;
 	bool reuse_port; /**< Share the port with other servers (SO_REUSEPORT). */
-	bool quiet;      /**< Log connects and disconnects as IL_LOG_DEBUG, not IL_LOG_INFO. */
+	/** Log connects, disconnects and clients whose time is up as IL_LOG_DEBUG, not IL_LOG_INFO. */
+	bool quiet;
 	/** Permissions of Unix sockets, such as 0660. Default: 0, by the umask. */
 	unsigned unix_mode;
 	/** Bytes of buffer that a client begins with; it grows up to max_packet and its framing.
