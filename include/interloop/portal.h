@@ -122,7 +122,7 @@ IL_API void il_portal_unref(il_portal *p);
 /** Options of il_blocking_portal_start(); zero means the default everywhere. */
 typedef struct il_blocking_portal_options {
 	il_loop_options loop; /**< Options of the new loop; handle_sigint is ignored there. */
-	const char *name;     /**< The thread's name; NULL: "interloop". */
+	const char *name;     /**< The thread's name, 15 bytes of it; NULL: "interloop". */
 	/** In the process's main thread, while SIGINT has its default disposition and nothing else
 	 * handles it: the first SIGINT acts like il_portal_stop(p, true); calls of the main thread
 	 * that it interrupts, or that are made later, return -EINTR. A second SIGINT has its

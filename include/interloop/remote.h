@@ -57,6 +57,12 @@ typedef struct il_remote_pool_options {
 
 /**
  * @brief Creates an executor whose calls run in worker programs. Starts a thread. In a task it waits.
+ *
+ * Besides the codes of executor.h its calls return: -ENOENT: the function has no name, or no worker
+ * has it; -EINVAL: an argument without its size; -ENOTSUP: IL_SHARED, or with `raw` another form than
+ * IL_BYTES; -EMSGSIZE: the argument or the result is larger than max_size; -EHOSTUNREACH: no server;
+ * -EOWNERDEAD: the worker or the server was lost with the call; -EPROTO: a struct came back with
+ * another size. docs/remote.md has the table of what happens when.
  * @return 0; -EINVAL: options; -EACCES: a server beyond loopback without a layer; -ENOENT: no
  *         backend; -ENOMEM; as il_blocking_portal_start().
  */
