@@ -44,10 +44,12 @@ typedef struct il_process_pool_options {
 	/** A worker is replaced after this many calls. Default: 0, never. */
 	int max_calls_per_worker;
 	bool kill_on_cancel; /**< Cancelling a running call kills its worker (SIGKILL). */
-	bool break_on_death; /**< A worker that dies breaks the pool, as in concurrent.futures. */
+	/** A worker that dies breaks the pool, as in concurrent.futures: the other workers are killed,
+	 * and its call, the running and the queued ones all return -ENOTRECOVERABLE. */
+	bool break_on_death;
 	/** Consecutive worker deaths, with no completed call in between, after which the pool is
-	 * broken, and stays so. A worker that the pool has killed because its call was cancelled
-	 * does not count. Default: 16. */
+	 * broken, and stays so; calls that run go on. A worker that the pool has killed because its
+	 * call was cancelled does not count. Default: 16. */
 	int restart_budget;
 	size_t max_size; /**< Most bytes copied each way (-EMSGSIZE). Default: 64 MiB. */
 	/** A worker idle for this long is ended at the next call. Default: 300 s. */
@@ -72,7 +74,8 @@ typedef struct il_process_pool_options {
  * -EINVAL: an argument without its size; -ENOENT: the function has no name and is in no module that
  * a file backs, or the worker does not have that module or has another build of it; -ENOMEM: there
  * is no memory for an argument or a result, in the worker or here, or to wait for the call (no
- * worker dies of it); -ENOTRECOVERABLE: the initializer failed, or the restart budget is used up.
+ * worker dies of it); -ENOTRECOVERABLE: the initializer failed, the restart budget is used up, or
+ * a worker died with break_on_death.
  *
  * If a worker was dead before it read its call, the call goes to another. The loop in whose thread
  * a call was submitted watches the worker itself; one extra thread does it for plain threads, and
