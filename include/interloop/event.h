@@ -39,7 +39,8 @@ IL_API bool il_event_is_set(const il_event *event);
 /**
  * @brief Parks the calling task until it is set; yields once if it is already. A cancellation
  * point.
- * @return 0; -ECANCELED; -EPERM: not in a task, or a task of another loop; -EINVAL: NULL.
+ * @return 0; -ECANCELED; -EPERM: not in a task, or a task of another loop; -ESHUTDOWN: inherited
+ *         across fork; -EINVAL: NULL.
  */
 IL_API int il_event_wait(il_event *event);
 

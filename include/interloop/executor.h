@@ -163,12 +163,13 @@ IL_MUST_CHECK IL_API int il_executor_create(il_executor **ex, const il_executor_
 
 /**
  * @brief Submits a call to the executor; never waits. Any thread.
- * @param f     receives a reference to the call's future, before fn can begin; NULL: fn owns arg
- *              and is called exactly once whatever happens to the executor. Exceptions: a process
- *              pool that cannot run it logs that; an executor of your own that runs calls
- *              elsewhere (`withdraw` or `kill`) may run it never or more than once. Where arguments are copied (a process pool,
- *              threads with copy_args) fn gets a copy, which is freed after the call; nothing is
- *              copied back, and arg is the caller's again as soon as this returns.
+ * @param f     receives a reference to the call's future, before fn can begin; NULL: fn owns arg and
+ *              is called exactly once whatever happens to the executor. Exceptions: a process pool
+ *              that cannot run it logs that; an executor of your own that runs calls elsewhere
+ *              (`withdraw` or `kill`) may run it never or more than once. Where arguments are
+ *              copied (a process pool, threads with copy_args) fn gets a copy, which is freed after
+ *              the call; nothing is copied back, and arg is the caller's again as soon as this
+ *              returns.
  * @param arg   the call's until its future is done.
  * @param size  of the flat struct behind arg. Pass 0 if the call will only ever run in a thread.
  *              Processes (and threads with copy_args) copy it there and back; of a NULL arg nothing

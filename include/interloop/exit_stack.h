@@ -35,7 +35,8 @@ extern "C" {
 /**
  * @brief Opens a stack for the calling task. Never waits, so it works in a cancelled scope too.
  * @param stack  receives it; the same task closes it before it ends.
- * @return 0; -EINVAL: NULL; -EPERM: not in a task; -ENOMEM.
+ * @return 0; -EINVAL: NULL; -EPERM: not in a task; -ESHUTDOWN: this is a forked child of the loop's
+ *         process; -ENOMEM.
  */
 IL_MUST_CHECK IL_API int il_exit_stack_open(il_exit_stack **stack);
 
@@ -45,8 +46,9 @@ IL_MUST_CHECK IL_API int il_exit_stack_open(il_exit_stack **stack);
  * il_exit_stack_close(stack, work());`
  * @param rc  the body's result.
  * @return rc. Exception: the first error of an entry if rc is no error or -ECANCELED; errors that
- *         are not returned are logged. An entry's -ECANCELED is neither. -EPERM: not the task that opened it, or a server's stack;
- *         -EALREADY: an entry calls it; -EINVAL: NULL; nothing changed.
+ *         are not returned are logged. An entry's -ECANCELED is neither. -EPERM: not the task that
+ *         opened it, or a server's stack; -EALREADY: an entry calls it; -EINVAL: NULL; nothing
+ *         changed.
  */
 IL_API int il_exit_stack_close(il_exit_stack *stack, int rc);
 

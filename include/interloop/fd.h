@@ -1,6 +1,8 @@
 /**
  * @file fd.h
  * @brief Waiting for any descriptor that a foreign library gives you.
+ *
+ * In a forked child of the loop's process each function returns -ESHUTDOWN.
  */
 #ifndef INTERLOOP_FD_H
 #define INTERLOOP_FD_H
@@ -51,7 +53,8 @@ IL_API int il_wait_fd(int fd, unsigned mask);
 
 /**
  * @brief Announces that fd is about to be closed: tasks that wait for it get -ECANCELED, a watch
- * (il_fd_watch_open()) calls no more, and the native loop stops watching it. Call it in the loop's thread before close().
+ * (il_fd_watch_open()) calls no more, and the native loop stops watching it. Call it in the loop's
+ * thread before close().
  * @return 0, also when nobody waits; -EPERM: not in a loop's thread.
  */
 IL_API int il_notify_closing(int fd);

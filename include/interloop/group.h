@@ -9,6 +9,8 @@
  *     if (il_group_open(&g) < 0)
  *             return -EPERM;
  *     return il_group_close(&g, il_group_start_soon(&g, NULL, child, &arg));
+ *
+ * In a forked child of the loop's process each function that returns an int returns -ESHUTDOWN.
  */
 #ifndef INTERLOOP_GROUP_H
 #define INTERLOOP_GROUP_H

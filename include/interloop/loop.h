@@ -132,10 +132,10 @@ IL_MUST_CHECK IL_API int il_loop_open(il_loop **loop, const il_backend *backend,
  *
  * Tasks that main leaves behind go on in the next il_loop_run(), or end in il_loop_close().
  * @return main's result; -EPERM: not the thread that opened it, or the loop is attached (its host
- *         runs it), or called in a callback of il_future_on_done(), which may not wait; -EBUSY: a loop already runs in this thread; -ESHUTDOWN: closed, or inherited
- *         across fork; -EINTR: SIGINT ended it; -EDEADLK: virtual time, and every task is asleep
- *         forever; -ETIMEDOUT: virtual time, and step_limit is used up; -ENOMEM: no stack for the
- *         root task.
+ *         runs it), or called in a callback of il_future_on_done(), which may not wait; -EBUSY: a
+ *         loop already runs in this thread; -ESHUTDOWN: closed, or inherited across fork; -EINTR:
+ *         SIGINT ended it; -EDEADLK: virtual time, and every task is asleep forever; -ETIMEDOUT:
+ *         virtual time, and step_limit is used up; -ENOMEM: no stack for the root task.
  */
 IL_API int il_loop_run(il_loop *loop, il_fn *main, void *arg);
 

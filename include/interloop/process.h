@@ -143,9 +143,9 @@ IL_API il_stream *il_process_stderr(const il_process *process);
 IL_API il_stream *il_process_terminal(const il_process *process);
 
 /**
- * @brief Closes the pipes and the terminal (which ends many programs), and waits for its end. In a cancelled scope,
- * or cancelled meanwhile, it kills the child and waits shielded: when this returns there is no
- * child any more.
+ * @brief Closes the pipes and the terminal (which ends many programs), and waits for its end. In a
+ * cancelled scope, or cancelled meanwhile, it kills the child and waits shielded: when this returns
+ * there is no child any more.
  * @return as il_process_wait(); -ECANCELED: what still ran was killed; -EPERM: it may not be killed, and lives.
  */
 IL_API int il_process_close(il_process *process);

@@ -124,7 +124,8 @@ IL_API il_time il_effective_deadline(void);
  * function. To end that in time let the function call il_from_thread_check_cancelled(), leave it
  * behind with abandon_on_cancel, or run it in a process pool with kill_on_cancel.
  * @return fn's result; 0 if the time was up and fn returned -ECANCELED (to tell them apart use a
- *         scope and il_scope_expired); -EINVAL: negative delay; -EPERM: not in a task.
+ *         scope and il_scope_expired); -EINVAL: negative delay; -EPERM: not in a task; -ESHUTDOWN: this
+ *         is a forked child of the loop's process.
  */
 IL_MUST_CHECK IL_API int il_move_on_after(il_time delay, il_fn *fn, void *arg);
 

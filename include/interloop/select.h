@@ -121,12 +121,12 @@ IL_API il_case il_case_process(il_process *process);
 /**
  * @brief Waits until one of the cases happens. A cancellation point; yields at least once.
  *
- * Cases of semaphores, locks and limiters keep their places in the queues during the call. If
- * one of these, or a channel's item, is handed over, this decides which case happens, and the others leave their
- * queues at once. When a case and a cancellation come in the same turn, the first of them decides.
- * Asking a stream or client over a transport of your own calls its functions (layer.h), and asking a
- * client its protocol's `find`: what these change for other cases, such as an event that they set,
- * is not missed.
+ * Cases of semaphores, locks and limiters keep their places in the queues during the call. If one
+ * of these, or a channel's item, is handed over, this decides which case happens, and the others
+ * leave their queues at once. When a case and a cancellation come in the same turn, the first of
+ * them decides. Asking a stream or client over a transport of your own calls its functions
+ * (layer.h), and asking a client its protocol's `find`: what these change for other cases, such as
+ * an event that they set, is not missed.
  *
  * An object may be in several cases: the first one happens. Exception: a descriptor, stream,
  * client, datagram socket, listener or signal receiver has one waiter per direction.

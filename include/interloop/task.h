@@ -44,8 +44,8 @@ IL_API int il_sleep(il_time delay);
 IL_API int il_sleep_until(il_time deadline);
 
 /**
- * @brief By how much the calling task's sleeps and the time limits of its calls may be late from now on, in place
- * of il_loop_options.timer_slack.
+ * @brief By how much the calling task's sleeps and the time limits of its calls may be late from
+ * now on, in place of il_loop_options.timer_slack.
  *
  * With a slack they end at its multiples on il_now()'s clock, never early, so those of many tasks
  * end together: 100,000 sleeps a second with a slack of 1 ms take a few wake-ups instead of
@@ -85,7 +85,8 @@ IL_API const char *il_task_name(void);
 
 /**
  * @brief Names the calling task; the text is copied, up to 31 bytes of it.
- * @return 0; -EINVAL: NULL; -EPERM: not in a task.
+ * @return 0; -EINVAL: NULL; -EPERM: not in a task; -ESHUTDOWN: this is a forked child of the loop's
+ *         process.
  */
 IL_API int il_task_set_name(const char *name);
 

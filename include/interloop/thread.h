@@ -41,7 +41,8 @@ typedef struct il_run_in_thread_options {
  *
  * It is a cancellation point until fn has begun. A running fn is waited for and its result is
  * returned; the cancellation shows at the next cancellation point.
- * @return fn's result; -ECANCELED: fn was not called; -EPERM: not in a task; -EINVAL: fn is NULL;
+ * @return fn's result; -ECANCELED: fn was not called; -EPERM: not in a task; -ESHUTDOWN: this is a
+ *         forked child of the loop's process; -EINVAL: fn is NULL;
  *         -ENOMEM: no thread could be made; -EALREADY: other code released the limiter token of
  *         this call; -EOWNERDEAD: fn ended its thread (pthread_exit) instead of returning.
  */
@@ -69,7 +70,8 @@ IL_API size_t il_threads_active(void);
 
 /**
  * @brief Waits until il_threads_active() is 0. A cancellation point.
- * @return 0; -ECANCELED; -EPERM: not in a task, and one runs; -ENOMEM.
+ * @return 0; -ECANCELED; -EPERM: not in a task, and one runs; -ESHUTDOWN: this is a forked child of
+ *         the loop's process; -ENOMEM.
  */
 IL_API int il_threads_wait(void);
 
@@ -82,8 +84,8 @@ IL_API int il_threads_wait(void);
  * scope (of an abandonable call: not under it), and waits for its result. In a task of a loop that
  * the worker runs itself it waits as that task does: a cancellation point, which cancels fn's task
  * too.
- * @return fn's result; -ECANCELED: the calling task was cancelled before fn began; -EPERM; -ESHUTDOWN: the loop is closed or closing, and no task waits for
- *         this thread; -ENOMEM.
+ * @return fn's result; -ECANCELED: the calling task was cancelled before fn began; -EPERM;
+ *         -ESHUTDOWN: the loop is closed or closing, and no task waits for this thread; -ENOMEM.
  */
 IL_API int il_from_thread_run(il_fn *fn, void *arg);
 /** @brief Runs fn as a plain call in that loop's thread, where it must not wait; waits for its

@@ -122,10 +122,11 @@ IL_MUST_CHECK IL_API int il_virtual_host_start(il_virtual_network *network, cons
 
 /**
  * @brief Cuts a host's power: its tasks are cancelled, its portals are stopped, and this call waits
- * until all of them have ended, also in a cancelled scope. Its timers and watches end with the last of them. From the first moment on nothing that they do leaves the host: their
- * sockets return -ENETDOWN, and peers hear nothing, neither an end nor a reset. What had left the
- * host before still arrives. Its ports are free, and connects to it time out. Called by a task of
- * that host it does not wait, nor on once its own host has crashed.
+ * until all of them have ended, also in a cancelled scope. Its timers and watches end with the last of
+ * them. From the first moment on nothing that they do leaves the host: their sockets return -ENETDOWN,
+ * and peers get nothing, neither an end nor a reset. What had left the host before still arrives. Its
+ * ports are free, and connects to it time out. It does not wait if a task of that host calls it, and
+ * waits no longer once the caller's own host has crashed.
  * @return 0, also if it is down already; -ECANCELED: the caller's own host is down.
  */
 IL_API int il_virtual_host_crash(il_virtual_network *network, const char *name);

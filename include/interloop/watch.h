@@ -54,8 +54,9 @@ typedef struct il_timer il_timer;
  * other one is free. While there is a watch, even one with no mask, the descriptor also stays
  * registered for what tasks wait for with il_wait_fd(): waits that follow each other begin without
  * a system call. If the descriptor is closed while its watch is open, and without
- * il_notify_closing(), tasks that wait for it wait forever. Streams, listeners and other objects own
- * their descriptors, which cannot be watched. The descriptor's flags are not changed; the host may watch it too.
+ * il_notify_closing(), tasks that wait for it wait forever. Streams, listeners and other objects
+ * own their descriptors, which cannot be watched. The descriptor's flags are not changed; the host
+ * may watch it too.
  * @param watch  receives the watch; the caller closes it with il_fd_watch_close(), before the
  *               descriptor is closed or right before that.
  * @param mask   IL_READABLE, IL_WRITABLE, both, or 0: not now.
