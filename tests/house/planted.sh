@@ -99,4 +99,8 @@ fresh
 echo >"$copy/tree/core/io/planted.c"
 expect "a file that is not on the map" "does not say what planted.c is for"
 
+fresh
+echo >"$copy/tree/backends/libev/planted.c"
+expect "a driver that is not on the map" "does not say what planted.c is for"
+
 exit $failed
