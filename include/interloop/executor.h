@@ -131,7 +131,8 @@ typedef struct il_executor_ops {
 	int (*submit)(void *self, il_call *call);
 	/** Refuses further calls; with IL_CANCEL_FUTURES fails those not begun with -ECANCELED;
 	 * without IL_NOWAIT returns once all have ended: it may block, since a task has it run in a
-	 * worker thread, or, where none can be made, calls it with IL_NOWAIT and waits for the calls. il_executor_shutdown() returns its result. Called once or more. May be
+	 * worker thread, or, where none can be made, calls it with IL_NOWAIT and waits for the calls.
+	 * il_executor_shutdown() returns its result. Called once or more. May be
 	 * NULL: then il_executor_shutdown() only refuses further calls, and waits for none. */
 	int (*shutdown)(void *self, unsigned flags);
 	/** The last reference is gone, and no other function of this table runs: free self. May be
