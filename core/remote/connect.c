@@ -35,14 +35,33 @@ static bool is_local(const char *server)
 	return strcmp(host, "localhost") == 0 || strcmp(host, "::1") == 0;
 }
 
+/* A number must be one; the name of a service is known when it is looked up. */
+static bool is_port(const char *text)
+{
+	size_t digits = strspn(text, "0123456789");
+
+	if (digits == 0)
+		return text[0];
+	return !text[digits] && digits <= 5 && atoi(text) >= 1 && atoi(text) <= 65535;
+}
+
+static bool is_server(const char *s)
+{
+	const char *colon = s ? strrchr(s, ':') : NULL;
+
+	if (!colon || colon == s || strlen(s) > 255)
+		return false;
+	return strncmp(s, "unix:", 5) == 0 ? s[5] : is_port(colon + 1);
+}
+
 int il__remote_check_servers(const char *function, const char *const *servers, size_t count,
 			     bool secure)
 {
 	if (!servers || count == 0 || count > 64)
 		return il_fail(-EINVAL, "%s: %zu servers; give 1 to 64", function, count);
 	for (size_t i = 0; i < count; i++) {
-		const char *s = servers[i], *colon = s ? strrchr(s, ':') : NULL;
-		if (!colon || colon == s || !colon[1] || strlen(s) > 255)
+		const char *s = servers[i];
+		if (!is_server(s))
 			return il_fail(-EINVAL,
 				       "%s: server \"%s\"; it must be HOST:PORT or unix:/PATH",
 				       function, s ? s : "NULL");

@@ -29,8 +29,10 @@ static void pool_refused(il_remote_pool_options o, int rc, const char *word)
 
 static void pools(void)
 {
-	static const char *const none[] = {NULL}, *const nameless_port[] = {"localhost"},
-				 *const far[] = {"192.0.2.1:4730"};
+	static const char *const none[] = {NULL}, *const far[] = {"192.0.2.1:4730"};
+	static const char *const wrong[] = {
+	    "localhost",       "localhost:", ":4730",          "localhost:0",
+	    "localhost:65536", "unix:",      "localhost:473x", "localhost:4294967297"};
 	static const char *const near[] = {"127.9.8.7:1", "[::1]:1", "localhost:1", "unix:/none:1"};
 	static const char *const named[] = {"127.example.org:1", "127.0.0.1.example.org:1",
 					    "localhost.example.org:1", "[::1].example.org:1"};
@@ -46,8 +48,9 @@ static void pools(void)
 		     "give 1 to 64");
 	pool_refused((il_remote_pool_options){.servers = none, .server_count = 1}, -EINVAL,
 		     "must be HOST:PORT");
-	pool_refused((il_remote_pool_options){.servers = nameless_port, .server_count = 1}, -EINVAL,
-		     "must be HOST:PORT");
+	for (int i = 0; i < 8; i++)
+		pool_refused((il_remote_pool_options){.servers = &wrong[i], .server_count = 1},
+			     -EINVAL, "must be HOST:PORT");
 	pool_refused((il_remote_pool_options){.servers = far, .server_count = 1}, -EACCES,
 		     "192.0.2.1");
 	for (int i = 0; i < 4; i++)
