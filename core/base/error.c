@@ -6,6 +6,7 @@
 #include "base.h"
 #include "escape.h"
 #include "fork.h"
+#include "guard.h"
 #include "load.h"
 #include "memory.h"
 #include "os.h"
@@ -187,7 +188,7 @@ void il__log(int level, const char *format, ...)
 		il__text_format(text, sizeof text, format, args);
 		va_end(args);
 		if (log)
-			log(level, text, arg);
+			IL__GUARDED(log(level, text, arg));
 		else
 			log_write_line(names[level], text);
 	}

@@ -6,6 +6,7 @@
 #include "../base/base.h"
 #include "../base/error.h"
 #include "../base/fork.h"
+#include "../base/guard.h"
 #include "../base/list.h"
 #include "../base/load.h"
 #include "../base/memory.h"
@@ -182,6 +183,11 @@ static void call_leave(il_call *call)
 	il__working = call->outside.working;
 }
 
+static int call_function(const il_call *call)
+{
+	return il__guarded_fn(call->fn, call->arg);
+}
+
 /* fn, in a trace. */
 static __attribute__((noinline)) int call_run_traced(const il_call *call)
 {
@@ -189,7 +195,7 @@ static __attribute__((noinline)) int call_run_traced(const il_call *call)
 	int rc;
 
 	il__trace_point(call->traced, IL__TRACE_RUN, IL__TRACE_HERE);
-	rc = call->fn(call->arg);
+	rc = call_function(call);
 	il__trace_point(call->traced, IL__TRACE_DONE, IL__TRACE_HERE);
 	il__trace_span(begin, "call", call->fn, IL__TRACE_HERE);
 	return rc;
@@ -207,7 +213,7 @@ int il__call_execute_claimed(il_call *call)
 	if (call->thread_name)
 		il__os_thread_name(call->thread_name, saved_name);
 	il__clear_refusal();
-	rc = il__unlikely(call->traced) ? call_run_traced(call) : call->fn(call->arg);
+	rc = il__unlikely(call->traced) ? call_run_traced(call) : call_function(call);
 	if (!call->ops->unattended)
 		call->detail = il__keep_refusal(rc);
 	if (call->form == IL_CALL_BYTES)

@@ -5,6 +5,7 @@
  * the call when they return. Neither is called once there is an answer.
  */
 #include "../base/error.h"
+#include "../base/guard.h"
 #include "../base/memory.h"
 #include "call.h"
 #include "user.h"
@@ -42,7 +43,7 @@ int il__user_offer(struct il__user *user, il_call *call, bool waits)
 	call->user.waits = waits;
 	atomic_fetch_add_explicit(&user->refs, 1, memory_order_relaxed);
 	atomic_fetch_add_explicit(&user->submitted, 1, memory_order_relaxed);
-	rc = user->ops.submit(user->self, call);
+	IL__GUARDED(rc = user->ops.submit(user->self, call));
 	if (rc < 0) {
 		atomic_fetch_sub_explicit(&user->submitted, 1, memory_order_relaxed);
 		il__user_unref(user);
@@ -311,8 +312,10 @@ static bool call_stop(il_call *call)
 bool il__user_withdraw(void *self, il_call *call)
 {
 	struct il__user *user = self;
-	bool given_up = call_stop(call) && user->ops.withdraw(user->self, call);
+	bool given_up = call_stop(call);
 
+	if (given_up)
+		IL__GUARDED(given_up = user->ops.withdraw(user->self, call));
 	return end_visit(user, call, given_up);
 }
 
@@ -321,6 +324,6 @@ void il__user_kill(void *self, il_call *call)
 	struct il__user *user = self;
 
 	if (call_runs(call))
-		user->ops.kill(user->self, call);
+		IL__GUARDED(user->ops.kill(user->self, call));
 	end_visit(user, call, false);
 }

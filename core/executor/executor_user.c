@@ -2,6 +2,7 @@
  * executor_user.c: executors of the user's own behind the same table of operations. Any thread.
  */
 #include "../base/error.h"
+#include "../base/guard.h"
 #include "../base/memory.h"
 #include "loop_threads.h"
 #include "user.h"
@@ -47,12 +48,21 @@ struct shutdown {
 	bool ran;
 };
 
+static int user_call_shutdown(struct il__user *user, unsigned flags)
+{
+	int rc = 0;
+
+	if (user->ops.shutdown)
+		IL__GUARDED(rc = user->ops.shutdown(user->self, flags));
+	return rc;
+}
+
 static int run_shutdown(void *arg)
 {
 	struct shutdown *s = arg;
 
 	s->ran = true;
-	return s->user->ops.shutdown ? s->user->ops.shutdown(s->user->self, s->flags) : 0;
+	return user_call_shutdown(s->user, s->flags);
 }
 
 /* It may block: in a task it runs in a worker thread, which owes its result; with calls out, what the executor's end does: they may
@@ -111,8 +121,7 @@ static void user_destroy(void *self)
 {
 	struct il__user *user = self;
 
-	if (user->ops.shutdown)
-		user->ops.shutdown(user->self, IL_NOWAIT);
+	user_call_shutdown(user, IL_NOWAIT);
 	il__user_release(user);
 }
 

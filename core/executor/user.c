@@ -3,6 +3,7 @@
  * `destroy` is called when the executor is gone, and no thread is in `withdraw` or `kill`. Any thread.
  */
 #include "user.h"
+#include "../base/guard.h"
 #include "../base/memory.h"
 #include "../base/sanitizer.h"
 
@@ -25,7 +26,7 @@ void il__user_enter(struct il__user *user)
 static void user_destroy_self(struct il__user *user)
 {
 	if (user->ops.destroy)
-		user->ops.destroy(user->self);
+		IL__GUARDED(user->ops.destroy(user->self));
 }
 
 void il__user_leave(struct il__user *user)

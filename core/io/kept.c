@@ -5,6 +5,7 @@
  * lots are in order, and their places count from the first kept byte. Loop's thread only.
  */
 #include "../base/error.h"
+#include "../base/guard.h"
 #include "../base/memory.h"
 #include "stream.h"
 
@@ -164,7 +165,7 @@ void il__stream_free(il_stream *s)
 	while ((ref = s->layers)) {
 		s->layers = ref->next;
 		if (ref->layer.unref)
-			ref->layer.unref(ref->layer.self);
+			IL__GUARDED(ref->layer.unref(ref->layer.self));
 		il__free(ref);
 	}
 	il__free(s->kept);

@@ -5,6 +5,7 @@
  */
 #include "layer.h"
 #include "../base/error.h"
+#include "../base/guard.h"
 #include "../base/memory.h"
 
 #include <interloop/scope.h>
@@ -13,13 +14,13 @@ void il__layer_hold(struct il_layer *copy, const struct il_layer *layer)
 {
 	*copy = layer ? *layer : (struct il_layer){.accept = NULL};
 	if (copy->ref)
-		copy->ref(copy->self);
+		IL__GUARDED(copy->ref(copy->self));
 }
 
 void il__layer_drop(struct il_layer *copy)
 {
 	if (copy->unref)
-		copy->unref(copy->self);
+		IL__GUARDED(copy->unref(copy->self));
 	*copy = (struct il_layer){.accept = NULL};
 }
 
@@ -63,7 +64,7 @@ int il__layer_accept(il_stream **stream, const struct il_layer *layer)
 		rc = il__refuse(-EINVAL, "this layer has no accept: it is for clients only");
 	if (rc == 0) {
 		il__clear_refusal();
-		rc = layer->accept(&made, *stream, layer->self);
+		IL__GUARDED(rc = layer->accept(&made, *stream, layer->self));
 	}
 	return layer_end(stream, made, ref, rc);
 }
@@ -82,7 +83,8 @@ int il__layer_connect(il_stream **stream, const struct il_layer *layer, const ch
 		rc = il_scope_enter(&scope, deadline, IL_FAIL_AT_DEADLINE);
 	if (rc == 0) {
 		il__clear_refusal();
-		rc = il_scope_exit(&scope, layer->connect(&made, *stream, host, layer->self));
+		IL__GUARDED(rc = layer->connect(&made, *stream, host, layer->self));
+		rc = il_scope_exit(&scope, rc);
 	}
 	return layer_end(stream, made, ref, rc);
 }

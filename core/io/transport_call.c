@@ -4,6 +4,7 @@
  * `destroy` after it; errors and the end are said again without a call. Loop's thread only.
  */
 #include "../base/error.h"
+#include "../base/guard.h"
 #include "../base/memory.h"
 #include "../runtime/thread_state.h"
 #include "stream.h"
@@ -16,7 +17,7 @@ static void transport_free(struct il__transport *t)
 	il_stream *s = t->stream;
 
 	if (t->ops.destroy)
-		t->ops.destroy(t->self);
+		IL__GUARDED(t->ops.destroy(t->self));
 	il__free(t->why[0]);
 	il__free(t->why[1]);
 	il__free_lines(t);
@@ -33,7 +34,7 @@ void il__transport_end(struct il__transport *t)
 		t->closing = false;
 		t->inside++;
 		if (t->ops.close)
-			t->ops.close(t->self);
+			IL__GUARDED(t->ops.close(t->self));
 		t->inside--;
 	}
 	if (t->destroying)
@@ -105,7 +106,7 @@ int il__transport_receive(il_stream *s, void *data, size_t max)
 	t->drained = false;
 	t->fd.ready |= IL_READABLE; /* what it has said is old; it may have more, or end */
 	before = il__transport_enter(t);
-	n = t->ops.receive(t->self, data, max);
+	IL__GUARDED(n = t->ops.receive(t->self, data, max));
 	if (!il__transport_leave(t, before))
 		return il__transport_closed();
 	if (n == -EAGAIN)
@@ -129,7 +130,7 @@ int il__transport_send(il_stream *s, const struct iovec *pieces, int count)
 	for (int i = 0; i < count; i++)
 		total += pieces[i].iov_len;
 	before = il__transport_enter(t);
-	n = t->ops.send(t->self, pieces, count);
+	IL__GUARDED(n = t->ops.send(t->self, pieces, count));
 	if (!il__transport_leave(t, before))
 		return il__transport_closed();
 	if (n == -EAGAIN)
@@ -160,15 +161,21 @@ void il_transport_drained(il_stream *stream)
 size_t il__transport_pending(const il_stream *s)
 {
 	const struct il__transport *t = il__transport_of(s);
+	size_t n = 0;
 
-	return t->ops.pending ? t->ops.pending(t->self) : 0;
+	if (t->ops.pending)
+		IL__GUARDED(n = t->ops.pending(t->self));
+	return n;
 }
 
 il_stream *il__transport_under(const il_stream *s)
 {
 	const struct il__transport *t = il__transport_of(s);
+	il_stream *under = NULL;
 
-	return t->ops.under ? t->ops.under(t->self) : NULL;
+	if (t->ops.under)
+		IL__GUARDED(under = t->ops.under(t->self));
+	return under;
 }
 
 void *il_transport_find(const il_stream *stream, const struct il_transport *transport)
@@ -187,7 +194,8 @@ void *il_transport_find(const il_stream *stream, const struct il_transport *tran
 int il__transport_call_shutdown(struct il__transport *t)
 {
 	const unsigned before = il__transport_enter(t);
-	int rc = t->ops.shutdown_write(t->self);
+	int rc;
 
+	IL__GUARDED(rc = t->ops.shutdown_write(t->self));
 	return il__transport_leave(t, before) ? rc : il__transport_closed();
 }

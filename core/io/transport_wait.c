@@ -4,6 +4,7 @@
  */
 #include "../base/base.h"
 #include "../base/error.h"
+#include "../base/guard.h"
 #include "../base/report.h"
 #include "../runtime/thread_state.h"
 #include "fd.h"
@@ -66,7 +67,7 @@ static int transport_want(struct il__transport *t, int d)
 	il__fd_unshare(lower);
 	before = il__transport_enter(t);
 	if (t->ops.want)
-		rc = t->ops.want(t->self, il__transport_bit(d), &number, &mask);
+		IL__GUARDED(rc = t->ops.want(t->self, il__transport_bit(d), &number, &mask));
 	else
 		rc = t->ops.under ? -EAGAIN : -ENOENT;
 	if (!il__transport_leave(t, before))
@@ -140,7 +141,7 @@ static void transport_idle(struct il__transport *t, int d)
 	if (!t->ops.idle)
 		return;
 	before = il__transport_enter(t);
-	t->ops.idle(t->self, il__transport_bit(d));
+	IL__GUARDED(t->ops.idle(t->self, il__transport_bit(d)));
 	il__transport_leave(t, before);
 	il__refusal = why;
 }

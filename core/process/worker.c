@@ -8,6 +8,7 @@
 #endif
 #include "../base/error.h"
 #include "../base/escape.h"
+#include "../base/guard.h"
 #include "../base/load.h"
 #include "../base/memory.h"
 #include "../base/os.h"
@@ -235,13 +236,18 @@ static bool read_request(struct request *r)
 	return worker_skip(h->size);
 }
 
+static int worker_call(const struct request *r, void *arg)
+{
+	return il__guarded_fn(r->fn, arg);
+}
+
 static void run_bytes(struct request *r)
 {
 	il_bytes *b = &r->bytes;
 
 	b->in = r->payload;
 	b->in_size = (size_t)r->h.size;
-	r->rc = r->fn(b);
+	r->rc = worker_call(r, b);
 	r->reply = b->out;
 	r->size = b->out ? b->out_size : 0;
 	if (r->size > r->h.limit)
@@ -268,7 +274,7 @@ static void run_shared(struct request *r)
 		return;
 	}
 	memcpy(s.args, r->payload, sizeof s.args);
-	r->rc = r->fn(&s);
+	r->rc = worker_call(r, &s);
 	memcpy(r->payload, s.args, sizeof s.args);
 	r->reply = r->payload;
 	r->size = sizeof s.args;
@@ -289,7 +295,7 @@ static void worker_run(struct request *r)
 	} else if (r->h.form == IL_CALL_SHARED) {
 		run_shared(r);
 	} else {
-		r->rc = r->fn(r->payload);
+		r->rc = worker_call(r, r->payload);
 		r->reply = r->payload;
 		r->size = r->h.type == IL__WIRE_INIT ? 0 : (size_t)r->h.size;
 	}

@@ -7,6 +7,7 @@
  * off of a future comes before what is asked of it later in the same thread.
  */
 #include "../base/error.h"
+#include "../base/guard.h"
 #include "../base/memory.h"
 #include "future.h"
 #include "thread_state.h"
@@ -20,7 +21,7 @@ static void callbacks_call(il_future *f, struct il__callback *callback)
 	int rc;
 
 	il__self.no_wait++;
-	rc = callback->fn(f, callback->arg);
+	IL__GUARDED(rc = callback->fn(f, callback->arg));
 	if (rc < 0)
 		il__log(IL_LOG_WARNING, "a callback of il_future_on_done failed: %s",
 			il_strerror(rc));

@@ -5,6 +5,7 @@
 #include "../base/base.h"
 #include "../base/error.h"
 #include "../base/fork.h"
+#include "../base/guard.h"
 #include "../base/list.h"
 #include "../base/memory.h"
 #include "../base/os.h"
@@ -57,7 +58,8 @@ void il__loop_end_turn(il_loop *loop)
 		if (on_empty && loop->ledger.lives == 0 && !loop->backlog) {
 			loop->on_empty = NULL;
 			il__loop_update_watch(loop);
-			on_empty(loop, loop->on_empty_arg); /* it may detach: the loop is gone */
+			IL__GUARDED(on_empty(
+			    loop, loop->on_empty_arg)); /* it may detach: the loop is gone */
 			return;
 		}
 		il__loop_update_watch(loop);

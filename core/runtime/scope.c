@@ -7,6 +7,7 @@
 #include "scope.h"
 #include "../base/base.h"
 #include "../base/error.h"
+#include "../base/guard.h"
 #include "../base/list.h"
 #include "loop.h"
 #include "task.h"
@@ -368,7 +369,7 @@ static int run_under_deadline(const char *function, il_time delay, unsigned flag
 	rc = il_scope_enter(&scope, il_deadline(delay), flags);
 	if (rc < 0)
 		return rc;
-	rc = il_scope_exit(&scope, fn(arg));
+	rc = il_scope_exit(&scope, il__guarded_fn(fn, arg));
 	if (rc == -ETIMEDOUT && il_scope_caught(&scope))
 		il__refuse(rc, "%s: %lld ms have passed", function, (long long)(delay / 1000000));
 	return rc;

@@ -10,6 +10,7 @@
 #include "../base/base.h"
 #include "../base/error.h"
 #include "../base/fork.h"
+#include "../base/guard.h"
 #include "../base/list.h"
 #include "../base/os.h"
 #include "../base/patience.h"
@@ -244,7 +245,7 @@ int il__plain_call(il_fn *fn, void *arg, struct il__locals *locals, struct il__c
 	il__self.no_wait += IL__PLAIN_CALL;
 	if (il__unlikely(il__refusal.rc)) /* what it is refused is told with its code */
 		il__clear_refusal();
-	rc = fn(arg);
+	rc = il__guarded_fn(fn, arg);
 	il__self.no_wait = before;
 	il__locals_unref(il__self.locals);
 	il__self.locals = saved;

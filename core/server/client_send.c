@@ -5,6 +5,7 @@
  */
 #include "../base/base.h"
 #include "../base/error.h"
+#include "../base/guard.h"
 #include "../base/memory.h"
 #include "../base/report.h"
 #include "../io/stream.h"
@@ -93,6 +94,7 @@ static int client_send_translate(il_client *c, const struct il__op *op, int rc)
 static int client_send_frame(const il_client *c, il_frame *frame, const void *data, size_t size)
 {
 	const il_protocol *p = &c->rules->protocol;
+	int rc = 0;
 
 	frame->data = data;
 	frame->size = size;
@@ -101,7 +103,15 @@ static int client_send_frame(const il_client *c, il_frame *frame, const void *da
 	frame->release = NULL;
 	frame->pointer = NULL;
 	memset(frame->reserved, 0, sizeof frame->reserved);
-	return p->frame ? p->frame(p, frame) : 0;
+	if (p->frame)
+		IL__GUARDED(rc = p->frame(p, frame));
+	return rc;
+}
+
+static void client_send_release(il_frame *frame)
+{
+	if (frame->release)
+		IL__GUARDED(frame->release(frame));
 }
 
 /* What stands against sending: 0 if nothing does. */
@@ -140,8 +150,7 @@ static int send_packet(il_client *c, struct il__op *op, const void *data, size_t
 		rc = client_send_translate(c, op, send_framed(c, op, &frame));
 	if (rc == 0)
 		client_send_count(c, &frame);
-	if (frame.release)
-		frame.release(&frame);
+	client_send_release(&frame);
 	return rc;
 }
 
@@ -211,8 +220,7 @@ static int client_send_message(il_client *c, const void *data, size_t size)
 	rc = c->ops->send(c, &frame, il__client_end_of_patience(c));
 	if (rc == 0)
 		client_send_count(c, &frame);
-	if (frame.release)
-		frame.release(&frame);
+	client_send_release(&frame);
 	return rc;
 }
 

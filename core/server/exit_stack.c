@@ -5,6 +5,7 @@
  */
 #include "exit_stack.h"
 #include "../base/error.h"
+#include "../base/guard.h"
 #include "../base/memory.h"
 #include "../runtime/loop.h"
 #include "../runtime/task.h"
@@ -55,12 +56,17 @@ static int exit_stack_push(il_exit_stack *stack, struct il__exit entry, const ch
 	return rc;
 }
 
+static int exit_stack_run(const struct il__exit *entry)
+{
+	return il__guarded_fn(entry->run, entry->arg);
+}
+
 static int run_shielded(const struct il__exit *entry)
 {
 	il_scope scope = IL_SCOPE_INIT;
 	int rc = il_scope_enter(&scope, IL_FOREVER, IL_SHIELD);
 
-	return rc < 0 ? rc : il_scope_exit(&scope, entry->run(entry->arg));
+	return rc < 0 ? rc : il_scope_exit(&scope, exit_stack_run(entry));
 }
 
 /* What is undone later, a pool or a group, may still name these two, to hear -ESHUTDOWN: references are
@@ -101,7 +107,7 @@ int il__exit_stack_close(il_exit_stack *stack, int rc)
 		int error;
 
 		il__clear_refusal();
-		error = entry->shielded ? run_shielded(entry) : entry->run(entry->arg);
+		error = entry->shielded ? run_shielded(entry) : exit_stack_run(entry);
 		if (error >= 0 || error == -ECANCELED)
 			continue;
 		if (rc >= 0 || rc == -ECANCELED) {

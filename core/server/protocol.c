@@ -5,6 +5,7 @@
  */
 #include "protocol.h"
 #include "../base/error.h"
+#include "../base/guard.h"
 
 bool il__protocol_is_valid(const il_protocol *p)
 {
@@ -21,7 +22,7 @@ int il__protocol_find(const il_protocol *p, il_parse *parse)
 	int rc;
 
 	parse->consumed = 0;
-	rc = p->find(p, parse);
+	IL__GUARDED(rc = p->find(p, parse));
 	if (parse->consumed > parse->size || (rc > 0 && !parse->consumed)) {
 		il__log(IL_LOG_ERROR,
 			"protocol %s: find returned %d and consumed %zu of %zu bytes; the client "

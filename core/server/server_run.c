@@ -5,6 +5,7 @@
  */
 #include "../base/base.h"
 #include "../base/error.h"
+#include "../base/guard.h"
 #include "../base/list.h"
 #include "../base/memory.h"
 #include "../base/report.h"
@@ -92,7 +93,7 @@ static int server_set_up(il_server *s, il_exit_stack *stack)
 	int rc = open_endpoints(s);
 
 	if (rc >= 0 && s->handler.service_init && !s->closed && !s->stopping)
-		rc = s->handler.service_init(stack, s, s->data);
+		IL__GUARDED(rc = s->handler.service_init(stack, s, s->data));
 	if (s->closed && (rc >= 0 || rc == -ECANCELED))
 		return il__refuse(-EBADF,
 				  "il_server_serve: the server was closed while it was set up");

@@ -5,6 +5,7 @@
  * only.
  */
 #include "../base/error.h"
+#include "../base/guard.h"
 #include "../base/list.h"
 #include "../base/memory.h"
 #include "../base/report.h"
@@ -155,7 +156,7 @@ int il_condition_wait_for(il_condition *condition, il_fn *predicate, void *arg)
 	rc = il__task_check(task);
 	condition->visits++;
 	while (rc == 0) {
-		rc = il__pass_on(predicate(arg));
+		rc = il__pass_on(il__guarded_fn(predicate, arg));
 		if (rc != 0)
 			break;
 		if (condition->gone)
