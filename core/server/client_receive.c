@@ -169,14 +169,15 @@ static il_time end_of(const struct wait *w)
 	return w->deadline < w->limit ? w->deadline : w->limit;
 }
 
-static int no_request(void)
+static int no_packet(const il_client *c)
 {
-	return il__refuse(-ETIMEDOUT, "il_client_receive: no request has come in time");
+	return il__refuse(-ETIMEDOUT, "il_client_receive: no packet has come from peer %s in time",
+			  c->address);
 }
 
 void il__client_expire(il_client *c)
 {
-	il__log(c->rules->quiet ? IL_LOG_DEBUG : IL_LOG_INFO, "client %s sent no request in time",
+	il__log(c->rules->quiet ? IL_LOG_DEBUG : IL_LOG_INFO, "client %s sent no packet in time",
 		c->address);
 	il__client_receive_no_more(c);
 }
@@ -204,7 +205,7 @@ static bool takes_too_long(const il_client *c, const struct wait *w)
 static int on_timeout(il_client *c, const struct wait *w)
 {
 	if (w->deadline <= w->limit)
-		return no_request();
+		return no_packet(c);
 	il__client_expire(c);
 	return 0;
 }
@@ -223,7 +224,7 @@ static int on_failure(il_client *c, const struct wait *w, int rc)
 	il_time until = end_of(w);
 
 	if (rc == -EAGAIN || rc == -EWOULDBLOCK)
-		return no_request();
+		return no_packet(c);
 	if (rc == -ETIMEDOUT && until != IL_FOREVER && until <= il__loop_now(c->loop))
 		return on_timeout(c, w);
 	if (rc == -ECANCELED || rc == -EBADF || rc == -EBUSY || rc == -ENOMEM || rc == -EPERM)
@@ -319,11 +320,12 @@ static int at_end(il_client *c)
 		return il__refuse_again(c->failure, why);
 	}
 	if (c->failure)
-		return il__refuse(c->failure, "il_client_receive: %s",
+		return il__refuse(c->failure, "il_client_receive: peer %s: %s", c->address,
 				  il__system_words(c->failure));
 	if (!partial)
 		return 0;
-	return il__refuse(-ENODATA, "il_client_receive: the client left in the middle of a packet");
+	return il__refuse(-ENODATA, "il_client_receive: peer %s left in the middle of a packet",
+			  c->address);
 }
 
 /* Where packets come whole. */

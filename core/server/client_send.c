@@ -66,7 +66,7 @@ static int client_send_broken(il_client *c, int rc)
 	c->broken = true;
 	if (rc != -EPIPE && !c->ended && !il__client_is_closed(c))
 		il__client_fails(c, rc);
-	rc = il__refuse(-EPIPE, "il_client_send: client %s is gone: %s", c->address,
+	rc = il__refuse(-EPIPE, "il_client_send: peer %s is gone: %s", c->address,
 			why ? why : il__system_words(rc));
 	il__free(why);
 	return rc;
@@ -118,11 +118,11 @@ static void client_send_release(il_frame *frame)
 static int client_send_check(const il_client *c)
 {
 	if (c->broken)
-		return il__refuse(-EPIPE, "il_client_send: client %s is gone: %s", c->address,
+		return il__refuse(-EPIPE, "il_client_send: peer %s is gone: %s", c->address,
 				  c->why ? c->why
 					 : il__system_words(c->failure ? c->failure : -EPIPE));
 	if (il__stream_is_shut(c->stream))
-		return il__refuse(-EPIPE, "il_client_send: client %s: this side has ended sending",
+		return il__refuse(-EPIPE, "il_client_send: peer %s: this side has ended sending",
 				  c->address);
 	return 0;
 }

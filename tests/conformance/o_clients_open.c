@@ -210,6 +210,23 @@ IL_TEST_REAL(O, n271_an_opened_client_has_its_stream)
 	il_stream_destroy(peer);
 }
 
+IL_TEST_REAL(O, what_a_client_is_told_names_its_peer_which_may_be_a_server)
+{
+	il_stream *mine, *peer;
+	il_client *c;
+	il_packet p;
+
+	CHECK_RC(il_stream_pair(&mine, &peer), 0);
+	CHECK_RC(il_client_open(&c, mine, il_protocol_lines(), NULL), 0);
+	CHECK_RC(il_client_receive(c, &p, 0), -ETIMEDOUT);
+	CHECK_DETAIL("no packet has come from peer unnamed in time");
+	say(peer, "half");
+	il_stream_destroy(peer);
+	CHECK_RC(il_client_receive(c, &p, il_test_patience()), -ENODATA);
+	CHECK_DETAIL("peer unnamed left in the middle of a packet");
+	il_client_destroy(c);
+}
+
 IL_TEST_REAL(O, n271_a_refused_stream_is_still_the_callers)
 {
 	il_protocol nothing = {.name = "without find"}, wide;
