@@ -8,6 +8,7 @@
 
 #include <poll.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <unistd.h>
 
 enum { DEEPEST = 20 };
@@ -139,23 +140,33 @@ static const struct il__report_name *report_name_of(il_fn *fn)
 	return n;
 }
 
-void il__report_function(struct il__report *r, il_fn *fn)
+void il__report_function_text(il_fn *fn, const void *arg, char *text, size_t size)
 {
 	struct il__os_place place;
 	void *address;
 	const struct il__report_name *name = report_name_of(fn);
 
-	if (name) {
-		il__report(r, "%s", name->name);
-		return;
+	if (name && name->runs && arg) {
+		fn = name->runs(arg);
+		name = report_name_of(fn);
 	}
 	memcpy(&address, &fn, sizeof address);
-	if (!il__os_find_place(address, &place))
-		il__report(r, "%p", address);
+	if (name)
+		snprintf(text, size, "%s", name->name);
+	else if (!il__os_find_place(address, &place))
+		snprintf(text, size, "%p", address);
 	else if (place.symbol)
-		il__report(r, "%s", place.symbol);
+		snprintf(text, size, "%s", place.symbol);
 	else
-		il__report(r, "%s+0x%zx", place.object, place.offset);
+		snprintf(text, size, "%s+0x%zx", place.object, place.offset);
+}
+
+void il__report_function(struct il__report *r, il_fn *fn)
+{
+	char text[256];
+
+	il__report_function_text(fn, NULL, text, sizeof text);
+	il__report(r, "%s", text);
 }
 
 void il__report_call(struct il__report *r, il_fn *fn, const void *arg)

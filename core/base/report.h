@@ -30,7 +30,8 @@ void il__report(struct il__report *r, const char *format, ...)
 void il__report_duration(struct il__report *r, il_time duration);
 /* From r->now until then; none if that is past, however long. */
 void il__report_until(struct il__report *r, il_time then);
-/* A function, by the symbol or the name that it is known by, or its address. */
+/* A function, by the symbol or the name that it is known by, or its address; the same as a text. */
+void il__report_function_text(il_fn *fn, const void *arg, char *text, size_t size);
 void il__report_function(struct il__report *r, il_fn *fn);
 
 /* What a function of the library's own, which has no symbol, is called in reports. Static storage. */
@@ -38,7 +39,8 @@ struct il__report_name {
 	il_fn *fn;
 	const char *name;
 	void (*tell)(struct il__report *r,
-		     const void *arg); /* adds what it works on; NULL: nothing */
+		     const void *arg);   /* adds what it works on; NULL: nothing */
+	il_fn *(*runs)(const void *arg); /* whose name stands for its own; NULL: none */
 	struct il__report_name *next;
 	atomic_bool known;
 };

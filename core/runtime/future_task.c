@@ -5,6 +5,7 @@
  */
 #include "../base/base.h"
 #include "../base/error.h"
+#include "../base/load.h"
 #include "../base/memory.h"
 #include "../base/report.h"
 #include "../base/trace.h"
@@ -102,6 +103,20 @@ static int future_task_run(void *arg)
 	}
 	return ft->fn(ft->arg);
 }
+
+static il_fn *future_task_runs(const void *arg)
+{
+	return ((const struct il__future_task *)arg)->fn;
+}
+
+static struct il__report_name run_name = {
+    .fn = future_task_run, .name = "a task with a future", .runs = future_task_runs};
+
+static void future_task_add_name(void)
+{
+	il__report_know(&run_name, 1);
+}
+IL__AT_LOAD(future_task_add_name, IL__LOADED);
 
 il_fn *il__future_task_function(const il_task *task)
 {

@@ -10,6 +10,7 @@
 #include "../base/list.h"
 #include "../base/memory.h"
 #include "../base/probe.h"
+#include "../base/report.h"
 #include "context.h"
 #include "ledger.h"
 #include "local.h"
@@ -56,6 +57,17 @@ static const struct il__cancel_scope *task_outermost(const il_task *task)
 	return base->has_own ? &base->own : base->parent_scope;
 }
 
+static _Noreturn void task_fatal_inside(const il_task *task)
+{
+	const char *name = task->base->name;
+	char function[256];
+
+	il__report_function_text(task->base->fn, task->base->arg, function, sizeof function);
+	il__fatal("a task%s%s that runs %s ended inside a scope or group that it had entered: "
+		  "leave it with il_scope_exit or il_group_close first",
+		  name[0] ? " called " : "", name, function);
+}
+
 static void task_end(il_task *task, int rc)
 {
 	il_loop *loop = task->loop;
@@ -66,10 +78,7 @@ static void task_end(il_task *task, int rc)
 			  "end the "
 			  "child with _exit or exec");
 	if (task->scope != task_outermost(task))
-		il__fatal(
-		    "a task%s%s ended inside a scope or group that it had entered: leave it with "
-		    "il_scope_exit or il_group_close first",
-		    base->name[0] ? " called " : "", base->name);
+		task_fatal_inside(task);
 	finish_owned(task);
 	task_retire(task);
 	loop->current = NULL;

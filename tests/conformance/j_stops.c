@@ -280,6 +280,7 @@ IL_TEST_OWN(J, what_is_still_in_use_stops_the_program)
 	} all[] = {
 	    {destroy_a_held_lock, "il_lock_destroy: another task"},
 	    {destroy_a_lock_before_its_condition, "il_lock_destroy: a condition still uses it"},
+	    {leave_a_scope_open, "a task that runs "},
 	    {leave_a_scope_open, "ended inside a scope or group that it had entered"},
 	    {leave_a_group_open, "ended inside a scope or group that it had entered"},
 	    {destroy_the_loop_it_runs_in, "il_loop_destroy: "},
