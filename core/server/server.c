@@ -22,9 +22,19 @@
 
 static int server_check_options(const il_server_options *o)
 {
-	if (o->idle_timeout < 0 || o->first_request_timeout < 0 || o->request_timeout < 0 ||
-	    o->send_timeout < 0 || o->grace_period < 0)
-		return il__refuse(-EINVAL, "il_server_options: a time is negative");
+	const struct {
+		const char *name;
+		il_time value;
+	} times[] = {{"idle_timeout", o->idle_timeout},
+		     {"first_request_timeout", o->first_request_timeout},
+		     {"request_timeout", o->request_timeout},
+		     {"send_timeout", o->send_timeout},
+		     {"grace_period", o->grace_period}};
+
+	for (size_t i = 0; i < sizeof times / sizeof *times; i++)
+		if (times[i].value < 0)
+			return il__refuse(-EINVAL, "il_server_options: %s is negative",
+					  times[i].name);
 	if (o->layer && !o->layer->accept)
 		return il__refuse(-EINVAL, "il_server_options: the layer has no function accept");
 	if (o->backlog < 0)

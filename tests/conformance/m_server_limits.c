@@ -339,13 +339,14 @@ IL_TEST_REAL(M, a_packet_may_be_as_large_as_the_limit)
 	free(got);
 }
 
-static void check_bad_options(const il_server_options *options)
+static void check_bad_options(const il_server_options *options, const char *words)
 {
 	il_server *server = NULL;
 
 	CHECK_RC(il_tcp_server_open(&server, "127.0.0.1", "0", il_protocol_lines(), &echo_handler,
 				    NULL, options),
 		 -EINVAL);
+	CHECK_DETAIL(words);
 }
 
 IL_TEST_REAL(M, what_cannot_be_is_refused)
@@ -354,12 +355,13 @@ IL_TEST_REAL(M, what_cannot_be_is_refused)
 	il_server *server = NULL;
 	il_packet p;
 
-	check_bad_options(&(il_server_options){.idle_timeout = -1});
-	check_bad_options(&(il_server_options){.first_request_timeout = -1});
-	check_bad_options(&(il_server_options){.request_timeout = -1});
-	check_bad_options(&(il_server_options){.limits = (enum il_limits)7});
-	check_bad_options(&(il_server_options){.grace_period = -1});
-	check_bad_options(&(il_server_options){.backlog = -1});
+	check_bad_options(&(il_server_options){.idle_timeout = -1}, "idle_timeout");
+	check_bad_options(&(il_server_options){.first_request_timeout = -1},
+			  "first_request_timeout");
+	check_bad_options(&(il_server_options){.request_timeout = -1}, "request_timeout");
+	check_bad_options(&(il_server_options){.limits = (enum il_limits)7}, "limits");
+	check_bad_options(&(il_server_options){.grace_period = -1}, "grace_period");
+	check_bad_options(&(il_server_options){.backlog = -1}, "backlog");
 	CHECK_RC(
 	    il_tcp_server_open(&server, "127.0.0.1", "0", il_protocol_lines(), &none, NULL, NULL),
 	    -EINVAL);
