@@ -34,6 +34,7 @@ static int process_run_feed(void *arg)
 	const struct feed *f = arg;
 	int rc;
 
+	il_task_set_name("feed_input");
 	if (!f->stream)
 		return 0;
 	rc = il_stream_write_all(f->stream, f->data, f->size);
@@ -63,6 +64,7 @@ static int process_run_collect(void *arg)
 	struct collection *c = arg;
 	int n;
 
+	il_task_set_name("collect_output");
 	if (!c->stream)
 		return 0;
 	for (;;) {

@@ -133,7 +133,10 @@ static int wait_for_signal(int fd)
 static int stop_at_signals(void *server)
 {
 	il_server *s = server;
-	int rc = wait_for_signal(s->stop_signals.first);
+	int rc;
+
+	il_task_set_name("stop_at_signals");
+	rc = wait_for_signal(s->stop_signals.first);
 
 	if (rc < 0)
 		return rc;

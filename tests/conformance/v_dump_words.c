@@ -222,15 +222,17 @@ IL_TEST_REAL(V, an_accept_says_that_there_are_no_descriptors)
 	il_listener_destroy(l);
 }
 
-IL_TEST_REAL(V, the_receiving_task_of_a_udp_server_has_a_name)
+IL_TEST_REAL(V, the_tasks_of_a_udp_servers_own_have_names)
 {
+	const il_server_options o = {.stop_at_signals = true};
 	struct service s = {.server = NULL};
 	char *text;
 
-	udp_start(&s, &echo_handler, &s.visits, NULL, NULL);
+	udp_start(&s, &echo_handler, &s.visits, NULL, &o);
 	for (int i = 0; i < 5; i++)
 		CHECK_RC(il_yield(), 0);
 	text = dump_loop();
+	CHECK_DUMPED(text, "stop_at_signals: ", "readable");
 	CHECK_DUMPED(text, "receive_datagrams: il_server_serve", "readable");
 	free(text);
 	service_end(&s);
