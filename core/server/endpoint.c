@@ -181,6 +181,21 @@ static void room_tell(struct il__report *r, const il_task *task)
 
 static const struct il__wait room_wait = {"il_server_serve", room_tell};
 
+#define FULL_ENDS IL_SEC(10)
+
+/* Once, however many leave and come meanwhile, until there has been room for that long. */
+static void log_full(il_server *s)
+{
+	const il_time now = il__loop_now(s->loop);
+
+	if (now >= s->full_until)
+		il__log(IL_LOG_WARNING,
+			"il_server_serve: there are max_clients, %zu; nobody is accepted until one "
+			"leaves",
+			s->client_count);
+	s->full_until = now + FULL_ENDS;
+}
+
 static int wait_for_room(il_server *s)
 {
 	il_task *task = il__self.loop->current;
@@ -189,6 +204,7 @@ static int wait_for_room(il_server *s)
 	while (rc == 0 && !s->stopping && s->options.max_clients &&
 	       s->client_count >= s->options.max_clients) {
 		rc = il__task_check(task);
+		log_full(s);
 		if (rc == 0)
 			rc = il__queue_wait(&s->want_room, task, s, &room_wait);
 	}

@@ -64,6 +64,7 @@ struct il_server {
 	void *on_up_arg;
 	il_time logged_since; /* the second in which `logged` lines about clients were asked for */
 	unsigned logged;
+	il_time full_until; /* that there are max_clients was logged */
 };
 
 /* 0 where a call about the server may be made. */

@@ -206,6 +206,7 @@ IL_TEST_REAL(M, with_max_clients_the_next_one_waits_until_one_leaves)
 	CHECK_HEARS(c[2], "third");
 	il_stream_destroy(c[0]);
 	CHECK_ASK(c[3], "fourth", "fourth");
+	CHECK_LOGGED(IL_LOG_WARNING, "there are max_clients, 2", 1);
 	il_stream_destroy(c[2]);
 	il_stream_destroy(c[3]);
 	service_end(&s);
