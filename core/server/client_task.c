@@ -236,7 +236,8 @@ static void client_turned_away(il_server *s, const il_client *c, int rc)
 		return;
 	if (c)
 		il__log(IL_LOG_WARNING, "client %s was turned away: %s (%s)", c->address,
-			il_error_name(rc), il_strerror(rc));
+			il_error_name(rc),
+			il__has_refused(rc) ? il_error_detail() : il_strerror(rc));
 	else
 		il__log(IL_LOG_WARNING, "a client was turned away: out of memory");
 }
@@ -247,6 +248,7 @@ int il__client_start(il_server *s, il_client *c)
 
 	c->server = s;
 	c->accepted = true;
+	il__clear_refusal();
 	rc = il__server_tasks_start(&s->served, NULL, client_main, c, on_ended, c);
 	if (rc < 0) {
 		client_turned_away(s, c, rc);
