@@ -329,6 +329,7 @@ trouble() { # what went wrong, told after the table
     echo
     echo "$title on $loop: exit status $status; it printed $out.same, and $want was expected"
     tail -n 5 "$err"
+    tail -n 2 "$work/$name.$loop.shell"
     diff "$want" "$out.same" | head -n 6
   } | sed "s|$root/||g" >>"$work/trouble"
 }
@@ -367,7 +368,7 @@ row() {
   for loop in $loops; do
     out=$work/$name.$loop.out
     err=$work/$name.$loop.err
-    "$@"
+    "$@" 2>"$work/$name.$loop.shell" # which tells of each job that a signal has ended
     $order <"$out" >"$out.same"
     if [ "$status" -eq 0 ] && cmp -s "$want" "$out.same"; then
       passed=$((passed + 1))
