@@ -201,7 +201,7 @@ int il_stream_open_fd(il_stream **stream, int fd)
 	if (kind == -ENOTSUP)
 		return il__refuse(kind,
 				  "il_stream_open_fd: descriptor %d is no stream socket that is "
-				  "connected, no pipe and no terminal",
+				  "connected, no pipe and no terminal; for a file use il_file_open",
 				  fd);
 	if (kind < 0)
 		return il__refuse(kind, "il_stream_open_fd: %d is not an open descriptor", fd);

@@ -30,8 +30,9 @@
 
 /**
  * Marks the functions whose result a correct program must look at: those that take, send, start or
- * open something, and those that end a scope. The compiler warns where it is ignored. A program may
- * define it empty before it includes a header of the library.
+ * open something, and those that end a scope. The compiler warns where it is ignored; gcc also where the call is
+ * cast to void: store the result. A program may define it empty before it includes a header of the
+ * library.
  */
 #ifndef IL_MUST_CHECK
 #if defined(__cplusplus) && __cplusplus >= 201703L

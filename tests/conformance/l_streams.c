@@ -819,6 +819,7 @@ IL_TEST_REAL(L, what_is_no_stream_is_refused_and_stays_the_callers)
 
 	CHECK_RC(il_stream_open_fd(&s, -1), -EBADF);
 	CHECK_RC(il_stream_open_fd(&s, directory), -ENOTSUP);
+	CHECK_DETAIL("for a file use il_file_open");
 	CHECK_RC(il_stream_open_fd(&s, datagram), -ENOTSUP);
 	CHECK(s == NULL);
 	close(directory);
