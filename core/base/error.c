@@ -66,6 +66,30 @@ const char *il__system_words(int rc)
 	return strerror(rc < -INT_MAX ? INT_MAX : -rc);
 }
 
+static const char *lack_advice(int rc)
+{
+	switch (rc) {
+	case -EMFILE:
+		return "; raise RLIMIT_NOFILE";
+	case -ENFILE:
+		return "; raise fs.file-max";
+	case -EAGAIN:
+		return "; raise RLIMIT_NPROC or the cgroup's pids.max";
+	case -ENOMEM:
+		return "; raise RLIMIT_AS, or add memory";
+	default:
+		return "";
+	}
+}
+
+const char *il__lack_words(int rc)
+{
+	static IL__THREAD_LOCAL char words[160];
+
+	snprintf(words, sizeof words, "%s%s", il__system_words(rc), lack_advice(rc));
+	return words;
+}
+
 const char *il_strerror(int rc)
 {
 	const struct code *code = find_code(rc);

@@ -59,6 +59,9 @@ void il__log(int level, const char *format, ...) __attribute__((format(printf, 2
 /* A code that came from a system call, in the system's words: il_strerror has the library's meaning
  * of it. */
 const char *il__system_words(int rc);
+/* The same, and what to do where a limit of the process or the machine is reached: "Too many open files; raise RLIMIT_NOFILE".
+ * Of a fork, whose -EAGAIN is a lack too. In a buffer of the thread, until the next call. */
+const char *il__lack_words(int rc);
 /* Misuse that no result can report: says so and aborts. */
 _Noreturn void il__fatal(const char *format, ...) __attribute__((format(printf, 1, 2), cold));
 

@@ -107,9 +107,9 @@ int il__os_thread_start(pthread_t *thread, size_t stack_size, void *(*main)(void
 		il__free(t);
 	/* -EAGAIN is a full queue's code; what lacks here is a resource. */
 	if (rc == EAGAIN || rc == ENOMEM)
-		return il__refuse(
-		    -ENOMEM, "no thread could be made: the limit on threads or on memory is "
-			     "reached; raise RLIMIT_NPROC or the cgroup's pids.max, or use fewer");
+		return il__refuse(-ENOMEM,
+				  "no thread could be made, for want of threads or of memory: %s",
+				  il__lack_words(-rc));
 	return -rc;
 }
 

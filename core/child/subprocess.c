@@ -48,7 +48,7 @@ static int make_terminal(il_process *p, struct stdio *io, il_loop *loop,
 	rc = il__os_terminal_open(&ours, &io->terminal, io->terminal_name, options->terminal_rows,
 				  options->terminal_columns);
 	if (rc < 0)
-		return il__refuse(rc, "il_process_spawn: no terminal: %s", il__system_words(rc));
+		return il__refuse(rc, "il_process_spawn: no terminal: %s", il__lack_words(rc));
 	io->ends[IL__SUBPROCESS_TERMINAL] = io->terminal;
 	return il__stream_create(&p->streams[IL__SUBPROCESS_TERMINAL], loop, ours, IL__STREAM_FILE,
 				 NULL);
@@ -110,6 +110,9 @@ static int make_all_stdio(il_process *p, struct stdio *io, il_loop *loop,
 
 	for (int i = 0; i < 3; i++) {
 		int rc = make_stdio(p, io, loop, i, kinds[i]);
+		if (rc == -EMFILE || rc == -ENFILE || rc == -ENOMEM)
+			return il__refuse(rc, "il_process_spawn: no pipe for the child's %s: %s",
+					  names[i], il__lack_words(rc));
 		if (rc < 0)
 			return il__refuse(rc, "il_process_spawn: options.%s is %d: %s", names[i],
 					  kinds[i], il__system_words(rc));
@@ -122,7 +125,7 @@ static int make_all_stdio(il_process *p, struct stdio *io, il_loop *loop,
 /* In the system's words: from here its codes mean what it means by them. */
 static int process_refuse(int rc, const struct il__os_spawn *s)
 {
-	const char *why = il__system_words(rc);
+	const char *why = il__lack_words(rc);
 
 	if (rc == -EAGAIN)
 		rc = -ENOMEM;

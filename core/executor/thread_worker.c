@@ -480,5 +480,5 @@ int il__thread_worker_start(struct il__thread_pool *pool)
 	return il__has_refused(rc)
 		   ? rc
 		   : il__refuse(rc, "thread pool %s: no thread could be started: %s", pool->name,
-				il__system_words(rc));
+				il__lack_words(rc));
 }

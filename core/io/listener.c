@@ -290,7 +290,7 @@ static int after_error(il_listener *l, struct il__accepting *a, int rc)
 		return il__refuse(rc, "il_listener_accept: %s", il__system_words(rc));
 	if (!l->starved)
 		il__log(IL_LOG_WARNING, "il_listener_accept: %s; trying again each 0.1 s",
-			il__system_words(rc));
+			il__lack_words(rc));
 	l->starved = a->starved = true;
 	a->retry = il__deadline_from(il__loop_now(l->loop), RETRY_DELAY);
 	return 0;

@@ -188,7 +188,7 @@ static int socket_datagram(il_loop *loop, const il_address *address, bool connec
 	char text[IL_ADDRESS_TEXT_MAX];
 	int fd = il__os_socket(family, SOCK_DGRAM), rc;
 
-	rc = fd < 0 ? il__refuse(fd, "%s: %s", function, il__system_words(fd))
+	rc = fd < 0 ? il__refuse(fd, "%s: %s", function, il__lack_words(fd))
 		    : il__datagram_set_options(fd, family, options, function);
 	if (rc == 0 && (connects ? connect : bind)(fd, name, address->length) < 0) {
 		rc = -errno;

@@ -179,7 +179,7 @@ int il__process_spawn(const struct il__program *program, const char *name, struc
 		return il__refuse(rc == -EAGAIN ? -ENOMEM : rc,
 				  "process pool: no worker could be started from %.*s: %s",
 				  il__text_within(program->file, 100), program->file,
-				  il__system_words(rc));
+				  il__lack_words(rc));
 	return 0;
 }
 

@@ -55,9 +55,8 @@ int il__inbox_create(struct il__inbox **out, size_t limit)
 	rc = il__os_wake_open(inbox->fd);
 	if (rc < 0) {
 		il__free_lines(inbox);
-		return il__refuse(rc, "il_loop: no descriptor for wake-ups: %s%s",
-				  il__system_words(rc),
-				  rc == -EMFILE ? "; raise RLIMIT_NOFILE" : "");
+		return il__refuse(rc, "il_loop: no descriptor for wake-ups: %s",
+				  il__lack_words(rc));
 	}
 	*out = inbox;
 	return 0;

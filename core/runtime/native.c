@@ -12,10 +12,9 @@ int il_driver_probe(int descriptors)
 {
 	int rc = il__os_probe_descriptors(descriptors);
 
-	return rc < 0
-		   ? il__refuse(rc, "the native loop needs %d descriptors: %s%s", descriptors,
-				il__system_words(rc), rc == -EMFILE ? "; raise RLIMIT_NOFILE" : "")
-		   : 0;
+	return rc < 0 ? il__refuse(rc, "the native loop needs %d descriptors: %s", descriptors,
+				   il__lack_words(rc))
+		      : 0;
 }
 
 static int refuse_memory(size_t size)
@@ -62,12 +61,12 @@ int il__native_open(il_loop *loop, void *native)
 		return refuse_memory(size);
 	rc = il__os_stdio_hold();
 	if (rc < 0)
-		return il__refuse(rc, "il_loop: no descriptor: %s", il__system_words(rc));
+		return il__refuse(rc, "il_loop: no descriptor: %s", il__lack_words(rc));
 	il__clear_refusal();
 	rc = loop->backend->driver.open(&loop->driver, native, loop);
 	il__os_stdio_release();
 	if (rc < 0 && !il__has_refused(rc))
 		return il__refuse(rc, "il_loop: %s cannot be opened: %s", loop->backend->name,
-				  il__system_words(rc));
+				  il__lack_words(rc));
 	return rc;
 }

@@ -144,7 +144,7 @@ int il__wake_timer_open(il_loop *loop)
 	fd = il__os_timer_open();
 	if (fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM)
 		return il__refuse(fd, "il_loop: no descriptor for the timer: %s",
-				  il__system_words(fd));
+				  il__lack_words(fd));
 	w->source.watch.fd = fd >= 0 ? fd : -1;
 	return 0;
 }

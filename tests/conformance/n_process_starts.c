@@ -80,6 +80,8 @@ static il_process *spawned_with(int spare, struct tool *t)
 	setrlimit(RLIMIT_NOFILE, &limit);
 	CHECK(rc == -EMFILE || rc == 0);
 	CHECK(rc == 0 || strstr(il_error_detail(), strerror(EMFILE)) != NULL);
+	CHECK(rc == 0 || strstr(il_error_detail(), "raise RLIMIT_NOFILE") != NULL);
+	CHECK(rc == 0 || strstr(il_error_detail(), "options.") == NULL);
 	return rc == 0 ? p : NULL;
 }
 
