@@ -179,18 +179,16 @@ static int use_dump(void)
 	return il_group_close(&g, rc);
 }
 
-static atomic_bool rests, over;
+static atomic_bool rests;
+static int ends[2]; /* of a pipe: it rests until the other one is closed */
 
 static int rest_elsewhere(void *unused)
 {
 	int rc = il_task_set_name("elsewhere");
 
 	(void)unused;
-	while (rc == 0 && !atomic_load(&over)) {
-		rc = il_sleep(IL_MSEC(1));
-		atomic_store(&rests, true);
-	}
-	return rc;
+	atomic_store(&rests, true);
+	return rc < 0 ? rc : il_wait_readable(ends[0]);
 }
 
 static void *run_elsewhere(void *backend)
@@ -211,7 +209,8 @@ static int dump_elsewhere(void *unused)
 	before = atomic_load(&calls);
 	CHECK(il_dump(fd) == 0);
 	CHECK(atomic_load(&calls) == before);
-	CHECK(pread(fd, text, sizeof text - 1, 0) > 0 && strstr(text, "elsewhere: il_sleep"));
+	CHECK(pread(fd, text, sizeof text - 1, 0) > 0 &&
+	      strstr(text, "elsewhere: il_wait_readable"));
 	close(fd);
 	return 0;
 }
@@ -223,13 +222,14 @@ static void dump_two_loops(const il_backend *backend)
 	if (!backend) /* not built */
 		return;
 	atomic_store(&rests, false);
-	atomic_store(&over, false);
+	CHECK(pipe2(ends, O_CLOEXEC) == 0);
 	CHECK(pthread_create(&thread, NULL, run_elsewhere, (void *)(uintptr_t)backend) == 0);
 	while (!atomic_load(&rests))
 		sched_yield();
 	CHECK(il_run(backend, dump_elsewhere, NULL) == 0);
-	atomic_store(&over, true);
+	close(ends[1]);
 	CHECK(pthread_join(thread, NULL) == 0);
+	close(ends[0]);
 }
 
 /* A start that was refused has started nothing. */
