@@ -1,7 +1,7 @@
 /*
  * virtual.c: a loop whose clock stands while anything can run, and jumps to the next deadline when
- * nothing can. Its descriptors are polled every turn, so worker threads and portals work; the core
- * keeps the timer disarmed while one of them owes a result. Loop's thread only.
+ * nothing can. Its descriptors are polled every turn, so worker threads and portals work; while one of
+ * them owes a result the core sets the timer for no time that is still to come. Loop's thread only.
  */
 #include "../driver.h"
 

@@ -76,8 +76,9 @@ bool il__wake_timer_set(il_loop *loop)
 		return true;
 	}
 	next = il__timers_next(&loop->timers);
-	if (loop->own_clock && loop->ledger.results > 0)
-		next = IL_FOREVER; /* a worker's time is not ours to skip */
+	if (loop->own_clock && loop->ledger.results > 0 &&
+	    next > loop->backend->driver.now(loop->driver))
+		next = IL_FOREVER; /* a worker's time is not ours to skip; what is due skips none */
 	if (next == w->set)
 		return true;
 	if (loop->backend->driver.timer(loop->driver, next) < 0)

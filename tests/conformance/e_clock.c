@@ -440,6 +440,51 @@ IL_TEST(E, each_future_of_a_set_owes_until_it_is_done)
 	check_set(take_one_by_one);
 }
 
+/* ---- what is due already ---- */
+
+static void count_due(void *arg)
+{
+	(*(int *)arg)++;
+}
+
+/* It takes no time: so it does not wait for the worker, in whose time the clock stands. */
+IL_TEST(E, what_is_due_now_is_called_while_a_worker_runs)
+{
+	struct gate gate = {.open = false};
+	il_executor *ex = new_pool(1);
+	il_future *call = occupy(ex, &gate);
+	il_time start = il_now();
+	il_scope late = IL_SCOPE_INIT;
+	il_event *event = NULL;
+	il_timer *timer = NULL;
+	int due = 0;
+	il_group g;
+
+	CHECK_RC(il_group_open(&g), 0);
+	CHECK_RC(il_group_start_soon(&g, NULL, await, call), 0);
+	CHECK_RC(il_yield(), 0);
+	CHECK_RC(il_timer_open(&timer, count_due, &due), 0);
+	CHECK_RC(il_timer_set(timer, il_now()), 0);
+	UNTIL_THREAD(due == 1);
+	CHECK_RC(il_timer_set(timer, il_now() - 5), 0);
+	UNTIL_THREAD(due == 2);
+	CHECK_RC(il_timer_set(timer, 0), 0);
+	UNTIL_THREAD(due == 3);
+	il_timer_close(timer);
+	CHECK_RC(il_event_create(&event), 0);
+	CHECK_RC(il_scope_enter(&late, il_now() - 1, 0), 0);
+	CHECK_RC(il_scope_exit(&late, il_event_wait(event)), 0);
+	CHECK(il_scope_expired(&late));
+	il_event_destroy(event);
+	if (il_test_virtual())
+		CHECK_EQ(il_now() - start, 0);
+	CHECK(!il_future_done(call));
+	atomic_store(&gate.open, true);
+	CHECK_RC(il_group_close(&g, 0), 0);
+	CHECK_RC(finished(call), 0);
+	il_executor_destroy(ex);
+}
+
 /* ---- the end of an executor ---- */
 
 /* The clock stands while the pool's worker works, and goes on while it naps. */
