@@ -111,6 +111,7 @@ IL__THREAD_LOCAL struct il__working il__working;
 static void forget_work(void)
 {
 	il__working = (struct il__working){.pool = NULL};
+	il__self.account = NULL;
 }
 
 static struct il__fork_hook fork_hook = {.run = forget_work};
@@ -167,11 +168,11 @@ static void call_enter(il_call *call)
 {
 	if (il__call_is_in_task())
 		return;
-	call->outside = (struct il__outside){il__self.locals, il__working};
+	call->outside = (struct il__outside){il__self.locals, il__working, il__self.account};
 	il__self.locals = call->locals; /* with the call's reference */
 	call->locals = NULL;
 	il__working.caller = call->caller;
-	il__working.account = call->account;
+	il__self.account = call->account;
 }
 
 static void call_leave(il_call *call)
@@ -181,6 +182,7 @@ static void call_leave(il_call *call)
 	il__locals_unref(il__self.locals);
 	il__self.locals = call->outside.locals;
 	il__working = call->outside.working;
+	il__self.account = call->outside.account;
 }
 
 static int call_function(const il_call *call)

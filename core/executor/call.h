@@ -27,6 +27,7 @@ size_t il__form_stride(size_t size);
 struct il__outside {
 	struct il__locals *locals;
 	struct il__working working;
+	struct il__account *account;
 };
 
 /* Of a call in an executor of the user's own (call_user.c). */

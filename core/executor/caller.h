@@ -5,7 +5,6 @@
 #define IL_CORE_EXECUTOR_CALLER_H
 
 #include "../base/base.h"
-#include "../runtime/ledger.h"
 
 struct il__inbox;
 struct il__cancel_scope;
@@ -25,7 +24,6 @@ struct il__working {
 	const void *pool; /* that it works for; compared only */
 	struct il__caller
 	    *caller; /* of the call that it runs; NULL: no task waits, or it runs none */
-	struct il__account *account; /* of that call; NULL: it runs none */
 };
 
 extern IL__THREAD_LOCAL struct il__working il__working;

@@ -44,9 +44,11 @@ static void portal_run_task_ended(il_task *task, int rc)
 
 static struct il__cancel_scope *scope_of(struct il__portal_run *r, il_loop *loop)
 {
+	const struct il__caller *caller = r->caller;
+
 	if (r->portal)
 		return &r->portal->scope;
-	return r->caller->scope ? r->caller->scope : &loop->scope;
+	return caller->scope ? caller->scope : &loop->scope;
 }
 
 /* Whether a portal's call is cancelled; one that has not begun then never begins. A worker's call goes up
@@ -159,8 +161,8 @@ static int portal_run_wait(struct il__portal_run *r, struct il__inbox *inbox, co
 
 	r->message.handle = portal_run_on_message;
 	r->locals = il__locals_current();
-	if (il__working.account)
-		r->lender = il__account_named(il__working.account);
+	if (il__self.account)
+		r->lender = il__account_named(il__self.account);
 	rc = il__wakeup_init(&r->wakeup, function);
 	if (rc == 0 && r->wakeup.task)
 		rc = il__task_check(r->wakeup.task);

@@ -8,7 +8,6 @@
 #include "../base/memory.h"
 #include "../base/probe.h"
 #include "../base/trace.h"
-#include "../executor/caller.h"
 #include "../runtime/future.h"
 #include "../runtime/inbox.h"
 #include "../runtime/ledger.h"
@@ -63,8 +62,6 @@ static struct il__soon *make_task(il_portal *p, il_future **f, il_fn *fn, void *
 			return NULL;
 		}
 		*f = il_future_ref(il__future_task_future(st->ft));
-		if (il__working.account)
-			st->lender = il__account_named(il__working.account);
 	}
 	return &st->soon;
 }
@@ -172,14 +169,23 @@ void il__starter_finish(struct il__starter *starter, int rc, int value)
 	il__wakeup_fire(&starter->wakeup);
 }
 
+/* Once the task has begun: its thread goes on before any time passes. */
+static void starter_hears(struct il__soon_task *st, il_loop *loop, int rc, int value)
+{
+	struct il__starter *starter = st->starter;
+
+	st->starter = NULL;
+	if (starter->lender.name)
+		il__back(loop, &starter->lender);
+	il__starter_finish(starter, rc, value);
+}
+
 static void soon_task_ended(il_task *task, int rc)
 {
 	struct il__soon_task *st = task->base->owner;
 
-	if (st->lender.name)
-		il__back(task->loop, &st->lender);
 	if (st->starter)
-		il__starter_finish(st->starter, rc < 0 && rc != -ECANCELED ? rc : -EPROTO, 0);
+		starter_hears(st, task->loop, rc < 0 && rc != -ECANCELED ? rc : -EPROTO, 0);
 	if (!st->ft && rc < 0 && rc != -ECANCELED)
 		il__log(IL_LOG_WARNING, "a task%s%s that was posted through a portal failed: %s",
 			task->base->name[0] ? " called " : "", task->base->name, il_strerror(rc));
@@ -190,12 +196,10 @@ static void soon_task_ended(il_task *task, int rc)
 static int soon_on_started(il_task *task, int value)
 {
 	struct il__soon_task *st = task->base->owner;
-	struct il__starter *starter = st->starter;
 
-	if (!starter)
+	if (!st->starter)
 		return il__refuse(-EALREADY, "il_task_started: called before");
-	st->starter = NULL;
-	il__starter_finish(starter, 0, value);
+	starter_hears(st, task->loop, 0, value);
 	return 0;
 }
 
@@ -210,11 +214,11 @@ static bool soon_start_task(struct il__soon_task *st, il_loop *loop)
 
 	if (!task)
 		return false;
-	if (st->lender.name)
-		il__lend(loop, &st->lender);
 	task->base->hold = st->context;
 	if (st->starter)
 		task->base->started = soon_on_started;
+	if (st->starter && st->starter->lender.name)
+		il__lend(loop, &st->starter->lender);
 	return true;
 }
 

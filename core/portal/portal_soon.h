@@ -33,10 +33,8 @@ struct il__soon {
 /* as_task */
 struct il__soon_task {
 	struct il__soon soon;
-	struct il__timer retry;     /* no stack could be had: ask again */
-	struct il__future_task *ft; /* with a future */
-	struct il__account
-	    lender; /* of the call that posted it, and may wait for it; name 0: none */
+	struct il__timer retry;      /* no stack could be had: ask again */
+	struct il__future_task *ft;  /* with a future */
 	struct il__starter *starter; /* who waits for il_task_started; cleared by the call of it */
 	il_portal_context *context;  /* whose il_portal_hold it will call */
 };
@@ -62,7 +60,8 @@ int il__portal_run_from_task(il_portal *p, il_fn *fn, void *arg, bool as_task,
 struct il__starter {
 	struct il__wakeup wakeup;
 	int rc, value;
-	il_fn *fn; /* for people */
+	struct il__account lender; /* of the call that its thread runs; name 0: none */
+	il_fn *fn;                 /* for people */
 };
 
 void il__starter_finish(struct il__starter *starter, int rc, int value); /* loop's thread */

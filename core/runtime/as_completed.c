@@ -90,10 +90,31 @@ static void next_tell_wait(struct il__report *r, const il_task *task)
 	il__future_set_tell(r, &il__container_of(s, const struct next, wakeup)->it->set);
 }
 
+/* The wakeup is left to be fired. */
+static int await_next(struct next *next)
+{
+	il_as_completed *it = next->it;
+	bool withdrawn;
+	int rc;
+
+	il__future_set_owe(&it->set, next->wakeup.task);
+	next->wakeup.wait.tell = next_tell_wait;
+	rc = il__wakeup_wait(&next->wakeup, it->deadline);
+	il__future_set_paid(&it->set, next->wakeup.task);
+	if (rc == 0)
+		return 0;
+	pthread_mutex_lock(&it->lock);
+	withdrawn = it->waiter == &next->wakeup;
+	it->waiter = NULL;
+	pthread_mutex_unlock(&it->lock);
+	if (!withdrawn)
+		il__wakeup_wait_shielded(&next->wakeup);
+	return rc; /* what is done comes with the next call */
+}
+
 static int wait_next(il_as_completed *it, struct il__future_member **m)
 {
 	struct next next = {.it = it};
-	bool withdrawn;
 	int rc = il__wakeup_init(&next.wakeup, "il_as_completed_next");
 
 	if (rc == 0)
@@ -101,24 +122,15 @@ static int wait_next(il_as_completed *it, struct il__future_member **m)
 					    "il_as_completed_next");
 	if (rc == 0 && next.wakeup.task)
 		rc = il__task_check(next.wakeup.task);
-	if (rc < 0 || (*m = futures_take(it, &next.wakeup)))
+	if (rc < 0)
 		return rc;
-	il__future_set_owe(&it->set, next.wakeup.task);
-	next.wakeup.wait.tell = next_tell_wait;
-	rc = il__wakeup_wait(&next.wakeup, it->deadline);
-	il__future_set_paid(&it->set, next.wakeup.task);
-	if (rc < 0) {
-		pthread_mutex_lock(&it->lock);
-		withdrawn = it->waiter == &next.wakeup;
-		it->waiter = NULL;
-		pthread_mutex_unlock(&it->lock);
-		if (!withdrawn)
-			il__wakeup_wait_shielded(&next.wakeup);
-		return rc; /* what is done comes with the next call */
-	}
+	il__future_set_lend(&it->set, &next.wakeup.loans);
+	*m = futures_take(it, &next.wakeup);
 	/* The firing thread still holds the lock for a moment: take() waits for it. */
-	*m = futures_take(it, NULL);
-	return 0;
+	if (!*m && (rc = await_next(&next)) == 0)
+		*m = futures_take(it, NULL);
+	il__wakeup_leave(&next.wakeup);
+	return rc;
 }
 
 int il_as_completed_next(il_as_completed *it, il_future **f)

@@ -15,6 +15,7 @@
 #include "../base/trace.h"
 #include "ledger.h"
 #include "task.h"
+#include "thread_state.h"
 #include "wakeup.h"
 
 static unsigned state_of(const il_future *f)
@@ -311,6 +312,12 @@ void il__future_paid(il_future *f, il_task *task)
 		il__paid_calls(task->loop, f->ops->account(f), 1);
 }
 
+void il__future_lend(il_future *f, struct il__loan **loans)
+{
+	if (il__self.account && f->ops->inbox && !f->ops->local(f))
+		il__loan_add(loans, f->ops->inbox(f));
+}
+
 bool il__future_watch(il_future *f, struct il__watcher *w)
 {
 	bool pending;
@@ -391,11 +398,13 @@ static int wait_done(il_future *f, il_time deadline, bool shielded, const char *
 		return rc;
 	w.wakeup.wait.tell = future_tell_wait;
 	w.wakeup.local = f->ops->local && f->ops->local(f);
-	if (!il__future_watch(f, &w.watcher))
-		return 0;
-	il__future_owe(f, w.wakeup.task);
-	rc = future_await(f, &w, deadline, shielded, function);
-	il__future_paid(f, w.wakeup.task);
+	il__future_lend(f, &w.wakeup.loans);
+	if (il__future_watch(f, &w.watcher)) {
+		il__future_owe(f, w.wakeup.task);
+		rc = future_await(f, &w, deadline, shielded, function);
+		il__future_paid(f, w.wakeup.task);
+	}
+	il__wakeup_leave(&w.wakeup);
 	return rc;
 }
 

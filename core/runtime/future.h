@@ -48,6 +48,7 @@ struct il_future {
 };
 
 struct il__account;
+struct il__loan;
 
 struct il__future_ops {
 	/* Cancels the call while it runs: any thread, no lock held, the caller has a reference; called
@@ -64,6 +65,8 @@ struct il__future_ops {
 	bool (*deadlock)(il_future *f);
 	/* Whether only a task of the calling thread's loop can complete it. May be NULL. */
 	bool (*local)(il_future *f);
+	/* Of the loop whose task completes it. NULL: none does. */
+	struct il__inbox *(*inbox)(il_future *f);
 	/* Which worker owes the result to a task that waits for it. NULL: none. */
 	struct il__account *(*account)(il_future *f);
 	/* Who completes it, for people: in a task's loop. NULL: nobody knows. */
@@ -84,6 +87,9 @@ bool il__future_unwatch(il_future *f, struct il__watcher *w);
 /* While a task (NULL: a plain thread) waits for f: its worker owes the result. */
 void il__future_owe(il_future *f, il_task *task);
 void il__future_paid(il_future *f, il_task *task);
+/* Before a wait for f: where the caller is a worker, and a task of another loop completes f, its call owes nothing to
+ * that loop meanwhile. */
+void il__future_lend(il_future *f, struct il__loan **loans);
 /* The producer's side of the library's own futures. True: run it. */
 bool il__future_begin(il_future *f);
 /* Before one that runs is completed: whether its result counts. If so nobody cancels it any more. */

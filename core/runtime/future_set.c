@@ -8,6 +8,7 @@
 #include "../base/memory.h"
 #include "../base/report.h"
 #include "task.h"
+#include "thread_state.h"
 
 #include <stdlib.h>
 
@@ -109,6 +110,13 @@ int il__future_set_prepare(const struct il__future_set *set, bool all, il_time d
 		    "workers",
 		    function);
 	return 0;
+}
+
+void il__future_set_lend(const struct il__future_set *set, struct il__loan **loans)
+{
+	for (size_t i = 0; il__self.account && i < set->count; i++)
+		if (!set->members[i].yielded && !il_future_done(set->members[i].future))
+			il__future_lend(set->members[i].future, loans);
 }
 
 void il__future_set_owe(struct il__future_set *set, il_task *task)

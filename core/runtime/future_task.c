@@ -62,6 +62,11 @@ static void future_task_release(il_future *f)
 	il__free(ft);
 }
 
+static struct il__inbox *future_task_inbox(il_future *f)
+{
+	return il__container_of(f, struct il__future_task, future)->inbox;
+}
+
 static bool is_local(il_future *f)
 {
 	return il__container_of(f, struct il__future_task, future)->loop == il__self.loop;
@@ -91,7 +96,8 @@ static const struct il__future_ops ops = {.tell = future_task_tell,
 					  .cancel = future_task_cancel,
 					  .free = future_task_release,
 					  .deadlock = future_task_waits_for_itself,
-					  .local = is_local};
+					  .local = is_local,
+					  .inbox = future_task_inbox};
 
 static int future_task_run(void *arg)
 {

@@ -94,7 +94,7 @@ static bool begin_round(struct wait *w)
 {
 	size_t left = w->set.count;
 
-	w->one_by_one = w->wakeup.task && w->wakeup.task->loop->own_clock;
+	w->one_by_one = w->wakeup.loans || (w->wakeup.task && w->wakeup.task->loop->own_clock);
 	for (size_t i = 0; w->one_by_one && i < w->set.count; i++) {
 		struct il__future_member *m = &w->set.members[i];
 		m->yielded = m->yielded || il_future_done(m->future);
@@ -116,8 +116,11 @@ static int wait_rounds(struct wait *w, il_time timeout)
 						    &w->wakeup, "il_futures_wait");
 		if (rc == 0 && w->wakeup.task)
 			rc = il__task_check(w->wakeup.task);
+		if (rc == 0)
+			il__future_set_lend(&w->set, &w->wakeup.loans);
 		if (rc == 0 && begin_round(w) && !futures_enough(w))
 			rc = futures_wait_for(w, deadline);
+		il__wakeup_leave(&w->wakeup);
 	}
 	return rc;
 }

@@ -31,6 +31,7 @@ struct il__inbox {
 	atomic_uint refs;
 	unsigned generation;
 	int fd[2];
+	bool own_clock; /* its loop's */
 	/* Lines of their own, for different threads write them all the time. */
 	_Alignas(IL__LINE) _Atomic(struct il__message *) head;
 	atomic_int asleep;
@@ -38,7 +39,7 @@ struct il__inbox {
 	_Alignas(IL__LINE) size_t handled; /* of those, not given back yet; the loop's thread's */
 };
 
-int il__inbox_create(struct il__inbox **out, size_t limit)
+int il__inbox_create(struct il__inbox **out, size_t limit, bool own_clock)
 {
 	struct il__inbox *inbox = il__alloc_lines(sizeof *inbox);
 	int rc;
@@ -50,6 +51,7 @@ int il__inbox_create(struct il__inbox **out, size_t limit)
 	atomic_init(&inbox->reserved, 0);
 	atomic_init(&inbox->refs, 1);
 	inbox->limit = limit;
+	inbox->own_clock = own_clock;
 	inbox->handled = 0;
 	inbox->generation = il__generation;
 	rc = il__os_wake_open(inbox->fd);
@@ -74,6 +76,11 @@ void il__inbox_unref(struct il__inbox *inbox)
 		return;
 	il__os_wake_close(inbox->fd);
 	il__free_lines(inbox);
+}
+
+bool il__inbox_own_clock(const struct il__inbox *inbox)
+{
+	return inbox->own_clock;
 }
 
 static bool someone_may_put_off(struct il__inbox *inbox)

@@ -24,6 +24,8 @@ int il__inbox_post(struct il__inbox *inbox, struct il__message *m);
  * it must before it rests. */
 int il__inbox_post_soon(struct il__inbox *inbox, struct il__message *m);
 void il__inbox_send(void);
+/* Whether its loop has a clock of its own. */
+bool il__inbox_own_clock(const struct il__inbox *inbox);
 /* A place among options.queue_limit; -EAGAIN: full. Given back by the handler. */
 int il__inbox_reserve(struct il__inbox *inbox);
 void il__inbox_unreserve(struct il__inbox *inbox); /* any thread: it was not posted */
@@ -34,7 +36,7 @@ void il__inbox_handled(struct il__inbox *inbox);   /* the loop's thread: it begi
 size_t il__inbox_queued(
     struct il__inbox *inbox); /* places that are taken by calls that have not begun */
 
-int il__inbox_create(struct il__inbox **inbox, size_t limit);
+int il__inbox_create(struct il__inbox **inbox, size_t limit, bool own_clock);
 int il__inbox_fd(const struct il__inbox *inbox);
 int il__inbox_wake_fd(const struct il__inbox *inbox);
 void il__inbox_drain_fd(struct il__inbox *inbox);

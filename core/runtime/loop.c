@@ -120,7 +120,7 @@ static int loop_equip(il_loop *loop, const il_loop_options *options)
 	    (rc = il__context_check()) < 0 ||
 	    (rc = il__stacks_init(&loop->stacks, loop->options.stack_size,
 				  loop->options.guard_size)) < 0 ||
-	    (rc = il__inbox_create(&loop->inbox, loop->options.queue_limit)) < 0 ||
+	    (rc = il__inbox_create(&loop->inbox, loop->options.queue_limit, loop->own_clock)) < 0 ||
 	    (rc = il__wake_timer_open(loop)) < 0)
 		return rc;
 	if (il__overflow_wanted(loop->options.report_overflow)) {

@@ -30,6 +30,7 @@ int il__wakeup_init(struct il__wakeup *s, const char *function)
 	s->message.handle = wakeup_on_message;
 	s->fired = false;
 	s->local = false;
+	s->loans = NULL;
 	s->wait = (struct il__wait){.call = function};
 	s->inbox = s->task ? s->task->loop->inbox : NULL;
 	il__parker_init(&s->parker);
@@ -38,6 +39,8 @@ int il__wakeup_init(struct il__wakeup *s, const char *function)
 
 void il__wakeup_fire(struct il__wakeup *s)
 {
+	if (il__unlikely(s->loans != NULL))
+		il__loans_end(s->loans);
 	if (!s->task) {
 		il__parker_wake(&s->parker);
 	} else if (il__self.loop == s->task->loop) {
@@ -69,7 +72,7 @@ static void wakeup_paid(const struct il__wakeup *s)
 		il__paid(&s->task->loop->ledger, IL__OWED_EVENT);
 }
 
-int il__wakeup_wait(struct il__wakeup *s, il_time deadline)
+static int wakeup_wait(struct il__wakeup *s, il_time deadline)
 {
 	int rc;
 
@@ -83,8 +86,23 @@ int il__wakeup_wait(struct il__wakeup *s, il_time deadline)
 	return rc;
 }
 
+int il__wakeup_wait(struct il__wakeup *s, il_time deadline)
+{
+	int rc;
+
+	if (il__likely(!s->loans))
+		return wakeup_wait(s, deadline);
+	il__loans_begin(s->loans);
+	rc = wakeup_wait(s, deadline);
+	if (rc < 0)
+		il__loans_end(s->loans);
+	return rc;
+}
+
 void il__wakeup_wait_shielded(struct il__wakeup *s)
 {
+	if (il__unlikely(s->loans != NULL))
+		il__loans_begin(s->loans);
 	if (!s->task) {
 		il__parker_wait(&s->parker, IL_FOREVER, &il__self.patience);
 		return;

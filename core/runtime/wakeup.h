@@ -6,6 +6,7 @@
 
 #include "../base/parker.h"
 #include "inbox.h"
+#include "loan.h"
 #include "wait.h"
 
 /*
@@ -18,7 +19,8 @@ struct il__wakeup {
 	il_task *task;           /* NULL: a plain thread, which waits on parker */
 	struct il__inbox *inbox; /* the task's loop; borrowed: the task keeps the loop alive */
 	struct il__parker parker;
-	bool fired; /* tasks: loop's thread only */
+	struct il__loan *loans; /* of a worker that waits for tasks of other loops */
+	bool fired;             /* tasks: loop's thread only */
 	bool local; /* only a task of the same loop can fire it: for the report of a deadlock */
 	/* Of the function that `init` was given; whoever knows what is waited for sets `tell`. */
 	struct il__wait wait;
@@ -40,5 +42,13 @@ void il__wakeup_fire_soon(struct il__wakeup *s); /* likewise, by il__inbox_post_
  */
 int il__wakeup_wait(struct il__wakeup *s, il_time deadline);
 void il__wakeup_wait_shielded(struct il__wakeup *s);
+
+/* Last, of a wakeup that has loans. */
+static inline void il__wakeup_leave(struct il__wakeup *s)
+{
+	if (il__unlikely(s->loans != NULL))
+		il__loans_drop(s->loans);
+	s->loans = NULL;
+}
 
 #endif

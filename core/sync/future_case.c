@@ -17,6 +17,7 @@
 struct future_case {
 	struct il__case base;
 	struct il__watcher watcher;
+	struct il__loan *loans;
 	bool watches;
 	bool owed; /* another thread completes it */
 };
@@ -31,9 +32,12 @@ static struct future_case *future_case_of(il_case *c)
 /* Any thread, under the future's lock. */
 static void future_case_fire(struct il__watcher *w, il_future *f)
 {
-	struct il__select *s = il__container_of(w, struct future_case, watcher)->base.select;
+	const struct future_case *c = il__container_of(w, struct future_case, watcher);
+	struct il__select *s = c->base.select;
 
 	(void)f;
+	if (il__unlikely(c->loans != NULL))
+		il__loans_end(c->loans);
 	if (!atomic_exchange_explicit(&s->fired, true, memory_order_acq_rel))
 		il__wakeup_fire(&s->wakeup);
 }
@@ -72,8 +76,12 @@ static int future_case_enqueue(il_case *c, il_task *task)
 	if (w->owed)
 		il__owe(&task->loop->ledger, IL__OWED_EVENT);
 	il__future_owe(f, task);
+	w->loans = NULL;
+	il__future_lend(f, &w->loans);
 	if (!il__future_watch(f, &w->watcher))
 		il__case_happened(&w->base, 0);
+	else if (il__unlikely(w->loans != NULL))
+		il__loans_begin(w->loans);
 	return 0;
 }
 
@@ -85,11 +93,15 @@ static void future_case_dequeue(il_case *c, il_task *task)
 	if (!w->watches)
 		return;
 	w->watches = false;
+	if (il__unlikely(w->loans != NULL))
+		il__loans_end(w->loans);
 	il__future_unwatch(f, &w->watcher);
 	il__future_paid(f, task);
 	if (w->owed)
 		il__paid(&task->loop->ledger, IL__OWED_EVENT);
 	il_future_unref(f);
+	if (il__unlikely(w->loans != NULL))
+		il__loans_drop(w->loans);
 }
 
 static void future_case_tell(struct il__report *r, il_case *c)

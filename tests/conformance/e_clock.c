@@ -485,6 +485,278 @@ IL_TEST(E, what_is_due_now_is_called_while_a_worker_runs)
 	il_executor_destroy(ex);
 }
 
+/* ---- what a worker has started, and does not wait for ---- */
+
+/* In the worker: the loop's time since `start`, after it has worked. */
+static il_time time_after_work(il_time start)
+{
+	il_time now = -1;
+
+	really_sleep();
+	CHECK_RC(il_from_thread_run_sync(note_now, &now), 0);
+	return now - start;
+}
+
+static void check_no_time_passes(il_time start, il_time passed)
+{
+	il_time now = time_after_work(start);
+
+	if (il_test_virtual())
+		CHECK_EQ(now, passed);
+}
+
+struct visit_by_worker {
+	il_portal *portal;
+	il_time start;
+	int (*wait)(il_future **fs, size_t count);
+};
+
+static int nap_after_word(void *arg)
+{
+	CHECK_RC(il_task_started(5), 0);
+	return nap(arg);
+}
+
+static int nap_before_word(void *arg)
+{
+	CHECK_RC(nap(arg), 0);
+	CHECK_RC(il_task_started(6), 0);
+	return il_sleep(100 * NAP);
+}
+
+static int nap_around_hold(void *arg)
+{
+	CHECK_RC(nap(arg), 0);
+	CHECK_RC(il_portal_hold(7), 3);
+	return nap(arg);
+}
+
+static il_future *posted(il_portal *p, il_fn *fn, void *arg)
+{
+	il_future *f = NULL;
+
+	CHECK_RC(il_portal_run_coroutine_soon(p, &f, fn, arg), 0);
+	return f;
+}
+
+static int start_and_work(void *arg)
+{
+	struct visit_by_worker *v = arg;
+	il_future *f = posted(v->portal, nap, NULL);
+
+	check_no_time_passes(v->start, 0);
+	CHECK_RC(il_future_join(f), 0);
+	check_no_time_passes(v->start, NAP);
+	il_future_unref(posted(v->portal, nap, NULL));
+	check_no_time_passes(v->start, NAP);
+	CHECK_RC(il_portal_start_task(v->portal, NULL, NULL, nap_after_word, NULL), 0);
+	check_no_time_passes(v->start, NAP);
+	CHECK_RC(il_portal_start_task(v->portal, &f, NULL, nap_before_word, NULL), 0);
+	check_no_time_passes(v->start, 2 * NAP);
+	CHECK(il_future_cancel(f));
+	CHECK_RC(il_future_join(f), -ECANCELED);
+	check_no_time_passes(v->start, 2 * NAP);
+	return 0;
+}
+
+static int enter_and_work(void *arg)
+{
+	struct visit_by_worker *v = arg;
+	il_portal_context *c = NULL;
+
+	CHECK_RC(il_portal_enter(v->portal, &c, nap_around_hold, NULL), 7);
+	check_no_time_passes(v->start, NAP);
+	CHECK_RC(il_portal_exit(c, 3), 0);
+	check_no_time_passes(v->start, 2 * NAP);
+	return 0;
+}
+
+static int sleep_on_and_on(void *arg)
+{
+	int rc = 0;
+
+	(void)arg;
+	while (rc == 0)
+		rc = il_sleep(NAP / 3);
+	return rc;
+}
+
+/* While others sleep, whom a clock that went on would wake. */
+static void check_worker(il_fn *fn, int (*wait)(il_future **fs, size_t count))
+{
+	struct visit_by_worker v = {.wait = wait};
+	il_group g;
+
+	CHECK_RC(il_loop_create_threads_portal(il_loop_current(), &v.portal), 0);
+	CHECK_RC(il_group_open(&g), 0);
+	CHECK_RC(il_group_start_soon(&g, NULL, sleep_on_and_on, NULL), 0);
+	v.start = il_now();
+	CHECK_RC(il_run_in_thread(fn, &v), 0);
+	il_scope_cancel(il_group_scope(&g));
+	CHECK_RC(il_group_close(&g, 0), 0);
+	CHECK_RC(il_portal_close(v.portal), 0);
+}
+
+IL_TEST(E, the_clock_stands_while_a_worker_works_that_has_started_a_task)
+{
+	check_worker(start_and_work, NULL);
+	check_worker(enter_and_work, NULL);
+}
+
+/* ---- how a worker waits for a task ---- */
+
+static int nap_long(void *arg)
+{
+	(void)arg;
+	return il_sleep(3 * NAP);
+}
+
+static int wait_for_first(il_future **fs, size_t count)
+{
+	return il_futures_wait(fs, count, IL_FIRST_COMPLETED, IL_FOREVER);
+}
+
+static int wait_for_one(il_future **fs, size_t count)
+{
+	(void)count;
+	CHECK_RC(il_future_wait(fs[0], IL_FOREVER), 0);
+	return 1;
+}
+
+static int take_first(il_future **fs, size_t count)
+{
+	il_as_completed *it = NULL;
+	il_future *f = NULL;
+
+	CHECK_RC(il_as_completed_open(&it, fs, count, IL_FOREVER), 0);
+	CHECK_RC(il_as_completed_next(it, &f), 1);
+	CHECK(f == fs[0]);
+	il_as_completed_close(it);
+	return 1;
+}
+
+static int select_task(void *f)
+{
+	il_case c = il_case_future(f);
+
+	return il_select(&c, 1, IL_FOREVER);
+}
+
+static int select_first(il_future **fs, size_t count)
+{
+	(void)count;
+	CHECK_RC(il_run(il_backend_find("virtual"), select_task, fs[0]), 0);
+	return 1;
+}
+
+/* No longer than it waits, though what else it would wait for still sleeps. */
+static int wait_and_work(void *arg)
+{
+	struct visit_by_worker *v = arg;
+	il_future *fs[] = {posted(v->portal, nap, NULL), posted(v->portal, nap_long, NULL)};
+	int waited = v->wait(fs, 2);
+
+	check_no_time_passes(v->start, waited == 1 ? NAP : 3 * NAP);
+	for (int i = 0; i < 2; i++)
+		CHECK_RC(il_future_join(fs[i]), 0);
+	check_no_time_passes(v->start, 3 * NAP);
+	return 0;
+}
+
+/* Of a task and a call of another worker, which works. */
+static int wait_for_both(void *arg)
+{
+	struct visit_by_worker *v = arg;
+	il_executor *ex = new_pool(1);
+	il_future *fs[] = {posted(v->portal, nap, NULL), submitted(ex, work, NULL)};
+
+	CHECK_RC(wait_for_all(fs, 2), 2);
+	check_no_time_passes(v->start, NAP);
+	for (int i = 0; i < 2; i++)
+		il_future_unref(fs[i]);
+	il_executor_destroy(ex);
+	return 0;
+}
+
+static int wait_in_vain(void *arg)
+{
+	struct visit_by_worker *v = arg;
+	il_future *f = posted(v->portal, sleep_on_and_on, NULL);
+	il_time now = -1;
+
+	CHECK_RC(il_future_wait(f, IL_MSEC(1)), -ETIMEDOUT);
+	CHECK_RC(il_futures_wait(&f, 1, IL_ALL_COMPLETED, IL_MSEC(1)), 0);
+	CHECK_RC(il_from_thread_run_sync(note_now, &now), 0);
+	check_no_time_passes(now, 0);
+	CHECK(il_future_cancel(f));
+	CHECK_RC(il_future_join(f), -ECANCELED);
+	return 0;
+}
+
+IL_TEST(E, a_worker_lends_its_time_for_exactly_as_long_as_it_waits)
+{
+	check_worker(wait_and_work, wait_for_one);
+	check_worker(wait_and_work, wait_for_first);
+	check_worker(wait_and_work, wait_for_all);
+	check_worker(wait_and_work, take_first);
+	check_worker(wait_and_work, take_one_by_one);
+	check_worker(wait_and_work, select_first);
+	check_worker(wait_for_both, NULL);
+	check_worker(wait_in_vain, NULL);
+}
+
+static int await_in_thread(void *f)
+{
+	return il_run_in_thread(await, f);
+}
+
+/* A task of a group: whoever has started it. */
+IL_TEST(E, the_clock_goes_on_while_workers_wait_for_one_task)
+{
+	il_time start = il_now();
+	il_future *f = NULL;
+	il_group g;
+
+	CHECK_RC(il_group_open(&g), 0);
+	CHECK_RC(il_group_start_soon(&g, &f, nap, NULL), 0);
+	CHECK_RC(il_group_start_soon(&g, NULL, await_in_thread, f), 0);
+	CHECK_RC(il_group_start_soon(&g, NULL, await_in_thread, f), 0);
+	CHECK_RC(il_group_close(&g, 0), 0);
+	il_future_unref(f);
+	if (il_test_virtual())
+		CHECK_EQ(il_now() - start, NAP);
+}
+
+static int sleep_forever(void *arg)
+{
+	(void)arg;
+	return il_sleep_forever();
+}
+
+static int give_up_and_end(void *arg)
+{
+	const il_backend *backend = il_backend_find("virtual");
+	il_portal *p = NULL;
+	il_future *f;
+
+	(void)arg;
+	CHECK_RC(il_blocking_portal_start(&p, backend, NULL), 0);
+	f = posted(p, sleep_forever, NULL);
+	CHECK_RC(il_future_wait(f, IL_USEC(100)), -ETIMEDOUT);
+	il_portal_stop(p, true);
+	il_future_wait(f, IL_USEC(100));
+	CHECK_RC(il_blocking_portal_stop(p), 0);
+	CHECK_RC(il_future_join(f), -ECANCELED);
+	return 0;
+}
+
+/* What says that it waits no more may still be under way. */
+IL_TEST(E, a_loop_ends_while_a_worker_gives_up_its_wait_for_a_task)
+{
+	for (int i = 0; i < 20; i++)
+		CHECK_RC(il_run_in_thread(give_up_and_end, NULL), 0);
+}
+
 /* ---- the end of an executor ---- */
 
 /* The clock stands while the pool's worker works, and goes on while it naps. */
