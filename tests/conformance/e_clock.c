@@ -4,6 +4,8 @@
  */
 #include "workers.h"
 
+#include <interloop/virtual.h>
+
 #include <time.h>
 
 static const il_time NAP = IL_MSEC(30);
@@ -645,7 +647,7 @@ static int select_task(void *f)
 static int select_first(il_future **fs, size_t count)
 {
 	(void)count;
-	CHECK_RC(il_run(il_backend_find("virtual"), select_task, fs[0]), 0);
+	CHECK_RC(il_run(il_virtual(), select_task, fs[0]), 0);
 	return 1;
 }
 
@@ -735,12 +737,11 @@ static int sleep_forever(void *arg)
 
 static int give_up_and_end(void *arg)
 {
-	const il_backend *backend = il_backend_find("virtual");
 	il_portal *p = NULL;
 	il_future *f;
 
 	(void)arg;
-	CHECK_RC(il_blocking_portal_start(&p, backend, NULL), 0);
+	CHECK_RC(il_blocking_portal_start(&p, il_virtual(), NULL), 0);
 	f = posted(p, sleep_forever, NULL);
 	CHECK_RC(il_future_wait(f, IL_USEC(100)), -ETIMEDOUT);
 	il_portal_stop(p, true);
