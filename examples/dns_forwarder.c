@@ -416,7 +416,7 @@ static void tell(il_server *server, const struct forwarder *f)
 }
 
 /* [open] */
-static int open_both(il_server *servers[2], struct program *program)
+static int open_on(il_server *servers[2], const char *udp_port, struct program *program)
 {
 	static const il_handler handler = {.handle = handle};
 	const il_server_options options = {
@@ -428,14 +428,30 @@ static int open_both(il_server *servers[2], struct program *program)
 	    .stop_at_signals = true};
 	il_protocol protocol;
 	char port[8];
-	int rc = il_udp_server_open(&servers[0], "127.0.0.1", program->port, NULL, &handler,
+	int rc = il_udp_server_open(&servers[0], "127.0.0.1", udp_port, NULL, &handler,
 				    &program->forwarder, &options);
 	if (rc < 0)
 		return rc;
 	snprintf(port, sizeof port, "%u", il_server_port(servers[0]));
 	il_protocol_length_prefixed_with(&protocol, 2, IL_BIG_ENDIAN);
-	return il_tcp_server_open(&servers[1], "127.0.0.1", port, &protocol, &handler,
-				  &program->forwarder, &options);
+	rc = il_tcp_server_open(&servers[1], "127.0.0.1", port, &protocol, &handler,
+				&program->forwarder, &options);
+	if (rc < 0) {
+		il_server_destroy(servers[0]);
+		servers[0] = NULL;
+	}
+	return rc;
+}
+
+/* A port that is free for UDP may be taken for TCP: of "any port" there are others. */
+static int open_both(il_server *servers[2], struct program *program)
+{
+	int rc;
+
+	do
+		rc = open_on(servers, program->port, program);
+	while (rc == -EADDRINUSE && strcmp(program->port, "0") == 0);
+	return rc;
 }
 
 static int serve(void *server)
