@@ -34,13 +34,16 @@ void il__report_until(struct il__report *r, il_time then);
 void il__report_function_text(il_fn *fn, const void *arg, char *text, size_t size);
 void il__report_function(struct il__report *r, il_fn *fn);
 
+/* Whose name stands for another function's own, which works on arg. */
+typedef il_fn *il__report_runs(const void *arg);
+
 /* What a function of the library's own, which has no symbol, is called in reports. Static storage. */
 struct il__report_name {
 	il_fn *fn;
 	const char *name;
 	void (*tell)(struct il__report *r,
-		     const void *arg);   /* adds what it works on; NULL: nothing */
-	il_fn *(*runs)(const void *arg); /* whose name stands for its own; NULL: none */
+		     const void *arg); /* adds what it works on; NULL: nothing */
+	il__report_runs *runs;         /* NULL: its own name */
 	struct il__report_name *next;
 	atomic_bool known;
 };

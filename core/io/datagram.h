@@ -34,7 +34,7 @@ struct il_datagram {
 	sa_family_t family;
 	bool connected;
 	int failure; /* what a datagram met that was not the first of its call; 0: nothing */
-	bool dual;                           /* IPv6 that serves IPv4, too */
+	bool dual;   /* IPv6 that serves IPv4, too */
 	struct il__datagram_place *receiver; /* NULL: nobody receives */
 	struct il__datagram_call *sender;    /* who has the sending side; NULL: it is free */
 	struct il__list senders;             /* who wait for it; each has its call for its waker */
