@@ -417,8 +417,8 @@ stage_embed()
 {
   build dev
   check "no test is left out" all_there dev 'embed|remote'
-  check "programs of tests/embed" ctest --test-dir build/dev --no-tests=error -R '^embed-' --output-on-failure
-  check "calls on other machines" ctest --test-dir build/dev --no-tests=error -R '^remote-' --output-on-failure
+  check "programs of tests/embed" ctest --test-dir build/dev --no-tests=error -j "$jobs" -R '^embed-' --output-on-failure
+  check "calls on other machines" ctest --test-dir build/dev --no-tests=error -j "$jobs" -R '^remote-' --output-on-failure
 }
 
 # soak_on BACKEND: its lines as they come are in build/tests/soak-BACKEND

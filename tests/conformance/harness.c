@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-enum { SEEDS = 16, SEEDS_SLOW = 4 };
+enum { SEEDS = 16, SEEDS_SLOW = 2 };
 
 static bool adopted;
 
