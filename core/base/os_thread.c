@@ -82,6 +82,17 @@ static int thread_start(pthread_t *thread, const pthread_attr_t *attr, struct th
 	return rc;
 }
 
+/* Whatever failed, the caller finds words of this failure, or none. -EAGAIN is a full queue's code; what lacks here is
+ * a resource. */
+static int refuse_thread(int error)
+{
+	if (error == EAGAIN || error == ENOMEM)
+		return il__refuse(-ENOMEM,
+				  "no thread could be made, for want of threads or of memory: %s",
+				  il__lack_words(-error));
+	return il__no_words(-error);
+}
+
 int il__os_thread_start(pthread_t *thread, size_t stack_size, void *(*main)(void *), void *arg)
 {
 	struct thread *t = il__malloc(sizeof *t);
@@ -90,7 +101,7 @@ int il__os_thread_start(pthread_t *thread, size_t stack_size, void *(*main)(void
 
 	if (rc) {
 		il__free(t);
-		return -rc;
+		return refuse_thread(rc);
 	}
 	t->main = main;
 	t->arg = arg;
@@ -103,14 +114,10 @@ int il__os_thread_start(pthread_t *thread, size_t stack_size, void *(*main)(void
 	}
 	rc = thread_start(thread, &attr, t);
 	pthread_attr_destroy(&attr);
-	if (rc)
-		il__free(t);
-	/* -EAGAIN is a full queue's code; what lacks here is a resource. */
-	if (rc == EAGAIN || rc == ENOMEM)
-		return il__refuse(-ENOMEM,
-				  "no thread could be made, for want of threads or of memory: %s",
-				  il__lack_words(-rc));
-	return -rc;
+	if (rc == 0)
+		return 0;
+	il__free(t);
+	return refuse_thread(rc);
 }
 
 void il__os_thread_name(const char *name, char saved[16])

@@ -248,16 +248,35 @@ static int use_host(void)
 	return rc;
 }
 
+static int use_blocking_portal(void)
+{
+	il_portal *p = NULL;
+	int n = 0, rc = il_blocking_portal_start(&p, il_virtual(), NULL);
+
+	if (rc < 0)
+		return rc;
+	rc = il_portal_run_sync(p, count_up, &n);
+	CHECK(il_blocking_portal_stop(p) == 0);
+	return rc;
+}
+
 static int program(void *arg)
 {
-	int (*const uses[])(void) = {use_pool,    use_futures, use_portal, use_stream,
-				     use_channel, use_group,   use_dump,   use_host};
+	int (*const uses[])(void) = {use_pool,   use_futures, use_portal,
+				     use_stream, use_channel, use_group,
+				     use_dump,   use_host,    use_blocking_portal};
 
 	(void)arg;
 	for (size_t i = 0; i < sizeof uses / sizeof *uses; i++) {
-		int rc = uses[i]();
-		if (rc < 0)
+		int rc;
+
+		/* The words of a failure are its own, or none, also where an older one had its code. */
+		il_fail(-ENOMEM, "an older failure");
+		rc = uses[i]();
+		if (rc < 0) {
+			CHECK(!strstr(il_error_detail(), "an older failure"));
 			return rc;
+		}
 	}
 	return 0;
 }
