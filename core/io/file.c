@@ -39,10 +39,18 @@ struct file_call {
 	const void *from;
 	size_t size;
 	int64_t offset;
-	int rc; /* what the system has said, without words */
+	int rc;    /* what the system has said, without words */
+	bool done; /* by a worker: rc counts, whatever became of the call's token */
 };
 
 /* ---- in a worker thread ---- */
+
+static int file_done(struct file_call *c, int rc)
+{
+	c->rc = rc;
+	c->done = true;
+	return 0;
+}
 
 static int file_do_open(void *arg)
 {
@@ -52,8 +60,7 @@ static int file_do_open(void *arg)
 	do
 		fd = open(c->path, c->flags | O_CLOEXEC, c->mode);
 	while (fd < 0 && errno == EINTR);
-	c->rc = il__os_made(fd);
-	return 0;
+	return file_done(c, il__os_made(fd));
 }
 
 static int file_do_read(void *arg)
@@ -65,8 +72,7 @@ static int file_do_read(void *arg)
 		n = c->offset < 0 ? read(c->fd, c->to, c->size)
 				  : pread(c->fd, c->to, c->size, (off_t)c->offset);
 	while (n < 0 && errno == EINTR);
-	c->rc = n < 0 ? -errno : (int)n;
-	return 0;
+	return file_done(c, n < 0 ? -errno : (int)n);
 }
 
 static ssize_t file_write_at(const struct file_call *c, size_t done)
@@ -85,14 +91,11 @@ static int file_do_write(void *arg)
 
 	while (done < c->size) {
 		ssize_t n = file_write_at(c, done);
-		if (n < 0 && errno != EINTR) {
-			c->rc = -errno;
-			return 0;
-		}
+		if (n < 0 && errno != EINTR)
+			return file_done(c, -errno);
 		done += n > 0 ? (size_t)n : 0;
 	}
-	c->rc = (int)done;
-	return 0;
+	return file_done(c, (int)done);
 }
 
 static int file_do_sync(void *arg)
@@ -103,8 +106,7 @@ static int file_do_sync(void *arg)
 	do
 		rc = fsync(c->fd);
 	while (rc < 0 && errno == EINTR);
-	c->rc = rc < 0 ? -errno : 0;
-	return 0;
+	return file_done(c, rc < 0 ? -errno : 0);
 }
 
 /* Never again after EINTR: the descriptor is gone by then. */
@@ -112,8 +114,7 @@ static int file_do_close(void *arg)
 {
 	struct file_call *c = arg;
 
-	c->rc = close(c->fd) < 0 && errno != EINTR ? -errno : 0;
-	return 0;
+	return file_done(c, close(c->fd) < 0 && errno != EINTR ? -errno : 0);
 }
 
 /* ---- in a dump ---- */
@@ -140,6 +141,14 @@ static struct il__report_name file_names[] = {
 
 /* ---- a call ---- */
 
+/* 0: a worker has done it. */
+static int file_hand_over(il_fn *fn, struct file_call *c)
+{
+	int rc = il_run_in_thread(fn, c);
+
+	return c->done ? 0 : rc;
+}
+
 static int file_result(const struct file_call *c, const char *function)
 {
 	return c->rc >= 0 ? c->rc
@@ -160,11 +169,11 @@ static int file_run(il_file *f, il_fn *fn, struct file_call *call, const char *f
 {
 	int rc = file_check(f, function);
 
-	if (rc < 0)
+	if (rc < 0 || !il__task_current(function, &rc))
 		return rc;
 	call->fd = f->fd;
 	f->calls++;
-	rc = il_run_in_thread(fn, call);
+	rc = file_hand_over(fn, call);
 	f->calls--;
 	return rc < 0 ? rc : file_result(call, function);
 }
@@ -198,7 +207,7 @@ int il_file_open(il_file **file, const char *path, int flags, unsigned mode)
 	il__report_know(file_names, sizeof file_names / sizeof *file_names);
 	rc = il__fd_prepare(task->loop);
 	if (rc == 0)
-		rc = il_run_in_thread(file_do_open, &call);
+		rc = file_hand_over(file_do_open, &call);
 	if (rc == 0)
 		rc = file_result(&call, "il_file_open");
 	if (rc < 0) {
@@ -219,7 +228,7 @@ static int file_close_shielded(struct file_call *call)
 	int rc = il_scope_enter(&shield, IL_FOREVER, IL_SHIELD);
 
 	if (rc == 0)
-		rc = il_scope_exit(&shield, il_run_in_thread(file_do_close, call));
+		rc = il_scope_exit(&shield, file_hand_over(file_do_close, call));
 	if (rc < 0) /* there is no thread: this one does it */
 		file_do_close(call);
 	return file_result(call, "il_file_close");

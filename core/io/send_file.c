@@ -23,6 +23,7 @@ struct sending {
 	size_t left;
 	char *piece;   /* of PIECE bytes, where there is no sendfile; else NULL */
 	ssize_t moved; /* what a worker has done, or a negated errno code */
+	bool done;     /* it has, whatever became of the call's token */
 };
 
 /* ---- in a worker thread ---- */
@@ -37,6 +38,7 @@ static int send_in_thread(void *arg)
 	struct sending *s = arg;
 
 	s->moved = il__os_sendfile(s->out, s->in, s->offset, sending_next(s, SEND_MAX));
+	s->done = true;
 	return 0;
 }
 
@@ -49,6 +51,7 @@ static int read_in_thread(void *arg)
 	while (s->moved < 0 && errno == EINTR);
 	if (s->moved < 0)
 		s->moved = -errno;
+	s->done = true;
 	return 0;
 }
 
@@ -56,10 +59,14 @@ static int read_in_thread(void *arg)
 
 static int sending_hand_over(struct sending *s, struct il__op *op)
 {
-	int rc = il_run_in_thread(s->piece ? read_in_thread : send_in_thread, s);
+	int rc;
 
+	s->done = false;
+	rc = il_run_in_thread(s->piece ? read_in_thread : send_in_thread, s);
 	op->parked = true;
-	return op->gone ? il__op_gone(op) : rc;
+	if (op->gone)
+		return il__op_gone(op);
+	return s->done ? 0 : rc;
 }
 
 static int sending_copies(struct sending *s, const struct il__op *op)

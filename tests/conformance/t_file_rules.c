@@ -31,8 +31,11 @@ static int call_from_elsewhere(void *file)
 
 	CHECK_RC(il_file_open(&f, "/dev/null", O_RDWR, 0), -EPERM);
 	CHECK_RC(il_file_read(file, &byte, 1, 0), -EPERM);
+	CHECK_DETAIL("il_file_read");
 	CHECK_RC(il_file_write(file, &byte, 1, 0), -EPERM);
+	CHECK_DETAIL("il_file_write");
 	CHECK_RC(il_file_sync(file), -EPERM);
+	CHECK_DETAIL("il_file_sync");
 	CHECK_RC(il_file_close(file), -EPERM);
 	CHECK(f == NULL);
 	return 0;
@@ -125,26 +128,40 @@ static int side_read_file(void *arg)
 	return n;
 }
 
-/* A FIFO stands for a slow disk. */
-IL_TEST_REAL(T, a_read_that_has_begun_is_waited_for_and_keeps_its_result)
+/* Which stands for a slow disk. */
+static void make_fifo(char path[32])
 {
-	char path[] = "/tmp/interloop-fifo-XXXXXX", *text = NULL;
-	struct side s = {.rc = 0};
-	il_file *f = NULL;
 	int fd;
 
+	strcpy(path, "/tmp/interloop-fifo-XXXXXX");
 	fd = mkstemp(path);
 	close(fd);
 	unlink(path);
 	CHECK_EQ(mkfifo(path, 0600), 0);
-	CHECK_RC(il_file_open(&f, path, O_RDWR, 0), 0);
-	side_start(&s, side_read_file, f);
+}
+
+static void wait_for_begin(void)
+{
+	char *text = NULL;
+
 	do {
 		free(text);
 		CHECK_RC(il_sleep(IL_MSEC(1)), 0);
 		text = dump_loop();
 	} while (!DUMP_HAS(text, "which runs it"));
 	free(text);
+}
+
+IL_TEST_REAL(T, a_read_that_has_begun_is_waited_for_and_keeps_its_result)
+{
+	char path[32];
+	struct side s = {.rc = 0};
+	il_file *f = NULL;
+
+	make_fifo(path);
+	CHECK_RC(il_file_open(&f, path, O_RDWR, 0), 0);
+	side_start(&s, side_read_file, f);
+	wait_for_begin();
 	CHECK_RC(il_file_close(f), -EBUSY);
 	il_scope_cancel(&s.scope);
 	CHECK_RC(il_sleep(IL_MSEC(5)), 0);
@@ -154,5 +171,48 @@ IL_TEST_REAL(T, a_read_that_has_begun_is_waited_for_and_keeps_its_result)
 	CHECK_STR(s.text, "late");
 	CHECK_RC(il_file_close(f), 0);
 	il_file_destroy(f);
+	unlink(path);
+}
+
+static int side_open_file(void *arg)
+{
+	struct side *s = arg;
+
+	return il_file_open((il_file **)s->object, s->bytes, O_RDONLY, 0);
+}
+
+/* As other code may, by mistake. */
+static void give_back_the_calls_token(void)
+{
+	const void *borrower = NULL;
+
+	wait_for_begin();
+	CHECK_EQ(il_limiter_borrowers(il_thread_limiter(), &borrower, 1), 1);
+	CHECK_RC(il_limiter_release_on_behalf_of(il_thread_limiter(), borrower), 0);
+}
+
+IL_TEST_REAL(T, what_was_done_counts_whatever_becomes_of_the_calls_token)
+{
+	char path[32];
+	struct side reads = {.rc = 0}, opens = {.bytes = path};
+	il_file *f = NULL;
+	int fd, before;
+
+	make_fifo(path);
+	before = open_descriptors();
+	side_start(&opens, side_open_file, &f);
+	give_back_the_calls_token();
+	fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+	CHECK(fd >= 0);
+	CHECK_RC(side_join(&opens), 0);
+	side_start(&reads, side_read_file, f);
+	give_back_the_calls_token();
+	CHECK_EQ(write(fd, "late", 4), 4);
+	CHECK_RC(side_join(&reads), 4);
+	CHECK_STR(reads.text, "late");
+	close(fd);
+	CHECK_RC(il_file_close(f), 0);
+	il_file_destroy(f);
+	CHECK_EQ(open_descriptors(), before);
 	unlink(path);
 }
