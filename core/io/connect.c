@@ -268,6 +268,16 @@ static int connect_check_options(il_connect_options *to, const il_connect_option
 	return 0;
 }
 
+static int connect_layer(const struct race *r, il_stream **stream, il_time deadline)
+{
+	int rc = il__layer_connect(stream, r->options->layer, r->host, deadline);
+
+	if (rc == -ETIMEDOUT && !il__has_refused(rc))
+		il__refuse(rc, "%s: %s, port %s: connected, but the layer did not begin in time",
+			   r->function, r->host ? r->host : "localhost", r->port);
+	return rc;
+}
+
 int il_stream_connect_tcp(il_stream **stream, const char *host, const char *port,
 			  const il_connect_options *options)
 {
@@ -298,7 +308,7 @@ int il_stream_connect_tcp(il_stream **stream, const char *host, const char *port
 		connect_explain(&r);
 	rc = connect_end(&r, rc, &plain);
 	if (rc == 0 && o.layer)
-		rc = il__layer_connect(&plain, o.layer, host, deadline);
+		rc = connect_layer(&r, &plain, deadline);
 	if (rc == 0)
 		*stream = plain;
 	else

@@ -85,6 +85,8 @@ int il__layer_connect(il_stream **stream, const struct il_layer *layer, const ch
 		il__clear_refusal();
 		IL__GUARDED(rc = layer->connect(&made, *stream, host, layer->self));
 		rc = il_scope_exit(&scope, rc);
+		if (il_scope_caught(&scope))
+			il__forget_refusal(); /* the caller knows what has not begun in time */
 	}
 	return layer_end(stream, made, ref, rc);
 }

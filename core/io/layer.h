@@ -16,7 +16,8 @@ void il__layer_drop(struct il_layer *copy);
 /*
  * Have the layer make one end over *stream. 0: *stream is the stream to use, holds a reference of the layer and owns the
  * one that was there. Else the layer's code, or -EINVAL: *stream is as it was, closed, and still the caller's to
- * destroy. The caller bounds the first one; the second one returns -ETIMEDOUT at the deadline.
+ * destroy. The caller bounds the first one; the second one returns -ETIMEDOUT, without words, at the
+ * deadline.
  */
 int il__layer_accept(il_stream **stream, const struct il_layer *layer);
 int il__layer_connect(il_stream **stream, const struct il_layer *layer, const char *host,

@@ -33,7 +33,10 @@ static int layer_begin(il_client *c, const struct il_layer *layer, il_time deadl
 		rc = c->accepted ? il__layer_accept(&c->stream, layer)
 				 : il__layer_connect(&c->stream, layer, c->host, IL_FOREVER);
 	c->layering = NULL;
-	return il_scope_exit(&scope, rc);
+	rc = il_scope_exit(&scope, rc);
+	if (il_scope_caught(&scope))
+		il__forget_refusal(); /* the caller says what has not begun in time */
+	return rc;
 }
 
 int il__client_put_layer(il_client *c, const struct il_layer *layer, il_time deadline,

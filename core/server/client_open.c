@@ -6,6 +6,7 @@
 #include "../base/error.h"
 #include "../base/memory.h"
 #include "../io/stream.h"
+#include "../runtime/loop.h"
 #include "client.h"
 
 /* A client in the making. */
@@ -104,6 +105,8 @@ int il_client_open(il_client **client, il_stream *stream, const il_protocol *pro
 	if (rc < 0)
 		return rc;
 	rc = il__stream_check_free(stream, o.function);
+	if (rc == 0 && o.options.connect.layer)
+		il__task_current(o.function, &rc); /* it waits */
 	if (rc == 0)
 		rc = client_open_end(&o, client, stream);
 	if (rc < 0)

@@ -2,7 +2,9 @@
  * o_clients_open.c: making a client: connections that fail and leave nothing, streams of one's own, and Unix
  * sockets.
  */
+#include "aside.h"
 #include "o_clients.h"
+#include "p_layers.h"
 
 #include <sys/un.h>
 
@@ -305,6 +307,69 @@ IL_TEST_REAL(O, n272_a_stream_in_use_or_closed_is_refused)
 	CHECK_RC(il_stream_close(mine), 0);
 	CHECK_RC(il_client_open(&c, mine, il_protocol_lines(), NULL), -EBADF);
 	il_stream_destroy(mine);
+	il_stream_destroy(peer);
+}
+
+/* ---- through a layer ---- */
+
+IL_TEST_REAL(O, n271_a_layer_that_does_not_begin_in_time_is_named_as_the_reason)
+{
+	struct layer_maker maker = {.hang = true};
+	const struct il_layer layer = layer_of(&maker);
+	const il_client_options o = {.connect = {.timeout = IL_MSEC(20), .layer = &layer}};
+	il_listener *listener = listen_here();
+	il_stream *mine, *peer;
+	il_client *c = nobody;
+	char port[8];
+
+	CHECK_RC(il_stream_pair(&mine, &peer), 0);
+	CHECK_RC(il_client_open(&c, mine, il_protocol_lines(), &o), -ETIMEDOUT);
+	CHECK_DETAIL("il_client_open: unnamed: the layer did not begin in time");
+	CHECK_RC(il_client_connect_tcp(&c, "127.0.0.1", port_text(il_listener_port(listener), port),
+				       il_protocol_lines(), &o),
+		 -ETIMEDOUT);
+	CHECK_DETAIL("il_client_connect_tcp: 127.0.0.1:");
+	CHECK_DETAIL("the layer did not begin in time");
+	CHECK(c == NULL);
+	il_stream_destroy(mine);
+	il_stream_destroy(peer);
+	il_listener_destroy(listener);
+}
+
+struct layering {
+	il_stream *stream;
+	il_client_options options;
+};
+
+static int open_with_layer(void *arg)
+{
+	struct layering *l = arg;
+	il_client *c = nobody;
+
+	CHECK_RC(il_client_open(&c, l->stream, il_protocol_lines(), &l->options), -EPERM);
+	CHECK_DETAIL("il_client_open");
+	CHECK(c == NULL);
+	return 0;
+}
+
+IL_TEST_REAL(O, n271_where_nothing_may_wait_a_layer_leaves_the_stream_as_it_was)
+{
+	struct layer_maker maker = {.kind = LAYER_XOR};
+	const struct il_layer layer = layer_of(&maker);
+	struct layering l = {.options = {.connect = {.layer = &layer}}};
+	il_portal *p = il_test_portal();
+	il_future *done = NULL;
+	il_stream *peer;
+
+	CHECK_RC(il_stream_pair(&l.stream, &peer), 0);
+	CHECK_RC(il_portal_run_sync_soon(p, &done, open_with_layer, &l), 0);
+	CHECK_RC(il_future_join(done), 0);
+	CHECK_EQ(maker.connects, 0);
+	CHECK_EQ(maker.refs, 0);
+	say(l.stream, "still\n");
+	CHECK_HEARS(peer, "still");
+	CHECK_RC(il_portal_close(p), 0);
+	il_stream_destroy(l.stream);
 	il_stream_destroy(peer);
 }
 

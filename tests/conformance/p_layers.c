@@ -266,6 +266,8 @@ IL_TEST_REAL(P, n283_a_layer_that_fails_to_connect_leaves_nothing)
 	maker.hang = true;
 	d.options.timeout = IL_MSEC(20);
 	CHECK_RC(dial(&d, "127.0.0.1"), -ETIMEDOUT);
+	CHECK_DETAIL("il_stream_connect_tcp: 127.0.0.1, port ");
+	CHECK_DETAIL("the layer did not begin in time");
 	layer.connect = NULL;
 	CHECK_RC(dial(&d, "127.0.0.1"), -EINVAL);
 	CHECK_EQ(maker.refs, 0);
