@@ -131,6 +131,18 @@ static int handshake_over(il_stream **stream, il_stream *under, il_tls *tls, con
 	return 0;
 }
 
+/* What another thread or process has is not ours to close either. */
+static int handshake_may_touch(const il_stream *under, const char *function)
+{
+	il_address address;
+	int rc = il_stream_local_address(under, &address); /* which knows who may ask */
+
+	if (rc != -EPERM && rc != -ESHUTDOWN)
+		return 0;
+	return il_fail(rc, "%s: the stream below belongs to another %s", function,
+		       rc == -EPERM ? "thread" : "process");
+}
+
 static int handshake(il_stream **stream, il_stream *under, il_tls *tls, const char *host,
 		     bool client)
 {
@@ -142,6 +154,9 @@ static int handshake(il_stream **stream, il_stream *under, il_tls *tls, const ch
 	if (!stream || !under)
 		return il_fail(-EINVAL, "%s: the stream%s is NULL", function,
 			       stream ? " below" : "'s place");
+	rc = handshake_may_touch(under, function);
+	if (rc < 0)
+		return rc;
 	rc = tls ? handshake_over(stream, under, tls, host, client)
 		 : il_fail(-EINVAL, "%s: the context is NULL", function);
 	if (rc < 0)

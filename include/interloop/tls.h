@@ -176,7 +176,9 @@ IL_API const struct il_layer *il_tls_layer(il_tls *tls);
  *         ALPN name in common; -EACCES: the client's certificate was refused, or it showed none;
  *         -ETIMEDOUT; -EPIPE, -ECONNRESET: the peer is gone, or under is closed; -EINVAL: the
  *         context has no certificate, or it verifies and has neither ca_file nor ca_directory;
- *         -ECANCELED; -EBUSY; -ENOMEM. il_error_detail() names the peer and the reason.
+ *         -ECANCELED; -EBUSY: a task reads from under or writes to it; -EPERM: not in a task; -ENOMEM.
+ *         il_error_detail() names the peer and the reason. Not touched is an under of another thread
+ *         (-EPERM) and one that a forked child has inherited (-ESHUTDOWN).
  */
 IL_MUST_CHECK IL_API int il_tls_accept(il_stream **stream, il_stream *under, il_tls *tls);
 

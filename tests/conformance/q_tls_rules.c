@@ -26,7 +26,9 @@ static int call_from_elsewhere(void *arg)
 
 	CHECK_RC(il_tls_information(t->s.client, &info), -EPERM);
 	CHECK_RC(il_tls_connect(&s, t->e.a, t->tls, "localhost"), -EPERM);
+	CHECK_DETAIL("il_tls_connect: the stream below belongs to another thread");
 	CHECK_RC(il_tls_accept(&s, t->e.b, t->server), -EPERM);
+	CHECK_DETAIL("il_tls_accept: the stream below belongs to another thread");
 	CHECK_RC(il_stream_read(t->s.client, &byte, 1), -EPERM);
 	CHECK_RC(il_stream_write_all(t->s.client, "x", 1), -EPERM);
 	CHECK_RC(il_stream_close(t->s.client), -EPERM);
@@ -85,6 +87,7 @@ IL_TEST_REAL(Q, n311_outside_a_task_there_is_no_handshake)
 static int drop_inherited(void *arg)
 {
 	struct secure *s = arg;
+	il_stream *made = NULL;
 	il_tls_info info;
 	char byte;
 
@@ -93,6 +96,8 @@ static int drop_inherited(void *arg)
 	CHILD_CHECK(il_stream_write_all(s->client, "x", 1) == -ESHUTDOWN);
 	CHILD_CHECK(il_stream_shutdown_write(s->client) == -ESHUTDOWN);
 	CHILD_CHECK(il_stream_close(s->client) == -ESHUTDOWN);
+	CHILD_CHECK(il_tls_accept(&made, s->client, NULL) == -ESHUTDOWN);
+	CHILD_CHECK(strstr(il_error_detail(), "il_tls_accept") != NULL);
 	secure_drop(s);
 	return 0;
 }
