@@ -38,7 +38,9 @@ static int fd_case_check(il_case *c, il_task *task)
 				  c->fd, c->mask);
 	if (fd && il__fd_asked(fd) & c->mask)
 		return il__refuse(
-		    -EBUSY, "il_select: another task waits for descriptor %d: one a direction",
+		    -EBUSY,
+		    "il_select: another task waits for descriptor %d, or it is watched "
+		    "for a callback: one a direction",
 		    c->fd);
 	return 0;
 }

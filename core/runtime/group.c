@@ -325,6 +325,8 @@ int il_gather(il_fn *fn, void *items, size_t count, size_t size, int *results)
 	    !il__is_array(count, sizeof(int)))
 		return il__refuse(-EINVAL,
 				  "il_gather: fn or items is NULL, or count * size overflows");
+	if (!il__task_current("il_gather", &rc))
+		return rc;
 	rc = il_group_open(&group);
 	if (rc < 0)
 		return rc;

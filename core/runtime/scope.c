@@ -366,6 +366,8 @@ static int run_under_deadline(const char *function, il_time delay, unsigned flag
 	if (delay < 0 || !fn)
 		return il__refuse(-EINVAL, "%s: %s", function,
 				  fn ? "the delay is negative" : "fn is NULL");
+	if (!il__task_current(function, &rc))
+		return rc;
 	rc = il_scope_enter(&scope, il_deadline(delay), flags);
 	if (rc < 0)
 		return rc;

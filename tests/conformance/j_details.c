@@ -416,6 +416,29 @@ IL_TEST(J, a_shutdown_that_does_not_wait_tells_the_reason)
 	il_executor_destroy(ex);
 }
 
+static int call_what_waits(void *item)
+{
+	CHECK_RC(il_move_on_after(1, sleep_backwards, NULL), -EPERM);
+	CHECK_DETAIL("il_move_on_after: ");
+	CHECK_RC(il_fail_after(1, sleep_backwards, NULL), -EPERM);
+	CHECK_DETAIL("il_fail_after: ");
+	CHECK_RC(il_gather(sleep_backwards, item, 1, 1, NULL), -EPERM);
+	CHECK_DETAIL("il_gather: ");
+	return 0;
+}
+
+IL_TEST(J, what_may_not_wait_is_told_the_name_of_its_own_call)
+{
+	il_portal *p = NULL;
+	il_future *f = NULL;
+	char item = 0;
+
+	CHECK_RC(il_loop_create_threads_portal(il_loop_current(), &p), 0);
+	CHECK_RC(il_portal_run_sync_soon(p, &f, call_what_waits, &item), 0);
+	CHECK_RC(il_future_join(f), 0);
+	CHECK_RC(il_portal_close(p), 0);
+}
+
 IL_TEST_CORE(J, every_start_tells_which_backend_there_is_not)
 {
 	il_portal_provider *provider = NULL;

@@ -102,6 +102,28 @@ IL_TEST(S, n374_a_second_waiter_of_a_direction_is_refused_before_anything_is_wai
 	destroy_channel(&c);
 }
 
+static void hear_nothing(void *arg, unsigned mask)
+{
+	(void)arg;
+	(void)mask;
+}
+
+IL_TEST_REAL(S, n374_a_descriptor_that_has_a_watch_is_refused_as_such)
+{
+	il_fd_watch *watch = NULL;
+	il_case c;
+	int fd[2];
+
+	make_pipe(fd);
+	CHECK_RC(il_fd_watch_open(&watch, fd[0], IL_READABLE, hear_nothing, NULL), 0);
+	c = il_case_fd(fd[0], IL_READABLE);
+	CHECK_RC(il_select(&c, 1, 0), -EBUSY);
+	CHECK_DETAIL("or it is watched for a callback");
+	il_fd_watch_close(watch);
+	CHECK_RC(il_select(&c, 1, 0), -ETIMEDOUT);
+	close_both(fd);
+}
+
 IL_TEST(S, n374_whoever_comes_after_a_select_is_refused)
 {
 	int fd[2];
