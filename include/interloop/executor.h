@@ -223,7 +223,8 @@ enum {
  * reference while it waits, as il_executor_run() and il_executor_map() do: another task may drop the
  * last one meanwhile.
  * @return 0; -EDEADLK: waiting in one of the executor's own workers; -EPERM: a place that may not
- *         wait, while a worker lives: nothing has changed; -ECANCELED; -EINVAL: an unknown flag.
+ *         wait, while a worker lives: nothing has changed; -ECANCELED; -ESHUTDOWN: inherited across
+ *         fork; -EINVAL: NULL, or an unknown flag.
  */
 IL_API int il_executor_shutdown(il_executor *ex, unsigned flags);
 

@@ -47,8 +47,8 @@ IL_MUST_CHECK IL_API int il_exit_stack_open(il_exit_stack **stack);
  * @param rc  the body's result.
  * @return rc. Exception: the first error of an entry if rc is no error or -ECANCELED; errors that
  *         are not returned are logged. An entry's -ECANCELED is neither. -EPERM: not the task that
- *         opened it, or a server's stack; -EALREADY: an entry calls it; -EINVAL: NULL; nothing
- *         changed.
+ *         opened it, or a server's stack; -EALREADY: an entry calls it; -EINVAL: NULL; -ESHUTDOWN: this
+ *         is a forked child of the loop's process; nothing changed.
  */
 IL_API int il_exit_stack_close(il_exit_stack *stack, int rc);
 

@@ -111,7 +111,8 @@ typedef enum il_return_when {
 } il_return_when;
 
 /**
- * @brief Waits for several futures; one that is listed twice counts once. A cancellation point.
+ * @brief Waits for several futures; one that is listed twice counts once. A cancellation point, but
+ * with a timeout of 0 (it only looks) or where enough are done.
  * @param timeout  as in il_future_wait(); running out is no error here.
  * @return how many are done (ask each with il_future_done()); -ECANCELED, -EPERM, -EINVAL, -ENOMEM;
  *         -EDEADLK as in il_future_wait; -ESHUTDOWN: one was inherited across fork and is not done.
@@ -132,7 +133,7 @@ IL_MUST_CHECK IL_API int il_as_completed_open(il_as_completed **it, il_future *c
 					      size_t count, il_time timeout);
 
 /**
- * @brief Waits for the next one. A cancellation point.
+ * @brief Waits for the next one. A cancellation point, but where one is done or the time is up.
  * @param f  receives it; borrowed from the caller's own array.
  * @return 1 and the next one; 0 at the end; -ETIMEDOUT: il_error_detail() says "n of m futures
  *         unfinished"; -ECANCELED; -EPERM, -EDEADLK and -ENOMEM as in il_future_wait; -ESHUTDOWN:

@@ -149,7 +149,7 @@ IL_MUST_CHECK IL_API int il_blocking_portal_start(il_portal **p, const il_backen
  * To cancel what runs call il_portal_stop(p, true) before. In a task it parks, shielded.
  * @return 0; -EINVAL: not a blocking portal; -EDEADLK: from its own thread; -EPERM: a place that
  *         may not wait; -EALREADY: a second call, through a reference of the caller's own; -EINTR:
- *         SIGINT stopped the portal, and no call has reported that.
+ *         SIGINT stopped the portal, and no call has reported that; -ESHUTDOWN: inherited across fork.
  */
 IL_API int il_blocking_portal_stop(il_portal *p);
 
@@ -159,12 +159,13 @@ typedef struct il_portal_provider il_portal_provider;
 IL_MUST_CHECK IL_API int il_portal_provider_create(il_portal_provider **provider,
 						   const il_backend *backend,
 						   const il_blocking_portal_options *options);
-/** @brief Borrows the portal, starting it for the first user. Errors of il_blocking_portal_start().
- */
+/** @brief Borrows the portal, starting it for the first user. Errors of il_blocking_portal_start();
+ * -ESHUTDOWN: the provider was inherited across fork. */
 IL_MUST_CHECK IL_API int il_portal_provider_acquire(il_portal_provider *provider, il_portal **p);
 /**
  * @brief Returns the portal; the last user stops it, as il_blocking_portal_stop().
- * @return 0; -EALREADY: nobody holds it; the last user's -EDEADLK, -EPERM: nothing changed.
+ * @return 0; -EALREADY: nobody holds it; the last user's -EDEADLK, -EPERM: nothing changed;
+ *         -ESHUTDOWN: inherited across fork.
  */
 IL_API int il_portal_provider_release(il_portal_provider *provider);
 /** @brief Frees it; stops the program with a sentence if somebody holds it. NULL is allowed. */

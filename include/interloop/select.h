@@ -136,10 +136,10 @@ IL_API il_case il_case_process(il_process *process);
  *                 limit.
  * @return the index of the case that happened; -ETIMEDOUT; -ECANCELED; -EBUSY: another task, or
  *         another case, waits where only one may, such as for the same direction of a descriptor,
- *         whatever is ready; -EPERM: outside a task with a timeout above 0, or an object belongs to
- *         another loop or thread; -ESHUTDOWN: an object was inherited across fork; -EINVAL: a
- *         negative timeout, or a case of an unknown kind; -ENOMEM. After a negative code no case
- *         has happened and nothing was taken.
+ *         whatever is ready; -EPERM: outside a task with a timeout above 0, or with a lock or a
+ *         limiter, which need an owner; or an object belongs to another loop or thread; -ESHUTDOWN:
+ *         an object was inherited across fork; -EINVAL: a negative timeout, or a case of an unknown
+ *         kind; -ENOMEM. After a negative code no case has happened and nothing was taken.
  */
 IL_MUST_CHECK IL_API int il_select(il_case *cases, size_t count, il_time timeout);
 

@@ -357,8 +357,8 @@ typedef struct il_server_thread il_server_thread;
  * @param open  runs as a task of that loop: il_tcp_server_open() and what else is to be done first.
  *              The server that it stores is the thread's, which destroys it in the end, also if
  *              open fails.
- * @return 0; open's or il_server_serve()'s error, -EPROTO if it ended before it was up; errors of
- *         il_blocking_portal_start. No thread is left then.
+ * @return 0; open's or il_server_serve()'s error, -EPROTO if it ended before it was up, -EINVAL if
+ *         open has stored no server; errors of il_blocking_portal_start. No thread is left then.
  */
 IL_MUST_CHECK IL_API int il_server_thread_start(il_server_thread **thread,
 						const il_backend *backend,
@@ -381,7 +381,7 @@ IL_API int il_server_thread_wait(il_server_thread *thread, il_time timeout);
  * @brief Once: shuts the server down, joins the thread, frees everything. In a task it parks,
  * shielded.
  * @return what il_server_serve() returned; -EDEADLK: from its own thread; -EPERM: a place that may
- *         not wait. After these two nothing has changed.
+ *         not wait; -ESHUTDOWN: inherited across fork. After these three nothing has changed.
  */
 IL_API int il_server_thread_stop(il_server_thread *thread);
 

@@ -129,7 +129,8 @@ IL_MUST_CHECK IL_API int il_stream_connect_tcp(il_stream **stream, const char *h
  * @brief Connects to a Unix socket. Waits while the listener's backlog is full; a cancellation
  * point.
  * @param path  "@name": an abstract socket of Linux.
- * @return 0; -ENOENT, -ECONNREFUSED, -EACCES: from the system; -ENAMETOOLONG; -ECANCELED; -EINVAL.
+ * @return 0; -ENOENT, -ECONNREFUSED, -EACCES: from the system; -ENAMETOOLONG; -ECANCELED; -EINVAL;
+ *         -ENOMEM.
  */
 IL_MUST_CHECK IL_API int il_stream_connect_unix(il_stream **stream, const char *path);
 
@@ -279,7 +280,8 @@ IL_MUST_CHECK IL_API int il_stream_receive_fds(il_stream *stream, void *data, si
  * @param size    in bytes; 0: none.
  * @return 0; -ENODATA: the file is shorter, or was cut meanwhile: what there was is sent; -ESPIPE: a
  *         pipe or socket in place of a file; -EBADF: closed, also meanwhile, or no such descriptor;
- *         -EINVAL: a negative offset, or an end beyond INT64_MAX; errors of il_stream_write_all().
+ *         -EINVAL: a negative offset, or an end beyond INT64_MAX; -ENOMEM: no thread could be made;
+ *         errors of il_stream_write_all().
  *         After an error, and after -ECANCELED, some of the bytes may be sent.
  */
 IL_MUST_CHECK IL_API int il_stream_send_file(il_stream *stream, int fd, int64_t offset,
@@ -390,7 +392,7 @@ IL_MUST_CHECK IL_API int il_listener_open_tcp(il_listener **listener, const char
  * @param path  "@name": an abstract socket of Linux, which has no file and no permissions.
  * @return 0; -EADDRINUSE: somebody listens there, or is about to; -EEXIST: the path is no socket;
  *         -ENAMETOOLONG; -EACCES, -ENOENT: from the system; -EINVAL; -ENOTSUP: "@name" on another
- *         system than Linux.
+ *         system than Linux; -ENOMEM.
  */
 IL_MUST_CHECK IL_API int il_listener_open_unix(il_listener **listener, const char *path,
 					       const il_listen_options *options);
