@@ -11,13 +11,13 @@
 #include "../runtime/ledger.h"
 #include "../runtime/loop.h"
 #include "../runtime/task.h"
+#include "../runtime/thread_state.h"
 #include "../runtime/wakeup.h"
 #include "case.h"
 
 struct future_case {
 	struct il__case base;
 	struct il__watcher watcher;
-	struct il__loan *loans;
 	bool watches;
 	bool owed; /* another thread completes it */
 };
@@ -32,12 +32,9 @@ static struct future_case *future_case_of(il_case *c)
 /* Any thread, under the future's lock. */
 static void future_case_fire(struct il__watcher *w, il_future *f)
 {
-	const struct future_case *c = il__container_of(w, struct future_case, watcher);
-	struct il__select *s = c->base.select;
+	struct il__select *s = il__container_of(w, struct future_case, watcher)->base.select;
 
 	(void)f;
-	if (il__unlikely(c->loans != NULL))
-		il__loans_end(c->loans);
 	if (!atomic_exchange_explicit(&s->fired, true, memory_order_acq_rel))
 		il__wakeup_fire(&s->wakeup);
 }
@@ -59,29 +56,40 @@ static int future_case_take(il_case *c, il_task *task)
 	return il_future_done(c->object);
 }
 
+static const struct il__case_ops future_case;
+
+/* Before the first of them waits: whichever is done ends the loans of all, for then the select's thread goes on. */
+static int future_cases_begin(struct il__select *s)
+{
+	int rc = il__wakeup_init(&s->wakeup, "il_select");
+
+	if (rc < 0)
+		return rc;
+	s->wakes = true;
+	for (size_t i = 0; il__self.account && i < s->count; i++)
+		if (s->cases[i].object && il__case_inside(&s->cases[i])->ops == &future_case)
+			il__future_lend(s->cases[i].object, &s->wakeup.loans);
+	return 0;
+}
+
 static int future_case_enqueue(il_case *c, il_task *task)
 {
 	il_future *f = c->object;
 	struct future_case *w = future_case_of(c);
 	struct il__select *s = w->base.select;
-	int rc = s->wakes ? 0 : il__wakeup_init(&s->wakeup, "il_select");
+	int rc = s->wakes ? 0 : future_cases_begin(s);
 
 	w->watcher.fire = future_case_fire;
 	w->watches = rc == 0;
 	if (rc < 0)
 		return rc;
-	s->wakes = true;
 	il_future_ref(f);
 	w->owed = !f->ops->local || !f->ops->local(f);
 	if (w->owed)
 		il__owe(&task->loop->ledger, IL__OWED_EVENT);
 	il__future_owe(f, task);
-	w->loans = NULL;
-	il__future_lend(f, &w->loans);
 	if (!il__future_watch(f, &w->watcher))
 		il__case_happened(&w->base, 0);
-	else if (il__unlikely(w->loans != NULL))
-		il__loans_begin(w->loans);
 	return 0;
 }
 
@@ -93,15 +101,13 @@ static void future_case_dequeue(il_case *c, il_task *task)
 	if (!w->watches)
 		return;
 	w->watches = false;
-	if (il__unlikely(w->loans != NULL))
-		il__loans_end(w->loans);
+	if (il__unlikely(w->base.select->wakeup.loans != NULL))
+		il__loans_end(w->base.select->wakeup.loans);
 	il__future_unwatch(f, &w->watcher);
 	il__future_paid(f, task);
 	if (w->owed)
 		il__paid(&task->loop->ledger, IL__OWED_EVENT);
 	il_future_unref(f);
-	if (il__unlikely(w->loans != NULL))
-		il__loans_drop(w->loans);
 }
 
 static void future_case_tell(struct il__report *r, il_case *c)

@@ -299,10 +299,13 @@ static const struct il__wait parked = {"il_select", select_tell};
 /* Until something has happened, or there is news, which may have come before; of futures it has come by the wakeup. */
 static int select_park(struct il__select *s, il_time deadline)
 {
-	if (!s->news && !(s->wakes && s->wakeup.fired))
-		return il__task_park_until(s->task, select_give_up, s, &parked, deadline);
-	il__task_yield(s->task);
-	return 0;
+	if (s->news || (s->wakes && s->wakeup.fired)) {
+		il__task_yield(s->task);
+		return 0;
+	}
+	if (s->wakes && il__unlikely(s->wakeup.loans != NULL))
+		il__loans_begin(s->wakeup.loans);
+	return il__task_park_until(s->task, select_give_up, s, &parked, deadline);
 }
 
 /* Nothing has happened. 0; or why it waits no more: news that there is always would keep it for ever. */
@@ -334,6 +337,8 @@ static int select_wait_until(struct il__select *s, il_time deadline)
 	/* Another thread's message must not be left behind. */
 	if (s->wakes && atomic_load_explicit(&s->fired, memory_order_acquire))
 		il__wakeup_wait_shielded(&s->wakeup);
+	if (s->wakes)
+		il__wakeup_leave(&s->wakeup);
 	if (!others_ran)
 		il__task_yield(s->task);
 	return s->happened ? 0 : rc;

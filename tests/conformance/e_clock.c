@@ -641,17 +641,18 @@ static int take_first(il_future **fs, size_t count)
 	return 1;
 }
 
-static int select_task(void *f)
+static int select_either(void *arg)
 {
-	il_case c = il_case_future(f);
+	il_future **fs = arg;
+	il_case cases[] = {il_case_future(fs[0]), il_case_future(fs[1])};
 
-	return il_select(&c, 1, IL_FOREVER);
+	return il_select(cases, 2, IL_FOREVER);
 }
 
 static int select_first(il_future **fs, size_t count)
 {
 	(void)count;
-	CHECK_RC(il_run(il_virtual(), select_task, fs[0]), 0);
+	CHECK_RC(il_run(il_virtual(), select_either, fs), 0);
 	return 1;
 }
 
