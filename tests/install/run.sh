@@ -40,6 +40,21 @@ documented_and_uninstalled() {
     fail "uninstalling leaves $(find "$work/gone" -mindepth 1)"
 }
 
+# Where each kind of file has a place of its own, given by its whole path.
+into_places() {
+  pc=$work/places/libraries/pkgconfig lib=$work/places/libraries
+  cmake -S "$source" -B "$work/build" -DCMAKE_INSTALL_PREFIX="$work/places/rest" -DCMAKE_INSTALL_LIBDIR="$lib" \
+    -DCMAKE_INSTALL_INCLUDEDIR="$work/places/headers" -DCMAKE_INSTALL_BINDIR="$work/places/programs" >"$work/log" ||
+    fail "places: configure failed: $(cat "$work/log")"
+  cmake --build "$work/build" --parallel 2 >"$work/log" || fail "places: build: $(cat "$work/log")"
+  cmake --install "$work/build" >"$work/log" || fail "places: install: $(cat "$work/log")"
+  by_pkg_config interloop-virtual "$work/in_places" \
+    -DCONSUMER_ACCESSOR=il_virtual -DCONSUMER_HEADER="<interloop/virtual.h>"
+  run "$work/in_places" virtual
+  run "$work/places/programs/interloop-worker" --help >"$work/log"
+  [ -n "$(find "$lib" -name '*-gdb.py')" ] || fail "what gdb looks for is not beside the library"
+}
+
 # install_moved KIND ON|OFF: builds, installs, moves the tree and removes what it was built from
 install_moved() {
   cmake -S "$source" -B "$work/build" -DCMAKE_C_COMPILER="$CC" -DCMAKE_BUILD_TYPE=Debug \
@@ -50,6 +65,7 @@ install_moved() {
   cmake --install "$work/build" --prefix "$work/staged" >"$work/log" ||
     fail "$1: install: $(cat "$work/log")"
   mv "$work/staged" "$work/$1"
+  [ "$1" = static ] || into_places
   rm -r "$work/build"
   prefix=$work/$1
   pc=$(dirname "$(find "$prefix" -name interloop.pc)")
