@@ -344,6 +344,22 @@ IL_TEST(U, n405_numbers_are_those_of_the_real_resolver)
 		CHECK_RC(il_virtual_network_close(n), 0);
 }
 
+IL_TEST_VIRTUAL(U, n405_a_host_that_is_called_like_a_number_is_found_by_its_name)
+{
+	il_virtual_network *n = network_with(NULL);
+
+	host(n, "7", sleep_forever, NULL);
+	host(n, "0x8", sleep_forever, NULL);
+	host(n, "10.9.9.9", sleep_forever, NULL);
+	check_resolves("7", 0, "10.0.0.2:80");
+	check_resolves("7.", 0, "10.0.0.2:80");
+	check_resolves("7", IL_RESOLVE_NUMERIC, "0.0.0.7:80");
+	check_resolves("0X8", 0, "10.0.0.3:80");
+	check_resolves("8", 0, "0.0.0.8:80");
+	check_resolves("10.9.9.9", 0, "10.9.9.9:80"); /* an address, whatever a host is called */
+	CHECK_RC(il_virtual_network_close(n), 0);
+}
+
 IL_TEST_VIRTUAL(U, n405_an_address_of_no_host_cannot_be_reached)
 {
 	il_virtual_network *n = network_with(NULL);

@@ -136,6 +136,15 @@ static int names_nobody(const struct il_virtual_network *n, unsigned flags, il_a
 	return count ? count : -ENOENT;
 }
 
+/* A host may be called "7", which is 0.0.0.7 to whoever knows no such host. */
+static bool names_is_called(const struct il_virtual_network *n, const char *host, unsigned flags)
+{
+	struct in_addr whole;
+
+	return !(flags & IL_RESOLVE_NUMERIC) && inet_pton(AF_INET, host, &whole) != 1 && *host &&
+	       il__sim_named(n, host);
+}
+
 static int names_find(const struct il_virtual_network *n, const char *host, unsigned flags,
 		      il_address *list)
 {
@@ -143,7 +152,7 @@ static int names_find(const struct il_virtual_network *n, const char *host, unsi
 
 	if (!host)
 		return names_nobody(n, flags, list);
-	rc = names_number(host, flags, list);
+	rc = names_is_called(n, host, flags) ? 0 : names_number(host, flags, list);
 	return rc ? rc : names_look_up(n, host, flags, list);
 }
 
