@@ -165,7 +165,8 @@ IL_MUST_CHECK IL_API int il_datagram_receive_many(il_datagram *d, il_datagram_me
 
 /**
  * @brief Sends as many of the messages as the system takes, in order, at most 64; waits while it
- * does not take the first. A cancellation point. One system call where there is one (sendmmsg).
+ * does not take the first. A cancellation point. One system call where there is one (sendmmsg); a
+ * connected UDP socket takes one each, or a refusal of its peer among them would be lost.
  * @param messages  count messages, 1 or more, with data, size and address (length 0: the connected
  *                  peer); receives rc of those that were sent.
  * @return how many were sent, 1 or more: go on with the next. Else nothing was sent, and it is
