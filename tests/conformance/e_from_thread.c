@@ -952,39 +952,57 @@ IL_TEST(E, calls_behind_workers_that_wait_for_the_clock_do_not_stop_it)
 
 /* ---- in a task of a loop that the worker runs itself ---- */
 
+struct cut {
+	atomic_bool begun;
+	int woken;
+	il_scope scope;
+};
+
 static int note_the_cancellation(void *arg)
 {
-	*(int *)arg = il_sleep_forever();
-	return *(int *)arg;
+	struct cut *c = arg;
+
+	atomic_store(&c->begun, true);
+	c->woken = il_sleep_forever();
+	return c->woken;
 }
 
-static int forever_in_the_outer_loop(void *arg)
+static int end_the_time(void *arg)
 {
-	return il_from_thread_run(note_the_cancellation, arg);
+	struct cut *c = arg;
+
+	UNTIL(atomic_load(&c->begun));
+	return il_scope_set_deadline(&c->scope, il_now());
 }
 
-static int cut_short(void *woken)
+static int cut_short(void *arg)
 {
-	int begun = 0;
+	struct cut *c = arg, never = {.woken = 0};
 	il_scope scope = IL_SCOPE_INIT;
+	il_group g;
 
-	CHECK_RC(il_fail_after(IL_MSEC(10), forever_in_the_outer_loop, woken), -ETIMEDOUT);
+	CHECK_RC(il_group_open(&g), 0);
+	CHECK_RC(il_scope_enter(&c->scope, IL_FOREVER, IL_FAIL_AT_DEADLINE), 0);
+	CHECK_RC(il_group_start_soon(&g, NULL, end_the_time, c), 0);
+	CHECK_RC(il_scope_exit(&c->scope, il_from_thread_run(note_the_cancellation, c)),
+		 -ETIMEDOUT);
+	CHECK_RC(il_group_close(&g, 0), 0);
 	CHECK_RC(il_scope_enter(&scope, 0, 0), 0);
-	CHECK_RC(il_from_thread_run(note_the_cancellation, &begun), -ECANCELED);
-	CHECK_RC(il_from_thread_run_sync(note_the_cancellation, &begun), -ECANCELED);
+	CHECK_RC(il_from_thread_run(note_the_cancellation, &never), -ECANCELED);
+	CHECK_RC(il_from_thread_run_sync(note_the_cancellation, &never), -ECANCELED);
 	CHECK_RC(il_scope_exit(&scope, -ECANCELED), 0);
-	return begun;
+	return atomic_load(&never.begun);
 }
 
-static int run_cut_short(void *woken)
+static int run_cut_short(void *c)
 {
-	return il_run(il_test_backend(), cut_short, woken);
+	return il_run(il_test_backend(), cut_short, c);
 }
 
 IL_TEST_REAL(E, a_call_from_a_workers_own_task_is_cancelled_with_it)
 {
-	int woken = 0;
+	struct cut c = {.scope = IL_SCOPE_INIT};
 
-	CHECK_RC(il_run_in_thread(run_cut_short, &woken), 0);
-	CHECK_RC(woken, -ECANCELED);
+	CHECK_RC(il_run_in_thread(run_cut_short, &c), 0);
+	CHECK_RC(c.woken, -ECANCELED);
 }
