@@ -416,7 +416,7 @@ static void tell(il_server *server, const struct forwarder *f)
 }
 
 /* [open] */
-static int open_on(il_server *servers[2], const char *udp_port, struct program *program)
+static int open_on_same_port(il_server *servers[2], struct program *program)
 {
 	static const il_handler handler = {.handle = handle};
 	const il_server_options options = {
@@ -428,7 +428,7 @@ static int open_on(il_server *servers[2], const char *udp_port, struct program *
 	    .stop_at_signals = true};
 	il_protocol protocol;
 	char port[8];
-	int rc = il_udp_server_open(&servers[0], "127.0.0.1", udp_port, NULL, &handler,
+	int rc = il_udp_server_open(&servers[0], "127.0.0.1", program->port, NULL, &handler,
 				    &program->forwarder, &options);
 	if (rc < 0)
 		return rc;
@@ -449,7 +449,7 @@ static int open_both(il_server *servers[2], struct program *program)
 	int rc;
 
 	do
-		rc = open_on(servers, program->port, program);
+		rc = open_on_same_port(servers, program);
 	while (rc == -EADDRINUSE && strcmp(program->port, "0") == 0);
 	return rc;
 }
