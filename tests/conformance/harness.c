@@ -5,6 +5,9 @@
 #include "private.h"
 
 #include <stdio.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
 
 enum { SEEDS = 16, SEEDS_SLOW = 2 };
 
@@ -99,19 +102,34 @@ static void run_adopted(const struct il_test *test)
 	adopted = false;
 }
 
-static void *nothing(void *arg)
+static void *tell_number(void *number)
 {
-	return arg;
+	*(long *)number = syscall(SYS_gettid);
+	return NULL;
+}
+
+/* A thread that was joined may take a moment to leave the table, and whoever counts then counts it, too. */
+static void start_and_join(void)
+{
+	struct timespec a_moment = {.tv_nsec = 100000};
+	char path[40];
+	long number = 0;
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, tell_number, &number) != 0)
+		return;
+	pthread_join(thread, NULL);
+	snprintf(path, sizeof path, "/proc/self/task/%ld", number);
+	while (access(path, F_OK) == 0)
+		nanosleep(&a_moment, NULL);
 }
 
 /* Some loops keep a descriptor for the process once the first one was made, and TSan a thread once the first
  * was started. */
 static void warm_up(void)
 {
-	pthread_t thread;
-
-	if (IL_TEST_TSAN && pthread_create(&thread, NULL, nothing, NULL) == 0)
-		pthread_join(thread, NULL);
+	if (IL_TEST_TSAN)
+		start_and_join();
 	if (il_native.create)
 		il_native.destroy(il_native.create());
 }
