@@ -244,16 +244,20 @@ conformance()
   done
 }
 
-# in_suites PROGRAM KINDS [COMMAND...]: the suites of these kinds, each in one process under COMMAND, as many at
-# once as there are processors: what is slow to start (sanitizers, valgrind) starts once a suite.
+# in_suites KINDS DIRECTORY BACKENDS [COMMAND...]: the suites of these kinds, each in one process under COMMAND, as many
+# at once as there are processors: what is slow to start (sanitizers, valgrind) starts once a suite. The longest begin first.
 in_suites()
 {
-  program=$1 kinds=$2
-  shift 2
-  # Without a pattern the program would run whatever there is.
-  names=$(${emulator:-} "$program" --suites) || { echo "$program --suites failed" && return 1; }
-  names=$(echo "$names" | grep -E "^($kinds)_") || { echo "$program has no suite of $kinds" && return 1; }
-  echo "$names" | sed 's/$/\/*/' | xargs -P "$jobs" -n 1 "$@" "$program" --in-process
+  kinds=$1 directory=$2 of=$3
+  shift 3
+  for backend in $of; do
+    program=$directory/tests/conformance/conformance-$backend
+    names=$(${emulator:-} "$program" --suites) || { echo "$program --suites failed" >&2 && return 1; }
+    # Without a pattern the program would run whatever there is.
+    names=$(echo "$names" | grep -E "^($kinds)_") || { echo "$program has no suite of $kinds" >&2 && return 1; }
+    echo "$names" | sed "s|.*|$program --in-process &/*|"
+  done >"$out/suites"
+  { grep '_[CQ]/' "$out/suites"; grep -v '_[CQ]/' "$out/suites"; } | xargs -P "$jobs" -L 1 env "$@"
 }
 
 # suites PRESET BACKENDS KINDS [COMMAND...]: counted as `conformance` counts.
@@ -262,13 +266,12 @@ suites()
   preset=$1 of=$2 kinds=$3
   shift 3
   build "$preset" conformance
-  for backend in $of; do
-    before=$(grep -c '	fail	' "$IL_TEST_RESULTS")
-    step "conformance-$backend, $preset" \
-      in_suites "build/$preset/tests/conformance/conformance-$backend" "$kinds" "$@" ||
-      [ "$(grep -c '	fail	' "$IL_TEST_RESULTS")" -gt "$before" ] ||
-      failed=$((failed + 1))
-  done
+  before=$(wc -l <"$IL_TEST_RESULTS")
+  step "conformance, $preset" in_suites "$kinds" "build/$preset" "$of" "$@" && return
+  rows=$(tail -n "+$((before + 1))" "$IL_TEST_RESULTS" | grep '	fail	')
+  failures="$failures$rows
+"
+  [ -n "$rows" ] || failed=$((failed + 1))
 }
 
 # all_there PRESET KIND: whether CTest has every test that tests/expected.txt lists, and that lists all of a kind, such as core.
@@ -600,11 +603,8 @@ other()
   emulator=$(cached "$1" CMAKE_CROSSCOMPILING_EMULATOR)
   check "programs of tests/core and tests/embed" ctest --test-dir "build/$1" --no-tests=error -j "$jobs" \
     -R '^(core|embed)-' --output-on-failure
-  for backend in core virtual; do
-    # shellcheck disable=SC2086
-    check "conformance-$backend" in_suites "build/$1/tests/conformance/conformance-$backend" \
-      "$every_kind" $emulator
-  done
+  # shellcheck disable=SC2086
+  check "conformance, core and virtual time" in_suites "$every_kind" "build/$1" "core virtual" $emulator
   emulator=
   check "a program linked by pkg-config" linked "$1"
 }

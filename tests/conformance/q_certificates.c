@@ -62,7 +62,7 @@ static struct made *make(enum identity who)
 
 	if (m->certificate)
 		return m;
-	m->key = who == OTHER_KIND ? EVP_RSA_gen(2048) : EVP_EC_gen("P-256");
+	m->key = who == OTHER_KIND ? EVP_PKEY_Q_keygen(NULL, NULL, "ED25519") : EVP_EC_gen("P-256");
 	if (d->issuer != who)
 		issuer = make(d->issuer);
 	m->certificate = X509_new();

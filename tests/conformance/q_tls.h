@@ -25,7 +25,7 @@ enum identity {
 	STRANGER,   /* of OTHER_CA */
 	CLIENT,     /* for clients only; its common name is "alice" */
 	MIDDLE_CA,  /* a CA that CA has signed */
-	OTHER_KIND, /* for "kind.test", with a key of another kind: RSA */
+	OTHER_KIND, /* for "kind.test", with a key of another kind: Ed25519 */
 	BRANCH,     /* a good one, of MIDDLE_CA */
 	IDENTITIES
 };

@@ -195,24 +195,26 @@ def check_map():
 # ---- symbols ----
 
 
-def listed(path):
-    return subprocess.run(["nm", "-P", str(path)], capture_output=True, text=True, check=True).stdout.splitlines()
+def listed(objects):
+    """The symbols of all objects at once: of each its object, its name and its kind."""
+    if not objects:
+        return
+    found = subprocess.run(["nm", "-A", "-P", *map(str, objects)], capture_output=True, text=True, check=True)
+    for line in found.stdout.splitlines():
+        path, rest = line.split(": ", 1)
+        yield pathlib.Path(path), *rest.split()[:2]
 
 
 def symbols(build):
     """By object: what it defines, and what it needs."""
-    defines, needs = {}, {}
-    for path in sorted((build / "core").rglob("*.o")):
-        name = "/".join(path.parts[-2:]).split(".")[0]
-        if path.parts[-2] not in floor_of:
-            continue
-        for line in listed(path):
-            symbol, kind = line.split()[:2]
-            if kind in "Uw":
-                needs.setdefault(name, set()).add(symbol)
-            elif kind.isupper():
-                defines[symbol] = name
-        needs.setdefault(name, set())
+    objects = [path for path in sorted((build / "core").rglob("*.o")) if path.parts[-2] in floor_of]
+    name_of = {path: "/".join(path.parts[-2:]).split(".")[0] for path in objects}
+    defines, needs = {}, {name: set() for name in name_of.values()}
+    for path, symbol, kind in listed(objects):
+        if kind in "Uw":
+            needs[name_of[path]].add(symbol)
+        elif kind.isupper():
+            defines[symbol] = name_of[path]
     return defines, needs
 
 
@@ -223,8 +225,9 @@ def needs_beside(build):
         objects = sorted((build / "core" / folder).rglob("*.o"))
         if not objects:
             fault(f"no objects of {folder} below {build}: build it first")
-        for path in objects:
-            needs[f"{folder}/{path.name.split('.')[0]}"] = {line.split()[0] for line in listed(path) if line.split()[1] in "Uw"}
+        for path, symbol, kind in listed(objects):
+            if kind in "Uw":
+                needs.setdefault(f"{folder}/{path.name.split('.')[0]}", set()).add(symbol)
     return needs
 
 
