@@ -29,6 +29,7 @@ static atomic_bool failed;
 static pthread_t own_thread;
 
 void (*il_test_end_process)(void);
+const char il_test_zeros[sizeof il_test_zeros];
 
 static void capture(int level, const char *message, void *arg)
 {

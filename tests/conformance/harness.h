@@ -161,6 +161,9 @@ il_time il_test_cpu(void);
 il_time il_test_thread_cpu(
     void); /* likewise this thread: where others look at something again and again */
 
+/* To send. Nobody writes here: what may be written valgrind searches for pointers, once a test. */
+extern const char il_test_zeros[16 << 20];
+
 /* A plain thread that runs fn. Joining waits in small steps, so a task may do it. */
 struct il_test_thread {
 	pthread_t id;

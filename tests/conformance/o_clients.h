@@ -103,10 +103,8 @@ static inline int side_send(void *arg)
 /* More than the system keeps for a peer that does not read. */
 static inline void side_send_much(struct side *s, il_client *client)
 {
-	static char much[16 << 20];
-
-	s->bytes = much;
-	s->size = sizeof much;
+	s->bytes = il_test_zeros;
+	s->size = sizeof il_test_zeros;
 	side_start(s, side_send, client);
 }
 

@@ -21,7 +21,6 @@ extern void (*il_test_end_process)(void);
 struct il_test_leaks {
 	size_t descriptors, threads;
 	bool child; /* one of TSan's own */
-	unsigned long bytes;
 };
 void il_test_leaks_start(struct il_test_leaks *leaks);
 void il_test_leaks_check(const struct il_test_leaks *leaks);

@@ -150,9 +150,7 @@ static int receive_datagram(void *d)
 
 static int write_much(void *stream)
 {
-	static char much[8 << 20];
-
-	return il_stream_write_all(stream, much, sizeof much);
+	return il_stream_write_all(stream, il_test_zeros, sizeof il_test_zeros);
 }
 
 IL_TEST_REAL(V, n416_sockets_say_their_direction_and_address)
@@ -253,9 +251,7 @@ static int receive_packet(void *client)
 
 static int send_much(void *client)
 {
-	static char much[8 << 20];
-
-	return il_client_send(client, much, sizeof much);
+	return il_client_send(client, il_test_zeros, sizeof il_test_zeros);
 }
 
 IL_TEST_REAL(V, n416_clients_say_their_direction)
