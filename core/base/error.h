@@ -51,6 +51,24 @@ static inline int il__pass_on(int rc)
 	return il__refusal.rc == rc ? rc : il__no_words(rc);
 }
 
+/* Around a function of somebody else's: whether the words that are there were the caller's; and what it returns, which has words
+ * that the function has set for it, or none. A success leaves those that were there. */
+static inline bool il__disown_refusal(void)
+{
+	const bool own = il__refusal.own;
+
+	il__refusal.own = false;
+	return own;
+}
+
+static inline int il__after_refusal(int rc, bool own)
+{
+	if (rc < 0)
+		return il__has_refused(rc) ? rc : il__no_words(rc);
+	il__refusal.own |= own;
+	return rc;
+}
+
 /* A copy of il_error_detail() if it belongs to this code, else NULL; and tells it again, in this thread or
  * another, and frees it. */
 char *il__keep_refusal(int rc);

@@ -37,13 +37,16 @@ static void call_describe(il_call *call)
 
 int il__user_offer(struct il__user *user, il_call *call, bool waits)
 {
+	bool own;
 	int rc;
 
 	call_describe(call);
 	call->user.waits = waits;
 	atomic_fetch_add_explicit(&user->refs, 1, memory_order_relaxed);
 	atomic_fetch_add_explicit(&user->submitted, 1, memory_order_relaxed);
+	own = il__disown_refusal();
 	IL__GUARDED(rc = user->ops.submit(user->self, call));
+	rc = il__after_refusal(rc, own);
 	if (rc < 0) {
 		atomic_fetch_sub_explicit(&user->submitted, 1, memory_order_relaxed);
 		il__user_unref(user);

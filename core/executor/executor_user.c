@@ -60,9 +60,10 @@ static int user_call_shutdown(struct il__user *user, unsigned flags)
 static int run_shutdown(void *arg)
 {
 	struct shutdown *s = arg;
+	const bool own = il__disown_refusal();
 
 	s->ran = true;
-	return user_call_shutdown(s->user, s->flags);
+	return il__after_refusal(user_call_shutdown(s->user, s->flags), own);
 }
 
 /* It may block: in a task it runs in a worker thread, which owes its result; with calls out, what the executor's end does: they may

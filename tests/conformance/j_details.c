@@ -271,6 +271,92 @@ IL_TEST(J, what_a_worker_was_refused_is_told_with_its_code)
 	il_executor_destroy(ex);
 }
 
+/* ---- an executor of the program's own ---- */
+
+static int refuse_without_words(void *self, il_call *call)
+{
+	(void)call;
+	return *(int *)self;
+}
+
+static int shut_down_without_words(void *self, unsigned flags)
+{
+	(void)flags;
+	return *(int *)self;
+}
+
+static int refuse_with_words_of_another_code(void *self, il_call *call)
+{
+	(void)call;
+	il_sleep(-7);
+	return *(int *)self;
+}
+
+static int take(void *self, il_call *call)
+{
+	*(il_call **)self = call;
+	return 0;
+}
+
+/* Whether an older failure, which has -EINVAL, had that code or another. */
+static void check_refusals(int code)
+{
+	const il_executor_ops ops = {.submit = refuse_without_words,
+				     .shutdown = shut_down_without_words};
+	il_executor *ex = NULL;
+	il_future *f = NULL;
+
+	CHECK_RC(il_executor_create(&ex, &ops, &code), 0);
+	CHECK_RC(il_sleep(-7), -EINVAL);
+	CHECK_RC(il_executor_submit(ex, &f, fail_with, NULL, 0), code);
+	CHECK_STR(il_error_detail(), "");
+	CHECK_RC(il_sleep(-7), -EINVAL);
+	CHECK_RC(il_executor_submit(ex, NULL, fail_with, NULL, 0), code);
+	CHECK_STR(il_error_detail(), "");
+	CHECK_RC(il_sleep(-7), -EINVAL);
+	CHECK_RC(il_executor_run(ex, fail_with, NULL, 0), code);
+	CHECK_STR(il_error_detail(), "");
+	CHECK_RC(il_sleep(-7), -EINVAL);
+	CHECK_RC(il_executor_map(ex, fail_with, &code, 1, sizeof code, NULL, IL_FOREVER), code);
+	CHECK_STR(il_error_detail(), "");
+	CHECK_RC(il_sleep(-7), -EINVAL);
+	CHECK_RC(il_executor_shutdown(ex, IL_NOWAIT), code);
+	CHECK_STR(il_error_detail(), "");
+	il_executor_unref(ex);
+}
+
+IL_TEST(J, what_an_executor_of_ones_own_refuses_has_no_words_of_another)
+{
+	const il_executor_ops ops = {.submit = refuse_with_words_of_another_code};
+	int code = -EIO;
+	il_executor *ex = NULL;
+
+	check_refusals(-EINVAL);
+	check_refusals(-EIO);
+	CHECK_RC(il_executor_create(&ex, &ops, &code), 0);
+	CHECK_RC(il_executor_run(ex, fail_with, NULL, 0), -EIO);
+	CHECK_STR(il_error_detail(), "");
+	il_executor_unref(ex);
+}
+
+IL_TEST(J, what_an_executor_of_ones_own_takes_leaves_the_words_that_are_there)
+{
+	const il_executor_ops ops = {.submit = take};
+	il_executor *ex = NULL;
+	il_future *f = NULL;
+	il_call *call = NULL;
+
+	CHECK_RC(il_executor_create(&ex, &ops, &call), 0);
+	CHECK_RC(il_sleep(-7), -EINVAL);
+	CHECK_RC(il_executor_submit(ex, &f, fail_with, NULL, 0), 0);
+	CHECK_RC(il_executor_shutdown(ex, 0), 0);
+	CHECK_RC(il_yield(), 0);
+	CHECK_STR(il_error_detail(), "il_sleep: the delay is negative");
+	il_call_finish(call, 5, NULL, 0, NULL);
+	CHECK_RC(finished(f), 5);
+	il_executor_unref(ex);
+}
+
 static int call_in(void *arg)
 {
 	int eio = -EIO;
