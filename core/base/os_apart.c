@@ -2,6 +2,7 @@
  * os_apart.c: calling something in a thread of its own, which has the processors and the policy that the program was
  * loaded with, or others. Any thread.
  */
+#include "error.h"
 #include "os.h"
 #include "os_origin.h"
 
@@ -31,10 +32,10 @@ int il__os_apart(int (*fn)(void *arg), void *arg, const int *cpus, size_t count)
 	int rc;
 
 	if (!cpus && il__os_is_as_loaded())
-		return fn(arg);
+		return il__no_words(fn(arg));
 	rc = il__os_thread_start(&thread, 0, apart_main, &a);
 	if (rc < 0)
 		return rc;
 	pthread_join(thread, NULL);
-	return a.rc;
+	return il__no_words(a.rc);
 }

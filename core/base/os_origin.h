@@ -16,7 +16,8 @@ int il__os_affinity(const int *cpus, size_t count);
  * INT_MAX: there is no limit. */
 int il__os_cpu_quota(const char *root);
 /* Runs fn where what it starts gets nothing of this thread's, in another one if need be; pinned,
- * unless cpus is NULL. fn's result, or why it was not run. */
+ * unless cpus is NULL. fn's result, or why it was not run: it has words
+ * where no thread could be made, and else none. */
 int il__os_apart(int (*fn)(void *arg), void *arg, const int *cpus, size_t count);
 
 #endif

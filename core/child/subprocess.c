@@ -122,10 +122,10 @@ static int make_all_stdio(il_process *p, struct stdio *io, il_loop *loop,
 
 /* ---- the child ---- */
 
-/* In the system's words: from here its codes mean what it means by them. */
+/* In the system's words, for from here its codes mean what it means by them; or those of the thread that could not be made. */
 static int process_refuse(int rc, const struct il__os_spawn *s)
 {
-	const char *why = il__lack_words(rc);
+	const char *why = il__has_refused(rc) ? il_error_detail() : il__lack_words(rc);
 
 	if (rc == -EAGAIN)
 		rc = -ENOMEM;
@@ -154,6 +154,7 @@ static int process_start(il_process *p, il_loop *loop, const struct stdio *io, c
 				 .keep_others = options->keep_descriptors,
 				 .session = options->new_session || io->terminal >= 0,
 				 .terminal = io->terminal >= 0 ? io->terminal_name : NULL};
+	const bool own = il__disown_refusal();
 	int rc;
 
 	s.group = options->new_group && !s.session;
@@ -162,7 +163,7 @@ static int process_start(il_process *p, il_loop *loop, const struct stdio *io, c
 		return il__refuse(-EINVAL,
 				  "il_process_spawn: options.kill_group without new_group: "
 				  "the group would be your own");
-	rc = il__os_child_spawn(&p->child, &s);
+	rc = il__after_refusal(il__os_child_spawn(&p->child, &s), own);
 	if (rc < 0)
 		return process_refuse(rc, &s);
 	il__subprocess_watch(p, loop);

@@ -229,11 +229,12 @@ int il__program_pin(struct il__program *program, const int *cpus, size_t count)
 	memcpy(program->cpus, cpus, count * sizeof *cpus);
 	program->cpu_count = count;
 	rc = il__os_apart(do_nothing, NULL, cpus, count);
-	return rc < 0 ? il__refuse(rc,
-				   "il_process_pool_create: cpus: %zu processors, of which this "
-				   "program may use none: %s",
-				   count, il__system_words(rc))
-		      : 0;
+	if (rc == 0 || il__has_refused(rc))
+		return rc;
+	return il__refuse(rc,
+			  "il_process_pool_create: cpus: %zu processors, of which this program may "
+			  "use none: %s",
+			  count, il__system_words(rc));
 }
 
 void il__program_close(struct il__program *program)

@@ -157,7 +157,7 @@ int il__process_spawn(const struct il__program *program, const char *name, struc
 
 	if (rc < 0)
 		return rc;
-	rc = child_open(child, stream, errors, life);
+	rc = il__no_words(child_open(child, stream, errors, life));
 	if (rc == 0) {
 		struct start s = {.program = program,
 				  .name = name,
@@ -175,12 +175,12 @@ int il__process_spawn(const struct il__program *program, const char *name, struc
 			child->process = s.handle;
 		}
 	}
-	if (rc < 0)
-		return il__refuse(rc == -EAGAIN ? -ENOMEM : rc,
-				  "process pool: no worker could be started from %.*s: %s",
-				  il__text_within(program->file, 100), program->file,
-				  il__lack_words(rc));
-	return 0;
+	if (rc == 0)
+		return 0;
+	return il__refuse(rc == -EAGAIN ? -ENOMEM : rc,
+			  "process pool: no worker could be started from %.*s: %s",
+			  il__text_within(program->file, 100), program->file,
+			  il__has_refused(rc) ? il_error_detail() : il__lack_words(rc));
 }
 
 void il__process_kill(const struct il__child *child)

@@ -3,7 +3,8 @@
  * threads and worker processes of the library are as the program was when the library was loaded,
  * whoever starts them.
  */
-#define _GNU_SOURCE
+#include "no_threads.h"
+
 #include "processes.h"
 #include "workers.h"
 
@@ -176,6 +177,36 @@ IL_TEST_CORE(B, processors_that_are_not_there_are_refused_by_a_process_pool)
 	CHECK(strstr(il_error_detail(), "cpus"));
 	CHECK_RC(il_process_pool_create(&ex, &(il_process_pool_options){.cpu_count = 1}), -EINVAL);
 	CHECK(ex == NULL);
+}
+
+/* A thread is made for what is started on other processors: it is what lacks, neither they nor memory. */
+static void check_no_thread(int rc)
+{
+	CHECK_RC(rc, NO_THREAD);
+	CHECK(RUNNING_ON_VALGRIND || strstr(il_error_detail(), "no thread could be made"));
+}
+
+IL_TEST(B, processors_of_their_own_need_a_thread_which_is_named_where_none_can_be_made)
+{
+	struct state s;
+	il_executor *ex = NULL, *none = NULL;
+	pthread_attr_t attr;
+	int cpu, rc;
+
+	CHECK_RC(look_at_state(&s), 0);
+	cpu = first_of(&s.cpus);
+	const il_process_pool_options options = {.max_workers = 1, .cpus = &cpu, .cpu_count = 1};
+	CHECK_RC(il_process_pool_create(&ex, &options), 0);
+	forbid_threads(&attr);
+	rc = il_process_pool_create(&none, &options);
+	allow_threads(&attr);
+	check_no_thread(rc);
+	forbid_threads(&attr);
+	rc = il_executor_run(ex, look_at_state, &s, sizeof s);
+	allow_threads(&attr);
+	check_no_thread(rc);
+	CHECK_RC(il_executor_run(ex, look_at_state, &s, sizeof s), 0);
+	il_executor_destroy(ex);
 }
 
 IL_TEST_CORE(B, n26_a_pinned_thread_makes_a_pool_for_all_processors)

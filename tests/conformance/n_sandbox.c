@@ -2,7 +2,8 @@
  * n_sandbox.c: a sandbox refuses a system call that it does not know: EPERM as well as ENOSYS. Each newer call has
  * an older way, and no wait depends on it. What a forked child does under a filter (seccomp) tells.
  */
-#define _GNU_SOURCE
+#include "no_threads.h"
+
 #include "processes.h"
 
 #if defined(__linux__) && !IL_TEST_TSAN /* it starts no threads in a forked child */
@@ -165,6 +166,32 @@ IL_TEST_OWN_REAL(N, newer_system_calls_may_be_refused)
 	for (size_t i = 0; i < NEWER; i++)
 		check_under(&newer[i], 1, use_all);
 	check_under(newer, NEWER, use_all);
+}
+
+static int lack_a_thread(void *arg)
+{
+	pthread_attr_t attr;
+	int rc;
+
+	(void)arg;
+	forbid_threads(&attr);
+	rc = il_process_run(NULL, (char *const[]){"true", NULL}, NULL, 0, NULL);
+	allow_threads(&attr);
+	STEP(70, rc == NO_THREAD);
+	STEP(71, strstr(il_error_detail(), "true: no thread could be made") != NULL);
+	return 0;
+}
+
+static int lack_a_thread_in_loop(void *arg)
+{
+	(void)arg;
+	return il_run(il_test_backend(), lack_a_thread, NULL);
+}
+
+/* Without a descriptor for a child's end a thread waits for it. */
+IL_TEST_OWN_REAL(N, a_child_for_which_no_thread_can_be_made_says_so)
+{
+	check_under((const int[]){SYS_close_range}, 1, lack_a_thread_in_loop);
 }
 
 IL_TEST_OWN_REAL(N, a_timer_that_may_not_be_set_is_none)
