@@ -29,11 +29,13 @@ il_time il__remote_tick(il_time time)
 	return quarter > IL_MSEC(1) ? quarter : IL_MSEC(1);
 }
 
+/* As if the server were lost: what it has waited for a worker there counts elsewhere, too. */
 static void lose_out(struct il__remote_out *out, const char *why)
 {
 	struct il__remote_pool *pool = out->server->pool;
 
 	il__remote_take_out(out);
+	out->waited = il__remote_waited(out);
 	il__remote_lost(pool, out, why);
 	il__remote_dispatch(pool);
 }
