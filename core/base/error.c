@@ -61,7 +61,7 @@ const char *il_version(void)
 }
 
 /* glibc's strerror keeps its own text for each known number: static. */
-const char *il__system_words(int rc)
+static const char *system_text(int rc)
 {
 	return strerror(rc < -INT_MAX ? INT_MAX : -rc);
 }
@@ -86,8 +86,14 @@ const char *il__lack_words(int rc)
 {
 	static IL__THREAD_LOCAL char words[160];
 
-	snprintf(words, sizeof words, "%s%s", il__system_words(rc), lack_advice(rc));
+	snprintf(words, sizeof words, "%s%s", system_text(rc), lack_advice(rc));
 	return words;
+}
+
+/* Descriptors are all that these two codes tell of, whatever the call. */
+const char *il__system_words(int rc)
+{
+	return rc == -EMFILE || rc == -ENFILE ? il__lack_words(rc) : system_text(rc);
 }
 
 const char *il_strerror(int rc)
@@ -95,7 +101,7 @@ const char *il_strerror(int rc)
 	const struct code *code = find_code(rc);
 	if (rc >= 0)
 		return "success";
-	return code ? code->sentence : il__system_words(rc);
+	return code ? code->sentence : system_text(rc);
 }
 
 /* ---- the detail ---- */

@@ -75,10 +75,10 @@ char *il__keep_refusal(int rc);
 int il__refuse_again(int rc, char *why);
 void il__log(int level, const char *format, ...) __attribute__((format(printf, 2, 3), cold));
 /* A code that came from a system call, in the system's words: il_strerror has the library's meaning
- * of it. */
+ * of it. Where no descriptor is to be had, with the limit: "Too many open files; raise RLIMIT_NOFILE".
+ * It may lie in a buffer of the thread, until the next call. */
 const char *il__system_words(int rc);
-/* The same, and what to do where a limit of the process or the machine is reached: "Too many open files; raise RLIMIT_NOFILE".
- * Of a fork, whose -EAGAIN is a lack too. In a buffer of the thread, until the next call. */
+/* The same, and what to do where memory lacks. Of a fork or a thread, whose -EAGAIN is a lack too. */
 const char *il__lack_words(int rc);
 /* Misuse that no result can report: says so and aborts. */
 _Noreturn void il__fatal(const char *format, ...) __attribute__((format(printf, 1, 2), cold));

@@ -164,3 +164,29 @@ IL_TEST_CORE(C, calls_complete_where_poll_is_refused)
 	il_executor_destroy(ex);
 	free_board(b);
 }
+
+/* ---- descriptors ---- */
+
+static void check_limit_named(int rc)
+{
+	CHECK_RC(rc, -EMFILE);
+	CHECK(strstr(il_error_detail(), "; raise RLIMIT_NOFILE"));
+}
+
+IL_TEST_CORE(C, whatever_lacks_a_descriptor_names_the_limit)
+{
+	il_executor *ex = new_processes((il_process_pool_options){.max_workers = 1}), *none = NULL;
+	struct job j = job_on(NULL, 3);
+	struct rlimit saved, few;
+	il_shared memory;
+
+	CHECK_EQ(getrlimit(RLIMIT_NOFILE, &saved), 0);
+	few = (struct rlimit){0, saved.rlim_max};
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &few), 0);
+	check_limit_named(il_process_pool_create(&none, NULL));
+	check_limit_named(il_executor_run(ex, square, &j, sizeof j));
+	check_limit_named(il_shared_create(&memory, 100));
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &saved), 0);
+	CHECK_RC(il_executor_run(ex, square, &j, sizeof j), 3);
+	il_executor_destroy(ex);
+}

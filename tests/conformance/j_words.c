@@ -8,7 +8,9 @@
 #include "children.h"
 #include "in_child.h"
 
+#include <fcntl.h>
 #include <limits.h>
+#include <sys/resource.h>
 
 #ifdef __linux__
 #include <linux/filter.h>
@@ -45,6 +47,41 @@ IL_TEST_REAL(J, a_code_of_the_system_is_worded_as_the_systems)
 	CHECK_DETAIL(strerror(ENOENT));
 	CHECK_RC(il_stream_connect_unix(&s, "./no-such-socket"), -ENOENT);
 	CHECK_DETAIL(strerror(ENOENT));
+}
+
+static void check_limit_named(int rc)
+{
+	CHECK_RC(rc, -EMFILE);
+	CHECK_DETAIL(strerror(EMFILE));
+	CHECK_DETAIL("; raise RLIMIT_NOFILE");
+}
+
+IL_TEST_REAL(J, a_lack_of_descriptors_is_told_with_the_limit)
+{
+	struct rlimit full, none;
+	il_stream *a = NULL, *b = NULL;
+	il_listener *l = NULL;
+	il_datagram *d = NULL;
+	il_file *f = NULL;
+	il_signal_receiver *r = NULL;
+
+	if (il_test_valgrind()) /* it keeps descriptors beyond the limit */
+		return;
+	CHECK_EQ(getrlimit(RLIMIT_NOFILE, &full), 0);
+	none = full;
+	none.rlim_cur = 0;
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+	check_limit_named(il_stream_pair(&a, &b));
+	check_limit_named(il_stream_connect_tcp(&a, "127.0.0.1", "1", NULL));
+	check_limit_named(il_stream_connect_unix(&a, "./no-such-socket"));
+	check_limit_named(il_listener_open_tcp(&l, "127.0.0.1", "0", NULL));
+	check_limit_named(il_listener_open_unix(&l, "./no-such-socket", NULL));
+	check_limit_named(il_datagram_open_udp(&d, "127.0.0.1", "0", NULL));
+	check_limit_named(il_datagram_open_unix(&d, NULL, NULL));
+	check_limit_named(il_file_open(&f, "/dev/null", O_RDONLY, 0));
+	check_limit_named(il_signal_receiver_open(&r, (const int[]){SIGUSR1}, 1));
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &full), 0);
+	CHECK_STR(il_strerror(-EMFILE), strerror(EMFILE));
 }
 
 #if defined(__linux__) && defined(SYS_eventfd2)
