@@ -6,6 +6,7 @@
 #include "portal_run.h"
 #include "../base/base.h"
 #include "../base/error.h"
+#include "../base/load.h"
 #include "../base/os.h"
 #include "../base/probe.h"
 #include "../base/report.h"
@@ -64,6 +65,20 @@ static int portal_run_run(void *arg)
 
 	return portal_run_is_cancelled(r) ? -ECANCELED : r->fn(r->arg);
 }
+
+static il_fn *portal_run_runs(const void *arg)
+{
+	return ((const struct il__portal_run *)arg)->fn;
+}
+
+static struct il__report_name run_name = {
+    .fn = portal_run_run, .name = "a portal's call", .runs = portal_run_runs};
+
+static void portal_run_add_name(void)
+{
+	il__report_know(&run_name, 1);
+}
+IL__AT_LOAD(portal_run_add_name, IL__LOADED);
 
 static void portal_run_start_task(struct il__portal_run *r, il_loop *loop)
 {

@@ -7,7 +7,6 @@
 #include "../base/report.h"
 #include "../base/sanitizer.h"
 #include "extension.h"
-#include "future.h"
 #include "loop.h"
 #include "loops.h"
 #include "scope.h"
@@ -51,14 +50,14 @@ static void tell_stack(struct il__report *r, const il_task *task)
 
 static void tell_task(struct il__report *r, const il_task *task, size_t depth)
 {
-	char room[IL__TASK_TITLE];
+	char room[IL__TASK_TITLE], function[256];
 
 	il__report_indent(r, depth);
 	il__report(r, "%s", il__task_title(task, room));
 	if (!task->base->name[0] && !task->base->is_main) {
-		il__report(r, " (");
-		il__report_function(r, il__future_task_function(task));
-		il__report(r, ")");
+		il__report_function_text(task->base->fn, task->base->arg, function,
+					 sizeof function);
+		il__report(r, " (%s)", function);
 	}
 	il__report(r, ": ");
 	if (task == task->loop->current)

@@ -115,8 +115,6 @@ il_task *il__future_task_start(struct il__future_task *ft, il_loop *loop,
 			       const struct il__task_setup *options);
 void il__future_task_fail(struct il__future_task *ft,
 			  int rc); /* instead of start: the outcome is rc */
-/* What a task was started with, whether it has a future or not. */
-il_fn *il__future_task_function(const il_task *task);
 /* All in one; used by groups and il_loop_spawn. */
 int il__future_task(il_loop *loop, il_future **f, il_fn *fn, void *arg,
 		    const struct il__task_setup *options);

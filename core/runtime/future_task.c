@@ -124,13 +124,6 @@ static void future_task_add_name(void)
 }
 IL__AT_LOAD(future_task_add_name, IL__LOADED);
 
-il_fn *il__future_task_function(const il_task *task)
-{
-	const struct il__future_task *ft = task->base->arg;
-
-	return task->base->fn == future_task_run ? ft->fn : task->base->fn;
-}
-
 static void on_end(il_task *task, int rc)
 {
 	struct il__future_task *ft = task->base->arg;

@@ -101,6 +101,64 @@ IL_TEST_REAL(V, a_shutdown_says_which_executor_it_waits_for)
 	il_executor_destroy(pool);
 }
 
+/* ---- a task that serves a call from elsewhere ---- */
+
+struct meeting {
+	il_event *over;
+	il_portal *portal;
+	int begun;
+};
+
+static int attend(void *arg)
+{
+	struct meeting *m = arg;
+
+	m->begun++;
+	return il_event_wait(m->over);
+}
+
+static int attend_from_thread(void *arg)
+{
+	return il_portal_run_coroutine(((struct meeting *)arg)->portal, attend, arg);
+}
+
+/* What the line says behind a task without a name: " (FUNCTION)". */
+static void function_in(const char *line, char function[100])
+{
+	const char *begin = strchr(line, '('), *end = begin ? strchr(begin, ')') : NULL;
+
+	snprintf(function, 100, "%.*s", end ? (int)(end - begin) : 0, begin ? begin : "");
+}
+
+IL_TEST_REAL(V, a_task_of_a_portals_call_is_listed_with_the_calls_function)
+{
+	struct meeting m = {.begun = 0};
+	struct il_test_thread t;
+	il_future *f = NULL;
+	char functions[3][100] = {"", "", ""}, *text, *rest;
+	int count = 0;
+
+	CHECK_RC(il_event_create(&m.over), 0);
+	CHECK_RC(il_loop_create_threads_portal(il_loop_current(), &m.portal), 0);
+	CHECK_RC(il_loop_spawn(il_loop_current(), &f, attend, &m), 0);
+	il_test_thread_start(&t, attend_from_thread, &m);
+	UNTIL(m.begun == 2);
+	text = dump_loop();
+	for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
+		if (strstr(line, "il_event_wait") && count < 3)
+			function_in(line, functions[count++]);
+	free(text);
+	CHECK_EQ(count, 2);
+	CHECK(functions[0][0]);
+	CHECK_STR(functions[1], functions[0]);
+	CHECK_RC(il_event_set(m.over), 0);
+	CHECK_RC(il_future_join(f), 0);
+	UNTIL(atomic_load(&t.ended));
+	CHECK_RC(il_test_thread_join(&t), 0);
+	CHECK_RC(il_portal_close(m.portal), 0);
+	il_event_destroy(m.over);
+}
+
 /* ---- another loop ---- */
 
 static int sleep_long(void *unused)
