@@ -140,16 +140,21 @@ static const struct il__report_name *report_name_of(il_fn *fn)
 	return n;
 }
 
+il_fn *il__report_function_of(il_fn *fn, const void *arg)
+{
+	const struct il__report_name *name = arg ? report_name_of(fn) : NULL;
+
+	return name && name->runs ? name->runs(arg) : fn;
+}
+
 void il__report_function_text(il_fn *fn, const void *arg, char *text, size_t size)
 {
 	struct il__os_place place;
 	void *address;
-	const struct il__report_name *name = report_name_of(fn);
+	const struct il__report_name *name;
 
-	if (name && name->runs && arg) {
-		fn = name->runs(arg);
-		name = report_name_of(fn);
-	}
+	fn = il__report_function_of(fn, arg);
+	name = report_name_of(fn);
 	memcpy(&address, &fn, sizeof address);
 	if (name)
 		snprintf(text, size, "%s", name->name);

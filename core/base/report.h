@@ -34,6 +34,9 @@ void il__report_until(struct il__report *r, il_time then);
 void il__report_function_text(il_fn *fn, const void *arg, char *text, size_t size);
 void il__report_function(struct il__report *r, il_fn *fn);
 
+/* The function that is meant: another one, where this only runs it; arg is alive, or NULL. */
+il_fn *il__report_function_of(il_fn *fn, const void *arg);
+
 /* Whose name stands for another function's own, which works on arg. */
 typedef il_fn *il__report_runs(const void *arg);
 

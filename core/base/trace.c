@@ -18,6 +18,7 @@
 #include "memory.h"
 #include "os.h"
 #include "parker.h"
+#include "report.h"
 #include "trace_writer.h"
 
 #include <unistd.h>
@@ -253,7 +254,7 @@ void il__trace_change(const void *from, enum il__trace_left left, const char *wa
 	commit(own);
 }
 
-void il__trace_task(const void *task, il_fn *fn, const char *name, unsigned *known)
+void il__trace_task(const void *task, il_fn *fn, const void *arg, const char *name, unsigned *known)
 {
 	struct il__trace_record *r;
 
@@ -263,7 +264,7 @@ void il__trace_task(const void *task, il_fn *fn, const char *name, unsigned *kno
 	if (!r)
 		return;
 	r->task.task = task;
-	r->task.fn = fn;
+	r->task.fn = il__report_function_of(fn, arg);
 	memcpy(r->task.name, name, sizeof r->task.name);
 	commit(own);
 	*known = own->epoch;

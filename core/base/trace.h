@@ -79,8 +79,9 @@ void il__trace_turn(bool begins, const char *backend);
 /* Says that the thread goes from one task to another; `waits_for` is a constant. */
 void il__trace_change(const void *from, enum il__trace_left left, const char *waits_for,
 		      const void *to);
-/* Before that: introduces `to`, unless *known says that this was done. */
-void il__trace_task(const void *task, il_fn *fn, const char *name, unsigned *known);
+/* Before that: introduces `to`, unless *known says that this was done. It runs fn with arg, which is NULL where that is gone. */
+void il__trace_task(const void *task, il_fn *fn, const void *arg, const char *name,
+		    unsigned *known);
 /* Where a span begins. */
 il_time il__trace_now(void);
 /* From `begin` until now; `what` is a constant. */

@@ -10,10 +10,15 @@
 #include "task.h"
 #include "thread_state.h"
 
+/* One that has ended has given back what it was started with. */
 static void introduce(const il_task *task)
 {
-	if (task)
-		il__trace_task(task, task->base->fn, task->base->name, &task->base->traced);
+	struct il__task_base *base = task ? task->base : NULL;
+
+	if (base)
+		il__trace_task(task, base->fn,
+			       task->waiter.state == IL__TASK_ENDED ? NULL : base->arg, base->name,
+			       &base->traced);
 }
 
 /* Who leaves is what its own context belongs to; who comes is the loop's current task already. */

@@ -68,6 +68,63 @@ IL_TEST(V, a_trace_has_a_track_for_each_task_its_runs_and_its_waits)
 	free(e.all);
 }
 
+/* ---- tasks without a name ---- */
+
+static int nap(void *arg)
+{
+	(void)arg;
+	return il_sleep(IL_MSEC(1));
+}
+
+static int call_nap(void *arg)
+{
+	(void)arg;
+	return il_from_thread_run(nap, NULL);
+}
+
+/* "task N FUNCTION": from there on. NULL: it is no task's. */
+static const char *function_of_track(const struct event *e)
+{
+	const char *number = strncmp(e->label, "task ", 5) == 0 ? e->label + 5 : NULL;
+
+	return e->phase == 'M' && number ? strchr(number, ' ') : NULL;
+}
+
+/* The most tracks of tasks that run one function. */
+static int most_alike(const struct events *e)
+{
+	int most = 0;
+
+	for (size_t i = 0; i < e->count; i++) {
+		const char *one = function_of_track(&e->all[i]);
+		int alike = 0;
+		for (size_t k = 0; one && k < e->count; k++) {
+			const char *other = function_of_track(&e->all[k]);
+			alike += other && strcmp(one, other) == 0;
+		}
+		most = alike > most ? alike : most;
+	}
+	return most;
+}
+
+IL_TEST(V, a_task_is_traced_with_its_function_however_it_was_started)
+{
+	struct events e;
+	il_future *f = NULL;
+	il_group g;
+
+	trace_on(0);
+	CHECK_RC(il_group_open(&g), 0);
+	CHECK_RC(il_group_start_soon(&g, NULL, nap, NULL), 0);
+	CHECK_RC(il_group_start_soon(&g, &f, nap, NULL), 0);
+	CHECK_RC(il_group_close(&g, 0), 0);
+	CHECK_RC(il_run_in_thread(call_nap, NULL), 0);
+	e = trace_off();
+	CHECK_EQ(most_alike(&e), 3);
+	CHECK_RC(il_future_join(f), 0);
+	free(e.all);
+}
+
 static int calls_back(void *portal)
 {
 	CHECK_RC(il_portal_run_sync(portal, nothing, NULL), 0);
