@@ -14,7 +14,8 @@
 struct stream_case {
 	struct il__case base;
 	struct il__fd_share share; /* until the case happens, or is not waited for any more */
-	il_stream *entered;        /* whose directions are this select's; NULL: none is */
+	il_stream *
+	    entered; /* whose directions are this select's, while it is told of its end; NULL: none */
 	bool news;
 };
 
@@ -88,14 +89,29 @@ static void stream_case_fire(struct il__fd_share *share)
 	il__case_happened(&w->base, -EBADF);
 }
 
+/* Its own transport, which this asks, may have destroyed the stream: where it fails, nothing of it is touched. */
 static int stream_case_watch(il_case *c)
 {
 	struct stream_case *w = stream_case_of(c);
 	int rc = il__stream_watch(c->object, &w->share);
 
+	if (rc < 0)
+		return rc;
 	if (rc > 0)
 		stream_case_has_news(w);
-	return rc < 0 ? rc : 0;
+	w->entered = c->object;
+	w->entered->selected |= (unsigned char)c->mask;
+	return 0;
+}
+
+/* Before the stream may be gone. */
+static void stream_case_leave(il_case *c)
+{
+	struct stream_case *w = stream_case_of(c);
+
+	if (w->entered)
+		w->entered->selected &= (unsigned char)~c->mask;
+	w->entered = NULL;
 }
 
 static int stream_case_enqueue(il_case *c, il_task *task)
@@ -106,12 +122,8 @@ static int stream_case_enqueue(il_case *c, il_task *task)
 	w->share = (struct il__fd_share){.asked = (unsigned char)c->mask, .fire = stream_case_fire};
 	w->news = false;
 	w->entered = NULL;
-	if (il__stream_is_closed(c->object)) { /* by what another case has called */
+	if (il__stream_is_closed(c->object)) /* by what another case has called */
 		il__case_happened(&w->base, -EBADF);
-	} else {
-		w->entered = c->object;
-		w->entered->selected |= (unsigned char)c->mask;
-	}
 	return il__select_is_over(w->base.select) ? 0 : stream_case_watch(c);
 }
 
@@ -129,19 +141,15 @@ static int stream_case_look(il_case *c, il_task *task)
 		return 0;
 	w->news = false;
 	il__fd_unshare(&w->share);
+	stream_case_leave(c);
 	rc = stream_case_take(c, task);
 	return rc ? rc : stream_case_watch(c);
 }
 
-/* Before the stream may be gone. */
 static void stream_case_dequeue(il_case *c, il_task *task)
 {
-	struct stream_case *w = stream_case_of(c);
-
 	(void)task;
-	if (w->entered)
-		w->entered->selected &= (unsigned char)~c->mask;
-	w->entered = NULL;
+	stream_case_leave(c);
 }
 
 static void stream_case_rest(il_case *c, il_task *task)

@@ -89,15 +89,29 @@ static int transport_want(struct il__transport *t, int d)
 	return il__fd_share(lower);
 }
 
+/* By one of those that were asked, itself or below, which may be waited for all the same. It may be gone afterwards. */
+static int transport_asked_to_close(struct il__transport *t)
+{
+	il__fd_unshare(&t->lower[0]);
+	il__fd_unshare(&t->lower[1]);
+	if (--t->inside == 0)
+		il__transport_end(t);
+	return il__transport_closed();
+}
+
 static int transport_ask(struct il__fd *fd, unsigned directions)
 {
 	struct il__transport *t = il__container_of(fd, struct il__transport, fd);
 	const bool drained = t->drained;
 	int rc = 0;
 
+	t->inside++;
 	for (int d = 0; rc == 0 && d < 2; d++)
 		if (directions & il__transport_bit(d))
 			rc = transport_want(t, d);
+	if (il__stream_is_closed(t->stream))
+		return transport_asked_to_close(t);
+	t->inside--;
 	if (rc == 0 && t->told & directions) {
 		t->told &= ~directions;
 		return 1;

@@ -4,10 +4,9 @@
  */
 #include "l_net.h"
 #include "p_rings.h"
+#include "s_select.h"
 #include "waiter.h"
 #include "waits.h"
-
-#include <interloop/select.h>
 
 static int wait_flush(void *arg)
 {
@@ -21,6 +20,7 @@ struct closing {
 	il_stream *s;
 	const char *where;
 	bool destroys;
+	bool drained;      /* it has said so before */
 	il_scope *cancels; /* NULL: it closes */
 	int inside, closes, destroyed;
 };
@@ -45,8 +45,12 @@ static int close_in(struct closing *c, const char *where, int rc)
 
 static int closing_receive(void *self, void *data, size_t max)
 {
+	const struct closing *c = self;
+
 	(void)data;
 	(void)max;
+	if (c->drained)
+		il_transport_drained(c->s);
 	return close_in(self, "receive", -EAGAIN);
 }
 
@@ -159,6 +163,99 @@ IL_TEST(P, n289_a_stream_may_be_closed_where_its_transport_is_asked_for_the_loop
 {
 	for (int way = 0; way < 4; way++)
 		check_closing_later(way & 1, way & 2);
+}
+
+/* Asked by a select, which has waited for it (`waits`) or is about to. */
+static void check_closing_selected(struct closing c, unsigned mask, bool waits, int index)
+{
+	const char *where = c.where;
+	struct chooser chooser;
+	il_group g;
+
+	c.where = waits ? "nowhere" : where;
+	CHECK_RC(il_stream_open_transport(&c.s, &closing_transport, &c), 0);
+	chooser.cases[0] = il_case_stream(c.s, mask);
+	CHECK_RC(il_group_open(&g), 0);
+	if (waits) {
+		start_choosing(&g, &chooser, 1);
+		c.where = where;
+		il_transport_ready(c.s, mask);
+		CHECK_RC(il_group_close(&g, 0), 0);
+	} else {
+		chooser = (struct chooser){.cases = {chooser.cases[0]}, .count = 1, .timeout = 1};
+		CHECK_RC(choose(&chooser), 0);
+		CHECK_RC(il_group_close(&g, 0), 0);
+	}
+	CHECK_RC(chooser.rc, index);
+	if (index >= 0)
+		CHECK_RC(chooser.cases[0].rc, -EBADF);
+	CHECK_EQ(c.closes, 1);
+	if (!c.destroys)
+		il_stream_destroy(c.s);
+	CHECK_EQ(c.destroyed, 1);
+}
+
+IL_TEST(P, n375_a_stream_may_be_destroyed_by_its_transport_in_a_select)
+{
+	for (int destroys = 0; destroys < 2; destroys++)
+		for (int waits = 0; waits < 2; waits++) {
+			struct closing c = {.destroys = destroys};
+			c.where = "receive";
+			check_closing_selected(c, IL_READABLE, waits, 0);
+			c.where = "send";
+			check_closing_selected(c, IL_WRITABLE, waits, 0);
+			c.where = "want";
+			check_closing_selected(c, IL_READABLE, waits, -EBADF);
+			check_closing_selected(c, IL_READABLE | IL_WRITABLE, waits, -EBADF);
+			c.drained = true;
+			check_closing_selected(c, IL_READABLE, waits, -EBADF);
+		}
+}
+
+/* What it waits for goes with it. */
+static int above_receive(void *self, void *data, size_t max)
+{
+	return il_stream_read_now(self, data, max);
+}
+
+static int above_send(void *self, const struct iovec *pieces, int count)
+{
+	return il_stream_write_now(self, pieces, count);
+}
+
+static il_stream *above_under(void *self)
+{
+	return self;
+}
+
+static const struct il_transport above_transport = {
+    .name = "above",
+    .receive = above_receive,
+    .send = above_send,
+    .under = above_under,
+};
+
+IL_TEST(P, n289_a_stream_may_be_destroyed_where_the_one_below_is_asked)
+{
+	struct closing c = {.where = "nowhere", .destroys = true};
+	il_stream *below;
+	il_case one;
+	char byte;
+
+	for (int selects = 0; selects < 2; selects++) {
+		CHECK_RC(il_stream_open_transport(&below, &closing_transport, &c), 0);
+		CHECK_RC(il_stream_open_transport(&c.s, &above_transport, below), 0);
+		one = il_case_stream(c.s, IL_READABLE);
+		c.where = "want";
+		if (selects)
+			CHECK_RC(il_select(&one, 1, IL_SEC(1)), -EBADF);
+		else
+			CHECK_RC(il_stream_read(c.s, &byte, 1), -EBADF);
+		c.where = "nowhere";
+		il_stream_destroy(below);
+		CHECK_EQ(c.destroyed, 1);
+		c.closes = c.destroyed = 0;
+	}
 }
 
 static void check_cancelling(const char *where)
