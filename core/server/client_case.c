@@ -47,11 +47,23 @@ static int client_case_occupy(il_case *c, struct il__select *s)
 	return il__client_is_closed(client) ? 0 : il__case_occupy(c, s, client, IL_READABLE);
 }
 
+/* What comes is for the select while it waits, and not for a call that does not. */
+static void client_case_own(il_client *client, bool waits)
+{
+	if (client->ops)
+		return;
+	if (waits)
+		client->stream->selected |= IL_READABLE;
+	else
+		client->stream->selected &= (unsigned char)~IL_READABLE;
+}
+
 static int client_case_take(il_case *c, il_task *task)
 {
 	il_client *client = c->object;
 
 	(void)task;
+	client_case_own(client, false);
 	c->rc = il__client_is_closed(client) ? -EBADF : 0;
 	return il__client_look(client);
 }
@@ -98,6 +110,7 @@ static int client_case_watch(il_case *c)
 		il__case_news(w->base.select);
 	if (rc >= 0 && limit != IL_FOREVER)
 		rc = il__timer_arm(client->loop, &client->select_limit, limit);
+	client_case_own(client, rc >= 0);
 	return rc < 0 ? rc : 0;
 }
 
@@ -164,6 +177,7 @@ static void client_case_rest(il_case *c, il_task *task)
 		client->ops->watch(client, NULL);
 	else
 		il__stream_unwatch(&client_case_of(c)->share);
+	client_case_own(client, false);
 	client->waited += il__loop_now(client->loop) - client->select_since;
 	client->receiving = client->idle = false;
 	client->selecting = NULL;

@@ -327,6 +327,36 @@ static void check_keeps(il_case other, void (*call)(void *), void *object, int r
 	il_client_destroy(client);
 }
 
+/* As of a stream (check_has_alone). */
+IL_TEST_REAL(S, n375_who_does_not_wait_takes_nothing_of_a_client_that_a_select_waits_for)
+{
+	struct chooser chooser;
+	il_client *client = NULL;
+	il_stream *mine = NULL, *peer = NULL;
+	il_packet packet;
+	il_group g;
+	char text[8];
+
+	CHECK_RC(il_stream_pair(&mine, &peer), 0);
+	CHECK_RC(il_client_open(&client, mine, il_protocol_lines(), NULL), 0);
+	chooser.cases[0] = il_case_client(client);
+	CHECK_RC(il_group_open(&g), 0);
+	start_choosing(&g, &chooser, 1);
+	CHECK_RC(il_stream_write_all(peer, "hel", 3), 0);
+	CHECK_RC(il_stream_read_now(mine, text, sizeof text), -EBUSY);
+	CHECK_RC(il_stream_write_now(mine, &(struct iovec){"x", 1}, 1), 1);
+	CHECK_RC(il_sleep(IL_MSEC(1)), 0);
+	CHECK_RC(il_stream_write_all(peer, "lo\n", 3), 0);
+	CHECK_RC(il_stream_read_now(mine, text, sizeof text), -EBUSY);
+	CHECK_RC(il_group_close(&g, 0), 0);
+	check_chose(&chooser, 0, 0);
+	CHECK_RC(il_client_receive(client, &packet, 0), 1);
+	CHECK_EQ(packet.size, 5);
+	CHECK_RC(il_stream_read_now(mine, text, sizeof text), -EAGAIN);
+	il_client_destroy(client);
+	il_stream_destroy(peer);
+}
+
 IL_TEST(S, n373_a_permit_that_comes_while_another_case_is_looked_at_is_not_lost)
 {
 	il_semaphore *s = new_semaphore(0, 1);
