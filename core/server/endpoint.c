@@ -184,16 +184,13 @@ static const struct il__wait room_wait = {"il_server_serve", room_tell};
 #define FULL_ENDS IL_SEC(10)
 
 /* Once, however many leave and come meanwhile, until there has been room for that long. */
-static void log_full(il_server *s)
+static void log_full(const il_server *s)
 {
-	const il_time now = il__loop_now(s->loop);
-
-	if (now >= s->full_until)
+	if (il__loop_now(s->loop) >= s->full_until)
 		il__log(IL_LOG_WARNING,
 			"il_server_serve: there are max_clients, %zu; nobody is accepted until one "
 			"leaves",
 			s->client_count);
-	s->full_until = now + FULL_ENDS;
 }
 
 static int wait_for_room(il_server *s)
@@ -204,9 +201,12 @@ static int wait_for_room(il_server *s)
 	while (rc == 0 && !s->stopping && s->options.max_clients &&
 	       s->client_count >= s->options.max_clients) {
 		rc = il__task_check(task);
+		if (rc < 0)
+			break;
 		log_full(s);
-		if (rc == 0)
-			rc = il__queue_wait(&s->want_room, task, s, &room_wait);
+		s->full_until = IL_FOREVER;
+		rc = il__queue_wait(&s->want_room, task, s, &room_wait);
+		s->full_until = il__deadline_from(il__loop_now(s->loop), FULL_ENDS);
 	}
 	return rc;
 }

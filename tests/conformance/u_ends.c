@@ -391,3 +391,41 @@ IL_TEST(U, n412_real_loops_have_no_simulated_network)
 		CHECK(!n);
 	}
 }
+
+/* ---- a full server ---- */
+
+static il_server_options for_one = {.max_clients = 1};
+
+/* Two clients: the server has room for the first. */
+static void fill(il_stream *c[2])
+{
+	for (int i = 0; i < 2; i++)
+		CHECK_RC(stream_to(&c[i], "server"), 0);
+	CHECK_RC(il_sleep(IL_SEC(1)), 0);
+}
+
+IL_TEST_VIRTUAL(U, a_full_server_is_logged_once_until_it_has_had_room_for_ten_seconds)
+{
+	il_virtual_network *n = network_with(NULL);
+	il_stream *c[2];
+
+	host(n, "server", echo_server, &for_one);
+	CHECK_RC(il_sleep(IL_SEC(1)), 0);
+	fill(c);
+	for (int i = 0; i < 4; i++) { /* however long each of them stays */
+		CHECK_RC(il_sleep(IL_SEC(20)), 0);
+		il_stream_destroy(c[0]);
+		c[0] = c[1];
+		CHECK_RC(stream_to(&c[1], "server"), 0);
+		CHECK_RC(il_sleep(IL_SEC(1)), 0);
+	}
+	CHECK_LOGGED(IL_LOG_WARNING, "there are max_clients, 1", 1);
+	il_stream_destroy(c[0]);
+	il_stream_destroy(c[1]);
+	CHECK_RC(il_sleep(IL_SEC(20)), 0);
+	fill(c);
+	CHECK_LOGGED(IL_LOG_WARNING, "there are max_clients, 1", 2);
+	il_stream_destroy(c[0]);
+	il_stream_destroy(c[1]);
+	CHECK_RC(il_virtual_network_close(n), 0);
+}
