@@ -58,11 +58,10 @@ static int datagram_receive_wait(struct il__datagram_call *c)
 static int datagram_receive_some(il_datagram *d, struct il__datagram_call *c,
 				 struct il__os_message *messages, int count)
 {
-	int rc = il__datagram_take_failure(d, c->function);
-
-	if (rc < 0)
-		return rc;
 	for (;;) {
+		int rc = il__datagram_take_failure(d, c->function);
+		if (rc < 0)
+			return rc;
 		rc = d->fd->ready & IL_READABLE ? 0 : datagram_receive_wait(c);
 		if (rc < 0)
 			return rc;

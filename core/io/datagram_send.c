@@ -117,8 +117,10 @@ static int datagram_send_now(il_datagram *d, struct il__os_message *messages, in
 		rc = d->network->send(d->fd, &messages[done], 1);
 		done += rc > 0;
 	}
-	if (done && is_of_peer(rc))
+	if (done && is_of_peer(rc)) {
 		d->failure = rc;
+		il__fd_fire(d->fd, IL_READABLE); /* the system would have woken whoever receives */
+	}
 	return done ? done : rc;
 }
 

@@ -152,7 +152,7 @@ int il__fd_call(struct il__fd *fd, unsigned mask);
 void il__fd_lose(struct il__fd *fd, int rc);
 /* Wakes everybody with rc; shares fire. */
 void il__fd_wake(struct il__fd *fd, int rc);
-/* Of no descriptor: these directions are worth trying. */
+/* These directions are worth trying, of which the driver has told nothing. */
 void il__fd_fire(struct il__fd *fd, unsigned directions);
 /* For a mask with IL_PRIORITY: the ready directions (fd_urgent.c). */
 int il__fd_wait_urgent(il_task *task, struct il__fd *fd, unsigned mask, const char *function);

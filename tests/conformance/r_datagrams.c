@@ -3,6 +3,7 @@
  * closing wakes whoever waits.
  */
 #include "r_net.h"
+#include "s_select.h"
 
 #include <sys/socket.h>
 
@@ -269,6 +270,28 @@ IL_TEST_REAL(R, n336_a_waiting_receive_is_woken_by_a_refusal)
 	CHECK(!s.ended);
 	send_text(c, "anybody?", NULL);
 	CHECK_RC(side_join(&s), -ECONNREFUSED);
+	il_datagram_destroy(c);
+}
+
+IL_TEST_REAL(R, n336_a_refusal_among_many_is_told_to_whoever_waits_to_receive)
+{
+	il_datagram *c = connected_to(closed_port());
+	struct side s = {.rc = 0};
+	struct chooser chooser = {.cases = {il_case_datagram(c)}};
+	il_group g;
+	char byte;
+
+	side_start(&s, side_receive, c);
+	CHECK_RC(il_yield(), 0);
+	CHECK(!s.ended);
+	send_two(c);
+	CHECK_RC(side_join(&s), -ECONNREFUSED);
+	CHECK_RC(il_group_open(&g), 0);
+	start_choosing(&g, &chooser, 1);
+	send_two(c);
+	CHECK_RC(il_group_close(&g, 0), 0);
+	check_chose(&chooser, 0, 0);
+	CHECK_RC(il_datagram_receive(c, &byte, 1, NULL), -ECONNREFUSED);
 	il_datagram_destroy(c);
 }
 
