@@ -38,15 +38,14 @@ static il_time wake_timer_aim(il_loop *loop)
 	return next - w->lead;
 }
 
-static void adjust_lead(il_loop *loop, il_time woken)
+static void adjust_lead(struct il__wake_timer *w, il_time aim, il_time woken)
 {
-	struct il__wake_timer *w = &loop->wake_timer;
 	const il_time LEAD_MAX = IL_USEC(60);
 
-	if (w->aim == IL_FOREVER || w->aim == w->lead_aim)
+	if (aim == IL_FOREVER || aim == w->lead_aim)
 		return;
-	w->lead_aim = w->aim;
-	w->lead += woken > w->aim ? (woken - w->aim) / 4 : -w->lead / 16;
+	w->lead_aim = aim;
+	w->lead += woken > aim ? (woken - aim) / 4 : -w->lead / 16;
 	if (w->lead > LEAD_MAX)
 		w->lead = LEAD_MAX;
 }
@@ -113,12 +112,13 @@ void il__wake_timer_spent(il_loop *loop)
 static void on_timerfd(struct il__source *source, il_loop *loop, unsigned mask)
 {
 	struct il__wake_timer *w = &loop->wake_timer;
+	const il_time aim = w->aim; /* what expires may set it anew */
 
 	(void)source;
 	(void)mask;
 	w->fired = true;
 	il__timers_expire(loop);
-	adjust_lead(loop, loop->timers.expired);
+	adjust_lead(w, aim, loop->timers.expired);
 }
 
 static bool native_timer;
