@@ -180,6 +180,46 @@ IL_TEST_REAL(O, n274_a_protocol_may_cancel_a_send_that_has_no_room)
 	drop(&l);
 }
 
+static int nothing_comes(void *self, void *data, size_t max)
+{
+	(void)self, (void)data, (void)max;
+	return -EAGAIN;
+}
+
+static int send_while_open(void *self, const struct iovec *pieces, int count)
+{
+	CHECK(!*(bool *)self);
+	return count ? (int)pieces[0].iov_len : 0;
+}
+
+static void note_closed(void *self)
+{
+	*(bool *)self = true;
+}
+
+static int frame_and_close(const il_protocol *p, il_frame *frame)
+{
+	(void)frame;
+	return il_client_close(*(il_client **)p->state.pointer);
+}
+
+IL_TEST(O, n274_a_protocol_may_close_the_client_that_sends)
+{
+	const struct il_transport open = {
+	    .receive = nothing_comes, .send = send_while_open, .close = note_closed};
+	il_client *client = NULL;
+	const il_protocol closer = {
+	    .find = il_protocol_lines()->find, .frame = frame_and_close, .state.pointer = &client};
+	il_stream *s = NULL;
+	bool closed = false;
+
+	CHECK_RC(il_stream_open_transport(&s, &open, &closed), 0);
+	CHECK_RC(il_client_open(&client, s, &closer, NULL), 0);
+	CHECK_RC(il_client_send(client, "x", 1), -EBADF);
+	CHECK(closed);
+	il_client_destroy(client);
+}
+
 static int send_without_memory_to_wait(void *unused)
 {
 	static char packet[1 << 20];

@@ -223,6 +223,43 @@ IL_TEST_REAL(R, n356_a_select_on_a_closed_server_finds_the_peers_end)
 	il_server_destroy(s.server);
 }
 
+static int frame_and_close(const il_protocol *p, il_frame *frame)
+{
+	const char *text = frame->data;
+
+	return *text == '!' ? il_client_close(*(il_client **)p->state.pointer) : 0;
+}
+
+static int answer_marked(il_client *client, void *current)
+{
+	il_packet p;
+	int rc = il_client_receive(client, &p, IL_FOREVER);
+
+	*(il_client **)current = client;
+	if (rc > 0 && *(const char *)p.data == '!') {
+		CHECK_RC(il_client_send(client, p.data, p.size), -EBADF);
+		return 0;
+	}
+	return rc > 0 ? il_client_send(client, p.data, p.size) : rc;
+}
+
+IL_TEST_REAL(R, n356_a_peer_that_its_protocol_closes_in_a_send_gets_nothing_of_it)
+{
+	const il_handler h = {.handle = answer_marked};
+	il_protocol closer = *il_protocol_bytes();
+	il_client *current = NULL;
+	struct service s;
+	il_datagram *a;
+
+	closer.frame = frame_and_close;
+	closer.state.pointer = &current;
+	a = udp_start_with_peer(&s, &h, &current, &closer, NULL);
+	udp_say(a, "! first");
+	UNTIL(current && !il_server_clients(s.server));
+	UDP_ASK(a, "second", "second");
+	udp_end_with_peer(&s, a);
+}
+
 IL_TEST_REAL(R, n356_a_server_that_does_not_serve_is_closed_at_once)
 {
 	il_server *s = NULL;
