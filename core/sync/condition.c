@@ -159,6 +159,8 @@ int il_condition_wait_for(il_condition *condition, il_fn *predicate, void *arg)
 		rc = il__pass_on(il__guarded_fn(predicate, arg));
 		if (rc != 0)
 			break;
+		if (condition->gone && (rc = il__task_check(task)) < 0)
+			break;
 		if (condition->gone)
 			il__fatal("il_condition_wait_for: the condition was destroyed before the "
 				  "predicate held; join the tasks that wait for it first");

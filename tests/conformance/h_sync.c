@@ -560,3 +560,29 @@ IL_TEST(H, a_condition_may_be_destroyed_once_all_are_notified_whose_predicate_ho
 	o.condition = NULL;
 	destroy_objects(&o);
 }
+
+static int wait_in_vain(void *arg)
+{
+	struct objects *o = arg;
+
+	CHECK_RC(il_condition_acquire(o->condition), 0);
+	CHECK_RC(il_condition_wait_for(o->condition, is_set, o), -ECANCELED);
+	return il_lock_release(o->lock);
+}
+
+IL_TEST(H, who_is_cancelled_does_not_wait_again_for_a_condition_that_was_destroyed)
+{
+	struct objects o;
+	il_group g;
+
+	create_objects(&o);
+	CHECK_RC(il_group_open(&g), 0);
+	for (int i = 0; i < 3; i++)
+		CHECK_RC(il_group_start_soon(&g, NULL, wait_in_vain, &o), 0);
+	UNTIL(il_condition_get_statistics(o.condition).waiting == 3);
+	notify_condition(&o);
+	CHECK_RC(il_scope_cancel(il_group_scope(&g)), 0);
+	CHECK_RC(il_group_close(&g, 0), 0);
+	o.condition = NULL;
+	destroy_objects(&o);
+}
