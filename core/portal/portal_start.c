@@ -41,8 +41,10 @@ static int start(il_portal *p, const char *function, il_future **f, int *value, 
 	rc = il__soon_make(&soon, p, &future, fn, arg, true, false, function);
 	if (rc < 0)
 		return rc;
-	if (il__self.account)
+	if (il__self.account) {
 		starter.lender = il__account_named(il__self.account);
+		starter.lender.gives_up = task; /* which may be cancelled */
+	}
 	il__soon_task_of(soon)->starter = &starter;
 	il__soon_task_of(soon)->context = context;
 	il__soon_post(soon);

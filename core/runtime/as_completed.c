@@ -124,7 +124,7 @@ static int wait_next(il_as_completed *it, struct il__future_member **m)
 		rc = il__task_check(next.wakeup.task);
 	if (rc < 0)
 		return rc;
-	il__future_set_lend(&it->set, &next.wakeup.loans);
+	il__future_set_lend(&it->set, &next.wakeup);
 	*m = futures_take(it, &next.wakeup);
 	/* The firing thread still holds the lock for a moment: take() waits for it. */
 	if (!*m && (rc = await_next(&next)) == 0)

@@ -312,10 +312,12 @@ void il__future_paid(il_future *f, il_task *task)
 		il__paid_calls(task->loop, f->ops->account(f), 1);
 }
 
-void il__future_lend(il_future *f, struct il__loan **loans)
+void il__future_lend(il_future *f, struct il__wakeup *wakeup)
 {
-	if (il__self.account && f->ops->inbox && !f->ops->local(f))
-		il__loan_add(loans, f->ops->inbox(f));
+	if (!il__self.account)
+		return;
+	if (!f->ops->inbox || f->ops->local(f) || !il__loan_add(&wakeup->loans, f->ops->inbox(f)))
+		wakeup->others = true;
 }
 
 bool il__future_watch(il_future *f, struct il__watcher *w)
@@ -398,7 +400,7 @@ static int wait_done(il_future *f, il_time deadline, bool shielded, const char *
 		return rc;
 	w.wakeup.wait.tell = future_tell_wait;
 	w.wakeup.local = f->ops->local && f->ops->local(f);
-	il__future_lend(f, &w.wakeup.loans);
+	il__future_lend(f, &w.wakeup);
 	if (il__future_watch(f, &w.watcher)) {
 		il__future_owe(f, w.wakeup.task);
 		rc = future_await(f, &w, deadline, shielded, function);

@@ -48,7 +48,7 @@ struct il_future {
 };
 
 struct il__account;
-struct il__loan;
+struct il__wakeup;
 
 struct il__future_ops {
 	/* Cancels the call while it runs: any thread, no lock held, the caller has a reference; called
@@ -89,7 +89,7 @@ void il__future_owe(il_future *f, il_task *task);
 void il__future_paid(il_future *f, il_task *task);
 /* Before a wait for f: where the caller is a worker, and a task of another loop completes f, its call owes nothing to
  * that loop meanwhile. */
-void il__future_lend(il_future *f, struct il__loan **loans);
+void il__future_lend(il_future *f, struct il__wakeup *wakeup);
 /* The producer's side of the library's own futures. True: run it. */
 bool il__future_begin(il_future *f);
 /* Before one that runs is completed: whether its result counts. If so nobody cancels it any more. */

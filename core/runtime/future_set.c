@@ -112,11 +112,11 @@ int il__future_set_prepare(const struct il__future_set *set, bool all, il_time d
 	return 0;
 }
 
-void il__future_set_lend(const struct il__future_set *set, struct il__loan **loans)
+void il__future_set_lend(const struct il__future_set *set, struct il__wakeup *wakeup)
 {
 	for (size_t i = 0; il__self.account && i < set->count; i++)
 		if (!set->members[i].yielded && !il_future_done(set->members[i].future))
-			il__future_lend(set->members[i].future, loans);
+			il__future_lend(set->members[i].future, wakeup);
 }
 
 void il__future_set_owe(struct il__future_set *set, il_task *task)

@@ -37,7 +37,7 @@ void il__future_set_unwatch(struct il__future_set *set);
 int il__future_set_prepare(const struct il__future_set *set, bool all, il_time deadline,
 			   struct il__wakeup *wakeup, const char *function);
 /* As il__future_lend, of those that are not done. */
-void il__future_set_lend(const struct il__future_set *set, struct il__loan **loans);
+void il__future_set_lend(const struct il__future_set *set, struct il__wakeup *wakeup);
 /* While the task (NULL: a plain thread) waits, each member that is not done owes its result. */
 void il__future_set_owe(struct il__future_set *set, il_task *task);
 void il__future_set_paid(struct il__future_set *set, il_task *task);

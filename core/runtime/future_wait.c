@@ -117,7 +117,7 @@ static int wait_rounds(struct wait *w, il_time timeout)
 		if (rc == 0 && w->wakeup.task)
 			rc = il__task_check(w->wakeup.task);
 		if (rc == 0)
-			il__future_set_lend(&w->set, &w->wakeup.loans);
+			il__future_set_lend(&w->set, &w->wakeup);
 		if (rc == 0 && begin_round(w) && !futures_enough(w))
 			rc = futures_wait_for(w, deadline);
 		il__wakeup_leave(&w->wakeup);

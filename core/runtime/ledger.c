@@ -62,7 +62,10 @@ struct il__account il__account_named(struct il__account *account)
 						__ATOMIC_RELAXED, __ATOMIC_RELAXED))
 			name = mine;
 	}
-	return (struct il__account){account->pool, account->workers, account->calls, name, false};
+	return (struct il__account){.pool = account->pool,
+				    .workers = account->workers,
+				    .calls = account->calls,
+				    .name = name};
 }
 
 static size_t ledger_min(size_t a, size_t b)
@@ -205,12 +208,18 @@ void il__paid_calls(il_loop *loop, struct il__account *account, size_t calls)
 
 void il__lend(il_loop *loop, const struct il__account *account)
 {
-	if (loop->own_clock)
-		ledger_enter(&loop->ledger, account, LENT, 1, true);
+	if (!loop->own_clock)
+		return;
+	ledger_enter(&loop->ledger, account, LENT, 1, true);
+	if (account->gives_up)
+		il__owe(&loop->ledger, IL__OWED_EVENT);
 }
 
 void il__back(il_loop *loop, const struct il__account *account)
 {
-	if (loop->own_clock)
-		ledger_enter(&loop->ledger, account, LENT, (size_t)-1, false);
+	if (!loop->own_clock)
+		return;
+	ledger_enter(&loop->ledger, account, LENT, (size_t)-1, false);
+	if (account->gives_up)
+		il__paid(&loop->ledger, IL__OWED_EVENT);
 }

@@ -39,6 +39,7 @@ struct il__account {
 	size_t calls;     /* how many it is for, at most; 0: for the end of the pool */
 	size_t name;      /* of no other account; 0: it has none yet */
 	bool in_loop;     /* the loop itself ends them: it is owed nothing */
+	bool gives_up;    /* lent: the worker may go on though the loop's task does not wake it */
 };
 
 /* A copy of the account, with the name that it gets when it is first asked for it. Any thread. */
@@ -98,7 +99,8 @@ static inline void il__paid(struct il__ledger *ledger, enum il__owed what)
 /* IL__OWED_RESULT, by account: so many calls are waited for. Two tasks may wait for one call: it owes once. */
 void il__owe_calls(il_loop *loop, struct il__account *account, size_t calls);
 void il__paid_calls(il_loop *loop, struct il__account *account, size_t calls);
-/* A worker that runs a call of this account waits for a task of the loop: meanwhile it owes nothing. */
+/* A worker that runs a call of this account waits for a task of the loop: meanwhile it owes nothing. If it may give up,
+ * the loop is not asleep for ever all the same. */
 void il__lend(il_loop *loop, const struct il__account *account);
 void il__back(il_loop *loop, const struct il__account *account);
 

@@ -62,18 +62,18 @@ static void loan_on_ends(struct il__message *m, il_loop *loop)
 	loan_unref(loan);
 }
 
-void il__loan_add(struct il__loan **loans, struct il__inbox *inbox)
+bool il__loan_add(struct il__loan **loans, struct il__inbox *inbox)
 {
 	struct il__loan *loan;
 
 	if (!il__inbox_own_clock(inbox))
-		return;
+		return false;
 	for (loan = *loans; loan; loan = loan->next)
 		if (loan->inbox == inbox)
-			return;
+			return true;
 	loan = il__calloc(1, sizeof *loan);
 	if (!loan)
-		return; /* as an account that is not in the books: the clock stands */
+		return false; /* as an account that is not in the books: the clock stands */
 	loan->begins.handle = loan_on_begins;
 	loan->ends.handle = loan_on_ends;
 	loan->inbox = il__inbox_ref(inbox);
@@ -81,14 +81,18 @@ void il__loan_add(struct il__loan **loans, struct il__inbox *inbox)
 	atomic_init(&loan->refs, 1);
 	loan->next = *loans;
 	*loans = loan;
+	return true;
 }
 
-void il__loans_begin(struct il__loan *loans)
+/* Each of several loops may be the one that wakes it. */
+void il__loans_begin(struct il__loan *loans, bool gives_up)
 {
 	for (struct il__loan *loan = loans; loan; loan = loan->next) {
-		if (!loan->begun)
-			loan_post(loan, &loan->begins);
+		if (loan->begun)
+			continue;
 		loan->begun = true;
+		loan->account.gives_up = gives_up || loans->next;
+		loan_post(loan, &loan->begins);
 	}
 }
 

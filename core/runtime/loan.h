@@ -5,14 +5,16 @@
 #ifndef IL_CORE_RUNTIME_LOAN_H
 #define IL_CORE_RUNTIME_LOAN_H
 
+#include <stdbool.h>
+
 struct il__inbox;
 struct il__loan;
 
 /* Before the waiter is known to who will wake it: one more, to a loop whose task may wake it. No more than one to each
- * loop, and none to a loop that has no clock of its own. */
-void il__loan_add(struct il__loan **loans, struct il__inbox *inbox);
-/* Once it is known. */
-void il__loans_begin(struct il__loan *loans);
+ * loop, and none to a loop that has no clock of its own. False: that loop gets none. */
+bool il__loan_add(struct il__loan **loans, struct il__inbox *inbox);
+/* Once it is known. gives_up: the wait may have another end than by tasks of these loops. */
+void il__loans_begin(struct il__loan *loans, bool gives_up);
 /* By whoever wakes the waiter, before it does, so that no time passes before the thread goes on; and by the waiter that
  * gives up, while it may still be woken: so no loop ends that has not heard of it. */
 void il__loans_end(struct il__loan *loans);

@@ -31,6 +31,7 @@ int il__wakeup_init(struct il__wakeup *s, const char *function)
 	s->fired = false;
 	s->local = false;
 	s->loans = NULL;
+	s->others = false;
 	s->wait = (struct il__wait){.call = function};
 	s->inbox = s->task ? s->task->loop->inbox : NULL;
 	il__parker_init(&s->parker);
@@ -92,7 +93,7 @@ int il__wakeup_wait(struct il__wakeup *s, il_time deadline)
 
 	if (il__likely(!s->loans))
 		return wakeup_wait(s, deadline);
-	il__loans_begin(s->loans);
+	il__loans_begin(s->loans, s->task || s->others || deadline != IL_FOREVER);
 	rc = wakeup_wait(s, deadline);
 	if (rc < 0)
 		il__loans_end(s->loans);
@@ -102,7 +103,7 @@ int il__wakeup_wait(struct il__wakeup *s, il_time deadline)
 void il__wakeup_wait_shielded(struct il__wakeup *s)
 {
 	if (il__unlikely(s->loans != NULL))
-		il__loans_begin(s->loans);
+		il__loans_begin(s->loans, s->task || s->others);
 	if (!s->task) {
 		il__parker_wait(&s->parker, IL_FOREVER, &il__self.patience);
 		return;

@@ -20,6 +20,7 @@ struct il__wakeup {
 	struct il__inbox *inbox; /* the task's loop; borrowed: the task keeps the loop alive */
 	struct il__parker parker;
 	struct il__loan *loans; /* of a worker that waits for tasks of other loops */
+	bool others;            /* and for others than these */
 	bool fired;             /* tasks: loop's thread only */
 	bool local; /* only a task of the same loop can fire it: for the report of a deadlock */
 	/* Of the function that `init` was given; whoever knows what is waited for sets `tell`. */

@@ -68,7 +68,7 @@ static int future_cases_begin(struct il__select *s)
 	s->wakes = true;
 	for (size_t i = 0; il__self.account && i < s->count; i++)
 		if (s->cases[i].object && il__case_inside(&s->cases[i])->ops == &future_case)
-			il__future_lend(s->cases[i].object, &s->wakeup.loans);
+			il__future_lend(s->cases[i].object, &s->wakeup);
 	return 0;
 }
 

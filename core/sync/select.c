@@ -304,7 +304,7 @@ static int select_park(struct il__select *s, il_time deadline)
 		return 0;
 	}
 	if (s->wakes && il__unlikely(s->wakeup.loans != NULL))
-		il__loans_begin(s->wakeup.loans);
+		il__loans_begin(s->wakeup.loans, true);
 	return il__task_park_until(s->task, select_give_up, s, &parked, deadline);
 }
 

@@ -763,6 +763,134 @@ IL_TEST(E, a_loop_ends_while_a_worker_gives_up_its_wait_for_a_task)
 		CHECK_RC(il_run_in_thread(give_up_and_end, NULL), 0);
 }
 
+/* ---- a worker that waits for a task, and gives up ---- */
+
+static int give_up_one(void *arg)
+{
+	CHECK_RC(il_future_wait(arg, NAP), -ETIMEDOUT);
+	return 0;
+}
+
+static int give_up_all(void *arg)
+{
+	il_future *f = arg;
+
+	CHECK_RC(il_futures_wait(&f, 1, IL_ALL_COMPLETED, NAP), 0);
+	return 0;
+}
+
+static int give_up_next(void *arg)
+{
+	il_future *f = arg, *first = NULL;
+	il_as_completed *it = NULL;
+
+	CHECK_RC(il_as_completed_open(&it, &f, 1, NAP), 0);
+	CHECK_RC(il_as_completed_next(it, &first), -ETIMEDOUT);
+	il_as_completed_close(it);
+	return 0;
+}
+
+/* Until another worker has worked. */
+static int take_other(void *arg)
+{
+	il_executor *ex = new_pool(1);
+	il_future *fs[] = {arg, submitted(ex, work, NULL)};
+
+	CHECK_RC(wait_for_first(fs, 2), 1);
+	CHECK_RC(finished(fs[1]), 7);
+	il_executor_destroy(ex);
+	return 0;
+}
+
+static int select_other(void *arg)
+{
+	il_executor *ex = new_pool(1);
+	il_future *fs[] = {arg, submitted(ex, work, NULL)};
+
+	CHECK_RC(select_either(fs), 1);
+	CHECK_RC(finished(fs[1]), 7);
+	il_executor_destroy(ex);
+	return 0;
+}
+
+static int select_in_loop(void *arg)
+{
+	return il_run(il_virtual(), select_other, arg);
+}
+
+static int visit_for_ever(void *arg)
+{
+	(void)arg;
+	CHECK_RC(il_from_thread_run(sleep_forever, NULL), -ECANCELED);
+	return 0;
+}
+
+static int visit_for_a_while(void *arg)
+{
+	il_group g;
+
+	(void)arg;
+	CHECK_RC(il_group_open(&g), 0);
+	CHECK_RC(il_group_start_soon(&g, NULL, visit_for_ever, NULL), 0);
+	CHECK_RC(il_run_in_thread(work, NULL), 7);
+	il_scope_cancel(il_group_scope(&g));
+	return il_group_close(&g, 0);
+}
+
+static int visit_from_loop(void *arg)
+{
+	return il_run(il_virtual(), visit_for_a_while, arg);
+}
+
+/* Every task sleeps forever until then, but the worker goes on by itself. */
+IL_TEST(E, a_loop_is_not_asleep_for_ever_while_a_worker_may_give_up_its_wait_for_a_task)
+{
+	static il_fn *const waits[] = {give_up_one, give_up_all,    give_up_next,
+				       take_other,  select_in_loop, visit_from_loop};
+	il_future *f = NULL;
+	il_group g;
+
+	CHECK_RC(il_group_open(&g), 0);
+	CHECK_RC(il_group_start_soon(&g, &f, sleep_forever, NULL), 0);
+	for (size_t i = 0; i < sizeof waits / sizeof waits[0]; i++)
+		CHECK_RC(il_run_in_thread(waits[i], f), 0);
+	CHECK(!il_future_done(f));
+	il_scope_cancel(il_group_scope(&g));
+	CHECK_RC(il_group_close(&g, 0), 0);
+	il_future_unref(f);
+}
+
+static int wait_in_thread_for_ever(void *arg)
+{
+	il_future *f = NULL;
+	il_group g;
+	int rc;
+
+	(void)arg;
+	CHECK_RC(il_group_open(&g), 0);
+	CHECK_RC(il_group_start_soon(&g, &f, sleep_forever, NULL), 0);
+	rc = il_run_in_thread(await, f);
+	rc = il_group_close(&g, rc);
+	il_future_unref(f);
+	return rc;
+}
+
+static int visit_in_thread_for_ever(void *arg)
+{
+	return il_run_in_thread(visit_for_ever, arg);
+}
+
+/* One that waits for nothing else for ever sleeps with its loop. */
+IL_TEST_OWN_VIRTUAL(E, a_worker_that_waits_for_a_task_for_ever_is_asleep_with_its_loop)
+{
+	static il_fn *const mains[] = {wait_in_thread_for_ever, visit_in_thread_for_ever};
+
+	for (size_t i = 0; i < sizeof mains / sizeof mains[0]; i++) {
+		CHECK_RC(il_run(il_test_backend(), mains[i], NULL), -EDEADLK);
+		CHECK_DETAIL("main waits in il_run_in_thread");
+	}
+}
+
 /* ---- the end of an executor ---- */
 
 /* The clock stands while the pool's worker works, and goes on while it naps. */
