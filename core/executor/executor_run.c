@@ -145,8 +145,10 @@ static int run_held(il_executor *ex, struct run *run, il_fn *fn, void *arg, size
 		run_drop(run);
 		return rc;
 	}
-	if (task)
+	if (task) {
 		il__owe_calls(task->loop, run->call.account, 1);
+		run->wakeup.local = il__is_in_books(task->loop, run->call.account);
+	}
 	rc = await_and_explain(ex, run, rc > 0 || (task && task->scope->effective));
 	if (task)
 		il__paid_calls(task->loop, run->call.account, 1);

@@ -300,6 +300,13 @@ static void fire_waiter(struct il__watcher *w, il_future *f)
 	il__wakeup_fire(&il__container_of(w, struct waiter, watcher)->wakeup);
 }
 
+bool il__future_is_local(il_future *f, const il_task *task)
+{
+	if (f->ops->local && f->ops->local(f))
+		return true;
+	return task && f->ops->account && il__is_in_books(task->loop, f->ops->account(f));
+}
+
 void il__future_owe(il_future *f, il_task *task)
 {
 	if (task && f->ops->account)
@@ -399,7 +406,7 @@ static int wait_done(il_future *f, il_time deadline, bool shielded, const char *
 	if (w.wakeup.task && !shielded && (rc = il__task_check(w.wakeup.task)) < 0)
 		return rc;
 	w.wakeup.wait.tell = future_tell_wait;
-	w.wakeup.local = f->ops->local && f->ops->local(f);
+	w.wakeup.local = il__future_is_local(f, w.wakeup.task);
 	il__future_lend(f, &w.wakeup);
 	if (il__future_watch(f, &w.watcher)) {
 		il__future_owe(f, w.wakeup.task);

@@ -84,6 +84,8 @@ void il__future_init(il_future *f, const struct il__future_ops *ops,
 bool il__future_watch(il_future *f, struct il__watcher *w);
 /* It is not told any more. False: it was. */
 bool il__future_unwatch(il_future *f, struct il__watcher *w);
+/* As il__wakeup.local, of a task (NULL: a plain thread) that waits for f. */
+bool il__future_is_local(il_future *f, const il_task *task);
 /* While a task (NULL: a plain thread) waits for f: its worker owes the result. */
 void il__future_owe(il_future *f, il_task *task);
 void il__future_paid(il_future *f, il_task *task);

@@ -99,7 +99,7 @@ int il__future_set_prepare(const struct il__future_set *set, bool all, il_time d
 			continue;
 		left++;
 		stuck += f->ops->deadlock && f->ops->deadlock(f);
-		local += f->ops->local && f->ops->local(f);
+		local += il__future_is_local(f, wakeup->task);
 	}
 	wakeup->local = local == left;
 	if (deadline == IL_FOREVER && stuck > 0 && (all || stuck == left))

@@ -206,6 +206,11 @@ void il__paid_calls(il_loop *loop, struct il__account *account, size_t calls)
 	loop->ledger.results -= calls;
 }
 
+bool il__is_in_books(const il_loop *loop, const struct il__account *account)
+{
+	return account && !account->in_loop && loop->own_clock;
+}
+
 void il__lend(il_loop *loop, const struct il__account *account)
 {
 	if (!loop->own_clock)

@@ -99,6 +99,8 @@ static inline void il__paid(struct il__ledger *ledger, enum il__owed what)
 /* IL__OWED_RESULT, by account: so many calls are waited for. Two tasks may wait for one call: it owes once. */
 void il__owe_calls(il_loop *loop, struct il__account *account, size_t calls);
 void il__paid_calls(il_loop *loop, struct il__account *account, size_t calls);
+/* Whether the books tell all that can end a wait for these calls. NULL: they do not. */
+bool il__is_in_books(const il_loop *loop, const struct il__account *account);
 /* A worker that runs a call of this account waits for a task of the loop: meanwhile it owes nothing. If it may give up,
  * the loop is not asleep for ever all the same. */
 void il__lend(il_loop *loop, const struct il__account *account);

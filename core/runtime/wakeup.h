@@ -22,7 +22,8 @@ struct il__wakeup {
 	struct il__loan *loans; /* of a worker that waits for tasks of other loops */
 	bool others;            /* and for others than these */
 	bool fired;             /* tasks: loop's thread only */
-	bool local; /* only a task of the same loop can fire it: for the report of a deadlock */
+	/* Only a task of the same loop can fire it, or a worker who owes it that: for the report of a deadlock. */
+	bool local;
 	/* Of the function that `init` was given; whoever knows what is waited for sets `tell`. */
 	struct il__wait wait;
 };

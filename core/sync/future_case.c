@@ -19,7 +19,7 @@ struct future_case {
 	struct il__case base;
 	struct il__watcher watcher;
 	bool watches;
-	bool owed; /* another thread completes it */
+	bool owed; /* another thread completes it, that the books do not tell of */
 };
 
 il__case_fits(struct future_case);
@@ -84,7 +84,7 @@ static int future_case_enqueue(il_case *c, il_task *task)
 	if (rc < 0)
 		return rc;
 	il_future_ref(f);
-	w->owed = !f->ops->local || !f->ops->local(f);
+	w->owed = !il__future_is_local(f, task);
 	if (w->owed)
 		il__owe(&task->loop->ledger, IL__OWED_EVENT);
 	il__future_owe(f, task);

@@ -860,34 +860,91 @@ IL_TEST(E, a_loop_is_not_asleep_for_ever_while_a_worker_may_give_up_its_wait_for
 	il_future_unref(f);
 }
 
-static int wait_in_thread_for_ever(void *arg)
-{
-	il_future *f = NULL;
-	il_group g;
-	int rc;
+/* How a task waits for such a worker. */
+struct sleepers {
+	il_executor *ex;
+	il_future *f; /* of the task that sleeps */
+	il_fn *wait;
+};
 
-	(void)arg;
-	CHECK_RC(il_group_open(&g), 0);
-	CHECK_RC(il_group_start_soon(&g, &f, sleep_forever, NULL), 0);
-	rc = il_run_in_thread(await, f);
-	rc = il_group_close(&g, rc);
-	il_future_unref(f);
-	return rc;
+static int sleep_in_thread(void *arg)
+{
+	return il_run_in_thread(await, ((struct sleepers *)arg)->f);
 }
 
-static int visit_in_thread_for_ever(void *arg)
+static int sleep_in_visit(void *arg)
 {
 	return il_run_in_thread(visit_for_ever, arg);
 }
 
-/* One that waits for nothing else for ever sleeps with its loop. */
+static int sleep_in_call(void *arg)
+{
+	const struct sleepers *s = arg;
+
+	return il_executor_run(s->ex, await, s->f, 0);
+}
+
+static int sleep_in_futures(void *arg)
+{
+	const struct sleepers *s = arg;
+	il_future *fs[] = {submitted(s->ex, await, s->f), submitted(s->ex, await, s->f)};
+	int rc = il_future_wait(fs[0], IL_FOREVER);
+
+	CHECK_RC(il_futures_wait(fs, 2, IL_ALL_COMPLETED, IL_FOREVER), rc);
+	il_future_unref(fs[0]);
+	CHECK_RC(il_future_join(fs[1]), rc);
+	return rc;
+}
+
+static int sleep_in_select(void *arg)
+{
+	const struct sleepers *s = arg;
+	il_future *f = submitted(s->ex, await, s->f);
+	il_case one = il_case_future(f);
+	int rc = il_select(&one, 1, IL_FOREVER);
+
+	CHECK_RC(il_future_join(f), rc);
+	return rc;
+}
+
+static int await_item(void *arg)
+{
+	return await(*(il_future **)arg);
+}
+
+static int sleep_in_map(void *arg)
+{
+	const struct sleepers *s = arg;
+	il_future *items[] = {s->f, s->f, s->f};
+
+	return il_executor_map(s->ex, await_item, items, 3, sizeof *items, NULL, IL_FOREVER);
+}
+
+static int sleep_with_worker(void *arg)
+{
+	struct sleepers s = {.ex = new_pool(2), .wait = *(il_fn **)arg};
+	il_group g;
+	int rc;
+
+	CHECK_RC(il_group_open(&g), 0);
+	CHECK_RC(il_group_start_soon(&g, &s.f, sleep_forever, NULL), 0);
+	rc = s.wait(&s);
+	CHECK_RC(il_group_close(&g, rc), -ECANCELED);
+	il_future_unref(s.f);
+	il_executor_destroy(s.ex);
+	return rc;
+}
+
+/* One that waits for nothing else, without end, sleeps with its loop. */
 IL_TEST_OWN_VIRTUAL(E, a_worker_that_waits_for_a_task_for_ever_is_asleep_with_its_loop)
 {
-	static il_fn *const mains[] = {wait_in_thread_for_ever, visit_in_thread_for_ever};
+	static il_fn *const waits[] = {sleep_in_thread,  sleep_in_visit,  sleep_in_call,
+				       sleep_in_futures, sleep_in_select, sleep_in_map};
 
-	for (size_t i = 0; i < sizeof mains / sizeof mains[0]; i++) {
-		CHECK_RC(il_run(il_test_backend(), mains[i], NULL), -EDEADLK);
-		CHECK_DETAIL("main waits in il_run_in_thread");
+	for (size_t i = 0; i < sizeof waits / sizeof waits[0]; i++) {
+		il_fn *wait = waits[i];
+		CHECK_RC(il_run(il_test_backend(), sleep_with_worker, &wait), -EDEADLK);
+		CHECK_DETAIL("main waits in il_");
 	}
 }
 
