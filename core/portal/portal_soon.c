@@ -277,13 +277,16 @@ static void run_with_future(struct il__soon *soon, il_future *f, il_loop *loop)
 static void run_plain(struct il__soon *soon, il_loop *loop)
 {
 	il_future *f = soon->has_future ? future_of(soon) : NULL;
+	struct il__cancel_scope *outer = il__self.scope;
 
+	il__self.scope = &soon->portal->scope; /* for whom the future's callbacks run */
 	if (!f)
 		il__plain_call(soon->fn, soon->arg, soon->locals, &soon->portal->scope);
 	else if (soon->portal->scope.effective && !loop->shut)
 		il__future_cancelled_early(f, NULL);
 	else if (il__future_begin(f))
 		run_with_future(soon, f, loop);
+	il__self.scope = outer;
 	il__portal_leave_gate(soon->portal);
 	soon_release(soon);
 }

@@ -19,7 +19,7 @@ struct il__thread {
 	il_loop *loop; /* the loop whose thread this is */
 	struct il__locals
 	    *locals; /* outside a task: a worker call's, a portal call's, or the thread's */
-	/* Outside a task: where those began for whom a plain call is made, or of the task that has just ended. */
+	/* Outside a task: where those began for whom a plain call is made or has ended, or of the task that has just ended. */
 	struct il__cancel_scope *scope;
 	struct il__account *account; /* of the call that it runs as a worker; NULL: it runs none */
 	unsigned no_wait; /* inside a plain call or callback that may not wait: how many */

@@ -370,6 +370,15 @@ static int have_a_task_end(void *arg)
 	return il_future_on_done(e->ended, begin_when_ended, e);
 }
 
+static int have_a_call_end(void *arg)
+{
+	struct errand *e = arg;
+
+	CHECK_RC(il_loop_create_threads_portal(il_loop_current(), &e->through), 0);
+	CHECK_RC(il_portal_run_sync_soon(e->through, &e->ended, return_at_once, NULL), 0);
+	return il_future_on_done(e->ended, begin_when_ended, e);
+}
+
 static void errand_free(struct errand *e)
 {
 	il_timer_close(e->timer);
@@ -383,8 +392,8 @@ static void errand_free(struct errand *e)
 
 IL_TEST_VIRTUAL(U, what_is_begun_for_a_host_outside_of_its_tasks_is_the_hosts)
 {
-	il_fn *const ways[] = {set_a_timer, watch_a_pipe, post_a_call, have_a_thread_call,
-			       have_a_task_end};
+	il_fn *const ways[] = {set_a_timer,        watch_a_pipe,    post_a_call,
+			       have_a_thread_call, have_a_task_end, have_a_call_end};
 
 	for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
 		struct errand e = {.runs = 0};
