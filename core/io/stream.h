@@ -134,6 +134,15 @@ int il__stream_receive_once(il_stream *s, void *data, size_t max);
 int il__stream_send_once(il_stream *s, const struct iovec *pieces, int count, bool *whole);
 /* Takes kept bytes, and up to *count descriptors that came with them; fds and count may be NULL. */
 int il__stream_take_kept(il_stream *s, void *data, size_t max, int *fds, int *count);
+/* These directions are a select's: what comes is for it, and not for a call that does not wait. */
+static inline void il__stream_select(il_stream *s, unsigned directions)
+{
+	s->selected |= (unsigned char)directions;
+}
+static inline void il__stream_unselect(il_stream *s, unsigned directions)
+{
+	s->selected &= (unsigned char)~directions;
+}
 /* A try has told that the direction has to be waited for. */
 static inline void il__stream_drained(il_stream *s, unsigned direction)
 {

@@ -100,7 +100,7 @@ static int stream_case_watch(il_case *c)
 	if (rc > 0)
 		stream_case_has_news(w);
 	w->entered = c->object;
-	w->entered->selected |= (unsigned char)c->mask;
+	il__stream_select(w->entered, c->mask);
 	return 0;
 }
 
@@ -110,7 +110,7 @@ static void stream_case_leave(il_case *c)
 	struct stream_case *w = stream_case_of(c);
 
 	if (w->entered)
-		w->entered->selected &= (unsigned char)~c->mask;
+		il__stream_unselect(w->entered, c->mask);
 	w->entered = NULL;
 }
 

@@ -47,15 +47,15 @@ static int client_case_occupy(il_case *c, struct il__select *s)
 	return il__client_is_closed(client) ? 0 : il__case_occupy(c, s, client, IL_READABLE);
 }
 
-/* What comes is for the select while it waits, and not for a call that does not. */
+/* Of a datagram server's peer there is no stream. */
 static void client_case_own(il_client *client, bool waits)
 {
 	if (client->ops)
 		return;
 	if (waits)
-		client->stream->selected |= IL_READABLE;
+		il__stream_select(client->stream, IL_READABLE);
 	else
-		client->stream->selected &= (unsigned char)~IL_READABLE;
+		il__stream_unselect(client->stream, IL_READABLE);
 }
 
 static int client_case_take(il_case *c, il_task *task)
