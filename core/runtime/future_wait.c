@@ -89,15 +89,16 @@ static bool futures_enough(const struct wait *w)
 }
 
 /* Before a round of waiting: only those that are not done are waited for. False: all are. Who was done before this
- * looked is to be counted after it, for nobody watches it. */
+ * looked is to be counted after it, for nobody watches it; nor whoever was in a round before, which may have been one by
+ * one where this is not. */
 static bool begin_round(struct wait *w)
 {
 	size_t left = w->set.count;
 
 	w->one_by_one = w->wakeup.loans || (w->wakeup.task && w->wakeup.task->loop->own_clock);
-	for (size_t i = 0; w->one_by_one && i < w->set.count; i++) {
+	for (size_t i = 0; i < w->set.count; i++) {
 		struct il__future_member *m = &w->set.members[i];
-		m->yielded = m->yielded || il_future_done(m->future);
+		m->yielded = m->yielded || (w->one_by_one && il_future_done(m->future));
 		left -= m->yielded;
 	}
 	atomic_init(&w->left, left);

@@ -685,6 +685,31 @@ static int wait_for_both(void *arg)
 	return 0;
 }
 
+static int open_when_done(il_future *f, void *arg)
+{
+	(void)f;
+	atomic_store(&((struct gate *)arg)->open, true);
+	return 0;
+}
+
+/* The call is the last to end, when no task is waited for any more. */
+static int wait_for_tasks_before_call(void *arg)
+{
+	struct visit_by_worker *v = arg;
+	struct gate gate = {.open = false};
+	il_executor *ex = new_pool(1);
+	il_future *fs[] = {posted(v->portal, nap, NULL), posted(v->portal, nap_long, NULL),
+			   occupy(ex, &gate)};
+
+	CHECK_RC(il_future_on_done(fs[1], open_when_done, &gate), 0);
+	CHECK_RC(wait_for_all(fs, 3), 3);
+	check_no_time_passes(v->start, 3 * NAP);
+	for (int i = 0; i < 3; i++)
+		il_future_unref(fs[i]);
+	il_executor_destroy(ex);
+	return 0;
+}
+
 static int wait_in_vain(void *arg)
 {
 	struct visit_by_worker *v = arg;
@@ -709,6 +734,7 @@ IL_TEST(E, a_worker_lends_its_time_for_exactly_as_long_as_it_waits)
 	check_worker(wait_and_work, take_one_by_one);
 	check_worker(wait_and_work, select_first);
 	check_worker(wait_for_both, NULL);
+	check_worker(wait_for_tasks_before_call, NULL);
 	check_worker(wait_in_vain, NULL);
 }
 
