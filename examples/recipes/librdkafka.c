@@ -43,6 +43,7 @@ static int consume(void *consumer)
 			if (!message->err)
 				rc = handle(message);
 			rd_kafka_message_destroy(message);
+			rc = rc < 0 ? rc : il_yield(); /* others run though messages keep coming */
 		}
 	}
 	rd_kafka_queue_io_event_enable(queue, -1, NULL, 0);
