@@ -956,8 +956,8 @@ static int sleep_with_worker(void *arg)
 	CHECK_RC(il_group_start_soon(&g, &s.f, sleep_forever, NULL), 0);
 	rc = s.wait(&s);
 	CHECK_RC(il_group_close(&g, rc), -ECANCELED);
+	il_executor_destroy(s.ex); /* no worker waits for it any more */
 	il_future_unref(s.f);
-	il_executor_destroy(s.ex);
 	return rc;
 }
 
