@@ -166,7 +166,7 @@ static int map_await(struct map *map, il_executor *ex, il_time deadline)
 		int rc;
 		il__wakeup_init(wakeup, "il_executor_map");
 		wakeup->wait.tell = map_tell;
-		wakeup->local = map->virtual_time && !map->account.in_loop;
+		wakeup->local = wakeup->task && il__is_in_books(wakeup->task->loop, &map->account);
 		pthread_mutex_lock(&map->lock);
 		left = map_owed(map);
 		over = left == 0;

@@ -114,11 +114,21 @@ static void client_send_release(il_frame *frame)
 		IL__GUARDED(frame->release(frame));
 }
 
-/* What stands against sending: 0 if nothing does. `frame` may have closed it. */
-static int client_send_check(const il_client *c)
+/* `frame` may have closed it. */
+static int client_send_check_open(const il_client *c)
 {
 	if (il__client_is_closed(c))
 		return il__refuse(-EBADF, "il_client_send: the client was closed meanwhile");
+	return 0;
+}
+
+/* What stands against sending: 0 if nothing does. */
+static int client_send_check(const il_client *c)
+{
+	int rc = client_send_check_open(c);
+
+	if (rc < 0)
+		return rc;
 	if (c->broken)
 		return il__refuse(-EPIPE, "il_client_send: peer %s is gone: %s", c->address,
 				  c->why ? c->why
@@ -219,8 +229,9 @@ static int client_send_message(il_client *c, const void *data, size_t size)
 	rc = client_send_frame(c, &frame, data, size);
 	if (rc < 0)
 		return rc;
-	rc = c->closed ? il__refuse(-EBADF, "il_client_send: the client was closed meanwhile")
-		       : c->ops->send(c, &frame, il__client_end_of_patience(c));
+	rc = client_send_check_open(c);
+	if (rc == 0)
+		rc = c->ops->send(c, &frame, il__client_end_of_patience(c));
 	if (rc == 0)
 		client_send_count(c, &frame);
 	client_send_release(&frame);

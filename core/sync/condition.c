@@ -159,12 +159,11 @@ int il_condition_wait_for(il_condition *condition, il_fn *predicate, void *arg)
 		rc = il__pass_on(il__guarded_fn(predicate, arg));
 		if (rc != 0)
 			break;
-		if (condition->gone && (rc = il__task_check(task)) < 0)
-			break;
-		if (condition->gone)
+		if (!condition->gone)
+			rc = il_condition_wait(condition);
+		else if ((rc = il__task_check(task)) == 0)
 			il__fatal("il_condition_wait_for: the condition was destroyed before the "
 				  "predicate held; join the tasks that wait for it first");
-		rc = il_condition_wait(condition);
 	}
 	if (--condition->visits == 0 && condition->gone)
 		il__free(condition);
