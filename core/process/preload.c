@@ -10,6 +10,7 @@
 #include "../base/error.h"
 #include "../base/escape.h"
 #include "../base/memory.h"
+#include "module.h"
 #include "pool.h"
 #include "wire.h"
 
@@ -34,24 +35,13 @@ struct search {
 	bool program, after_loader, found;
 };
 
-static bool preload_holds(const struct dl_phdr_info *module, uintptr_t address)
-{
-	for (size_t i = 0; i < module->dlpi_phnum; i++) {
-		uintptr_t begin = module->dlpi_addr + module->dlpi_phdr[i].p_vaddr;
-		if (module->dlpi_phdr[i].p_type == PT_LOAD && address >= begin &&
-		    address < begin + module->dlpi_phdr[i].p_memsz)
-			return true;
-	}
-	return false;
-}
-
 static int preload_look(struct dl_phdr_info *module, size_t size, void *arg)
 {
 	struct search *s = arg;
 
 	(void)size;
 	s->after_loader |= !s->program && module->dlpi_addr == s->loader;
-	s->found = preload_holds(module, s->here);
+	s->found = il__module_contains(module, s->here, PF_X);
 	s->name = module->dlpi_name;
 	if (s->found)
 		return 1;
