@@ -59,21 +59,20 @@ static void attendant_visit(struct il__process_worker *w)
 static bool do_next(struct il__process_pool *pool)
 {
 	struct il__process_worker *w = NULL;
-	struct il__pump *pump = NULL;
 	il_call *call = NULL;
 	bool found = false;
 
 	pthread_mutex_lock(&pool->lock);
 	attendant_give_back(pool);
 	il__list_each (node, &pool->pumps) {
-		pump = il__container_of(node, struct il__pump, link);
+		struct il__pump *pump = il__container_of(node, struct il__pump, link);
 		found = pump->attended && il__pump_next(pump, &call, &w);
 		if (found)
 			break;
 	}
 	pthread_mutex_unlock(&pool->lock);
 	if (call)
-		il__pump_finish_dropped(pump, call);
+		il__pump_finish_dropped(call);
 	else if (w)
 		attendant_visit(w);
 	return found;

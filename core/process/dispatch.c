@@ -161,11 +161,9 @@ void il__process_fail_queue(struct il__process_pool *pool, int rc)
 	explain_broken(pool, detail, sizeof detail);
 	il__list_each_safe (node, &pool->queue) {
 		il_call *call = il__container_of(node, il_call, link);
-		il__list_remove(node);
-		pool->queued--;
 		if (pool->broken)
 			call->detail = il__strdup(detail);
-		il__pump_drop(call->pump, call, rc);
+		il__pump_drop_queued(call, rc);
 	}
 }
 
@@ -224,11 +222,10 @@ bool il__process_take_back(il_call *call)
 /* A lack costs one call, and the next finds out whether it has passed. */
 static void fail_first(struct il__process_pool *pool, int rc)
 {
-	il_call *call = il__container_of(il__list_pop(&pool->queue), il_call, link);
+	il_call *call = il__container_of(pool->queue.next, il_call, link);
 
-	pool->queued--;
 	call->detail = il__keep_refusal(rc);
-	il__pump_drop(call->pump, call, rc);
+	il__pump_drop_queued(call, rc);
 }
 
 void il__process_dispatch(struct il__process_pool *pool)

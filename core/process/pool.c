@@ -134,11 +134,9 @@ static void kill_call(void *self, il_call *call)
 
 	pthread_mutex_lock(&pool->lock);
 	if (is_queued(call)) { /* again: its worker was dead when it was given it */
-		il__list_remove(&call->link);
-		pool->queued--;
-		il__pump_drop(call->pump, call, -ECANCELED);
+		il__pump_drop_queued(call, -ECANCELED);
 	} else if (il__process_take_back(call)) {
-		il__pump_drop(call->pump, call, -ECANCELED);
+		il__pump_drop(call, -ECANCELED);
 	} else if (call->worker) {
 		call->worker->killed = true;
 		il__process_kill_worker(call->worker);
@@ -184,10 +182,8 @@ static void pool_finish_cancelled(struct il__list *cancelled)
 {
 	struct il__list *node;
 
-	while ((node = il__list_pop(cancelled))) {
-		il_call *call = il__container_of(node, il_call, link);
-		il__pump_finish_dropped(call->pump, call);
-	}
+	while ((node = il__list_pop(cancelled)))
+		il__pump_finish_dropped(il__container_of(node, il_call, link));
 }
 
 static bool process_pool_shut_down(void *self, unsigned flags, struct il__watcher_of_end *end)

@@ -230,7 +230,10 @@ struct il__pump *il__pump_of_thread(struct il__process_pool *pool);
 void il__pump_hand(struct il__pump *pump, struct il__process_worker *w);
 /* Before it goes to that one, or to none, NULL: a loop that still watches it is to come to that. */
 void il__worker_leave(struct il__process_worker *w, const struct il__pump *to);
-void il__pump_drop(struct il__pump *pump, il_call *call, int rc);
+/* Its pump finishes it with rc, without a worker. */
+void il__pump_drop(il_call *call, int rc);
+/* Likewise, of one in the queue. */
+void il__pump_drop_queued(il_call *call, int rc);
 void il__pump_kick(struct il__pump *pump);
 /* Not under it, in the pump's thread or the call's own: one less is outstanding. */
 void il__pump_done(struct il__pump *pump);
@@ -238,7 +241,7 @@ void il__pump_done(struct il__pump *pump);
 bool il__pump_next(struct il__pump *pump, il_call **call, struct il__process_worker **w);
 /* A loop's thread, not under the lock: does what there is to do. True: nothing is outstanding. */
 bool il__pump_run(struct il__pump *pump);
-void il__pump_finish_dropped(struct il__pump *pump, il_call *call);
+void il__pump_finish_dropped(il_call *call);
 
 /* watch.c, a loop's thread, not under the lock. Talks to the worker, and waits for more or finishes. */
 void il__worker_visit(struct il__process_worker *w, il_loop *loop);

@@ -60,11 +60,18 @@ void il__pump_hand(struct il__pump *pump, struct il__process_worker *w)
 	pump_tell(pump);
 }
 
-void il__pump_drop(struct il__pump *pump, il_call *call, int rc)
+void il__pump_drop(il_call *call, int rc)
 {
 	call->dropped = rc;
-	il__list_push(&pump->dropped, &call->link);
-	pump_tell(pump);
+	il__list_push(&call->pump->dropped, &call->link);
+	pump_tell(call->pump);
+}
+
+void il__pump_drop_queued(il_call *call, int rc)
+{
+	il__list_remove(&call->link);
+	call->pump->pool->queued--;
+	il__pump_drop(call, rc);
 }
 
 bool il__pump_next(struct il__pump *pump, il_call **call, struct il__process_worker **w)
@@ -83,8 +90,9 @@ bool il__pump_next(struct il__pump *pump, il_call **call, struct il__process_wor
 }
 
 /* A function of the pool's runs in a worker or not at all. */
-void il__pump_finish_dropped(struct il__pump *pump, il_call *call)
+void il__pump_finish_dropped(il_call *call)
 {
+	struct il__pump *pump = call->pump;
 	int rc = call->dropped;
 
 	if (call->ops->unattended)
@@ -159,7 +167,7 @@ bool il__pump_run(struct il__pump *pump)
 			pump->attended = pump->wanted = false;
 		pthread_mutex_unlock(&pool->lock);
 		if (more && call)
-			il__pump_finish_dropped(pump, call);
+			il__pump_finish_dropped(call);
 		else if (more)
 			il__worker_visit(w, pump->loop);
 	} while (more);
@@ -203,11 +211,8 @@ static void fail_all(struct il__pump *pump, int rc)
 	pthread_mutex_lock(&pool->lock);
 	il__list_each_safe (each, &pool->queue) {
 		il_call *call = il__container_of(each, il_call, link);
-		if (call->pump != pump)
-			continue;
-		il__list_remove(each);
-		pool->queued--;
-		il__pump_drop(pump, call, rc);
+		if (call->pump == pump)
+			il__pump_drop_queued(call, rc);
 	}
 	il__list_splice(&pump->busy, &pump->handed);
 	while ((node = il__list_pop(&pump->busy))) {
@@ -290,7 +295,7 @@ static void end_with_loop(struct il__process_worker *w)
 	if (!call || !il__process_goes_with_loop(call))
 		return;
 	if (il__process_take_back(call)) {
-		il__pump_drop(call->pump, call, -ECANCELED);
+		il__pump_drop(call, -ECANCELED);
 	} else {
 		w->killed = true;
 		il__process_kill_worker(w);
@@ -309,11 +314,8 @@ static void on_shutdown(struct il__extension *x, il_loop *loop)
 	pthread_mutex_lock(&pool->lock);
 	il__list_each_safe (node, &pool->queue) {
 		il_call *call = il__container_of(node, il_call, link);
-		if (call->pump != pump || !il__process_goes_with_loop(call))
-			continue;
-		il__list_remove(node);
-		pool->queued--;
-		il__pump_drop(pump, call, -ECANCELED);
+		if (call->pump == pump && il__process_goes_with_loop(call))
+			il__pump_drop_queued(call, -ECANCELED);
 	}
 	for (int i = 0; i < 2; i++)
 		il__list_each_safe (node, lists[i])
