@@ -31,6 +31,9 @@
 #define IL__LINUX 0
 #endif
 
+/* Whatever would have to wait is -EAGAIN, also where a system call's own name for it is the other one. */
+_Static_assert(EWOULDBLOCK == EAGAIN, "one code has both names");
+
 /* A size_t that was a negative number before the call. */
 static inline bool il__was_negative(size_t n)
 {

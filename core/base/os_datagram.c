@@ -19,9 +19,7 @@ static int datagram_receive_one(int fd, struct il__os_message *m)
 		n = recvmsg(fd, &m->header, MSG_DONTWAIT);
 	while (n < 0 && errno == EINTR);
 	m->size = n < 0 ? 0 : (unsigned)n;
-	if (n < 0)
-		return errno == EWOULDBLOCK ? -EAGAIN : -errno;
-	return 1;
+	return n < 0 ? -errno : 1;
 }
 
 static int datagram_send_one(int fd, struct il__os_message *m)
@@ -29,9 +27,7 @@ static int datagram_send_one(int fd, struct il__os_message *m)
 	ssize_t n = il__os_sendmsg(fd, &m->header);
 
 	m->size = n < 0 ? 0 : (unsigned)n;
-	if (n < 0)
-		return n == -EWOULDBLOCK ? -EAGAIN : (int)n;
-	return 1;
+	return n < 0 ? (int)n : 1;
 }
 
 /* ---- several ---- */

@@ -170,7 +170,7 @@ static int socket_accept(struct il__fd *end, il_stream **stream)
 	int fd = il__os_accept(end->number, (struct sockaddr *)&peer.storage, &peer.length);
 
 	if (fd < 0)
-		return fd == -EWOULDBLOCK ? -EAGAIN : fd;
+		return fd;
 	il__address_unmap(&peer);
 	return il__stream_create(
 	    stream, end->source.watch.loop, fd,

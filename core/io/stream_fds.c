@@ -56,7 +56,7 @@ static int send_first(il_stream *s, struct il__op *op, struct iovec *piece, cons
 		if (rc < 0)
 			return rc;
 		n = il__os_sendmsg(s->number, &message);
-		if (n != -EAGAIN && n != -EWOULDBLOCK)
+		if (n != -EAGAIN)
 			return n < 0 ? il__op_failed(op, (int)n) : (int)n;
 		s->fd->ready &= (unsigned char)~IL_WRITABLE;
 	}
@@ -97,7 +97,7 @@ int il__op_receive_ahead(il_stream *s, struct il__op *op, void *data, size_t max
 		if (rc < 0)
 			return rc;
 		n = (int)il__os_receive_fds(s->number, data, max, &got);
-		if (n == -EAGAIN || n == -EWOULDBLOCK) {
+		if (n == -EAGAIN) {
 			il__stream_drained(s, IL_READABLE);
 			continue;
 		}
@@ -135,7 +135,7 @@ static int fds_receive(il_stream *s, struct il__op *op, struct iovec *piece, int
 		if (n == 0)
 			n = (int)il__os_receive_fds(s->number, piece->iov_base, piece->iov_len,
 						    &got);
-		if (n != -EAGAIN && n != -EWOULDBLOCK)
+		if (n != -EAGAIN)
 			break;
 		s->fd->ready &= (unsigned char)~IL_READABLE;
 	}

@@ -35,7 +35,7 @@ static __attribute__((noinline)) int op_receive_other(il_stream *s, struct il__o
 		n = il__stream_receive_once(s, data, max);
 		if (op->gone)
 			return il__op_gone(op);
-		if (n == -EAGAIN || n == -EWOULDBLOCK) {
+		if (n == -EAGAIN) {
 			il__stream_drained(s, IL_READABLE);
 			continue;
 		}
@@ -57,7 +57,7 @@ int il__op_receive(il_stream *s, struct il__op *op, void *data, size_t max)
 		if (rc < 0)
 			return rc;
 		n = il__os_receive(s->number, data, max);
-		if (n != -EAGAIN && n != -EWOULDBLOCK) {
+		if (n != -EAGAIN) {
 			if (n > 0 && (size_t)n < max)
 				il__stream_drained(s, IL_READABLE);
 			return n < 0 ? il__op_failed(op, (int)n) : (int)n;

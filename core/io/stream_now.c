@@ -27,7 +27,7 @@ static int now_check(const il_stream *s, unsigned direction, const char *functio
 /* -EAGAIN is so common that it has no words; a transport has its own for what else it says. */
 static int now_failed(int rc, const char *function)
 {
-	if (rc == -EAGAIN || rc == -EWOULDBLOCK)
+	if (rc == -EAGAIN)
 		return il__no_words(-EAGAIN);
 	return il__has_refused(rc) ? rc : il__refuse(rc, "%s: %s", function, il__system_words(rc));
 }
@@ -41,7 +41,7 @@ static int read_once(il_stream *s, void *data, size_t max)
 	if (plain)
 		il__clear_refusal();
 	n = il__stream_receive_once(s, data, max < INT_MAX ? max : INT_MAX);
-	if (plain && (n == -EAGAIN || n == -EWOULDBLOCK || (n > 0 && (size_t)n < max)))
+	if (plain && (n == -EAGAIN || (n > 0 && (size_t)n < max)))
 		il__stream_drained(s, IL_READABLE);
 	return n;
 }

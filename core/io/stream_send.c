@@ -137,7 +137,7 @@ static int op_send_part(il_stream *s, struct il__op *op, const struct cursor *c)
 		n = send_pieces(s, c, &whole);
 		if (op->gone)
 			return il__op_gone(op);
-		if (n < 0 && n != -EAGAIN && n != -EWOULDBLOCK)
+		if (n < 0 && n != -EAGAIN)
 			return il__op_failed(op, n);
 		if (n < 0 || (!whole && s->kind != IL__STREAM_TRANSPORT))
 			il__stream_drained(s, IL_WRITABLE);
@@ -177,7 +177,7 @@ int il__op_send(il_stream *s, struct il__op *op, const struct iovec *pieces, int
 		if (rc < 0)
 			return rc;
 		n = send_some(s, &c, &whole);
-		if (n < 0 && n != -EAGAIN && n != -EWOULDBLOCK)
+		if (n < 0 && n != -EAGAIN)
 			return il__op_failed(op, (int)n);
 		if (!whole)
 			il__stream_drained(s, IL_WRITABLE);

@@ -78,7 +78,7 @@ static int unix_path_lock(struct il__path_lock *lock, const char *path)
 			lock->fd = -1;
 			return 0;
 		}
-		if (flock(lock->fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
+		if (flock(lock->fd, LOCK_EX | LOCK_NB) < 0 && errno == EAGAIN)
 			break;
 		if (!lost_name(lock->fd, lock->name))
 			return 0;

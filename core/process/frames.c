@@ -408,7 +408,7 @@ static bool will_not_reply(const struct il__process_worker *w)
 	char byte;
 
 	return w->ended && recv(w->child.stream, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 &&
-	       (errno == EAGAIN || errno == EWOULDBLOCK);
+	       errno == EAGAIN;
 }
 
 enum il__outcome il__process_visit(struct il__process_worker *w)

@@ -223,7 +223,7 @@ static int on_failure(il_client *c, const struct wait *w, int rc)
 {
 	il_time until = end_of(w);
 
-	if (rc == -EAGAIN || rc == -EWOULDBLOCK)
+	if (rc == -EAGAIN)
 		return no_packet(c);
 	if (rc == -ETIMEDOUT && until != IL_FOREVER && until <= il__loop_now(c->loop))
 		return on_timeout(c, w);
