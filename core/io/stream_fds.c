@@ -58,7 +58,7 @@ static int send_first(il_stream *s, struct il__op *op, struct iovec *piece, cons
 		n = il__os_sendmsg(s->number, &message);
 		if (n != -EAGAIN)
 			return n < 0 ? il__op_failed(op, (int)n) : (int)n;
-		s->fd->ready &= (unsigned char)~IL_WRITABLE;
+		il__stream_drained(s, IL_WRITABLE);
 	}
 }
 
@@ -137,7 +137,7 @@ static int fds_receive(il_stream *s, struct il__op *op, struct iovec *piece, int
 						    &got);
 		if (n != -EAGAIN)
 			break;
-		s->fd->ready &= (unsigned char)~IL_READABLE;
+		il__stream_drained(s, IL_READABLE);
 	}
 	if (n <= 0)
 		return n < 0 ? il__op_failed(op, n) : 0;
@@ -170,7 +170,7 @@ int il_stream_receive_fds(il_stream *stream, void *data, size_t max, int *fds, i
 			*count = 0;
 		return rc;
 	}
-	rc = stream->kept_end > stream->kept_begin
+	rc = il__stream_has_kept(stream)
 		 ? il__stream_take_kept(stream, data, piece.iov_len, fds, count)
 		 : fds_receive(stream, &op, &piece, fds, count);
 	return il__op_end(stream, &op, rc);

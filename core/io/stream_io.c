@@ -79,8 +79,8 @@ int il__stream_read(il_stream *s, void *data, size_t max, il_time deadline, cons
 	rc = il__op_begin(s, &op, IL_READABLE, deadline, function);
 	if (rc < 0)
 		return rc;
-	rc = s->kept_end > s->kept_begin ? il__stream_take_kept(s, data, max, NULL, NULL)
-					 : il__op_receive(s, &op, data, max);
+	rc = il__stream_has_kept(s) ? il__stream_take_kept(s, data, max, NULL, NULL)
+				    : il__op_receive(s, &op, data, max);
 	return il__op_end(s, &op, rc);
 }
 
