@@ -26,6 +26,15 @@ static inline bool il__list_empty(const struct il__list *l)
 	return l->next == l;
 }
 
+static inline size_t il__list_length(const struct il__list *l)
+{
+	size_t n = 0;
+
+	il__list_each (node, l)
+		n++;
+	return n;
+}
+
 /* Before `at`: the end of the list when `at` is its head. */
 static inline void il__list_push(struct il__list *at, struct il__list *node)
 {

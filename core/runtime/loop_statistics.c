@@ -11,19 +11,10 @@
 
 #include <interloop/inspect.h>
 
-static size_t list_length(const struct il__list *list)
-{
-	size_t n = 0;
-
-	il__list_each (node, list)
-		n++;
-	return n;
-}
-
 /* Without those of its own. */
 static size_t loop_descriptors(const il_loop *loop)
 {
-	return list_length(&loop->watched) - (loop->wake.watch.mask != 0) -
+	return il__list_length(&loop->watched) - (loop->wake.watch.mask != 0) -
 	       (loop->wake_timer.source.watch.mask != 0);
 }
 
@@ -39,7 +30,7 @@ int il_loop_get_statistics(il_loop *loop, il_loop_statistics *statistics)
 		return rc;
 	*statistics = (il_loop_statistics){
 	    .tasks = loop->tasks,
-	    .ready = list_length(&loop->ready),
+	    .ready = il__list_length(&loop->ready),
 	    .queue = il__inbox_queued(loop->inbox),
 	    .timers = loop->timers.count,
 	    .next_deadline = il__timers_next(&loop->timers),

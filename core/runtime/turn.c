@@ -45,10 +45,8 @@ void il__loop_ready(il_loop *loop, il_task *task)
 static struct il__list *turn_pick(il_loop *loop)
 {
 	struct il__list *node = loop->ready.next;
-	size_t count = 0;
+	size_t count = il__list_length(&loop->ready);
 
-	il__list_each (each, &loop->ready)
-		count++;
 	loop->random ^= loop->random >> 12;
 	loop->random ^= loop->random << 25;
 	loop->random ^= loop->random >> 27;

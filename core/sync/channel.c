@@ -430,8 +430,8 @@ static il_channel_statistics channel_look(const struct il__channel *c)
 	s.buffered = c->count;
 	s.open_senders = c->senders.open;
 	s.open_receivers = c->receivers.open;
-	s.waiting_senders = il__queue_length(&c->senders.waiters);
-	s.waiting_receivers = il__queue_length(&c->receivers.waiters);
+	s.waiting_senders = il__list_length(&c->senders.waiters);
+	s.waiting_receivers = il__list_length(&c->receivers.waiters);
 	return s;
 }
 

@@ -202,7 +202,7 @@ il_condition_statistics il_condition_get_statistics(const il_condition *conditio
 
 	if (!condition)
 		return s;
-	s.waiting = il__queue_length(&condition->waiters);
+	s.waiting = il__list_length(&condition->waiters);
 	s.lock = il_lock_get_statistics(condition->lock);
 	return s;
 }

@@ -467,6 +467,6 @@ il_limiter_statistics il_limiter_get_statistics(const il_limiter *limiter)
 		return s;
 	s.total = limiter->total;
 	s.borrowed = limiter->borrowed;
-	s.waiting = il__queue_length(&limiter->queue);
+	s.waiting = il__list_length(&limiter->queue);
 	return s;
 }

@@ -238,7 +238,7 @@ il_lock_statistics il_lock_get_statistics(const il_lock *lock)
 	s.locked = lock->owner != NULL;
 	s.broken = lock->broken;
 	s.owner = il_lock_owner(lock);
-	s.waiting = il__queue_length(&lock->waiters);
+	s.waiting = il__list_length(&lock->waiters);
 	return s;
 }
 

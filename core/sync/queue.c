@@ -21,15 +21,6 @@ int il__queue_wait(struct il__list *queue, il_task *task, void *for_waker,
 	return il__task_park(task, queue_leave_queue, for_waker, wait);
 }
 
-size_t il__queue_length(const struct il__list *queue)
-{
-	size_t n = 0;
-
-	il__list_each (node, queue)
-		n++;
-	return n;
-}
-
 void il__queue_tell(struct il__report *r, const struct il__list *queue)
 {
 	enum { MOST = 1000 };
@@ -45,5 +36,5 @@ void il__queue_check_empty(const struct il__list *queue, const char *function)
 {
 	if (!il__list_empty(queue))
 		il__fatal("%s: %zu task(s) wait for it; cancel and join them, or wake them, first",
-			  function, il__queue_length(queue));
+			  function, il__list_length(queue));
 }

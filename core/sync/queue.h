@@ -24,7 +24,6 @@ static inline struct il__waiter *il__queued(struct il__list *node)
 /* Parks the current task at the end of the queue until it is woken from there, or cancelled. */
 int il__queue_wait(struct il__list *queue, il_task *task, void *for_waker,
 		   const struct il__wait *wait);
-size_t il__queue_length(const struct il__list *queue);
 /* ", 3 wait", for dumps. Each who waits tells of the queue, so a long one is not counted to its end. */
 struct il__report;
 void il__queue_tell(struct il__report *r, const struct il__list *queue);

@@ -178,7 +178,7 @@ il_semaphore_statistics il_semaphore_get_statistics(const il_semaphore *semaphor
 		return s;
 	s.value = semaphore->value;
 	s.max = semaphore->max;
-	s.waiting = il__queue_length(&semaphore->waiters);
+	s.waiting = il__list_length(&semaphore->waiters);
 	return s;
 }
 
