@@ -8,7 +8,7 @@
 #include "client.h"
 #include "client_receive.h"
 
-static int client_receive_grow(il_client *c)
+static int client_buffer_grow(il_client *c)
 {
 	size_t most = c->rules->room;
 	size_t capacity = c->capacity ? c->capacity : c->rules->receive_buffer / 2;
@@ -45,5 +45,5 @@ int il__client_make_room(il_client *c)
 		c->end -= c->begin;
 		c->begin = 0;
 	}
-	return il__client_room_left(c) ? 0 : client_receive_grow(c);
+	return il__client_room_left(c) ? 0 : client_buffer_grow(c);
 }

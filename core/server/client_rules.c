@@ -24,7 +24,7 @@ int il__client_rules_init(struct il__client_rules *r, const il_protocol *protoco
 		max_packet = (size_t)64 << 10;
 	if (max_packet > SIZE_MAX / 4)
 		max_packet = SIZE_MAX / 4;
-	if (!il__protocol_is_valid(protocol) || protocol->least > max_packet)
+	if (!protocol || !protocol->find || protocol->least > max_packet)
 		return il__refuse(-EINVAL, "%s: %s", function,
 				  !protocol ? "the protocol is NULL"
 				  : !protocol->find

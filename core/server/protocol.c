@@ -7,11 +7,6 @@
 #include "../base/error.h"
 #include "../base/guard.h"
 
-bool il__protocol_is_valid(const il_protocol *p)
-{
-	return p && p->find;
-}
-
 size_t il__protocol_room(const il_protocol *p, size_t max_packet)
 {
 	return max_packet + (p->overhead ? p->overhead : 64);

@@ -6,7 +6,6 @@
 
 #include <interloop/protocol.h>
 
-bool il__protocol_is_valid(const il_protocol *p);
 /* How many bytes one packet with its framing may have. */
 size_t il__protocol_room(const il_protocol *p, size_t max_packet);
 /* p->find, its result checked; parse->scanned is kept right. */

@@ -150,7 +150,7 @@ static int stop_at_signals(void *server)
 	return rc;
 }
 
-static void on_watching_ended(il_task *task, int rc)
+static void on_task_ended(il_task *task, int rc)
 {
 	(void)rc;
 	il__server_tasks_left(task->base->owner);
@@ -167,7 +167,7 @@ static int watch_signals(il_server *s)
 	rc = il__stop_signals_join(&s->stop_signals);
 	return rc < 0 ? rc
 		      : il__server_tasks_start(&s->watching, NULL, stop_at_signals, s,
-					       on_watching_ended, &s->watching);
+					       on_task_ended, &s->watching);
 }
 
 static int run_round(il_server *s)
@@ -280,12 +280,6 @@ int il_server_shutdown(il_server *server)
 
 /* ---- tasks of the server ---- */
 
-static void on_own_ended(il_task *task, int rc)
-{
-	(void)rc;
-	il__server_tasks_left(task->base->owner);
-}
-
 static void on_unwatched_ended(il_task *task, int rc)
 {
 	if (rc < 0 && !il__task_was_cancelled(task, rc))
@@ -306,5 +300,5 @@ int il_server_start_soon(il_server *server, il_future **f, il_fn *fn, void *arg)
 	if (!server->own_open)
 		return il__refuse(-ESHUTDOWN, "il_server_start_soon: the server does not serve");
 	return il__server_tasks_start(&server->own, f, fn, arg,
-				      f ? on_own_ended : on_unwatched_ended, &server->own);
+				      f ? on_task_ended : on_unwatched_ended, &server->own);
 }

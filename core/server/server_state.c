@@ -49,7 +49,6 @@ void il__server_poke(il_server *s)
 	il__task_wake(s->main, 0);
 }
 
-/* Ends the round that is UP. */
 void il__server_stop(il_server *s)
 {
 	s->stopping = true;
