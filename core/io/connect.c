@@ -142,8 +142,7 @@ static int connect_out_of_time(const struct race *r)
 			  *text ? il__system_words(r->error) : "");
 }
 
-/* The sockets stay linked: the race unlinks them at its end. */
-/* The index of the winner, or the error. */
+/* The index of the winner, or the error. The sockets stay linked: the race unlinks them at its end. */
 static int connect_run(struct race *r, il_time deadline)
 {
 	for (;;) {
@@ -350,9 +349,7 @@ static int connect_unix(il_task *task, int fd, il_address to, const char *path)
 	for (;;) {
 		int rc = connect(fd, (const struct sockaddr *)&to.storage, to.length);
 
-		if (rc == 0)
-			return 0;
-		if (errno == EISCONN)
+		if (rc == 0 || errno == EISCONN)
 			return 0;
 		if (errno != EAGAIN && errno != EINTR)
 			return -errno;

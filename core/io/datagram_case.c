@@ -49,9 +49,7 @@ static int datagram_case_take(il_case *c, il_task *task)
 
 	(void)task;
 	c->rc = d->fd ? 0 : il__refuse(-EBADF, "il_select: the socket is closed");
-	if (c->rc < 0)
-		return 1;
-	if (d->failure)
+	if (c->rc < 0 || d->failure)
 		return 1;
 	if (d->network->ready(d->fd, IL_READABLE) <= 0)
 		return 0;
