@@ -24,7 +24,7 @@
 #ifdef MSG_NOSIGNAL
 #define SEND_FLAGS (MSG_NOSIGNAL | MSG_DONTWAIT)
 #else
-#define SEND_FLAGS MSG_DONTWAIT /* with SO_NOSIGPIPE, see prepare() */
+#define SEND_FLAGS MSG_DONTWAIT /* with SO_NOSIGPIPE, see socket_prepare */
 #endif
 
 /* A result has to fit an int. */

@@ -2,8 +2,8 @@
  * subprocess.h: a child process, between the files that start it, wait for it and run it to its end.
  * Loop's thread only.
  */
-#ifndef IL_CORE_NET_SUBPROCESS_H
-#define IL_CORE_NET_SUBPROCESS_H
+#ifndef IL_CORE_CHILD_SUBPROCESS_H
+#define IL_CORE_CHILD_SUBPROCESS_H
 
 #include "../base/list.h"
 #include "../base/os_process.h"

@@ -106,8 +106,8 @@ struct il_executor {
 /* executors.c: among all of the process, while it may be used. */
 void il__executors_add(il_executor *ex);
 void il__executors_remove(il_executor *ex);
-/* A pool's statistics from its counts; `queued` is there. Under the pool's lock. */
 size_t il__calls_left(const struct il__call_counts *counts); /* without an answer */
+/* A pool's statistics from its counts; `queued` is there. Under the pool's lock. */
 void il__call_counts_tell(const struct il__call_counts *counts, il_executor_statistics *s);
 int il__executor_make(il_executor **ex, const struct il__executor_type *ops, void *self,
 		      bool copies, bool locals);

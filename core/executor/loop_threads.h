@@ -1,8 +1,8 @@
 /*
  * loop_threads.h: a loop's worker threads, for the calls that run there (run_in_thread.c). Loop's thread only.
  */
-#ifndef IL_CORE_THREADS_H
-#define IL_CORE_THREADS_H
+#ifndef IL_CORE_EXECUTOR_LOOP_THREADS_H
+#define IL_CORE_EXECUTOR_LOOP_THREADS_H
 
 #include "../base/list.h"
 #include "../runtime/extension.h"

@@ -118,7 +118,7 @@ static int lookup_ask(const struct query *q, int more_flags, il_address **list, 
 	return rc ? rc : -ENOENT;
 }
 
-/* As ask, of whoever knows names. Without descriptors getaddrinfo can open neither its files nor a socket, and
+/* As lookup_ask, of whoever knows names. Without descriptors getaddrinfo can open neither its files nor a socket, and
  * says that there is no such name: what is lacking before or after it counts as lacking in between. */
 static int ask_others(const struct query *q, il_address **list, int *error)
 {

@@ -305,7 +305,7 @@ enum il__outcome il__process_refuse(struct il__process_worker *w, int rc)
 	return frames_refuse(w, rc, "the loop could not watch the worker");
 }
 
-/* As exchange(): its greeting, to nothing that went out. */
+/* As frames_exchange: its greeting, to nothing that went out. */
 static int await_greeting(struct il__process_worker *w)
 {
 	w->wants = IL_READABLE;

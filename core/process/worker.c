@@ -161,7 +161,7 @@ static void watch_end(void)
 		life = -1;
 }
 
-/* What comes between calls ends the worker in its own time: see leave(). */
+/* What comes between calls ends the worker in its own time: see worker_leave. */
 static void while_it_runs(bool runs)
 {
 	struct pollfd p = {.fd = life, .events = POLLIN};

@@ -10,6 +10,7 @@
  *   replies.c      what the server sends                                                       the portal's thread
  *   watch.c        calls whose worker is silent, or whose name no worker has                   the portal's thread
  *   admin.c        a server is told to forget a call, and asked which names are served         the portal's thread
+ *   statistics.c   the pools, and what they tell of their servers                              any thread
  *   handles.c, names.c, list.c  calls by handle, names, lists
  *
  * The tasks know no thread, clock or chance of their own: they run on any loop, and in virtual time.
@@ -132,7 +133,7 @@ struct il__remote_pool {
 	il_remote_pool_options options;
 	struct il_layer layer; /* options.layer's copy, which holds a reference */
 	char *prefix;
-	struct il__remote_pool *next; /* of all, under a lock of its own: pool.c */
+	struct il__remote_pool *next; /* of all, under a lock of its own: statistics.c */
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	/* under lock */

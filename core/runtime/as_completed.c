@@ -126,7 +126,7 @@ static int wait_next(il_as_completed *it, struct il__future_member **m)
 		return rc;
 	il__future_set_lend(&it->set, &next.wakeup);
 	*m = futures_take(it, &next.wakeup);
-	/* The firing thread still holds the lock for a moment: take() waits for it. */
+	/* The firing thread still holds the lock for a moment: futures_take waits for it. */
 	if (!*m && (rc = await_next(&next)) == 0)
 		*m = futures_take(it, NULL);
 	il__wakeup_leave(&next.wakeup);

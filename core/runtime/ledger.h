@@ -102,7 +102,7 @@ void il__paid_calls(il_loop *loop, struct il__account *account, size_t calls);
 /* Whether the books tell all that can end a wait for these calls. NULL: they do not. */
 bool il__is_in_books(const il_loop *loop, const struct il__account *account);
 /* A worker that runs a call of this account waits for a task of the loop: meanwhile it owes nothing. If it may give up,
- * the loop is not asleep for ever all the same. */
+ * the loop is not asleep forever all the same. */
 void il__lend(il_loop *loop, const struct il__account *account);
 void il__back(il_loop *loop, const struct il__account *account);
 

@@ -31,7 +31,7 @@ int il__loop_watch_own(il_loop *loop, unsigned mask)
 	if (rc == 0 && loop->wake_timer.source.watch.fd >= 0)
 		rc = il__source_watch(loop, &loop->wake_timer.source, mask);
 	if (rc < 0 && mask)
-		il__loop_watch_own(loop, 0); /* one alone would keep a host's loop for ever */
+		il__loop_watch_own(loop, 0); /* one alone would keep a host's loop forever */
 	return rc;
 }
 

@@ -294,7 +294,7 @@ static int client_receive_last(il_client *c)
 	return refuse_closed();
 }
 
-/* As fill; it may be at its end. */
+/* As client_receive_fill; it may be at its end. */
 static int client_receive_more(il_client *c, struct wait *w)
 {
 	int rc;

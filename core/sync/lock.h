@@ -35,7 +35,7 @@ struct il_condition {
 	bool gone;               /* destroyed meanwhile: the last of those frees it */
 };
 
-/* "the lock that NAME has". */
+/* "lock ADDRESS, which NAME has, 3 wait". */
 void il__lock_tell(struct il__report *r, const il_lock *lock);
 void il__lock_give(il_lock *lock, il_task *task); /* the lock is free */
 void il__lock_pass(il_lock *lock); /* from its owner to the first waiter, or to nobody */

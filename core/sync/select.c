@@ -308,7 +308,7 @@ static int select_park(struct il__select *s, il_time deadline)
 	return il__task_park_until(s->task, select_give_up, s, &parked, deadline);
 }
 
-/* Nothing has happened. 0; or why it waits no more: news that there is always would keep it for ever. */
+/* Nothing has happened. 0; or why it waits no more: news that there is always would keep it forever. */
 static int select_check_end(const struct il__select *s, il_time deadline)
 {
 	if (il__task_cancelled(s->task)) /* since it was woken */

@@ -14,7 +14,7 @@ struct xor_layer {
 	int streams, references; /* that live */
 	int opened, closed;
 	int fail;      /* what the next handshakes return instead */
-	bool hang;     /* or they wait for ever */
+	bool hang;     /* or they wait forever */
 	char host[64]; /* that connect was given */
 	struct il_layer layer;
 };

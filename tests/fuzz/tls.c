@@ -2,7 +2,7 @@
  * tls.c: TLS against the bytes of a stranger, from both sides. The end under test and an honest
  * peer shake hands over a wire in memory, on which the input changes, drops, adds and delays what
  * the peer says; or there is no peer, and the input is all that is said. However it goes: what is
- * handed out is what the peer has sent, in order; nobody waits for ever; nothing is left.
+ * handed out is what the peer has sent, in order; nobody waits forever; nothing is left.
  *
  * Input: flags, room on the wire, then operations.
  */

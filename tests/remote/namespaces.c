@@ -1,6 +1,6 @@
 /*
  * namespaces.c: a worker program, or a job server, on another machine, as it were: in a network namespace, whose link is cut while calls
- * of 10 ms run, for a while and for ever. Only what the machine can make is tested: it needs root, `ip` and `setpriv`.
+ * of 10 ms run, for a while and forever. Only what the machine can make is tested: it needs root, `ip` and `setpriv`.
  *
  *     remote-namespaces [CUTS OF EACH KIND]
  */

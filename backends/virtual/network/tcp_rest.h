@@ -1,7 +1,7 @@
 /*
  * tcp_rest.h: probes, of windows that are closed and of peers that are silent (keepalive). A probe that was answered is
  * the last one until something changes that could make the next one end otherwise: so probes alone do not let virtual
- * time go on for ever where every task waits. Loop's thread only.
+ * time go on forever where every task waits. Loop's thread only.
  */
 #ifndef IL_VIRTUAL_NETWORK_TCP_REST_H
 #define IL_VIRTUAL_NETWORK_TCP_REST_H
