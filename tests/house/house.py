@@ -32,7 +32,6 @@ FLOORS = [
     ["portal", "process"],
     ["io"],
     ["child", "server", "network"],
-    ["inspect"],
 ]
 
 # The one that is kept beside the backend whose loops it is for.
