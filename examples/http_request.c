@@ -4,7 +4,6 @@
  */
 #include "http_request.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>

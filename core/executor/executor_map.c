@@ -16,8 +16,6 @@
 #include "call.h"
 #include "executor.h"
 
-#include <signal.h>
-
 struct item {
 	il_call call;
 	struct map *map;

@@ -12,8 +12,6 @@
 #include "call.h"
 #include "executor.h"
 
-#include <signal.h>
-
 /* ---- with a future ---- */
 
 struct future_call {

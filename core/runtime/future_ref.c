@@ -6,8 +6,6 @@
 #include "../base/sanitizer.h"
 #include "future.h"
 
-#include <stdlib.h>
-
 il_future *il_future_ref(il_future *f)
 {
 	if (f)

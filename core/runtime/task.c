@@ -22,7 +22,6 @@
 #include "timer.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 _Static_assert(offsetof(il_task, loop) <= IL__LINE, "waking and resuming touch one line");
 _Static_assert(sizeof(il_task) <= 2 * IL__LINE, "a task takes two lines");

@@ -5,7 +5,6 @@
 #define _GNU_SOURCE /* memmem */
 #include <interloop.h>
 
-#include <stdio.h>
 #include <string.h>
 
 static const char reply[] =
