@@ -13,6 +13,8 @@ struct pairs {
 	struct il__sim_host *a, *b; /* NULL: all */
 };
 
+typedef void link_change(struct il_virtual_network *n, struct il__sim_link *link, const void *arg);
+
 static int pairs_find(struct pairs *pairs, struct il_virtual_network *n, const char *a,
 		      const char *b, const char *function)
 {
@@ -29,22 +31,21 @@ static int pairs_find(struct pairs *pairs, struct il_virtual_network *n, const c
 	return rc;
 }
 
+static bool pairs_have(const struct pairs *pairs, const struct il__sim_host *one,
+		       const struct il__sim_host *other)
+{
+	return one != other && (!pairs->a || pairs->a == one) && (!pairs->b || pairs->b == other);
+}
+
 /* Calls `change` for the direction from a to b of each pair, and for the other one, if `both`. */
-static void pairs_change(const struct pairs *pairs, bool both,
-			 void (*change)(struct il_virtual_network *n, struct il__sim_link *link,
-					const void *arg),
-			 const void *arg)
+static void pairs_change(const struct pairs *pairs, bool both, link_change *change, const void *arg)
 {
 	struct il_virtual_network *n = pairs->network;
 
 	for (size_t i = 0; i < n->count; i++)
 		for (size_t k = 0; k < n->count; k++) {
 			struct il__sim_host *from = n->hosts[i], *to = n->hosts[k];
-			bool meant =
-			    (!pairs->a || pairs->a == from) && (!pairs->b || pairs->b == to);
-			bool back = both && (!pairs->a || pairs->a == to) &&
-				    (!pairs->b || pairs->b == from);
-			if (i != k && (meant || back))
+			if (pairs_have(pairs, from, to) || (both && pairs_have(pairs, to, from)))
 				change(n, &from->links[k], arg);
 		}
 	il__sim_changed(n);
@@ -129,9 +130,7 @@ static void link_release(struct il_virtual_network *n, struct il__sim_link *link
 }
 
 /* For hosts that are started later. */
-static void change_all(struct il_virtual_network *n,
-		       void (*how)(struct il_virtual_network *n, struct il__sim_link *link,
-				   const void *arg))
+static void change_all(struct il_virtual_network *n, link_change *how)
 {
 	if (how == link_cut || how == link_repair)
 		n->partitioned = how == link_cut;
@@ -140,9 +139,7 @@ static void change_all(struct il_virtual_network *n,
 }
 
 static int change(struct il_virtual_network *n, const char *a, const char *b, bool both,
-		  void (*how)(struct il_virtual_network *n, struct il__sim_link *link,
-			      const void *arg),
-		  const char *what, const char *function)
+		  link_change *how, const char *what, const char *function)
 {
 	struct pairs pairs;
 	int rc = pairs_find(&pairs, n, a, b, function);
@@ -184,12 +181,6 @@ int il_virtual_hold(il_virtual_network *n, const char *a, const char *b)
 int il_virtual_release(il_virtual_network *n, const char *a, const char *b)
 {
 	return change(n, a, b, true, link_release, "release", "il_virtual_release");
-}
-
-static bool pairs_have(const struct pairs *pairs, const struct il__sim_host *one,
-		       const struct il__sim_host *other)
-{
-	return one != other && (!pairs->a || pairs->a == one) && (!pairs->b || pairs->b == other);
 }
 
 /* For one end at least: the last packet of the handshake may be under way to the other. */
