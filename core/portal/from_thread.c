@@ -1,6 +1,6 @@
 /*
  * from_thread.c: from a worker thread back into the loop of the task that waits for it. The worker's
- * il__working.caller is that task's host; it lives as long as the call does.
+ * il__working.caller is that task; it lives as long as the call does.
  */
 #include "../base/error.h"
 #include "../executor/caller.h"

@@ -98,26 +98,20 @@ static void tell_scope(struct il__report *r, const struct il__cancel_scope *s, s
 	il__report_line_end(r);
 }
 
-/* Every scope of the loop, parents first; depth: of those above it that show. */
-static struct il__cancel_scope *next_scope(struct il__cancel_scope *s, size_t *depth)
+/* One more than there are scopes above it that show. */
+static size_t scope_depth(const struct il__cancel_scope *s)
 {
-	if (!il__list_empty(&s->children)) {
-		*depth += scope_shows(s);
-		return il__container_of(s->children.next, struct il__cancel_scope, sibling);
-	}
-	while (s->parent && s->sibling.next == &s->parent->children) {
-		s = s->parent;
-		*depth -= scope_shows(s);
-	}
-	return s->parent ? il__container_of(s->sibling.next, struct il__cancel_scope, sibling)
-			 : NULL;
+	size_t depth = 1;
+
+	while ((s = s->parent))
+		depth += scope_shows(s);
+	return depth;
 }
 
 static void tell_tree(struct il__report *r, il_loop *loop)
 {
-	size_t depth = 1;
-
-	for (struct il__cancel_scope *s = &loop->scope; s; s = next_scope(s, &depth)) {
+	for (struct il__cancel_scope *s = &loop->scope; s; s = il__scope_next(s)) {
+		const size_t depth = scope_depth(s);
 		if (scope_shows(s))
 			tell_scope(r, s, depth);
 		il__list_each (node, &s->tasks)

@@ -55,6 +55,16 @@ static void scope_carry_down(struct il__cancel_scope *root)
 	}
 }
 
+struct il__cancel_scope *il__scope_next(const struct il__cancel_scope *s)
+{
+	if (!il__list_empty(&s->children))
+		return il__container_of(s->children.next, struct il__cancel_scope, sibling);
+	while (s->parent && s->sibling.next == &s->parent->children)
+		s = s->parent;
+	return s->parent ? il__container_of(s->sibling.next, struct il__cancel_scope, sibling)
+			 : NULL;
+}
+
 static void stale_add(struct il__stale_scopes *stale, struct il__cancel_scope *s)
 {
 	if (s->stale)

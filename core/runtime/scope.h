@@ -56,6 +56,8 @@ void il__scope_cancel(struct il__cancel_scope *s, const char *reason);
 void il__scope_restore(struct il__cancel_scope *s);
 const char *il__scope_reason(
     const struct il__cancel_scope *s); /* why a cancelled scope is so; may be NULL */
+/* Every scope of a loop, parents first: the one after s, from the loop's own on. NULL: s is the last. */
+struct il__cancel_scope *il__scope_next(const struct il__cancel_scope *s);
 /* Unlinks a root. Nothing may be left inside. */
 void il__scope_fini_root(struct il__cancel_scope *s);
 

@@ -44,18 +44,6 @@ void il__loop_step(il_loop *loop)
 	virtual_give_up(loop, -ETIMEDOUT);
 }
 
-/* Every scope of the loop, parents first. */
-static struct il__cancel_scope *next_scope(struct il__cancel_scope *root,
-					   struct il__cancel_scope *s)
-{
-	if (!il__list_empty(&s->children))
-		return il__container_of(s->children.next, struct il__cancel_scope, sibling);
-	while (s != root && s->sibling.next == &s->parent->children)
-		s = s->parent;
-	return s == root ? NULL
-			 : il__container_of(s->sibling.next, struct il__cancel_scope, sibling);
-}
-
 /* The detail that is left for whoever ran the loop: it has room for a few tasks. */
 struct virtual_report {
 	char *text;
@@ -103,7 +91,7 @@ static void virtual_report(il_loop *loop, char *text, size_t size)
 	virtual_add(&r, "every task is asleep forever");
 	if (loop->held) /* who releases them could wake somebody */
 		virtual_add(&r, " (%zu messages are held)", loop->held);
-	for (struct il__cancel_scope *s = &loop->scope; s; s = next_scope(&loop->scope, s))
+	for (struct il__cancel_scope *s = &loop->scope; s; s = il__scope_next(s))
 		il__list_each (node, &s->tasks)
 			if (!r.full)
 				virtual_report_task(&r, il__container_of(node, il_task, scope_link),
