@@ -371,6 +371,7 @@ static int run_under_deadline(const char *function, il_time delay, unsigned flag
 			      void *arg)
 {
 	il_scope scope = IL_SCOPE_INIT;
+	bool own;
 	int rc;
 
 	if (delay < 0 || !fn)
@@ -381,7 +382,8 @@ static int run_under_deadline(const char *function, il_time delay, unsigned flag
 	rc = il_scope_enter(&scope, il_deadline(delay), flags);
 	if (rc < 0)
 		return rc;
-	rc = il_scope_exit(&scope, il__guarded_fn(fn, arg));
+	own = il__disown_refusal();
+	rc = il_scope_exit(&scope, il__after_refusal(il__guarded_fn(fn, arg), own));
 	if (rc == -ETIMEDOUT && il_scope_caught(&scope))
 		il__refuse(rc, "%s: %lld ms have passed", function, (long long)(delay / 1000000));
 	return rc;

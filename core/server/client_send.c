@@ -103,8 +103,11 @@ static int client_send_frame(const il_client *c, il_frame *frame, const void *da
 	frame->release = NULL;
 	frame->pointer = NULL;
 	memset(frame->reserved, 0, sizeof frame->reserved);
-	if (p->frame)
+	if (p->frame) {
+		const bool own = il__disown_refusal();
 		IL__GUARDED(rc = p->frame(p, frame));
+		rc = il__after_refusal(rc, own);
+	}
 	return rc;
 }
 

@@ -14,10 +14,12 @@ size_t il__protocol_room(const il_protocol *p, size_t max_packet)
 
 int il__protocol_find(const il_protocol *p, il_parse *parse)
 {
+	const bool own = il__disown_refusal();
 	int rc;
 
 	parse->consumed = 0;
 	IL__GUARDED(rc = p->find(p, parse));
+	rc = il__after_refusal(rc, own);
 	if (parse->consumed > parse->size || (rc > 0 && !parse->consumed)) {
 		il__log(IL_LOG_ERROR,
 			"protocol %s: find returned %d and consumed %zu of %zu bytes; the client "

@@ -156,7 +156,8 @@ int il_condition_wait_for(il_condition *condition, il_fn *predicate, void *arg)
 	rc = il__task_check(task);
 	condition->visits++;
 	while (rc == 0) {
-		rc = il__pass_on(il__guarded_fn(predicate, arg));
+		const bool own = il__disown_refusal();
+		rc = il__after_refusal(il__guarded_fn(predicate, arg), own);
 		if (rc != 0)
 			break;
 		if (!condition->gone)

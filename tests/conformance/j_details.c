@@ -558,6 +558,66 @@ IL_TEST(J, a_function_of_ones_own_says_why_it_fails)
 	CHECK_RC(il_yield(), 0);
 }
 
+static int fail_without_words(void *arg)
+{
+	(void)arg;
+	return -EINVAL;
+}
+
+static int find_no_end(const il_protocol *p, il_parse *parse)
+{
+	(void)p;
+	(void)parse;
+	return -EINVAL;
+}
+
+static int frame_nothing(const il_protocol *p, il_frame *frame)
+{
+	(void)p;
+	(void)frame;
+	return -EINVAL;
+}
+
+/* Calls that return what a function of the caller's has returned; before each there is an older failure with that code. */
+static void check_no_older_words(int rc)
+{
+	CHECK_RC(rc, -EINVAL);
+	CHECK_STR(il_error_detail(), "");
+	CHECK_RC(il_sleep(-7), -EINVAL);
+}
+
+static void check_client_has_no_older_words(void)
+{
+	const il_protocol protocol = {.find = find_no_end, .frame = frame_nothing};
+	il_stream *ends[2];
+	il_packet packet;
+	il_client *c = NULL;
+
+	CHECK_RC(il_stream_pair(&ends[0], &ends[1]), 0);
+	CHECK_RC(il_client_open(&c, ends[0], &protocol, NULL), 0);
+	CHECK_RC(il_stream_write_all(ends[1], "x", 1), 0);
+	CHECK_RC(il_sleep(-7), -EINVAL);
+	check_no_older_words(il_client_send(c, "x", 1));
+	check_no_older_words(il_client_receive(c, &packet, IL_FOREVER));
+	il_client_destroy(c);
+	il_stream_destroy(ends[1]);
+}
+
+IL_TEST(J, a_function_of_ones_own_that_fails_without_words_has_none_of_an_older_failure)
+{
+	il_condition *condition = NULL;
+
+	CHECK_RC(il_sleep(-7), -EINVAL);
+	check_no_older_words(il_fail_after(IL_SEC(9), fail_without_words, NULL));
+	check_no_older_words(il_move_on_after(IL_SEC(9), fail_without_words, NULL));
+	CHECK_RC(il_condition_create(&condition, NULL), 0);
+	CHECK_RC(il_condition_acquire(condition), 0);
+	check_no_older_words(il_condition_wait_for(condition, fail_without_words, NULL));
+	CHECK_RC(il_condition_release(condition), 0);
+	il_condition_destroy(condition);
+	check_client_has_no_older_words();
+}
+
 IL_TEST_CORE(J, the_library_says_its_version)
 {
 	char version[32];
