@@ -147,6 +147,20 @@ static void forget_empty(struct pool *p, struct entry *e)
 	}
 }
 
+/* A worker that gives up its wait may do so at the very moment at which its task, and the loop, end: then the word of it comes
+ * too late. */
+void il__ledger_fini(struct il__ledger *ledger)
+{
+	struct il__list *node, *entry;
+
+	while ((node = il__list_pop(&ledger->pools))) {
+		struct pool *p = il__container_of(node, struct pool, link);
+		while ((entry = il__list_pop(&p->entries)))
+			il__free(il__container_of(entry, struct entry, link));
+		il__free(p);
+	}
+}
+
 enum column { CLAIMS, LENT };
 
 /*

@@ -46,6 +46,7 @@ struct il__account {
 struct il__account il__account_named(struct il__account *account);
 
 void il__ledger_init(struct il__ledger *ledger);
+void il__ledger_fini(struct il__ledger *ledger);
 
 /* The first life, which may be refused, and the last one. */
 int il__ledger_begin(struct il__ledger *ledger);

@@ -86,6 +86,7 @@ void il__loop_free(il_loop *loop)
 	il__special_stacks_fini(&loop->stacks);
 	il__stacks_fini(&loop->stacks);
 	il__timers_fini(&loop->timers);
+	il__ledger_fini(&loop->ledger);
 	if (loop->reports_overflow) /* it did not even open */
 		il__overflow_end();
 	il__free(loop);
