@@ -164,6 +164,19 @@ bool il__call_is_in_task(void)
 	return il__self.loop && il__self.loop->current;
 }
 
+/* Below another call in this thread each waits while the other does. Of those that share an account each has another outer one. */
+static struct il__account *call_account(il_call *call)
+{
+	struct il__account *own = &call->own_account;
+
+	if (!il__self.account || own->outer)
+		return call->account;
+	if (call->account != own)
+		*own = il__account_named(call->account);
+	own->outer = il__self.account;
+	return own;
+}
+
 static void call_enter(il_call *call)
 {
 	if (il__call_is_in_task())
@@ -172,7 +185,7 @@ static void call_enter(il_call *call)
 	il__self.locals = call->locals; /* with the call's reference */
 	call->locals = NULL;
 	il__working.caller = call->caller;
-	il__self.account = call->account;
+	il__self.account = call_account(call);
 }
 
 static void call_leave(il_call *call)

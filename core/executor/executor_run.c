@@ -9,6 +9,7 @@
 #include "../base/sanitizer.h"
 #include "../runtime/ledger.h"
 #include "../runtime/task.h"
+#include "../runtime/thread_state.h"
 #include "../runtime/wakeup.h"
 #include "call.h"
 #include "executor.h"
@@ -137,6 +138,8 @@ static int run_held(il_executor *ex, struct run *run, il_fn *fn, void *arg, size
 		run->caller = (struct il__caller){
 		    .inbox = run->wakeup.inbox, .scope = task->scope, .loop = task->loop};
 		run->call.caller = &run->caller;
+	} else {
+		run->call.own_account.outer = il__self.account;
 	}
 	atomic_init(&run->refs, 2);
 	rc = il__executor_submit_waiting(ex, &run->call, IL_FOREVER);

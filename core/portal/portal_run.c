@@ -177,10 +177,7 @@ static int portal_run_wait(struct il__portal_run *r, struct il__inbox *inbox, co
 	r->message.handle = portal_run_on_message;
 	r->locals = il__locals_current();
 	rc = il__wakeup_init(&r->wakeup, function);
-	if (rc == 0 && il__self.account) {
-		r->lender = il__account_named(il__self.account);
-		r->lender.gives_up = r->wakeup.task; /* which may be cancelled */
-	}
+	r->lender = il__lender_here(r->wakeup.task); /* which may be cancelled */
 	if (rc == 0 && r->wakeup.task)
 		rc = il__task_check(r->wakeup.task);
 	if (rc < 0)

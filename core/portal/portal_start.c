@@ -28,7 +28,7 @@ static void start_tell(struct il__report *r, const il_task *task)
 static int start(il_portal *p, const char *function, il_future **f, int *value, il_fn *fn,
 		 void *arg, il_portal_context *context)
 {
-	struct il__starter starter = {.lender.name = 0};
+	struct il__starter starter = {.fn = fn};
 	struct il__soon *soon;
 	il_future *future;
 	il_task *task;
@@ -41,14 +41,10 @@ static int start(il_portal *p, const char *function, il_future **f, int *value, 
 	rc = il__soon_make(&soon, p, &future, fn, arg, true, false, function);
 	if (rc < 0)
 		return rc;
-	if (il__self.account) {
-		starter.lender = il__account_named(il__self.account);
-		starter.lender.gives_up = task; /* which may be cancelled */
-	}
+	starter.lender = il__lender_here(task); /* which may be cancelled */
 	il__soon_task_of(soon)->starter = &starter;
 	il__soon_task_of(soon)->context = context;
 	il__soon_post(soon);
-	starter.fn = fn;
 	starter.wakeup.wait.tell = start_tell;
 	rc = il__wakeup_wait(&starter.wakeup, IL_FOREVER);
 	if (rc < 0) {

@@ -225,11 +225,21 @@ bool il__is_in_books(const il_loop *loop, const struct il__account *account)
 	return account && !account->in_loop && loop->own_clock;
 }
 
+static void enter_lent(struct il__ledger *ledger, const struct il__account *account, size_t more,
+		       bool make)
+{
+	ledger_enter(ledger, account, LENT, more, make);
+	for (struct il__account *outer = account->outer; outer; outer = outer->outer) {
+		const struct il__account named = il__account_named(outer);
+		ledger_enter(ledger, &named, LENT, more, make);
+	}
+}
+
 void il__lend(il_loop *loop, const struct il__account *account)
 {
 	if (!loop->own_clock)
 		return;
-	ledger_enter(&loop->ledger, account, LENT, 1, true);
+	enter_lent(&loop->ledger, account, 1, true);
 	if (account->gives_up)
 		il__owe(&loop->ledger, IL__OWED_EVENT);
 }
@@ -238,7 +248,7 @@ void il__back(il_loop *loop, const struct il__account *account)
 {
 	if (!loop->own_clock)
 		return;
-	ledger_enter(&loop->ledger, account, LENT, (size_t)-1, false);
+	enter_lent(&loop->ledger, account, (size_t)-1, false);
 	if (account->gives_up)
 		il__paid(&loop->ledger, IL__OWED_EVENT);
 }

@@ -40,9 +40,12 @@ struct il__account {
 	size_t name;      /* of no other account; 0: it has none yet */
 	bool in_loop;     /* the loop itself ends them: it is owed nothing */
 	bool gives_up;    /* lent: the worker may go on though the loop's task does not wake it */
+	/* Of the call whose thread waits for this one, or runs it: that one waits as this one does, and is there meanwhile. The
+	 * worker's. */
+	struct il__account *outer;
 };
 
-/* A copy of the account, with the name that it gets when it is first asked for it. Any thread. */
+/* A copy of the account, with the name that it gets when it is first asked for it, but without `outer`. Any thread. */
 struct il__account il__account_named(struct il__account *account);
 
 void il__ledger_init(struct il__ledger *ledger);
@@ -102,8 +105,8 @@ void il__owe_calls(il_loop *loop, struct il__account *account, size_t calls);
 void il__paid_calls(il_loop *loop, struct il__account *account, size_t calls);
 /* Whether the books tell all that can end a wait for these calls. NULL: they do not. */
 bool il__is_in_books(const il_loop *loop, const struct il__account *account);
-/* A worker that runs a call of this account waits for a task of the loop: meanwhile it owes nothing. If it may give up,
- * the loop is not asleep forever all the same. */
+/* A worker that runs a call of this account waits for a task of the loop: meanwhile it owes nothing, nor do the outer ones. If it
+ * may give up, the loop is not asleep forever all the same. */
 void il__lend(il_loop *loop, const struct il__account *account);
 void il__back(il_loop *loop, const struct il__account *account);
 

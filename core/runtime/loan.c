@@ -20,6 +20,7 @@ struct il__loan {
 	atomic_bool ended;
 	bool begun; /* the waiter's */
 	bool lent;
+	struct il__account outer[]; /* copies, too */
 };
 
 static void loan_unref(struct il__loan *loan)
@@ -62,6 +63,39 @@ static void loan_on_ends(struct il__message *m, il_loop *loop)
 	loan_unref(loan);
 }
 
+struct il__account il__lender_here(bool gives_up)
+{
+	struct il__account *account = il__self.account, lender = {.name = 0};
+
+	if (!account)
+		return lender;
+	lender = il__account_named(account);
+	lender.gives_up = gives_up;
+	lender.outer = account->outer;
+	return lender;
+}
+
+static struct il__loan *loan_make(void)
+{
+	struct il__account *outer = il__self.account->outer, *last;
+	struct il__loan *loan;
+	size_t count = 0;
+
+	for (const struct il__account *o = outer; o; o = o->outer)
+		count++;
+	loan = il__calloc(1, sizeof *loan + count * sizeof *loan->outer);
+	if (!loan)
+		return NULL;
+	last = &loan->account;
+	*last = il__account_named(il__self.account);
+	for (size_t i = 0; i < count; i++, outer = outer->outer) {
+		loan->outer[i] = il__account_named(outer);
+		last->outer = &loan->outer[i];
+		last = last->outer;
+	}
+	return loan;
+}
+
 bool il__loan_add(struct il__loan **loans, struct il__inbox *inbox)
 {
 	struct il__loan *loan;
@@ -71,13 +105,12 @@ bool il__loan_add(struct il__loan **loans, struct il__inbox *inbox)
 	for (loan = *loans; loan; loan = loan->next)
 		if (loan->inbox == inbox)
 			return true;
-	loan = il__calloc(1, sizeof *loan);
+	loan = loan_make();
 	if (!loan)
 		return false; /* as an account that is not in the books: the clock stands */
 	loan->begins.handle = loan_on_begins;
 	loan->ends.handle = loan_on_ends;
 	loan->inbox = il__inbox_ref(inbox);
-	loan->account = il__account_named(il__self.account);
 	atomic_init(&loan->refs, 1);
 	loan->next = *loans;
 	*loans = loan;

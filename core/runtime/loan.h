@@ -7,8 +7,13 @@
 
 #include <stdbool.h>
 
+#include "ledger.h"
+
 struct il__inbox;
 struct il__loan;
+
+/* Of the call that this thread runs, which waits from now on; name 0: it runs none. */
+struct il__account il__lender_here(bool gives_up);
 
 /* Before the waiter is known to who will wake it: one more, to a loop whose task may wake it. No more than one to each
  * loop, and none to a loop that has no clock of its own. False: that loop gets none. */

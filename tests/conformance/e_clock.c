@@ -938,6 +938,18 @@ static int await_item(void *arg)
 	return await(*(il_future **)arg);
 }
 
+static int await_below(void *arg)
+{
+	const struct sleepers *s = arg;
+
+	return il_executor_run(s->ex, await, s->f, 0);
+}
+
+static int sleep_below_call(void *arg)
+{
+	return il_run_in_thread(await_below, arg);
+}
+
 static int sleep_in_map(void *arg)
 {
 	const struct sleepers *s = arg;
@@ -965,13 +977,99 @@ static int sleep_with_worker(void *arg)
 IL_TEST_OWN_VIRTUAL(E, a_worker_that_waits_for_a_task_for_ever_is_asleep_with_its_loop)
 {
 	static il_fn *const waits[] = {sleep_in_thread,  sleep_in_visit,  sleep_in_call,
-				       sleep_in_futures, sleep_in_select, sleep_in_map};
+				       sleep_in_futures, sleep_in_select, sleep_in_map,
+				       sleep_below_call};
 
 	for (size_t i = 0; i < sizeof waits / sizeof waits[0]; i++) {
 		il_fn *wait = waits[i];
 		CHECK_RC(il_run(il_test_backend(), sleep_with_worker, &wait), -EDEADLK);
 		CHECK_DETAIL("main waits in il_");
 	}
+}
+
+/* ---- a call whose worker waits for another call ---- */
+
+struct inner {
+	il_executor *ex;
+	il_fn *fn;
+	il_portal *portal;
+};
+
+static int run_inner(void *arg)
+{
+	const struct inner *i = arg;
+
+	return il_executor_run(i->ex, i->fn, i->portal, 0);
+}
+
+static int call_item(void *arg)
+{
+	const struct inner *i = *(struct inner **)arg;
+
+	return i->fn(i->portal);
+}
+
+static int map_inner(void *arg)
+{
+	struct inner *i = arg, *items[] = {i};
+
+	return il_executor_map(i->ex, call_item, items, 1, sizeof *items, NULL, IL_FOREVER);
+}
+
+static int work_then_nap_by_future(void *arg)
+{
+	really_sleep();
+	return nap_by_portal_future(arg);
+}
+
+static int run_inline(void *self, il_call *call)
+{
+	(void)self;
+	il_call_run(call);
+	return 0;
+}
+
+static il_executor *new_inline(void)
+{
+	const il_executor_ops ops = {.submit = run_inline};
+	il_executor *ex = NULL;
+
+	CHECK_RC(il_executor_create(&ex, &ops, NULL), 0);
+	return ex;
+}
+
+/* While the inner call works the clock stands for both, and while it naps for none. */
+static void check_inner(il_executor *inner, il_fn *outer, il_fn *fn)
+{
+	struct inner i = {.ex = inner, .fn = fn};
+	il_executor *ex = new_pool(1);
+	il_time start = il_now();
+	il_group g;
+
+	CHECK_RC(il_loop_create_threads_portal(il_loop_current(), &i.portal), 0);
+	CHECK_RC(il_group_open(&g), 0);
+	CHECK_RC(il_group_start_soon(&g, NULL, sleep_on_and_on, NULL), 0);
+	CHECK_RC(il_executor_run(ex, outer, &i, 0), 0);
+	if (il_test_virtual())
+		CHECK_EQ(il_now() - start, NAP);
+	il_scope_cancel(il_group_scope(&g));
+	CHECK_RC(il_group_close(&g, 0), 0);
+	CHECK_RC(il_portal_close(i.portal), 0);
+	il_executor_destroy(ex);
+	il_executor_destroy(inner);
+}
+
+IL_TEST(E, the_clock_goes_on_while_a_call_waits_for_another_that_waits_for_a_task)
+{
+	check_inner(new_pool(1), run_inner, work_then_nap);
+	check_inner(new_pool(1), run_inner, work_then_nap_by_future);
+}
+
+IL_TEST(E, the_clock_goes_on_while_a_call_waits_for_a_task_below_another_in_its_thread)
+{
+	check_inner(new_inline(), run_inner, work_then_nap);
+	check_inner(new_inline(), run_inner, work_then_nap_by_future);
+	check_inner(new_inline(), map_inner, work_then_nap);
 }
 
 /* ---- the end of an executor ---- */
