@@ -97,25 +97,33 @@ static int make_stdio(il_process *p, struct stdio *io, il_loop *loop, int which,
 		if (kind < 0)
 			break;
 		io->fds[which] = kind;
-		return fcntl(kind, F_GETFD) < 0 ? -errno : 0;
+		return 0;
 	}
 	return -EINVAL;
 }
 
-static int make_all_stdio(il_process *p, struct stdio *io, il_loop *loop,
-			  const il_process_options *options)
-{
-	static const char *const names[] = {"input", "output", "errors"};
-	const int kinds[] = {options->input, options->output, options->errors};
+static const char *const stdio_names[] = {"input", "output", "errors"};
 
+/* Before there are descriptors of ours, which would have the number of one that is not open. */
+static int check_stdio(const int kinds[3])
+{
+	for (int i = 0; i < 3; i++)
+		if (kinds[i] > 0 && fcntl(kinds[i], F_GETFD) < 0)
+			return il__refuse(-errno, "il_process_spawn: options.%s is %d: %s",
+					  stdio_names[i], kinds[i], il__system_words(-errno));
+	return 0;
+}
+
+static int make_all_stdio(il_process *p, struct stdio *io, il_loop *loop, const int kinds[3])
+{
 	for (int i = 0; i < 3; i++) {
 		int rc = make_stdio(p, io, loop, i, kinds[i]);
 		if (rc == -EMFILE || rc == -ENFILE || rc == -ENOMEM)
 			return il__refuse(rc, "il_process_spawn: no pipe for the child's %s: %s",
-					  names[i], il__lack_words(rc));
+					  stdio_names[i], il__lack_words(rc));
 		if (rc < 0)
-			return il__refuse(rc, "il_process_spawn: options.%s is %d: %s", names[i],
-					  kinds[i], il__system_words(rc));
+			return il__refuse(rc, "il_process_spawn: options.%s is %d: %s",
+					  stdio_names[i], kinds[i], il__system_words(rc));
 	}
 	return 0;
 }
@@ -173,13 +181,16 @@ static int process_start(il_process *p, il_loop *loop, const struct stdio *io, c
 static int process_spawn(il_process *p, il_loop *loop, char *const *argv,
 			 const il_process_options *options)
 {
+	const int kinds[] = {options->input, options->output, options->errors};
 	struct stdio io = {.ends = {-1, -1, -1, -1}, .terminal = -1};
 	int rc = il__fd_prepare(loop);
 
 	if (rc == 0)
+		rc = check_stdio(kinds);
+	if (rc == 0)
 		rc = make_terminal(p, &io, loop, options);
 	if (rc == 0)
-		rc = make_all_stdio(p, &io, loop, options);
+		rc = make_all_stdio(p, &io, loop, kinds);
 	if (rc == 0)
 		rc = process_start(p, loop, &io, argv, options);
 	for (int i = 0; i < IL__SUBPROCESS_STREAMS; i++)

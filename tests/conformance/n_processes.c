@@ -206,6 +206,30 @@ IL_TEST(N, n258_what_cannot_be_started_leaves_nothing)
 	CHECK_EQ(open_descriptors(), before);
 }
 
+/* Our pipes and terminals get the lowest numbers that are free. */
+static void check_not_open(il_process_options o)
+{
+	il_process *p = NULL;
+	int lowest = fcntl(0, F_DUPFD_CLOEXEC, 3);
+
+	close(lowest);
+	for (int i = 0; i < 6; i++) {
+		o.errors = lowest + i;
+		if (fcntl(o.errors, F_GETFD) < 0)
+			CHECK_RC(il_process_spawn(&p, SH("exit"), &o), -EBADF);
+		il_process_destroy(p);
+		p = NULL;
+	}
+}
+
+IL_TEST(N, n258_what_is_not_open_is_not_taken_for_a_descriptor_of_ours)
+{
+	const il_process_options terminal = {.terminal_rows = 25, .terminal_columns = 80};
+
+	check_not_open(piped);
+	check_not_open(terminal);
+}
+
 /* Whatever descriptor is the one too many: how many limits there are under which it fails. */
 static size_t spawn_under_limits(const il_process_options *o)
 {
