@@ -12,6 +12,7 @@
 
 #include <interloop/thread.h>
 
+#include <fcntl.h>
 #include <unistd.h>
 
 enum { SEND_MAX = 1 << 20, PIECE = 64 << 10 }; /* between two looks at the loop */
@@ -140,11 +141,13 @@ static int send_more(il_stream *stream, struct il__op *op, struct sending *s)
 }
 
 /* Taken before the first byte is sent. The descriptor is our own, for the stream may be closed while a worker uses
- * it. */
+ * it; it must not get the number of a file that is not open. */
 static int sending_begin(const il_stream *stream, const struct il__op *op, struct sending *s)
 {
 	if (stream->shut)
 		return il__op_failed(op, -EPIPE);
+	if (fcntl(s->in, F_GETFD) < 0)
+		return il__op_failed(op, -errno);
 	if (stream->kind >= IL__STREAM_FILE || stream->fd->blocking)
 		return sending_copies(s, op);
 	s->out = il__os_dup(stream->number);

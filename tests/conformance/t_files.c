@@ -381,3 +381,17 @@ IL_TEST_REAL(T, bad_arguments_of_a_file_to_send_are_refused)
 	close(pipes[1]);
 	drop(&e);
 }
+
+/* What the call opens for itself gets the lowest number that is free. */
+IL_TEST_REAL(T, a_file_that_is_not_open_is_not_sent)
+{
+	struct ends e = ends_of(PAIR);
+	int fd = filled(10), lowest;
+
+	CHECK_RC(il_stream_send_file(e.a, fd, 0, 1), 0); /* the loop has its thread */
+	lowest = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	close(lowest);
+	CHECK_RC(il_stream_send_file(e.a, lowest, 0, 1), -EBADF);
+	close(fd);
+	drop(&e);
+}
