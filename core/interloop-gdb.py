@@ -13,11 +13,11 @@ import struct
 
 import gdb
 
-VERSION = 1
+VERSION = 2
 FIELDS = (
     "context_switch list_next loop_every loop_backend backend_name loop_current loop_thread loop_scope "
     "scope_children scope_sibling scope_tasks task_scope_link task_state task_context task_base "
-    "base_wait wait_call base_name base_fn"
+    "base_wait wait_call base_name base_fn base_arg name_next name_fn name_text name_fn_at"
 ).split()
 STATES = ["ready", "running", "parked", "ended"]
 MOST = 10_000_000  # members of a list: one that is being changed may lead in a circle
@@ -95,8 +95,8 @@ class Layout:
                 "source the interloop-gdb.py that was installed with it"
             )
         at = address + 8
-        self.loops, self.sanitized = memory.pointer(at), memory.pointer(at + memory.pointer_size)
-        at += 2 * memory.pointer_size
+        self.loops, self.sanitized, self.names = (memory.pointer(at + i * memory.pointer_size) for i in range(3))
+        at += 3 * memory.pointer_size
         for field in FIELDS:
             setattr(self, field, memory.number(at))
             at += 4
@@ -112,6 +112,7 @@ class Task:
             self.state = "running"
         self.name = memory.text(base + layout.base_name, 32)
         self.fn = memory.pointer(base + layout.base_fn)
+        self.arg = memory.pointer(base + layout.base_arg)
         self.waits_for = ""
         if self.state == "parked":
             self.waits_for = memory.text(memory.pointer(memory.pointer(base + layout.base_wait) + layout.wait_call))
@@ -165,6 +166,21 @@ def function_name(address):
     if not match:
         return hex(address)
     return match.group(1) + (f"+{match.group(2)}" if match.group(2) else "")
+
+
+def task_name(task, memory, layout):
+    """Its own, or that of the function that it runs for the user: a function of the library's says where that is."""
+    if task.name:
+        return task.name
+    name = memory.pointer(layout.names)
+    while name and memory.pointer(name + layout.name_fn) != task.fn:
+        name = memory.pointer(name + layout.name_next)
+    if not name:
+        return function_name(task.fn)
+    at = memory.pointer(name + layout.name_fn_at)
+    if at and task.arg:
+        return function_name(memory.pointer(task.arg + at))
+    return memory.text(memory.pointer(name + layout.name_text))
 
 
 # ---- a task that is away, as if it ran ----
@@ -301,7 +317,7 @@ class InfoTasks(gdb.Command):
         layout = Layout(memory)
         print("%5s  %-12s %-32s %-8s %s" % ("Num", "Loop", "Name", "State", "Waits in"))
         for task in all_tasks(memory, layout):
-            name = task.name or function_name(task.fn)
+            name = task_name(task, memory, layout)
             loop = f"{task.loop.number} {task.loop.backend}"
             print("%5d  %-12s %-32s %-8s %s" % (task.number, loop, name, task.state, task.waits_for))
         memory.complain()

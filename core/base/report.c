@@ -117,23 +117,23 @@ void il__report_until(struct il__report *r, il_time then)
 
 /* ---- functions ---- */
 
-static _Atomic(struct il__report_name *) report_names;
+_Atomic(struct il__report_name *) il__report_names;
 
 void il__report_know(struct il__report_name *names, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
 		if (!atomic_load_explicit(&names[i].known, memory_order_relaxed) &&
 		    !atomic_exchange(&names[i].known, true)) {
-			names[i].next = atomic_load(&report_names);
-			while (
-			    !atomic_compare_exchange_weak(&report_names, &names[i].next, &names[i]))
+			names[i].next = atomic_load(&il__report_names);
+			while (!atomic_compare_exchange_weak(&il__report_names, &names[i].next,
+							     &names[i]))
 				;
 		}
 }
 
 static const struct il__report_name *report_name_of(il_fn *fn)
 {
-	const struct il__report_name *n = atomic_load(&report_names);
+	const struct il__report_name *n = atomic_load(&il__report_names);
 
 	while (n && n->fn != fn)
 		n = n->next;
@@ -144,7 +144,9 @@ il_fn *il__report_function_of(il_fn *fn, const void *arg)
 {
 	const struct il__report_name *name = arg ? report_name_of(fn) : NULL;
 
-	return name && name->runs ? name->runs(arg) : fn;
+	if (name && name->fn_at)
+		memcpy(&fn, (const char *)arg + name->fn_at, sizeof fn);
+	return fn;
 }
 
 void il__report_function_text(il_fn *fn, const void *arg, char *text, size_t size)

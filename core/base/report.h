@@ -37,19 +37,18 @@ void il__report_function(struct il__report *r, il_fn *fn);
 /* The function that is meant: another one, where this only runs it; arg is alive, or NULL. */
 il_fn *il__report_function_of(il_fn *fn, const void *arg);
 
-/* Whose name stands for another function's own, which works on arg. */
-typedef il_fn *il__report_runs(const void *arg);
-
 /* What a function of the library's own, which has no symbol, is called in reports. Static storage. */
 struct il__report_name {
 	il_fn *fn;
 	const char *name;
 	void (*tell)(struct il__report *r,
 		     const void *arg); /* adds what it works on; NULL: nothing */
-	il__report_runs *runs;         /* NULL: its own name */
+	size_t fn_at; /* where in arg the function is that it runs; 0: it has its own name */
 	struct il__report_name *next;
 	atomic_bool known;
 };
+/* All that are known; the script for gdb reads them, too. */
+extern _Atomic(struct il__report_name *) il__report_names;
 /* From now on; any thread, any number of times. */
 void il__report_know(struct il__report_name *names, size_t count);
 /* A function and, of one that is known so, what it works on. */

@@ -66,13 +66,8 @@ static int portal_run_run(void *arg)
 	return portal_run_is_cancelled(r) ? -ECANCELED : r->fn(r->arg);
 }
 
-static il_fn *portal_run_runs(const void *arg)
-{
-	return ((const struct il__portal_run *)arg)->fn;
-}
-
 static struct il__report_name run_name = {
-    .fn = portal_run_run, .name = "a portal's call", .runs = portal_run_runs};
+    .fn = portal_run_run, .name = "a portal's call", .fn_at = offsetof(struct il__portal_run, fn)};
 
 static void portal_run_add_name(void)
 {

@@ -110,13 +110,9 @@ static int future_task_run(void *arg)
 	return ft->fn(ft->arg);
 }
 
-static il_fn *future_task_runs(const void *arg)
-{
-	return ((const struct il__future_task *)arg)->fn;
-}
-
-static struct il__report_name run_name = {
-    .fn = future_task_run, .name = "a task with a future", .runs = future_task_runs};
+static struct il__report_name run_name = {.fn = future_task_run,
+					  .name = "a task with a future",
+					  .fn_at = offsetof(struct il__future_task, fn)};
 
 static void future_task_add_name(void)
 {

@@ -4,6 +4,7 @@
  */
 #include "gdb.h"
 #include "../base/list.h"
+#include "../base/report.h"
 #include "context.h"
 #include "loop.h"
 #include "loops.h"
@@ -28,18 +29,21 @@ struct il_gdb_layout {
 	uint32_t version, size;
 	const struct il__list *loops;
 	const bool *sanitized; /* contexts lie on their stacks, behind another pointer */
+	const void *names;     /* of the library's own functions, or what these run */
 	uint32_t context_switch, list_next;
 	uint32_t loop_every, loop_backend, backend_name, loop_current, loop_thread, loop_scope;
 	uint32_t scope_children, scope_sibling, scope_tasks;
 	uint32_t task_scope_link, task_state, task_context, task_base;
-	uint32_t base_wait, wait_call, base_name, base_fn;
+	uint32_t base_wait, wait_call, base_name, base_fn, base_arg;
+	uint32_t name_next, name_fn, name_text, name_fn_at;
 };
 
 const struct il_gdb_layout il_gdb_layout = {
-    .version = 1,
+    .version = 2,
     .size = sizeof il_gdb_layout,
     .loops = &il__loops.list,
     .sanitized = &il__sanitized,
+    .names = &il__report_names,
     .context_switch = SWITCH,
     .list_next = offsetof(struct il__list, next),
     .loop_every = offsetof(struct il_loop, entry.link),
@@ -59,4 +63,9 @@ const struct il_gdb_layout il_gdb_layout = {
     .wait_call = offsetof(struct il__wait, call),
     .base_name = offsetof(struct il__task_base, name),
     .base_fn = offsetof(struct il__task_base, fn),
+    .base_arg = offsetof(struct il__task_base, arg),
+    .name_next = offsetof(struct il__report_name, next),
+    .name_fn = offsetof(struct il__report_name, fn),
+    .name_text = offsetof(struct il__report_name, name),
+    .name_fn_at = offsetof(struct il__report_name, fn_at),
 };

@@ -22,7 +22,7 @@ look()
   gdb -nx -batch -iex 'set confirm off' "$@" -ex "source $script" -ex 'info il-tasks' -ex 'il-task 1 bt' \
     -ex 'il-task 2 bt' -ex 'il-task 3 bt' -ex 'echo its own:\n' -ex bt -ex 'il-task 9 bt' >said 2>&1
   for line in "1 +1 virtual +who aborts +$state" '2 +1 virtual +a sleeper +parked +il_sleep_forever' \
-    '3 +1 virtual +waits_for_event +parked +il_event_wait' '^#[0-9]+ .* aborts' 'deep_inside \(\)' \
+    '3 +1 virtual +waits_for_event +parked +il_event_wait' '4 +1 virtual +has_future +parked +il_event_wait' '^#[0-9]+ .* aborts' 'deep_inside \(\)' \
     '^#[0-9]+ .* waits_for_event \(\)' 'il_sleep_forever \(\)' 'no task 9'; do
     grep -Eq "$line" said || { echo "$what: gdb does not show: $line"; status=1; }
   done

@@ -19,7 +19,7 @@ gdb-multiarch -nx -batch -ex "file $program" -ex "target remote $folder/stub" -e
   -ex "source $script" -ex 'info il-tasks' -ex 'il-task 1 bt' -ex 'il-task 2 bt' -ex 'il-task 3 bt' -ex kill \
   >"$folder/said" 2>&1
 for line in '1 +1 virtual +who aborts +running' '2 +1 virtual +a sleeper +parked +il_sleep_forever' \
-  '3 +1 virtual +waits_for_event +parked +il_event_wait' '^#[0-9]+ .* aborts \(' 'deep_inside \(' \
+  '3 +1 virtual +waits_for_event +parked +il_event_wait' '4 +1 virtual +has_future +parked +il_event_wait' '^#[0-9]+ .* aborts \(' 'deep_inside \(' \
   '^#[0-9]+ .* waits_for_event \(' 'il_sleep_forever \('; do
   grep -Eq "$line" "$folder/said" || { echo "gdb does not show: $line"; status=1; }
 done

@@ -36,6 +36,11 @@ SHOWN int waits_for_event(void *event)
 	return rc;
 }
 
+static int has_future(void *event)
+{
+	return il_event_wait(event);
+}
+
 static int abort_plainly(void *arg)
 {
 	(void)arg;
@@ -47,10 +52,12 @@ static int aborts(void *plainly)
 	il_group g;
 	il_event *event;
 	il_portal *portal;
+	il_future *f;
 
 	if (il_task_set_name("who aborts") < 0 || il_event_create(&event) < 0 ||
 	    il_group_open(&g) < 0 || il_group_start_soon(&g, NULL, sleeper, NULL) < 0 ||
 	    il_group_start_soon(&g, NULL, waits_for_event, event) < 0 ||
+	    il_group_start_soon(&g, &f, has_future, event) < 0 ||
 	    il_loop_create_threads_portal(il_loop_current(), &portal) < 0 ||
 	    il_sleep(IL_SEC(1)) < 0)
 		return 1;
