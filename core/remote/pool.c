@@ -4,6 +4,7 @@
 #include "pool.h"
 
 #include <errno.h>
+#include <signal.h>
 
 /* ---- the portal's thread is told ---- */
 
@@ -160,12 +161,28 @@ static void *stop_pool(void *arg)
 	return NULL;
 }
 
+/* As in every thread of the library, the signals that others may send are blocked in it: they are for the program's threads. */
+static int create_thread(pthread_t *thread, void *(*main)(void *), void *arg)
+{
+	static const int own[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT};
+	sigset_t others, outside;
+	int error;
+
+	sigfillset(&others);
+	for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
+		sigdelset(&others, own[i]);
+	pthread_sigmask(SIG_SETMASK, &others, &outside);
+	error = pthread_create(thread, NULL, main, arg);
+	pthread_sigmask(SIG_SETMASK, &outside, NULL);
+	return error;
+}
+
 /* Under the lock. Without memory for a thread it is tried again: by whoever comes next, or the pool's watch. */
 static void start_stop(struct il__remote_pool *pool)
 {
 	pthread_t thread;
 
-	if (pthread_create(&thread, NULL, stop_pool, pool) != 0)
+	if (create_thread(&thread, stop_pool, pool) != 0)
 		return;
 	pool->stopping = true;
 	pthread_detach(thread);

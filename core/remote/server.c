@@ -237,9 +237,18 @@ static int last_error(const struct il__remote_pool *pool)
 	return -ETIMEDOUT;
 }
 
+/* As the library's own words of a lack of descriptors. */
+static const char *advice(int error)
+{
+	return error == -EMFILE   ? "; raise RLIMIT_NOFILE"
+	       : error == -ENFILE ? "; raise fs.file-max"
+				  : "";
+}
+
 int il__remote_refuse_unreachable(int error)
 {
-	return il_fail(-EHOSTUNREACH, "no job server could be reached: %s", il_strerror(error));
+	return il_fail(-EHOSTUNREACH, "no job server could be reached: %s%s", il_strerror(error),
+		       advice(error));
 }
 
 static void set_unreachable(struct il__remote_pool *pool, int error)

@@ -4,6 +4,10 @@
  */
 #include "support.h"
 
+#include <interloop/layer.h>
+
+#include <stdatomic.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 static void plain_calls(il_executor *ex)
@@ -240,6 +244,64 @@ static void no_server(void)
 	printf("no server\n");
 }
 
+/* The code of the last attempt to connect is told in words that say what to do. */
+static void no_descriptors(void)
+{
+	const char *servers[] = {"127.0.0.1:1"};
+	il_remote_pool_options o = {
+	    .servers = servers, .server_count = 1, .connect_timeout = IL_MSEC(300)};
+	struct rlimit full, none;
+	struct sum s = {1, 1, 0};
+	il_executor *ex = NULL;
+
+	CHECK_EQ(il_remote_pool_create(&ex, &o), 0);
+	CHECK_EQ(getrlimit(RLIMIT_NOFILE, &full), 0);
+	none = full;
+	none.rlim_cur = 0;
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+	UNTIL(statistics_of(ex, 0).last_error == -EMFILE);
+	CHECK_EQ(il_executor_run(ex, add, &s, sizeof s), -EHOSTUNREACH);
+	CHECK(strstr(il_error_detail(), "; raise RLIMIT_NOFILE"));
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &full), 0);
+	il_executor_destroy(ex);
+	printf("no descriptors\n");
+}
+
+static pthread_t main_thread;
+static atomic_bool stopped_elsewhere, freed;
+
+/* Of the last reference: mostly in the thread that stops the pool. */
+static void let_go(void *self)
+{
+	sigset_t mask;
+
+	(void)self;
+	CHECK_EQ(pthread_sigmask(SIG_SETMASK, NULL, &mask), 0);
+	if (!pthread_equal(pthread_self(), main_thread)) {
+		CHECK(sigismember(&mask, SIGTERM) && !sigismember(&mask, SIGSEGV));
+		stopped_elsewhere = true;
+	}
+	freed = true;
+}
+
+static void stopped_without_signals(void)
+{
+	const char *servers[] = {"127.0.0.1:1"};
+	const struct il_layer layer = {.unref = let_go};
+	il_remote_pool_options o = {.servers = servers, .server_count = 1, .layer = &layer};
+	il_executor *ex = NULL;
+
+	main_thread = pthread_self();
+	while (!stopped_elsewhere) {
+		freed = false;
+		CHECK_EQ(il_remote_pool_create(&ex, &o), 0);
+		CHECK_EQ(il_executor_shutdown(ex, IL_NOWAIT), 0);
+		il_executor_unref(ex);
+		UNTIL(freed);
+	}
+	printf("stopped without signals\n");
+}
+
 /* Bytes of the program's address space. */
 static size_t space(void)
 {
@@ -365,6 +427,8 @@ void test_all(void)
 	ex = pool_with(&o);
 	unserved(address);
 	no_server();
+	no_descriptors();
+	stopped_without_signals();
 	copy_once();
 	cancel_queued(address);
 	shut_down_and_cancel(address);
