@@ -178,7 +178,8 @@ IL_MUST_CHECK IL_API int il_executor_create(il_executor **ex, const il_executor_
  *              arg is an il_bytes (bytes.h), an il_shared (shared.h).
  * @return 0: the future's result is fn's, or -EOWNERDEAD: fn ended its thread (pthread_exit), or
  *         its worker process died. -EAGAIN: the queue is full; -ESHUTDOWN: shut down, or inherited
- *         across fork; -ENOTRECOVERABLE: broken; -EINVAL; -ENOMEM. Refused, arg is untouched.
+ *         across fork; -ENOTRECOVERABLE: broken, also if it is shut down as well; -EINVAL; -ENOMEM.
+ *         Refused, arg is untouched.
  */
 IL_MUST_CHECK IL_API int il_executor_submit(il_executor *ex, il_future **f, il_fn *fn, void *arg,
 					    size_t size);

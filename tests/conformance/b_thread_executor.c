@@ -348,6 +348,8 @@ static void break_a_pool(void)
 		 -ENOTRECOVERABLE);
 	check_explained();
 	CHECK_RC(il_executor_shutdown(ex, 0), 0);
+	CHECK_RC(il_executor_submit(ex, &none, count_in, &ran, 0), -ENOTRECOVERABLE);
+	check_explained();
 	CHECK_EQ(ran, 0);
 	CHECK_EQ(owned, 1); /* without a future it is called exactly once, whatever breaks */
 	CHECK_LOGGED(IL_LOG_ERROR, "initializer", 1);

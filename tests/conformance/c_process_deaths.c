@@ -203,6 +203,7 @@ static void break_the_pool(void)
 	CHECK_RC(il_executor_run(ex, square, &dying, sizeof dying), -ENOTRECOVERABLE);
 	CHECK_LOGGED(IL_LOG_ERROR, "is broken", 1);
 	CHECK_RC(il_executor_shutdown(ex, 0), 0);
+	CHECK_RC(il_executor_run(ex, square, &dying, sizeof dying), -ENOTRECOVERABLE);
 	CHECK(is_gone(idle) && is_gone(b->pids[0]) && is_gone(b->pids[1]));
 	il_executor_destroy(ex);
 	free_board(b);
