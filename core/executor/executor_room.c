@@ -229,9 +229,12 @@ static int room_wait(struct il__user *user, il_call *call, il_time deadline)
 	il__list_push(&user->room_waiters, &w.link);
 	pthread_mutex_unlock(&user->lock);
 	rc = room_await(user, &w, deadline);
-	if (rc < 0)
-		return w.why ? il__refuse_again(rc, w.why) : il__no_words(rc);
-	return w.wakeup.task && il__task_cancelled(w.wakeup.task);
+	if (rc == 0)
+		return w.wakeup.task && il__task_cancelled(w.wakeup.task);
+	il__refuse_again(rc, w.why);
+	if (rc == -ECANCELED && w.wakeup.task)
+		il__task_cancelled(w.wakeup.task); /* the reason */
+	return rc;
 }
 
 int il__room_submit(struct il__user *user, il_call *call, il_time deadline)

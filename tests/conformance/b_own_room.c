@@ -182,6 +182,35 @@ IL_TEST_FIFO(B, nobody_overtakes_those_who_wait_for_room)
 	il_executor_destroy(f.ex);
 }
 
+static void check_reason(struct full *f, bool map)
+{
+	il_scope late = IL_SCOPE_INIT;
+	char why[200];
+	int item = 0, rc;
+
+	CHECK_RC(il_scope_enter(&late, il_deadline(IL_MSEC(1)), 0), 0);
+	CHECK_RC(il_sleep_forever(), -ECANCELED);
+	snprintf(why, sizeof why, "%s", il_error_detail());
+	CHECK_RC(il_scope_exit(&late, -ECANCELED), 0);
+	late = (il_scope)IL_SCOPE_INIT;
+	CHECK_RC(il_scope_enter(&late, il_deadline(IL_MSEC(1)), 0), 0);
+	rc = map ? il_executor_map(f->ex, nothing, &item, 1, sizeof item, NULL, IL_FOREVER)
+		 : il_executor_run(f->ex, nothing, &item, sizeof item);
+	CHECK_RC(rc, -ECANCELED);
+	CHECK_STR(il_error_detail(), why);
+	CHECK_RC(il_scope_exit(&late, -ECANCELED), 0);
+}
+
+IL_TEST_FIFO(B, who_is_cancelled_while_it_waits_for_room_is_told_the_reason)
+{
+	struct full f;
+
+	open_full(&f, 0);
+	check_reason(&f, false);
+	check_reason(&f, true);
+	il_executor_destroy(f.ex);
+}
+
 IL_TEST_FIFO(B, who_is_cancelled_waits_for_room_no_more)
 {
 	struct runner r[3];
