@@ -7,7 +7,6 @@
 #include "escape.h"
 #include "fork.h"
 #include "guard.h"
-#include "load.h"
 #include "memory.h"
 #include "os.h"
 
@@ -173,13 +172,7 @@ static pthread_mutex_t log_lock = PTHREAD_MUTEX_INITIALIZER;
 static void (*log_function)(int level, const char *message, void *arg);
 static void *log_arg;
 
-static struct il__fork_lock fork_lock = {.lock = &log_lock};
-
-static void error_add_fork_lock(void)
-{
-	il__hold_at_fork(&fork_lock);
-}
-IL__AT_LOAD(error_add_fork_lock, IL__LOADED);
+IL__AT_FORK(&log_lock, NULL);
 
 void il_set_log(void (*log)(int level, const char *message, void *arg), void *arg)
 {

@@ -4,43 +4,38 @@
  * loaded, for a lock may be taken before there is any object.
  */
 #include "fork.h"
-#include "load.h"
 
 unsigned il__generation = 1;
-static struct il__fork_hook *fork_hooks;
-static struct il__fork_lock *fork_locks;
+static struct il__fork_part *fork_parts;
 static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
 
-void il__on_fork_child(struct il__fork_hook *hook)
+void il__add_to_fork(struct il__fork_part *part)
 {
-	hook->next = fork_hooks;
-	fork_hooks = hook;
-}
-
-void il__hold_at_fork(struct il__fork_lock *lock)
-{
-	lock->next = fork_locks;
-	fork_locks = lock;
+	part->next = fork_parts;
+	fork_parts = part;
 }
 
 static void before_fork(void)
 {
-	for (struct il__fork_lock *l = fork_locks; l; l = l->next)
-		pthread_mutex_lock(l->lock);
+	for (struct il__fork_part *p = fork_parts; p; p = p->next)
+		if (p->lock)
+			pthread_mutex_lock(p->lock);
 }
 
 static void after_fork(void)
 {
-	for (struct il__fork_lock *l = fork_locks; l; l = l->next)
-		pthread_mutex_unlock(l->lock);
+	for (struct il__fork_part *p = fork_parts; p; p = p->next)
+		if (p->lock)
+			pthread_mutex_unlock(p->lock);
 }
 
 static void after_fork_in_child(void)
 {
 	il__generation++;
 	after_fork();
-	for (struct il__fork_hook *hook = fork_hooks; hook; hook = hook->next)
-		hook->run();
+	for (struct il__fork_part *p = fork_parts; p; p = p->next)
+		if (p->forget)
+			p->forget();
 }
 
 static void register_fork_handler(void)

@@ -5,29 +5,32 @@
 #define IL_CORE_BASE_FORK_H
 
 #include "base.h"
+#include "load.h"
 
 extern unsigned il__generation;
 /* Registers the fork handler once: when the library is loaded, or an object is made before that. */
 void il__watch_fork(void);
 void il__os_stay_loaded(void); /* whoever closes the plugin that we are a part of (os_pin.c) */
-/* A lock of the whole process: the forking thread takes it before a fork and gives it back on both
- * sides, so that the child finds what it guards whole, and held by nobody. Added by constructors,
- * once; in no order, for under none of them another is taken. An object's own lock has no such
- * need: the child does not touch what it inherited. */
-struct il__fork_lock {
+/* A file's part in a fork. Its lock, of the whole process, the forking thread takes before and gives back on both sides, so
+ * that the child finds what it guards whole, and held by nobody; NULL: none. An object's own lock has no such need: the
+ * child does not touch what it inherited. Then the child forgets what stayed with the parent, in the forking thread, where
+ * every such lock is free; NULL: nothing. In no order, for under none of these locks another is taken. */
+struct il__fork_part {
 	pthread_mutex_t *lock;
-	struct il__fork_lock *next;
+	void (*forget)(void);
+	struct il__fork_part *next;
 };
 
-void il__hold_at_fork(struct il__fork_lock *lock);
-/* What a floor above has to forget in the child, in the forking thread, where every such lock is
- * free. Added by constructors, once; in no order. */
-struct il__fork_hook {
-	void (*run)(void);
-	struct il__fork_hook *next;
-};
+/* By constructors, once. */
+void il__add_to_fork(struct il__fork_part *part);
 
-void il__on_fork_child(struct il__fork_hook *hook);
+#define IL__AT_FORK(its_lock, its_forget)                                                 \
+	static struct il__fork_part fork_part = {.lock = its_lock, .forget = its_forget}; \
+	static void add_to_fork(void)                                                     \
+	{                                                                                 \
+		il__add_to_fork(&fork_part);                                              \
+	}                                                                                 \
+	IL__AT_LOAD(add_to_fork, IL__LOADED)
 
 static inline bool il__inherited(unsigned generation)
 {

@@ -9,7 +9,6 @@
 #include "base.h"
 #include "error.h"
 #include "fork.h"
-#include "load.h"
 #include "os_process.h"
 
 #include <fcntl.h>
@@ -348,10 +347,4 @@ void il__os_unguarded(size_t guards)
 
 /* ---- fork ---- */
 
-static struct il__fork_hook fork_hook = {.run = renew_lots};
-
-static void os_add_fork_hook(void)
-{
-	il__on_fork_child(&fork_hook);
-}
-IL__AT_LOAD(os_add_fork_hook, IL__LOADED);
+IL__AT_FORK(NULL, renew_lots);

@@ -10,7 +10,6 @@
 #endif
 #include "base.h"
 #include "fork.h"
-#include "load.h"
 #include "os.h"
 #include "os_process.h"
 
@@ -144,15 +143,7 @@ static void forget_holders(void)
 	stdio.holders = 0;
 }
 
-static struct il__fork_lock fork_lock = {.lock = &stdio.lock};
-static struct il__fork_hook fork_hook = {.run = forget_holders};
-
-static void fd_add_fork_hook(void)
-{
-	il__hold_at_fork(&fork_lock);
-	il__on_fork_child(&fork_hook);
-}
-IL__AT_LOAD(fd_add_fork_hook, IL__LOADED);
+IL__AT_FORK(&stdio.lock, forget_holders);
 
 /* ---- trying beforehand ---- */
 

@@ -8,7 +8,6 @@
 #include "base.h"
 #include "error.h"
 #include "fork.h"
-#include "load.h"
 #include "memory.h"
 #include "os.h"
 #include "os_origin.h"
@@ -51,13 +50,7 @@ static void restore_mask(void)
 		pthread_sigmask(SIG_SETMASK, &this_thread->outside, NULL);
 }
 
-static struct il__fork_hook fork_hook = {.run = restore_mask};
-
-static void thread_add_fork_hook(void)
-{
-	il__on_fork_child(&fork_hook);
-}
-IL__AT_LOAD(thread_add_fork_hook, IL__LOADED);
+IL__AT_FORK(NULL, restore_mask);
 
 /* What the thread itself brings about is its own: a crash handler of the application's must see it. */
 static void fill_with_others_signals(sigset_t *set)

@@ -14,7 +14,6 @@
 #include "trace.h"
 #include "error.h"
 #include "fork.h"
-#include "load.h"
 #include "memory.h"
 #include "os.h"
 #include "parker.h"
@@ -494,12 +493,4 @@ static void forget_trace(void)
 	trace.running = trace.ending = false;
 }
 
-static struct il__fork_lock fork_lock = {.lock = &trace.lock};
-static struct il__fork_hook fork_hook = {.run = forget_trace};
-
-static void trace_add_fork_hooks(void)
-{
-	il__hold_at_fork(&fork_lock);
-	il__on_fork_child(&fork_hook);
-}
-IL__AT_LOAD(trace_add_fork_hooks, IL__LOADED);
+IL__AT_FORK(&trace.lock, forget_trace);

@@ -8,7 +8,6 @@
 #include "../base/fork.h"
 #include "../base/guard.h"
 #include "../base/list.h"
-#include "../base/load.h"
 #include "../base/memory.h"
 #include "../base/os.h"
 #include "../base/probe.h"
@@ -114,13 +113,7 @@ static void forget_work(void)
 	il__self.account = NULL;
 }
 
-static struct il__fork_hook fork_hook = {.run = forget_work};
-
-static void call_add_fork_hook(void)
-{
-	il__on_fork_child(&fork_hook);
-}
-IL__AT_LOAD(call_add_fork_hook, IL__LOADED);
+IL__AT_FORK(NULL, forget_work);
 
 /* ---- a call's life ---- */
 

@@ -101,13 +101,10 @@ static void executors_forget(void)
 	il__list_init(&executors);
 }
 
-static struct il__fork_lock fork_lock = {.lock = &lock};
-static struct il__fork_hook fork_hook = {.run = executors_forget};
+IL__AT_FORK(&lock, executors_forget);
 
 static void executors_begin(void)
 {
-	il__hold_at_fork(&fork_lock);
-	il__on_fork_child(&fork_hook);
 	il__report_add_part(&part);
 }
 IL__AT_LOAD(executors_begin, IL__LOADED);

@@ -4,7 +4,6 @@
  */
 #include "../base/error.h"
 #include "../base/fork.h"
-#include "../base/load.h"
 #include "../base/memory.h"
 
 #include <interloop/function.h>
@@ -17,13 +16,7 @@ struct entry {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static _Atomic(struct entry *) entries; /* released by register, acquired by whoever looks */
-static struct il__fork_lock fork_lock = {.lock = &lock};
-
-static void function_add_fork_lock(void)
-{
-	il__hold_at_fork(&fork_lock);
-}
-IL__AT_LOAD(function_add_fork_lock, IL__LOADED);
+IL__AT_FORK(&lock, NULL);
 
 static const struct entry *function_look(const char *name, il_fn *fn)
 {

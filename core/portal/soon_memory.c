@@ -8,7 +8,6 @@
 #include "soon_memory.h"
 #include "../base/base.h"
 #include "../base/fork.h"
-#include "../base/load.h"
 #include "../base/memory.h"
 #include "portal_soon.h"
 
@@ -89,13 +88,7 @@ static void make_end_key(void)
 	has_end_key = pthread_key_create(&end_key, let_go) == 0;
 }
 
-static struct il__fork_lock fork_lock = {.lock = &store.lock};
-
-static void soon_memory_add_fork_lock(void)
-{
-	il__hold_at_fork(&fork_lock);
-}
-IL__AT_LOAD(soon_memory_add_fork_lock, IL__LOADED);
+IL__AT_FORK(&store.lock, NULL);
 
 /* ---- taking and giving back ---- */
 

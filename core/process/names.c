@@ -10,7 +10,6 @@
 #endif
 #include "names.h"
 #include "../base/fork.h"
-#include "../base/load.h"
 #include "../base/os.h"
 #include "module.h"
 
@@ -34,13 +33,7 @@ static struct place {
 } places[PLACES];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
-static struct il__fork_lock fork_lock = {.lock = &lock};
-
-static void names_add_fork_lock(void)
-{
-	il__hold_at_fork(&fork_lock);
-}
-IL__AT_LOAD(names_add_fork_lock, IL__LOADED);
+IL__AT_FORK(&lock, NULL);
 
 static struct place *place_of(il_fn *fn)
 {

@@ -10,7 +10,6 @@
 #include "../base/escape.h"
 #include "../base/fork.h"
 #include "../base/list.h"
-#include "../base/load.h"
 #include "../base/os.h"
 #include "../base/os_origin.h"
 #include "../base/os_process.h"
@@ -139,15 +138,7 @@ static void leave_children(void)
 	il__list_init(&children);
 }
 
-static struct il__fork_lock fork_lock = {.lock = &lock};
-static struct il__fork_hook fork_hook = {.run = leave_children};
-
-static void spawn_begin(void)
-{
-	il__hold_at_fork(&fork_lock);
-	il__on_fork_child(&fork_hook);
-}
-IL__AT_LOAD(spawn_begin, IL__LOADED);
+IL__AT_FORK(&lock, leave_children);
 
 /* ---- both ---- */
 

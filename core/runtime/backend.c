@@ -11,7 +11,6 @@
 #include "../base/error.h"
 #include "../base/escape.h"
 #include "../base/fork.h"
-#include "../base/load.h"
 
 #include <dlfcn.h>
 #include <limits.h>
@@ -25,13 +24,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static const il_backend *known[BACKENDS_MAX]; /* under lock */
 static size_t known_count;                    /* under lock */
 
-static struct il__fork_lock fork_lock = {.lock = &lock};
-
-static void backend_add_fork_lock(void)
-{
-	il__hold_at_fork(&fork_lock);
-}
-IL__AT_LOAD(backend_add_fork_lock, IL__LOADED);
+IL__AT_FORK(&lock, NULL);
 
 static const char *const modules[] = {"libuv", "libev", "libevent", "virtual"};
 enum { MODULES = sizeof modules / sizeof modules[0] };

@@ -97,11 +97,10 @@ static void dumps_forget(void)
 	il__list_init(&dumps);
 }
 
-static struct il__fork_hook fork_hook = {.run = dumps_forget};
+IL__AT_FORK(NULL, dumps_forget);
 
 static void dumps_begin(void)
 {
-	il__on_fork_child(&fork_hook);
 	il__loops_on_remove(dumps_fire);
 }
 IL__AT_LOAD(dumps_begin, IL__LOADED);

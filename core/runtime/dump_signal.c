@@ -273,11 +273,10 @@ static void dumper_forget(void)
 	atomic_store(&obeyed, false);
 }
 
-static struct il__fork_hook fork_hook = {.run = dumper_forget};
+IL__AT_FORK(NULL, dumper_forget);
 
 static void dumper_at_load(void)
 {
-	il__on_fork_child(&fork_hook);
 	il__loops_on_add(dump_from_environment);
 }
 IL__AT_LOAD(dumper_at_load, IL__LOADED);

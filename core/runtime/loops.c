@@ -4,7 +4,6 @@
 #include "loops.h"
 #include "../base/fork.h"
 #include "../base/list.h"
-#include "../base/load.h"
 #include "loop.h"
 
 #include <pthread.h>
@@ -21,15 +20,7 @@ static void loops_forget(void)
 	il__list_init(&il__loops.list);
 }
 
-static struct il__fork_lock fork_lock = {.lock = &lock};
-static struct il__fork_hook fork_hook = {.run = loops_forget};
-
-static void loops_watch_fork(void)
-{
-	il__hold_at_fork(&fork_lock);
-	il__on_fork_child(&fork_hook);
-}
-IL__AT_LOAD(loops_watch_fork, IL__LOADED);
+IL__AT_FORK(&lock, loops_forget);
 
 struct il__loops *il__loops_lock(void)
 {

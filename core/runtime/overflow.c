@@ -9,7 +9,6 @@
 #include "overflow.h"
 #include "../base/error.h"
 #include "../base/fork.h"
-#include "../base/load.h"
 #include "../base/memory.h"
 #include "../base/report.h"
 #include "context.h"
@@ -197,10 +196,4 @@ bool il__overflow_wanted(bool option)
 	return (option || (text && strcmp(text, "1") == 0)) && !il__sanitized;
 }
 
-static struct il__fork_lock fork_lock = {.lock = &lock};
-
-static void overflow_hold_at_fork(void)
-{
-	il__hold_at_fork(&fork_lock);
-}
-IL__AT_LOAD(overflow_hold_at_fork, IL__LOADED);
+IL__AT_FORK(&lock, NULL);

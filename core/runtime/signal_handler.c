@@ -15,7 +15,6 @@
 #endif
 #include "signal_handler.h"
 #include "../base/fork.h"
-#include "../base/load.h"
 
 #include <sched.h>
 #include <signal.h>
@@ -363,12 +362,4 @@ static void empty_places(void)
 	}
 }
 
-static struct il__fork_lock fork_lock = {.lock = &lock};
-static struct il__fork_hook fork_hook = {.run = empty_places};
-
-static void add_to_fork(void)
-{
-	il__hold_at_fork(&fork_lock);
-	il__on_fork_child(&fork_hook);
-}
-IL__AT_LOAD(add_to_fork, IL__LOADED);
+IL__AT_FORK(&lock, empty_places);

@@ -5,7 +5,6 @@
 #include "../base/base.h"
 #include "../base/error.h"
 #include "../base/fork.h"
-#include "../base/load.h"
 #include "../base/os.h"
 #include "loop.h"
 #include "sigint.h"
@@ -23,13 +22,7 @@ static void forget_loop(void)
 	il__sigint_after_fork();
 }
 
-static struct il__fork_hook fork_hook = {.run = forget_loop};
-
-static void thread_add_fork_hook(void)
-{
-	il__on_fork_child(&fork_hook);
-}
-IL__AT_LOAD(thread_add_fork_hook, IL__LOADED);
+IL__AT_FORK(NULL, forget_loop);
 
 /* ---- a thread that ends ---- */
 

@@ -7,7 +7,6 @@
 #include "../base/trace.h"
 #include "../base/error.h"
 #include "../base/fork.h"
-#include "../base/load.h"
 #include "../base/os_process.h"
 #include "thread_state.h"
 #include "trace.h"
@@ -118,10 +117,4 @@ static void trace_forget(void)
 	file_close();
 }
 
-static struct il__fork_hook fork_hook = {.run = trace_forget};
-
-static void trace_add_fork_hook(void)
-{
-	il__on_fork_child(&fork_hook);
-}
-IL__AT_LOAD(trace_add_fork_hook, IL__LOADED);
+IL__AT_FORK(NULL, trace_forget);

@@ -10,7 +10,6 @@
 #include "stop_signals.h"
 #include "../base/error.h"
 #include "../base/fork.h"
-#include "../base/load.h"
 #include "../base/os.h"
 #include "../runtime/signal_handler.h"
 
@@ -218,6 +217,7 @@ void il__stop_signals_drop(struct il__stop_signals *s)
 
 /* ---- fork: the servers, and what they hold, stayed with the parent ---- */
 
+/* Under this lock the handlers' is taken: so it is not held at a fork, and nobody here has it now. */
 static void stop_forget(void)
 {
 	if (servers)
@@ -227,10 +227,4 @@ static void stop_forget(void)
 	pthread_mutex_init(&lock, NULL);
 }
 
-static struct il__fork_hook fork_hook = {.run = stop_forget};
-
-static void add_to_fork(void)
-{
-	il__on_fork_child(&fork_hook);
-}
-IL__AT_LOAD(add_to_fork, IL__LOADED);
+IL__AT_FORK(NULL, stop_forget);
