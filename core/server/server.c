@@ -36,7 +36,9 @@ static int server_check_options(const il_server_options *o)
 			return il__refuse(-EINVAL, "il_server_options: %s is negative",
 					  times[i].name);
 	if (o->layer && !o->layer->accept)
-		return il__refuse(-EINVAL, "il_server_options: the layer has no function accept");
+		return il__refuse(-EINVAL,
+				  "il_server_options: the layer has no function accept: it is for "
+				  "clients only, as that of TLS without a certificate");
 	if (o->backlog < 0)
 		return il__refuse(-EINVAL, "il_server_options: the backlog is negative");
 	if (o->limits != IL_LIMITS_DEFAULT && o->limits != IL_LIMITS_PUBLIC)

@@ -62,6 +62,8 @@ int il_tls_create(il_tls **tls, const il_tls_options *options)
 		tls_free(new);
 		return rc;
 	}
+	if (!il__tls_is_for_servers(&new->settings))
+		new->layer.accept = NULL; /* so that no server begins whose handshakes all fail */
 	*tls = new;
 	return 0;
 }

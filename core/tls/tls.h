@@ -62,6 +62,8 @@ struct il_tls {
 
 /* tls_settings.c: 0 or a refusal; after a failure, too, it is to be freed. */
 int il__tls_settings_copy(struct il__tls_settings *s, const il_tls_options *o);
+/* A certificate, or a function that may have brought one. */
+bool il__tls_is_for_servers(const struct il__tls_settings *s);
 void il__tls_settings_free(struct il__tls_settings *s);
 
 /* tls_material.c */

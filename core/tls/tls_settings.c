@@ -184,6 +184,11 @@ int il__tls_settings_copy(struct il__tls_settings *s, const il_tls_options *o)
 	return rc < 0 ? rc : settings_copy_certificates(s, o);
 }
 
+bool il__tls_is_for_servers(const struct il__tls_settings *s)
+{
+	return s->certificate_count || s->configure;
+}
+
 void il__tls_settings_free(struct il__tls_settings *s)
 {
 	for (size_t i = 0; i < s->certificate_count; i++) {

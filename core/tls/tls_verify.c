@@ -77,7 +77,7 @@ static int verify_prepare_server(struct il__tls_stream *t, const char *function)
 	const struct il__tls_settings *s = &t->tls->settings;
 	int mode = SSL_VERIFY_PEER;
 
-	if (!s->certificate_count && !s->configure)
+	if (!il__tls_is_for_servers(s))
 		return il_fail(-EINVAL,
 			       "%s: a server needs a certificate, and the context has none",
 			       function);

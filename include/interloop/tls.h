@@ -161,7 +161,8 @@ IL_API void il_tls_unref(il_tls *tls);
 IL_MUST_CHECK IL_API int il_tls_reload(il_tls *tls);
 
 /** @brief Returns the layer for il_server_options and il_connect_options. Borrowed: whoever copies
- * it holds a reference. NULL of NULL. Any thread. */
+ * it holds a reference. NULL of NULL. That of a context with neither a certificate nor `configure` has no
+ * `accept`, so a server refuses it (-EINVAL). Any thread. */
 IL_API const struct il_layer *il_tls_layer(il_tls *tls);
 
 /* ---- streams ---- */

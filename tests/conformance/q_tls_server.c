@@ -116,6 +116,20 @@ static void check_killed(bool lenient, bool in_connection)
 	CHECK_LOGGED(IL_LOG_ERROR, "", 0);
 }
 
+/* Its handshakes would all fail, and be logged for debugging only. */
+IL_TEST_REAL(Q, n326_a_context_without_a_certificate_opens_no_server)
+{
+	il_tls *tls = client_of(CA);
+	il_server_options options = {.layer = il_tls_layer(tls)};
+	il_server *server;
+
+	CHECK_RC(il_tcp_server_open(&server, "127.0.0.1", "0", il_protocol_lines(), &echo_handler,
+				    NULL, &options),
+		 -EINVAL);
+	CHECK(strstr(il_error_detail(), "TLS without a certificate") != NULL);
+	il_tls_unref(tls);
+}
+
 IL_TEST_REAL(Q, n326_a_client_that_goes_without_goodbye_is_not_worth_a_line)
 {
 	for (int lenient = 0; lenient < 2; lenient++)
