@@ -277,10 +277,10 @@ IL_API int il_server_serve(il_server *server);
 /**
  * @brief Ends il_server_serve(): no more clients are accepted, handlers have the grace period (idle
  * clients are closed at once, others when they come to be idle), then their scope is cancelled. A
- * client is idle while it waits in the first receive of a call of handle or on_connection and
- * nothing of a packet has come; in a second receive, in il_sleep() or anywhere else its handler is
- * at work. A handler that was at work is not called again when it returns: what else its client has
- * sent is not served.
+ * client is idle while it waits in the first receive of a call of handle or on_connection, or before
+ * that in an il_select() with il_case_client(), and nothing of a packet has come; in a second receive,
+ * in il_sleep() or anywhere else its handler is at work. A handler that was at work is not called
+ * again when it returns: what else its client has sent is not served.
  *
  * Returns when il_server_serve() has ended. Exception: at once if it is not running, in a handler
  * or another task of the server, and outside a task. Any number of times, by any task of the loop.
