@@ -138,7 +138,7 @@ static bool thread_worker_set_up(struct il__thread_worker *w)
 	if (pool->options.cpus &&
 	    (rc = il__os_affinity(pool->options.cpus, pool->options.cpu_count)) < 0)
 		il__log(IL_LOG_WARNING, "thread pool %s: its processors could not be set: %s",
-			pool->name, il_strerror(rc));
+			pool->name, il__system_words(rc));
 	if (pool->options.on_thread_start)
 		pool->options.on_thread_start(w->index, pool->options.on_thread_start_arg);
 	return !pool->options.initializer || thread_worker_initialize(pool);
