@@ -59,7 +59,8 @@ int il__tls_handshake(struct il__tls_stream *t, unsigned direction)
 	ERR_clear_error();
 	if (rc == -EAGAIN && t->send_rc)
 		rc = t->send_rc; /* the peer has not said why, and waits for what was not sent */
-	if (rc == -EAGAIN && t->held)
+	/* Here, or below, what was said last is held back: the peer does not answer before it has it. */
+	if (rc == -EAGAIN && (t->held || il_stream_write_now(t->under, NULL, 0) == -EAGAIN))
 		t->want[il__tls_index(direction)] |= IL_WRITABLE;
 	return rc;
 }

@@ -200,6 +200,8 @@ static int tls_shutdown_write(void *self)
 			rc = il__tls_flush(t);
 		}
 	}
+	if (rc == 0) /* what is below may hold it back, too */
+		rc = il_stream_write_now(t->under, NULL, 0);
 	return tls_fail(t, rc);
 }
 

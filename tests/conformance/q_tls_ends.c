@@ -301,6 +301,108 @@ IL_TEST_REAL(Q, n319_a_write_that_was_late_takes_nothing_from_those_before_it)
 	il_tls_unref(server);
 }
 
+/* ---- over a layer that holds back ---- */
+
+/* Keeps what it is given until it is flushed. */
+struct keeper {
+	il_stream *under;
+	char kept[64 << 10];
+	size_t size;
+};
+
+static int keeper_receive(void *self, void *data, size_t max)
+{
+	return il_stream_read_now(((struct keeper *)self)->under, data, max);
+}
+
+static int keeper_flush(struct keeper *k)
+{
+	while (k->size) {
+		const struct iovec all = {k->kept, k->size};
+		int n = il_stream_write_now(k->under, &all, 1);
+		if (n < 0)
+			return n;
+		k->size -= (size_t)n;
+		memmove(k->kept, k->kept + n, k->size);
+	}
+	return 0;
+}
+
+static int keeper_send(void *self, const struct iovec *pieces, int count)
+{
+	struct keeper *k = self;
+	const size_t room = sizeof k->kept - k->size;
+	size_t n;
+
+	if (!count)
+		return keeper_flush(k);
+	CHECK(room > 0); /* the test sends little */
+	n = pieces->iov_len;
+	n = n < room ? n : room;
+	memcpy(k->kept + k->size, pieces->iov_base, n);
+	k->size += n;
+	return (int)n;
+}
+
+static void keeper_close(void *self)
+{
+	il_stream_close(((struct keeper *)self)->under);
+}
+
+static void keeper_destroy(void *self)
+{
+	il_stream_destroy(((struct keeper *)self)->under);
+	free(self);
+}
+
+static il_stream *keeper_under(void *self)
+{
+	return ((struct keeper *)self)->under;
+}
+
+static il_stream *kept(il_stream *under)
+{
+	static const struct il_transport keeper = {.name = "keeper",
+						   .receive = keeper_receive,
+						   .send = keeper_send,
+						   .close = keeper_close,
+						   .destroy = keeper_destroy,
+						   .under = keeper_under};
+	struct keeper *k = calloc(1, sizeof *k);
+	il_stream *s = NULL;
+
+	k->under = under;
+	CHECK_RC(il_stream_open_transport(&s, &keeper, k), 0);
+	return s;
+}
+
+static int read_byte(void *stream)
+{
+	char byte;
+
+	return il_stream_read(stream, &byte, 1);
+}
+
+IL_TEST_REAL(Q, what_tls_says_by_itself_is_not_kept_by_a_layer_below)
+{
+	il_tls *client = client_of(CA), *server = server_of(SERVER);
+
+	EACH_KIND(kind)
+	{
+		struct ends e = ends_of(kind);
+		struct shake k;
+
+		shake_over(&k, (il_stream *[]){kept(e.a), kept(e.b)}, client, server);
+		say(k.over[0], "hello");
+		check_hears(k.over[1], "hello");
+		CHECK_RC(il_stream_shutdown_write(k.over[0]), 0);
+		CHECK_RC(il_fail_after(IL_SEC(60), read_byte, k.over[1]), 0);
+		shake_drop(&k);
+	}
+	il_tls_unref(client);
+	il_tls_unref(server);
+}
+
 /* ---- a client's send_timeout ---- */
 
 IL_TEST_REAL(Q, n313_a_client_that_does_not_take_a_packet_in_time_is_closed)
