@@ -58,18 +58,32 @@ static int last_try(il_stream *s, struct il__op *op)
 	return 0;
 }
 
+/* Of a write that has begun the transport hears that it is cut. Else what a call that never waits had it take before was
+ * no part of this one: a flush says so first. Whoever waits no more keeps the words for why. */
+static void op_give_up(il_stream *s, const struct il__op *op)
+{
+	const struct il__refusal why = il__refusal;
+
+	if (op->begun) {
+		il__transport_cut(s);
+		if (!op->gone)
+			il__transport_go_on(s);
+	} else {
+		if (op->direction == IL_WRITABLE)
+			il__transport_flush_later(s);
+		if (!op->gone)
+			il__transport_rest(s->fd, op->direction);
+	}
+	il__refusal = why;
+}
+
 /* The wait ended without the direction being ready; it may be gone afterwards. A transport that has heard that nobody
  * waits for it to send may send no more: then there is no last try. */
 static __attribute__((noinline, cold)) int op_wait_failed(il_stream *s, struct il__op *op, int rc)
 {
 	if (s->kind == IL__STREAM_TRANSPORT) {
 		s->fd->ready |= (unsigned char)op->direction; /* the next call tries first */
-		if (op->begun)
-			il__transport_cut(s);
-		else
-			il__transport_rest(s->fd, op->direction);
-		if (!op->gone && op->direction == IL_WRITABLE)
-			il__transport_go_on(s);
+		op_give_up(s, op);
 		if (op->gone)
 			return il__op_gone(op);
 		if (op->direction == IL_WRITABLE && rc == -ETIMEDOUT)

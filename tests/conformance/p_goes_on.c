@@ -206,6 +206,26 @@ IL_TEST(P, a_stream_below_hears_of_a_cut_also_while_the_loop_waits_for_it)
 	il_stream_destroy(s);
 }
 
+static int write_late(void *stream)
+{
+	return il_stream_write(stream, "bcd", 3);
+}
+
+/* A write that took nothing is not cut by what a call before it had taken that never waits. */
+IL_TEST(P, a_write_that_took_nothing_is_not_cut_by_one_that_never_waits)
+{
+	const struct iovec piece = {(void *)(uintptr_t) "a", 1};
+	struct room r = {.left = 1, .fd = -1};
+	il_stream *s = NULL;
+
+	CHECK_RC(il_stream_open_transport(&s, &room_transport, &r), 0);
+	CHECK_RC(il_stream_write_now(s, &piece, 1), 1);
+	CHECK_RC(il_fail_after(IL_MSEC(5), write_late, s), -ETIMEDOUT);
+	CHECK(!r.offered);
+	CHECK(!r.cut);
+	il_stream_destroy(s);
+}
+
 /* A write that cannot wait leaves the loop's wait as it was. */
 IL_TEST_REAL(P, the_loop_flushes_also_after_a_write_that_could_not_wait)
 {

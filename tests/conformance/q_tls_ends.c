@@ -301,6 +301,59 @@ IL_TEST_REAL(Q, n319_a_write_that_was_late_takes_nothing_from_those_before_it)
 	il_tls_unref(server);
 }
 
+static int write_some(void *stream)
+{
+	return il_stream_write(stream, "late", 4);
+}
+
+/* What a call that never waits had the stream take is no part of the late write after it, and goes out by itself. */
+static void check_a_late_write_cuts_nothing_before_it(il_stream *from, il_stream *to)
+{
+	char *data = malloc(LARGE), *got = malloc(LARGE);
+	const struct iovec all = {data, LARGE};
+	size_t sent = 0;
+	int n;
+
+	memset(data, 'x', LARGE);
+	while ((n = il_stream_write_now(from, &all, 1)) > 0)
+		sent += (size_t)n;
+	CHECK_EQ(n, -EAGAIN);
+	CHECK_RC(il_fail_after(IL_MSEC(5), write_some, from), -ETIMEDOUT);
+	for (size_t left = sent; left > 0; left -= (size_t)n) {
+		n = il_stream_read(to, got, left < LARGE ? left : LARGE);
+		CHECK(n > 0);
+		CHECK(memcmp(data, got, (size_t)n) == 0);
+	}
+	say(from, "whole");
+	check_hears(to, "whole");
+	free(data);
+	free(got);
+}
+
+IL_TEST_REAL(Q, n319_a_late_write_cuts_nothing_that_was_taken_before_it)
+{
+	il_tls *client = client_of(CA), *server = server_of(SERVER);
+
+	EACH_KIND(kind)
+	{
+		struct layer_maker pass = {.kind = LAYER_PASS};
+		struct shake outer;
+		struct secure s;
+		il_stream *above = NULL;
+
+		secure_open(&s, kind);
+		check_a_late_write_cuts_nothing_before_it(s.client, s.server);
+		shake_over(&outer, (il_stream *[]){s.client, s.server}, client, server);
+		check_a_late_write_cuts_nothing_before_it(outer.over[0], outer.over[1]);
+		CHECK_RC(layer_open(&above, outer.over[0], &pass), 0);
+		outer.over[0] = above;
+		check_a_late_write_cuts_nothing_before_it(above, outer.over[1]);
+		shake_drop(&outer);
+	}
+	il_tls_unref(client);
+	il_tls_unref(server);
+}
+
 /* ---- over a layer that holds back ---- */
 
 /* Keeps what it is given until it is flushed. */
