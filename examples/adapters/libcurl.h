@@ -29,7 +29,8 @@ struct il_curl_call {
 typedef struct il_curl {
 	CURLM *multi;
 	il_timer *timer;
-	int is_due; /* the timer is set for now */
+	int is_due; /* libcurl has something to do now */
+	int adding; /* a transfer; its task calls libcurl then, so that no timer need do it */
 	struct il_curl_call *calls;
 } il_curl;
 
@@ -139,10 +140,12 @@ static inline int il_curl_on_timer(CURLM *multi, long milliseconds, void *curl)
 {
 	il_time deadline = milliseconds < 0 ? IL_FOREVER : il_deadline(IL_MSEC(milliseconds));
 	il_curl *c = (il_curl *)curl;
-	int rc = il_timer_set(c->timer, deadline);
+	int rc = 0;
 
 	(void)multi;
 	c->is_due = milliseconds == 0;
+	if (!c->is_due || !c->adding)
+		rc = il_timer_set(c->timer, deadline);
 	if (rc < 0)
 		il_curl_finish(c, NULL, rc);
 	return 0;
@@ -187,7 +190,7 @@ static inline int il_curl_begin(il_curl *c)
 {
 	int rc = il_yield();
 
-	if (rc == 0 && c->is_due) {
+	if (c->is_due) {
 		il_timer_set(c->timer, IL_FOREVER);
 		il_curl_due(c);
 	}
@@ -217,7 +220,9 @@ static inline int il_curl_perform(il_curl *c, CURL *easy)
 	if (rc < 0)
 		return rc;
 	c->calls = &call;
+	c->adding = 1;
 	added = curl_multi_add_handle(c->multi, easy);
+	c->adding = 0;
 	if (added == CURLM_OK) {
 		rc = il_curl_begin(c);
 		if (rc == 0)
