@@ -67,7 +67,9 @@ struct il_transport {
 	int (*want)(void *self, unsigned direction, int *fd, unsigned *mask);
 	/** Nobody waits in that direction any more: the wait was cancelled or timed out, or
 	 * another case of a select happened; or il_stream_send_file() was cut between two parts of
-	 * the file. Not called when the stream is closed. */
+	 * the file. A writer of whom nothing was taken flushes before, with NULL: where that returns
+	 * -EAGAIN the loop goes on with it, and this is not called. Not called when the stream is
+	 * closed. */
 	void (*idle)(void *self, unsigned direction);
 	/** il_stream_shutdown_write(): 0 or an error. May return -EAGAIN: then the loop calls it
 	 * again, by `want` for sending, until it returns something else, or the stream is closed.
