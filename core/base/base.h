@@ -46,6 +46,12 @@ static inline bool il__is_room(const void *data, size_t max)
 	return data && max && !il__was_negative(max);
 }
 
+/* Whether bytes can be read there. */
+static inline bool il__is_data(const void *data, size_t size)
+{
+	return data ? !il__was_negative(size) : !size;
+}
+
 /* Whether there can be an array of so many elements. */
 static inline bool il__is_array(size_t count, size_t size)
 {

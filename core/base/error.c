@@ -134,6 +134,12 @@ int il__refuse(int rc, const char *format, ...)
 	return rc;
 }
 
+int il__refuse_data(const char *function)
+{
+	return il__refuse(-EINVAL, "%s: the data is NULL, or its size was a negative number",
+			  function);
+}
+
 int il_fail(int rc, const char *format, ...)
 {
 	va_list args;

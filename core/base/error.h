@@ -20,6 +20,8 @@ extern IL__THREAD_LOCAL struct il__refusal il__refusal;
 
 /* Sets il_error_detail() and gives rc back: every refusal of a public call ends here. */
 int il__refuse(int rc, const char *format, ...) __attribute__((format(printf, 2, 3), cold));
+/* -EINVAL, for bytes that cannot be read (il__is_data). */
+int il__refuse_data(const char *function) __attribute__((cold));
 /* For an error that has nothing to say: il_error_detail() must not tell of an older one. */
 static inline void il__forget_refusal(void)
 {

@@ -149,9 +149,13 @@ int il_process_run(il_process_result *result, char *const *argv, const void *inp
 
 	if (result)
 		*result = (il_process_result){0};
-	if (size && (!input || full.input != IL_STDIO_PIPE))
-		return il__refuse(-EINVAL, "il_process_run: %zu bytes of input, but %s", size,
-				  input ? "options.input is no pipe" : "they are NULL");
+	if (!il__is_data(input, size))
+		return il__refuse_data("il_process_run");
+	if (size && full.input != IL_STDIO_PIPE)
+		return il__refuse(-EINVAL,
+				  "il_process_run: %zu bytes of input, but options.input is no "
+				  "pipe",
+				  size);
 	if (full.terminal_rows || full.terminal_columns)
 		return il__refuse(-EINVAL, "il_process_run: it reads no terminal; use "
 					   "il_process_spawn and il_process_terminal");

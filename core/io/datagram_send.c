@@ -236,8 +236,8 @@ static int datagram_send_prepare(const il_datagram *d, struct il__os_message *me
 
 	if (rc < 0)
 		return rc;
-	if (!m->data && m->size)
-		return il__refuse(-EINVAL, "%s: the data is NULL", function);
+	if (!il__is_data(m->data, m->size))
+		return il__refuse_data(function);
 	out->piece = (struct iovec){m->data, m->size};
 	*message = (struct il__os_message){.header = {.msg_iov = &out->piece, .msg_iovlen = 1}};
 	if (to)

@@ -173,6 +173,8 @@ int il__kept_fds_take(il_stream *s, size_t size, int *fds, int room);
 int il__stream_read(il_stream *s, void *data, size_t max, il_time deadline, const char *function);
 int il__stream_write_all(il_stream *s, const struct iovec *pieces, int count, il_time deadline,
 			 const char *function);
+/* 0, or -EINVAL: pieces that cannot be read. */
+int il__stream_check_pieces(const struct iovec *pieces, int count, const char *function);
 /* In a task: until a transport holds nothing back; others hold nothing. -ETIMEDOUT at the deadline. */
 int il__stream_flush(il_stream *s, il_time deadline, const char *function);
 /* Whether there may be something to read, as far as is known; and that from now on it is not known. */

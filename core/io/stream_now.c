@@ -71,9 +71,9 @@ int il_stream_write_now(il_stream *stream, const struct iovec *pieces, int count
 
 	if (n < 0)
 		return n;
-	if (count < 0 || (count && !pieces))
-		return il__refuse(-EINVAL, "%s: %d pieces%s", function, count,
-				  pieces ? "" : ", and they are NULL");
+	n = il__stream_check_pieces(pieces, count, function);
+	if (n < 0)
+		return n;
 	if (stream->shut)
 		return il__refuse(-EPIPE, "%s: the stream was shut down for writing", function);
 	plain = stream->kind != IL__STREAM_TRANSPORT;

@@ -67,8 +67,8 @@ int il_stream_receive_exactly(il_stream *stream, void *data, size_t size)
 	struct il__op op;
 	int rc;
 
-	if (!data && size)
-		return il__refuse(-EINVAL, "%s: the data is NULL", function);
+	if (!il__is_data(data, size))
+		return il__refuse_data(function);
 	rc = il__op_begin(stream, &op, IL_READABLE, IL_FOREVER, function);
 	if (rc < 0)
 		return rc;
@@ -141,7 +141,7 @@ int il_stream_receive_until(il_stream *stream, void *data, size_t max, const voi
 	struct il__op op;
 	int rc;
 
-	if ((!data && max) || il__was_negative(max) || !delimiter || !length)
+	if (!il__is_data(data, max) || !length || !il__is_data(delimiter, length))
 		return il__refuse(-EINVAL, "%s: the data or the delimiter is NULL, or has no size",
 				  function);
 	f.max = max < INT_MAX ? max : INT_MAX;

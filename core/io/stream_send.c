@@ -193,12 +193,8 @@ int il__stream_write_all(il_stream *s, const struct iovec *pieces, int count, il
 			 const char *function)
 {
 	struct il__op op;
-	int rc;
+	int rc = il__op_begin(s, &op, IL_WRITABLE, deadline, function);
 
-	if (count < 0 || (count && !pieces))
-		return il__refuse(-EINVAL, "%s: %d pieces%s", function, count,
-				  pieces ? "" : ", and they are NULL");
-	rc = il__op_begin(s, &op, IL_WRITABLE, deadline, function);
 	if (rc < 0)
 		return rc;
 	return il__op_end(
@@ -212,17 +208,31 @@ int il__stream_flush(il_stream *s, il_time deadline, const char *function)
 	return il__stream_write_all(s, NULL, 0, deadline, function);
 }
 
+int il__stream_check_pieces(const struct iovec *pieces, int count, const char *function)
+{
+	if (count < 0 || (count && !pieces))
+		return il__refuse(-EINVAL, "%s: %d pieces%s", function, count,
+				  pieces ? "" : ", and they are NULL");
+	for (int i = 0; i < count; i++)
+		if (!il__is_data(pieces[i].iov_base, pieces[i].iov_len))
+			return il__refuse_data(function);
+	return 0;
+}
+
 int il_stream_writev_all(il_stream *stream, const struct iovec *pieces, int count)
 {
-	return il__stream_write_all(stream, pieces, count, IL_FOREVER, "il_stream_writev_all");
+	static const char function[] = "il_stream_writev_all";
+	int rc = il__stream_check_pieces(pieces, count, function);
+
+	return rc < 0 ? rc : il__stream_write_all(stream, pieces, count, IL_FOREVER, function);
 }
 
 int il_stream_write_all(il_stream *stream, const void *data, size_t size)
 {
 	const struct iovec piece = {.iov_base = (void *)(uintptr_t)data, .iov_len = size};
 
-	if (!data && size)
-		return il__refuse(-EINVAL, "il_stream_write_all: the data is NULL");
+	if (!il__is_data(data, size))
+		return il__refuse_data("il_stream_write_all");
 	return il__stream_write_all(stream, &piece, 1, IL_FOREVER, "il_stream_write_all");
 }
 
@@ -248,8 +258,8 @@ int il_stream_write(il_stream *stream, const void *data, size_t size)
 	struct il__op op;
 	int rc;
 
-	if (!data && size)
-		return il__refuse(-EINVAL, "il_stream_write: the data is NULL");
+	if (!il__is_data(data, size))
+		return il__refuse_data("il_stream_write");
 	rc = il__op_begin(stream, &op, IL_WRITABLE, IL_FOREVER, "il_stream_write");
 	return rc < 0 ? rc : il__op_end(stream, &op, op_write(stream, &op, &piece));
 }

@@ -247,8 +247,8 @@ int il_client_send(il_client *client, const void *data, size_t size)
 
 	if (rc < 0)
 		return rc;
-	if (!data && size)
-		return il__refuse(-EINVAL, "il_client_send: the data is NULL");
+	if (!il__is_data(data, size))
+		return il__refuse_data("il_client_send");
 	client->refs++;
 	rc = il__client_acquire(client);
 	if (rc == 0) {

@@ -19,8 +19,9 @@
  *
  * One task receives while others send. A client belongs to the thread of its loop; from other
  * threads go through a portal. Unless stated otherwise a function that returns int returns -EINVAL
- * for NULL, -EPERM in another thread (waiting ones: outside a task) and -ESHUTDOWN in a forked
- * child; only other codes are listed below.
+ * for NULL, and for a size that was a negative number before the call, -EPERM in another thread
+ * (waiting ones: outside a task) and -ESHUTDOWN in a forked child; only other codes are listed
+ * below.
  */
 #ifndef INTERLOOP_CLIENT_H
 #define INTERLOOP_CLIENT_H

@@ -13,8 +13,9 @@
  * UDP itself promises little: datagrams may be lost, repeated or overtaken, and whoever sends one
  * may lie about its address. For request handlers over UDP see il_udp_server_open().
  *
- * Unless stated otherwise a function that returns int returns -EINVAL for a NULL object, -EBADF
- * once the socket is closed, -EPERM outside the loop's thread (waiting calls: outside a task) and
+ * Unless stated otherwise a function that returns int returns -EINVAL for a NULL object, and for
+ * data that is NULL or has a size that was a negative number before the call, -EBADF once the
+ * socket is closed, -EPERM outside the loop's thread (waiting calls: outside a task) and
  * -ESHUTDOWN in a forked child; only other codes are listed below. Errors of the system come
  * unchanged.
  */

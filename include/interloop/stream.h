@@ -11,10 +11,11 @@
  * ones are left as others share them (il_stream_open_fd()). The semantics are those of AnyIO's byte
  * streams.
  *
- * Unless stated otherwise a function that returns int returns -EINVAL for a NULL object, -EBADF
- * once this end is closed, -EPERM outside the loop's thread (waiting calls: outside a task) and
- * -ESHUTDOWN in a forked child; only other codes are listed below. Errors of the system
- * (-ECONNRESET, -EPIPE, -EMFILE, ...) come unchanged.
+ * Unless stated otherwise a function that returns int returns -EINVAL for a NULL object, and for
+ * data that is NULL or has a size that was a negative number before the call, -EBADF once this end
+ * is closed, -EPERM outside the loop's thread (waiting calls: outside a task) and -ESHUTDOWN in a
+ * forked child; only other codes are listed below. Errors of the system (-ECONNRESET, -EPIPE,
+ * -EMFILE, ...) come unchanged.
  */
 #ifndef INTERLOOP_STREAM_H
 #define INTERLOOP_STREAM_H

@@ -10,6 +10,8 @@
 
 #define REFUSED(call) CHECK_RC(call, -EINVAL)
 
+static char memory[16];
+
 /* ---- addresses ---- */
 
 static const char *text_of(const il_address *address)
@@ -69,6 +71,38 @@ IL_TEST_REAL(L, a_stream_takes_only_an_address_that_is_one)
 	il_stream_destroy(b);
 }
 
+/* ---- sizes ---- */
+
+/* What a call that failed has returned, in place of a size. */
+static void check_refuses_size(struct ends *e, size_t size)
+{
+	char bytes[2] = "xy";
+	const struct iovec late[] = {{bytes, 1}, {bytes, size}};
+	const struct iovec nowhere = {NULL, 1};
+
+	REFUSED(il_stream_write_all(e->a, bytes, size));
+	REFUSED(il_stream_write(e->a, bytes, size));
+	REFUSED(il_stream_writev_all(e->a, late, 2));
+	REFUSED(il_stream_writev_all(e->a, &nowhere, 1));
+	REFUSED(il_stream_write_now(e->a, late, 2));
+	REFUSED(il_stream_write_now(e->a, &nowhere, 1));
+	REFUSED(il_stream_receive_exactly(e->b, bytes, size));
+	REFUSED(il_stream_receive_until(e->b, bytes, 2, "\n", size));
+	CHECK_EQ(il_stream_buffered(e->b), 0);
+}
+
+IL_TEST_REAL(L, a_stream_sends_nothing_of_a_size_that_was_negative)
+{
+	for (int kind = 0; kind < KINDS; kind++) {
+		struct ends e = ends_of(kind);
+		check_refuses_size(&e, (size_t)-EPIPE);
+		check_refuses_size(&e, (size_t)PTRDIFF_MIN);
+		say(e.a, "z");
+		check_hears(e.b, "z");
+		drop(&e);
+	}
+}
+
 /* ---- files ---- */
 
 IL_TEST_REAL(L, a_file_refuses_sizes_and_offsets_that_no_file_has)
@@ -116,6 +150,18 @@ IL_TEST_REAL(L, a_datagram_socket_refuses_groups_that_are_none)
 	CHECK_RC(il_datagram_open_udp(&d, "127.0.0.1", "0", NULL), 0);
 	REFUSED(il_datagram_local_address(d, NULL));
 	REFUSED(il_datagram_peer_address(d, NULL));
+	il_datagram_destroy(d);
+}
+
+IL_TEST_REAL(L, a_datagram_socket_sends_nothing_of_a_size_that_was_negative)
+{
+	il_datagram_message m = {.data = memory, .size = (size_t)-1};
+	il_datagram *d = NULL;
+
+	CHECK_RC(il_datagram_open_udp(&d, "127.0.0.1", "0", NULL), 0);
+	CHECK_RC(il_datagram_local_address(d, &m.address), 0);
+	REFUSED(il_datagram_send(d, memory, m.size, &m.address));
+	REFUSED(il_datagram_send_many(d, &m, 1));
 	il_datagram_destroy(d);
 }
 

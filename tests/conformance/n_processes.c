@@ -305,6 +305,7 @@ IL_TEST(N, n258_run_that_fails_has_killed)
 	o = (il_process_options){.input = IL_STDIO_NULL};
 	CHECK_RC(il_process_run(&r, ARGV((char *)"cat"), "x", 1, &o), -EINVAL);
 	CHECK_RC(il_process_run(&r, ARGV((char *)"cat"), NULL, 1, NULL), -EINVAL);
+	CHECK_RC(il_process_run(&r, ARGV((char *)"cat"), "x", (size_t)-1, NULL), -EINVAL);
 	if (!il_test_valgrind())
 		CHECK_RC(il_process_run(&r, ARGV((char *)"/no/such"), NULL, 0, NULL), -ENOENT);
 	CHECK(waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD);

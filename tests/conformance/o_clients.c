@@ -98,6 +98,7 @@ IL_TEST_REAL(O, n263_a_receive_without_time_takes_what_is_there)
 		say(l.peer, " and half\n");
 		CHECK_RECEIVES(l.client, "half and half");
 		CHECK_RC(il_client_receive(l.client, &(il_packet){.size = 0}, -1), -EINVAL);
+		CHECK_RC(il_client_send(l.client, "x", (size_t)-1), -EINVAL);
 		drop(&l);
 	}
 }
