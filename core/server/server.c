@@ -18,6 +18,8 @@
 #include "stop_signals.h"
 #include "udp.h"
 
+#include <interloop/event.h>
+
 /* ---- making ---- */
 
 static int server_check_options(const il_server_options *o)
@@ -158,8 +160,11 @@ static int server_create(il_server **server, const il_protocol *protocol, const 
 		return il__refuse(-ENOMEM, "%s: out of memory", function);
 	if (options)
 		s->options = *options;
-	rc = server_fill_in(s, protocol, function);
+	rc = il_event_create(&s->stop);
+	if (rc == 0)
+		rc = server_fill_in(s, protocol, function);
 	if (rc < 0) {
+		il_event_destroy(s->stop);
 		il__free(s);
 		return rc;
 	}
@@ -329,6 +334,7 @@ int il_server_close(il_server *server)
 	rc = task && il__task_cancelled(task) ? -ECANCELED
 					      : 0; /* before this call itself cancels a set-up */
 	server->closed = true;
+	il_event_set(server->stop);
 	il__endpoints_close(server);
 	if (server->udp)
 		il__udp_stop(server->udp);
@@ -355,6 +361,7 @@ void il_server_destroy(il_server *server)
 	il__stop_signals_drop(&server->stop_signals);
 	il__udp_free(server->udp);
 	il__layer_drop(&server->layer);
+	il_event_destroy(server->stop);
 	if (!il__inherited(server->generation))
 		il__list_remove(&server->extension.link);
 	il__free(server);
@@ -395,6 +402,11 @@ il_loop *il_server_loop(const il_server *server)
 bool il_server_is_serving(const il_server *server)
 {
 	return server && server->phase == IL__SERVER_UP && !server->closed && !server->stopping;
+}
+
+il_event *il_server_stopping(const il_server *server)
+{
+	return server ? server->stop : NULL;
 }
 
 size_t il_server_clients(const il_server *server)

@@ -46,6 +46,7 @@ struct il_server {
 	enum il__server_phase phase;
 	bool closed;    /* il_server_close: for good */
 	bool stopping;  /* il_server_shutdown, or the last listener failed: this round ends */
+	il_event *stop; /* il_server_stopping: that this round ends, or that nobody new comes */
 	il_task *main;  /* who is in il_server_serve */
 	bool waits;     /* main is parked in il__server_wait, and may be woken */
 	il_scope scope; /* around a round: service_init and the exit stack see it */

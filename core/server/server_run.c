@@ -13,6 +13,7 @@
 #include "../runtime/loop.h"
 #include "../runtime/scope.h"
 #include "../runtime/task.h"
+#include "../sync/event.h"
 #include "../sync/queue.h"
 #include "client.h"
 #include "endpoint.h"
@@ -22,7 +23,6 @@
 #include "stop_signals.h"
 #include "udp.h"
 
-#include <interloop/event.h>
 #include <interloop/fd.h>
 
 /* ---- the clients' part of a round ---- */
@@ -67,7 +67,8 @@ static int serve_clients(il_server *s)
 	il__endpoints_rest(s);
 	if (rc == 0 && s->stopping && s->options.grace_period)
 		rc = grant_grace(s);
-	s->stopping |= rc < 0;
+	if (rc < 0)
+		il__server_stop(s);
 	il__server_tasks_close(&s->served);
 	s->phase = IL__SERVER_ENDING;
 	if (rc >= 0)
@@ -103,12 +104,9 @@ static int server_set_up(il_server *s, il_exit_stack *stack)
 /* Waits for nothing. */
 static void end_what_runs(il_server *s)
 {
-	if (s->phase == IL__SERVER_UP) {
-		il__server_stop(s);
-	} else {
-		s->stopping = true;
+	il__server_stop(s);
+	if (s->phase != IL__SERVER_UP)
 		il_scope_cancel_because(&s->scope, "the server was shut down");
-	}
 }
 
 /* The handlers of the signals are there, so a server that does not wait for them could only be killed: it tries again. */
@@ -230,6 +228,7 @@ int il_server_serve(il_server *server)
 	server->main = task;
 	server->phase = IL__SERVER_SETTING_UP;
 	server->stopping = server->hurried = server->rules.ending = false;
+	il__event_clear(server->stop);
 	server->accept_rc = 0;
 	server->accept_why = NULL;
 	rc = run_round(server);

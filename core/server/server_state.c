@@ -10,6 +10,8 @@
 #include "../sync/queue.h"
 #include "server.h"
 
+#include <interloop/event.h>
+
 int il__server_check(const il_server *s, const char *function)
 {
 	if (!s)
@@ -52,6 +54,7 @@ void il__server_poke(il_server *s)
 void il__server_stop(il_server *s)
 {
 	s->stopping = true;
+	il_event_set(s->stop);
 	il__queue_wake_all(&s->want_room, 0);
 	il__server_poke(s);
 }

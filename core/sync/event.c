@@ -3,6 +3,7 @@
  * hands the event straight to its waiters, without a visit to the loop. Loop's thread only; an
  * event made outside a loop is anybody's until a task waits for it.
  */
+#include "event.h"
 #include "../base/base.h"
 #include "../base/error.h"
 #include "../base/list.h"
@@ -13,8 +14,6 @@
 #include "case.h"
 #include "home.h"
 #include "queue.h"
-
-#include <interloop/event.h>
 
 struct il_event {
 	struct il__home home;
@@ -77,6 +76,11 @@ int il_event_set(il_event *event)
 	event->set = true;
 	il__queue_wake_all(&event->waiters, 0);
 	return 0;
+}
+
+void il__event_clear(il_event *event)
+{
+	event->set = false;
 }
 
 bool il_event_is_set(const il_event *event)

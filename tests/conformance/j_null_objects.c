@@ -250,7 +250,7 @@ IL_TEST(J, servers_and_clients_refuse_to_be_null)
 	CHECK(il_client_is_closing(NULL));
 	il_client_set_data(NULL, memory);
 	il_client_destroy(NULL);
-	CHECK(!il_server_loop(NULL) && !il_server_is_serving(NULL));
+	CHECK(!il_server_loop(NULL) && !il_server_is_serving(NULL) && !il_server_stopping(NULL));
 	CHECK_EQ(il_server_port(NULL), 0);
 	CHECK_EQ(il_server_clients(NULL), 0);
 	CHECK_EQ(il_server_thread_port(NULL), 0);

@@ -238,6 +238,69 @@ IL_TEST_REAL(M, n246_who_comes_to_be_idle_within_the_grace_period_is_closed)
 	CHECK_LOGGED(IL_LOG_ERROR, "", 0);
 }
 
+/* Stays with its client until the server ends, as one that sends events. */
+static int stay_to_the_end(il_client *client, void *data)
+{
+	struct visits *v = data;
+	il_packet p;
+	int rc = visit_receive(client, v, &p, IL_FOREVER);
+
+	if (rc > 0)
+		rc = il_event_wait(il_server_stopping(il_client_server(client)));
+	if (rc == 0)
+		rc = il_client_send(client, "goodbye", 7);
+	il_client_close(client);
+	return rc;
+}
+
+static void check_says_goodbye(struct service *s, int (*end)(void *server))
+{
+	il_stream *c = dial(s);
+
+	CHECK(!il_event_is_set(il_server_stopping(s->server)));
+	say(c, "stay\n");
+	UNTIL(s->visits.handled == 1);
+	CHECK_RC(il_loop_spawn(il_loop_current(), NULL, end, s->server), 0);
+	CHECK_HEARS(c, "goodbye");
+	CHECK_RC(service_result(s), 0);
+	CHECK(il_event_is_set(il_server_stopping(s->server)));
+	CHECK_EQ(s->visits.disconnected, 1);
+	il_stream_destroy(c);
+	s->visits = (struct visits){0};
+}
+
+static int close_server(void *server)
+{
+	return il_server_close(server);
+}
+
+IL_TEST_REAL(M, n246_a_handler_that_stays_learns_that_the_server_ends)
+{
+	const il_server_options o = {.grace_period = IL_SEC(3600)};
+	const il_handler h = handler_with(stay_to_the_end);
+	struct service s = {0};
+
+	service_start(&s, &h, &s.visits, il_protocol_lines(), &o);
+	check_says_goodbye(&s, shut_down);
+	service_run(&s); /* for the second time: nothing is known of the first */
+	check_says_goodbye(&s, shut_down);
+	service_run(&s);
+	check_says_goodbye(&s, close_server);
+	il_server_destroy(s.server);
+	CHECK_LOGGED(IL_LOG_ERROR, "", 0);
+}
+
+IL_TEST_REAL(M, n246_a_server_whose_task_is_cancelled_says_that_it_ends)
+{
+	struct service s;
+
+	service_lines(&s, &echo_handler, &s.visits);
+	CHECK(il_future_cancel(s.serving));
+	CHECK_RC(service_result(&s), -ECANCELED);
+	CHECK(il_event_is_set(il_server_stopping(s.server)));
+	il_server_destroy(s.server);
+}
+
 IL_TEST_REAL(M, n246_after_the_grace_period_handlers_are_cancelled)
 {
 	const il_handler h = handler_with(nap_on_request);
