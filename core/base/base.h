@@ -1,8 +1,8 @@
 /*
  * base.h: the ground floor, for every file of the core: what the language lacks.
  */
-#ifndef IL_CORE_BASE_H
-#define IL_CORE_BASE_H
+#ifndef IL_CORE_BASE_BASE_H
+#define IL_CORE_BASE_BASE_H
 
 #include <interloop/base.h>
 

@@ -3,8 +3,8 @@
  * something, so no handler further up may have them unwound: where one is looked for, the search ends here, as at the
  * end of a task's stack, and the C++ runtime ends the program. Costs no instruction. Any thread.
  */
-#ifndef IL_CORE_GUARD_H
-#define IL_CORE_GUARD_H
+#ifndef IL_CORE_BASE_GUARD_H
+#define IL_CORE_BASE_GUARD_H
 
 #include <interloop/base.h>
 

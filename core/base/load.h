@@ -7,8 +7,8 @@
  *     static void function(void) or (int argc, char **argv)
  *     IL__AT_LOAD(function, IL__LOADED);
  */
-#ifndef IL_CORE_LOAD_H
-#define IL_CORE_LOAD_H
+#ifndef IL_CORE_BASE_LOAD_H
+#define IL_CORE_BASE_LOAD_H
 
 #define IL__LOADED ".init_array.00099"
 #ifndef IL__LOADED_LAST /* tests/coverage/dump.h: after the counters of the library itself */

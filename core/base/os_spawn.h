@@ -2,8 +2,8 @@
  * os_spawn.h: a child process, between the files that prepare it (os_spawn.c, os_search.c) and start it: by
  * clone (os_clone.c), or else by posix_spawn (os_posix_spawn.c).
  */
-#ifndef IL_CORE_OS_SPAWN_H
-#define IL_CORE_OS_SPAWN_H
+#ifndef IL_CORE_BASE_OS_SPAWN_H
+#define IL_CORE_BASE_OS_SPAWN_H
 
 #include "os_process.h"
 

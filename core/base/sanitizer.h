@@ -2,8 +2,8 @@
  * sanitizer.h: what AddressSanitizer and ThreadSanitizer are to be told, whether this library was built with
  * them or only the program was: by weak references, which are NULL where there is no such tool.
  */
-#ifndef IL_CORE_SANITIZER_H
-#define IL_CORE_SANITIZER_H
+#ifndef IL_CORE_BASE_SANITIZER_H
+#define IL_CORE_BASE_SANITIZER_H
 
 #include <stdatomic.h>
 #include <stdbool.h>

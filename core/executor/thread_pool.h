@@ -7,8 +7,8 @@
  *
  * The pool outlives its executor while threads live: the last of them frees it.
  */
-#ifndef IL_CORE_THREAD_POOL_H
-#define IL_CORE_THREAD_POOL_H
+#ifndef IL_CORE_EXECUTOR_THREAD_POOL_H
+#define IL_CORE_EXECUTOR_THREAD_POOL_H
 
 #include "../base/list.h"
 #include "../base/parker.h"

@@ -1,8 +1,8 @@
 /*
  * backend.h: backends by name.
  */
-#ifndef IL_CORE_BACKEND_H
-#define IL_CORE_BACKEND_H
+#ifndef IL_CORE_RUNTIME_BACKEND_H
+#define IL_CORE_RUNTIME_BACKEND_H
 
 #include <interloop/backend.h>
 

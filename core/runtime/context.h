@@ -2,8 +2,8 @@
  * context.h: switching from one stack to another, with what a thread keeps that belongs to its stack: errno, the
  * exceptions of C++ (cxx.h), and what sanitizers know about it (context_sanitized.c).
  */
-#ifndef IL_CORE_CONTEXT_H
-#define IL_CORE_CONTEXT_H
+#ifndef IL_CORE_RUNTIME_CONTEXT_H
+#define IL_CORE_RUNTIME_CONTEXT_H
 
 #include "../base/base.h"
 #include "switch.h"

@@ -2,8 +2,8 @@
  * cxx.h: the exceptions that a C++ program handles. Its runtime keeps them per thread and means them per stack,
  * so they go with the stack: a task may be parked in a `catch`. Loop's thread, but for il__cxx_find.
  */
-#ifndef IL_CORE_CXX_H
-#define IL_CORE_CXX_H
+#ifndef IL_CORE_RUNTIME_CXX_H
+#define IL_CORE_RUNTIME_CXX_H
 
 #include <stdbool.h>
 

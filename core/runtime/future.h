@@ -1,8 +1,8 @@
 /*
  * future.h: futures, and tasks with one.
  */
-#ifndef IL_CORE_FUTURE_H
-#define IL_CORE_FUTURE_H
+#ifndef IL_CORE_RUNTIME_FUTURE_H
+#define IL_CORE_RUNTIME_FUTURE_H
 
 #include "../base/list.h"
 #include "inbox.h"

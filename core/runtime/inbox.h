@@ -1,8 +1,8 @@
 /*
  * inbox.h: how other threads reach a loop.
  */
-#ifndef IL_CORE_INBOX_H
-#define IL_CORE_INBOX_H
+#ifndef IL_CORE_RUNTIME_INBOX_H
+#define IL_CORE_RUNTIME_INBOX_H
 
 #include "../base/base.h"
 

@@ -3,8 +3,8 @@
  * whether an attached loop keeps its host alive, and whether virtual time may jump. Four verbs change it
  * (owe, paid, lend, back); nobody else writes its counts. Loop's thread only, except il__account_named.
  */
-#ifndef IL_CORE_LEDGER_H
-#define IL_CORE_LEDGER_H
+#ifndef IL_CORE_RUNTIME_LEDGER_H
+#define IL_CORE_RUNTIME_LEDGER_H
 
 #include "../base/list.h"
 

@@ -1,8 +1,8 @@
 /*
  * local.h: task-local values.
  */
-#ifndef IL_CORE_LOCAL_H
-#define IL_CORE_LOCAL_H
+#ifndef IL_CORE_RUNTIME_LOCAL_H
+#define IL_CORE_RUNTIME_LOCAL_H
 
 struct il__locals; /* immutable while shared; any thread may hold a reference */
 

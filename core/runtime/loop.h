@@ -1,8 +1,8 @@
 /*
  * loop.h: a loop, its turns, its end. Loop's thread only, but for what is the inbox's.
  */
-#ifndef IL_CORE_LOOP_H
-#define IL_CORE_LOOP_H
+#ifndef IL_CORE_RUNTIME_LOOP_H
+#define IL_CORE_RUNTIME_LOOP_H
 
 #include "../base/error.h"
 #include "../base/list.h"

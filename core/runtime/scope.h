@@ -1,8 +1,8 @@
 /*
  * scope.h: cancel scopes: of a task, or a root of a loop or a portal. Loop's thread only.
  */
-#ifndef IL_CORE_SCOPE_H
-#define IL_CORE_SCOPE_H
+#ifndef IL_CORE_RUNTIME_SCOPE_H
+#define IL_CORE_RUNTIME_SCOPE_H
 
 #include "../base/list.h"
 #include "timer.h"

@@ -2,8 +2,8 @@
  * sigint.h: SIGINT cancels the main task of a loop that asked for it. One owner at a time handles it, who is
  * compared, never followed.
  */
-#ifndef IL_CORE_SIGINT_H
-#define IL_CORE_SIGINT_H
+#ifndef IL_CORE_RUNTIME_SIGINT_H
+#define IL_CORE_RUNTIME_SIGINT_H
 
 #include "../base/base.h"
 

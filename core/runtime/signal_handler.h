@@ -2,8 +2,8 @@
  * signal_handler.h: who handles a signal: a loop, which asked for SIGINT, and above it a receiver. There is one
  * protocol for both: installing, calling on the handler that was there, handing over, putting back.
  */
-#ifndef IL_CORE_SIGNAL_HANDLER_H
-#define IL_CORE_SIGNAL_HANDLER_H
+#ifndef IL_CORE_RUNTIME_SIGNAL_HANDLER_H
+#define IL_CORE_RUNTIME_SIGNAL_HANDLER_H
 
 #include "../base/base.h"
 

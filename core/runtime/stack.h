@@ -1,8 +1,8 @@
 /*
  * stack.h: guarded stacks, the warm one first. Loop's thread only.
  */
-#ifndef IL_CORE_STACK_H
-#define IL_CORE_STACK_H
+#ifndef IL_CORE_RUNTIME_STACK_H
+#define IL_CORE_RUNTIME_STACK_H
 
 #include "../base/base.h"
 

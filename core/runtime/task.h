@@ -1,8 +1,8 @@
 /*
  * task.h: tasks: spawn, park, wake, end. Loop's thread only.
  */
-#ifndef IL_CORE_TASK_H
-#define IL_CORE_TASK_H
+#ifndef IL_CORE_RUNTIME_TASK_H
+#define IL_CORE_RUNTIME_TASK_H
 
 #include "../base/list.h"
 #include "../base/memory.h"

@@ -1,8 +1,8 @@
 /*
  * thread_state.h: what the library knows about the calling thread, and who may wait where.
  */
-#ifndef IL_CORE_THREAD_STATE_H
-#define IL_CORE_THREAD_STATE_H
+#ifndef IL_CORE_RUNTIME_THREAD_STATE_H
+#define IL_CORE_RUNTIME_THREAD_STATE_H
 
 #include "../base/patience.h"
 

@@ -1,8 +1,8 @@
 /*
  * timer.h: one heap of timers a loop, by (deadline, order of asking). Loop's thread only.
  */
-#ifndef IL_CORE_TIMER_H
-#define IL_CORE_TIMER_H
+#ifndef IL_CORE_RUNTIME_TIMER_H
+#define IL_CORE_RUNTIME_TIMER_H
 
 #include "../base/base.h"
 

@@ -1,8 +1,8 @@
 /*
  * wakeup.h: one wait of a task or a plain thread for one event.
  */
-#ifndef IL_CORE_WAKEUP_H
-#define IL_CORE_WAKEUP_H
+#ifndef IL_CORE_RUNTIME_WAKEUP_H
+#define IL_CORE_RUNTIME_WAKEUP_H
 
 #include "../base/parker.h"
 #include "inbox.h"

@@ -13,6 +13,7 @@ Reads the includes of core/ and the symbols of the compiled objects, and says wh
 - memory of the core comes from base/memory.c, which knows the program's allocator;
 - the environment is read by secure_getenv, so a set-uid program ignores it: in the libraries beside the core, too;
 - a file includes a header of the core only if it uses something that this header declares;
+- a header of the core has the guard IL_CORE_FOLDER_FILE_H, so that no two of them ever share one;
 - docs/internals.md, the map, has every file of the core and of the backends, and no other.
 
 Exits 0 if nothing does.
@@ -178,6 +179,13 @@ def check_beside():
 # ---- the map ----
 
 
+def check_guards():
+    for path in sorted(core.rglob("*.h")):
+        guard = "IL_" + re.sub(r"[/.]", "_", str(path.relative_to(root))).upper()
+        if f"#ifndef {guard}\n#define {guard}\n" not in path.read_text():
+            fault(f"{title(path)}: its guard is to be {guard}")
+
+
 def check_map():
     """Its tables, a folder's after its heading, name the .c files; `name_*` stands for several."""
     there = {path.name for part in ("core", "backends") for path in (root / part).rglob("*.c")}
@@ -297,6 +305,7 @@ def main(arguments):
     verbose = "-v" in arguments
     files = check_includes()
     check_beside()
+    check_guards()
     check_map()
     defines, needs = symbols(pathlib.Path(arguments[0]))
     graph = edges(defines, needs)

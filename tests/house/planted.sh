@@ -83,6 +83,10 @@ echo 'int planted(il_stream *stream) { return stream->number; }' >>"$copy/tree/c
 expect "a look into a stream" "core/server/client.c: looks into a stream"
 
 fresh
+sed 's/IL_CORE_SYNC_HOME_H/IL_CORE_HOME_H/' core/sync/home.h >"$copy/tree/core/sync/home.h"
+expect "a guard of another form" "sync/home.h: its guard is to be IL_CORE_SYNC_HOME_H"
+
+fresh
 object sync/planted_a il__planted_a il__planted_b
 object sync/planted_b il__planted_b il__planted_a
 expect "a circle" "circle that is not on the list: sync/planted_a sync/planted_b"
