@@ -198,52 +198,44 @@ void il__remote_retry_all(struct il__remote_server *s)
 		retry(s, n, true);
 }
 
-/* Of the numbers up to `last`. */
-static struct il__remote_out *first_of(const struct il__remote_list *list, bool all, uint64_t last)
+/* Under the lock. */
+static void take_from(struct il__remote_list *list, bool all, struct il__remote_list *taken)
 {
-	struct il__remote_node *n = list->first;
+	struct il__remote_node *next;
 
-	while (n && (il__remote_out_at(n)->id > last || !(all || il__remote_out_at(n)->attended)))
-		n = n->next;
-	return n ? il__remote_out_at(n) : NULL;
+	for (struct il__remote_node *n = list->first; n; n = next) {
+		next = n->next;
+		if (!all && !il__remote_out_at(n)->attended)
+			continue;
+		il__remote_list_remove(n);
+		il__remote_list_push(taken, n);
+	}
 }
 
-static struct il__remote_out *first_put_off(const struct il__remote_server *s, bool all,
-					    uint64_t last)
+/* Under the lock. Whoever cancels one of them can still take it back. */
+static void take_unsent(struct il__remote_pool *pool, bool all, struct il__remote_list *taken)
 {
-	struct il__remote_out *out = NULL;
-
-	for (struct il__remote_name *n = s->pool->names; n && !out; n = n->next)
-		out = first_of(il__remote_put_off_of(s, n), all, last);
-	return out;
-}
-
-/* Under the lock; NULL: there is none. */
-static struct il__remote_out *take_unsent(struct il__remote_pool *pool, bool all, uint64_t last)
-{
-	struct il__remote_out *out = first_of(&pool->pending, all, last);
-
-	for (size_t i = 0; i < pool->server_count && !out; i++) {
-		out = first_put_off(&pool->servers[i], all, last);
-		if (!out)
-			out = first_of(&pool->servers[i].unsent, all, last);
+	take_from(&pool->pending, all, taken);
+	for (size_t i = 0; i < pool->server_count; i++) {
+		struct il__remote_server *s = &pool->servers[i];
+		for (struct il__remote_name *n = pool->names; n; n = n->next)
+			take_from(il__remote_put_off_of(s, n), all, taken);
+		take_from(&s->unsent, all, taken);
 	}
-	if (out) {
-		il__remote_list_remove(&out->place);
-		*il_call_link(out->call) = NULL;
-	}
-	return out;
 }
 
 /* Not those that come meanwhile: whoever is told of the failure may submit the call again at once, each time anew. */
 void il__remote_fail_unsent(struct il__remote_pool *pool, int rc, bool all, const char *detail)
 {
-	struct il__remote_out *out;
-	uint64_t last;
+	struct il__remote_list taken;
 
+	il__remote_list_init(&taken);
 	pthread_mutex_lock(&pool->lock);
-	last = pool->ids;
-	while ((out = take_unsent(pool, all, last))) {
+	take_unsent(pool, all, &taken);
+	while (taken.first) {
+		struct il__remote_out *out = il__remote_out_at(taken.first);
+		il__remote_list_remove(&out->place);
+		*il_call_link(out->call) = NULL;
 		pthread_mutex_unlock(&pool->lock);
 		il__remote_answer_not_run(pool, out, rc, detail);
 		pthread_mutex_lock(&pool->lock);

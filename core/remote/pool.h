@@ -1,6 +1,7 @@
 /*
  * pool.h: the calls of a remote pool, and who may touch what. A call is in one place at a time: `pending`, or a server's
- * `unsent` or its name's `put_off`, from where it can be taken back; then that server's `sent`, `waiting` or `running`, until it ends or is lost.
+ * `unsent` or its name's `put_off`, or with those that are about to fail unsent, from where it can be taken back; then that server's `sent`,
+ * `waiting` or `running`, until it ends or is lost.
  *
  *   pool.c         the executor's side: submit, take back, shut down, release                  any thread, under the lock
  *   call.c         a call on its way: made, sent once more, ended                              any thread; ends in the portal's

@@ -386,6 +386,35 @@ static void shut_down_and_cancel(const char *address)
 	printf("a shutdown that cancels\n");
 }
 
+enum { MANY = 40000 };
+
+/* What has waited for a server is looked at once, and not for each call that is cancelled: calls that nobody attends stay, and lie
+ * before the others. */
+static void cancel_many(void)
+{
+	const char *nobody[] = {"127.0.0.1:1"};
+	il_remote_pool_options o = pool_options(nobody, 1);
+	il_future **f = calloc(MANY, sizeof *f);
+	il_executor *ex;
+	double begin;
+
+	o.connect_timeout = IL_SEC(3600);
+	o.queue_limit = 2 * MANY;
+	ex = pool_with(&o);
+	for (int i = 0; i < MANY; i++)
+		CHECK_EQ(il_executor_submit(ex, NULL, refuse, NULL, 0), 0);
+	for (int i = 0; i < MANY; i++)
+		CHECK_EQ(il_executor_submit(ex, &f[i], refuse, NULL, 0), 0);
+	begin = seconds();
+	CHECK_EQ(il_executor_shutdown(ex, IL_CANCEL_FUTURES | IL_NOWAIT), 0);
+	CHECK(seconds() - begin < PATIENCE);
+	for (int i = 0; i < MANY; i++)
+		CHECK_EQ(until_done(f[i]), -ECANCELED);
+	il_executor_unref(ex);
+	free(f);
+	printf("very many are cancelled\n");
+}
+
 static void refuse_options(void)
 {
 	const char *far[] = {"10.1.2.3:4730"}, *odd[] = {"nowhere"};
@@ -424,6 +453,7 @@ void test_all(void)
 
 	o.max_size = 2 << 20;
 	refuse_options();
+	cancel_many();
 	ex = pool_with(&o);
 	unserved(address);
 	no_server();
