@@ -313,11 +313,12 @@ IL_API bool il_server_is_serving(const il_server *server);
 
 /**
  * @brief Returns an event that is set when the server begins to end: by il_server_shutdown(),
- * il_server_close(), a signal (stop_at_signals), or because il_server_serve() was cancelled or lost its last
- * listener. For handlers and tasks that stay with what they do, such as a stream of events: in il_select()
- * beside what they wait for, so that they say goodbye and return within the grace period.
- * @return the event, to be waited for only: the server's, valid until il_server_destroy(). It is unset again
- *         when il_server_serve() begins. NULL for NULL.
+ * il_server_close(), a signal (stop_at_signals), or because il_server_serve() was cancelled or lost
+ * its last listener. For handlers and tasks that stay with what they do, such as a stream of
+ * events: in il_select() beside what they wait for, so that they say goodbye and return within the
+ * grace period.
+ * @return the event, to be waited for only: the server's, valid until il_server_destroy(). It is
+ *         unset again when il_server_serve() begins. NULL for NULL.
  */
 IL_API il_event *il_server_stopping(const il_server *server);
 
