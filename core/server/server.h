@@ -80,7 +80,7 @@ bool il__server_may_log(il_server *s);
 void il__server_log_left_out(il_server *s);
 /* In a task: before what failed for want of something, as memory, is tried again. 0 or -ECANCELED. */
 int il__server_pause(void);
-/* Ends the round that is UP. */
+/* This round ends: whoever waits for that is told, and main, if it is UP. */
 void il__server_stop(il_server *s);
 
 #endif

@@ -113,6 +113,11 @@ static inline int shut_down(void *server)
 	return il_server_shutdown(server);
 }
 
+static inline int stop_accepting(void *server)
+{
+	return il_server_close(server);
+}
+
 /* Has an open server serve, and waits until it is up. */
 static inline void service_run(struct service *s)
 {

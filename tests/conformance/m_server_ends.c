@@ -253,7 +253,7 @@ static int stay_to_the_end(il_client *client, void *data)
 	return rc;
 }
 
-static void check_says_goodbye(struct service *s, int (*end)(void *server))
+static void check_says_goodbye(struct service *s, il_fn *end)
 {
 	il_stream *c = dial(s);
 
@@ -269,11 +269,6 @@ static void check_says_goodbye(struct service *s, int (*end)(void *server))
 	s->visits = (struct visits){0};
 }
 
-static int close_server(void *server)
-{
-	return il_server_close(server);
-}
-
 IL_TEST_REAL(M, n246_a_handler_that_stays_learns_that_the_server_ends)
 {
 	const il_server_options o = {.grace_period = IL_SEC(3600)};
@@ -285,7 +280,7 @@ IL_TEST_REAL(M, n246_a_handler_that_stays_learns_that_the_server_ends)
 	service_run(&s); /* for the second time: nothing is known of the first */
 	check_says_goodbye(&s, shut_down);
 	service_run(&s);
-	check_says_goodbye(&s, close_server);
+	check_says_goodbye(&s, stop_accepting);
 	il_server_destroy(s.server);
 	CHECK_LOGGED(IL_LOG_ERROR, "", 0);
 }

@@ -303,14 +303,9 @@ IL_TEST_REAL(R, n351_what_an_ended_peer_sends_while_it_leaves_has_the_place_of_a
 	parting_end(&p, peers);
 }
 
-static int close_down(void *server)
-{
-	return il_server_close(server);
-}
-
 IL_TEST_REAL(R, n351_who_waits_for_a_place_is_forgotten_by_a_server_that_ends)
 {
-	static il_fn *const ends[] = {shut_down, close_down};
+	static il_fn *const ends[] = {shut_down, stop_accepting};
 
 	for (int i = 0; i < 2; i++) {
 		struct parting p;
