@@ -260,6 +260,8 @@ static int connect_check_options(il_connect_options *to, const il_connect_option
 	if (to->timeout < 0 || to->attempt_delay < 0)
 		return il__refuse(-EINVAL,
 				  "il_connect_options: timeout or attempt_delay is negative");
+	if (to->layer && !to->layer->connect)
+		return il__refuse(-EINVAL, "il_connect_options: the layer has no function connect");
 	if (!to->timeout)
 		to->timeout = IL_FOREVER;
 	if (!to->attempt_delay)

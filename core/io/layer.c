@@ -60,8 +60,6 @@ int il__layer_accept(il_stream **stream, const struct il_layer *layer)
 	il_stream *made = NULL;
 	int rc = ref ? 0 : -ENOMEM;
 
-	if (rc == 0 && !layer->accept)
-		rc = il__refuse(-EINVAL, "this layer has no accept: it is for clients only");
 	if (rc == 0) {
 		il__clear_refusal();
 		IL__GUARDED(rc = layer->accept(&made, *stream, layer->self));
@@ -77,8 +75,6 @@ int il__layer_connect(il_stream **stream, const struct il_layer *layer, const ch
 	il_stream *made = NULL;
 	int rc = ref ? 0 : -ENOMEM;
 
-	if (rc == 0 && !layer->connect)
-		rc = il__refuse(-EINVAL, "this layer has no connect: it is for servers only");
 	if (rc == 0)
 		rc = il_scope_enter(&scope, deadline, IL_FAIL_AT_DEADLINE);
 	if (rc == 0) {

@@ -5,6 +5,7 @@
 #include "gearman.h"
 
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -41,7 +42,7 @@ static bool is_port(const char *text)
 	size_t digits = strspn(text, "0123456789");
 
 	if (digits == 0)
-		return text[0];
+		return isalpha((unsigned char)text[0]);
 	return !text[digits] && digits <= 5 && atoi(text) >= 1 && atoi(text) <= 65535;
 }
 
@@ -55,17 +56,20 @@ static bool is_server(const char *s)
 }
 
 int il__remote_check_servers(const char *function, const char *const *servers, size_t count,
-			     bool secure)
+			     const struct il_layer *layer, bool insecure)
 {
 	if (!servers || count == 0 || count > 64)
-		return il_fail(-EINVAL, "%s: %zu servers; give 1 to 64", function, count);
+		return il_fail(-EINVAL, "%s: %td servers; give 1 to 64", function,
+			       (ptrdiff_t)count);
+	if (layer && !layer->connect)
+		return il_fail(-EINVAL, "%s: the layer has no function connect", function);
 	for (size_t i = 0; i < count; i++) {
 		const char *s = servers[i];
 		if (!is_server(s))
 			return il_fail(-EINVAL,
 				       "%s: server \"%s\"; it must be HOST:PORT or unix:/PATH",
 				       function, s ? s : "NULL");
-		if (!secure && !is_local(s))
+		if (!layer && !insecure && !is_local(s))
 			return il_fail(-EACCES,
 				       "%s: %s is not on this machine, and whoever reads along "
 				       "could call every function: give a layer, or set insecure",
@@ -104,11 +108,8 @@ int il__remote_check_prefix(const char *function, const char *prefix)
 static int put_on(il_stream **stream, const struct il_layer *layer)
 {
 	il_stream *made = NULL;
-	int rc;
+	int rc = layer->connect(&made, *stream, "localhost", layer->self);
 
-	if (!layer->connect)
-		return il_fail(-EINVAL, "this layer has no connect: it is for servers only");
-	rc = layer->connect(&made, *stream, "localhost", layer->self);
 	if (rc >= 0 && !made)
 		rc = il_fail(-EINVAL, "a layer returned %d, but no stream", rc);
 	if (rc < 0)

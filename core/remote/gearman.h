@@ -80,7 +80,7 @@ static inline void il__remote_ring(il_semaphore *bell)
 
 /* 0; -EINVAL, -EACCES. */
 int il__remote_check_servers(const char *function, const char *const *servers, size_t count,
-			     bool secure);
+			     const struct il_layer *layer, bool insecure);
 /* -EINVAL: no heartbeat. */
 int il__remote_check_heartbeat(const char *function, il_time heartbeat);
 /* -EINVAL; NULL: none. */

@@ -21,6 +21,9 @@ static int check_ranges(const il_remote_pool_options *o)
 	if (o->max_size > UINT32_MAX / 2)
 		return il_fail(-EINVAL, "%s: max_size is %zu; it must be at most %u", function,
 			       o->max_size, UINT32_MAX / 2);
+	if (o->queue_limit > PTRDIFF_MAX && o->queue_limit != SIZE_MAX)
+		return il_fail(-EINVAL, "%s: queue_limit is %td; SIZE_MAX is for no limit",
+			       function, (ptrdiff_t)o->queue_limit);
 	return il__remote_check_heartbeat(function, o->heartbeat);
 }
 
@@ -46,8 +49,8 @@ static int check_options(il_remote_pool_options *to, const il_remote_pool_option
 		to->queue_limit = 65536;
 	if (!to->max_size)
 		to->max_size = (size_t)64 << 20;
-	return il__remote_check_servers(function, to->servers, to->server_count,
-					to->layer || to->insecure);
+	return il__remote_check_servers(function, to->servers, to->server_count, to->layer,
+					to->insecure);
 }
 
 /* ---- made ---- */

@@ -43,8 +43,10 @@ static int check_ranges(const il_remote_worker_options *o)
 {
 	enum { MOST = 100000 };
 
-	if (o->names && o->name_count == 0)
-		return il_fail(-EINVAL, "%s: names is given and name_count is 0", function);
+	if (o->names ? !o->name_count || o->name_count > PTRDIFF_MAX / sizeof *o->names
+		     : o->name_count)
+		return il_fail(-EINVAL, "%s: names is %s and name_count is %td", function,
+			       o->names ? "given" : "NULL", (ptrdiff_t)o->name_count);
 	if (o->slots < 0 || o->slots > MOST || o->prefetch < 0 || o->prefetch > MOST)
 		return il_fail(-EINVAL, "%s: slots is %d, prefetch %d; both must be 0 to %d",
 			       function, o->slots, o->prefetch, MOST);
@@ -71,8 +73,8 @@ static int check_options(il_remote_worker_options *to, const il_remote_worker_op
 		to->heartbeat = IL_SEC(5);
 	if (!to->slots)
 		to->slots = il_processor_count();
-	return il__remote_check_servers(function, to->servers, to->server_count,
-					to->layer || to->insecure);
+	return il__remote_check_servers(function, to->servers, to->server_count, to->layer,
+					to->insecure);
 }
 
 /* ---- where the functions run ---- */

@@ -42,9 +42,11 @@ typedef struct il_remote_pool_options {
 	il_time connect_timeout;
 	/** No worker has the name for so long: -ENOENT. IL_FOREVER: wait. Default: 10 s. */
 	il_time unserved_timeout;
-	size_t queue_limit; /**< Most calls that are out, sent or not. Default: 65,536. */
-	size_t max_size;    /**< Most bytes each way. Default: 64 MiB; at most 2 GiB less a byte. */
-	/** Over each connection, those to Unix sockets with the host "localhost"; copied. NULL: none. */
+	/** Most calls that are out, sent or not. Default: 65,536; SIZE_MAX: no limit. */
+	size_t queue_limit;
+	size_t max_size; /**< Most bytes each way. Default: 64 MiB; at most 2 GiB less a byte. */
+	/** Over each connection, those to Unix sockets with the host "localhost"; copied. NULL: none;
+	 * one without `connect`: -EINVAL. */
 	const struct il_layer *layer;
 	bool insecure;             /**< Beyond loopback without a layer. Default: -EACCES. */
 	const il_backend *backend; /**< Of the thread with the connections. Default: any. */
@@ -101,7 +103,7 @@ typedef struct il_remote_worker_options {
 	size_t server_count;        /**< 1 to 64. */
 	const char *prefix;         /**< As of the pool. */
 	const char *const *names;   /**< Which registered functions are served; NULL: all. */
-	size_t name_count;          /**< How many names lists. */
+	size_t name_count;          /**< How many names lists: 1 or more; 0 without names. */
 	il_executor *executor;      /**< Where they run. Default: a process pool of its own. */
 	/** Calls at once, over all servers, at most 100,000. Default: il_processor_count(). */
 	int slots;

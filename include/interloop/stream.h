@@ -104,7 +104,8 @@ typedef struct il_connect_options {
 	const char *local_host; /**< Bind to this address first (a number or name); NULL: any. */
 	const char *local_port; /**< Bind to this port first; NULL: any. */
 	bool delay_small;       /**< Leave Nagle's algorithm on (TCP_NODELAY off). */
-	/** Makes the stream over the connection (layer.h), within the timeout; NULL: none. */
+	/** Makes the stream over the connection (layer.h), within the timeout; NULL: none; one without
+	 * `connect`: -EINVAL. */
 	const struct il_layer *layer;
 	void *reserved[7]; /**< Zero. */
 } il_connect_options;

@@ -742,6 +742,17 @@ IL_TEST_REAL(L, n224_closing_leaves_a_path_that_is_another_file_now)
 	place_remove(&p);
 }
 
+IL_TEST_REAL(L, a_layer_that_cannot_connect_is_refused_before_the_connection)
+{
+	const struct il_layer layer = {.self = NULL};
+	il_stream *s = NULL;
+
+	CHECK_RC(
+	    il_stream_connect_tcp(&s, "127.0.0.1", "1", &(il_connect_options){.layer = &layer}),
+	    -EINVAL);
+	CHECK(!s);
+}
+
 IL_TEST_REAL(L, n224_a_bad_path_is_told_and_the_mode_is_set)
 {
 	const il_listen_options options = {.mode = 0600}, wrong = {.mode = 010000};

@@ -363,6 +363,7 @@ IL_TEST_REAL(M, what_cannot_be_is_refused)
 	check_bad_options(&(il_server_options){.limits = (enum il_limits)7}, "limits");
 	check_bad_options(&(il_server_options){.grace_period = -1}, "grace_period");
 	check_bad_options(&(il_server_options){.backlog = -1}, "backlog");
+	check_bad_options(&(il_server_options){.unix_mode = 010000}, "unix_mode");
 	CHECK_RC(
 	    il_tcp_server_open(&server, "127.0.0.1", "0", il_protocol_lines(), &none, NULL, NULL),
 	    -EINVAL);

@@ -284,10 +284,19 @@ static void let_go(void *self)
 	freed = true;
 }
 
+static int connect_nobody(il_stream **s, il_stream *under, const char *host, void *self)
+{
+	(void)s;
+	(void)under;
+	(void)host;
+	(void)self;
+	return -ECONNREFUSED;
+}
+
 static void stopped_without_signals(void)
 {
 	const char *servers[] = {"127.0.0.1:1"};
-	const struct il_layer layer = {.unref = let_go};
+	const struct il_layer layer = {.connect = connect_nobody, .unref = let_go};
 	il_remote_pool_options o = {.servers = servers, .server_count = 1, .layer = &layer};
 	il_executor *ex = NULL;
 

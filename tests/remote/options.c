@@ -11,6 +11,7 @@
 #include <sys/un.h>
 
 static const char *const here[] = {"127.0.0.1:1"};
+static const struct il_layer of_servers = {.self = NULL}; /* no connect */
 static char long_prefix[1024];
 
 static void pool_refused(il_remote_pool_options o, int rc, const char *word)
@@ -31,8 +32,9 @@ static void pools(void)
 {
 	static const char *const none[] = {NULL}, *const far[] = {"192.0.2.1:4730"};
 	static const char *const wrong[] = {
-	    "localhost",       "localhost:", ":4730",          "localhost:0",
-	    "localhost:65536", "unix:",      "localhost:473x", "localhost:4294967297"};
+	    "localhost",      "localhost:",           ":4730",
+	    "localhost:0",    "localhost:65536",      "unix:",
+	    "localhost:473x", "localhost:4294967297", "localhost:-1"};
 	static const char *const near[] = {"127.9.8.7:1", "[::1]:1", "localhost:1", "unix:/none:1"};
 	static const char *const named[] = {"127.example.org:1", "127.0.0.1.example.org:1",
 					    "localhost.example.org:1", "[::1].example.org:1"};
@@ -48,7 +50,7 @@ static void pools(void)
 		     "give 1 to 64");
 	pool_refused((il_remote_pool_options){.servers = none, .server_count = 1}, -EINVAL,
 		     "must be HOST:PORT");
-	for (int i = 0; i < 8; i++)
+	for (int i = 0; i < 9; i++)
 		pool_refused((il_remote_pool_options){.servers = &wrong[i], .server_count = 1},
 			     -EINVAL, "must be HOST:PORT");
 	pool_refused((il_remote_pool_options){.servers = far, .server_count = 1}, -EACCES,
@@ -68,6 +70,9 @@ static void pools(void)
 	pool_refused((il_remote_pool_options){.prefix = long_prefix}, -EINVAL, "prefix has more");
 	pool_refused((il_remote_pool_options){.prefix = "a\tb."}, -EINVAL, "in the prefix");
 	pool_refused((il_remote_pool_options){.max_size = UINT32_MAX}, -EINVAL, "max_size is");
+	pool_refused((il_remote_pool_options){.queue_limit = (size_t)-2}, -EINVAL,
+		     "queue_limit is -2");
+	pool_refused((il_remote_pool_options){.layer = &of_servers}, -EINVAL, "the layer has no");
 }
 
 static void worker_refused(il_remote_worker_options o, int rc, const char *word)
@@ -90,6 +95,11 @@ static int workers(void *unused)
 	worker_refused((il_remote_worker_options){.servers = here, .server_count = 65}, -EINVAL,
 		       "give 1 to 64");
 	worker_refused((il_remote_worker_options){.names = unknown}, -EINVAL, "name_count is 0");
+	worker_refused((il_remote_worker_options){.name_count = 1}, -EINVAL, "names is NULL");
+	worker_refused((il_remote_worker_options){.names = unknown, .name_count = (size_t)-2},
+		       -EINVAL, "name_count is -2");
+	worker_refused((il_remote_worker_options){.layer = &of_servers}, -EINVAL,
+		       "the layer has no");
 	worker_refused((il_remote_worker_options){.names = unknown, .name_count = 1}, -EINVAL,
 		       "registered as \"unknown\"");
 	worker_refused((il_remote_worker_options){.names = nothing, .name_count = 1}, -EINVAL,
