@@ -58,6 +58,9 @@ static inline bool il__is_array(size_t count, size_t size)
 	return !size || count <= PTRDIFF_MAX / size;
 }
 
+/* Whether so many elements can be read at `items`. */
+#define il__is_items(items, count) ((items) ? il__is_array(count, sizeof *(items)) : !(count))
+
 static inline il_time il__deadline_from(il_time now, il_time delay)
 {
 	return delay > 0 && now > IL_FOREVER - delay ? IL_FOREVER : now + delay;

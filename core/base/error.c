@@ -140,6 +140,24 @@ int il__refuse_data(const char *function)
 			  function);
 }
 
+int il__refuse_items(const char *function, const char *name, const void *items,
+		     const char *count_name, size_t count)
+{
+	if (!items)
+		return il__refuse(-EINVAL, "%s: %s is %td, and %s is NULL", function, count_name,
+				  (ptrdiff_t)count, name);
+	return il__refuse(-EINVAL, "%s: %s is %td; no array has so many elements", function,
+			  count_name, (ptrdiff_t)count);
+}
+
+int il__check_limit(const char *function, const char *name, size_t limit)
+{
+	if (il__was_negative(limit) && limit != SIZE_MAX)
+		return il__refuse(-EINVAL, "%s: %s is %td; SIZE_MAX is for no limit", function,
+				  name, (ptrdiff_t)limit);
+	return 0;
+}
+
 int il_fail(int rc, const char *format, ...)
 {
 	va_list args;

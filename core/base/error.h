@@ -22,6 +22,11 @@ extern IL__THREAD_LOCAL struct il__refusal il__refusal;
 int il__refuse(int rc, const char *format, ...) __attribute__((format(printf, 2, 3), cold));
 /* -EINVAL, for bytes that cannot be read (il__is_data). */
 int il__refuse_data(const char *function) __attribute__((cold));
+/* -EINVAL, for an array that cannot be (il__is_items). */
+int il__refuse_items(const char *function, const char *name, const void *items,
+		     const char *count_name, size_t count) __attribute__((cold));
+/* 0; -EINVAL for a limit that was a negative number. SIZE_MAX: no limit. */
+int il__check_limit(const char *function, const char *name, size_t limit);
 /* For an error that has nothing to say: il_error_detail() must not tell of an older one. */
 static inline void il__forget_refusal(void)
 {

@@ -186,8 +186,11 @@ int il_signal_receiver_open_with(il_signal_receiver **receiver, const int *signa
 	il_loop *loop;
 	int rc;
 
-	if (!receiver || !signals || !count)
+	if (!receiver || !count)
 		return il__refuse(-EINVAL, "il_signal_receiver_open: NULL, or no signal is named");
+	if (!il__is_items(signals, count))
+		return il__refuse_items("il_signal_receiver_open", "signals", signals, "count",
+					count);
 	rc = il__loop_here(&loop, "il_signal_receiver_open");
 	if (rc < 0)
 		return rc;

@@ -149,6 +149,9 @@ int il_process_run(il_process_result *result, char *const *argv, const void *inp
 
 	if (result)
 		*result = (il_process_result){0};
+	rc = il__check_limit("il_process_run", "output_limit", full.output_limit);
+	if (rc < 0)
+		return rc;
 	if (!il__is_data(input, size))
 		return il__refuse_data("il_process_run");
 	if (size && full.input != IL_STDIO_PIPE)

@@ -45,8 +45,12 @@ static int check_arg(const il_call *call, const il_executor *ex)
 	const il_shared *shared = call->arg;
 	size_t size = call->form == IL_CALL_BYTES && bytes ? bytes->in_size : call->size;
 
-	if (call->form == IL_CALL_BYTES && (!bytes || (!bytes->in && bytes->in_size)))
-		return il__refuse(-EINVAL, "IL_BYTES: arg is no il_bytes, or its `in` is NULL");
+	if (call->form == IL_CALL_BYTES && !bytes)
+		return il__refuse(-EINVAL, "IL_BYTES: arg is NULL");
+	if (call->form == IL_CALL_BYTES && !il__is_data(bytes->in, bytes->in_size))
+		return il__refuse_items("IL_BYTES", "in", bytes->in, "in_size", bytes->in_size);
+	if (call->form == IL_CALL_FLAT && il__was_negative(size))
+		return il__refuse(-EINVAL, "the size of an argument is %td", (ptrdiff_t)size);
 	if (call->form == IL_CALL_SHARED && (!shared || !shared->data || shared->size == 0))
 		return il__refuse(-EINVAL, "IL_SHARED: arg is nothing il_shared_create made");
 	if (ex->copies && call->arg && call->size == 0)

@@ -168,6 +168,9 @@ int il_executor_create(il_executor **ex, const il_executor_ops *ops, void *self)
 
 	if (!ex || !ops || !ops->submit)
 		return il__refuse(-EINVAL, "il_executor_create: ex, ops or its submit is NULL");
+	rc = il__check_limit("il_executor_create", "max_size", ops->max_size);
+	if (rc < 0)
+		return rc;
 	name = ops->name ? ops->name : "";
 	user = il__calloc(1, sizeof *user + strlen(name) + 1);
 	if (!user)

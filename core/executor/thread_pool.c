@@ -321,8 +321,9 @@ static int thread_pool_check_options(il_thread_pool_options *to, const il_thread
 		    to->max_workers);
 	if (to->idle_timeout < 0)
 		return il__refuse(-EINVAL, "il_thread_pool_create: idle_timeout is negative");
-	if (to->cpu_count && !to->cpus)
-		return il__refuse(-EINVAL, "il_thread_pool_create: cpu_count without cpus");
+	if (!il__is_items(to->cpus, to->cpu_count))
+		return il__refuse_items("il_thread_pool_create", "cpus", to->cpus, "cpu_count",
+					to->cpu_count);
 	if (to->stack_size > IL__STACK_MAX)
 		return il__refuse(
 		    -EINVAL, "il_thread_pool_create: stack_size is %zu; it must be at most %zu",
@@ -331,11 +332,11 @@ static int thread_pool_check_options(il_thread_pool_options *to, const il_thread
 		int processors = il__processors_for(to->cpu_count);
 		to->max_workers = processors + 4 < 32 ? processors + 4 : 32;
 	}
-	if (!to->queue_limit)
-		to->queue_limit = 65536;
 	if (!to->idle_timeout)
 		to->idle_timeout = IL_SEC(10);
-	return 0;
+	if (!to->queue_limit)
+		to->queue_limit = 65536;
+	return il__check_limit("il_thread_pool_create", "queue_limit", to->queue_limit);
 }
 
 static void name_pool(struct il__thread_pool *pool)

@@ -110,8 +110,10 @@ int il_address_text(const il_address *address, char *text, size_t size)
 	char number[INET_ADDRSTRLEN];
 	struct sockaddr_in ipv4;
 
-	if (!address || (!text && size))
-		return il__refuse(-EINVAL, "il_address_text: the address or the text is NULL");
+	if (!address)
+		return il__refuse(-EINVAL, "il_address_text: the address is NULL");
+	if (!il__is_items(text, size))
+		return il__refuse_items("il_address_text", "text", text, "size", size);
 	if (!address->length)
 		return snprintf(text, size, "%s", "");
 	switch (address->storage.ss_family) {

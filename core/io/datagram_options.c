@@ -21,9 +21,8 @@ int il__datagram_check_options(const il_datagram_options *o, int family, const c
 				  function, o->ttl);
 	if (o->send_buffer < 0 || o->receive_buffer < 0)
 		return il__refuse(-EINVAL, "%s: the size of a buffer is negative", function);
-	if (!o->join && o->join_count)
-		return il__refuse(-EINVAL, "%s: there are %zu groups to join, and join is NULL",
-				  function, o->join_count);
+	if (!il__is_items(o->join, o->join_count))
+		return il__refuse_items(function, "join", o->join, "join_count", o->join_count);
 	if (family == AF_UNIX &&
 	    (o->reuse_port || o->broadcast || o->ipv6_only || o->ttl || o->join_count))
 		return il__refuse(-ENOTSUP,

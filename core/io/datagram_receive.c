@@ -128,9 +128,11 @@ static int datagram_receive_check(const il_datagram *d, const il_datagram_messag
 {
 	if (!d)
 		return il__refuse(-EINVAL, "%s: the socket is NULL", function);
-	if (!messages || !count)
+	if (!count)
 		return il__refuse(-EINVAL, "%s: there are no messages", function);
-	for (size_t i = 0; i < count; i++)
+	if (!il__is_items(messages, count))
+		return il__refuse_items(function, "messages", messages, "count", count);
+	for (size_t i = 0; i < count && i < IL__DATAGRAM_BATCH; i++)
 		if (!il__is_room(messages[i].data, messages[i].max))
 			return il__refuse(-EINVAL, "%s: there must be room for at least one byte",
 					  function);
@@ -143,7 +145,7 @@ int il_datagram_receive_many(il_datagram *d, il_datagram_message *messages, size
 	struct il__os_message list[IL__DATAGRAM_BATCH];
 	struct iovec pieces[IL__DATAGRAM_BATCH];
 	const int most = count < IL__DATAGRAM_BATCH ? (int)count : IL__DATAGRAM_BATCH;
-	int n = datagram_receive_check(d, messages, (size_t)most, function);
+	int n = datagram_receive_check(d, messages, count, function);
 
 	if (n < 0)
 		return n;

@@ -288,9 +288,11 @@ int il_datagram_send_many(il_datagram *d, il_datagram_message *messages, size_t 
 	struct outgoing out[IL__DATAGRAM_BATCH];
 	int n = count < IL__DATAGRAM_BATCH ? (int)count : IL__DATAGRAM_BATCH;
 
-	if (!d || !messages || !count)
+	if (!d || !count)
 		return il__refuse(-EINVAL, "%s: %s", function,
 				  d ? "there are no messages" : "the socket is NULL");
+	if (!il__is_items(messages, count))
+		return il__refuse_items(function, "messages", messages, "count", count);
 	if (!d->fd)
 		return il__datagram_send(d, &call, NULL, 0, true);
 	n = datagram_send_prepare_all(d, list, out, messages, n, function);

@@ -116,8 +116,8 @@ int il_listen_fds(int *fds, size_t capacity, bool unset)
 	long pid = number_in("LISTEN_PID"), count = number_in("LISTEN_FDS");
 	int n = 0;
 
-	if (!fds && capacity)
-		return il__refuse(-EINVAL, "il_listen_fds: fds is NULL");
+	if (!il__is_items(fds, capacity))
+		return il__refuse_items("il_listen_fds", "fds", fds, "capacity", capacity);
 	if (unset) {
 		unsetenv("LISTEN_PID");
 		unsetenv("LISTEN_FDS");

@@ -38,8 +38,8 @@ int il_resolve(const char *host, const char *port, unsigned flags, il_address *a
 	il_address *list;
 	int rc;
 
-	if (!addresses && capacity)
-		return il__refuse(-EINVAL, "il_resolve: the addresses are NULL");
+	if (!il__is_items(addresses, capacity))
+		return il__refuse_items("il_resolve", "addresses", addresses, "capacity", capacity);
 	rc = il__resolve(&list, host, port, flags, IL_FOREVER, "il_resolve");
 	if (rc < 0)
 		return rc;

@@ -343,17 +343,19 @@ static int process_pool_check_options(il_process_pool_options *to,
 				      const il_process_pool_options *from)
 {
 	const char *negative;
+	int rc;
 
 	*to = from ? *from : (il_process_pool_options){0};
 	negative = process_pool_negative(to);
 	if (negative)
 		return il__refuse(-EINVAL, "il_process_pool_create: %s is negative", negative);
-	if (!to->initializer_arg != !to->initializer_size)
+	if (!to->initializer_arg != !to->initializer_size || il__was_negative(to->initializer_size))
 		return il__refuse(-EINVAL,
 				  "il_process_pool_create: initializer_arg is copied to each "
 				  "worker: give it and initializer_size, or neither");
-	if (to->cpu_count && !to->cpus)
-		return il__refuse(-EINVAL, "il_process_pool_create: cpu_count without cpus");
+	if (!il__is_items(to->cpus, to->cpu_count))
+		return il__refuse_items("il_process_pool_create", "cpus", to->cpus, "cpu_count",
+					to->cpu_count);
 	if (!to->max_workers)
 		to->max_workers = il__processors_for(to->cpu_count);
 	if (!to->queue_limit)
@@ -366,7 +368,8 @@ static int process_pool_check_options(il_process_pool_options *to,
 		to->idle_timeout = IL_SEC(300);
 	if (!to->start_timeout)
 		to->start_timeout = IL_SEC(20);
-	return 0;
+	rc = il__check_limit("il_process_pool_create", "queue_limit", to->queue_limit);
+	return rc < 0 ? rc : il__check_limit("il_process_pool_create", "max_size", to->max_size);
 }
 
 static void init_pool(struct il__process_pool *pool, const il_process_pool_options *options)

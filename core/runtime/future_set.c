@@ -138,9 +138,10 @@ void il__future_set_paid(struct il__future_set *set, il_task *task)
 
 int il__future_set_check(il_future *const *fs, size_t count, il_time timeout, const char *function)
 {
-	if ((count && !fs) || timeout < 0)
-		return il__refuse(-EINVAL, "%s: %s", function,
-				  timeout < 0 ? "the timeout is negative" : "the array is NULL");
+	if (timeout < 0)
+		return il__refuse(-EINVAL, "%s: the timeout is negative", function);
+	if (!il__is_items(fs, count))
+		return il__refuse_items(function, "the array", fs, "the number of futures", count);
 	for (size_t i = 0; i < count; i++) {
 		if (!fs[i])
 			return il__refuse(-EINVAL, "%s: future %zu is NULL", function, i);

@@ -292,6 +292,8 @@ size_t il_group_errors(const il_group *group, int *codes, size_t n)
 
 	if (!group)
 		return 0;
+	if (!il__is_items(codes, n))
+		n = 0;
 	for (size_t i = 0; i < n && i < g->errors && i < ERRORS_KEPT; i++)
 		codes[i] = g->codes[i];
 	return g->errors;

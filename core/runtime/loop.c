@@ -2,7 +2,6 @@
  * loop.c: making a loop, its own or an adopted one, and the services of its backend. Loop's thread only.
  */
 #include "loop.h"
-#include "../base/base.h"
 #include "../base/error.h"
 #include "../base/fork.h"
 #include "../base/list.h"
@@ -40,8 +39,20 @@ static void on_wake(struct il__source *source, il_loop *loop, unsigned mask)
 
 /* ---- open ---- */
 
+static int loop_check_limits(const il_loop_options *o)
+{
+	static const char function[] = "il_loop_options";
+	int rc = il__check_limit(function, "queue_limit", o->queue_limit);
+
+	if (rc == 0)
+		rc = il__check_limit(function, "thread_limit", o->thread_limit);
+	return rc < 0 ? rc : il__check_limit(function, "lookup_limit", o->lookup_limit);
+}
+
 static int loop_check_options(struct il_loop_options *to, const il_loop_options *from)
 {
+	int rc;
+
 	*to = from ? *from : (il_loop_options){0};
 	if (to->shutdown_timeout < 0)
 		return il__refuse(-EINVAL, "il_loop_options: shutdown_timeout is negative");
@@ -49,9 +60,9 @@ static int loop_check_options(struct il_loop_options *to, const il_loop_options 
 		return il__refuse(-EINVAL, "il_loop_options: timer_slack is negative");
 	if (to->slow_task < 0)
 		return il__refuse(-EINVAL, "il_loop_options: slow_task is negative");
-	if (il__was_negative(to->thread_limit) && to->thread_limit != SIZE_MAX)
-		return il__refuse(-EINVAL, "il_loop_options: thread_limit is %td",
-				  (ptrdiff_t)to->thread_limit);
+	rc = loop_check_limits(to);
+	if (rc < 0)
+		return rc;
 	if (!to->slow_task)
 		to->slow_task = il__slow_task_from_environment();
 	if (!to->stack_size)

@@ -20,15 +20,24 @@ static size_t client_rules_buffer(size_t asked, size_t room)
 int il__client_rules_init(struct il__client_rules *r, const il_protocol *protocol,
 			  size_t max_packet, size_t receive_buffer, const char *function)
 {
+	int rc = il__check_limit(function, "max_packet", max_packet);
+
+	if (rc == 0)
+		rc = il__check_limit(function, "receive_buffer", receive_buffer);
+	if (rc < 0)
+		return rc;
 	if (!max_packet)
 		max_packet = (size_t)64 << 10;
 	if (max_packet > SIZE_MAX / 4)
 		max_packet = SIZE_MAX / 4;
-	if (!protocol || !protocol->find || protocol->least > max_packet)
+	if (!protocol || !protocol->find || il__was_negative(protocol->overhead) ||
+	    protocol->least > max_packet)
 		return il__refuse(-EINVAL, "%s: %s", function,
 				  !protocol ? "the protocol is NULL"
 				  : !protocol->find
 				      ? "the protocol has no find: it was made with a bad argument"
+				  : il__was_negative(protocol->overhead)
+				      ? "the protocol's overhead is negative"
 				      : "max_packet is too small for the protocol");
 	*r = (struct il__client_rules){
 	    .protocol = *protocol,

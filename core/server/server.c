@@ -22,6 +22,17 @@
 
 /* ---- making ---- */
 
+/* Those of the clients: il__client_rules_init(). */
+static int server_check_limits(const il_server_options *o)
+{
+	static const char function[] = "il_server_options";
+	int rc = il__check_limit(function, "max_clients", o->max_clients);
+
+	if (rc == 0)
+		rc = il__check_limit(function, "send_buffer", o->send_buffer);
+	return rc < 0 ? rc : il__check_limit(function, "peer_queue", o->peer_queue);
+}
+
 static int server_check_options(const il_server_options *o)
 {
 	const struct {
@@ -43,12 +54,14 @@ static int server_check_options(const il_server_options *o)
 				  "clients only, as that of TLS without a certificate");
 	if (o->backlog < 0)
 		return il__refuse(-EINVAL, "il_server_options: the backlog is negative");
+	if (o->unix_mode > 07777)
+		return il__refuse(-EINVAL, "il_server_options: unix_mode is 0%o", o->unix_mode);
 	if (o->limits != IL_LIMITS_DEFAULT && o->limits != IL_LIMITS_PUBLIC)
 		return il__refuse(-EINVAL,
 				  "il_server_options: limits is %d, expected IL_LIMITS_DEFAULT or "
 				  "IL_LIMITS_PUBLIC",
 				  (int)o->limits);
-	return 0;
+	return server_check_limits(o);
 }
 
 /* For clients that nobody knows; what the user has set stays. */

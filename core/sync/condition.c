@@ -180,6 +180,9 @@ static int condition_notify(il_condition *condition, size_t n, const char *funct
 
 	if (!condition_holder(condition, function, &rc))
 		return rc;
+	rc = il__check_limit(function, "n", n);
+	if (rc < 0)
+		return rc;
 	while (n-- > 0 && (node = il__list_pop(&condition->waiters))) {
 		il__queued(node)->abort = NULL; /* its result is fixed */
 		il__list_push(&condition->lock->waiters, node);

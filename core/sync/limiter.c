@@ -32,16 +32,6 @@ static struct il__limiter_waiter *waiter_of(struct il__list *node)
 	return il__container_of(node, struct il__limiter_waiter, link);
 }
 
-static int check_total(size_t total, const char *function)
-{
-	if (il__was_negative(total) && total != SIZE_MAX)
-		return il__refuse(-EINVAL,
-				  "%s: the total is %td; 0 or more, or SIZE_MAX for no limit, is "
-				  "expected",
-				  function, (ptrdiff_t)total);
-	return 0;
-}
-
 int il_limiter_create(il_limiter **limiter, size_t total)
 {
 	il_limiter *l;
@@ -49,7 +39,7 @@ int il_limiter_create(il_limiter **limiter, size_t total)
 
 	if (!limiter)
 		return il__refuse(-EINVAL, "il_limiter_create: limiter is NULL");
-	rc = check_total(total, "il_limiter_create");
+	rc = il__check_limit("il_limiter_create", "the total", total);
 	if (rc < 0)
 		return rc;
 	l = il__calloc(1, sizeof *l);
@@ -418,7 +408,7 @@ int il_limiter_set_total(il_limiter *limiter, size_t total)
 	int rc = limiter_check_arguments(limiter, limiter, "il_limiter_set_total");
 
 	if (rc == 0)
-		rc = check_total(total, "il_limiter_set_total");
+		rc = il__check_limit("il_limiter_set_total", "the total", total);
 	if (rc == 0)
 		rc = il__home_check(&limiter->home, "il_limiter_set_total");
 	if (rc < 0)
@@ -453,6 +443,8 @@ size_t il_limiter_borrowers(const il_limiter *limiter, const void **borrowers, s
 {
 	size_t found = 0;
 
+	if (!il__is_items(borrowers, n))
+		n = 0;
 	for (size_t i = 0; limiter && i < limiter->borrowers.capacity && found < n; i++)
 		if (limiter->borrowers.places[i].who && limiter->borrowers.places[i].holds)
 			borrowers[found++] = limiter->borrowers.places[i].who;

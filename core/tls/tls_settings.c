@@ -74,9 +74,10 @@ static int settings_copy_certificates(struct il__tls_settings *s, const il_tls_o
 
 	if (!settings_is_given(&first) && !count)
 		return 0;
-	if (count && !o->certificates)
-		return il_fail(-EINVAL, "il_tls_create: %zu certificates, and they are NULL",
-			       count);
+	if (count && (!o->certificates || count > PTRDIFF_MAX / sizeof *o->certificates))
+		return il_fail(-EINVAL,
+			       "il_tls_create: certificate_count is %td, and certificates is %s",
+			       (ptrdiff_t)count, o->certificates ? "no array of so many" : "NULL");
 	if (!settings_is_given(&first))
 		return il_fail(-EINVAL,
 			       "il_tls_create: there are certificates for other names, and none "

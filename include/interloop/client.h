@@ -55,7 +55,8 @@ typedef struct il_client_options {
 	const char *host;
 	/** il_client_open(): which end the stream is. */
 	enum il_side side;
-	/** Most bytes of a received packet: more is -EMSGSIZE. Default: 64 KiB. */
+	/** Most bytes of a received packet: more is -EMSGSIZE. Default: 64 KiB; SIZE_MAX: no
+	 * limit. */
 	size_t max_packet;
 	/** Bytes of buffer to begin with; it grows up to max_packet and its framing. Default: 4
 	 * KiB. */

@@ -74,7 +74,7 @@ IL_MUST_CHECK IL_API int il_condition_wait_for(il_condition *condition, il_fn *p
 /**
  * @brief Wakes the first n waiters, fewer if there are fewer; each runs once it has the
  * lock, in order. Never waits.
- * @return 0; -EALREADY: the calling task does not hold the lock.
+ * @return 0; -EALREADY: the calling task does not hold the lock; -EINVAL: NULL, or n is negative.
  */
 IL_API int il_condition_notify(il_condition *condition, size_t n);
 

@@ -98,7 +98,7 @@ IL_API int il_group_close(il_group *group, int body);
 /**
  * @brief Returns how many children failed (cancellation is no failure). The first eight codes are
  * kept, in order of failure, also after close.
- * @param codes  receives up to n of them; may be NULL with n 0.
+ * @param codes  receives up to n of them; NULL: none.
  */
 IL_API size_t il_group_errors(const il_group *group, int *codes, size_t n);
 

@@ -91,7 +91,7 @@ IL_API size_t il_limiter_available(const il_limiter *limiter);
 
 /**
  * @brief Lists who has borrowed a token, in no particular order.
- * @param borrowers  receives up to n of them; may be NULL with n 0.
+ * @param borrowers  receives up to n of them; NULL: none.
  * @return il_limiter_borrowed().
  */
 IL_API size_t il_limiter_borrowers(const il_limiter *limiter, const void **borrowers, size_t n);

@@ -45,7 +45,7 @@ typedef struct il_loop_options {
 	size_t guard_size;
 	/** Most threads that look up host names. A lookup that was given up counts until the system
 	 * lets its thread go, perhaps many seconds later. Beyond the limit a lookup returns
-	 * -EAGAIN. Default: 64. */
+	 * -EAGAIN. Default: 64; SIZE_MAX: no limit. */
 	size_t lookup_limit;
 	/** By how much il_sleep() and the time limits of single calls may be late, so that many of
 	 * them end together, which takes less processor time: with a slack they end at its multiples

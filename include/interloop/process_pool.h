@@ -51,7 +51,8 @@ typedef struct il_process_pool_options {
 	 * broken, and stays so; calls that run go on. A worker that the pool has killed because its
 	 * call was cancelled does not count. Default: 16. */
 	int restart_budget;
-	size_t max_size; /**< Most bytes copied each way (-EMSGSIZE). Default: 64 MiB. */
+	/** Most bytes copied each way (-EMSGSIZE). Default: 64 MiB; SIZE_MAX: no limit. */
+	size_t max_size;
 	/** A worker idle for this long is ended at the next call. Default: 300 s. */
 	il_time idle_timeout;
 	/** How long a worker may take to get ready: to start, and to run the initializer. One that

@@ -68,6 +68,7 @@ IL_TEST_CORE(Q, n321_an_option_out_of_range_is_refused)
 {
 	static char long_name[257];
 	const char *const names[] = {"h2", long_name, NULL}, *const empty[] = {"", NULL};
+	const il_tls_certificate none = {.certificate = NULL};
 	il_tls_options both = serving(SERVER);
 
 	memset(long_name, 'x', 256);
@@ -81,6 +82,8 @@ IL_TEST_CORE(Q, n321_an_option_out_of_range_is_refused)
 	check_create((il_tls_options){.verify = (enum il_tls_verify)7}, -EINVAL, "verify", "7");
 	check_create((il_tls_options){.verify = IL_TLS_VERIFY_OPTIONAL}, -EINVAL, "ca_file", "");
 	check_create((il_tls_options){.certificate_count = 1}, -EINVAL, "certificates", "NULL");
+	check_create((il_tls_options){.certificates = &none, .certificate_count = (size_t)-2},
+		     -EINVAL, "certificate_count", "-2");
 	check_create((il_tls_options){.configure = fail}, -ERANGE, "configure", "");
 	check_create(both, -EINVAL, "both", "memory");
 }
