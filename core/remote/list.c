@@ -1,7 +1,9 @@
 /*
- * list.c: lists of calls on their way; one can be taken out of the middle. Whoever owns the list.
+ * list.c: see list.h.
  */
-#include "pool.h"
+#include "list.h"
+
+#include <stddef.h>
 
 void il__remote_list_init(struct il__remote_list *list)
 {

@@ -12,7 +12,7 @@
  *   watch.c        calls whose worker is silent, or whose name no worker has                   the portal's thread
  *   admin.c        a server is told to forget a call, and asked which names are served         the portal's thread
  *   statistics.c   the pools, and what they tell of their servers                              any thread
- *   handles.c, names.c, list.c  calls by handle, names, lists
+ *   handles.c, names.c  calls by handle, names
  *
  * The tasks know no thread, clock or chance of their own: they run on any loop, and in virtual time.
  */
@@ -20,22 +20,12 @@
 #define IL_CORE_REMOTE_POOL_H
 
 #include "gearman.h"
+#include "list.h"
 
 #include <interloop/remote.h>
 
 #include <pthread.h>
 #include <stddef.h>
-
-/* First in what is listed. */
-struct il__remote_node {
-	struct il__remote_node *next, **at; /* at: what points to it */
-	struct il__remote_list *list;       /* NULL: none */
-};
-
-struct il__remote_list {
-	struct il__remote_node *first, **last;
-	struct il__remote_node *put; /* what was put before another one last, while it is here */
-};
 
 /* A function's, with the pool's prefix; as long as the pool. */
 struct il__remote_name {
@@ -164,16 +154,6 @@ static inline struct il__remote_out *il__remote_cancelled_at(struct il__remote_n
 	return (struct il__remote_out *)(void *)((char *)cancel -
 						 offsetof(struct il__remote_out, cancel));
 }
-
-void il__remote_list_init(struct il__remote_list *list);
-void il__remote_list_push(struct il__remote_list *list, struct il__remote_node *node);
-void il__remote_list_push_front(struct il__remote_list *list, struct il__remote_node *node);
-void il__remote_list_insert(struct il__remote_node *before, struct il__remote_node *node);
-void il__remote_list_remove(struct il__remote_node *node);
-/* NULL: it is empty. */
-struct il__remote_node *il__remote_list_last(const struct il__remote_list *list);
-/* NULL: it is the first. */
-struct il__remote_node *il__remote_list_before(const struct il__remote_node *node);
 
 /* Never fails: without memory chains get longer. */
 void il__remote_handles_add(struct il__remote_handles *handles, struct il__remote_out *out);

@@ -226,8 +226,11 @@ static struct il__remote_worker *make_worker(const il_remote_worker_options *opt
 	w->owns_executor = !options->executor;
 	w->queue_end = &w->queue;
 	w->server_count = options->server_count;
-	for (size_t i = 0; i < w->server_count; i++)
+	for (size_t i = 0; i < w->server_count; i++) {
 		w->links[i] = (struct il__remote_link){.worker = w, .server = options->servers[i]};
+		il__remote_list_init(&w->links[i].waiting);
+		il__remote_list_init(&w->links[i].begun);
+	}
 	return w;
 }
 

@@ -12,12 +12,14 @@
 
 #include "envelope.h"
 #include "gearman.h"
+#include "list.h"
 
 #include <interloop/remote.h>
 
 struct il__remote_link;
 
 struct il__remote_job {
+	struct il__remote_node news;       /* first; of its link's, until the server is told */
 	struct il__remote_job *next, **at; /* of its link's jobs */
 	struct il__remote_job *queued;     /* the next that waits for a slot */
 	struct il__remote_link *link;
@@ -29,9 +31,8 @@ struct il__remote_job {
 	int refused;     /* why it is not run; 0: it is */
 	char words[240]; /* of the refusal */
 	bool in_slot;
-	bool runs, told; /* told: by a sign, whether it runs */
-	il_time since;   /* it runs, or waits */
-	unsigned round;  /* of its link, in which it gave a sign */
+	bool runs;
+	il_time since; /* it runs, or waits */
 };
 
 struct il__remote_worker {
@@ -52,6 +53,8 @@ struct il__remote_worker {
 		const char *server;
 		struct il__remote_connection connection;
 		struct il__remote_job *jobs;
+		/* those of this connection of which no sign has told that they wait, or run: the oldest first */
+		struct il__remote_list waiting, begun;
 		il_semaphore *news; /* one permit: a job has begun, or waits */
 		int questions;      /* GRAB_JOB without a reply */
 		int window;      /* questions at most: one more with each job, one after a sleep */
@@ -59,7 +62,6 @@ struct il__remote_worker {
 		bool empty;      /* the last reply was that there is no job */
 		bool asleep;     /* the server says when there is one, or tells another worker */
 		unsigned echoes; /* the drain's, without a reply */
-		unsigned round;  /* of signs */
 		uint64_t
 		    life; /* of the connection: an answer goes to the one that brought the job */
 	} links[];
@@ -79,6 +81,7 @@ void il__remote_start_queued(struct il__remote_worker *w);
 void il__remote_judge_executor(struct il__remote_worker *w, int rc);
 /* Those that were never begun: the drain's time was up. */
 void il__remote_drop_jobs(struct il__remote_link *l);
+/* Never waits. */
 int il__remote_send_sign(struct il__remote_job *job);
 void il__remote_wake(struct il__remote_worker *w);
 

@@ -18,6 +18,13 @@ static bool is_of_connection(const struct il__remote_job *j)
 	return j->link->up && j->link->life == j->life;
 }
 
+/* The server is told, or is not to be. */
+static void drop_news(struct il__remote_job *j)
+{
+	if (j->news.list)
+		il__remote_list_remove(&j->news);
+}
+
 /* Numerator: whether it runs; denominator: the beat in ms. It waits for no answer to be sent: the caller counts the beats. */
 int il__remote_send_sign(struct il__remote_job *j)
 {
@@ -30,7 +37,7 @@ int il__remote_send_sign(struct il__remote_job *j)
 
 	if (!is_of_connection(j))
 		return -EOWNERDEAD;
-	j->told = true;
+	drop_news(j);
 	return il__remote_send_now(&j->link->connection, IL__GEARMAN_WORK_STATUS, pieces, 3);
 }
 
@@ -214,8 +221,9 @@ static int run_job(struct il__remote_job *j)
 	if (!is_of_connection(j))
 		return -EOWNERDEAD; /* nobody waits for it here any more, and it has not begun */
 	j->runs = true;
-	j->told = false;
 	j->since = il_now();
+	drop_news(j);
+	il__remote_list_push(&j->link->begun, &j->news);
 	il__remote_ring(j->link->news);
 	return j->call.form == IL_CALL_BYTES ? run_bytes(j, fn) : run_flat(j, fn);
 }
@@ -235,6 +243,7 @@ static int work(void *arg)
 
 	run_job(j);
 	leave_slot(j);
+	drop_news(j);
 	*j->at = j->next;
 	if (j->next)
 		j->next->at = j->at;
@@ -316,6 +325,7 @@ static void enqueue(struct il__remote_job *j)
 	if (j->next)
 		j->next->at = &j->next;
 	l->jobs = j;
+	il__remote_list_push(&l->waiting, &j->news);
 	*l->worker->queue_end = j;
 	l->worker->queue_end = &j->queued;
 	l->worker->jobs++;

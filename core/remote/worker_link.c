@@ -187,13 +187,20 @@ static int beat(void *arg)
 	return il__remote_beat(&l->connection);
 }
 
-static struct il__remote_job *next_to_sign(const struct il__remote_link *l)
+/* Of all jobs of this connection. None of them goes meanwhile, for no sign waits. */
+static int sign_all(struct il__remote_link *l)
 {
-	struct il__remote_job *j = l->jobs;
+	int rc = 0;
 
-	while (j && (j->round == l->round || j->life != l->life))
-		j = j->next;
-	return j;
+	for (struct il__remote_job *j = l->jobs; j && rc == 0; j = j->next)
+		if (j->life == l->life)
+			rc = il__remote_send_sign(j);
+	return rc;
+}
+
+static struct il__remote_job *job_of(struct il__remote_node *news)
+{
+	return (struct il__remote_job *)(void *)news; /* its first member */
 }
 
 static il_time news_due(const struct il__remote_job *j)
@@ -204,12 +211,11 @@ static il_time news_due(const struct il__remote_job *j)
 /* The one of which the server is to be told first; NULL: of all it was. */
 static struct il__remote_job *next_news(const struct il__remote_link *l)
 {
-	struct il__remote_job *next = NULL;
+	struct il__remote_job *waits = job_of(l->waiting.first), *runs = job_of(l->begun.first);
 
-	for (struct il__remote_job *j = l->jobs; j; j = j->next)
-		if (j->life == l->life && !j->told && (!next || news_due(j) < news_due(next)))
-			next = j;
-	return next;
+	if (!waits || !runs)
+		return waits ? waits : runs;
+	return news_due(runs) < news_due(waits) ? runs : waits;
 }
 
 static int await_news(struct il__remote_link *l, il_time until)
@@ -247,18 +253,13 @@ static int give_signs(void *arg)
 	struct il__remote_link *l = arg;
 
 	for (;;) {
-		struct il__remote_job *j;
 		int rc = il_sleep(l->worker->options.heartbeat);
 		if (rc < 0)
 			return rc;
 		if (l->asleep)
 			wake(l);
 		il__remote_start_queued(l->worker);
-		l->round++;
-		while (rc == 0 && (j = next_to_sign(l))) {
-			j->round = l->round;
-			rc = il__remote_send_sign(j);
-		}
+		rc = sign_all(l);
 		if (rc < 0)
 			return rc;
 	}
@@ -307,6 +308,13 @@ static int talk(struct il__remote_link *l)
 	return il_group_close(&group, rc);
 }
 
+/* The next connection is not told of the jobs of this one. */
+static void drop_all_news(struct il__remote_list *news)
+{
+	while (news->first)
+		il__remote_list_remove(news->first);
+}
+
 static int serve_once(struct il__remote_link *l)
 {
 	const il_remote_worker_options *o = &l->worker->options;
@@ -322,6 +330,8 @@ static int serve_once(struct il__remote_link *l)
 	l->empty = l->asleep = false;
 	rc = talk(l);
 	l->up = false;
+	drop_all_news(&l->waiting);
+	drop_all_news(&l->begun);
 	l->worker->taken -= l->questions;
 	il__remote_close(&l->connection);
 	il__remote_wake(l->worker);

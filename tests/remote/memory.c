@@ -11,15 +11,6 @@
 enum { MIB = 1 << 20, SMALL = 1, LARGE = 48, VAST = 96 };
 enum { ONCE = 80, TWICE = 108, NEVER = 24 }; /* MiB: LARGE fits so often */
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#endif
-
 /* So many MiB. */
 static int swell(void *arg)
 {

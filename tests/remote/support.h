@@ -29,6 +29,15 @@
 		CHECK(c);                        \
 	} while (0)
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#endif
+
 /* By so many seconds a busy machine may be late. */
 #define PATIENCE 10
 

@@ -4,6 +4,14 @@
  */
 #include "packets.h"
 
+#include <time.h>
+
+#if __has_include(<valgrind/valgrind.h>)
+#include <valgrind/valgrind.h>
+#else
+#define RUNNING_ON_VALGRIND 0
+#endif
+
 enum { BEAT = 400 };
 
 /* ---- a pool ---- */
@@ -161,6 +169,77 @@ static void begin_before_an_answer(void)
 	printf("the next call before an answer\n");
 }
 
+/* ---- very many jobs ---- */
+
+enum { MANY = 40000, TWICE = 2 };
+
+/* Behind a handle of its own; the first one keeps the only slot. */
+static void assign(int fd, int job)
+{
+	const unsigned ms = 1000000;
+	char call[256], data[256];
+	size_t skip = strlen("H:1") + 1, size, n;
+
+	size =
+	    make_call(call, job == 0 ? "test.t.slow" : "test.t.refuse", job == 0 ? sizeof ms : 0);
+	if (job == 0)
+		memcpy(call + size - sizeof ms, &ms, sizeof ms);
+	n = (size_t)sprintf(data, "H:%d", job) + 1;
+	memcpy(data + n, call + skip, size - skip);
+	send_packet(fd, JOB_ASSIGN_UNIQ, data, n + size - skip);
+}
+
+/* Of a program's processors. */
+static double seconds_of(pid_t pid)
+{
+	struct timespec t = {0, 0};
+	clockid_t clock;
+
+	CHECK_EQ(clock_getcpuclockid(pid, &clock), 0);
+	CHECK_EQ(clock_gettime(clock, &t), 0);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* Ten times what it takes, and more. */
+static double enough(void)
+{
+#ifdef SANITIZED
+	return PATIENCE;
+#else
+	return RUNNING_ON_VALGRIND ? PATIENCE : 1;
+#endif
+}
+
+/* A worker program looks at each of its jobs once to say that it waits, and once a beat, and not at all of them for each sign: for
+ * that it would take some seconds of either. */
+static void sign_of_very_many(void)
+{
+	pid_t worker = worker_start(address, "slots=1 prefetch=40000 beat=2000");
+	int fd = accept_one(), assigned = 0, twice_signed = 0;
+	int *signs = calloc(MANY + 1, sizeof *signs);
+	char data[4096];
+	size_t size;
+	unsigned type;
+	double took;
+
+	while (twice_signed <= MANY && (type = receive_packet(fd, data, sizeof data, &size))) {
+		if (type == ECHO_REQ)
+			send_packet(fd, ECHO_RES, data, size);
+		else if (type == GRAB_JOB_UNIQ)
+			assign(fd, assigned++);
+		else if (type == WORK_STATUS)
+			twice_signed += ++signs[atoi(data + strlen("H:"))] == TWICE;
+	}
+	CHECK_EQ(assigned, MANY + 1);
+	CHECK_EQ(twice_signed, MANY + 1);
+	took = seconds_of(worker);
+	CHECK(took < enough());
+	worker_kill(worker);
+	close(fd);
+	free(signs);
+	printf("signs of very many, in %.2f s\n", took);
+}
+
 void test_all(void)
 {
 	signal(SIGPIPE, SIG_IGN);
@@ -169,5 +248,6 @@ void test_all(void)
 	look_often_enough();
 	sign_late_that_one_waits();
 	begin_before_an_answer();
+	sign_of_very_many();
 	listen_no_more();
 }
