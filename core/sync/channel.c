@@ -15,14 +15,37 @@
 #include "home.h"
 #include "queue.h"
 
-static struct il__waiter *channel_pop(struct il__list *queue, const struct il__channel_wish **wish)
+static const struct il__channel_wish *channel_pop(struct il__channel_side *side)
 {
-	struct il__list *node = il__list_pop(queue);
-	struct il__waiter *waiter = node ? il__queued(node) : NULL;
+	struct il__channel_wish *wish;
 
-	if (waiter)
-		*wish = waiter->arg;
-	return waiter;
+	if (il__list_empty(&side->waiters))
+		return NULL;
+	wish = il__queued(side->waiters.next)->arg;
+	il__channel_leave(wish);
+	return wish;
+}
+
+static void channel_wake_all(struct il__channel_side *side, int rc)
+{
+	const struct il__channel_wish *wish;
+
+	while ((wish = channel_pop(side)))
+		il__waiter_wake(wish->waiter, rc);
+}
+
+/* The task is cancelled. */
+static bool channel_give_up(il_task *task, void *wish)
+{
+	(void)task;
+	il__channel_leave(wish);
+	return true;
+}
+
+static int channel_wait(struct il__channel_wish *wish, il_task *task, const struct il__wait *wait)
+{
+	il__channel_join(wish, &task->waiter);
+	return il__task_park(task, channel_give_up, wish, wait);
 }
 
 /* ---- items ---- */
@@ -43,12 +66,11 @@ static char *channel_place(const struct il__channel *c, size_t n)
 
 int il__channel_put(struct il__channel *c, const void *item)
 {
-	const struct il__channel_wish *wish;
-	struct il__waiter *receiver = channel_pop(&c->receivers.waiters, &wish);
+	const struct il__channel_wish *wish = channel_pop(&c->receivers);
 
-	if (receiver) {
+	if (wish) {
 		channel_copy(c, wish->to, item);
-		il__waiter_wake(receiver, 1);
+		il__waiter_wake(wish->waiter, 1);
 		return 0;
 	}
 	if (c->count == c->max)
@@ -61,25 +83,24 @@ int il__channel_put(struct il__channel *c, const void *item)
 int il__channel_take(struct il__channel *c, void *item)
 {
 	const struct il__channel_wish *wish;
-	struct il__waiter *sender;
 
 	if (c->count > 0) {
 		channel_copy(c, item, channel_place(c, 0));
 		c->head = c->head + 1 < c->max ? c->head + 1 : 0;
 		c->count--;
-		sender = channel_pop(&c->senders.waiters, &wish);
-		if (sender) {
+		wish = channel_pop(&c->senders);
+		if (wish) {
 			channel_copy(c, channel_place(c, c->count), wish->from);
 			c->count++;
 		}
 	} else {
-		sender = channel_pop(&c->senders.waiters, &wish);
-		if (!sender)
+		wish = channel_pop(&c->senders);
+		if (!wish)
 			return c->senders.open > 0 ? -EAGAIN : 0;
 		channel_copy(c, item, wish->from);
 	}
-	if (sender)
-		il__waiter_wake(sender, 0);
+	if (wish)
+		il__waiter_wake(wish->waiter, 0);
 	return 1;
 }
 
@@ -131,7 +152,7 @@ static const struct il__wait receive_wait = {"il_channel_receive", channel_tell_
 
 int il_channel_send(il_sender *sender, const void *item)
 {
-	const struct il__channel_end *end = (const struct il__channel_end *)sender;
+	struct il__channel_end *end = (struct il__channel_end *)sender;
 	int rc = il__channel_check_arguments(end, item, "il_channel_send");
 	struct il__channel_wish wish = {.end = end, .from = item};
 	il_task *task;
@@ -147,7 +168,7 @@ int il_channel_send(il_sender *sender, const void *item)
 	if (rc < 0)
 		return rc;
 	if (il__channel_put(end->channel, item) < 0)
-		return il__queue_wait(&end->side->waiters, task, &wish, &send_wait);
+		return channel_wait(&wish, task, &send_wait);
 	il__task_yield(task);
 	return 0;
 }
@@ -174,7 +195,7 @@ int il_channel_send_nowait(il_sender *sender, const void *item)
 
 int il_channel_receive(il_receiver *receiver, void *item)
 {
-	const struct il__channel_end *end = (const struct il__channel_end *)receiver;
+	struct il__channel_end *end = (struct il__channel_end *)receiver;
 	int rc = il__channel_check_arguments(end, item, "il_channel_receive");
 	struct il__channel_wish wish = {.end = end, .to = item};
 	il_task *task;
@@ -191,7 +212,7 @@ int il_channel_receive(il_receiver *receiver, void *item)
 		return il__channel_refuse_closed("il_channel_receive");
 	rc = il__channel_take(end->channel, item);
 	if (rc < 0)
-		return il__queue_wait(&end->side->waiters, task, &wish, &receive_wait);
+		return channel_wait(&wish, task, &receive_wait);
 	il__task_yield(task);
 	return rc;
 }
@@ -244,6 +265,7 @@ static void *open_end(struct il__channel *c, struct il__channel_side *side)
 	end->channel = c;
 	end->side = side;
 	end->closed = false;
+	il__list_init(&end->wishes);
 	c->ends++;
 	side->open++;
 	return end;
@@ -264,21 +286,15 @@ static void *clone_end(const struct il__channel_end *end, const char *function, 
 	return clone;
 }
 
-/* Whoever waits on this end. A wake may take others out of the queue (cases of one select), so first those
- * concerned get a queue of their own. */
-static void wake_end(const struct il__channel_end *end)
+/* Whoever waits on this end. A wake may take others out of it: cases of one select. */
+static void wake_end(struct il__channel_end *end)
 {
-	struct il__list concerned;
-
-	il__list_init(&concerned);
-	il__list_each_safe (node, &end->side->waiters) {
-		const struct il__channel_wish *wish = il__queued(node)->arg;
-		if (wish->end != end)
-			continue;
-		il__list_remove(node);
-		il__list_push(&concerned, node);
+	while (!il__list_empty(&end->wishes)) {
+		struct il__channel_wish *wish =
+		    il__container_of(end->wishes.next, struct il__channel_wish, link);
+		il__channel_leave(wish);
+		il__waiter_wake(wish->waiter, -EBADF);
 	}
-	il__queue_wake_all(&concerned, -EBADF);
 }
 
 static void close_end(struct il__channel_end *end)
@@ -292,9 +308,9 @@ static void close_end(struct il__channel_end *end)
 	if (--end->side->open > 0)
 		return;
 	if (end->side == &c->senders) {
-		il__queue_wake_all(&c->receivers.waiters, 0);
+		channel_wake_all(&c->receivers, 0);
 	} else {
-		il__queue_wake_all(&c->senders.waiters, -EPIPE);
+		channel_wake_all(&c->senders, -EPIPE);
 		il__free(c->buffer);
 		c->buffer = NULL;
 		c->count = 0;
@@ -303,13 +319,9 @@ static void close_end(struct il__channel_end *end)
 
 static void end_check_unused(const struct il__channel_end *end, const char *function)
 {
-	il__list_each (node, &end->side->waiters) {
-		const struct il__channel_wish *wish = il__queued(node)->arg;
-		if (wish->end == end)
-			il__fatal(
-			    "%s: a task waits on this end; close it first, which wakes the task",
-			    function);
-	}
+	if (!il__list_empty(&end->wishes))
+		il__fatal("%s: a task waits on this end; close it first, which wakes the task",
+			  function);
 }
 
 static void destroy_end(struct il__channel_end *end, const char *function)

@@ -6,6 +6,7 @@
 
 #include "../base/list.h"
 #include "home.h"
+#include "queue.h"
 
 #include <interloop/channel.h>
 
@@ -26,6 +27,7 @@ struct il__channel {
 struct il__channel_end {
 	struct il__channel *channel;
 	struct il__channel_side *side;
+	struct il__list wishes; /* of those who wait here, in the order of the side's `waiters` */
 	bool closed;
 };
 
@@ -37,12 +39,29 @@ struct il_receiver {
 	struct il__channel_end end; /* first */
 };
 
-/* What a waiter in a queue waits with. */
+/* What a waiter in a queue waits with. It is in two lists: its waiter in the side's, itself in the end's. */
 struct il__channel_wish {
-	const struct il__channel_end *end;
+	struct il__list link;
+	struct il__channel_end *end;
+	struct il__waiter *waiter;
 	const void *from; /* a sender's item */
 	void *to;         /* a receiver's */
 };
+
+static inline void il__channel_join(struct il__channel_wish *wish, struct il__waiter *waiter)
+{
+	wish->waiter = waiter;
+	waiter->arg = wish;
+	il__list_push(&wish->end->wishes, &wish->link);
+	il__list_push(&wish->end->side->waiters, &waiter->link);
+}
+
+/* Also if it has left. */
+static inline void il__channel_leave(struct il__channel_wish *wish)
+{
+	il__list_remove(&wish->link);
+	il__list_remove(&wish->waiter->link);
+}
 
 /* 0, or -EINVAL with the reason. */
 int il__channel_check_arguments(const struct il__channel_end *end, const void *item,

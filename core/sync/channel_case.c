@@ -45,13 +45,21 @@ static int receive_case_take(il_case *c, il_task *task)
 
 static int channel_case_enqueue(il_case *c, il_task *task)
 {
-	const struct il__channel_end *end = c->object;
+	struct il__channel_end *end = c->object;
 	struct channel_case *w = (struct channel_case *)(void *)il__case_inside(c);
 
 	(void)task;
 	w->wish = (struct il__channel_wish){.end = end, .from = c->item, .to = c->item};
-	il__case_join(c, &end->side->waiters, &w->wish);
+	il__channel_join(&w->wish, &w->base.waiter);
 	return 0;
+}
+
+static void channel_case_dequeue(il_case *c, il_task *task)
+{
+	struct channel_case *w = (struct channel_case *)(void *)il__case_inside(c);
+
+	(void)task;
+	il__channel_leave(&w->wish);
 }
 
 static void channel_case_tell(struct il__report *r, il_case *c)
@@ -64,7 +72,7 @@ static const struct il__case_ops send_case = {
     .check = channel_case_check,
     .take = send_case_take,
     .enqueue = channel_case_enqueue,
-    .dequeue = il__case_leave,
+    .dequeue = channel_case_dequeue,
 };
 
 static const struct il__case_ops receive_case = {
@@ -72,7 +80,7 @@ static const struct il__case_ops receive_case = {
     .check = channel_case_check,
     .take = receive_case_take,
     .enqueue = channel_case_enqueue,
-    .dequeue = il__case_leave,
+    .dequeue = channel_case_dequeue,
 };
 
 il_case il_case_send(il_sender *sender, const void *item)

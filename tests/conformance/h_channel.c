@@ -455,6 +455,57 @@ IL_TEST(H, n164_no_item_is_lost_or_doubled_however_often_they_are_cancelled)
 	}
 }
 
+/* ---- very many ends ---- */
+
+struct producer {
+	il_sender *out;
+	int rc;
+};
+
+static int produce(void *arg)
+{
+	struct producer *p = arg;
+	int item = 1;
+
+	p->rc = il_channel_send(p->out, &item);
+	return 0;
+}
+
+/* The ends that are closed here, one after the other, have nobody who waits at them, or one task. There are not more tasks than there
+ * can be guards of stacks on an old kernel; in virtual time each turn looks at all that are ready. */
+IL_TEST(H, an_end_that_is_closed_does_not_look_at_who_waits_at_others)
+{
+	const size_t count = il_test_rounds(il_test_virtual() ? 2000 : 8000), closed = 5 * count;
+	struct producer *all = calloc(count, sizeof *all);
+	struct ends c = new_channel(0);
+	il_sender *unused = NULL;
+	il_time begin;
+	il_group g;
+
+	CHECK_RC(il_group_open(&g), 0);
+	for (size_t i = 0; i < count; i++) {
+		CHECK_RC(il_sender_clone(c.out, &all[i].out), 0);
+		CHECK_RC(il_group_start_soon(&g, NULL, produce, &all[i]), 0);
+	}
+	UNTIL(il_sender_get_statistics(c.out).waiting_senders == count);
+	begin = il_test_thread_cpu();
+	for (size_t i = 0; i < closed; i++) {
+		CHECK_RC(il_sender_clone(c.out, &unused), 0);
+		il_sender_destroy(unused);
+	}
+	CHECK_EQ(il_sender_get_statistics(c.out).waiting_senders, count);
+	for (size_t i = count; i-- > 0;)
+		CHECK_RC(il_sender_close(all[i].out), 0);
+	CHECK(il_test_thread_cpu() - begin < il_test_patience());
+	CHECK_RC(il_group_close(&g, 0), 0);
+	for (size_t i = 0; i < count; i++) {
+		CHECK_RC(all[i].rc, -EBADF);
+		il_sender_destroy(all[i].out);
+	}
+	destroy(&c);
+	free(all);
+}
+
 /* ---- channels and loops ---- */
 
 static int use_from_elsewhere(void *arg)
