@@ -464,7 +464,7 @@ static void lose_the_other_one(void)
 
 /* ---- it reads slowly ---- */
 
-enum { RESULTS = 7, RESULT = 4000000, ONE = 16000000, STEP_MS = 20 };
+enum { RESULTS = 9, RESULT = 4000000, ONE = 16000000, STEP_MS = 20 };
 
 /* What a worker has written, as far as it is read: its packets begin at `next`. */
 static struct {
@@ -518,13 +518,16 @@ static int start_slow(pid_t *worker, const char *options, int calls, size_t resu
 static void read_results_slowly(void)
 {
 	pid_t worker;
-	int fd = start_slow(&worker, "slots=7 beat=300", RESULTS, RESULT), results = 0, signs = 0;
+	int fd = start_slow(&worker, "slots=9 beat=1000", RESULTS, RESULT), results = 0, signs = 0;
+	double shown = 0;
 	bool there = true;
 	unsigned type;
 
-	for (int i = 0; there && results < RESULTS && i < 3000; i++) {
-		if (i % 10 == 0)
+	while (there && results < RESULTS) {
+		if (seconds() - shown > 0.2) {
 			show_life(fd);
+			shown = seconds();
+		}
 		there = read_some(fd, RESULT / (600 / STEP_MS));
 		while ((type = next_written())) {
 			results += type == WORK_COMPLETE;
@@ -546,7 +549,7 @@ static void read_one_slowly(void)
 	bool there = true, came = false;
 	unsigned type;
 
-	for (int i = 0; there && !came && i < 3000; i++) {
+	while (there && !came) {
 		there = read_some(fd, ONE / (6000 / STEP_MS));
 		while ((type = next_written()))
 			came |= type == WORK_COMPLETE;
