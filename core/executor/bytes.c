@@ -32,15 +32,26 @@ void *il_bytes_resize(il_bytes *bytes, size_t size)
 	return bytes->out;
 }
 
+/* Where in `out` the data begins; SIZE_MAX: elsewhere. */
+static size_t place_in_out(const il_bytes *bytes, const void *data)
+{
+	const uintptr_t at = (uintptr_t)data - (uintptr_t)bytes->out;
+
+	return bytes->out && at < bytes->out_size ? at : SIZE_MAX;
+}
+
 int il_bytes_append(il_bytes *bytes, const void *data, size_t size)
 {
-	size_t before;
+	size_t before, own;
 
 	if (!bytes || (!data && size))
 		return il__refuse(-EINVAL, "il_bytes_append: %s is NULL", bytes ? "data" : "bytes");
 	before = bytes->out_size;
+	own = place_in_out(bytes, data);
 	if (size > SIZE_MAX - before || !il_bytes_resize(bytes, before + size))
 		return il__refuse(-ENOMEM, "il_bytes_append: no memory for %zu bytes more", size);
+	if (own != SIZE_MAX) /* it may have moved */
+		data = (char *)bytes->out + own;
 	if (size > 0)
 		memcpy((char *)bytes->out + before, data, size);
 	return 0;

@@ -58,7 +58,7 @@ IL_API void *il_bytes_resize(il_bytes *bytes, size_t size);
 
 /**
  * @brief In the function: adds to the end of `out`.
- * @param data  may be NULL if size is 0.
+ * @param data  may be a part of `out`, and NULL if size is 0.
  * @return 0; -ENOMEM; -EINVAL: bytes or data is NULL.
  */
 IL_MUST_CHECK IL_API int il_bytes_append(il_bytes *bytes, const void *data, size_t size);

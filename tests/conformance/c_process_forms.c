@@ -120,6 +120,26 @@ static void nothing_comes_out(il_executor *ex, bool processes)
 	CHECK(!b.out && b.out_size == 0);
 }
 
+/* Also where it moves: the last blocks have a mapping of their own. */
+IL_TEST_CORE(C, a_part_of_the_result_is_appended_to_it)
+{
+	enum { DOUBLINGS = 21 };
+	il_bytes b = {.in = NULL};
+	const char *out;
+
+	CHECK_RC(il_bytes_append(&b, "ab", 2), 0);
+	for (int i = 0; i < DOUBLINGS; i++)
+		CHECK_RC(il_bytes_append(&b, b.out, b.out_size), 0);
+	CHECK_RC(il_bytes_append(&b, (char *)b.out + 1, 1), 0);
+	CHECK_EQ(b.out_size, ((size_t)2 << DOUBLINGS) + 1);
+	out = b.out;
+	for (size_t i = 0; i < b.out_size - 1; i++)
+		if (out[i] != "ab"[i % 2])
+			CHECK_EQ(i, b.out_size);
+	CHECK_EQ(out[b.out_size - 1], 'b');
+	il_bytes_free(&b);
+}
+
 IL_TEST_CORE(C, an_empty_result_is_null_and_what_was_there_is_freed)
 {
 	on_each_pool(nothing_comes_out);
