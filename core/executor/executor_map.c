@@ -346,18 +346,21 @@ static int map_may_wait(il_executor *ex, il_task **task)
 }
 
 /* The map goes now, or with the last call that is left behind. */
-static int map_end(struct map *map, size_t count, int *results, int rc)
+static int map_end(struct map *map, size_t count, int *results, int rc, il_task *task)
 {
 	bool last;
 
 	pthread_mutex_lock(&map->lock);
 	if (rc == -ECANCELED && all_begun(map, count))
 		rc = 0; /* it came too late to stop anything: the results are whole */
+	if (rc == -ECANCELED && task)
+		il__task_cancelled(
+		    task); /* the reason, which the calls' own ends may have replaced */
 	if (rc == -ETIMEDOUT)
 		il__refuse(rc, "il_executor_map: not all of %zu calls ended in time", count);
 	rc = map_collect(map, count, results, rc);
 	if (rc == 0 && !all_begun(map, count))
-		rc = -ECANCELED; /* somebody shut the executor down with IL_CANCEL_FUTURES */
+		rc = il__no_words(-ECANCELED); /* the executor was shut down by IL_CANCEL_FUTURES */
 	map->over = true;
 	last = map->left == 0;
 	pthread_mutex_unlock(&map->lock);
@@ -393,5 +396,5 @@ int il_executor_map(il_executor *ex, il_fn *fn, void *items, size_t count, size_
 	il_executor_ref(ex); /* another task may drop the last one while this one waits */
 	rc = map_run(map, ex, fn, items, count, size, deadline, task);
 	il_executor_unref(ex);
-	return map_end(map, count, results, rc);
+	return map_end(map, count, results, rc, task);
 }

@@ -162,8 +162,13 @@ int il_blocking_portal_start(il_portal **p, const il_backend *backend,
 	rc = il_future_wait(b->up, IL_FOREVER);
 	if (rc == 0 && b->sigint && il__sigint_report(b))
 		rc = refuse_sigint();
-	if (rc < 0)
-		return blocking_give_up(b) ? refuse_sigint() : rc;
+	if (rc < 0) {
+		if (blocking_give_up(b) || rc == -EINTR)
+			return refuse_sigint();
+		if (task)
+			il__task_cancelled(task); /* the reason */
+		return rc;
+	}
 	rc = il_future_result(b->up, 0);
 	if (rc < 0) {
 		il__refuse(rc, "%s", b->why);

@@ -502,6 +502,79 @@ IL_TEST(J, a_shutdown_that_does_not_wait_tells_the_reason)
 	il_executor_destroy(ex);
 }
 
+/* ---- maps ---- */
+
+struct mapping {
+	il_executor *ex;
+	il_scope scope;
+	int rc;
+	char detail[80];
+};
+
+static int map_two(void *arg)
+{
+	struct mapping *m = arg;
+	char items[2] = {0};
+
+	CHECK_RC(il_scope_enter(&m->scope, IL_FOREVER, 0), 0);
+	CHECK_RC(il_sleep(-7), -EINVAL);
+	m->rc = il_executor_map(m->ex, fail_alone, items, 2, 1, NULL, IL_FOREVER);
+	snprintf(m->detail, sizeof m->detail, "%s", il_error_detail());
+	CHECK_RC(il_scope_exit(&m->scope, 0), 0);
+	return 0;
+}
+
+IL_TEST_REAL(J, a_map_whose_executor_is_shut_down_has_no_older_detail)
+{
+	struct mapping m = {.ex = new_pool(1), .scope = IL_SCOPE_INIT};
+	struct gate g = {.result = 0};
+	il_future *busy = occupy(m.ex, &g);
+	il_group group;
+
+	CHECK_RC(il_group_open(&group), 0);
+	CHECK_RC(il_group_start_soon(&group, NULL, map_two, &m), 0);
+	CHECK_RC(il_sleep(IL_MSEC(20)), 0);
+	CHECK_RC(il_executor_shutdown(m.ex, IL_NOWAIT | IL_CANCEL_FUTURES), 0);
+	atomic_store(&g.open, true);
+	CHECK_RC(il_group_close(&group, 0), 0);
+	CHECK_RC(m.rc, -ECANCELED);
+	CHECK_STR(m.detail, "");
+	CHECK_RC(finished(busy), 0);
+	il_executor_destroy(m.ex);
+}
+
+static int keep_call(void *self, il_call *call)
+{
+	(void)self;
+	(void)call;
+	return 0;
+}
+
+static bool withdraw_and_be_refused(void *self, il_call *call)
+{
+	(void)self;
+	(void)call;
+	CHECK_RC(il_sleep(-7), -EINVAL);
+	return true;
+}
+
+IL_TEST_REAL(J, a_map_that_is_cancelled_tells_the_reason_whatever_its_executor_was_refused)
+{
+	const il_executor_ops ops = {.submit = keep_call, .withdraw = withdraw_and_be_refused};
+	struct mapping m = {.scope = IL_SCOPE_INIT};
+	il_group group;
+
+	CHECK_RC(il_executor_create(&m.ex, &ops, NULL), 0);
+	CHECK_RC(il_group_open(&group), 0);
+	CHECK_RC(il_group_start_soon(&group, NULL, map_two, &m), 0);
+	CHECK_RC(il_sleep(IL_MSEC(20)), 0);
+	CHECK_RC(il_scope_cancel_because(&m.scope, "enough is enough"), 0);
+	CHECK_RC(il_group_close(&group, 0), 0);
+	CHECK_RC(m.rc, -ECANCELED);
+	CHECK_STR(m.detail, "cancelled: enough is enough");
+	il_executor_destroy(m.ex);
+}
+
 static int call_what_waits(void *item)
 {
 	CHECK_RC(il_move_on_after(1, sleep_backwards, NULL), -EPERM);
