@@ -14,7 +14,7 @@
 struct udp_opening {
 	const char *function;
 	const il_datagram_options *options;
-	bool connects;
+	bool connects, any; /* any: all interfaces */
 	const struct il__network *network;
 	il_address *list;
 	int count;
@@ -22,7 +22,8 @@ struct udp_opening {
 	int family;
 };
 
-/* The first address decides what is said: it is the one that was meant. */
+/* The first address decides what is said: it is the one that was meant. A port that is taken at all interfaces is no reason to serve
+ * IPv4 alone. */
 static int datagram_udp_first(struct udp_opening *o, il_loop *loop)
 {
 	int failure = 0;
@@ -40,6 +41,8 @@ static int datagram_udp_first(struct udp_opening *o, il_loop *loop)
 			failure = rc;
 			why = il__keep_refusal(rc);
 		}
+		if (o->any && rc == -EADDRINUSE)
+			break;
 	}
 	return il__refuse_again(failure, why);
 }
@@ -78,7 +81,8 @@ static int datagram_udp_open(il_datagram **d, struct udp_opening *o, const char 
 	if (rc < 0)
 		return rc;
 	o->count = rc;
-	if (!host && flags & IL_RESOLVE_PASSIVE)
+	o->any = !host && flags & IL_RESOLVE_PASSIVE;
+	if (o->any)
 		datagram_udp_prefer_ipv6(o);
 	rc = datagram_udp_first(o, task->loop);
 	il__free(o->list);

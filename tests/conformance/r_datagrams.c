@@ -50,17 +50,16 @@ IL_TEST_REAL(R, n330_datagrams_arrive_whole_with_their_senders_address)
 		check_between("::1");
 }
 
-/* All interfaces: IPv6's is taken, IPv4's is not, unless somebody else has just that port. */
+/* Of a name's two addresses IPv6's is taken, IPv4's is not, unless somebody else has just that port. */
 static bool opens_the_other_family(void)
 {
-	const il_datagram_options ipv6_only = {.ipv6_only = true};
 	il_datagram *six = NULL, *d = NULL;
 	char port[8];
 	int rc;
 
-	CHECK_RC(il_datagram_open_udp(&six, "::", "0", &ipv6_only), 0);
+	CHECK_RC(il_datagram_open_udp(&six, "::1", "0", NULL), 0);
 	snprintf(port, sizeof port, "%u", (unsigned)il_datagram_port(six));
-	rc = il_datagram_open_udp(&d, NULL, port, NULL);
+	rc = il_datagram_open_udp(&d, "localhost", port, NULL);
 	il_datagram_destroy(d);
 	il_datagram_destroy(six);
 	return rc == 0;
@@ -510,6 +509,21 @@ IL_TEST_REAL(R, n346_all_interfaces_are_one_socket_for_both_families)
 		il_datagram_destroy(c);
 	}
 	il_datagram_destroy(d);
+}
+
+IL_TEST_REAL(R, a_port_that_is_taken_in_one_family_is_taken_at_all_interfaces)
+{
+	const il_datagram_options only = {.ipv6_only = true};
+	il_datagram *six = NULL, *all = NULL;
+	char text[8];
+
+	if (!has_ipv6())
+		return;
+	CHECK_RC(il_datagram_open_udp(&six, NULL, "0", &only), 0);
+	port_text(il_datagram_port(six), text);
+	CHECK_RC(il_datagram_open_udp(&all, NULL, text, NULL), -EADDRINUSE);
+	il_datagram_destroy(six);
+	il_datagram_destroy(all);
 }
 
 IL_TEST_REAL(R, n346_an_ipv6_socket_may_leave_ipv4_out)
