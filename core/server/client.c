@@ -100,6 +100,7 @@ void il__client_discard(il_client *c)
 {
 	il__free(c->buffer);
 	il__free(c->why);
+	il__free(c->found_why);
 	if (c->address != c->texts)
 		il__free(c->address);
 	if (c->connected_here)

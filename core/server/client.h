@@ -96,6 +96,7 @@ struct il_client {
 	    waited;    /* when, if it is needed; how long for the packet that has not come yet */
 	il_time asked; /* while `asking` */
 	int found; /* by a select, not given yet: 1: the packet of `parse`; negative: what was none */
+	char *found_why; /* in words */
 	/* A case of a select stands in the place of whoever receives: since when, and when the rules end it. */
 	struct il__case *selecting;
 	struct il__timer select_limit;

@@ -24,6 +24,17 @@ static bool client_is_full(const il_client *c)
 	return !il__client_room_left(c) && c->capacity == c->rules->room && c->begin == 0;
 }
 
+/* What is no packet is told by the next receive, and who knows what is refused until then. */
+static bool client_finds(il_client *c)
+{
+	const bool known = c->found;
+	const int rc = il__client_find_packet(c);
+
+	if (rc < 0 && !known)
+		c->found_why = il__keep_refusal(il__client_refuse_packet(c->rules, rc));
+	return rc;
+}
+
 int il__client_look(il_client *c)
 {
 	size_t taken = 0;
@@ -38,7 +49,7 @@ int il__client_look(il_client *c)
 	if (!c->found && il__client_is_overdue(c))
 		il__client_expire(c);
 	do {
-		if (il__client_find_packet(c) || c->ended || client_is_full(c))
+		if (client_finds(c) || c->ended || client_is_full(c))
 			return 1;
 		if (!c->asking && c->begin < c->end && c->rules->request_timeout != IL_FOREVER)
 			il__client_begin_request(c);

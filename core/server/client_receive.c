@@ -74,9 +74,12 @@ int il__client_refuse_packet(const struct il__client_rules *rules, int rc)
 /* 1: given; 0: more bytes are needed; negative: an error for the handler. */
 static int next_packet(il_client *c, il_packet *packet)
 {
+	const bool looked = c->found;
+	char *why = c->found_why;
 	int rc = il__client_find_packet(c);
 
 	c->found = 0;
+	c->found_why = NULL;
 	if (rc == 1)
 		give_packet(c, packet);
 	if (rc >= 0)
@@ -84,7 +87,7 @@ static int next_packet(il_client *c, il_packet *packet)
 	c->begin += c->parse.consumed;
 	if (!c->parse.consumed)
 		il__client_receive_no_more(c);
-	return il__client_refuse_packet(c->rules, rc);
+	return looked ? il__refuse_again(rc, why) : il__client_refuse_packet(c->rules, rc);
 }
 
 /* ---- receiving ---- */

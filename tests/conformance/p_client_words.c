@@ -6,15 +6,20 @@
 #include "p_rings.h"
 
 /* A client on one of two rings; the other end is the test's. */
-static struct line ring_line(struct ring_end *ends[2])
+static struct line ring_line_with(struct ring_end *ends[2], const il_client_options *options)
 {
 	struct line l = {NULL, NULL};
 	il_stream *streams[2];
 
 	make_rings(ends, streams);
-	CHECK_RC(il_client_open(&l.client, streams[0], il_protocol_lines(), NULL), 0);
+	CHECK_RC(il_client_open(&l.client, streams[0], il_protocol_lines(), options), 0);
 	l.peer = streams[1];
 	return l;
+}
+
+static struct line ring_line(struct ring_end *ends[2])
+{
+	return ring_line_with(ends, NULL);
 }
 
 static void receiving_fails(struct ring_end *e)
@@ -65,6 +70,25 @@ IL_TEST(P, a_select_that_meets_the_failure_leaves_its_words_to_the_receive)
 	CHECK_RC(il_select(&c, 1, IL_FOREVER), 0);
 	refuse_something();
 	check_said(&l);
+}
+
+/* With a code that somebody else was refused with, too. */
+IL_TEST(P, a_select_that_meets_what_is_no_packet_leaves_its_words_to_the_receive)
+{
+	const il_client_options small = {.max_packet = 16};
+	struct ring_end *ends[2];
+	struct line l = ring_line_with(ends, &small);
+	il_case c = il_case_client(l.client);
+	il_packet p;
+
+	say(l.peer, "more than sixteen bytes, and a line's end\n");
+	for (int i = 0; i < 2; i++) {
+		CHECK_RC(il_select(&c, 1, IL_FOREVER), 0);
+		CHECK_RC(il_fail(-EMSGSIZE, "something else"), -EMSGSIZE);
+	}
+	CHECK_RC(il_client_receive(l.client, &p, IL_FOREVER), -EMSGSIZE);
+	CHECK_DETAIL("a packet was larger than max_packet, 16 bytes");
+	drop(&l);
 }
 
 /* -EPIPE is the peer's end, which the receive sees by itself. */
