@@ -4,6 +4,7 @@
  * one at a time may stop it.
  */
 #include "../base/error.h"
+#include "../base/fork.h"
 #include "../base/memory.h"
 #include "../runtime/thread_state.h"
 #include "server.h"
@@ -17,6 +18,7 @@ struct il_server_thread {
 	void *arg;
 	il_server *server; /* its thread's; NULL once it has ended */
 	uint16_t port;     /* written before it is up */
+	unsigned generation;
 };
 
 static void on_up(void *arg)
@@ -59,6 +61,7 @@ int il_server_thread_start(il_server_thread **thread, const il_backend *backend,
 		return il__refuse(-ENOMEM, "il_server_thread_start: out of memory");
 	t->open = open;
 	t->arg = arg;
+	t->generation = il__generation;
 	rc = il_blocking_portal_start(&t->portal, backend, options);
 	if (rc < 0) {
 		il__free(t);
@@ -107,6 +110,7 @@ static int server_thread_shut_down(void *arg)
 static int server_thread_stop(void *arg)
 {
 	il_server_thread *t = arg;
+	const bool inherited = il__inherited(t->generation);
 	int rc = il_portal_run_coroutine(t->portal, server_thread_shut_down, t);
 
 	if (rc == -EDEADLK || rc == -EPERM)
@@ -116,7 +120,9 @@ static int server_thread_stop(void *arg)
 	rc = il_future_join(t->serving);
 	il_blocking_portal_stop(t->portal);
 	il__free(t);
-	return rc;
+	return inherited
+		   ? il__refuse(-ESHUTDOWN, "il_server_thread_stop: it was inherited across fork")
+		   : rc;
 }
 
 int il_server_thread_stop(il_server_thread *thread)

@@ -214,8 +214,8 @@ IL_MUST_CHECK IL_API int il_server_open(il_server **server, const il_protocol *p
  * of drops is one warning in the log; il_server_get_statistics() counts them.
  *
  * Differences from connections: il_client_finish() is il_client_close(), il_client_shutdown_write()
- * is -ENOTSUP, il_client_stream() is NULL, send_timeout and receive_buffer have no meaning, and
- * clients that come and go are logged for debugging only. il_server_close() ends the peers whose
+ * is -ENOTSUP, il_client_stream() is NULL, send_timeout, request_timeout, send_buffer and
+ * receive_buffer have no meaning, a protocol's state is 0 at the begin of each datagram, and clients that come and go are logged for debugging only. il_server_close() ends the peers whose
  * handlers are idle; the others are served until they are.
  * @param host      NULL: all interfaces, IPv4 and IPv6 by one socket.
  * @param protocol  NULL: the whole datagram is the packet, and so it is with il_protocol_bytes().
@@ -392,7 +392,8 @@ IL_API int il_server_thread_wait(il_server_thread *thread, il_time timeout);
  * @brief Once: shuts the server down, joins the thread, frees everything. In a task it parks,
  * shielded.
  * @return what il_server_serve() returned; -EDEADLK: from its own thread; -EPERM: a place that may
- *         not wait; -ESHUTDOWN: inherited across fork. After these three nothing has changed.
+ *         not wait: after these two nothing has changed; -ESHUTDOWN: inherited across fork: it is
+ *         freed and nothing else.
  */
 IL_API int il_server_thread_stop(il_server_thread *thread);
 

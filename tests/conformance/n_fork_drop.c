@@ -214,9 +214,14 @@ static int hold(void *arg)
 	return il_portal_hold(0);
 }
 
+static il_server *opened; /* the last one; its thread's */
+
 static int open_server(il_server **server, void *arg)
 {
-	return il_tcp_server_open(server, "127.0.0.1", "0", il_protocol_lines(), arg, NULL, NULL);
+	int rc = il_tcp_server_open(server, "127.0.0.1", "0", il_protocol_lines(), arg, NULL, NULL);
+
+	opened = *server;
+	return rc;
 }
 
 static int drop_shared(void *arg)
@@ -289,6 +294,31 @@ IL_TEST_REAL(N, what_threads_share_may_be_dropped_in_a_child)
 	il_executor_destroy(s.pool);
 	CHECK_RC(il_portal_close(s.portal), 0);
 	il_shared_destroy(&s.memory);
+}
+
+static int shut_down_opened(void *unused)
+{
+	(void)unused;
+	return il_server_shutdown(opened);
+}
+
+static int drop_ended(void *thread)
+{
+	CHILD_CHECK(il_server_thread_stop(thread) == -ESHUTDOWN);
+	return 0;
+}
+
+IL_TEST_REAL(N, a_servers_thread_is_dropped_in_a_child_also_when_the_server_has_ended)
+{
+	il_handler echo = {.handle = plain_echo};
+	il_server_thread *thread;
+
+	CHECK_RC(il_server_thread_start(&thread, il_test_backend(), NULL, open_server, &echo), 0);
+	CHECK_RC(il_portal_run_coroutine(il_server_thread_portal(thread), shut_down_opened, NULL),
+		 0);
+	CHECK_RC(il_server_thread_wait(thread, IL_FOREVER), 0);
+	CHECK_IN_CHILD(drop_ended, thread);
+	CHECK_RC(il_server_thread_stop(thread), 0);
 }
 
 /* ---- fork in a callback ---- */
