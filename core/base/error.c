@@ -158,6 +158,15 @@ int il__check_limit(const char *function, const char *name, size_t limit)
 	return 0;
 }
 
+int il__check_limits(const char *function, const struct il__limit *limits)
+{
+	int rc = 0;
+
+	for (; limits->name && rc == 0; limits++)
+		rc = il__check_limit(function, limits->name, limits->limit);
+	return rc;
+}
+
 int il_fail(int rc, const char *format, ...)
 {
 	va_list args;

@@ -27,6 +27,14 @@ int il__refuse_items(const char *function, const char *name, const void *items,
 		     const char *count_name, size_t count) __attribute__((cold));
 /* 0; -EINVAL for a limit that was a negative number. SIZE_MAX: no limit. */
 int il__check_limit(const char *function, const char *name, size_t limit);
+
+struct il__limit {
+	const char *name;
+	size_t limit;
+};
+
+/* Each of them; after the last comes one without a name. */
+int il__check_limits(const char *function, const struct il__limit *limits);
 /* For an error that has nothing to say: il_error_detail() must not tell of an older one. */
 static inline void il__forget_refusal(void)
 {

@@ -343,7 +343,6 @@ static int process_pool_check_options(il_process_pool_options *to,
 				      const il_process_pool_options *from)
 {
 	const char *negative;
-	int rc;
 
 	*to = from ? *from : (il_process_pool_options){0};
 	negative = process_pool_negative(to);
@@ -368,8 +367,10 @@ static int process_pool_check_options(il_process_pool_options *to,
 		to->idle_timeout = IL_SEC(300);
 	if (!to->start_timeout)
 		to->start_timeout = IL_SEC(20);
-	rc = il__check_limit("il_process_pool_create", "queue_limit", to->queue_limit);
-	return rc < 0 ? rc : il__check_limit("il_process_pool_create", "max_size", to->max_size);
+	return il__check_limits("il_process_pool_create",
+				(const struct il__limit[]){{"queue_limit", to->queue_limit},
+							   {"max_size", to->max_size},
+							   {NULL, 0}});
 }
 
 static void init_pool(struct il__process_pool *pool, const il_process_pool_options *options)

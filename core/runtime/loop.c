@@ -39,20 +39,8 @@ static void on_wake(struct il__source *source, il_loop *loop, unsigned mask)
 
 /* ---- open ---- */
 
-static int loop_check_limits(const il_loop_options *o)
-{
-	static const char function[] = "il_loop_options";
-	int rc = il__check_limit(function, "queue_limit", o->queue_limit);
-
-	if (rc == 0)
-		rc = il__check_limit(function, "thread_limit", o->thread_limit);
-	return rc < 0 ? rc : il__check_limit(function, "lookup_limit", o->lookup_limit);
-}
-
 static int loop_check_options(struct il_loop_options *to, const il_loop_options *from)
 {
-	int rc;
-
 	*to = from ? *from : (il_loop_options){0};
 	if (to->shutdown_timeout < 0)
 		return il__refuse(-EINVAL, "il_loop_options: shutdown_timeout is negative");
@@ -60,9 +48,6 @@ static int loop_check_options(struct il_loop_options *to, const il_loop_options 
 		return il__refuse(-EINVAL, "il_loop_options: timer_slack is negative");
 	if (to->slow_task < 0)
 		return il__refuse(-EINVAL, "il_loop_options: slow_task is negative");
-	rc = loop_check_limits(to);
-	if (rc < 0)
-		return rc;
 	if (!to->slow_task)
 		to->slow_task = il__slow_task_from_environment();
 	if (!to->stack_size)
@@ -75,7 +60,11 @@ static int loop_check_options(struct il_loop_options *to, const il_loop_options 
 		to->thread_limit = 40;
 	if (!to->lookup_limit)
 		to->lookup_limit = 64;
-	return 0;
+	return il__check_limits("il_loop_options",
+				(const struct il__limit[]){{"queue_limit", to->queue_limit},
+							   {"thread_limit", to->thread_limit},
+							   {"lookup_limit", to->lookup_limit},
+							   {NULL, 0}});
 }
 
 void il__loop_meet_other(il_loop *loop, il_fn *fn)

@@ -20,10 +20,11 @@ static size_t client_rules_buffer(size_t asked, size_t room)
 int il__client_rules_init(struct il__client_rules *r, const il_protocol *protocol,
 			  size_t max_packet, size_t receive_buffer, const char *function)
 {
-	int rc = il__check_limit(function, "max_packet", max_packet);
+	int rc = il__check_limits(function,
+				  (const struct il__limit[]){{"max_packet", max_packet},
+							     {"receive_buffer", receive_buffer},
+							     {NULL, 0}});
 
-	if (rc == 0)
-		rc = il__check_limit(function, "receive_buffer", receive_buffer);
 	if (rc < 0)
 		return rc;
 	if (!max_packet)

@@ -22,17 +22,6 @@
 
 /* ---- making ---- */
 
-/* Those of the clients: il__client_rules_init(). */
-static int server_check_limits(const il_server_options *o)
-{
-	static const char function[] = "il_server_options";
-	int rc = il__check_limit(function, "max_clients", o->max_clients);
-
-	if (rc == 0)
-		rc = il__check_limit(function, "send_buffer", o->send_buffer);
-	return rc < 0 ? rc : il__check_limit(function, "peer_queue", o->peer_queue);
-}
-
 static int server_check_options(const il_server_options *o)
 {
 	const struct {
@@ -61,7 +50,11 @@ static int server_check_options(const il_server_options *o)
 				  "il_server_options: limits is %d, expected IL_LIMITS_DEFAULT or "
 				  "IL_LIMITS_PUBLIC",
 				  (int)o->limits);
-	return server_check_limits(o);
+	return il__check_limits("il_server_options", /* the clients' own: il__client_rules_init() */
+				(const struct il__limit[]){{"max_clients", o->max_clients},
+							   {"send_buffer", o->send_buffer},
+							   {"peer_queue", o->peer_queue},
+							   {NULL, 0}});
 }
 
 /* For clients that nobody knows; what the user has set stays. */
