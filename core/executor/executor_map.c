@@ -354,8 +354,7 @@ static int map_end(struct map *map, size_t count, int *results, int rc, il_task 
 	if (rc == -ECANCELED && all_begun(map, count))
 		rc = 0; /* it came too late to stop anything: the results are whole */
 	if (rc == -ECANCELED && task)
-		il__task_cancelled(
-		    task); /* the reason, which the calls' own ends may have replaced */
+		il__task_cancelled(task); /* the reason: others may have told more since */
 	if (rc == -ETIMEDOUT)
 		il__refuse(rc, "il_executor_map: not all of %zu calls ended in time", count);
 	rc = map_collect(map, count, results, rc);

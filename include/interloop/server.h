@@ -215,7 +215,8 @@ IL_MUST_CHECK IL_API int il_server_open(il_server **server, const il_protocol *p
  *
  * Differences from connections: il_client_finish() is il_client_close(), il_client_shutdown_write()
  * is -ENOTSUP, il_client_stream() is NULL, send_timeout, request_timeout, send_buffer and
- * receive_buffer have no meaning, a protocol's state is 0 at the begin of each datagram, and clients that come and go are logged for debugging only. il_server_close() ends the peers whose
+ * receive_buffer have no meaning, a protocol's state is 0 at the begin of each datagram, and
+ * clients that come and go are logged for debugging only. il_server_close() ends the peers whose
  * handlers are idle; the others are served until they are.
  * @param host      NULL: all interfaces, IPv4 and IPv6 by one socket.
  * @param protocol  NULL: the whole datagram is the packet, and so it is with il_protocol_bytes().

@@ -209,6 +209,28 @@ static int exchange(il_datagram *d, const char *to, char *from)
 	return rc;
 }
 
+/* Of a name the first address that can be bound is taken; all interfaces are one socket, or none. */
+static int open_beside_a_taken_port(void *unused)
+{
+	il_datagram *six, *d = NULL;
+	il_address at;
+
+	(void)unused;
+	CHECK_RC(il_datagram_open_udp(&six, "::1", "9", NULL), 0);
+	CHECK_RC(il_datagram_open_udp(&d, NULL, "9", NULL), -EADDRINUSE);
+	CHECK_RC(il_datagram_open_udp(&d, "localhost", "9", NULL), 0);
+	CHECK_RC(il_datagram_local_address(d, &at), 0);
+	CHECK_EQ(at.storage.ss_family, AF_INET);
+	il_datagram_destroy(d);
+	il_datagram_destroy(six);
+	return 0;
+}
+
+IL_TEST_VIRTUAL(U, n406_a_port_that_is_taken_in_one_family_leaves_a_name_the_other)
+{
+	in_host(&with_ipv6, open_beside_a_taken_port);
+}
+
 static int use_datagrams(void *unused)
 {
 	static char much[65528];
